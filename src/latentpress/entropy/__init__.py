@@ -1,0 +1,1 @@
+"""Entropy coding, stage 4 of 5: symbols <-> bytes."""

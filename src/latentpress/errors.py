@@ -1,0 +1,48 @@
+"""Every exception that latentpress raises on purpose.
+
+    LatentpressError
+    ├── ImageError          the picture cannot be read, written or compressed
+    │   └── ConversionError   a lossy conversion was needed and strict was asked for
+    ├── FormatError         the bytes are no valid .ltp file (truncated, altered, too large, trailing bytes)
+    │   ├── VersionError      written by a newer version of the format
+    │   └── SpaceError        names a latent space that this version does not know
+    ├── WeightsError        weights are missing, altered, or not those the file needs
+    ├── OutputError         an output exists already, or cannot be written
+    └── UsageError          an argument is outside its range, or arguments contradict each other
+"""
+
+
+class LatentpressError(Exception):
+    """Base of all; str() is one sentence for a person."""
+
+
+class ImageError(LatentpressError):
+    """The picture cannot be read, written or compressed."""
+
+
+class ConversionError(ImageError):
+    """A lossy conversion was needed and strict was asked for."""
+
+
+class FormatError(LatentpressError):
+    """The bytes are no valid .ltp file."""
+
+
+class VersionError(FormatError):
+    """The file was written by a newer version of the format."""
+
+
+class SpaceError(FormatError):
+    """The file names a latent space that this version does not know."""
+
+
+class WeightsError(LatentpressError):
+    """Weights are missing, altered, or not those the file needs."""
+
+
+class OutputError(LatentpressError):
+    """An output exists already, or cannot be written."""
+
+
+class UsageError(LatentpressError, ValueError):
+    """An argument is outside its range, or arguments contradict each other."""

@@ -1,0 +1,1 @@
+"""Transforms, stage 2 of 5: pixels <-> latents."""

@@ -1,0 +1,150 @@
+"""Train the lp1 model:  python training/train.py --hours 2 [--resume] [--data DIR] [--out runs/lp1]
+
+Loss a level:  lambda * 65025 * MSE + beta * LPIPS(AlexNet) + bpp, balanced over the levels by their rate.
+Every 10 minutes a checkpoint (EMA weights, float32) in OUT/last.safetensors; every 15 a line of R-D points of the
+held-out images in OUT/log.txt. The learning rate ends with the budget. CUDA is used when present.
+"""
+import argparse
+import math
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from data import Crops, validation
+from networks import LEVELS, RATES, Codec
+from perceptual import Lpips
+
+LAMBDA = lambda rate: 0.009 * rate**1.7     # share of squared error: about half the slope of MSE alone at that rate
+BETA = lambda rate: 16.0 * rate**1.8        # share of LPIPS
+LR, WARM_UP, CLIP = 4e-4, 500, 2.0
+PRIOR_FIRST = 0.02                          # share of the budget that trains a fresh prior against fixed transforms
+LARGE_CROPS_FROM = 0.6                      # share of the budget after which crops are larger (borders weigh less)
+CHECKPOINT_SECONDS, EVALUATE_SECONDS = 600, 900
+
+
+def learning_rate(step: int, share: float) -> float:
+    return LR * min(1, (step + 1) / WARM_UP) * (1 if share < 0.2 else 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * (share - 0.2) / 0.8)))
+
+
+def loss_terms(net: Codec, lpips: Lpips, x: Tensor, level: Tensor) -> tuple[Tensor, dict[str, float]]:
+    """Mean balanced loss of a batch x (N, 3, H, W) in [0, 1], and its parts for the log."""
+    with torch.autocast(x.device.type, torch.bfloat16):
+        x_hat, bits = net(x * 2 - 1, level)
+        x_hat = x_hat / 2 + 0.5
+        perceptual = lpips(x, x_hat).float()
+    inside = x_hat.clamp(-0.3, 1.3)
+    mse = ((inside - x) ** 2).mean((1, 2, 3)) + 0.01 * (x_hat - inside).abs().clamp(max=5).mean((1, 2, 3))
+    bpp = bits / (x.shape[2] * x.shape[3])
+    rate = RATES[0] * (RATES[-1] / RATES[0]) ** (level / (LEVELS - 1))
+    loss = (LAMBDA(rate) * 65025 * mse + BETA(rate) * perceptual + bpp) / rate**0.8
+    return loss.mean(), {"loss": loss.mean().item(), "mse": mse.mean().item(), "lpips": perceptual.mean().item(), "bpp": bpp.mean().item()}
+
+
+@torch.inference_mode()
+def evaluate(net: Codec, lpips: Lpips, images: list[Tensor], device: str) -> str:
+    """Estimated bits, PSNR and LPIPS of whole images at every level, with true rounding."""
+    out = []
+    for q in range(LEVELS):
+        rows = []
+        for x in images:
+            x = x.to(device)
+            x_hat, bits = net(x.contiguous(memory_format=torch.channels_last) * 2 - 1, torch.tensor([float(q)], device=device), hard=True)
+            x_hat = ((x_hat / 2 + 0.5).clamp(0, 1) * 255).round() / 255
+            rows.append((float(bits) / x[0, 0].numel(), -10 * math.log10(float(((x_hat - x) ** 2).mean())), float(lpips(x, x_hat))))
+        out.append("q%d %.3f %.2f %.3f" % (q, *np.mean(rows, 0)))
+    return "VAL level bpp PSNR LPIPS | " + " | ".join(out)
+
+
+def main() -> None:
+    ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    ap.add_argument("--hours", type=float, required=True)
+    ap.add_argument("--data", default=str(Path(__file__).parents[2] / "shared/data/train"))
+    ap.add_argument("--out", default=str(Path(__file__).parents[1] / "runs/lp1"))
+    ap.add_argument("--init", help="a .safetensors file of Codec weights to start from")
+    ap.add_argument("--resume", action="store_true", help="start from the shipped model")
+    ap.add_argument("--seed", type=int, default=int(time.time()))
+    args = ap.parse_args()
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    torch.set_num_threads(min(2, os.cpu_count() or 1))
+    torch.manual_seed(args.seed)
+    out = Path(args.out)
+    out.mkdir(parents=True, exist_ok=True)
+
+    crops, held, lpips = Crops(args.data, args.seed), validation(args.data), Lpips("alex", device)
+    net = Codec()
+    if args.resume:
+        from shipped import load_shipped
+        load_shipped(net)
+    elif args.init:
+        missing = net.load_state_dict(load_file(args.init), strict=False)
+        print("fresh:", sorted({k.split(".")[0] + "." + k.split(".")[1] for k in missing.missing_keys if "." in k}), flush=True)
+    net = net.to(device=device, memory_format=torch.channels_last)
+    prior_first, frozen, since = (0.0 if args.resume else PRIOR_FIRST), True, 0
+    for part in (net.ga, net.gs):
+        part.requires_grad_(False)
+    opt = torch.optim.Adam(net.parameters(), LR, betas=(0.9, 0.99))
+    ema = {k: v.clone() for k, v in net.state_dict().items()}
+    start, budget, step, skipped = time.time(), args.hours * 3600, 0, 0
+    recent: list[float] = []
+    rows: list[dict[str, float]] = []
+    next_checkpoint, next_evaluation = CHECKPOINT_SECONDS, EVALUATE_SECONDS
+
+    def log(line: str) -> None:
+        print(line, flush=True)
+        with (out / "log.txt").open("a") as f:
+            f.write(line + "\n")
+
+    def with_ema(act: str) -> None:
+        if act == "save":
+            save_file({k: v.contiguous() for k, v in ema.items()}, out / "partial.safetensors")
+            (out / "partial.safetensors").replace(out / "last.safetensors")
+            return
+        kept = {k: v.clone() for k, v in net.state_dict().items()}
+        net.load_state_dict(ema)
+        log("%5.0f s step %d %s" % (time.time() - start, step, evaluate(net, lpips, held, device)))
+        net.load_state_dict(kept)
+
+    while (now := time.time() - start) < budget:
+        share = now / budget
+        for group in opt.param_groups:
+            group["lr"] = learning_rate(step - since, share)
+        if frozen and share >= prior_first:  # the transforms join, with a warm-up of their own: Adam's first steps are all full size
+            frozen, since = False, step
+            net.requires_grad_(True)
+        n, size = (8, 128) if share < LARGE_CROPS_FROM else (4, 192)
+        loss, terms = loss_terms(net, lpips, crops.batch(n, size).to(device), torch.rand(n, device=device) * (LEVELS - 1))
+        step += 1
+        recent = (recent + [terms["loss"]])[-200:]
+        if not terms["loss"] < 4 * np.median(recent):  # a spike, or not a number: skip it
+            skipped += 1
+            continue
+        opt.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(net.parameters(), CLIP)
+        opt.step()
+        with torch.no_grad():
+            decay = 0.002 if step > 4000 else 0.005 if step > 1500 else 0.05
+            for k, v in net.state_dict().items():
+                ema[k].lerp_(v, decay)
+        rows.append(terms)
+        if step % 250 == 0:
+            m = {k: np.median([r[k] for r in rows[-250:]]) for k in rows[0]}
+            log("%5.0f s step %d lr %.1e loss %.4f psnr %.2f lpips %.4f bpp %.3f skipped %d" % (
+                now, step, learning_rate(step - since, share), m["loss"], -10 * math.log10(m["mse"]), m["lpips"], m["bpp"], skipped))
+        if now > next_checkpoint:
+            next_checkpoint += CHECKPOINT_SECONDS
+            with_ema("save")
+        if now > next_evaluation:
+            next_evaluation += EVALUATE_SECONDS
+            with_ema("evaluate")
+    with_ema("save")
+    with_ema("evaluate")
+
+
+if __name__ == "__main__":
+    main()
