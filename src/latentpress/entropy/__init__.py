@@ -1,1 +1,33 @@
-"""Entropy coding, stage 4 of 5: symbols <-> bytes."""
+"""Stage 4 of 5: entropy coders, latent <-> bytes. Each has a chunk type of its own in the file."""
+
+from collections.abc import Iterable, Iterator
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from latentpress.container import LATENT_LEARNED
+from latentpress.transforms.spaces import Space
+
+
+class Coder(Protocol):
+    """Codes a latent at one quality. Strips are (C, r, w) float32, top to bottom."""
+
+    def encode(self, strips_of_y: Iterable[NDArray[np.float32]]) -> bytes:
+        """Strips of y -> the body of the latent chunk."""
+        ...
+
+    def decode(self, body: bytes, rows: int, columns: int) -> Iterator[NDArray[np.float32]]:
+        """The body -> strips of y_hat; FormatError where the symbols are not those that were coded."""
+        ...
+
+
+def open_coder(space: Space, chunk_type: int, quality: float) -> Coder:
+    """The coder of a latent chunk's type in a space."""
+    if chunk_type == LATENT_LEARNED:
+        from latentpress.entropy.learned import LearnedPrior
+
+        return LearnedPrior(space.name, quality)
+    from latentpress.entropy.static import StaticTables
+
+    return StaticTables(space, quality)

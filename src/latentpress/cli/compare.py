@@ -1,0 +1,122 @@
+"""`latentpress compare`: how far a file is from its original, in numbers and side by side."""
+
+import json as json_format
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from latentpress.cli.latent import read_ltp
+from latentpress.errors import ImageError, OutputError
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+GAIN = 4  # of the difference panel
+
+
+def compare(
+    original: Annotated[Path, typer.Argument(help="The original photograph.", show_default=False)],
+    other: Annotated[Path, typer.Argument(help="A .ltp file, or any image, of the same size.", show_default=False)],
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", help="Write original, decoded image and difference side by side.", show_default=False),
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing output.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    model: Annotated[str | None, typer.Option(help="Folder, file or hub id of the weights that decode.", show_default=False)] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+) -> None:
+    """Compare a file with its original: MSE, PSNR, SSIM, bytes, and bits per pixel (bpp = 8 x file bytes / pixels).
+
+    The metrics are of the colours (RGB, 8 bits); alpha is left out. Nothing is resized: two sizes are an error.
+
+    Example: latentpress compare photo.jpg photo.ltp -o compare.png
+    """
+    if output is not None and output.exists() and not overwrite:
+        raise OutputError(f"{output} exists already: choose another name, or add --overwrite")
+    data = read_ltp(other)
+
+    from latentpress.image import read_picture, write_image
+
+    first = read_picture(original)
+    if data is None:
+        second = read_picture(other)
+    else:
+        from latentpress.codec import decompress
+
+        second = read_picture(decompress(data, model=model, device=device))
+    for name, picture in ((original, first), (other, second)):
+        for notice in picture.notices:
+            typer.echo(f"{name}: {notice}", err=True)
+    a, b = first.image, second.image
+    if a.size != b.size:
+        raise ImageError(f"{original} is {a.width} x {a.height} pixels and {other} is {b.width} x {b.height}: only equal sizes compare")
+    result = _measure(a, b, other.stat().st_size)
+    if output is not None:
+        captions = _captions(result, original, other)
+        from latentpress.panels import difference, side_by_side
+
+        write_image(side_by_side([a, b, difference(a, b, GAIN)], captions), output, overwrite=overwrite)
+    if json:
+        files = {"original": str(original), "other": str(other), "output": str(output) if output else None}
+        finite = {k: None if isinstance(v, float) and math.isinf(v) else v for k, v in result.items()}
+        typer.echo(json_format.dumps(files | finite))  # JSON has no infinity: PSNR is null where identical is true
+    else:
+        _print_table(result, original, other)
+        if output is not None:
+            typer.echo(f"side by side: {output}")
+
+
+def _measure(a: "Image.Image", b: "Image.Image", size: int) -> dict[str, Any]:
+    """The numbers: ssim is None for images below its 7 x 7 window."""
+    import numpy as np
+
+    from latentpress.metrics import mse, ssim
+    from latentpress.metrics.psnr import psnr_of_mse
+
+    x, y = np.asarray(a), np.asarray(b)
+    error = mse(x, y)
+    return {
+        "width": a.width,
+        "height": a.height,
+        "identical": error == 0,
+        "mse": error,
+        "psnr": psnr_of_mse(error),
+        "ssim": ssim(x, y) if min(a.size) >= 7 else None,
+        "bytes": size,
+        "bpp": 8 * size / (a.width * a.height),
+    }
+
+
+def _captions(result: dict[str, Any], original: Path, other: Path) -> list[str]:
+    """Captions of the three panels, in letters that Pillow's own font has."""
+    structure = "" if result["ssim"] is None else f" · SSIM {result['ssim']:.4f}"
+    psnr = "identical" if result["identical"] else f"PSNR {result['psnr']:.2f} dB"
+    return [
+        f"original: {original.name}\n{result['width']} x {result['height']} · {_kilobytes(original.stat().st_size)}",
+        f"{other.name}\n{_kilobytes(result['bytes'])} · {result['bpp']:.3f} bpp",
+        f"difference x {GAIN}\n{psnr}{structure}",
+    ]
+
+
+def _print_table(result: dict[str, Any], original: Path, other: Path) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    typer.echo(f"{other} against {original}")
+    table = Table(show_header=False)
+    table.add_column(style="bold")
+    table.add_column(justify="right")
+    table.add_column(style="dim")
+    table.add_row("MSE", f"{result['mse']:.3f}", "squared levels, lower is better")
+    table.add_row("PSNR", "infinite" if result["identical"] else f"{result['psnr']:.2f} dB", "higher is better; infinite if identical")
+    table.add_row("SSIM", "-" if result["ssim"] is None else f"{result['ssim']:.4f}", "7 x 7 window, at most 1, higher is better")
+    table.add_row("size", f"{result['bytes']:,} bytes", f"original {original.stat().st_size:,} bytes")
+    table.add_row("rate", f"{result['bpp']:.4f} bpp", f"8 x bytes / ({result['width']} x {result['height']} pixels)")
+    Console().print(table)
+
+
+def _kilobytes(size: int) -> str:
+    return f"{size} bytes" if size < 1000 else f"{size / 1000:.1f} kB"

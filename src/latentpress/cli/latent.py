@@ -1,0 +1,54 @@
+"""`latentpress latent`: the latent of a photograph or of a file, as a picture."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from latentpress.errors import ImageError, OutputError
+
+MAGIC = b"LTP"
+
+
+def read_ltp(path: Path) -> bytes | None:
+    """The bytes of an .ltp file, None for any other file: told by its content, not its name. ImageError if unreadable."""
+    try:
+        with path.open("rb") as stream:
+            start = stream.read(len(MAGIC))
+            return start + stream.read() if start == MAGIC else None
+    except OSError as error:
+        raise ImageError(f"cannot read {path}: {error.strerror or error}") from error
+
+
+def latent(
+    source: Annotated[Path, typer.Argument(help="A photograph, or a .ltp file.", show_default=False)],
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="The picture to write.", show_default="SOURCE with .latent.png")
+    ] = None,
+    codec: Annotated[str, typer.Option(help="builtin, sd15, sdxl, sd3 or flux1; a .ltp file knows its own.")] = "builtin",
+    model: Annotated[str | None, typer.Option(help="Folder, file or hub id of the weights that encode.", show_default=False)] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing output.")] = False,
+) -> None:
+    """Show a latent as a picture: one grey panel a channel, side by side, each stretched from its least value to its greatest.
+
+    A photograph gives its latent before quantization, a .ltp file the quantized latent that it holds.
+
+    Example: latentpress latent photo.jpg --codec sd15 -o latent.png
+    """
+    target = output or source.with_suffix(".latent.png")
+    if target.exists() and not overwrite:
+        raise OutputError(f"{target} exists already: choose another name, or add --overwrite")
+    data = read_ltp(source)
+
+    from latentpress.codec import decode_latent, encode_latent
+    from latentpress.image import write_image
+    from latentpress.panels import latent_panels
+
+    y = encode_latent(source, codec=codec, model=model, device=device) if data is None else decode_latent(data)
+    write_image(latent_panels(y), target, overwrite=overwrite)
+    channels, h, w = y.shape
+    typer.echo(
+        f"{target}: {'quantized ' if data is not None else ''}latent with {channels} channels of {w} x {h}, "
+        f"values {float(y.min()):.2f} to {float(y.max()):.2f}"
+    )

@@ -1,0 +1,116 @@
+"""`latentpress models`: every latent space and its models, shipped, cached or at the hub; fetch and verify them."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from latentpress.errors import UsageError, WeightsError
+
+BUILTIN = ("builtin", "lp1")
+NO_EXTRA = "extra not installed"
+
+models_app = typer.Typer(help="List the latent spaces and their models; fetch and verify weights.")
+
+
+@models_app.callback(invoke_without_command=True)
+def models(
+    context: typer.Context,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the list as JSON.")] = False,
+) -> None:
+    """List every latent space and its models, and where the weights are.
+
+    Example: latentpress models --json
+    """
+    if context.invoked_subcommand:
+        return
+    rows = listing()
+    if as_json:
+        typer.echo(json.dumps(rows, indent=2))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("space", "model", "kind", "status", "where", box=None, pad_edge=False)
+    for row in rows:
+        table.add_row(*(row[key] or "" for key in ("space", "name", "kind", "status", "where")))
+    Console(width=None if sys.stdout.isatty() else 240, highlight=False).print(table)
+
+
+def listing() -> list[dict[str, str | None]]:
+    """A row a model: space, name, kind ("builtin", "KL" or "tiny"), status ("shipped", "cached", "not here" or "extra not
+    installed"), path (of cached weights, else None) and where (the path, or where the weights would come from).
+    """
+    from latentpress.transforms.weights import MODELS, cached
+
+    rows: list[dict[str, str | None]] = [
+        {"space": "lp1", "name": "builtin", "kind": "builtin", "status": "shipped", "path": None, "where": "the package"}
+    ]
+    for known in MODELS:
+        path, status = None, "not here"
+        try:
+            if weights := cached(known.name):
+                path, status = str(weights.file), "cached"
+        except WeightsError:
+            status = NO_EXTRA
+        source = f"huggingface.co/{known.name}" + (f" (folder {known.subfolder})" if known.subfolder else "")
+        if status == NO_EXTRA:
+            source += ", with pip install 'latentpress[sd]'"
+        row = {"space": known.space, "name": known.name, "kind": known.kind, "status": status}
+        rows.append({**row, "path": path, "where": path or source})
+    return rows
+
+
+@models_app.command()
+def fetch(name: Annotated[str, typer.Argument(help="A model of the list, or any hub id OWNER/NAME.")]) -> None:
+    """Download the weights of a model into the cache of the Hugging Face hub, verify them and print their path.
+
+    Example: latentpress models fetch madebyollin/taesd
+    """
+    from latentpress.transforms import weights
+
+    if name in BUILTIN:
+        raise UsageError("the built-in model is shipped in the package: there is nothing to fetch")
+    if not weights.is_hub_name(name):
+        raise UsageError(f"{name} is no model of `latentpress models` and no hub id of the form OWNER/NAME")
+    found = weights.cached(name) or weights.fetch(name)
+    weights.verify(found)
+    typer.echo(str(found.file))
+
+
+@models_app.command()
+def verify(
+    name: Annotated[str, typer.Argument(help="builtin, a model of the list, a hub id, a folder or a .safetensors file.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print files, SHA-256 and what is known as JSON.")] = False,
+) -> None:
+    """Check the weights of a model and print their SHA-256; uses no network.
+
+    A model of the list must be the published file. Of other weights the form is checked, and whether their SHA-256 is known.
+
+    Example: latentpress models verify ./my-vae
+    """
+    results = [{"file": str(file), "sha256": sha256, "known": known} for file, sha256, known in _verified(name)]
+    if as_json:
+        typer.echo(json.dumps(results, indent=2))
+        return
+    for result in results:
+        typer.echo(f"{result['sha256']}  {result['file']}  ok ({result['known'] or 'a valid file, not one of the published ones'})")
+
+
+def _verified(name: str) -> list[tuple[str, str, str | None]]:
+    """(file, SHA-256, the known model that it belongs to) of every weights file of a model; WeightsError for a bad one."""
+    if name in BUILTIN:
+        from latentpress.transforms import builtin
+
+        return [(file, sha256, "builtin") for file, sha256 in builtin.verify()]
+    from latentpress.transforms import weights
+
+    local = Path(name).expanduser().exists() or not weights.is_hub_name(name)
+    found = weights.resolve(name) if local else weights.cached(name)
+    if found is None:
+        raise WeightsError(f"{name} is not in the cache: `latentpress models fetch {name}` downloads it")
+    sha256 = weights.verify(found)
+    known = weights.known_by_hash(sha256)
+    return [(str(found.file), sha256, known.name if known else None)]

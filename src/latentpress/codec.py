@@ -1,0 +1,108 @@
+"""The whole pipeline on one page: an image travels down `compress` and up `decompress`.
+
+    stage 1  image.py       read_picture   / assemble
+    stage 2  transforms/    analyze        / synthesize
+    stage 3  quantizer.py   quantize       / dequantize     (within stage 4, which knows mu and the steps)
+    stage 4  entropy/       encode         / decode
+    stage 5  container.py   pack           / unpack
+"""
+
+import os
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from latentpress import container
+from latentpress.alpha import decode_alpha, encode_alpha
+from latentpress.container import ALPHA, EXIF, GREY, ICC, LATENT_LEARNED, LATENT_STATIC, LATENT_TYPES, XMP, Header
+from latentpress.entropy import open_coder
+from latentpress.errors import FormatError, WeightsError
+from latentpress.image import Picture, assemble, read_picture
+from latentpress.quantizer import check_quality
+from latentpress.transforms import load_transform
+from latentpress.transforms.spaces import Space, space_by_id, space_of_codec
+
+Source = str | os.PathLike[str] | Image.Image | NDArray[np.uint8] | Picture
+
+
+def compress(
+    image: Source, *, quality: float = 50, codec: str = "builtin", model: str | None = None, device: str = "auto", strict: bool = False
+) -> bytes:
+    """An image -> the bytes of an .ltp file.
+
+    image: a path, a PIL image, a uint8 array (H, W), (H, W, 1), (H, W, 3) or (H, W, 4), or a Picture; 1 to 65,535 pixels
+    a side. quality: 0..100, in hundredths; the size rises with it. codec: builtin, sd15, sdxl, sd3 or flux1. model: for the
+    Stable Diffusion spaces a folder, a .safetensors file or a hub id. device: auto, cpu, cuda or mps. strict: a lossy
+    conversion (16 bits, CMYK, frames) is an error.
+    Raises ImageError, ConversionError, WeightsError, UsageError.
+    """
+    quality, space = check_quality(quality), space_of_codec(codec)
+    picture = image if isinstance(image, Picture) else read_picture(image, strict=strict)
+    transform = load_transform(space, model, device)
+    latent_type = LATENT_LEARNED if space.name == "lp1" else LATENT_STATIC
+    y = transform.analyze(picture)
+    chunks = {latent_type: open_coder(space, latent_type, quality).encode(y)}
+    if picture.alpha is not None:
+        chunks[ALPHA] = encode_alpha(picture.alpha)
+    if picture.grey:
+        chunks[GREY] = b""
+    for kind, value in ((ICC, picture.icc), (EXIF, picture.exif), (XMP, picture.xmp)):
+        if value:
+            chunks[kind] = value
+    return container.pack(space, transform.model_hash, picture.width, picture.height, quality, chunks)
+
+
+def decompress(data: bytes, *, model: str | None = None, device: str = "auto") -> Image.Image:
+    """The bytes of an .ltp file -> the image, in mode RGB, RGBA, L or LA, its ICC, EXIF and XMP in `image.info`.
+
+    model, device: as in `compress`; the decoder's model may differ from the encoder's within a Stable Diffusion space.
+    Raises FormatError for bytes that are no valid file, WeightsError for weights that are missing or do not fit.
+    """
+    header, chunks = container.unpack(data)
+    space = space_by_id(header.space_id)
+    y_hat = decode_strips(header, chunks, space)
+    transform = load_transform(space, model, device)
+    image = paste(transform.synthesize(y_hat, header.width, header.height), header.width, header.height)
+    alpha = decode_alpha(chunks[ALPHA], header.width, header.height) if ALPHA in chunks else None
+    return assemble(image, alpha=alpha, grey=GREY in chunks, icc=chunks.get(ICC), exif=chunks.get(EXIF), xmp=chunks.get(XMP))
+
+
+def decode_strips(header: Header, chunks: dict[int, bytes], space: Space) -> Iterable[NDArray[np.float32]]:
+    """The strips of y_hat (C, r, w) of an unpacked file; WeightsError where another lp1 model coded it."""
+    kind = next(k for k in chunks if k in LATENT_TYPES)
+    if (kind == LATENT_LEARNED) != (space.name == "lp1"):
+        raise FormatError(f"latents of space {space.name} are not coded this way")
+    if space.name == "lp1":
+        from latentpress.models import manifest
+
+        ours = manifest(space.name)["model_hash"]
+        if header.model_hash != ours:
+            raise WeightsError(f"the file was made with lp1 model {header.model_hash}; this latentpress ships {ours}")
+    rows, columns = -(-header.height // space.factor), -(-header.width // space.factor)
+    return open_coder(space, kind, header.quality).decode(chunks[kind], rows, columns)
+
+
+def paste(strips: Iterable[NDArray[np.uint8]], width: int, height: int) -> Image.Image:
+    """Strips of pixels (rows, width, 3), top to bottom -> one RGB image, made when the first strip has come."""
+    image, top = None, 0
+    for pixels in strips:
+        image = image or Image.new("RGB", (width, height))
+        image.paste(Image.fromarray(pixels), (0, top))
+        top += len(pixels)
+    if image is None:
+        raise FormatError("the file holds no pixels")
+    return image
+
+
+def encode_latent(image: Source, *, codec: str = "builtin", model: str | None = None, device: str = "auto") -> NDArray[np.float32]:
+    """The latent of an image before quantisation: (C, ceil(H / factor), ceil(W / factor)) float32."""
+    picture = image if isinstance(image, Picture) else read_picture(image)
+    return np.concatenate(list(load_transform(space_of_codec(codec), model, device).analyze(picture)), axis=1)
+
+
+def decode_latent(data: bytes) -> NDArray[np.float32]:
+    """The quantized latent y_hat of an .ltp file: (C, h, w) float32; needs no weights but those of the prior."""
+    header, chunks = container.unpack(data)
+    return np.concatenate(list(decode_strips(header, chunks, space_by_id(header.space_id))), axis=1)

@@ -1,0 +1,83 @@
+"""Symbols <-> words of one rANS stream, through constriction, under shipped integer CDF tables.
+
+Normative model of the coder: 64-bit state, 32-bit words, 24-bit precision (docs/format.md). constriction takes
+probabilities as floats and gives symbol i the count floor(cumulated p * (2^24 - n) / sum) + 1; handing it `count - 1`
+makes that map the identity, so the integers of the table are the ones that code (tests/test_rans.py holds it to a
+pure-Python coder).
+"""
+
+from functools import cache
+from typing import Any
+
+import constriction
+import numpy as np
+from numpy.typing import NDArray
+
+from latentpress.entropy.tables import ESCAPE_LIMIT, counts, radius
+from latentpress.errors import FormatError
+
+Coder = constriction.stream.stack.AnsCoder
+Ints = NDArray[np.int32]
+Tables = NDArray[np.uint8] | NDArray[np.uint16]
+ESCAPED = constriction.stream.model.Uniform(2 * ESCAPE_LIMIT)
+
+
+@cache
+def model(table: int) -> Any:
+    """The entropy model of a table: alphabet 0..2r for symbols -r..r, then the escape."""
+    return constriction.stream.model.Categorical((counts(table) - 1).astype(np.float64), perfect=False, lazy=False)
+
+
+def by_table(tables: Tables) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """(stable order of the symbols by table, how many have each table)."""
+    return np.argsort(tables, kind="stable"), np.bincount(tables, minlength=1)
+
+
+def push(coder: Coder, symbols: Ints, tables: Tables) -> None:
+    """Put symbols, each under its own table (the same shape), on the stack; `pop` with the same tables gives them back.
+
+    Symbols lie in [-ESCAPE_LIMIT, ESCAPE_LIMIT); beyond a table's radius they are escaped: 16 raw bits.
+    """
+    order, amounts = by_table(tables.ravel())
+    ends, symbols = np.cumsum(amounts), symbols.ravel()
+    for table in np.flatnonzero(amounts)[::-1].tolist():
+        group, r = symbols[order[ends[table] - amounts[table] : ends[table]]], radius(table)
+        outside = np.abs(group) > r
+        if outside.any():
+            coder.encode_reverse(group[outside] + np.int32(ESCAPE_LIMIT), ESCAPED)
+        coder.encode_reverse(np.where(outside, 2 * r + 1, group + r).astype(np.int32), model(table))
+
+
+def pop(coder: Coder, tables: Tables) -> Ints:
+    """Take one symbol per table off the stack -> int32 of the tables' shape."""
+    order, amounts = by_table(tables.ravel())
+    sorted_symbols, position = np.empty(tables.size, np.int32), 0
+    for table in np.flatnonzero(amounts).tolist():
+        r, amount = radius(table), int(amounts[table])
+        group = coder.decode(model(table), amount) - np.int32(r)
+        outside = group == r + 1
+        if outside.any():
+            group[outside] = coder.decode(ESCAPED, int(outside.sum())) - np.int32(ESCAPE_LIMIT)
+        sorted_symbols[position : position + amount] = group
+        position += amount
+    symbols = np.empty_like(sorted_symbols)
+    symbols[order] = sorted_symbols
+    return symbols.reshape(tables.shape)
+
+
+def to_bytes(coder: Coder) -> bytes:
+    """The stream: words little-endian, without the zero bytes at its end."""
+    return coder.get_compressed().astype("<u4").tobytes().rstrip(b"\0")
+
+
+def from_bytes(data: bytes) -> Coder:
+    """The coder that `to_bytes` saw; FormatError where data ends in a zero byte."""
+    if data.endswith(b"\0"):
+        raise FormatError("the coded latent ends in a zero byte")
+    return Coder(np.frombuffer(data + bytes(-len(data) % 4), "<u4").astype(np.uint32))
+
+
+def check_empty(coder: Coder) -> None:
+    """FormatError unless everything has been decoded."""
+    if not coder.is_empty():
+        raise FormatError("the coded latent holds more than its symbols")

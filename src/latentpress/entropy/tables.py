@@ -1,0 +1,57 @@
+"""The shipped integer CDF tables: zero-mean distributions at SCALES scales, in counts of 2^24.
+
+A table's number is family * SCALES + scale index. Its alphabet is -radius..radius and an escape; counts are at least 1
+and sum to 2^24. `tables.npz` (made once by training/tables.py) holds integers only: nothing is recomputed here.
+"""
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+FILE = Path(__file__).parent / "tables.npz"
+PRECISION_BITS = 24
+SCALES = 64                  # standard deviations, SIGMA_MIN * exp(i * LOG_STEP)
+FAMILIES = ("gaussian", "student", "laplace", "flat", "skewed", "very_skewed")  # position = id; never reordered
+WHITENER_BITS = 12           # whitened symbol = symbol * whitener >> WHITENER_BITS, in 1/16 of sigma
+SKEWED = FAMILIES[4:]
+ESCAPE_LIMIT = 1 << 15       # escaped symbols lie in [-ESCAPE_LIMIT, ESCAPE_LIMIT)
+
+
+@cache
+def load() -> dict[str, NDArray[Any]]:
+    """counts: of all tables, one after the other; radius: of each table; sigma, whitener: of each scale."""
+    with np.load(FILE) as f:
+        return dict(f)
+
+
+def radius(table: int) -> int:
+    """Largest symbol of the table that needs no escape."""
+    return int(load()["radius"][table])
+
+
+@cache
+def counts(table: int) -> NDArray[np.int32]:
+    """(2 * radius + 2,) counts of -radius..radius and the escape; they sum to 2^24."""
+    start = int((2 * load()["radius"][:table].astype(np.int64) + 2).sum())
+    return load()["counts"][start : start + 2 * radius(table) + 2]
+
+
+def sigmas() -> NDArray[np.float32]:
+    """(SCALES,) standard deviations in steps; used for mu and estimates, never for a probability."""
+    return load()["sigma"]
+
+
+def whiteners() -> NDArray[np.int64]:
+    """(SCALES,) integers: 16 / sigma in units of 2^-WHITENER_BITS."""
+    return load()["whitener"]
+
+
+@cache
+def bit_costs(table: int) -> NDArray[np.float64]:
+    """(2 * radius + 2,) bits of each symbol; the escape's include its 16 raw bits."""
+    bits = PRECISION_BITS - np.log2(counts(table).astype(np.float64))
+    bits[-1] += 16
+    return bits

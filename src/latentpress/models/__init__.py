@@ -1,0 +1,84 @@
+"""The shipped models: verified bytes of their files, and ONNX Runtime sessions that run them.
+
+models/lp1/ holds five ONNX graphs (analysis, synthesis, hyper_analysis, features, context), levels.npz, and model.json
+with the SHA-256 of each; the card is docs/models.md.
+"""
+
+import hashlib
+import io
+import json
+import os
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from latentpress.errors import UsageError, WeightsError
+
+FOLDER = Path(__file__).parent
+PROVIDERS = {"cuda": "CUDAExecutionProvider", "mps": "CoreMLExecutionProvider"}
+DEVICES = ("auto", "cpu", *PROVIDERS)
+
+
+@cache
+def manifest(space: str) -> dict[str, Any]:
+    """model.json of the space: model_hash (8 hex digits), halo (latent positions), sha256 (file -> hex)."""
+    try:
+        loaded: dict[str, Any] = json.loads((FOLDER / space / "model.json").read_text())
+    except (OSError, ValueError) as error:
+        raise WeightsError(f"the {space} model of this installation is missing or damaged: reinstall latentpress") from error
+    return loaded
+
+
+def read_file(space: str, name: str) -> bytes:
+    """A model file's bytes; WeightsError unless its SHA-256 is the manifest's."""
+    try:
+        data = (FOLDER / space / name).read_bytes()
+    except OSError as error:
+        raise WeightsError(f"the model file {space}/{name} is missing: reinstall latentpress") from error
+    if hashlib.sha256(data).hexdigest() != manifest(space)["sha256"][name]:
+        raise WeightsError(f"the model file {space}/{name} is altered: its SHA-256 does not match; reinstall latentpress")
+    return data
+
+
+@cache
+def arrays(space: str, name: str) -> dict[str, NDArray[Any]]:
+    """The arrays of an .npz model file."""
+    with np.load(io.BytesIO(read_file(space, name))) as f:
+        return dict(f)
+
+
+def session_options() -> Any:
+    """Options of every session. The environment variable LATENTPRESS_THREADS sets the threads (default: all cores)."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = int(os.environ.get("LATENTPRESS_THREADS", "0"))
+    options.log_severity_level = 3
+    return options
+
+
+def provider(device: str) -> str:
+    """auto|cpu|cuda|mps -> ONNX Runtime's name of an available provider; UsageError where it is not installed."""
+    import onnxruntime
+
+    available = onnxruntime.get_available_providers()
+    if device not in DEVICES:
+        raise UsageError(f"unknown device {device!r}: choose one of {', '.join(DEVICES)}")
+    if device == "auto":
+        return next((p for p in PROVIDERS.values() if p in available and p != "CoreMLExecutionProvider"), "CPUExecutionProvider")
+    name = PROVIDERS.get(device, "CPUExecutionProvider")
+    if name not in available:
+        raise UsageError(f"device {device!r} needs an onnxruntime build with {name}; this one has {', '.join(available)}")
+    return name
+
+
+@cache
+def session(space: str, name: str, device: str = "cpu") -> Any:
+    """The ONNX Runtime session of a model file, verified and kept. The prior's graphs always run on the CPU."""
+    import onnxruntime
+
+    providers = [provider(device), "CPUExecutionProvider"]
+    return onnxruntime.InferenceSession(read_file(space, name), session_options(), providers=list(dict.fromkeys(providers)))

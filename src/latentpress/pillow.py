@@ -1,0 +1,85 @@
+"""A plugin for Pillow: after `import latentpress.pillow`, Image.open("photo.ltp") and image.save("photo.ltp", quality=60) work.
+
+Opening reads the header alone; the picture is decoded when its pixels are first asked for, and its ICC profile, EXIF and XMP
+stand in `info` from then on.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import IO, Any
+
+from PIL import Image, ImageFile
+
+from latentpress.container import MAGIC, read_header
+from latentpress.errors import FormatError, LatentpressError, UsageError
+
+FORMAT, SUFFIX, MIME = "LTP", ".ltp", "image/x-latentpress"
+SAVE_OPTIONS = ("quality", "codec", "model", "device", "strict")  # of codec.compress
+METADATA = ("icc_profile", "exif", "xmp")  # save options as elsewhere in Pillow; without them those of `info` are written
+
+
+class LatentpressImageFile(ImageFile.ImageFile):
+    """An .ltp file. Opening and loading raise OSError for a damaged file, as Pillow's own plugins do."""
+
+    format = FORMAT
+    format_description = "latentpress"
+    _data: bytes | None = None
+
+    def _open(self) -> None:
+        assert self.fp is not None  # Pillow's promise to a plugin
+        data = self.fp.read()
+        if not _accept(data):
+            raise SyntaxError("not an .ltp file")
+        try:
+            header = read_header(data)
+        except FormatError as error:
+            raise OSError(str(error)) from error
+        names = {chunk.name for chunk in header.chunks}
+        self._size = (header.width, header.height)
+        self._mode = ("L" if "grey" in names else "RGB") + ("A" if "alpha" in names else "")
+        self._data = data
+
+    def load(self) -> Any:
+        """Decode, once."""
+        if self._data is not None:
+            from latentpress.codec import decompress
+
+            try:
+                image = decompress(self._data)
+            except LatentpressError as error:
+                raise OSError(str(error)) from error
+            self._data = None
+            self.im = image.im
+            self._mode = image.mode
+            self.info.update(image.info)
+        return super().load()
+
+
+def _accept(prefix: bytes) -> bool:
+    return prefix.startswith(MAGIC)
+
+
+def _save(image: Image.Image, file: IO[bytes], filename: str | bytes | os.PathLike[str]) -> None:
+    from latentpress.codec import compress
+
+    given: dict[str, Any] = image.encoderinfo
+    if any(name in given for name in METADATA):
+        image = image.copy()
+        for name in METADATA:
+            if name in given:
+                value = given[name]
+                image.info[name] = value.tobytes() if isinstance(value, Image.Exif) else value
+    try:
+        data = compress(image, **{name: given[name] for name in SAVE_OPTIONS if name in given})
+    except UsageError:
+        raise
+    except LatentpressError as error:
+        raise OSError(str(error)) from error
+    file.write(data)
+
+
+Image.register_open(FORMAT, LatentpressImageFile, _accept)
+Image.register_save(FORMAT, _save)
+Image.register_extension(FORMAT, SUFFIX)
+Image.register_mime(FORMAT, MIME)

@@ -1,0 +1,53 @@
+"""Stage 3 of 5: latent <-> integer symbols, about a mean, with the steps that a quality names.
+
+A model carries gains (reciprocal steps) for a few anchor levels; between them the logarithm of a gain is linear in the
+quality, and integers of the prior are interpolated in integers, so that every machine has the same.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from latentpress.container import QUALITY_UNIT, quality_field
+from latentpress.errors import UsageError
+
+FULL = 100 * QUALITY_UNIT
+SYMBOL_MAX = 32767
+
+
+def check_quality(quality: float) -> float:
+    """Quality as the file will hold it (hundredths); UsageError outside 0..100."""
+    if not 0 <= quality <= 100:
+        raise UsageError(f"quality must lie in 0..100, not {quality}")
+    return quality_field(quality) / QUALITY_UNIT
+
+
+def interpolate(anchors: NDArray[Any], quality: float) -> NDArray[Any]:
+    """Rows (levels, n) of equally spaced qualities -> (n,) at quality; exact for integer anchors (rounded half up)."""
+    position = quality_field(quality) * (len(anchors) - 1)
+    i = min(position // FULL, len(anchors) - 2)
+    f = position - i * FULL
+    if np.issubdtype(anchors.dtype, np.integer):
+        a, b = anchors[i].astype(np.int64), anchors[i + 1].astype(np.int64)
+        return (a * (FULL - f) + b * f + FULL // 2) // FULL
+    return (anchors[i] * (FULL - f) + anchors[i + 1] * f) / np.float32(FULL)
+
+
+@dataclass(frozen=True)
+class Gains:
+    """Of one quality. forward: latent -> units of the step; inverse: back. Both (C, 1, 1) float32."""
+
+    forward: NDArray[np.float32]
+    inverse: NDArray[np.float32]
+
+
+def quantize(y: NDArray[np.float32], mu: NDArray[np.float32]) -> NDArray[np.int32]:
+    """Symbols: y - mu rounded to the nearest integer, within +-SYMBOL_MAX. Any shape."""
+    return np.clip(np.rint(y - mu), -SYMBOL_MAX, SYMBOL_MAX).astype(np.int32)
+
+
+def dequantize(symbols: NDArray[np.int32], mu: NDArray[np.float32]) -> NDArray[np.float32]:
+    """y_hat = symbols + mu. Any shape."""
+    return symbols.astype(np.float32) + mu

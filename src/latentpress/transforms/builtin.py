@@ -1,0 +1,77 @@
+"""Stage 2 of 5, the shipped model: pixels <-> latent of space lp1, on ONNX Runtime, tile by tile."""
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from latentpress import models
+from latentpress.errors import UsageError
+from latentpress.image import Picture
+from latentpress.transforms.spaces import SPACES
+from latentpress.transforms.tiling import strips, tile_columns, windows, with_halo
+
+SPACE = SPACES[0]
+FACTOR = SPACE.factor
+
+
+class BuiltinTransform:
+    """Analysis and synthesis of lp1. device: auto, cpu, cuda or mps (ONNX Runtime's providers)."""
+
+    space = SPACE
+
+    def __init__(self, device: str = "auto") -> None:
+        self.device = device
+        self.name = "latentpress lp1"
+        self.model_hash = bytes.fromhex(models.manifest(SPACE.name)["model_hash"])
+        self.halo: int = models.manifest(SPACE.name)["halo"]
+
+    def analyze(self, picture: Picture) -> Iterator[NDArray[np.float32]]:
+        """The latent in strips (C, up to 64, w), top to bottom; w = ceil(width / 16)."""
+        run = models.session(SPACE.name, "analysis.onnx", self.device).run
+        rows, columns = -(-picture.height // FACTOR), -(-picture.width // FACTOR)
+        for first, end in strips(rows):
+            low, high = with_halo(first, end, self.halo, rows)
+            parts = []
+            for left, right in tile_columns(high - low, columns, self.halo):
+                a, b = with_halo(left, right, self.halo, columns)
+                y = run(None, {"pixels": padded_pixels(picture, low, high, a, b)[None]})[0][0]
+                parts.append(y[:, first - low : end - low, left - a : right - a])
+            yield np.concatenate(parts, axis=2)
+
+    def synthesize(self, latent: Iterable[NDArray[np.float32]], width: int, height: int) -> Iterator[NDArray[np.uint8]]:
+        """Strips of the quantized latent, as `analyze` gives them -> strips of pixels (up to 1024, width, 3), rounded."""
+        run = models.session(SPACE.name, "synthesis.onnx", self.device).run
+        rows, columns = -(-height // FACTOR), -(-width // FACTOR)
+        done = 0
+        for window, first, end in windows(latent, rows, self.halo):
+            pixels = np.empty((min(FACTOR * (end - first), height - done), width, 3), np.uint8)
+            for left, right in tile_columns(window.shape[1], columns, self.halo):
+                a, b = with_halo(left, right, self.halo, columns)
+                tile = run(None, {"y": np.ascontiguousarray(window[None, :, :, a:b])})[0][0]
+                right_pixel = min(FACTOR * right, width)
+                pixels[:, FACTOR * left : right_pixel] = tile[FACTOR * first :, FACTOR * (left - a) :][: len(pixels), : right_pixel - FACTOR * left]
+            done += len(pixels)
+            yield pixels
+
+
+def padded_pixels(picture: Picture, low: int, high: int, left: int, right: int) -> NDArray[np.uint8]:
+    """Pixels of a rectangle of latent positions (rows, columns, 3); past the picture its last row and column repeat."""
+    bottom, end = min(FACTOR * high, picture.height), min(FACTOR * right, picture.width)
+    pixels = picture.pixels(FACTOR * low, bottom, FACTOR * left, end)
+    return np.pad(pixels, ((0, FACTOR * high - bottom), (0, FACTOR * right - end), (0, 0)), mode="edge")
+
+
+def load(model: str | None, device: str) -> BuiltinTransform:
+    """The shipped model; UsageError where another is asked for."""
+    if model not in (None, "", "builtin", "lp1"):
+        raise UsageError("the built-in codec has one model, the shipped one: --model is for sd15, sdxl, sd3 and flux1")
+    return BuiltinTransform(device)
+
+
+def verify() -> list[tuple[str, str]]:
+    """(file, SHA-256) of every file of the shipped model; WeightsError where one is missing or altered."""
+    names = models.manifest(SPACE.name)["sha256"]
+    for name in names:
+        models.read_file(SPACE.name, name)
+    return list(names.items())

@@ -1,0 +1,86 @@
+"""Write torch modules as small ONNX graphs with float16 (transforms) or int16 (prior) initialisers.
+
+Initialisers carry the torch parameter's name, so that a shipped model can be read back to go on training.
+"""
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+from torch import nn
+
+from integer import IntegerLayer
+from networks import ACT_MAX, Residual, Synthesis
+
+OPSET, IR_VERSION = 17, 8  # old on purpose: ONNX Runtime 1.13 and later read them
+
+
+class Graph:
+    """Collects nodes; every method takes and returns the names of tensors."""
+
+    def __init__(self) -> None:
+        self.nodes: list[onnx.NodeProto] = []
+        self.initialisers: list[onnx.TensorProto] = []
+
+    def node(self, op: str, *inputs: str, **attributes: Any) -> str:
+        out = f"t{len(self.nodes)}"
+        self.nodes.append(helper.make_node(op, list(inputs), [out], **attributes))
+        return out
+
+    def constant(self, name: str, array: np.ndarray, cast: bool = True) -> str:
+        """An initialiser; cast: used as float32."""
+        self.initialisers.append(numpy_helper.from_array(np.ascontiguousarray(array), name))
+        return self.node("Cast", name, to=TensorProto.FLOAT) if cast else name
+
+    def scalar(self, value: float) -> str:
+        return self.constant(f"c{len(self.initialisers)}", np.array(value, np.float32), cast=False)
+
+    def convolution(self, x: str, conv: nn.Conv2d, name: str) -> str:
+        params = [x, self.constant(f"{name}.weight", conv.weight.detach().cpu().numpy().astype(np.float16))]
+        if conv.bias is not None:
+            params.append(self.constant(f"{name}.bias", conv.bias.detach().cpu().numpy().astype(np.float16)))
+        p, k = conv.padding[0], conv.kernel_size[0]
+        return self.node("Conv", *params, kernel_shape=[k, k], pads=[p] * 4, strides=list(conv.stride))
+
+    def module(self, x: str, m: nn.Module, name: str) -> str:
+        if isinstance(m, nn.Sequential):
+            for i, part in enumerate(m):
+                x = self.module(x, part, f"{name}.{i}")
+            return x
+        if isinstance(m, nn.Conv2d):
+            return self.convolution(x, m, name)
+        if isinstance(m, nn.ReLU):
+            return self.node("Relu", x)
+        if isinstance(m, nn.PixelShuffle):
+            return self.shuffle(x, m.upscale_factor)
+        if isinstance(m, Residual):
+            return self.node("Add", x, self.convolution(self.node("Relu", self.convolution(x, m.a, f"{name}.a")), m.b, f"{name}.b"))
+        if isinstance(m, Synthesis):
+            t = self.module(x, m.trunk, f"{name}.trunk")
+            return self.node("Add", self.module(t, m.coarse, f"{name}.coarse"), self.module(t, m.fine, f"{name}.fine"))
+        raise TypeError(type(m))
+
+    def shuffle(self, x: str, factor: int) -> str:
+        return self.node("DepthToSpace", x, blocksize=factor, mode="CRD")
+
+    def integer_convolution(self, x: str, name: str, weight: np.ndarray, pad: int) -> str:
+        k = weight.shape[2]
+        return self.node("Conv", x, self.constant(f"prior.{name}.weight", weight), kernel_shape=[k, k], pads=[pad] * 4)
+
+    def rescale(self, x: str, name: str, layer: IntegerLayer, bias: str | None = None) -> str:
+        """round(2^-shift * (x + bias)): exact, since x + bias stays below 2^23."""
+        column = lambda a: a.reshape(1, -1, 1, 1)
+        x = self.node("Add", x, bias or self.constant(f"prior.{name}.bias", column(layer.bias)))
+        return self.node("Round", self.node("Mul", x, self.constant(f"prior.{name}.scale", column(2.0 ** -layer.shift.astype(np.float32)), cast=False)))
+
+    def activation(self, x: str) -> str:
+        return self.node("Clip", x, self.scalar(0), self.scalar(ACT_MAX))
+
+    def save(self, path: str, inputs: dict[str, tuple[int, list[Any]]], outputs: dict[str, tuple[str, int, list[Any]]]) -> None:
+        """inputs: name -> (type, shape); outputs: name -> (tensor, type, shape)."""
+        ends = [helper.make_node("Identity", [tensor], [name]) for name, (tensor, _, _) in outputs.items()]
+        graph = helper.make_graph(self.nodes + ends, "latentpress", [helper.make_tensor_value_info(n, t, s) for n, (t, s) in inputs.items()],
+                                  [helper.make_tensor_value_info(n, t, s) for n, (_, t, s) in outputs.items()], self.initialisers)
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION, producer_name="latentpress")
+        onnx.checker.check_model(model)
+        onnx.save(model, path)
