@@ -19,10 +19,16 @@ DISTRIBUTIONS = {"gaussian": (stats.norm(), 0.0, 1.0, 8.5), "student": (stats.t(
 
 
 def integer_counts(p: np.ndarray) -> np.ndarray:
-    """Probabilities -> counts >= 1 that sum to 2^24; what rounding leaves goes to the largest."""
-    total = 1 << PRECISION_BITS
-    n = np.floor(p / p.sum() * (total - len(p))).astype(np.int64) + 1
-    n[p.argmax()] += total - n.sum()
+    """Probabilities -> counts >= 1 that sum to 2^24; what rounding leaves is shared by probability, its rest one by one about the mode."""
+    total, p = 1 << PRECISION_BITS, p / p.sum()
+    n = np.floor(p * (total - len(p))).astype(np.int64) + 1
+    for _ in range(4):
+        n += np.floor(p * (total - n.sum())).astype(np.int64)
+    mode = int(p.argmax())
+    reach = min(int(total - n.sum() - 1) // 2, mode, len(p) - 2 - mode)
+    if reach >= 0:
+        n[mode - reach : mode + reach + 1] += 1
+    n[mode] += total - n.sum()
     return n.astype(np.int32)
 
 

@@ -26,7 +26,10 @@ class Converted:
 
 
 def is_deep(image: Image.Image) -> bool:
-    """Whether Pillow will cut the samples of this image, not loaded yet, from 16 bits to 8."""
+    """Whether Pillow will cut the samples of this image, not loaded yet, from 16 bits to 8: it keeps the high byte of RGB and RGBA.
+
+    That is less than one level from v / 257, and exact for 8-bit pictures stored in 16 bits.
+    """
     return image.mode[0] in "LR" and any(";16" in raw for raw in _raw_modes(image))
 
 
@@ -75,12 +78,14 @@ def _raw_modes(image: Image.Image) -> list[str]:
 
 def _plain(image: Image.Image) -> Converted:
     """1, L and RGB, with the one transparent colour that PNG allows them."""
-    notice = "black and white became 8-bit grey" if image.mode == "1" else None
+    notice = None
+    if image.mode == "1":
+        image, notice = image.convert("L"), "black and white became 8-bit grey"
     if "transparency" in image.info:
         image = image.convert("RGBA" if image.mode == "RGB" else "LA")
         colour = image if image.mode == "RGBA" else image.getchannel("L")
         return Converted(colour, image.getchannel("A"), "the transparent colour became an alpha channel")
-    return Converted(image.convert("L") if image.mode == "1" else image, notice=notice)
+    return Converted(image, notice=notice)
 
 
 def _palette(image: Image.Image) -> Converted:
@@ -120,8 +125,8 @@ def _deep(image: Image.Image) -> Converted:
     grey = Image.new("L", image.size)
     alpha = Image.new("L", image.size, 255) if isinstance(transparent, int) else None
     for top, band in _bands(image):
-        scaled = np.rint((np.nan_to_num(band.astype(np.float64)) - low) * (255 / (high - low)))
-        grey.paste(Image.fromarray(scaled.clip(0, 255).astype(np.uint8)), (0, top))
+        scaled = np.rint((np.nan_to_num(band.astype(np.float64).clip(low, high), nan=low) - low) * (255 / (high - low)))
+        grey.paste(Image.fromarray(scaled.astype(np.uint8)), (0, top))
         if alpha is not None:
             alpha.paste(Image.fromarray(np.where(band == transparent, 0, 255).astype(np.uint8)), (0, top))
     return Converted(grey, alpha, notice, lossy=True)

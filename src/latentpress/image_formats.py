@@ -10,6 +10,7 @@ from PIL import Image, PngImagePlugin
 
 from latentpress.errors import OutputError
 from latentpress.files import replacing
+from latentpress.metadata import description
 
 PNG_LEVEL = 3  # zlib, mean of Kodak: 670 kB in 44 ms; level 1: 684 kB in 32 ms; level 6: 664 kB in 112 ms
 XMP_TAG = 700  # of a TIFF file
@@ -35,7 +36,8 @@ JPEG = ImageFormat("JPEG", GREY_OR_RGB, 65500, ALL, {"quality": 95, "subsampling
 WEBP = ImageFormat("WEBP", ("RGB", "RGBA"), 16383, ALL, {"lossless": True, "quality": 20, "method": 1, "exact": True})
 # Pillow's AVIF is never lossless; this is 45 dB on a Kodak image, at a speed whose files are no larger than the default's.
 AVIF = ImageFormat("AVIF", ("RGB", "RGBA"), 65535, ALL, {"quality": 95, "subsampling": "4:4:4", "speed": 8})
-TIFF = ImageFormat("TIFF", WITH_ALPHA, 65535, ALL, {"compression": "tiff_adobe_deflate"})
+# Pillow writes the EXIF and GPS directories of a photograph into uncompressed TIFF files only.
+TIFF = ImageFormat("TIFF", WITH_ALPHA, 65535, ALL, {"compression": "raw"})
 BMP = ImageFormat("BMP", GREY_OR_RGB, 65535, (), {})
 PPM = ImageFormat("PPM", GREY_OR_RGB, 65535, (), {})
 TGA = ImageFormat("TGA", WITH_ALPHA, 65535, (), {})
@@ -96,12 +98,13 @@ def _fitted(image: Image.Image, form: ImageFormat, name: str) -> Image.Image:
 def _metadata(image: Image.Image, form: ImageFormat) -> dict[str, Any]:
     """Pillow's save options for the metadata in `image.info`."""
     found = {key: image.info[key] for key in form.metadata if isinstance(image.info.get(key), bytes) and image.info[key]}
-    xmp = found.get("xmp")
-    if xmp and form is PNG:
-        del found["xmp"]
+    if form is PNG and "xmp" in found:
         found["pnginfo"] = chunks = PngImagePlugin.PngInfo()
-        chunks.add(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + xmp)
-    if xmp and form is TIFF:
-        del found["xmp"]
-        found["tiffinfo"] = {XMP_TAG: xmp}
+        chunks.add(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + found.pop("xmp"))
+    if form is TIFF:  # only what describes the picture: a photograph's EXIF may hold a width and height too, which would become the file's
+        exif = Image.Exif()
+        exif.load(found.pop("exif", b""))
+        found["tiffinfo"] = description(exif)
+        if "xmp" in found:
+            found["tiffinfo"][XMP_TAG] = found.pop("xmp")
     return found

@@ -82,20 +82,16 @@ def _exif(image: Image.Image) -> bytes | None:
     if not isinstance(exif, bytes) or not exif:
         found = image.getexif()  # TIFF tags, ImageMagick's text chunk in a PNG, or what the caller set
         if image.format == "TIFF":
-            found = _described(found)
+            tags, found = description(found), Image.Exif()
+            found.update(tags)
         exif = found.tobytes() if len(found) else b""
     while exif.startswith(EXIF_PREFIX):
         exif = exif[len(EXIF_PREFIX) :]
     return exif or None
 
 
-def _described(tags: Image.Exif) -> Image.Exif:
-    """Only the tags that describe the picture."""
-    exif = Image.Exif()
-    for tag in TIFF_DESCRIPTION:
-        if tag in tags:
-            exif[tag] = tags[tag]
-    for tag in SUB_IFDS:
-        if ifd := tags.get_ifd(tag):
-            exif[tag] = dict(ifd)
-    return Image.Exif() if set(exif) <= TIFF_RESOLUTION else exif
+def description(tags: Image.Exif) -> dict[int, Any]:
+    """The tags and sub-IFDs that describe the picture, as Pillow's `tiffinfo`; empty when there is nothing but a resolution."""
+    found = {tag: tags[tag] for tag in TIFF_DESCRIPTION if tag in tags}
+    found |= {tag: dict(ifd) for tag in SUB_IFDS if (ifd := tags.get_ifd(tag))}
+    return {} if set(found) <= TIFF_RESOLUTION else found

@@ -49,7 +49,8 @@ class StableDiffusionTransform:
 
         self.space, self.name, self.model_hash = space, name, model_hash
         self._device, self._dtype = device, getattr(torch, dtype)
-        self._autoencoder = autoencoder.to(device, self._dtype).eval().requires_grad_(False)
+        torch.nn.Module.to(autoencoder, device, self._dtype)  # diffusers' own `to` logs a warning that names no module
+        self._autoencoder = autoencoder.eval().requires_grad_(False)
         config = autoencoder.config
         self._tiny = "num_encoder_blocks" in config
         if config["latent_channels"] != space.channels:

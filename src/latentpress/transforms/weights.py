@@ -23,7 +23,7 @@ FP16_FILE = "diffusion_pytorch_model.fp16.safetensors"
 PICKLES = (".bin", ".ckpt", ".pickle", ".pkl", ".pt", ".pth")
 MAX_HEADER = 100_000_000  # bytes; the limit of the safetensors specification
 EXTRA = "the Stable Diffusion family needs an extra that is not installed: pip install 'latentpress[sd]'"
-_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+_HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 

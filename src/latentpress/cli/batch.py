@@ -1,0 +1,104 @@
+"""Many files with one command: where outputs go, a progress bar, and one failing file that does not stop the others."""
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Timer
+from typing import Any
+
+import typer
+
+from latentpress.errors import ImageError, LatentpressError, OutputError, UsageError
+
+PROGRESS_AFTER_SECONDS = 1.0
+
+
+def outputs(sources: Sequence[Path], output: Path | None, suffix: str) -> list[Path]:
+    """One output a source: beside it, in the folder `output`, or (one source) the file `output`. UsageError where two collide."""
+    if output is None:
+        found = [s.with_suffix(suffix) for s in sources]
+    elif output.is_dir() or len(sources) > 1 or str(output).endswith("/"):
+        if output.exists() and not output.is_dir():
+            raise UsageError(f"{output} is a file; {len(sources)} inputs need a folder")
+        if len(sources) > 1 and not output.exists() and output.suffix:
+            raise UsageError(f"{len(sources)} inputs need a folder, and {output} looks like a file")
+        try:
+            output.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutputError(f"{output}: {error.strerror or error}") from error
+        found = [output / s.with_suffix(suffix).name for s in sources]
+    else:
+        found = [output]
+    if len(set(found)) < len(found):
+        twice = next(f for f in found if found.count(f) > 1)
+        raise UsageError(f"two inputs would be written to {twice}: give them different names or compress them one by one")
+    return found
+
+
+def run(sources: Sequence[Path], targets: Sequence[Path], work: Callable[[Path, Path], dict[str, Any]], as_json: bool) -> None:
+    """Call work(source, target) for each file and report what it returns; exit with code 1 at the end where one failed.
+
+    A result's "line" is printed, its other entries are the JSON; "notices" go to stderr.
+    """
+    results, failed = [], 0
+    with progress(len(sources)) as advance:
+        for source, target in zip(sources, targets, strict=True):
+            try:
+                result = {"source": str(source), "output": str(target), **work(source, target)}
+            except UsageError:
+                raise
+            except (LatentpressError, OSError, MemoryError) as error:
+                failed += 1
+                sentence = str(error) if isinstance(error, LatentpressError) else str(describe(source, error))
+                print(f"latentpress: {sentence}", file=sys.stderr)
+                results.append({"source": str(source), "error": sentence})
+            else:
+                for notice in result.get("notices", ()):
+                    print(f"{source}: {notice}", file=sys.stderr)
+                line = result.pop("line")
+                results.append(result)
+                if not as_json:
+                    print(line, flush=True)
+            advance()
+    if as_json:
+        print(json.dumps(results, indent=1))
+    if failed:
+        raise typer.Exit(1)
+
+
+def describe(source: Path, error: BaseException) -> ImageError:
+    """An operating-system error as one sentence."""
+    if isinstance(error, MemoryError):
+        return ImageError(f"{source}: not enough memory for this picture")
+    return ImageError(f"{source}: {getattr(error, 'strerror', None) or error}")
+
+
+def read_bytes(path: Path) -> bytes:
+    """A file's bytes; ImageError where it cannot be read."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise describe(path, error) from error
+
+
+@contextmanager
+def progress(total: int) -> Iterator[Callable[[], None]]:
+    """A bar on stderr when it is a terminal and the work lasts longer than a second; yields the function that moves it."""
+    if not sys.stderr.isatty():
+        yield lambda: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    bar = Progress(console=Console(stderr=True), transient=True)
+    task = bar.add_task("pressing" if total == 1 else f"{total} files", total=total if total > 1 else None)
+    timer = Timer(PROGRESS_AFTER_SECONDS, bar.start)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield lambda: bar.advance(task)
+    finally:
+        timer.cancel()
+        bar.stop()

@@ -1,0 +1,57 @@
+"""`latentpress decompress`: .ltp files -> image files."""
+
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from latentpress.cli import batch
+from latentpress.errors import LatentpressError
+
+
+def decompress(
+    files: Annotated[list[Path], typer.Argument(help=".ltp files.", show_default=False)],
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", help="A file (.png, .jpg, .webp, ...) or a folder.", show_default="beside each file, .png"),
+    ] = None,
+    suffix: Annotated[str, typer.Option("--format", help="Format of the outputs where -o names no file.")] = "png",
+    model: Annotated[
+        str | None, typer.Option(help="Folder, .safetensors file or hub id of a Stable Diffusion autoencoder.", show_default=False)
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing outputs.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON list.")] = False,
+) -> None:
+    """Decompress .ltp files into images.
+
+    Examples:
+
+    latentpress decompress photo.ltp
+
+    latentpress decompress pressed/*.ltp -o pictures --format jpg
+    """
+    targets = batch.outputs(files, output, "." + suffix.lstrip("."))
+
+    from latentpress import codec as pipeline
+    from latentpress.files import check_output
+    from latentpress.image import write_image
+
+    def work(source: Path, target: Path) -> dict[str, Any]:
+        check_output(target, overwrite=overwrite)
+        start = time.perf_counter()
+        data = batch.read_bytes(source)
+        try:
+            image = pipeline.decompress(data, model=model, device=device)
+        except LatentpressError as error:
+            raise type(error)(f"{source}: {error}") from error
+        write_image(image, target, overwrite=overwrite)
+        return {
+            "width": image.width,
+            "height": image.height,
+            "seconds": round(time.perf_counter() - start, 3),
+            "line": f"{target}: {image.width} x {image.height} pixels",
+        }
+
+    batch.run(files, targets, work, as_json)

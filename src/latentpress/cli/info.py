@@ -1,0 +1,39 @@
+"""`latentpress info`: what a file says of itself; needs no weights."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from latentpress.cli.batch import read_bytes
+from latentpress.container import unpack
+from latentpress.errors import LatentpressError
+
+
+def info(
+    file: Annotated[Path, typer.Argument(help="A .ltp file.", show_default=False)],
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Show size, rate, codec, space, model, quality and chunks of a file, its checksums verified; needs no weights.
+
+    Example: latentpress info photo.ltp --json
+    """
+    try:
+        header, _ = unpack(read_bytes(file))
+    except LatentpressError as error:
+        raise type(error)(f"{file}: {error}") from error
+    if as_json:
+        print(json.dumps({"file": str(file), "codec": header.codec, **asdict(header)}, indent=1))
+        return
+    rows = {
+        "size": f"{header.width} x {header.height} pixels, {header.size:,} bytes, {header.bpp:.4f} bpp",
+        "codec": f"{header.codec} (latent space {header.space}, id {header.space_id})",
+        "model": f"{header.model_hash} (of the encoder)",
+        "quality": f"{header.quality:g}",
+        "format": f"version {header.version}",
+        "chunks": ", ".join(f"{c.name} {c.size:,} bytes" for c in header.chunks),
+    }
+    for name, value in rows.items():
+        print(f"{name:8} {value}")

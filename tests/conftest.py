@@ -1,0 +1,24 @@
+"""Shared pictures and folders."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+ROOT = Path(__file__).parents[1]
+SAMPLES = ROOT / "samples"
+
+
+@pytest.fixture(scope="session")
+def photo() -> NDArray[np.uint8]:
+    """A photograph, (300, 400, 3) uint8."""
+    files = sorted(p for p in SAMPLES.iterdir() if p.suffix in (".jpg", ".png"))
+    return np.asarray(Image.open(files[0]).convert("RGB").resize((400, 300), Image.Resampling.LANCZOS))
+
+
+@pytest.fixture
+def small(photo: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """A corner of the photograph with odd sides, (75, 109, 3) uint8."""
+    return photo[100:175, 150:259].copy()

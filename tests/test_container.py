@@ -1,0 +1,119 @@
+"""Laws of the container, and attacks on it (docs/format.md)."""
+
+import struct
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from latentpress import container
+from latentpress.container import ALPHA, EXIF, ICC, LATENT_LEARNED, LATENT_STATIC, SKIPPABLE, pack, read_header, unpack
+from latentpress.errors import FormatError, SpaceError, VersionError
+from latentpress.transforms.spaces import SPACES, Space
+
+LP1 = SPACES[0]
+HASH = bytes.fromhex("01020304")
+FILE = pack(LP1, HASH, 768, 512, 50, {LATENT_LEARNED: bytes(range(200)), ICC: b"profile"})
+
+
+def reseal(head: bytes) -> bytes:
+    """A header whose checksum is right again, in front of the bodies of FILE."""
+    end = len(head)
+    return head + container.crc(head) + FILE[end + 4 :]
+
+
+@given(
+    st.sampled_from(SPACES), st.binary(min_size=4, max_size=4), st.integers(1, 65535), st.integers(1, 65535),
+    st.integers(0, 10000), st.dictionaries(st.sampled_from([ALPHA, ICC, EXIF, SKIPPABLE | 0x3F]), st.binary(max_size=300)),
+)  # fmt: skip
+def test_unpack_inverts_pack(space: Space, model_hash: bytes, width: int, height: int, quality: int, extra: dict[int, bytes]) -> None:
+    chunks = {LATENT_STATIC: b"latent", **extra}
+    data = pack(space, model_hash, width, height, quality / 100, chunks)
+    header, bodies = unpack(data)
+    assert bodies == chunks
+    assert (header.space, header.model_hash, header.width, header.height) == (space.name, model_hash.hex(), width, height)
+    assert header.quality == quality / 100
+    assert header.bpp == 8 * len(data) / (width * height)
+
+
+@pytest.mark.parametrize("size", [1, 127, 128, 16383, 16384, 2_000_000, 3_000_000])
+def test_overhead_is_at_most_32_bytes(size: int) -> None:
+    overhead = len(pack(LP1, HASH, 4000, 3000, 50, {LATENT_LEARNED: bytes(size)})) - size
+    assert overhead + 4 <= 32  # and the symbols' CRC-32C at the start of the latent chunk
+
+
+def test_every_prefix_is_refused() -> None:
+    for end in range(len(FILE)):
+        with pytest.raises(FormatError):
+            unpack(FILE[:end])
+
+
+def test_every_flipped_bit_is_refused() -> None:
+    for i in range(len(FILE)):
+        for bit in range(8):
+            altered = FILE[:i] + bytes([FILE[i] ^ 1 << bit]) + FILE[i + 1 :]
+            with pytest.raises(FormatError):
+                unpack(altered)
+
+
+def test_trailing_bytes_are_refused() -> None:
+    with pytest.raises(FormatError, match="follow the end"):
+        unpack(FILE + b"\0")
+
+
+def test_a_newer_version_is_named() -> None:
+    with pytest.raises(VersionError, match="version 2"):
+        read_header(FILE[:3] + b"\2" + FILE[4:])
+
+
+def test_an_unknown_space_is_named() -> None:
+    head = bytearray(FILE[: container.FIXED.size + 6])
+    position = container.FIXED.size
+    while FILE[position : position + 4] != container.crc(FILE[:position]):
+        position += 1
+    head = bytearray(FILE[:position])
+    head[4] = 200
+    with pytest.raises(SpaceError, match="200"):
+        read_header(reseal(bytes(head)))
+
+
+@pytest.mark.parametrize(("offset", "value"), [(9, 0), (11, 0), (13, 10001)])
+def test_impossible_sizes_and_qualities_are_refused(offset: int, value: int) -> None:
+    position = container.FIXED.size
+    while FILE[position : position + 4] != container.crc(FILE[:position]):
+        position += 1
+    head = bytearray(FILE[:position])
+    struct.pack_into("<H", head, offset, value)
+    with pytest.raises(FormatError, match="impossible"):
+        read_header(reseal(bytes(head)))
+
+
+def test_unknown_chunks_are_skipped_only_when_they_say_so() -> None:
+    assert unpack(pack(LP1, HASH, 1, 1, 50, {LATENT_LEARNED: b"", SKIPPABLE | 0x30: b"future"}))[0].chunks[1].name == "unknown"
+    with pytest.raises(FormatError, match="does not know"):
+        unpack(pack(LP1, HASH, 1, 1, 50, {LATENT_LEARNED: b"", 0x30: b"future"}))
+
+
+def test_one_latent_is_required() -> None:
+    for chunks in ({ICC: b"x"}, {LATENT_STATIC: b"", LATENT_LEARNED: b""}):
+        with pytest.raises(FormatError, match="one latent"):
+            unpack(pack(LP1, HASH, 1, 1, 50, chunks))
+
+
+@given(st.binary(max_size=100))
+def test_random_bytes_raise_only_format_errors(data: bytes) -> None:
+    for attempt in (data, container.MAGIC + b"\1" + data):
+        with pytest.raises(FormatError):
+            unpack(attempt)
+
+
+@given(st.integers(0, 1 << 31))
+def test_varints_round_trip(value: int) -> None:
+    data = container.write_varint(value)
+    assert container.read_varint(b"x" + data, 1) == (value, 1 + len(data))
+
+
+@pytest.mark.parametrize("data", [b"", b"\x80", b"\x80\0", b"\xff\xff\xff\xff\xff", b"\xff\xff\xff\xff\x0f", b"\x80\x80\x80\x80\x80\x01"])
+def test_bad_varints_are_refused(data: bytes) -> None:
+    with pytest.raises(FormatError):
+        container.read_varint(data, 0)

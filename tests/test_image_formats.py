@@ -1,0 +1,143 @@
+"""Writing image files: what goes in comes out, or the error names a format that can."""
+
+import errno
+import os
+
+import numpy as np
+import pytest
+from PIL import Image, ImageCms
+
+from latentpress.errors import OutputError
+from latentpress.image import read_picture, write_image
+from latentpress.image_formats import FORMATS
+
+RNG = np.random.default_rng(5)
+SMOOTH = np.kron(RNG.integers(0, 256, (4, 5, 3), dtype=np.uint8), np.ones((16, 16, 1), np.uint8))
+SHAPE = SMOOTH.shape[:2]
+ALPHA = np.kron(RNG.integers(0, 256, (4, 5), dtype=np.uint8), np.ones((16, 16), np.uint8))
+EXIF = b"Exif\0\0II*\0\x08\0\0\0\x01\0\x0f\x01\x02\0\x04\0\0\0Abc\0\0\0\0\0"
+LOSSLESS = [".png", ".webp", ".tif", ".tiff", ".bmp", ".ppm", ".tga", ".jp2"]
+
+
+def images():
+    rgb, alpha = Image.fromarray(SMOOTH), Image.fromarray(ALPHA)
+    grey = rgb.convert("L")
+    rgba, la = rgb.copy(), grey.copy()
+    rgba.putalpha(alpha)
+    la.putalpha(alpha)
+    return {"RGB": rgb, "L": grey, "RGBA": rgba, "LA": la}
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "RGBA", "LA"])
+@pytest.mark.parametrize("suffix", FORMATS)
+def test_every_suffix_holds_the_picture_or_says_that_it_cannot(tmp_path, suffix, mode):
+    image, path = images()[mode], tmp_path / f"a{suffix}"
+    if "A" in mode and suffix in (".jpg", ".jpeg", ".bmp", ".ppm", ".pgm", ".pnm"):
+        with pytest.raises(OutputError, match=r"cannot hold the alpha channel; \.png"):
+            write_image(image, path)
+        assert os.listdir(tmp_path) == []
+        return
+    write_image(image, path)
+    picture = read_picture(path)
+    error = np.abs(picture.pixels(0, SHAPE[0], 0, SHAPE[1]).astype(int) - np.asarray(image.convert("RGB")))
+    assert error.max() <= (0 if suffix in (*LOSSLESS, ".pgm", ".pnm") else 24)
+    assert error.mean() < 2
+    assert (picture.alpha is not None) == ("A" in mode)
+    assert picture.alpha is None or np.array_equal(picture.alpha, ALPHA)
+    assert os.listdir(tmp_path) == [path.name]
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp", ".avif", ".tif"])
+def test_metadata_is_written(tmp_path, suffix):
+    image = images()["RGB"]
+    image.info = {
+        "icc_profile": ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes(),
+        "exif": EXIF,
+        "xmp": '<x:xmpmeta xmlns:x="adobe:ns:meta/">ä</x:xmpmeta>'.encode(),
+    }
+    write_image(image, tmp_path / f"a{suffix}")
+    picture = read_picture(tmp_path / f"a{suffix}", strict=True)
+    assert picture.icc == image.info["icc_profile"]
+    assert picture.xmp == image.info["xmp"]
+    exif = Image.Exif()
+    exif.load(picture.exif)
+    assert exif[0x010F] == "Abc"
+
+
+def test_the_size_that_exif_holds_does_not_become_the_size_of_a_tiff_file(tmp_path):
+    image, exif = images()["RGB"], Image.Exif()
+    exif.update({0x0100: 9, 0x0101: 9, 0x010F: "Abc", 0x8825: {1: "N", 2: (52.0, 30.0, 0.0)}, 0x8769: {0x927C: b"a maker's note"}})
+    image.info["exif"] = exif.tobytes()
+    write_image(image, tmp_path / "a.tif")
+    picture = read_picture(tmp_path / "a.tif")
+    assert (picture.height, picture.width) == SHAPE
+    kept = Image.Exif()
+    kept.load(picture.exif)
+    assert kept[0x010F] == "Abc"
+    assert kept.get_ifd(0x8825)[1] == "N"
+    assert kept.get_ifd(0x8769)[0x927C] == b"a maker's note"
+
+
+def test_an_opaque_alpha_channel_may_go(tmp_path):
+    image = images()["RGBA"]
+    image.putalpha(255)
+    write_image(image, tmp_path / "a.jpg")
+    assert read_picture(tmp_path / "a.jpg").alpha is None
+
+
+def test_colours_under_full_transparency_stay(tmp_path):
+    image = images()["RGB"]
+    image.putalpha(0)
+    for suffix in (".png", ".webp", ".tif"):
+        write_image(image, tmp_path / f"a{suffix}")
+        with Image.open(tmp_path / f"a{suffix}") as back:
+            assert np.array_equal(np.asarray(back), np.asarray(image))
+
+
+def test_options_of_the_caller_replace_the_defaults(tmp_path):
+    noise = Image.fromarray(RNG.integers(0, 256, (64, 64, 3), dtype=np.uint8))
+    for suffix in (".jpg", ".webp", ".avif"):
+        write_image(noise, tmp_path / f"a{suffix}")
+        write_image(noise, tmp_path / f"b{suffix}", quality=10)
+        assert os.path.getsize(tmp_path / f"b{suffix}") < os.path.getsize(tmp_path / f"a{suffix}")
+
+
+def test_an_unknown_suffix_names_the_known_ones(tmp_path):
+    for name in ("a.xyz", "a", "a.ltp", "a.pdf"):
+        with pytest.raises(OutputError, match=r"known are \.png \.jpg"):
+            write_image(images()["RGB"], tmp_path / name)
+
+
+def test_an_existing_file_stays(tmp_path):
+    (tmp_path / "a.png").write_bytes(b"old")
+    with pytest.raises(OutputError, match="exists already"):
+        write_image(images()["RGB"], tmp_path / "a.png")
+    write_image(images()["RGB"], tmp_path / "a.png", overwrite=True)
+    assert read_picture(tmp_path / "a.png").width == 80
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp", ".tif", ".avif", ".bmp"])
+def test_a_full_disk_leaves_the_old_file(tmp_path, monkeypatch, suffix):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    path = tmp_path / f"a{suffix}"
+    path.write_bytes(b"old")
+    monkeypatch.setattr("latentpress.files._Stream.write", full)
+    with pytest.raises(OutputError, match="the disk is full"):
+        write_image(images()["RGB"], path, overwrite=True)
+    assert path.read_bytes() == b"old"
+    assert os.listdir(tmp_path) == [path.name]
+
+
+def test_what_an_encoder_refuses_is_one_sentence(tmp_path):
+    image = images()["RGB"]
+    image.info["exif"] = b"Exif\0\0" + bytes(70000)
+    for case, suffix in [(image, ".jpg"), (Image.new("RGB", (16384, 1)), ".webp"), (Image.new("L", (65501, 1)), ".jpg")]:
+        with pytest.raises(OutputError, match=r"^[^\n]*a\.\w+: [^\n]*$"):
+            write_image(case, tmp_path / f"a{suffix}")
+    with pytest.raises(OutputError, match="mode P"):
+        write_image(images()["RGB"].quantize(4), tmp_path / "a.png")
+    with pytest.raises(OutputError, match="encoder failed"):
+        write_image(images()["RGB"], tmp_path / "a.jpg", quality="none")
+    assert os.listdir(tmp_path) == []

@@ -1,0 +1,68 @@
+"""Tiles give what the whole picture gives."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from latentpress import codec, models
+from latentpress.image import read_picture
+from latentpress.transforms import builtin, tiling
+
+
+@given(st.integers(1, 300), st.integers(1, 20), st.integers(1, 5))
+def test_windows_are_the_rows_of_the_whole(rows: int, halo: int, columns: int) -> None:
+    whole = np.arange(rows * columns, dtype=np.float32).reshape(1, rows, columns)
+    strips = (whole[:, a:b] for a, b in tiling.strips(rows))
+    for (a, b), (window, first, end) in zip(tiling.strips(rows), tiling.windows(strips, rows, halo), strict=True):
+        low, high = tiling.with_halo(a, b, halo, rows)
+        assert np.array_equal(window, whole[:, low:high])
+        assert (first, end) == (a - low, b - low)
+
+
+@given(st.integers(1, 82), st.integers(1, 5000), st.integers(0, 10))
+def test_tile_columns_cover_once_and_stay_small(rows: int, columns: int, halo: int) -> None:
+    tiles = tiling.tile_columns(rows, columns, halo)
+    assert [a for a, _ in tiles] == [0, *(b for _, b in tiles[:-1])]
+    assert tiles[-1][1] == columns
+    assert max(b - a for a, b in tiles) + 2 * halo * (len(tiles) > 1) <= max(tiling.TILE_POSITIONS // rows, 1)
+
+
+@pytest.mark.parametrize("positions", [600, 1200])
+def test_tiled_equals_untiled_within_a_level(photo: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch, positions: int) -> None:
+    picture = read_picture(np.tile(photo, (2, 2, 1))[:555, :790])
+    transform = builtin.BuiltinTransform("cpu")
+    y = np.concatenate(list(transform.analyze(picture)), axis=1)
+    pixels = np.concatenate(list(transform.synthesize([y], 790, 555)))
+    monkeypatch.setattr(tiling, "STRIP_ROWS", 8)
+    monkeypatch.setattr(tiling, "TILE_POSITIONS", positions)
+    tiled_y = list(transform.analyze(picture))
+    assert len(tiled_y) == 5
+    assert np.abs(np.concatenate(tiled_y, axis=1) - y).max() < 1e-3 * np.abs(y).max()
+    tiled = np.concatenate(list(transform.synthesize((y[:, a:b] for a, b in tiling.strips(y.shape[1])), 790, 555)))
+    assert np.abs(tiled.astype(int) - pixels).max() <= 1
+
+
+def test_the_halo_covers_the_receptive_field() -> None:
+    rng = np.random.default_rng(0)
+    y = rng.normal(size=(1, 128, 41, 3)).astype(np.float32)
+    synthesis = models.session("lp1", "synthesis.onnx")
+    halo = models.manifest("lp1")["halo"]
+    changed = y.copy()
+    changed[:, :, 20] += 5
+    rows = np.flatnonzero((synthesis.run(None, {"y": y})[0] != synthesis.run(None, {"y": changed})[0]).any((0, 2, 3))) // 16
+    assert rows.min() >= 20 - halo
+    assert rows.max() <= 20 + halo
+
+
+def test_segments_and_strips_of_a_large_picture_round_trip() -> None:
+    rng = np.random.default_rng(1)
+    coarse = rng.integers(0, 256, (9, 18, 3), dtype=np.uint8)
+    image = np.kron(coarse, np.ones((128, 128, 1), np.uint8))[:1100, :2200]
+    data = codec.compress(image, quality=20)
+    decoded = np.asarray(codec.decompress(data))
+    assert decoded.shape == image.shape
+    assert np.abs(decoded.astype(float) - image).mean() < 20
+    y = codec.decode_latent(data)
+    assert y.shape == (128, 69, 138)
