@@ -1,6 +1,5 @@
 """The transforms of the Stable Diffusion family, on the tiny autoencoders and on a small random AutoencoderKL."""
 
-import dataclasses
 import json
 import re
 import shutil
@@ -29,19 +28,11 @@ TINY = {"sd15": "taesd", "sdxl": "taesdxl", "sd3": "taesd3", "flux1": "taef1"}
 needs_tiny = pytest.mark.skipif(not SHARED.is_dir(), reason="the tiny autoencoders are not beside this checkout")
 
 
-@dataclasses.dataclass(frozen=True)
 class Array:
-    """A picture of an array, the part of latentpress.image.Picture that a transform uses."""
+    """A picture of an array, with the part of latentpress.image.Picture that a transform uses."""
 
-    x: np.ndarray
-
-    @property
-    def width(self):
-        return self.x.shape[1]
-
-    @property
-    def height(self):
-        return self.x.shape[0]
+    def __init__(self, x: np.ndarray) -> None:
+        self.x, self.height, self.width = x, *x.shape[:2]
 
     def pixels(self, top, bottom, left, right):
         assert 0 <= top < bottom <= self.height
@@ -68,15 +59,9 @@ def synthesize(transform: StableDiffusionTransform, y: np.ndarray, picture: Arra
 def small_kl(**options) -> AutoencoderKL:
     """Four levels as the real one has (factor 8), 32 channels, random weights."""
     torch.manual_seed(0)
-    settings = {
-        "block_out_channels": (32, 32, 64, 64),
-        "down_block_types": ("DownEncoderBlock2D",) * 4,
-        "up_block_types": ("UpDecoderBlock2D",) * 4,
-        "layers_per_block": 1,
-        "latent_channels": 4,
-        "sample_size": 512,
-    }
-    return AutoencoderKL(**{**settings, **options})
+    blocks = {"down_block_types": ("DownEncoderBlock2D",) * 4, "up_block_types": ("UpDecoderBlock2D",) * 4}
+    settings = {"block_out_channels": (32, 32, 64, 64), "layers_per_block": 1, "latent_channels": 4, "sample_size": 512}
+    return AutoencoderKL(**{**blocks, **settings, **options})
 
 
 @pytest.fixture(scope="module")
@@ -134,9 +119,8 @@ def test_the_tiny_autoencoders_reconstruct_a_picture(codec):
 def test_a_tiny_latent_is_what_diffusers_gives(codec):
     folder = SHARED / TINY[codec]
     tensors = load_file(folder / "diffusion_pytorch_model.safetensors")
-    model = AutoencoderTiny(latent_channels=space_of_codec(codec).channels)
+    model, picture = AutoencoderTiny(latent_channels=space_of_codec(codec).channels), scene(64, 48)
     model.load_state_dict(tensors)
-    picture = scene(64, 48)
     with torch.inference_mode():
         batch = diffusers.image_processor.VaeImageProcessor().preprocess(picture.x[None].astype(np.float32) / 255)
         expected = model.float().eval().encode(batch).latents[0].numpy()
@@ -146,8 +130,7 @@ def test_a_tiny_latent_is_what_diffusers_gives(codec):
 
 def test_a_kl_latent_is_the_scaled_mean_and_its_picture_is_rounded(kl_folder):
     transform = StableDiffusionTransform.load(SD15, str(kl_folder), "cpu")
-    picture = scene(64, 48)
-    y = analyze(transform, picture)
+    y = analyze(transform, picture := scene(64, 48))
     np.testing.assert_array_equal(y, analyze(transform, picture))  # the mean, not a sample
     model = AutoencoderKL.from_pretrained(kl_folder).eval()
     with torch.inference_mode():
@@ -160,8 +143,8 @@ def test_a_kl_latent_is_the_scaled_mean_and_its_picture_is_rounded(kl_folder):
 
 
 def test_sd3_and_flux_shift_and_have_no_quant_conv(tmp_path):
-    options = {"latent_channels": 16, "use_quant_conv": False, "use_post_quant_conv": False}
-    small_kl(**options, scaling_factor=1.5305, shift_factor=0.0609).save_pretrained(tmp_path / "vae")
+    options = {"latent_channels": 16, "use_quant_conv": False, "use_post_quant_conv": False, "scaling_factor": 1.5305}
+    small_kl(**options, shift_factor=0.0609).save_pretrained(tmp_path / "vae")
     transform = StableDiffusionTransform.load(SD3, str(tmp_path), "cpu")
     model = AutoencoderKL.from_pretrained(tmp_path / "vae").eval()
     picture = scene(32, 32)
@@ -177,19 +160,11 @@ def test_sd3_and_flux_shift_and_have_no_quant_conv(tmp_path):
 @pytest.mark.parametrize("rename", [ldm_key, old_attention_key, str])
 def test_a_single_checkpoint_gives_the_latents_of_the_folder(kl_folder, tmp_path, prefix, rename):
     picture = scene(40, 24)
-    expected = StableDiffusionTransform.load(SD15, str(kl_folder), "cpu")
     file = write_checkpoint(kl_folder, tmp_path / "model.safetensors", prefix, rename)
-    found = StableDiffusionTransform.load(SD15, str(file), "cpu")
+    found, expected = (StableDiffusionTransform.load(SD15, str(f), "cpu") for f in (file, kl_folder))
     y = analyze(found, picture)
     np.testing.assert_allclose(y, analyze(expected, picture), atol=1e-6)
     np.testing.assert_array_equal(synthesize(found, y, picture), synthesize(expected, y, picture))
-
-
-def test_a_vae_subfolder_gives_the_latents_of_the_folder(kl_folder, tmp_path):
-    shutil.copytree(kl_folder, tmp_path / "vae")
-    found, expected = (StableDiffusionTransform.load(SD15, str(f), "cpu") for f in (tmp_path, kl_folder))
-    assert found.model_hash == expected.model_hash
-    np.testing.assert_array_equal(analyze(found, scene(24, 16)), analyze(expected, scene(24, 16)))
 
 
 @pytest.mark.parametrize("size", [(1, 1), (7, 13), (64, 48), (17, 8)])
@@ -277,7 +252,6 @@ def test_another_factor_is_refused(tmp_path):
         ({"_class_name": "UNet2DConditionModel"}, "of the class UNet2DConditionModel"),
         ({"_class_name": None}, "does not describe an autoencoder"),
         ({"layers_per_block": 2}, "are not those of the AutoencoderKL"),
-        ({"block_out_channels": [32, 32, 64, 48]}, "are not those of the AutoencoderKL"),
         ({"norm_num_groups": 7}, "are not those of the AutoencoderKL"),
         ({"act_fn": "nothing"}, "are not those of the AutoencoderKL"),
     ],
@@ -295,8 +269,7 @@ def test_a_config_without_scaling_and_shift_and_with_more_is_accepted(kl_folder,
 
 
 def test_damaged_and_foreign_files_are_refused(kl_folder, tmp_path):
-    content = (kl_folder / "diffusion_pytorch_model.safetensors").read_bytes()
-    cut = tmp_path / "cut.safetensors"
+    content, cut = (kl_folder / "diffusion_pytorch_model.safetensors").read_bytes(), tmp_path / "cut.safetensors"
     cut.write_bytes(content[: len(content) // 2])
     with pytest.raises(WeightsError, match="damaged"):
         StableDiffusionTransform.load(SD15, str(cut), "cpu")
@@ -320,11 +293,8 @@ def test_wrong_arguments_are_refused(kl_folder):
         StableDiffusionTransform.load(SD15, str(kl_folder), "tpu")
 
 
-@pytest.mark.parametrize(
-    ("force_upcast", "bf16", "expected"),
-    [(True, True, "bfloat16"), (True, False, "float32"), (False, True, "float16")],
-)
-def test_precision_on_cuda(monkeypatch, force_upcast, bf16, expected):
+@pytest.mark.parametrize(("upcast", "bf16", "expected"), [(True, True, "bfloat16"), (True, False, "float32"), (False, True, "float16")])
+def test_precision_on_cuda(monkeypatch, upcast, bf16, expected):
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: bf16)
-    assert stable_diffusion._dtype({"force_upcast": force_upcast}, "cuda") == expected
-    assert stable_diffusion._dtype({"force_upcast": force_upcast}, "cpu") == "float32"
+    assert stable_diffusion._dtype({"force_upcast": upcast}, "cuda") == expected
+    assert stable_diffusion._dtype({"force_upcast": upcast}, "cpu") == "float32"

@@ -42,8 +42,8 @@ def scale_transparency(image: Image.Image) -> None:
     """Bring the transparent colour of a PNG file, not loaded yet, to the 8 bits that its samples will have; Pillow leaves it as stored."""
     colour = image.info.get("transparency")
     raw = "".join(_raw_modes(image))
-    if isinstance(colour, int) and raw in ("L;2", "L;4"):
-        image.info["transparency"] = colour * {"L;2": 85, "L;4": 17}[raw]
+    if isinstance(colour, int) and raw in ("1", "L;2", "L;4"):
+        image.info["transparency"] = min(255, colour * {"1": 255, "L;2": 85, "L;4": 17}[raw])
     elif isinstance(colour, tuple) and raw == "RGB;16B":
         image.info["transparency"] = tuple(value >> 8 for value in colour)
 

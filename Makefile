@@ -1,0 +1,34 @@
+# Two commands for a newcomer: make demo, make test. Both need only Python 3.10 or newer.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+SOURCES := pyproject.toml $(shell find src -type f -not -name '*.pyc')
+
+.PHONY: demo test lint clean
+
+demo: $(VENV)/core  ## compress the sample photographs into demo/
+	$(BIN)/python benchmarks/demo.py
+
+test: $(VENV)/test  ## install what the tests need, run them all
+	$(BIN)/python -m pytest $(PYTEST_OPTIONS)
+
+lint: $(VENV)/test
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+$(VENV)/python:
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/core: $(VENV)/python $(SOURCES)
+	$(PIP) .
+	@touch $@
+
+$(VENV)/test: $(VENV)/core tests/constraints.txt
+	$(PIP) --constraint tests/constraints.txt '.[sd,test,lint]'
+	@touch $@
+
+clean:
+	rm -rf $(VENV) demo build dist
