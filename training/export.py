@@ -109,7 +109,8 @@ def check(net: Codec, layers: dict[str, IntegerLayer]) -> None:
         levels = np.abs(run("synthesis.onnx", y=y)[0] - pixels).max()
         real = net.prior.features(torch.from_numpy(z), net.prior.level_bias[LEVELS // 2][None]).numpy() * 32
         drift = np.abs(features - real).max()
-    print(f"exact prior: equal; features against torch: {drift:.0f} of 255; analysis off by {error:.1e} of its range; synthesis by {levels:.0f} levels")
+    print(f"exact prior: equal; features against torch: {drift:.0f} of 255; "
+          f"analysis off by {error:.1e} of its range; synthesis by {levels:.0f} levels")
 
 
 def main() -> None:

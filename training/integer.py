@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from networks import ACT, ACT_MAX, LOG_STEP, M, SIGMA_MIN, WHITE, WHITE_MAX, Z_MAX, Prior
+from networks import ACT, ACT_MAX, LOG_STEP, SIGMA_MIN, WHITE, WHITE_MAX, Z_MAX, M, Prior
 
 SUM_LIMIT, WEIGHT_LIMIT, MAX_SHIFT = 2**23 * 0.999, 32767, 20
 MU_UNIT, LOG_SIGMA_UNIT = 1 / 64, LOG_STEP / 8

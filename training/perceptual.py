@@ -58,5 +58,5 @@ class Lpips:
 
     def __call__(self, a: Tensor, b: Tensor) -> Tensor:
         unit = lambda f: f / (f.square().sum(1, keepdim=True).sqrt() + 1e-10)
-        pairs = zip(self.features(a), self.features(b), self.linear)
+        pairs = zip(self.features(a), self.features(b), self.linear, strict=True)
         return torch.stack([((unit(f) - unit(g)).square() * w).sum(1).mean((1, 2)) for f, g, w in pairs]).sum(0)

@@ -5,9 +5,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-WORDS = ("the of and to in is you that it he was for on are as with his they I at be this have from or one had by word but not what "
-         "all were we when your can said there use an each which she do how their if will up other about out many then them these so "
-         "File Edit View Total 2024 0.15 $19.99 100% (a+b) www. QUALITY Résumé Größe").split()
+WORDS = [
+    "the", "of", "and", "to", "in", "is", "you", "that", "it", "he", "was", "for", "on", "are", "as", "with", "his", "they", "I",
+    "at", "be", "this", "have", "from", "or", "one", "had", "by", "word", "but", "not", "what", "all", "were", "we", "when", "your",
+    "can", "said", "there", "use", "an", "each", "which", "she", "do", "how", "their", "if", "will", "up", "other", "about", "out",
+    "many", "then", "them", "these", "so", "File", "Edit", "View", "Total", "2024", "0.15", "$19.99", "100%", "(a+b)", "www.",
+    "QUALITY", "Résumé", "Größe",
+]  # fmt: skip
 
 
 def _colour(rng: random.Random, light: bool) -> tuple[int, int, int]:
@@ -25,14 +29,16 @@ def page(rng: random.Random, size: int = 512) -> NDArray[np.uint8]:
     for _ in range(rng.randint(3, 12)):
         x, y = rng.randint(-100, size * 2), rng.randint(-100, size * 2)
         w, h = rng.randint(20, size), rng.randint(20, size)
-        ink = ((230, 230, 230) if dark else (0, 0, 0)) if plain and rng.random() < 0.7 else _colour(rng, dark if rng.random() < 0.8 else not dark)
+        contrast = dark if rng.random() < 0.8 else not dark
+        ink = ((230, 230, 230) if dark else (0, 0, 0)) if plain and rng.random() < 0.7 else _colour(rng, contrast)
         kind = rng.random()
         if kind < 0.55:
             font = ImageFont.load_default(rng.choice([18, 20, 22, 24, 28, 32, 40, 56, 80, 120]))
             lines = [" ".join(rng.choices(WORDS, k=rng.randint(2, 12))) for _ in range(rng.randint(1, 14))]
             draw.multiline_text((x, y), "\n".join(lines), fill=ink, font=font, spacing=rng.randint(2, 14))
         elif kind < 0.7:
-            draw.rounded_rectangle((x, y, x + w, y + h), rng.randint(0, 30), fill=ink if rng.random() < 0.5 else None, outline=_colour(rng, dark), width=rng.randint(1, 6))
+            fill = ink if rng.random() < 0.5 else None
+            draw.rounded_rectangle((x, y, x + w, y + h), rng.randint(0, 30), fill, outline=_colour(rng, dark), width=rng.randint(1, 6))
         elif kind < 0.8:
             draw.ellipse((x, y, x + w, y + h), fill=ink if rng.random() < 0.3 else None, outline=ink, width=rng.randint(1, 8))
         elif kind < 0.9:

@@ -7,9 +7,9 @@ skewness .7 and 1.4). scipy gives the CDFs.
 import math
 
 import numpy as np
-from latentpress.entropy.tables import FAMILIES, FILE, PRECISION_BITS, SCALES, WHITENER_BITS
 from scipy import stats
 
+from latentpress.entropy.tables import FAMILIES, FILE, PRECISION_BITS, SCALES, WHITENER_BITS
 from networks import LOG_STEP, SIGMA_MIN, WHITE
 
 # unit distribution, its mean and deviation, radius in sigmas
@@ -44,7 +44,8 @@ def main() -> None:
             counts.append(integer_counts(np.append(p, unit.cdf(edges[0]) + unit.sf(edges[-1]))))
             radii.append(r)
     whitener = np.round(WHITE * (1 << WHITENER_BITS) / sigma).astype(np.int64)
-    np.savez_compressed(FILE, counts=np.concatenate(counts), radius=np.array(radii, np.int32), sigma=sigma.astype(np.float32), whitener=whitener)
+    radius = np.array(radii, np.int32)
+    np.savez_compressed(FILE, counts=np.concatenate(counts), radius=radius, sigma=sigma.astype(np.float32), whitener=whitener)
     print(FILE, FILE.stat().st_size, "bytes")
 
 

@@ -19,8 +19,8 @@ from data import Crops, validation
 from networks import LEVELS, RATES, Codec
 from perceptual import Lpips
 
-LAMBDA = lambda rate: 0.009 * rate**1.7     # share of squared error: about half the slope of MSE alone at that rate
-BETA = lambda rate: 16.0 * rate**1.8        # share of LPIPS
+LAMBDA = lambda rate: 0.022 * rate**1.7     # share of squared error: about the slope of MSE alone at that rate
+BETA = lambda rate: 22.0 * rate**1.6        # share of LPIPS
 LR, WARM_UP, CLIP = 4e-4, 500, 2.0
 PRIOR_FIRST = 0.02                          # share of the budget that trains a fresh prior against fixed transforms
 LARGE_CROPS_FROM = 0.6                      # share of the budget after which crops are larger (borders weigh less)
@@ -41,22 +41,23 @@ def loss_terms(net: Codec, lpips: Lpips, x: Tensor, level: Tensor) -> tuple[Tens
     mse = ((inside - x) ** 2).mean((1, 2, 3)) + 0.01 * (x_hat - inside).abs().clamp(max=5).mean((1, 2, 3))
     bpp = bits / (x.shape[2] * x.shape[3])
     rate = RATES[0] * (RATES[-1] / RATES[0]) ** (level / (LEVELS - 1))
-    loss = (LAMBDA(rate) * 65025 * mse + BETA(rate) * perceptual + bpp) / rate**0.8
+    loss = (LAMBDA(rate) * 65025 * mse + BETA(rate) * perceptual + bpp) / rate**0.9
     return loss.mean(), {"loss": loss.mean().item(), "mse": mse.mean().item(), "lpips": perceptual.mean().item(), "bpp": bpp.mean().item()}
 
 
 @torch.inference_mode()
 def evaluate(net: Codec, lpips: Lpips, images: list[Tensor], device: str) -> str:
-    """Estimated bits, PSNR and LPIPS of whole images at every level, with true rounding."""
+    """Estimated bits, PSNR and LPIPS of whole images at every other level, with true rounding."""
     out = []
-    for q in range(LEVELS):
+    for q in range(0, LEVELS, 2):
         rows = []
         for x in images:
             x = x.to(device)
             x_hat, bits = net(x.contiguous(memory_format=torch.channels_last) * 2 - 1, torch.tensor([float(q)], device=device), hard=True)
             x_hat = ((x_hat / 2 + 0.5).clamp(0, 1) * 255).round() / 255
             rows.append((float(bits) / x[0, 0].numel(), -10 * math.log10(float(((x_hat - x) ** 2).mean())), float(lpips(x, x_hat))))
-        out.append("q%d %.3f %.2f %.3f" % (q, *np.mean(rows, 0)))
+        bpp, psnr, distance = np.mean(rows, 0)
+        out.append(f"q{q} {bpp:.3f} {psnr:.2f} {distance:.3f}")
     return "VAL level bpp PSNR LPIPS | " + " | ".join(out)
 
 
@@ -76,15 +77,15 @@ def main() -> None:
     out.mkdir(parents=True, exist_ok=True)
 
     crops, held, lpips = Crops(args.data, args.seed), validation(args.data), Lpips("alex", device)
-    net = Codec()
+    net, fresh = Codec(), list[str]()
     if args.resume:
         from shipped import load_shipped
         load_shipped(net)
     elif args.init:
-        missing = net.load_state_dict(load_file(args.init), strict=False)
-        print("fresh:", sorted({k.split(".")[0] + "." + k.split(".")[1] for k in missing.missing_keys if "." in k}), flush=True)
+        fresh = net.load_state_dict(load_file(args.init), strict=False).missing_keys
+        print("fresh:", sorted({".".join(k.split(".")[:2]) for k in fresh}), flush=True)
     net = net.to(device=device, memory_format=torch.channels_last)
-    prior_first, frozen, since = (0.0 if args.resume else PRIOR_FIRST), True, 0
+    prior_first, frozen, since = (PRIOR_FIRST if fresh else 0.0), True, 0
     for part in (net.ga, net.gs):
         part.requires_grad_(False)
     opt = torch.optim.Adam(net.parameters(), LR, betas=(0.9, 0.99))
@@ -106,7 +107,7 @@ def main() -> None:
             return
         kept = {k: v.clone() for k, v in net.state_dict().items()}
         net.load_state_dict(ema)
-        log("%5.0f s step %d %s" % (time.time() - start, step, evaluate(net, lpips, held, device)))
+        log(f"{time.time() - start:5.0f} s step {step} {evaluate(net, lpips, held, device)}")
         net.load_state_dict(kept)
 
     while (now := time.time() - start) < budget:
@@ -119,7 +120,7 @@ def main() -> None:
         n, size = (8, 128) if share < LARGE_CROPS_FROM else (4, 192)
         loss, terms = loss_terms(net, lpips, crops.batch(n, size).to(device), torch.rand(n, device=device) * (LEVELS - 1))
         step += 1
-        recent = (recent + [terms["loss"]])[-200:]
+        recent = [*recent[-199:], terms["loss"]]
         if not terms["loss"] < 4 * np.median(recent):  # a spike, or not a number: skip it
             skipped += 1
             continue
@@ -134,8 +135,9 @@ def main() -> None:
         rows.append(terms)
         if step % 250 == 0:
             m = {k: np.median([r[k] for r in rows[-250:]]) for k in rows[0]}
-            log("%5.0f s step %d lr %.1e loss %.4f psnr %.2f lpips %.4f bpp %.3f skipped %d" % (
-                now, step, learning_rate(step - since, share), m["loss"], -10 * math.log10(m["mse"]), m["lpips"], m["bpp"], skipped))
+            psnr = -10 * math.log10(m["mse"])
+            log(f"{now:5.0f} s step {step} lr {learning_rate(step - since, share):.1e} loss {m['loss']:.4f} psnr {psnr:.2f} "
+                f"lpips {m['lpips']:.4f} bpp {m['bpp']:.3f} skipped {skipped}")
         if now > next_checkpoint:
             next_checkpoint += CHECKPOINT_SECONDS
             with_ema("save")

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from latentpress.errors import FormatError
+from latentpress.pillow_limit import no_pillow_limit
 
 
 def encode_alpha(alpha: NDArray[np.uint8]) -> bytes:
@@ -26,9 +27,11 @@ def decode_alpha(body: bytes, width: int, height: int) -> NDArray[np.uint8]:
     if len(body) == 1:
         return np.full((height, width), body[0], np.uint8)
     try:
-        image = Image.open(io.BytesIO(body), formats=("PNG",))
-        if image.size != (width, height) or image.mode not in ("L", "1"):
-            raise FormatError("the alpha chunk does not fit the picture")
-        return np.asarray(image.convert("L"))
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        with no_pillow_limit(), Image.open(io.BytesIO(body), formats=("PNG",)) as image:
+            if image.size != (width, height) or image.mode not in ("L", "1"):
+                raise FormatError("the alpha chunk does not fit the picture")
+            return np.asarray(image.convert("L"))
+    except (FormatError, MemoryError):
+        raise
+    except Exception as error:  # on damaged files Pillow's readers raise nearly anything
         raise FormatError("the alpha chunk is damaged") from error

@@ -19,7 +19,7 @@ from latentpress.alpha import decode_alpha, encode_alpha
 from latentpress.container import ALPHA, EXIF, GREY, ICC, LATENT_LEARNED, LATENT_STATIC, LATENT_TYPES, XMP, Header
 from latentpress.entropy import open_coder
 from latentpress.errors import FormatError, WeightsError
-from latentpress.image import Picture, assemble, read_picture
+from latentpress.image import MAX_PIXELS, Picture, assemble, read_picture
 from latentpress.quantizer import check_quality
 from latentpress.transforms import load_transform
 from latentpress.transforms.spaces import Space, space_by_id, space_of_codec
@@ -71,6 +71,8 @@ def decompress(data: bytes, *, model: str | None = None, device: str = "auto") -
 
 def decode_strips(header: Header, chunks: dict[int, bytes], space: Space) -> Iterable[NDArray[np.float32]]:
     """The strips of y_hat (C, r, w) of an unpacked file; WeightsError where another lp1 model coded it."""
+    if header.width * header.height > MAX_PIXELS:
+        raise FormatError(f"the header promises {header.width} x {header.height} pixels, more than the limit of {MAX_PIXELS} (LATENTPRESS_MAX_PIXELS)")
     kind = next(k for k in chunks if k in LATENT_TYPES)
     if (kind == LATENT_LEARNED) != (space.name == "lp1"):
         raise FormatError(f"latents of space {space.name} are not coded this way")

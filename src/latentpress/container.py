@@ -82,7 +82,8 @@ def read_header(data: bytes) -> Header:
     if data[3] != VERSION:
         raise VersionError(f"written in version {data[3]} of the format; this latentpress reads version {VERSION}")
     _, version, space_id, model_hash, width, height, quality = FIXED.unpack_from(data)
-    rows, position = [], FIXED.size
+    rows: list[tuple[int, int]] = []
+    position = FIXED.size
     while True:
         if position >= len(data) or len(rows) == MAX_CHUNKS:
             raise FormatError("the chunk table is cut off or too long")

@@ -102,9 +102,17 @@ def _metadata(image: Image.Image, form: ImageFormat) -> dict[str, Any]:
         found["pnginfo"] = chunks = PngImagePlugin.PngInfo()
         chunks.add(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + found.pop("xmp"))
     if form is TIFF:  # only what describes the picture: a photograph's EXIF may hold a width and height too, which would become the file's
-        exif = Image.Exif()
-        exif.load(found.pop("exif", b""))
-        found["tiffinfo"] = description(exif)
+        found["tiffinfo"] = _described(found.pop("exif", b""))
         if "xmp" in found:
             found["tiffinfo"][XMP_TAG] = found.pop("xmp")
     return found
+
+
+def _described(exif: bytes) -> dict[int, Any]:
+    """The tags of an EXIF block for a TIFF file; none of a damaged block, which Pillow cannot take apart."""
+    tags = Image.Exif()
+    try:
+        tags.load(exif)
+        return description(tags)
+    except Exception:  # as with damaged images, nearly anything
+        return {}

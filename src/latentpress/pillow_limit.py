@@ -1,13 +1,15 @@
 """How large a picture may be, and how Pillow is kept from warning about large ones."""
 
 import contextlib
+import os
 import threading
 from collections.abc import Iterator
 
 from PIL import Image
 
 MAX_SIDE = 65535  # pixels; what the header of an .ltp file can say
-MAX_PIXELS = 1_000_000_000  # a decoded gigapixel takes 4 GB in Pillow; beyond it an image file is taken for a decompression bomb
+# A decoded gigapixel takes 4 GB in Pillow; beyond it a file is taken for a decompression bomb, unless the environment allows more.
+MAX_PIXELS = int(os.environ.get("LATENTPRESS_MAX_PIXELS", "1_000_000_000"))
 
 _lock = threading.Lock()
 _users = 0

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentpress.container import QUALITY_UNIT, quality_field
-from latentpress.errors import UsageError
+from latentpress.errors import ImageError, UsageError
 
 FULL = 100 * QUALITY_UNIT
 SYMBOL_MAX = 32767
@@ -31,8 +31,10 @@ def interpolate(anchors: NDArray[Any], quality: float) -> NDArray[Any]:
     f = position - i * FULL
     if np.issubdtype(anchors.dtype, np.integer):
         a, b = anchors[i].astype(np.int64), anchors[i + 1].astype(np.int64)
-        return (a * (FULL - f) + b * f + FULL // 2) // FULL
-    return (anchors[i] * (FULL - f) + anchors[i + 1] * f) / np.float32(FULL)
+        between: NDArray[Any] = (a * (FULL - f) + b * f + FULL // 2) // FULL
+    else:
+        between = (anchors[i] * (FULL - f) + anchors[i + 1] * f) / np.float32(FULL)
+    return between
 
 
 @dataclass(frozen=True)
@@ -43,9 +45,17 @@ class Gains:
     inverse: NDArray[np.float32]
 
 
+def check_finite(y: NDArray[np.float32]) -> NDArray[np.float32]:
+    """y as it is; ImageError where a number in it is NaN or infinite, which no symbol can stand for."""
+    if not np.isfinite(y).all():
+        raise ImageError("the analysis transform gave a latent that is not finite; with 16-bit weights try --device cpu")
+    return y
+
+
 def quantize(y: NDArray[np.float32], mu: NDArray[np.float32]) -> NDArray[np.int32]:
     """Symbols: y - mu rounded to the nearest integer, within +-SYMBOL_MAX. Any shape."""
-    return np.clip(np.rint(y - mu), -SYMBOL_MAX, SYMBOL_MAX).astype(np.int32)
+    symbols: NDArray[np.int32] = np.clip(np.rint(y - mu), -SYMBOL_MAX, SYMBOL_MAX).astype(np.int32)
+    return symbols
 
 
 def dequantize(symbols: NDArray[np.int32], mu: NDArray[np.float32]) -> NDArray[np.float32]:

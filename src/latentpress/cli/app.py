@@ -1,7 +1,13 @@
 """The `latentpress` command: its subcommands, and how errors become one sentence and an exit code."""
 
+import contextlib
+import io
+import os
+import signal
 import sys
-from typing import Annotated
+import warnings
+from types import FrameType
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -14,7 +20,7 @@ from latentpress.cli.latent import latent
 from latentpress.cli.models import models_app
 from latentpress.errors import LatentpressError, UsageError
 
-EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
+EXIT_FAILED, EXIT_USAGE, EXIT_SIGNAL = 1, 2, 128
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 for command in (compress, decompress, info, latent, compare):
@@ -32,18 +38,53 @@ def root(
     """
 
 
+class Interrupted(BaseException):
+    """A signal asks the command to end; temporary files are removed on the way out. signum: its number."""
+
+    def __init__(self, signum: int) -> None:
+        self.signum = signum
+
+
 def main() -> None:
-    """Run the command line. Exit code 0, 1 where an image failed, 2 for wrong usage, 130 when interrupted."""
-    if sys.argv[1:] == ["--version"]:
-        print(f"latentpress {__version__}")
-        return
+    """Run the command line. Exit code 0, 1 where an image failed, 2 for wrong usage, 130 when interrupted (128 + signal)."""
+    for signum in (signal.SIGINT, signal.SIGTERM):
+        if signal.getsignal(signum) != signal.SIG_IGN:  # as under nohup
+            signal.signal(signum, _interrupt)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # the name of a file may be no text
     try:
-        app()
+        _run()
+    except Interrupted as error:
+        _end("interrupted; finished files are kept", EXIT_SIGNAL + error.signum)
     except LatentpressError as error:
-        print(f"latentpress: {error}", file=sys.stderr)
-        sys.exit(EXIT_USAGE if isinstance(error, UsageError) else EXIT_FAILED)
-    except KeyboardInterrupt:
-        print("latentpress: interrupted; finished files are kept", file=sys.stderr)
-        sys.exit(EXIT_INTERRUPTED)
-    except BrokenPipeError:
+        _end(str(error), EXIT_USAGE if isinstance(error, UsageError) else EXIT_FAILED)
+    except MemoryError:
+        _end("not enough memory for this picture", EXIT_FAILED)
+    except BrokenPipeError:  # nobody reads on; the last flush must not say so
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         sys.exit(EXIT_FAILED)
+    except OSError as error:
+        _end(f"{error.filename or 'standard output'}: {error.strerror or error}", EXIT_FAILED)
+
+
+def _run() -> None:
+    """Run the command and flush what it printed, so that a full disk is found here."""
+    if sys.argv[1:] == ["--version"]:
+        print(f"latentpress {__version__}", flush=True)
+        return
+    warnings.simplefilter("ignore")  # Pillow's, of odd metadata: what is lost is told as a notice
+    try:
+        app(prog_name="latentpress")
+    finally:
+        sys.stdout.flush()
+
+
+def _end(sentence: str, code: int) -> NoReturn:
+    print(f"latentpress: {sentence}", file=sys.stderr)
+    with contextlib.suppress(OSError):
+        sys.stdout.flush()
+    sys.exit(code)
+
+
+def _interrupt(signum: int, frame: FrameType | None) -> NoReturn:
+    raise Interrupted(signum)

@@ -10,6 +10,7 @@ from typing import Any
 
 import typer
 
+from latentpress.container import MAGIC
 from latentpress.errors import ImageError, LatentpressError, OutputError, UsageError
 
 PROGRESS_AFTER_SECONDS = 1.0
@@ -18,7 +19,7 @@ PROGRESS_AFTER_SECONDS = 1.0
 def outputs(sources: Sequence[Path], output: Path | None, suffix: str) -> list[Path]:
     """One output a source: beside it, in the folder `output`, or (one source) the file `output`. UsageError where two collide."""
     if output is None:
-        found = [s.with_suffix(suffix) for s in sources]
+        found = [renamed(s, suffix) for s in sources]
     elif output.is_dir() or len(sources) > 1 or str(output).endswith("/"):
         if output.exists() and not output.is_dir():
             raise UsageError(f"{output} is a file; {len(sources)} inputs need a folder")
@@ -28,13 +29,23 @@ def outputs(sources: Sequence[Path], output: Path | None, suffix: str) -> list[P
             output.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise OutputError(f"{output}: {error.strerror or error}") from error
-        found = [output / s.with_suffix(suffix).name for s in sources]
+        found = [output / renamed(s, suffix).name for s in sources]
     else:
         found = [output]
+    for source, target in zip(sources, found, strict=True):
+        if source == target:
+            raise UsageError(f"{source} would be written over itself: name another output with -o")
     if len(set(found)) < len(found):
         twice = next(f for f in found if found.count(f) > 1)
-        raise UsageError(f"two inputs would be written to {twice}: give them different names or compress them one by one")
+        raise UsageError(f"two inputs would be written to {twice}: give them different names or work on them one by one")
     return found
+
+
+def renamed(source: Path, suffix: str) -> Path:
+    """The source with another suffix; UsageError where it has no name, as `.` and `/`."""
+    if source.name in ("", ".."):
+        raise UsageError(f"{source} is a folder, not a file")
+    return source.with_suffix(suffix)
 
 
 def run(sources: Sequence[Path], targets: Sequence[Path], work: Callable[[Path, Path], dict[str, Any]], as_json: bool) -> None:
@@ -49,7 +60,7 @@ def run(sources: Sequence[Path], targets: Sequence[Path], work: Callable[[Path, 
                 result = {"source": str(source), "output": str(target), **work(source, target)}
             except UsageError:
                 raise
-            except (LatentpressError, OSError, MemoryError) as error:
+            except (LatentpressError, OSError, MemoryError, RuntimeError) as error:  # the last from ONNX Runtime and torch
                 failed += 1
                 sentence = str(error) if isinstance(error, LatentpressError) else str(describe(source, error))
                 print(f"latentpress: {sentence}", file=sys.stderr)
@@ -69,16 +80,30 @@ def run(sources: Sequence[Path], targets: Sequence[Path], work: Callable[[Path, 
 
 
 def describe(source: Path, error: BaseException) -> ImageError:
-    """An operating-system error as one sentence."""
+    """An error of the operating system, of memory or of a runtime as one sentence."""
     if isinstance(error, MemoryError):
         return ImageError(f"{source}: not enough memory for this picture")
-    return ImageError(f"{source}: {getattr(error, 'strerror', None) or error}")
+    reason = str(getattr(error, "strerror", None) or error).strip() or type(error).__name__
+    return ImageError(f"{source}: {reason.splitlines()[0]}")
+
+
+@contextmanager
+def naming(source: Path) -> Iterator[None]:
+    """Put the file's name in front of an error of the tree."""
+    try:
+        yield
+    except UsageError:
+        raise
+    except LatentpressError as error:
+        raise type(error)(f"{source}: {error}") from error
 
 
 def read_bytes(path: Path) -> bytes:
-    """A file's bytes; ImageError where it cannot be read."""
+    """A file's bytes, only the first of one that is no .ltp file; ImageError where it cannot be read."""
     try:
-        return path.read_bytes()
+        with path.open("rb") as stream:
+            start = stream.read(len(MAGIC))
+            return start + stream.read() if start == MAGIC else start
     except OSError as error:
         raise describe(path, error) from error
 
@@ -92,7 +117,7 @@ def progress(total: int) -> Iterator[Callable[[], None]]:
     from rich.console import Console
     from rich.progress import Progress
 
-    bar = Progress(console=Console(stderr=True), transient=True)
+    bar = Progress(console=Console(stderr=True), transient=True, redirect_stdout=sys.stdout.isatty())
     task = bar.add_task("pressing" if total == 1 else f"{total} files", total=total if total > 1 else None)
     timer = Timer(PROGRESS_AFTER_SECONDS, bar.start)
     timer.daemon = True

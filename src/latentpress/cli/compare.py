@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from latentpress.cli.batch import naming
 from latentpress.cli.latent import read_ltp
 from latentpress.errors import ImageError, OutputError
 
@@ -46,7 +47,8 @@ def compare(
     else:
         from latentpress.codec import decompress
 
-        second = read_picture(decompress(data, model=model, device=device))
+        with naming(other):
+            second = read_picture(decompress(data, model=model, device=device))
     for name, picture in ((original, first), (other, second)):
         for notice in picture.notices:
             typer.echo(f"{name}: {notice}", err=True)

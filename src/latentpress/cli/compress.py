@@ -34,14 +34,15 @@ def compress(
 
     latentpress compress photo.png --codec sd15 --model madebyollin/taesd
     """
-    targets = batch.outputs(images, output, ".ltp")
-
     from latentpress import codec as pipeline
     from latentpress.files import atomic_write, check_output
     from latentpress.image import read_picture
     from latentpress.quantizer import check_quality
+    from latentpress.transforms.spaces import space_of_codec
 
     check_quality(quality)
+    space_of_codec(codec)
+    targets = batch.outputs(images, output, ".ltp")
 
     def work(source: Path, target: Path) -> dict[str, Any]:
         check_output(target, overwrite=overwrite)

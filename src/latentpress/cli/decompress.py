@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from latentpress.cli import batch
-from latentpress.errors import LatentpressError
+from latentpress.errors import UsageError
 
 
 def decompress(
@@ -32,20 +32,23 @@ def decompress(
 
     latentpress decompress pressed/*.ltp -o pictures --format jpg
     """
-    targets = batch.outputs(files, output, "." + suffix.lstrip("."))
-
     from latentpress import codec as pipeline
     from latentpress.files import check_output
     from latentpress.image import write_image
+    from latentpress.image_formats import FORMATS, output_format
+
+    suffix = "." + suffix.lstrip(".")
+    if suffix.lower() not in FORMATS:
+        raise UsageError(f"unknown format {suffix}; known are {' '.join(FORMATS)}")
+    targets = batch.outputs(files, output, suffix)
 
     def work(source: Path, target: Path) -> dict[str, Any]:
+        output_format(target)
         check_output(target, overwrite=overwrite)
         start = time.perf_counter()
         data = batch.read_bytes(source)
-        try:
+        with batch.naming(source):
             image = pipeline.decompress(data, model=model, device=device)
-        except LatentpressError as error:
-            raise type(error)(f"{source}: {error}") from error
         write_image(image, target, overwrite=overwrite)
         return {
             "width": image.width,

@@ -7,9 +7,8 @@ from typing import Annotated
 
 import typer
 
-from latentpress.cli.batch import read_bytes
+from latentpress.cli.batch import naming, read_bytes
 from latentpress.container import unpack
-from latentpress.errors import LatentpressError
 
 
 def info(
@@ -20,10 +19,9 @@ def info(
 
     Example: latentpress info photo.ltp --json
     """
-    try:
-        header, _ = unpack(read_bytes(file))
-    except LatentpressError as error:
-        raise type(error)(f"{file}: {error}") from error
+    data = read_bytes(file)
+    with naming(file):
+        header, _ = unpack(data)
     if as_json:
         print(json.dumps({"file": str(file), "codec": header.codec, **asdict(header)}, indent=1))
         return

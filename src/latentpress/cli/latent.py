@@ -5,9 +5,9 @@ from typing import Annotated
 
 import typer
 
+from latentpress.cli.batch import naming, renamed
+from latentpress.container import MAGIC
 from latentpress.errors import ImageError, OutputError
-
-MAGIC = b"LTP"
 
 
 def read_ltp(path: Path) -> bytes | None:
@@ -36,7 +36,7 @@ def latent(
 
     Example: latentpress latent photo.jpg --codec sd15 -o latent.png
     """
-    target = output or source.with_suffix(".latent.png")
+    target = output or renamed(source, ".latent.png")
     if target.exists() and not overwrite:
         raise OutputError(f"{target} exists already: choose another name, or add --overwrite")
     data = read_ltp(source)
@@ -45,7 +45,11 @@ def latent(
     from latentpress.image import write_image
     from latentpress.panels import latent_panels
 
-    y = encode_latent(source, codec=codec, model=model, device=device) if data is None else decode_latent(data)
+    if data is None:
+        y = encode_latent(source, codec=codec, model=model, device=device)
+    else:
+        with naming(source):
+            y = decode_latent(data)
     write_image(latent_panels(y), target, overwrite=overwrite)
     channels, h, w = y.shape
     typer.echo(

@@ -12,7 +12,7 @@ from latentpress.errors import UsageError, WeightsError
 BUILTIN = ("builtin", "lp1")
 NO_EXTRA = "extra not installed"
 
-models_app = typer.Typer(help="List the latent spaces and their models; fetch and verify weights.")
+models_app = typer.Typer()
 
 
 @models_app.callback(invoke_without_command=True)
@@ -20,7 +20,7 @@ def models(
     context: typer.Context,
     as_json: Annotated[bool, typer.Option("--json", help="Print the list as JSON.")] = False,
 ) -> None:
-    """List every latent space and its models, and where the weights are.
+    """List every latent space and its models, and where the weights are; fetch and verify them.
 
     Example: latentpress models --json
     """

@@ -6,7 +6,7 @@ sums are integers below 2^24 held in float32: the same on every machine. The sta
 """
 
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import google_crc32c
 import numpy as np
@@ -16,7 +16,7 @@ from latentpress import models
 from latentpress.container import read_varint, write_varint
 from latentpress.entropy import rans, tables
 from latentpress.errors import FormatError
-from latentpress.quantizer import dequantize, interpolate, quantize
+from latentpress.quantizer import check_finite, dequantize, interpolate, quantize
 from latentpress.transforms.tiling import STRIP_ROWS, strips
 
 Floats = NDArray[np.float32]
@@ -39,7 +39,8 @@ class Gaussians(NamedTuple):
     def scale(self) -> NDArray[np.uint8]:
         """Scale index of each symbol: the number of its CDF table (family 0, gaussian)."""
         half = 1 << SCALE_UNIT_BITS - 1
-        return np.clip(self.eighths + half >> SCALE_UNIT_BITS, 0, tables.SCALES - 1).astype(np.uint8)
+        index: NDArray[np.uint8] = np.clip(self.eighths + half >> SCALE_UNIT_BITS, 0, tables.SCALES - 1).astype(np.uint8)
+        return index
 
 
 class LearnedPrior:
@@ -48,14 +49,18 @@ class LearnedPrior:
     def __init__(self, space: str, quality: float) -> None:
         self.space = space
         level = {name: interpolate(a, quality) for name, a in models.arrays(space, "levels.npz").items() if a.ndim == 2}
-        column = lambda name: level[name].reshape(-1, 1, 1)
+
+        def column(name: str) -> NDArray[Any]:
+            return level[name].reshape(-1, 1, 1)
+
         self.gain, self.inverse = np.exp(column("gain")), np.exp(column("inverse"))
         self.scale_offset, self.z_scale = column("scale_offset"), column("z_scale")
         self.bias = level["bias"].astype(np.float32).reshape(1, -1, 1, 1)
 
     def encode(self, strips_of_y: Iterable[Floats]) -> bytes:
         """The latent chunk's body."""
-        coded = [self.encode_segment(y[:, :, c : c + STRIP_ROWS] * self.gain) for y in strips_of_y for c in range(0, y.shape[2], STRIP_ROWS)]
+        finite = map(check_finite, strips_of_y)
+        coded = [self.encode_segment(y[:, :, c : c + STRIP_ROWS] * self.gain) for y in finite for c in range(0, y.shape[2], STRIP_ROWS)]
         return b"".join(write_varint(len(s)) + s for s in coded[:-1]) + coded[-1]
 
     def decode(self, body: bytes, rows: int, columns: int) -> Iterator[Floats]:
@@ -79,6 +84,14 @@ class LearnedPrior:
 
     def encode_segment(self, y: Floats) -> bytes:
         """y (C, h, w) in steps -> CRC-32C of the symbols, and their stream."""
+        z, symbols, passes = self.model_segment(y)
+        coder = rans.new_coder()
+        for values, numbers in reversed(passes):
+            rans.push(coder, values, numbers)
+        return symbols_crc(z, symbols) + rans.to_bytes(coder)
+
+    def model_segment(self, y: Floats) -> tuple[Ints, Ints, list[tuple[Ints, NDArray[np.uint8]]]]:
+        """y (C, h, w) in steps -> z, the symbols (C, h, w), and what is coded: (symbols, their tables) in decoding order."""
         h, w = y.shape[1:]
         z = self.hyper_analysis(y)
         features, anchors = self.features(z, h, w)
@@ -86,11 +99,8 @@ class LearnedPrior:
         symbols = quantize(y, anchors.mu)
         others = self.others(features, anchors, symbols * first)
         symbols = np.where(first, symbols, quantize(y, others.mu))
-        coder = rans.Coder()
-        rans.push(coder, symbols[:, ~first], others.scale()[:, ~first])
-        rans.push(coder, symbols[:, first], anchors.scale()[:, first])
-        rans.push(coder, z, self.z_tables(z.shape))
-        return symbols_crc(z, symbols) + rans.to_bytes(coder)
+        passes = [(symbols[:, first], anchors.scale()[:, first]), (symbols[:, ~first], others.scale()[:, ~first])]
+        return z, symbols, [(z, self.z_tables(z.shape)), *passes]
 
     def decode_segment(self, data: bytes, h: int, w: int) -> Floats:
         """What `encode_segment` made -> y_hat (C, h, w) in steps."""
@@ -113,16 +123,18 @@ class LearnedPrior:
         """y (C, h, w) in steps -> z (Z, ceil(h / 4), ceil(w / 4)). Encoder only: may be any floats."""
         h, w = y.shape[1:]
         padded = np.pad(np.arcsinh(y), ((0, 0), (0, -h % Z_FACTOR), (0, -w % Z_FACTOR)))
-        z = models.session(self.space, "hyper_analysis.onnx").run(None, {"y": padded[None]})[0][0]
-        return np.clip(np.rint(z), -Z_MAX, Z_MAX).astype(np.int32)
+        rounded = np.rint(models.run(self.space, "hyper_analysis.onnx", y=padded[None])[0][0])
+        z: Ints = np.clip(rounded, -Z_MAX, Z_MAX).astype(np.int32)
+        return z
 
     def z_tables(self, shape: tuple[int, ...]) -> NDArray[np.uint8]:
+        """The tables of z (Z, hz, wz): one a channel."""
         zeros = np.zeros(shape, np.float32)
         return Gaussians(zeros, np.broadcast_to(self.z_scale, shape)).scale()
 
     def features(self, z: Ints, h: int, w: int) -> tuple[Floats, Gaussians]:
         """z -> hyper features (1, F, h, w), integers in float32, and the distributions of the anchors."""
-        f, head = models.session(self.space, "features.onnx").run(None, {"z": z[None].astype(np.float32), "bias": self.bias})
+        f, head = models.run(self.space, "features.onnx", z=z[None].astype(np.float32), bias=self.bias)
         mu, scale = np.split(head[0, :, :h, :w], 2)
         features = np.ascontiguousarray(f[:, :, :h, :w])
         return features, Gaussians(mu * MU_UNIT * self.gain, scale.astype(np.int64) + self.scale_offset)
@@ -133,14 +145,16 @@ class LearnedPrior:
         half = 1 << tables.WHITENER_BITS - 1
         white = symbols * tables.whiteners()[index] + half >> tables.WHITENER_BITS
         white = np.clip(white, -WHITE_MAX, WHITE_MAX).astype(np.float32)[None]
-        head = models.session(self.space, "context.onnx").run(None, {"features": features, "white": white})[0][0]
+        head = models.run(self.space, "context.onnx", features=features, white=white)[0][0]
         mu, scale = np.split(head, 2)
-        return Gaussians(anchors.mu + tables.sigmas()[index] * (mu * MU_UNIT), anchors.eighths + scale.astype(np.int64))
+        mu = anchors.mu + (tables.sigmas()[index] * mu * MU_UNIT).astype(np.float32)
+        return Gaussians(mu, anchors.eighths + scale.astype(np.int64))
 
 
 def checkerboard(h: int, w: int) -> NDArray[np.bool_]:
     """(h, w), true at the anchors: row + column even."""
-    return np.add.outer(np.arange(h), np.arange(w)) % 2 == 0
+    anchors: NDArray[np.bool_] = np.add.outer(np.arange(h), np.arange(w)) % 2 == 0
+    return anchors
 
 
 def symbols_crc(*arrays: Ints) -> bytes:

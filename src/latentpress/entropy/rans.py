@@ -7,7 +7,7 @@ pure-Python coder).
 """
 
 from functools import cache
-from typing import Any
+from typing import Any, TypeAlias
 
 import constriction
 import numpy as np
@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 from latentpress.entropy.tables import ESCAPE_LIMIT, counts, radius
 from latentpress.errors import FormatError
 
-Coder = constriction.stream.stack.AnsCoder
+Coder: TypeAlias = Any  # constriction's AnsCoder, which has no stubs
 Ints = NDArray[np.int32]
 Tables = NDArray[np.uint8] | NDArray[np.uint16]
+SLICE = 1 << 20  # symbols a call
 ESCAPED = constriction.stream.model.Uniform(2 * ESCAPE_LIMIT)
 
 
@@ -53,28 +54,49 @@ def pop(coder: Coder, tables: Tables) -> Ints:
     order, amounts = by_table(tables.ravel())
     sorted_symbols, position = np.empty(tables.size, np.int32), 0
     for table in np.flatnonzero(amounts).tolist():
-        r, amount = radius(table), int(amounts[table])
-        group = coder.decode(model(table), amount) - np.int32(r)
-        outside = group == r + 1
-        if outside.any():
-            group[outside] = coder.decode(ESCAPED, int(outside.sum())) - np.int32(ESCAPE_LIMIT)
-        sorted_symbols[position : position + amount] = group
+        amount = int(amounts[table])
+        sorted_symbols[position : position + amount] = pop_group(coder, table, amount)
         position += amount
     symbols = np.empty_like(sorted_symbols)
     symbols[order] = sorted_symbols
     return symbols.reshape(tables.shape)
 
 
+def pop_group(coder: Coder, table: int, amount: int) -> Ints:
+    """Take `amount` symbols that share a table off the stack: first all of them, then those that were escaped."""
+    r = radius(table)
+    group = decode(coder, model(table), amount)
+    group -= np.int32(r)
+    outside = group == r + 1
+    if outside.any():
+        group[outside] = decode(coder, ESCAPED, int(outside.sum())) - np.int32(ESCAPE_LIMIT)
+    return group
+
+
+def decode(coder: Coder, entropy_model: Any, amount: int) -> Ints:
+    """Take `amount` numbers off the stack, a slice at a time: an allocation that fails inside the coder would end the process."""
+    numbers = np.empty(amount, np.int32)
+    for start in range(0, amount, SLICE):
+        numbers[start : start + SLICE] = coder.decode(entropy_model, min(SLICE, amount - start))
+    return numbers
+
+
+def new_coder() -> Coder:
+    """An empty stack."""
+    return constriction.stream.stack.AnsCoder()
+
+
 def to_bytes(coder: Coder) -> bytes:
     """The stream: words little-endian, without the zero bytes at its end."""
-    return coder.get_compressed().astype("<u4").tobytes().rstrip(b"\0")
+    data: bytes = coder.get_compressed().astype("<u4").tobytes()
+    return data.rstrip(b"\0")
 
 
 def from_bytes(data: bytes) -> Coder:
     """The coder that `to_bytes` saw; FormatError where data ends in a zero byte."""
     if data.endswith(b"\0"):
         raise FormatError("the coded latent ends in a zero byte")
-    return Coder(np.frombuffer(data + bytes(-len(data) % 4), "<u4").astype(np.uint32))
+    return constriction.stream.stack.AnsCoder(np.frombuffer(data + bytes(-len(data) % 4), "<u4").astype(np.uint32))
 
 
 def check_empty(coder: Coder) -> None:

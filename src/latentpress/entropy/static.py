@@ -12,19 +12,19 @@ from numpy.typing import NDArray
 
 from latentpress.entropy import rans, tables
 from latentpress.entropy.learned import CRC_BYTES, symbols_crc
-from latentpress.errors import FormatError
-from latentpress.quantizer import dequantize, quantize
+from latentpress.errors import FormatError, ImageError
+from latentpress.quantizer import check_finite, dequantize, quantize
 from latentpress.transforms.spaces import Space
 
 COARSEST, FINEST = 1.5, 0.05  # step at quality 0 and 100, in the latent's units
 MEAN_UNIT = 1 / 16
 MIRRORED, TABLE_BITS = 0x8000, 0x7FFF
-MAX_POSITIONS_PER_BYTE = 1 << 16
+MAX_POSITIONS_PER_BYTE = 1 << 14  # a real picture has hundreds at most, were it black: its borders cost
 
 
 def step_size(quality: float) -> float:
     """The quantisation step, geometric in quality."""
-    return COARSEST * (FINEST / COARSEST) ** (quality / 100)
+    return COARSEST * float((FINEST / COARSEST) ** (quality / 100))
 
 
 class StaticTables:
@@ -36,14 +36,18 @@ class StaticTables:
 
     def encode(self, strips_of_y: Iterable[NDArray[np.float32]]) -> bytes:
         """Strips of y (C, r, w) -> the latent chunk's body."""
-        y = np.concatenate(list(strips_of_y), axis=1) / self.step
-        c, h, w = y.shape
+        finite = [check_finite(strip) for strip in strips_of_y]
+        y: NDArray[np.float32] = np.divide(np.concatenate(finite, axis=1), self.step, dtype=np.float32)
+        h, w = y.shape[1:]
         means = np.clip(np.rint(y.mean((1, 2)) * self.step / MEAN_UNIT), -128, 127).astype(np.int8)
         symbols = quantize(y, self.offsets(means))
         best = np.array([best_table(s) for s in symbols], "<u2")
-        coder = rans.Coder()
+        coder = rans.new_coder()
         rans.push(coder, (symbols * sign(best)).ravel(), np.repeat(best & TABLE_BITS, h * w))
-        return symbols_crc(symbols) + best.tobytes() + means.tobytes() + rans.to_bytes(coder)
+        body: bytes = symbols_crc(symbols) + best.tobytes() + means.tobytes() + rans.to_bytes(coder)
+        if h * w > MAX_POSITIONS_PER_BYTE * len(body):
+            raise ImageError("a picture this large and this uniform is beyond the limits of the format")
+        return body
 
     def decode(self, body: bytes, rows: int, columns: int) -> Iterator[NDArray[np.float32]]:
         """The body -> y_hat (C, rows, columns), as one strip; FormatError where it is damaged."""
@@ -55,7 +59,11 @@ class StaticTables:
             raise FormatError("the coded latent names a table that does not exist")
         means = np.frombuffer(body, np.int8, n, start + 2 * n)
         coder = rans.from_bytes(body[start + 3 * n :])
-        symbols = rans.pop(coder, np.repeat(best & TABLE_BITS, rows * columns)).reshape(n, rows, columns) * sign(best)
+        symbols = np.empty((n, rows, columns), np.int32)
+        for table in np.unique(best & TABLE_BITS).tolist():  # what `rans.pop` does for one table a channel, in less memory
+            channels = np.flatnonzero((best & TABLE_BITS) == table)
+            symbols[channels] = rans.pop_group(coder, table, len(channels) * rows * columns).reshape(-1, rows, columns)
+        symbols *= sign(best)
         rans.check_empty(coder)
         if symbols_crc(symbols) != body[:start]:
             raise FormatError("the coded latent is damaged: the symbols do not match their checksum")
@@ -82,4 +90,5 @@ def best_table(symbols: NDArray[np.int32]) -> int:
 
     plain = range(tables.SCALES * len(tables.FAMILIES))
     mirrored = (t | MIRRORED for t in plain if tables.FAMILIES[t // tables.SCALES] in tables.SKEWED)
-    return min([*plain, *mirrored], key=cost)
+    words: list[int] = [*plain, *mirrored]
+    return min(words, key=cost)

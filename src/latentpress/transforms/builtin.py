@@ -28,29 +28,27 @@ class BuiltinTransform:
 
     def analyze(self, picture: Picture) -> Iterator[NDArray[np.float32]]:
         """The latent in strips (C, up to 64, w), top to bottom; w = ceil(width / 16)."""
-        run = models.session(SPACE.name, "analysis.onnx", self.device).run
         rows, columns = -(-picture.height // FACTOR), -(-picture.width // FACTOR)
         for first, end in strips(rows):
             low, high = with_halo(first, end, self.halo, rows)
-            parts = []
+            y = np.empty((SPACE.channels, end - first, columns), np.float32)
             for left, right in tile_columns(high - low, columns, self.halo):
                 a, b = with_halo(left, right, self.halo, columns)
-                y = run(None, {"pixels": padded_pixels(picture, low, high, a, b)[None]})[0][0]
-                parts.append(y[:, first - low : end - low, left - a : right - a])
-            yield np.concatenate(parts, axis=2)
+                tile = models.run(SPACE.name, "analysis.onnx", self.device, pixels=padded_pixels(picture, low, high, a, b)[None])[0][0]
+                y[:, :, left:right] = tile[:, first - low : end - low, left - a : right - a]
+            yield y
 
     def synthesize(self, latent: Iterable[NDArray[np.float32]], width: int, height: int) -> Iterator[NDArray[np.uint8]]:
         """Strips of the quantized latent, as `analyze` gives them -> strips of pixels (up to 1024, width, 3), rounded."""
-        run = models.session(SPACE.name, "synthesis.onnx", self.device).run
         rows, columns = -(-height // FACTOR), -(-width // FACTOR)
         done = 0
         for window, first, end in windows(latent, rows, self.halo):
             pixels = np.empty((min(FACTOR * (end - first), height - done), width, 3), np.uint8)
             for left, right in tile_columns(window.shape[1], columns, self.halo):
                 a, b = with_halo(left, right, self.halo, columns)
-                tile = run(None, {"y": np.ascontiguousarray(window[None, :, :, a:b])})[0][0]
-                right_pixel = min(FACTOR * right, width)
-                pixels[:, FACTOR * left : right_pixel] = tile[FACTOR * first :, FACTOR * (left - a) :][: len(pixels), : right_pixel - FACTOR * left]
+                tile = models.run(SPACE.name, "synthesis.onnx", self.device, y=np.ascontiguousarray(window[None, :, :, a:b]))[0][0]
+                own = tile[FACTOR * first :, FACTOR * (left - a) : FACTOR * (right - a)]
+                pixels[:, FACTOR * left : FACTOR * right] = own[: len(pixels), : width - FACTOR * left]
             done += len(pixels)
             yield pixels
 

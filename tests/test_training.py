@@ -1,0 +1,86 @@
+"""What training ships can be read back, exported again, and agrees with torch."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+import latentpress
+from latentpress import codec, models
+from latentpress.entropy.learned import CRC_BYTES, LearnedPrior
+
+torch = pytest.importorskip("torch", reason="training needs torch")
+pytest.importorskip("onnx", reason="training needs onnx")
+TRAINING = Path(__file__).parents[1] / "training"
+
+
+@pytest.fixture(scope="module")
+def modules() -> Any:
+    sys.path.insert(0, str(TRAINING))
+    import integer
+    import networks
+    import shipped
+
+    net = networks.Codec().eval()
+    shipped.load_shipped(net)
+    yield {"networks": networks, "integer": integer, "net": net}
+    sys.path.remove(str(TRAINING))
+
+
+def test_reading_back_and_quantising_again_gives_the_shipped_integers(modules: Any) -> None:
+    import onnx
+
+    found = {}
+    for name in ("features.onnx", "context.onnx"):
+        graph = onnx.load_from_string(models.read_file("lp1", name)).graph
+        found |= {t.name: onnx.numpy_helper.to_array(t) for t in graph.initializer}
+    for name in modules["integer"].LAYERS:
+        layer = modules["integer"].integer_layer(modules["net"].prior, name)
+        for convolution, weight in layer.weights.items():
+            real = found[f"prior.{convolution}.weight"].astype(float)
+            scale = found[f"prior.{name}.scale"].reshape(-1, 1, 1, 1) * 2.0 ** layer.shift.reshape(-1, 1, 1, 1)
+            assert np.abs(weight - np.round(real * scale)).max() <= 1
+
+
+def test_torch_estimates_the_bits_of_the_file(modules: Any, photo: NDArray[np.uint8]) -> None:
+    image = photo[:256, :384]
+    x = torch.from_numpy(image.copy()).permute(2, 0, 1)[None].float() / 127.5 - 1
+    for quality in (20, 80):
+        with torch.inference_mode():
+            x_hat, bits = modules["net"](x, torch.tensor([quality / 100 * (modules["networks"].LEVELS - 1)]), hard=True)
+        coded = 8 * (len(LearnedPrior("lp1", quality).encode([codec.encode_latent(image)])) - CRC_BYTES)
+        assert abs(coded / float(bits) - 1) < 0.03
+        decoded = np.asarray(latentpress.decompress(latentpress.compress(image, quality=quality)))
+        expected = ((x_hat[0].permute(1, 2, 0) * 127.5 + 127.5).clamp(0, 255)).numpy()
+        assert np.abs(decoded - expected).mean() < 2
+
+
+def test_a_sum_that_could_leave_the_exact_integers_is_refused(modules: Any) -> None:
+    weights = {"hs2": np.full((1, 300, 1, 1), 32767, np.int16)}
+    layer = modules["integer"].IntegerLayer(weights, np.zeros(1, np.int32), np.zeros(1, np.int32))
+    with pytest.raises(ValueError, match="not exact"):
+        modules["integer"].check(layer, {"hs2": 255})
+
+
+def test_training_crops_keep_blocky_sources_halved_and_validation_apart() -> None:
+    sys.path.insert(0, str(TRAINING))
+    import data
+
+    assert data.held_out(Path("cid22-025.jpg"))
+    assert not data.held_out(Path("cid22-026.jpg"))
+    assert not data.held_out(Path("clothing-025.jpg"))
+    assert data.halve(np.arange(16, dtype=np.float32).reshape(4, 4, 1))[0, 0, 0] == 2.5
+
+
+def test_synthetic_pages_are_pictures() -> None:
+    import random
+
+    sys.path.insert(0, str(TRAINING))
+    from synthetic import page
+
+    pages = [page(random.Random(seed), 128) for seed in range(5)]
+    assert all(p.shape == (128, 128, 3) and p.dtype == np.uint8 for p in pages)
+    assert sum(float(p.std()) > 5 for p in pages) >= 4

@@ -1,0 +1,74 @@
+"""What exactness costs, on Kodak:  python training/evaluate.py [--weights runs/lp1/last.safetensors] [--images DIR]
+
+For each image and quality: bits of the shipped codec's stream, the model's estimate of the same symbols (real-valued
+Gaussians at the tables' scales), and the bits that the torch model with its prior in floats needs (its own scales and
+means, true rounding). Writes results/exactness.csv and prints the means: coded / estimate may be 1.005 + 64 bits,
+coded / float prior 1.01. The rate-distortion table of the same files is made by benchmarks/kodak.py.
+"""
+import argparse
+import csv
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+
+from export import OUT
+from latentpress import codec
+from latentpress.entropy import tables
+from latentpress.entropy.learned import CRC_BYTES, LearnedPrior
+from networks import LEVELS, Codec, gaussian_bits
+from shipped import load_shipped
+
+ROOT = Path(__file__).parents[1]
+QUALITIES = (10, 30, 50, 70, 90)
+
+
+@torch.inference_mode()
+def float_bits(net: Codec, pixels: np.ndarray, quality: float) -> float:
+    x = torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None].float() / 127.5 - 1
+    return float(net(x, torch.tensor([quality / 100 * (LEVELS - 1)]), hard=True)[1])
+
+
+def estimated_bits(prior: LearnedPrior, y: np.ndarray) -> float:
+    total = 0.0
+    for symbols, numbers in prior.model_segment(y * prior.gain)[2]:
+        sigma = torch.from_numpy(tables.sigmas()[numbers]).double()
+        total += float(gaussian_bits(torch.from_numpy(symbols).double(), sigma).sum())
+    return total
+
+
+def main() -> None:
+    ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    ap.add_argument("--weights", help="the torch weights that were exported; without them the shipped ones are read back")
+    ap.add_argument("--images", default=str(ROOT.parent / "shared/data/kodak"))
+    args = ap.parse_args()
+    net = Codec().eval()
+    if args.weights:
+        net.load_state_dict(load_file(args.weights))
+    else:
+        load_shipped(net)
+    rows = []
+    for path in sorted(Path(args.images).glob("*.png")):
+        pixels = np.asarray(Image.open(path).convert("RGB"))
+        y = codec.encode_latent(pixels)  # Kodak is one segment: a single stream
+        for quality in QUALITIES:
+            prior = LearnedPrior("lp1", quality)
+            coded = 8 * (len(prior.encode([y])) - CRC_BYTES)
+            rows.append((path.name, quality, coded, round(estimated_bits(prior, y), 1), round(float_bits(net, pixels, quality), 1)))
+        print(path.name, flush=True)
+    out = ROOT / "results/exactness.csv"
+    with out.open("w", newline="") as f:
+        writer = csv.writer(f)
+        writer.writerow(["image", "quality", "coded_bits", "estimated_bits", "float_prior_bits"])
+        writer.writerows(rows)
+    print("quality  coded/estimate  worst (coded - 64)/estimate  coded/float prior")
+    for quality in QUALITIES:
+        coded, estimate, real = np.array([r[2:] for r in rows if r[1] == quality]).T
+        print(f"{quality:7} {coded.sum() / estimate.sum():15.5f} {((coded - 64) / estimate).max():28.5f} {coded.sum() / real.sum():18.5f}")
+    print(out, "model", (OUT / "model.json").read_text().split('"model_hash": "')[1][:8])
+
+
+if __name__ == "__main__":
+    main()
