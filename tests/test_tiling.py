@@ -23,10 +23,11 @@ def test_windows_are_the_rows_of_the_whole(rows: int, halo: int, columns: int) -
 
 @given(st.integers(1, 82), st.integers(1, 5000), st.integers(0, 10))
 def test_tile_columns_cover_once_and_stay_small(rows: int, columns: int, halo: int) -> None:
-    tiles = tiling.tile_columns(rows, columns, halo)
+    positions = tiling.tile_positions(rows, columns)
+    tiles = tiling.tile_columns(rows, columns, halo, positions)
     assert [a for a, _ in tiles] == [0, *(b for _, b in tiles[:-1])]
     assert tiles[-1][1] == columns
-    assert max(b - a for a, b in tiles) + 2 * halo * (len(tiles) > 1) <= max(tiling.TILE_POSITIONS // rows, 1)
+    assert max(b - a for a, b in tiles) + 2 * halo * (len(tiles) > 1) <= max(positions // rows, 1)
 
 
 @pytest.mark.parametrize("positions", [600, 1200])

@@ -72,7 +72,8 @@ def decompress(data: bytes, *, model: str | None = None, device: str = "auto") -
 def decode_strips(header: Header, chunks: dict[int, bytes], space: Space) -> Iterable[NDArray[np.float32]]:
     """The strips of y_hat (C, r, w) of an unpacked file; WeightsError where another lp1 model coded it."""
     if header.width * header.height > MAX_PIXELS:
-        raise FormatError(f"the header promises {header.width} x {header.height} pixels, more than the limit of {MAX_PIXELS} (LATENTPRESS_MAX_PIXELS)")
+        size = f"{header.width} x {header.height} pixels"
+        raise FormatError(f"the header promises {size}, more than the limit of {MAX_PIXELS} (LATENTPRESS_MAX_PIXELS)")
     kind = next(k for k in chunks if k in LATENT_TYPES)
     if (kind == LATENT_LEARNED) != (space.name == "lp1"):
         raise FormatError(f"latents of space {space.name} are not coded this way")

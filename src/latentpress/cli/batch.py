@@ -10,6 +10,7 @@ from typing import Any
 
 import typer
 
+from latentpress.cli.memory import return_freed_arrays
 from latentpress.container import MAGIC
 from latentpress.errors import ImageError, LatentpressError, OutputError, UsageError
 
@@ -53,6 +54,7 @@ def run(sources: Sequence[Path], targets: Sequence[Path], work: Callable[[Path, 
 
     A result's "line" is printed, its other entries are the JSON; "notices" go to stderr.
     """
+    return_freed_arrays()
     results, failed = [], 0
     with progress(len(sources)) as advance:
         for source, target in zip(sources, targets, strict=True):

@@ -9,7 +9,7 @@ from latentpress import models
 from latentpress.errors import UsageError
 from latentpress.image import Picture
 from latentpress.transforms.spaces import SPACES
-from latentpress.transforms.tiling import strips, tile_columns, windows, with_halo
+from latentpress.transforms.tiling import strips, tile_columns, tile_positions, windows, with_halo
 
 SPACE = SPACES[0]
 FACTOR = SPACE.factor
@@ -32,7 +32,7 @@ class BuiltinTransform:
         for first, end in strips(rows):
             low, high = with_halo(first, end, self.halo, rows)
             y = np.empty((SPACE.channels, end - first, columns), np.float32)
-            for left, right in tile_columns(high - low, columns, self.halo):
+            for left, right in tile_columns(high - low, columns, self.halo, tile_positions(rows, columns)):
                 a, b = with_halo(left, right, self.halo, columns)
                 tile = models.run(SPACE.name, "analysis.onnx", self.device, pixels=padded_pixels(picture, low, high, a, b)[None])[0][0]
                 y[:, :, left:right] = tile[:, first - low : end - low, left - a : right - a]
@@ -44,7 +44,7 @@ class BuiltinTransform:
         done = 0
         for window, first, end in windows(latent, rows, self.halo):
             pixels = np.empty((min(FACTOR * (end - first), height - done), width, 3), np.uint8)
-            for left, right in tile_columns(window.shape[1], columns, self.halo):
+            for left, right in tile_columns(window.shape[1], columns, self.halo, tile_positions(rows, columns)):
                 a, b = with_halo(left, right, self.halo, columns)
                 tile = models.run(SPACE.name, "synthesis.onnx", self.device, y=np.ascontiguousarray(window[None, :, :, a:b]))[0][0]
                 own = tile[FACTOR * first :, FACTOR * (left - a) : FACTOR * (right - a)]

@@ -11,7 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 STRIP_ROWS = 64        # latent rows a strip
-TILE_POSITIONS = 7_000  # latent positions a tile, halo included: about 0.11 GB of activations in lp1
+TILE_POSITIONS = 12_000       # latent positions a tile, halo included: about 0.3 GB of activations in lp1
+TILE_POSITIONS_LARGE = 7_000  # the same for pictures of more than LARGE positions, which need their memory for themselves
+LARGE = 125_000               # 32 megapixels
 
 
 def strips(rows: int) -> Iterator[tuple[int, int]]:
@@ -25,9 +27,14 @@ def with_halo(first: int, end: int, halo: int, length: int) -> tuple[int, int]:
     return max(0, first - halo), min(length, end + halo)
 
 
-def tile_columns(rows: int, columns: int, halo: int) -> list[tuple[int, int]]:
-    """(first, end) latent columns of equal tiles so that rows x (columns + 2 halo) stays within TILE_POSITIONS."""
-    widest = TILE_POSITIONS // rows
+def tile_positions(rows: int, columns: int) -> int:
+    """Positions a tile may have in a latent of rows x columns."""
+    return TILE_POSITIONS if rows * columns <= LARGE else TILE_POSITIONS_LARGE
+
+
+def tile_columns(rows: int, columns: int, halo: int, positions: int) -> list[tuple[int, int]]:
+    """(first, end) latent columns of equal tiles so that rows x (columns + 2 halo) stays within positions."""
+    widest = positions // rows
     if columns <= widest:
         return [(0, columns)]
     count = -(-columns // max(1, widest - 2 * halo))
