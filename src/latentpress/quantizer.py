@@ -4,7 +4,6 @@ A model carries gains (reciprocal steps) for a few anchor levels; between them t
 quality, and integers of the prior are interpolated in integers, so that every machine has the same.
 """
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -35,14 +34,6 @@ def interpolate(anchors: NDArray[Any], quality: float) -> NDArray[Any]:
     else:
         between = (anchors[i] * (FULL - f) + anchors[i + 1] * f) / np.float32(FULL)
     return between
-
-
-@dataclass(frozen=True)
-class Gains:
-    """Of one quality. forward: latent -> units of the step; inverse: back. Both (C, 1, 1) float32."""
-
-    forward: NDArray[np.float32]
-    inverse: NDArray[np.float32]
 
 
 def check_finite(y: NDArray[np.float32]) -> NDArray[np.float32]:
