@@ -1,8 +1,8 @@
 """What exactness costs, on Kodak:  python training/evaluate.py [--weights runs/lp1/last.safetensors] [--images DIR]
 
 For each image and quality: bits of the shipped codec's stream, the model's estimate of the same symbols (real-valued
-Gaussians at the tables' scales), and the bits that the torch model with its prior in floats needs (its own scales and
-means, true rounding). Writes results/exactness.csv and prints the means: coded / estimate may be 1.005 + 64 bits,
+Gaussians at the tables' scales), and the bits that the same torch model needs with its prior in floats: activations not
+rounded, scales on no grid, true rounding of the latent. Writes results/exactness.csv and prints the means: coded / estimate may be 1.005 + 64 bits,
 coded / float prior 1.01. The rate-distortion table of the same files is made by benchmarks/kodak.py.
 """
 import argparse
@@ -14,6 +14,7 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
+import networks
 from export import OUT
 from latentpress import codec
 from latentpress.entropy import tables
@@ -23,6 +24,13 @@ from shipped import load_shipped
 
 ROOT = Path(__file__).parents[1]
 QUALITIES = (10, 30, 50, 70, 90)
+
+
+def float_prior() -> None:
+    """Take the rounding out of the torch prior."""
+    on_grid = networks.table_sigma
+    networks.act = lambda t: t.float().clamp(0, networks.ACT_MAX / networks.ACT)
+    networks.table_sigma = lambda log_sigma, hard: on_grid(log_sigma, False)
 
 
 @torch.inference_mode()
@@ -49,6 +57,7 @@ def main() -> None:
         net.load_state_dict(load_file(args.weights))
     else:
         load_shipped(net)
+    float_prior()
     rows = []
     for path in sorted(Path(args.images).glob("*.png")):
         pixels = np.asarray(Image.open(path).convert("RGB"))
