@@ -248,7 +248,8 @@ def test_an_interrupted_run_keeps_what_is_finished_and_leaves_nothing_else(folde
     for source in sources:
         os.link(folder / "a.png", source)
     command = [sys.executable, "-m", "latentpress", "compress", *sources, "-o", folder / "out"]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+    heard = lambda: signal.signal(number, signal.SIG_DFL)  # a job in the background starts with SIGINT ignored
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, preexec_fn=heard)
     end = time.monotonic() + 60
     while time.monotonic() < end and not (folder / "out" / "1.ltp").exists():
         time.sleep(0.01)
