@@ -52,7 +52,8 @@ def main() -> None:
     command("compress", *map(str, photographs), "-o", f"{out}/", "-q", str(arguments.quality))
     command("decompress", *[str(out / p.with_suffix(".ltp").name) for p in photographs], "-o", f"{out}/")
 
-    table = Table("picture", "codec", "bytes", "bpp", "PSNR dB", "SSIM", title="real files; AVIF and WebP at the quality whose bytes come closest")
+    title = "real files; AVIF and WebP at the quality whose bytes come closest"
+    table = Table("picture", "codec", "bytes", "bpp", "PSNR dB", "SSIM", title=title)
     for path in photographs:
         original = Image.open(path).convert("RGB")
         files = {"latentpress": (out / path.with_suffix(".ltp").name).read_bytes()}

@@ -24,6 +24,7 @@ from latentpress.quantizer import check_quality
 from latentpress.transforms import load_transform
 from latentpress.transforms.spaces import Space, space_by_id, space_of_codec
 
+PASTE_ROWS = 64  # a part of a strip at a time: Pillow makes a copy with four bytes a pixel
 Source = str | os.PathLike[str] | Image.Image | NDArray[np.uint8] | Picture
 
 
@@ -92,7 +93,8 @@ def paste(strips: Iterable[NDArray[np.uint8]], width: int, height: int) -> Image
     image, top = None, 0
     for pixels in strips:
         image = image or Image.new("RGB", (width, height))
-        image.paste(Image.fromarray(pixels), (0, top))
+        for i in range(0, len(pixels), PASTE_ROWS):
+            image.paste(Image.fromarray(pixels[i : i + PASTE_ROWS]), (0, top + i))
         top += len(pixels)
     if image is None:
         raise FormatError("the file holds no pixels")

@@ -59,8 +59,10 @@ class LearnedPrior:
 
     def encode(self, strips_of_y: Iterable[Floats]) -> bytes:
         """The latent chunk's body."""
-        finite = map(check_finite, strips_of_y)
-        coded = [self.encode_segment(y[:, :, c : c + STRIP_ROWS] * self.gain) for y in finite for c in range(0, y.shape[2], STRIP_ROWS)]
+        coded = []
+        for y in map(check_finite, strips_of_y):
+            coded += [self.encode_segment(y[:, :, c : c + STRIP_ROWS] * self.gain) for c in range(0, y.shape[2], STRIP_ROWS)]
+            del y  # before the next one is made
         return b"".join(write_varint(len(s)) + s for s in coded[:-1]) + coded[-1]
 
     def decode(self, body: bytes, rows: int, columns: int) -> Iterator[Floats]:
@@ -70,7 +72,7 @@ class LearnedPrior:
             raise FormatError("the coded latent is too short for the size in the header")
         position = done = 0
         for first, end in strips(rows):
-            parts = []
+            y_hat = np.empty((len(self.gain), end - first, columns), np.float32)
             for c in range(0, columns, STRIP_ROWS):
                 done += 1
                 size = len(body) - position
@@ -78,9 +80,11 @@ class LearnedPrior:
                     size, position = read_varint(body, position)
                 if not CRC_BYTES <= size <= len(body) - position:
                     raise FormatError("a segment of the latent is cut off")
-                parts.append(self.decode_segment(body[position : position + size], end - first, min(STRIP_ROWS, columns - c)))
+                segment = self.decode_segment(body[position : position + size], end - first, min(STRIP_ROWS, columns - c))
+                y_hat[:, :, c : c + STRIP_ROWS] = segment * self.inverse
                 position += size
-            yield np.concatenate(parts, axis=2) * self.inverse
+            yield y_hat
+            del y_hat
 
     def encode_segment(self, y: Floats) -> bytes:
         """y (C, h, w) in steps -> CRC-32C of the symbols, and their stream."""

@@ -85,11 +85,13 @@ def session(space: str, name: str, device: str = "cpu") -> Any:
     return onnxruntime.InferenceSession(read_file(space, name), session_options(), providers=list(dict.fromkeys(providers)))
 
 
-def run(space: str, name: str, device: str = "cpu", **feeds: NDArray[Any]) -> list[NDArray[Any]]:
-    """Run a model file on named arrays -> its outputs. Its working memory is given back, so that graphs do not add up."""
-    import onnxruntime
+def run(space: str, name: str, device: str = "cpu", *, frugal: bool = False, **feeds: NDArray[Any]) -> list[NDArray[Any]]:
+    """Run a model file on named arrays -> its outputs. frugal: give its working memory back, so that graphs do not add up."""
+    options = None
+    if frugal:
+        import onnxruntime
 
-    options = onnxruntime.RunOptions()
-    options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
+        options = onnxruntime.RunOptions()
+        options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
     outputs: list[NDArray[Any]] = session(space, name, device).run(None, feeds, options)
     return outputs

@@ -9,7 +9,7 @@ from latentpress import models
 from latentpress.errors import UsageError
 from latentpress.image import Picture
 from latentpress.transforms.spaces import SPACES
-from latentpress.transforms.tiling import strips, tile_columns, tile_positions, windows, with_halo
+from latentpress.transforms.tiling import is_large, strips, tile_columns, tile_positions, windows, with_halo
 
 SPACE = SPACES[0]
 FACTOR = SPACE.factor
@@ -34,19 +34,23 @@ class BuiltinTransform:
             y = np.empty((SPACE.channels, end - first, columns), np.float32)
             for left, right in tile_columns(high - low, columns, self.halo, tile_positions(rows, columns)):
                 a, b = with_halo(left, right, self.halo, columns)
-                tile = models.run(SPACE.name, "analysis.onnx", self.device, pixels=padded_pixels(picture, low, high, a, b)[None])[0][0]
+                pixels = padded_pixels(picture, low, high, a, b)[None]
+                tile = models.run(SPACE.name, "analysis.onnx", self.device, frugal=is_large(rows, columns), pixels=pixels)[0][0]
                 y[:, :, left:right] = tile[:, first - low : end - low, left - a : right - a]
             yield y
+            del y
 
     def synthesize(self, latent: Iterable[NDArray[np.float32]], width: int, height: int) -> Iterator[NDArray[np.uint8]]:
         """Strips of the quantized latent, as `analyze` gives them -> strips of pixels (up to 1024, width, 3), rounded."""
         rows, columns = -(-height // FACTOR), -(-width // FACTOR)
         done = 0
-        for window, first, end in windows(latent, rows, self.halo):
+        for parts, first, end in windows(latent, rows, self.halo):
+            window_rows = sum(p.shape[1] for p in parts)
             pixels = np.empty((min(FACTOR * (end - first), height - done), width, 3), np.uint8)
-            for left, right in tile_columns(window.shape[1], columns, self.halo, tile_positions(rows, columns)):
+            for left, right in tile_columns(window_rows, columns, self.halo, tile_positions(rows, columns)):
                 a, b = with_halo(left, right, self.halo, columns)
-                tile = models.run(SPACE.name, "synthesis.onnx", self.device, y=np.ascontiguousarray(window[None, :, :, a:b]))[0][0]
+                y = np.concatenate([p[:, :, a:b] for p in parts], axis=1)[None]
+                tile = models.run(SPACE.name, "synthesis.onnx", self.device, frugal=is_large(rows, columns), y=y)[0][0]
                 own = tile[FACTOR * first :, FACTOR * (left - a) : FACTOR * (right - a)]
                 pixels[:, FACTOR * left : FACTOR * right] = own[: len(pixels), : width - FACTOR * left]
             done += len(pixels)

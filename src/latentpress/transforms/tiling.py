@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 STRIP_ROWS = 64        # latent rows a strip
 TILE_POSITIONS = 12_000       # latent positions a tile, halo included: about 0.3 GB of activations in lp1
-TILE_POSITIONS_LARGE = 7_000  # the same for pictures of more than LARGE positions, which need their memory for themselves
+TILE_POSITIONS_LARGE = 6_000  # the same for pictures of more than LARGE positions, which need their memory for themselves
 LARGE = 125_000               # 32 megapixels
 
 
@@ -27,9 +27,14 @@ def with_halo(first: int, end: int, halo: int, length: int) -> tuple[int, int]:
     return max(0, first - halo), min(length, end + halo)
 
 
+def is_large(rows: int, columns: int) -> bool:
+    """Whether a latent of rows x columns needs the memory for itself."""
+    return rows * columns > LARGE
+
+
 def tile_positions(rows: int, columns: int) -> int:
     """Positions a tile may have in a latent of rows x columns."""
-    return TILE_POSITIONS if rows * columns <= LARGE else TILE_POSITIONS_LARGE
+    return TILE_POSITIONS_LARGE if is_large(rows, columns) else TILE_POSITIONS
 
 
 def tile_columns(rows: int, columns: int, halo: int, positions: int) -> list[tuple[int, int]]:
@@ -42,21 +47,18 @@ def tile_columns(rows: int, columns: int, halo: int, positions: int) -> list[tup
     return list(itertools.pairwise(edges))
 
 
-def windows(latent_strips: Iterable[NDArray[np.float32]], rows: int, halo: int) -> Iterator[tuple[NDArray[np.float32], int, int]]:
-    """Strips (C, r, w) in order -> each with up to halo rows of its neighbours: (window, first own row, end) within it.
+def windows(latent_strips: Iterable[NDArray[np.float32]], rows: int, halo: int) -> Iterator[tuple[list[NDArray[np.float32]], int, int]]:
+    """Strips (C, r, w) in order -> each with up to halo rows of its neighbours: (parts, first own row, end) within them.
 
-    Holds three strips at most.
+    The parts are views of the strips, one below the other; three strips at most are held.
     """
     source = iter(latent_strips)
-    held: NDArray[np.float32] | None = None
-    start = read = 0
+    held: list[tuple[int, NDArray[np.float32]]] = []  # (first row, strip)
+    read = 0
     for first, end in strips(rows):
         low, high = with_halo(first, end, halo, rows)
         while read < high:
-            strip = next(source)
-            held = strip if held is None else np.concatenate([held, strip], axis=1)
-            read += strip.shape[1]
-        assert held is not None  # for the type checker: rows >= 1
-        yield held[:, low - start : high - start], first - low, end - low
-        keep = max(low, end - halo)
-        held, start = held[:, keep - start :], keep
+            held.append((read, next(source)))
+            read += held[-1][1].shape[1]
+        yield [s[:, max(0, low - top) : high - top] for top, s in held if top < high and top + s.shape[1] > low], first - low, end - low
+        held = [(top, s) for top, s in held if top + s.shape[1] > end - halo]
