@@ -8,7 +8,7 @@
 """
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,7 +70,7 @@ def decompress(data: bytes, *, model: str | None = None, device: str = "auto") -
     return assemble(image, alpha=alpha, grey=GREY in chunks, icc=chunks.get(ICC), exif=chunks.get(EXIF), xmp=chunks.get(XMP))
 
 
-def decode_strips(header: Header, chunks: dict[int, bytes], space: Space) -> Iterable[NDArray[np.float32]]:
+def decode_strips(header: Header, chunks: dict[int, bytes], space: Space) -> Iterator[NDArray[np.float32]]:
     """The strips of y_hat (C, r, w) of an unpacked file; WeightsError where another lp1 model coded it."""
     if header.width * header.height > MAX_PIXELS:
         size = f"{header.width} x {header.height} pixels"

@@ -17,7 +17,7 @@ from latentpress.container import read_varint, write_varint
 from latentpress.entropy import rans, tables
 from latentpress.errors import FormatError
 from latentpress.quantizer import check_finite, dequantize, interpolate, quantize
-from latentpress.transforms.tiling import STRIP_ROWS, strips
+from latentpress.transforms.tiling import STRIP_ROWS, is_large, strips
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int32]
@@ -47,7 +47,7 @@ class LearnedPrior:
     """Coder of one quality. `encode` takes strips of y (C, r, w) float32, `decode` gives strips of y_hat."""
 
     def __init__(self, space: str, quality: float) -> None:
-        self.space = space
+        self.space, self.frugal = space, False
         level = {name: interpolate(a, quality) for name, a in models.arrays(space, "levels.npz").items() if a.ndim == 2}
 
         def column(name: str) -> NDArray[Any]:
@@ -70,6 +70,7 @@ class LearnedPrior:
         count = -(-rows // STRIP_ROWS) * -(-columns // STRIP_ROWS)
         if len(body) < count * MIN_SEGMENT_BYTES - 1:
             raise FormatError("the coded latent is too short for the size in the header")
+        self.frugal = is_large(rows, columns)
         position = done = 0
         for first, end in strips(rows):
             y_hat = np.empty((len(self.gain), end - first, columns), np.float32)
@@ -138,7 +139,7 @@ class LearnedPrior:
 
     def features(self, z: Ints, h: int, w: int) -> tuple[Floats, Gaussians]:
         """z -> hyper features (1, F, h, w), integers in float32, and the distributions of the anchors."""
-        f, head = models.run(self.space, "features.onnx", z=z[None].astype(np.float32), bias=self.bias)
+        f, head = models.run(self.space, "features.onnx", frugal=self.frugal, z=z[None].astype(np.float32), bias=self.bias)
         mu, scale = np.split(head[0, :, :h, :w], 2)
         features = np.ascontiguousarray(f[:, :, :h, :w])
         return features, Gaussians(mu * MU_UNIT * self.gain, scale.astype(np.int64) + self.scale_offset)
@@ -149,7 +150,7 @@ class LearnedPrior:
         half = 1 << tables.WHITENER_BITS - 1
         white = symbols * tables.whiteners()[index] + half >> tables.WHITENER_BITS
         white = np.clip(white, -WHITE_MAX, WHITE_MAX).astype(np.float32)[None]
-        head = models.run(self.space, "context.onnx", features=features, white=white)[0][0]
+        head = models.run(self.space, "context.onnx", frugal=self.frugal, features=features, white=white)[0][0]
         mu, scale = np.split(head, 2)
         mu = anchors.mu + (tables.sigmas()[index] * mu * MU_UNIT).astype(np.float32)
         return Gaussians(mu, anchors.eighths + scale.astype(np.int64))

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 STRIP_ROWS = 64        # latent rows a strip
 TILE_POSITIONS = 12_000       # latent positions a tile, halo included: about 0.3 GB of activations in lp1
-TILE_POSITIONS_LARGE = 6_000  # the same for pictures of more than LARGE positions, which need their memory for themselves
+TILE_POSITIONS_LARGE = 3_500  # the same for pictures of more than LARGE positions, which need their memory for themselves
 LARGE = 125_000               # 32 megapixels
 
 
@@ -50,7 +50,7 @@ def tile_columns(rows: int, columns: int, halo: int, positions: int) -> list[tup
 def windows(latent_strips: Iterable[NDArray[np.float32]], rows: int, halo: int) -> Iterator[tuple[list[NDArray[np.float32]], int, int]]:
     """Strips (C, r, w) in order -> each with up to halo rows of its neighbours: (parts, first own row, end) within them.
 
-    The parts are views of the strips, one below the other; three strips at most are held.
+    The parts lie one below the other; two strips and halo rows are held.
     """
     source = iter(latent_strips)
     held: list[tuple[int, NDArray[np.float32]]] = []  # (first row, strip)
@@ -61,4 +61,5 @@ def windows(latent_strips: Iterable[NDArray[np.float32]], rows: int, halo: int) 
             held.append((read, next(source)))
             read += held[-1][1].shape[1]
         yield [s[:, max(0, low - top) : high - top] for top, s in held if top < high and top + s.shape[1] > low], first - low, end - low
-        held = [(top, s) for top, s in held if top + s.shape[1] > end - halo]
+        kept = max(0, end - halo)  # copied, so that the strip itself can go
+        held = [(top, s) if top >= end else (kept, s[:, kept - top :].copy()) for top, s in held if top + s.shape[1] > kept]
