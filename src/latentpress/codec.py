@@ -96,6 +96,7 @@ def paste(strips: Iterable[NDArray[np.uint8]], width: int, height: int) -> Image
         for i in range(0, len(pixels), PASTE_ROWS):
             image.paste(Image.fromarray(pixels[i : i + PASTE_ROWS]), (0, top + i))
         top += len(pixels)
+        del pixels  # before the next strip is made
     if image is None:
         raise FormatError("the file holds no pixels")
     return image

@@ -51,6 +51,7 @@ def compress(
         data = pipeline.compress(picture, quality=quality, codec=codec, model=model, device=device)
         atomic_write(target, data, overwrite=overwrite)
         bpp, before = 8 * len(data) / (picture.width * picture.height), source.stat().st_size
+        change = f"{before / len(data):.1f} times smaller" if before >= len(data) else f"{len(data) / before:.1f} times larger"
         return {
             "width": picture.width,
             "height": picture.height,
@@ -59,7 +60,7 @@ def compress(
             "bpp": round(bpp, 5),
             "seconds": round(time.perf_counter() - start, 3),
             "notices": list(picture.notices),
-            "line": f"{target}: {len(data):,} bytes, {bpp:.3f} bpp, {before / len(data):.1f} times smaller than {source.name}",
+            "line": f"{target}: {len(data):,} bytes, {bpp:.3f} bpp, {change} than {source.name}",
         }
 
     batch.run(images, targets, work, as_json)

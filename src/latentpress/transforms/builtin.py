@@ -55,6 +55,7 @@ class BuiltinTransform:
                 pixels[:, FACTOR * left : FACTOR * right] = own[: len(pixels), : width - FACTOR * left]
             done += len(pixels)
             yield pixels
+            del pixels
 
 
 def padded_pixels(picture: Picture, low: int, high: int, left: int, right: int) -> NDArray[np.uint8]:
