@@ -10,25 +10,11 @@ from PIL import Image
 
 from latentpress.errors import ConversionError
 from latentpress.image import read_picture
+from pictures import read, saved, whole
 
 RNG = np.random.default_rng(7)
 RGB = RNG.integers(0, 256, (5, 7, 3), dtype=np.uint8)
 GREY, ALPHA = RGB[..., 0], RNG.integers(0, 256, (5, 7), dtype=np.uint8)
-
-
-def whole(picture):
-    return picture.pixels(0, picture.height, 0, picture.width)
-
-
-def saved(image, form, **options):
-    data = io.BytesIO()
-    image.save(data, form, **options)
-    return data.getvalue()
-
-
-def read(tmp_path, data, name="a.img", **options):
-    (tmp_path / name).write_bytes(data)
-    return read_picture(tmp_path / name, **options)
 
 
 def test_lossless_modes_give_the_same_pixels_and_pass_strict(tmp_path):

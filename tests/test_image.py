@@ -12,6 +12,7 @@ from PIL import Image, ImageCms, ImageOps
 
 from latentpress.errors import ConversionError
 from latentpress.image import read_picture
+from pictures import read, saved, whole
 
 RNG = np.random.default_rng(7)
 RGB = RNG.integers(0, 256, (5, 7, 3), dtype=np.uint8)
@@ -26,21 +27,6 @@ UPRIGHT = {  # Exif 2.32, tag Orientation: where row 0 and column 0 of the store
     7: lambda a: a[::-1, ::-1].swapaxes(0, 1),
     8: lambda a: a[:, ::-1].swapaxes(0, 1),
 }
-
-
-def whole(picture):
-    return picture.pixels(0, picture.height, 0, picture.width)
-
-
-def saved(image, form, **options):
-    data = io.BytesIO()
-    image.save(data, form, **options)
-    return data.getvalue()
-
-
-def read(tmp_path, data, name="a.img", **options):
-    (tmp_path / name).write_bytes(data)
-    return read_picture(tmp_path / name, **options)
 
 
 def exif_block(orientation, order="<"):

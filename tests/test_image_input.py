@@ -1,6 +1,5 @@
 """Reading pictures: arrays, frames, sizes, bad files, and no side effects."""
 
-import io
 import os
 import pathlib
 import struct
@@ -17,20 +16,11 @@ from PIL import Image
 from latentpress.errors import ConversionError, ImageError
 from latentpress.image import assemble, read_picture
 from latentpress.pillow_limit import MAX_PIXELS, no_pillow_limit
+from pictures import saved, whole
 
 RNG = np.random.default_rng(11)
 RGB = RNG.integers(0, 256, (5, 7, 3), dtype=np.uint8)
 ALPHA = RNG.integers(0, 256, (5, 7), dtype=np.uint8)
-
-
-def whole(picture):
-    return picture.pixels(0, picture.height, 0, picture.width)
-
-
-def saved(image, form, **options):
-    data = io.BytesIO()
-    image.save(data, form, **options)
-    return data.getvalue()
 
 
 def png_header(width, height):

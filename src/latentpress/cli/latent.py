@@ -5,19 +5,15 @@ from typing import Annotated
 
 import typer
 
-from latentpress.cli.batch import naming, renamed
+from latentpress.cli.batch import naming, read_bytes, renamed
 from latentpress.container import MAGIC
-from latentpress.errors import ImageError, OutputError
+from latentpress.errors import OutputError
 
 
 def read_ltp(path: Path) -> bytes | None:
     """The bytes of an .ltp file, None for any other file: told by its content, not its name. ImageError if unreadable."""
-    try:
-        with path.open("rb") as stream:
-            start = stream.read(len(MAGIC))
-            return start + stream.read() if start == MAGIC else None
-    except OSError as error:
-        raise ImageError(f"cannot read {path}: {error.strerror or error}") from error
+    data = read_bytes(path)
+    return data if data.startswith(MAGIC) else None
 
 
 def latent(
