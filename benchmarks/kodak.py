@@ -19,11 +19,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from bd_rate import bd_rate
 from PIL import Image
 from versions import heading
 
 import latentpress
+from latentpress.bench.bd_rate import bd_rate
 from latentpress.metrics import psnr, ssim
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -1,6 +1,5 @@
-"""Laws of the metrics and of BD-rate, known values, and agreement with independent implementations."""
+"""Laws of the metrics, known values, and agreement with independent implementations."""
 
-import importlib.util
 import math
 from pathlib import Path
 
@@ -9,7 +8,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
-from scipy.interpolate import PchipInterpolator
 from skimage.metrics import mean_squared_error, peak_signal_noise_ratio, structural_similarity
 
 from latentpress.errors import ImageError
@@ -122,33 +120,3 @@ def test_the_study_reported_a_psnr_of_differences_that_wrapped_around():
     assert 10 * math.log10(255**2 / wrapped) == pytest.approx(32.02, abs=0.01)
     assert psnr(a, b, grey=True) == pytest.approx(23.7, abs=0.05)
     assert ssim(a, b, grey=True) == pytest.approx(0.7230, abs=5e-5)
-
-
-def load_bd_rate():
-    """benchmarks/bd_rate.py is a script's module, not a part of the package."""
-    spec = importlib.util.spec_from_file_location("bd_rate", Path(__file__).resolve().parents[1] / "benchmarks" / "bd_rate.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-@pytest.mark.parametrize("points", [2, 3, 4, 7])
-@pytest.mark.parametrize("monotone", [True, False])
-def test_monotone_cubic_interpolation_is_scipys(points, monotone):
-    rng, module = np.random.default_rng(points), load_bd_rate()
-    for _ in range(20):
-        x = np.cumsum(rng.uniform(0.1, 2, points))
-        y = np.cumsum(rng.uniform(0, 3, points)) if monotone else rng.normal(size=points)
-        at = np.linspace(x[0], x[-1], 99)
-        assert np.allclose(module.pchip(x, y, at), PchipInterpolator(x, y)(at), atol=1e-10)
-
-
-def test_bd_rate_of_known_curves():
-    bd_rate = load_bd_rate().bd_rate
-    curve = [(0.1, 25.0), (0.2, 28.0), (0.4, 31.0), (0.8, 33.5)]
-    assert bd_rate(curve, curve).percent == pytest.approx(0, abs=1e-9)
-    assert bd_rate([(0.8 * rate, metric) for rate, metric in curve], curve).percent == pytest.approx(-20)
-    assert bd_rate(curve, [(0.8 * rate, metric) for rate, metric in curve]).percent == pytest.approx(25)
-    assert bd_rate(curve, [(rate, metric + 20) for rate, metric in curve]) is None
-    half = bd_rate(curve, curve[1:3])
-    assert (half.low, half.high, half.share) == (28.0, 31.0, pytest.approx(3 / 8.5))

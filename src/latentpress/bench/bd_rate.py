@@ -3,6 +3,7 @@
 Bjontegaard's measure (VCEG-M33, 2001) with monotone cubic interpolation (PCHIP, Fritsch and Butland 1984) in place of one
 cubic, which is what later reference scripts do: log rate is interpolated over the metric and integrated over the overlap.
 """
+
 from typing import NamedTuple
 
 import numpy as np
@@ -20,9 +21,14 @@ class BdRate(NamedTuple):
     share: float
 
 
-def bd_rate(tested: Curve, anchor: Curve, samples: int = 4001) -> BdRate | None:
-    """BD-rate of tested against anchor; None where the metrics' ranges do not overlap or a curve has less than two points."""
-    curves = [_monotone(curve) for curve in (tested, anchor)]
+def bd_rate(tested: Curve, anchor: Curve, *, direction: str = "higher", samples: int = 4001) -> BdRate | None:
+    """BD-rate of tested against anchor; None where the metrics' ranges do not overlap or a curve has less than two points.
+
+    direction: "higher" or "lower", which of the metric's values is better. A point that costs more and is no better than
+    another of its curve is left out, since the curve would turn back on itself.
+    """
+    sign = {"higher": 1, "lower": -1}[direction]
+    curves = [_monotone([(rate, sign * metric) for rate, metric in curve]) for curve in (tested, anchor)]
     if min(len(metric) for metric, _ in curves) < 2:
         return None
     low, high = max(m[0] for m, _ in curves), min(m[-1] for m, _ in curves)
@@ -32,7 +38,17 @@ def bd_rate(tested: Curve, anchor: Curve, samples: int = 4001) -> BdRate | None:
     gap = pchip(*curves[0], at) - pchip(*curves[1], at)
     mean = float((gap[1:] + gap[:-1]).mean() / 2)
     widest = max(m[-1] for m, _ in curves) - min(m[0] for m, _ in curves)
-    return BdRate(float(100 * (np.exp(mean) - 1)), float(low), float(high), float((high - low) / widest))
+    ends = sorted((float(sign * low), float(sign * high)))
+    return BdRate(float(100 * (np.exp(mean) - 1)), ends[0], ends[1], float((high - low) / widest))
+
+
+def rate_at(curve: Curve, metric: float, *, direction: str = "higher") -> float | None:
+    """The rate in bpp at which a curve reaches this metric value (PCHIP of log rate); None outside of its range."""
+    sign = {"higher": 1, "lower": -1}[direction]
+    x, y = _monotone([(rate, sign * value) for rate, value in curve])
+    if len(x) < 2 or not x[0] <= sign * metric <= x[-1]:
+        return None
+    return float(np.exp(pchip(x, y, np.array([sign * metric]))[0]))
 
 
 def pchip(x: NDArray[np.float64], y: NDArray[np.float64], at: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -61,7 +77,7 @@ def _end(h0: float, h1: float, s0: float, s1: float) -> float:
 
 
 def _monotone(curve: Curve) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """(metric, log rate), both rising: a metric that falls with the rate is negated by the caller; dominated points are left out."""
+    """(metric, log rate), both rising; dominated points are left out."""
     kept: Curve = []
     for rate, metric in sorted(curve):
         if np.isfinite(metric) and (not kept or metric > kept[-1][1]):
