@@ -15,6 +15,7 @@ from latentpress.metrics import METRICS, checks, mse, psnr, ssim
 from latentpress.metrics.checks import to_grey
 
 STUDY = Path(__file__).resolve().parents[2] / "shared" / "data" / "science-fair"
+SMALL = [key for key, metric in METRICS.items() if metric.smallest <= 32 and not metric.needs_weights]  # of any image here
 
 
 def noise(seed=0, shape=(33, 47, 3)):
@@ -29,21 +30,21 @@ def pair(seed=0, shape=(33, 47, 3), sigma=12):
     return a, np.clip(a + rng.normal(0, sigma, shape), 0, 255).round().astype(np.uint8)
 
 
-@pytest.mark.parametrize("name", METRICS)
+@pytest.mark.parametrize("name", SMALL)
 def test_identical_images_reach_the_best_value_of_the_range(name):
     metric, a = METRICS[name], noise()
     best = metric.range[1] if metric.direction == "higher" else metric.range[0]
     assert metric.function(a, a.copy()) == best
 
 
-@pytest.mark.parametrize("name", METRICS)
+@pytest.mark.parametrize("name", SMALL)
 @pytest.mark.parametrize("grey", [False, True])
 def test_symmetric(name, grey):
     a, b = pair()
     assert METRICS[name].function(a, b, grey=grey) == METRICS[name].function(b, a, grey=grey)
 
 
-@pytest.mark.parametrize("name", METRICS)
+@pytest.mark.parametrize("name", SMALL)
 def test_more_noise_is_never_better_and_stays_in_range(name):
     metric = METRICS[name]
     values = [metric.function(*pair(sigma=sigma)) for sigma in (2, 8, 30)]
@@ -95,7 +96,7 @@ def test_grey_is_the_rounded_luma():
     assert mse(a, b, grey=True) == mse(to_grey(a), to_grey(b))
 
 
-@pytest.mark.parametrize("name", METRICS)
+@pytest.mark.parametrize("name", SMALL)
 @pytest.mark.parametrize(
     "other",
     [noise(shape=(33, 46, 3)), noise(shape=(33, 47)), noise(shape=(33, 47, 4)), noise().astype(np.float32), noise().tolist()],

@@ -1,28 +1,16 @@
-"""Full-reference metrics: one a file, each a pure function of two uint8 images, and the table that describes them."""
+"""Full-reference metrics: one a file, each a pure function of two uint8 images, and the table that describes them.
 
-import math
-from collections.abc import Callable
-from typing import NamedTuple
+>>> from latentpress.metrics import assess
+>>> assess(original, decoded, ["psnr", "ssim"])      # two uint8 arrays (H, W, 3) -> {"psnr": 30.12, "ssim": 0.871}
 
+`docs/metrics.md` says of each metric what it measures and where it misleads.
+"""
+
+from latentpress.metrics.gmsd import gmsd
+from latentpress.metrics.ms_ssim import ms_ssim, ms_ssim_db
 from latentpress.metrics.mse import mse
 from latentpress.metrics.psnr import psnr
 from latentpress.metrics.ssim import ssim
+from latentpress.metrics.table import METRICS, Metric, assess, available, check_names
 
-__all__ = ["METRICS", "Metric", "mse", "psnr", "ssim"]
-
-
-class Metric(NamedTuple):
-    """name; unit as it is printed; lowest and highest value; which direction is better; the function (a, b, *, grey) -> float."""
-
-    name: str
-    unit: str
-    range: tuple[float, float]
-    direction: str  # "higher" or "lower"
-    function: Callable[..., float]
-
-
-METRICS = {
-    "mse": Metric("MSE", "levels²", (0.0, 65025.0), "lower", mse),
-    "psnr": Metric("PSNR", "dB", (0.0, math.inf), "higher", psnr),
-    "ssim": Metric("SSIM", "", (-1.0, 1.0), "higher", ssim),
-}
+__all__ = ["METRICS", "Metric", "assess", "available", "check_names", "gmsd", "ms_ssim", "ms_ssim_db", "mse", "psnr", "ssim"]

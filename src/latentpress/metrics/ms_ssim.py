@@ -1,0 +1,101 @@
+"""Multi-scale structural similarity (Wang, Simoncelli, Bovik 2003, doi:10.1109/ACSSC.2003.1292216)."""
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from latentpress.errors import ImageError
+from latentpress.metrics.checks import check_pair
+
+WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # of the five scales, finest first
+TAPS, SIGMA = 11, 1.5  # pixels; the window of a scale
+MIN_SIDE = (TAPS - 1) * 2 ** (len(WEIGHTS) - 1) + 1  # pixels: the window fits the coarsest scale
+C1, C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
+BAND_SAMPLES = 1 << 15  # of a plane at a time: the maps of a band stay in the processor's cache
+
+Plane = NDArray[np.float32]
+
+_window = np.exp(-((np.arange(TAPS) - TAPS // 2) ** 2) / (2 * SIGMA**2))
+WINDOW = (_window / _window.sum()).astype(np.float32)
+
+
+def ms_ssim(a: NDArray[np.uint8], b: NDArray[np.uint8], *, grey: bool = False) -> float:
+    """Mean MS-SSIM over the channels, 0 to 1 (identical). Higher is better.
+
+        MS-SSIM = max(l_5 cs_5, 0)^w_5 prod_{j=1..4} max(cs_j, 0)^w_j
+
+    with cs = (2 s_ab + C2) / (s_aa + s_bb + C2) and l = (2 mu_a mu_b + C1) / (mu_a^2 + mu_b^2 + C1) averaged over a scale (the
+    product l cs at the coarsest), an 11-tap Gaussian window of sigma 1.5 pixels inside the image, and 2 x 2 means between
+    scales: the numbers of `pytorch_msssim.ms_ssim(a, b, data_range=255)`, which CompressAI and most published tables use.
+    a, b: uint8 (H, W) or (H, W, 3), samples 0 to 255. grey: compare their luma (H, W).
+    ImageError where the images do not match, or are smaller than 161 pixels a side.
+    """
+    a, b = check_pair(a, b, grey=grey)
+    if min(a.shape[:2]) < MIN_SIDE:
+        raise ImageError(f"MS-SSIM needs at least {MIN_SIDE} x {MIN_SIDE} pixels; the images are {a.shape[1]} x {a.shape[0]}")
+    planes = [(a, b)] if a.ndim == 2 else [(a[:, :, c], b[:, :, c]) for c in range(3)]
+    return float(np.mean([_of_planes(x.astype(np.float32), y.astype(np.float32)) for x, y in planes]))
+
+
+def ms_ssim_db(a: NDArray[np.uint8], b: NDArray[np.uint8], *, grey: bool = False) -> float:
+    """-10 log10(1 - MS-SSIM) in dB, 0 to infinity (identical). Higher is better; arguments and errors as of `ms_ssim`."""
+    return decibels(ms_ssim(a, b, grey=grey))
+
+
+def decibels(similarity: float) -> float:
+    """-10 log10(1 - similarity) in dB, infinity for 1."""
+    return -10 * math.log10(1 - similarity) if similarity < 1 else math.inf
+
+
+def _of_planes(x: Plane, y: Plane) -> float:
+    """MS-SSIM of one channel."""
+    product = 1.0
+    for scale, weight in enumerate(WEIGHTS):
+        if scale:
+            x, y = _halve(x), _halve(y)
+        similarity, structure = _means(x, y)
+        factor = similarity if scale == len(WEIGHTS) - 1 else structure
+        product *= max(factor, 0.0) ** weight
+    return product
+
+
+def _means(x: Plane, y: Plane) -> tuple[float, float]:
+    """Mean of l cs and mean of cs over all windows inside the plane, a band of rows at a time."""
+    rows, columns = x.shape[0] - TAPS + 1, x.shape[1] - TAPS + 1
+    step = max(1, BAND_SAMPLES // x.shape[1])
+    similarity = structure = 0.0
+    for top in range(0, rows, step):
+        band = slice(top, min(top + step, rows) + TAPS - 1)
+        u, v = x[band] - 128, y[band] - 128  # closer to 0, so that float32 loses less in the variances
+        mu_u, mu_v = _blur(u), _blur(v)
+        covariance, variances = _blur(u * v) - mu_u * mu_v, _blur(u * u + v * v) - (mu_u * mu_u + mu_v * mu_v)
+        cs = (2 * covariance + C2) / (variances + C2)
+        mu_u += 128
+        mu_v += 128
+        luminance = (2 * mu_u * mu_v + C1) / (mu_u * mu_u + mu_v * mu_v + C1)
+        structure += float(cs.sum(dtype=np.float64))
+        similarity += float((luminance * cs).sum(dtype=np.float64))
+    return similarity / (rows * columns), structure / (rows * columns)
+
+
+def _blur(t: Plane) -> Plane:
+    """Gaussian window at every place inside, (H, W) -> (H - 10, W - 10)."""
+    h, w = t.shape[0] - TAPS + 1, t.shape[1] - TAPS + 1
+    half = TAPS // 2
+    down = t[half : half + h] * WINDOW[half]
+    for k in range(half):  # the window is symmetric
+        down += (t[k : k + h] + t[TAPS - 1 - k : TAPS - 1 - k + h]) * WINDOW[k]
+    across = down[:, half : half + w] * WINDOW[half]
+    for k in range(half):
+        across += (down[:, k : k + w] + down[:, TAPS - 1 - k : TAPS - 1 - k + w]) * WINDOW[k]
+    return across
+
+
+def _halve(t: Plane) -> Plane:
+    """Means of 2 x 2 samples; a zero stands around an odd side, as in pytorch_msssim, so that published numbers are met."""
+    odd = [(n % 2, n % 2) for n in t.shape]
+    t = np.pad(t, odd) if t.shape[0] % 2 or t.shape[1] % 2 else t
+    h, w = t.shape[0] // 2, t.shape[1] // 2
+    t = t[: 2 * h, : 2 * w]
+    return (t[::2, ::2] + t[1::2, ::2] + t[::2, 1::2] + t[1::2, 1::2]) * np.float32(0.25)

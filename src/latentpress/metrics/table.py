@@ -1,0 +1,104 @@
+"""The table of metrics: what each is called, its unit, range and direction, what it needs, and the function that computes it."""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from latentpress.errors import UsageError, WeightsError
+from latentpress.metrics.checks import check_pair
+from latentpress.metrics.gmsd import MIN_SIDE as GMSD_SIDE
+from latentpress.metrics.gmsd import gmsd
+from latentpress.metrics.ms_ssim import MIN_SIDE as MS_SSIM_SIDE
+from latentpress.metrics.ms_ssim import decibels, ms_ssim, ms_ssim_db
+from latentpress.metrics.mse import mse
+from latentpress.metrics.psnr import psnr, psnr_of_mse
+from latentpress.metrics.ssim import WINDOW as SSIM_SIDE
+from latentpress.metrics.ssim import ssim
+
+Names = Sequence[str] | Literal["all"] | None
+
+
+def _nothing_missing() -> str | None:
+    return None
+
+
+class Metric(NamedTuple):
+    """One metric.
+
+    name: as it is printed. unit: as it is printed. range: lowest and highest value. direction: "higher" or "lower" is better.
+    function: (a, b, *, grey=False) -> float on uint8 images. needs_weights: of a pretrained network. missing: why it cannot be
+    computed on this machine, None where it can. smallest: pixels a side of the smallest image. slow: seconds, not a fraction of
+    one, for an image of 768 x 512.
+    """
+
+    name: str
+    unit: str
+    range: tuple[float, float]
+    direction: str
+    function: Callable[..., float]
+    needs_weights: bool = False
+    missing: Callable[[], str | None] = _nothing_missing
+    smallest: int = 1
+    slow: bool = False
+
+
+METRICS = {
+    "mse": Metric("MSE", "levels²", (0.0, 65025.0), "lower", mse),
+    "psnr": Metric("PSNR", "dB", (0.0, math.inf), "higher", psnr),
+    "ssim": Metric("SSIM", "", (-1.0, 1.0), "higher", ssim, smallest=SSIM_SIDE),
+    "ms-ssim": Metric("MS-SSIM", "", (0.0, 1.0), "higher", ms_ssim, smallest=MS_SSIM_SIDE),
+    "ms-ssim-db": Metric("MS-SSIM", "dB", (0.0, math.inf), "higher", ms_ssim_db, smallest=MS_SSIM_SIDE),
+    "gmsd": Metric("GMSD", "", (0.0, 0.5), "lower", gmsd, smallest=GMSD_SIDE),
+}
+DERIVED = {"psnr": ("mse", psnr_of_mse), "ms-ssim-db": ("ms-ssim", decibels)}  # metric -> (of which one, how)
+
+
+def check_names(names: Names) -> list[str]:
+    """The keys of METRICS that are meant, each once, in the order of the table; UsageError for an unknown or no name.
+
+    None: all but the slow ones. "all": all.
+    """
+    if names is None:
+        return [key for key, metric in METRICS.items() if not metric.slow]
+    if isinstance(names, str):
+        names = list(METRICS) if names == "all" else [names]
+    if unknown := [name for name in names if name not in METRICS]:
+        raise UsageError(f"unknown metric {unknown[0]!r}: choose from {', '.join(METRICS)}, or all")
+    if not names:
+        raise UsageError(f"no metric was named: choose from {', '.join(METRICS)}, or all")
+    return [key for key in METRICS if key in names]
+
+
+def available(names: Names = None) -> tuple[list[str], dict[str, str]]:
+    """The metrics of `names` that can be computed on this machine, and for every other one the reason, a sentence without a stop.
+
+    names: keys of METRICS; "all"; None: all but the slow ones (LPIPS on VGG16, DISTS). UsageError for an unknown name.
+    """
+    reasons = {key: METRICS[key].missing() for key in check_names(names)}
+    return [key for key, reason in reasons.items() if reason is None], {key: reason for key, reason in reasons.items() if reason}
+
+
+def assess(a: NDArray[np.uint8], b: NDArray[np.uint8], metrics: Names = None, *, grey: bool = False) -> dict[str, float]:
+    """Metrics of the original a and the distorted b, two uint8 arrays (H, W) or (H, W, 3), samples 0 to 255: key -> value.
+
+    metrics: keys of METRICS; then each is computed or there is an error: WeightsError where its weights or library are missing,
+    ImageError where the images are too small for it. "all" or None (all but the slow ones): those that can be computed here.
+    grey: compare the luma. ImageError where the images do not match; UsageError for an unknown name.
+    """
+    a, b = check_pair(a, b)
+    usable, reasons = available(metrics)
+    if metrics is None or metrics == "all":
+        usable = [key for key in usable if min(a.shape[:2]) >= METRICS[key].smallest]
+    elif reasons:
+        raise WeightsError("; ".join(f"{METRICS[key].name}: {reason}" for key, reason in reasons.items()))
+    values: dict[str, float] = {}
+    for key in usable:
+        source, derive = DERIVED.get(key, (None, None))
+        if source in values and derive is not None:
+            values[key] = derive(values[source])
+        else:
+            values[key] = METRICS[key].function(a, b, grey=grey)
+    return values
