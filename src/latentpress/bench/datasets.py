@@ -1,0 +1,139 @@
+"""The pictures of a run: files, folders, and two public sets that are fetched once and verified.
+
+    kodak          the 24 images of the Kodak Lossless True Color Image Suite, r0k.us/graphics/kodak
+    science-fair   the five 512 x 512 photographs of the study this project grew from, github.com/qmmartin/Portfolio
+
+A set is looked for in $LATENTPRESS_DATA/<set>, then in the user's cache, then fetched into the cache (fetch.py).
+"""
+
+import hashlib
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+
+from latentpress.bench.checksums import KODAK, SCIENCE_FAIR
+from latentpress.errors import ImageError, UsageError
+from latentpress.pillow_limit import no_pillow_limit
+
+FOLDER_VARIABLE = "LATENTPRESS_DATA"
+SETS = {"kodak": KODAK, "science-fair": SCIENCE_FAIR}  # file name -> SHA-256 of its samples
+FILES = "files"  # the data set's name of a run over files that were named
+MODES = ("1", "L", "P", "RGB")
+
+
+class Source(NamedTuple):
+    """A picture of a run. name: unique, without suffix; file: as run.json keeps it; path: where it lies now."""
+
+    name: str
+    file: str
+    path: Path
+    width: int
+    height: int
+    sha256: str
+
+
+def find_sources(images: Sequence[Path], dataset: str | None, run_folder: Path) -> tuple[str, list[Source]]:
+    """The data set's name and its pictures in order. UsageError where there are none, two share a name, or both were given."""
+    if bool(images) == bool(dataset):
+        raise UsageError(f"name image files or folders, or --dataset ({', '.join(SETS)})")
+    if dataset:
+        folder, label = find_dataset(dataset), dataset
+        found = [(name, folder / name) for name in SETS[dataset]]
+    else:
+        paths = [path for image in images for path in (_pictures_in(image) if image.is_dir() else [image])]
+        label = images[0].resolve().name if len(images) == 1 and images[0].is_dir() else FILES
+        found = [(_relative(path, run_folder), path) for path in paths]
+    names = [path.stem for _, path in found]
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise UsageError(f"two pictures are called {twice}: a run tells them by name, so rename one")
+    return label, [_source(file, path) for file, path in found]
+
+
+def locate(dataset: str, file: str, run_folder: Path) -> Path:
+    """Where a picture of a run lies, from its entry in run.json; ImageError where it is gone."""
+    path = find_dataset(dataset) / file if file in SETS.get(dataset, {}) else (run_folder / file).resolve()
+    if not path.is_file():
+        raise ImageError(f"{path}: the original picture of this run is gone")
+    return path
+
+
+def find_dataset(name: str) -> Path:
+    """The folder of a public set, verified; fetched where it is neither in $LATENTPRESS_DATA nor in the cache."""
+    if name not in SETS:
+        raise UsageError(f"unknown data set {name!r}: choose from {', '.join(SETS)}, or name a folder of pictures")
+    for folder in filter(None, (named_folder(name), cache_folder() / name)):
+        if all((folder / file).is_file() for file in SETS[name]):
+            for file, expected in SETS[name].items():
+                if sha256_of_pixels(read_pixels(folder / file)) != expected:
+                    raise ImageError(f"{folder / file} is not the picture of the data set {name}: delete it, it is fetched again")
+            return folder
+    from latentpress.bench.fetch import fetch
+
+    return fetch(name, SETS[name], cache_folder() / name)
+
+
+def named_folder(name: str) -> Path | None:
+    """$LATENTPRESS_DATA/<set>, None where the variable is not set."""
+    root = os.environ.get(FOLDER_VARIABLE)
+    return Path(root).expanduser() / name if root else None
+
+
+def cache_folder() -> Path:
+    """Where fetched sets are kept: latentpress/datasets in the user's cache folder."""
+    home = os.environ.get("LOCALAPPDATA") if os.name == "nt" else os.environ.get("XDG_CACHE_HOME")
+    return (Path(home) if home else Path.home() / ".cache") / "latentpress" / "datasets"
+
+
+def read_pixels(path: Path) -> NDArray[np.uint8]:
+    """A picture as uint8 (H, W, 3), upright. Grey and palettes are widened, which loses nothing; what would lose is an ImageError."""
+    try:
+        with no_pillow_limit(), Image.open(path) as image:
+            if image.mode not in MODES or "transparency" in image.info or getattr(image, "n_frames", 1) > 1:
+                what = "more than one frame" if getattr(image, "n_frames", 1) > 1 else f"mode {image.mode} or transparency"
+                raise ImageError(f"{path} has {what}; the benchmark compares 8-bit RGB or grey pictures: convert it first")
+            return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
+    except OSError as error:
+        raise ImageError(f"{path}: {error.strerror or 'no picture that Pillow reads'}") from error
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file, 64 hex digits; ImageError where it cannot be read."""
+    try:
+        with path.open("rb") as stream:
+            digest = hashlib.sha256()
+            while block := stream.read(1 << 20):
+                digest.update(block)
+    except OSError as error:
+        raise ImageError(f"{path}: {error.strerror}") from error
+    return digest.hexdigest()
+
+
+def sha256_of_pixels(pixels: NDArray[np.uint8]) -> str:
+    """SHA-256 of samples (H, W, 3), 64 hex digits: the same whichever way a lossless file packs them."""
+    return hashlib.sha256(np.ascontiguousarray(pixels).tobytes()).hexdigest()
+
+
+def _pictures_in(folder: Path) -> list[Path]:
+    Image.init()
+    found = sorted(path for path in folder.iterdir() if path.suffix.lower() in Image.EXTENSION and path.is_file())
+    if not found:
+        raise UsageError(f"{folder} holds no pictures")
+    return found
+
+
+def _relative(path: Path, folder: Path) -> str:
+    """A path that holds as long as run and pictures keep their places; absolute where there is no relative one (drives)."""
+    try:
+        return Path(os.path.relpath(path, folder)).as_posix()
+    except ValueError:
+        return path.resolve().as_posix()
+
+
+def _source(file: str, path: Path) -> Source:
+    height, width = read_pixels(path).shape[:2]
+    return Source(path.stem, file, path, width, height, sha256_of(path))

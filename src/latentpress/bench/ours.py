@@ -1,0 +1,58 @@
+"""latentpress's own codecs in the benchmark: timed in this process, decoded for the table by a fresh one, from the bytes alone."""
+
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from latentpress import __version__
+from latentpress.bench.datasets import read_pixels
+from latentpress.bench.interface import Codec
+from latentpress.errors import ImageError
+
+
+@dataclass(frozen=True)
+class OurCodec(Codec):
+    """model: a folder, .safetensors file or hub id of a Stable Diffusion autoencoder; None for the default one."""
+
+    model: str | None = None
+    kind: ClassVar[str] = "ours"
+    ours: ClassVar[bool] = True
+
+    @classmethod
+    def of(cls, name: str, model: str | None) -> "OurCodec":
+        """The codec of a latent space by the name that `latentpress compress --codec` takes."""
+        label = "latentpress" if name == "builtin" else f"latentpress {name}"
+        settings = "all threads" if name == "builtin" else f"model {Path(model).name if model else 'default'}, all threads"
+        return cls(name, label, f"latentpress {__version__}", settings, ".ltp", (5, 15, 30, 45, 60, 75, 90, 100), model=model)
+
+    def entry(self) -> dict[str, Any]:
+        """See Codec; and the model, which decoding needs."""
+        return super().entry() | {"model": self.model}
+
+    def encode(self, pixels: NDArray[np.uint8], quality: float) -> bytes:
+        """See Codec."""
+        from latentpress import compress
+
+        return compress(pixels, quality=quality, codec=self.name, model=self.model)
+
+    def decode(self, data: bytes) -> NDArray[np.uint8]:
+        """See Codec."""
+        from latentpress import decompress
+
+        return np.asarray(decompress(data, model=self.model).convert("RGB"))
+
+    def decode_elsewhere(self, files: Sequence[Path]) -> list[NDArray[np.uint8]]:
+        """Decode files by `latentpress decompress` in one other process, as whoever gets the bytes would."""
+        with tempfile.TemporaryDirectory() as folder:
+            command = [sys.executable, "-m", "latentpress", "decompress", *map(str, files), "-o", f"{folder}/"]
+            done = subprocess.run([*command, *(["--model", self.model] if self.model else [])], capture_output=True, text=True)
+            if done.returncode:
+                raise ImageError(f"{self.label}: decoding in another process failed: {done.stderr.strip()[-300:]}")
+            return [read_pixels(Path(folder) / file.with_suffix(".png").name) for file in files]
