@@ -37,7 +37,7 @@ def test_identical_images_reach_the_best_value_of_the_range(name):
     assert metric.function(a, a.copy()) == best
 
 
-@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize("name", [name for name in SMALL if name != "ssimulacra2"])  # that one tells lost edges from new ones
 @pytest.mark.parametrize("grey", [False, True])
 def test_symmetric(name, grey):
     a, b = pair()

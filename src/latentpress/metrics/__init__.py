@@ -11,6 +11,9 @@ from latentpress.metrics.ms_ssim import ms_ssim, ms_ssim_db
 from latentpress.metrics.mse import mse
 from latentpress.metrics.psnr import psnr
 from latentpress.metrics.ssim import ssim
+from latentpress.metrics.ssimulacra2 import ssimulacra2
 from latentpress.metrics.table import METRICS, Metric, assess, available, check_names
 
-__all__ = ["METRICS", "Metric", "assess", "available", "check_names", "gmsd", "ms_ssim", "ms_ssim_db", "mse", "psnr", "ssim"]
+__all__ = [
+    "METRICS", "Metric", "assess", "available", "check_names", "gmsd", "ms_ssim", "ms_ssim_db", "mse", "psnr", "ssim", "ssimulacra2",
+]  # fmt: skip

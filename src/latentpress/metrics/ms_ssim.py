@@ -7,17 +7,15 @@ from numpy.typing import NDArray
 
 from latentpress.errors import ImageError
 from latentpress.metrics.checks import check_pair
+from latentpress.metrics.windows import Plane, bands, blur
 
 WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # of the five scales, finest first
 TAPS, SIGMA = 11, 1.5  # pixels; the window of a scale
 MIN_SIDE = (TAPS - 1) * 2 ** (len(WEIGHTS) - 1) + 1  # pixels: the window fits the coarsest scale
 C1, C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
-BAND_SAMPLES = 1 << 15  # of a plane at a time: the maps of a band stay in the processor's cache
 
-Plane = NDArray[np.float32]
-
-_window = np.exp(-((np.arange(TAPS) - TAPS // 2) ** 2) / (2 * SIGMA**2))
-WINDOW = (_window / _window.sum()).astype(np.float32)
+_half = np.exp(-(np.arange(TAPS // 2 + 1) ** 2) / (2 * SIGMA**2))
+WINDOW = (_half / (2 * _half.sum() - 1)).astype(np.float32)  # centre first; all 11 sum to 1
 
 
 def ms_ssim(a: NDArray[np.uint8], b: NDArray[np.uint8], *, grey: bool = False) -> float:
@@ -62,34 +60,20 @@ def _of_planes(x: Plane, y: Plane) -> float:
 
 def _means(x: Plane, y: Plane) -> tuple[float, float]:
     """Mean of l cs and mean of cs over all windows inside the plane, a band of rows at a time."""
-    rows, columns = x.shape[0] - TAPS + 1, x.shape[1] - TAPS + 1
-    step = max(1, BAND_SAMPLES // x.shape[1])
     similarity = structure = 0.0
-    for top in range(0, rows, step):
-        band = slice(top, min(top + step, rows) + TAPS - 1)
+    for band in bands(x.shape[0], x.shape[1], TAPS - 1):
         u, v = x[band] - 128, y[band] - 128  # closer to 0, so that float32 loses less in the variances
-        mu_u, mu_v = _blur(u), _blur(v)
-        covariance, variances = _blur(u * v) - mu_u * mu_v, _blur(u * u + v * v) - (mu_u * mu_u + mu_v * mu_v)
+        mu_u, mu_v = blur(u, WINDOW), blur(v, WINDOW)
+        covariance = blur(u * v, WINDOW) - mu_u * mu_v
+        variances = blur(u * u + v * v, WINDOW) - (mu_u * mu_u + mu_v * mu_v)
         cs = (2 * covariance + C2) / (variances + C2)
         mu_u += 128
         mu_v += 128
         luminance = (2 * mu_u * mu_v + C1) / (mu_u * mu_u + mu_v * mu_v + C1)
         structure += float(cs.sum(dtype=np.float64))
         similarity += float((luminance * cs).sum(dtype=np.float64))
-    return similarity / (rows * columns), structure / (rows * columns)
-
-
-def _blur(t: Plane) -> Plane:
-    """Gaussian window at every place inside, (H, W) -> (H - 10, W - 10)."""
-    h, w = t.shape[0] - TAPS + 1, t.shape[1] - TAPS + 1
-    half = TAPS // 2
-    down = t[half : half + h] * WINDOW[half]
-    for k in range(half):  # the window is symmetric
-        down += (t[k : k + h] + t[TAPS - 1 - k : TAPS - 1 - k + h]) * WINDOW[k]
-    across = down[:, half : half + w] * WINDOW[half]
-    for k in range(half):
-        across += (down[:, k : k + w] + down[:, TAPS - 1 - k : TAPS - 1 - k + w]) * WINDOW[k]
-    return across
+    windows = (x.shape[0] - TAPS + 1) * (x.shape[1] - TAPS + 1)
+    return similarity / windows, structure / windows
 
 
 def _halve(t: Plane) -> Plane:

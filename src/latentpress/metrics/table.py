@@ -17,6 +17,8 @@ from latentpress.metrics.mse import mse
 from latentpress.metrics.psnr import psnr, psnr_of_mse
 from latentpress.metrics.ssim import WINDOW as SSIM_SIDE
 from latentpress.metrics.ssim import ssim
+from latentpress.metrics.ssimulacra2 import MIN_SIDE as SSIMULACRA2_SIDE
+from latentpress.metrics.ssimulacra2 import ssimulacra2
 
 Names = Sequence[str] | Literal["all"] | None
 
@@ -52,6 +54,7 @@ METRICS = {
     "ms-ssim": Metric("MS-SSIM", "", (0.0, 1.0), "higher", ms_ssim, smallest=MS_SSIM_SIDE),
     "ms-ssim-db": Metric("MS-SSIM", "dB", (0.0, math.inf), "higher", ms_ssim_db, smallest=MS_SSIM_SIDE),
     "gmsd": Metric("GMSD", "", (0.0, 0.5), "lower", gmsd, smallest=GMSD_SIDE),
+    "ssimulacra2": Metric("SSIMULACRA 2", "", (-math.inf, 100.0), "higher", ssimulacra2, smallest=SSIMULACRA2_SIDE),
 }
 DERIVED = {"psnr": ("mse", psnr_of_mse), "ms-ssim-db": ("ms-ssim", decibels)}  # metric -> (of which one, how)
 
