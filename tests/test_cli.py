@@ -93,7 +93,7 @@ def test_info_needs_no_weights_and_no_runtime(folder: Path, tmp_path: Path) -> N
 def test_latent_of_a_photograph_and_of_a_file(folder: Path) -> None:
     done = run("latent", "a.png", "-o", "y.png", cwd=folder)
     assert done.returncode == 0, done.stderr
-    assert "128 channels of 7 x 5" in done.stdout
+    assert "192 channels of 7 x 5" in done.stdout
     assert size_of(folder / "y.png")[0] > 7
     done = run("latent", "pressed/a.ltp", cwd=folder)
     assert done.returncode == 0, done.stderr

@@ -48,7 +48,7 @@ def test_tiled_equals_untiled_within_a_level(photo: NDArray[np.uint8], monkeypat
 
 def test_the_halo_covers_the_receptive_field() -> None:
     rng = np.random.default_rng(0)
-    y = rng.normal(size=(1, 128, 41, 3)).astype(np.float32)
+    y = rng.normal(size=(1, 192, 41, 3)).astype(np.float32)
     synthesis = models.session("lp1", "synthesis.onnx")
     halo = models.manifest("lp1")["halo"]
     changed = y.copy()
@@ -67,4 +67,4 @@ def test_segments_and_strips_of_a_large_picture_round_trip() -> None:
     assert decoded.shape == image.shape
     assert np.abs(decoded.astype(float) - image).mean() < 20
     y = codec.decode_latent(data)
-    assert y.shape == (128, 69, 138)
+    assert y.shape == (192, 69, 138)

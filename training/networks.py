@@ -9,12 +9,13 @@ Everything that decides a probability is a function of integers only: z and the 
 `integer.py` turns the `Int*` layers below into integer tensors; the layers here imitate that arithmetic.
 """
 import math
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-M, Z, FEATURES, HIDDEN = 128, 64, 128, 192  # channels: latent, hyper latent, hyper features, context
+M, Z, FEATURES, HIDDEN = 192, 64, 128, 192  # channels: latent, hyper latent, hyper features, context
 LEVELS = 7                                  # anchor levels of the quality knob; between them all is interpolated
 RATES = [0.035 * (1.15 / 0.035) ** (i / (LEVELS - 1)) for i in range(LEVELS)]  # bpp each level is meant for
 SIGMA_MIN, SIGMA_MAX, SCALES = 0.11, 128.0, 64
@@ -49,7 +50,7 @@ class Residual(nn.Module):
 
 class Synthesis(nn.Module):
     """(N, M, h, w) -> (N, 3, 16 h, 16 w) about [-1, 1]: a trunk up to quarter resolution, then a 4 x 4 pixel
-    shuffle plus a half-resolution branch that removes its grid."""
+    shuffle plus a half-resolution branch that removes its grid, plus the linear path of `Analysis`, transposed."""
 
     def __init__(self, n1: int = 64, n2: int = 128, n3: int = 192, fine: int = 16) -> None:
         super().__init__()
@@ -59,19 +60,28 @@ class Synthesis(nn.Module):
         self.coarse = nn.Sequential(conv(n1, 48, 3, 1, 1), up(4))
         self.fine = nn.Sequential(conv(n1, fine * 4, 1), up(2), nn.ReLU(), conv(fine, fine, 3, 1, 1), nn.ReLU(),
                                   conv(fine, 12, 3, 1, 1), up(2))
+        self.linear = nn.Sequential(conv(M, 768, 1), up(16))
         self.fine[5].weight.data.mul_(0.05)
         self.fine[5].bias.data.zero_()
 
     def forward(self, y: Tensor) -> Tensor:
         t = self.trunk(y)
-        return self.coarse(t) + self.fine(t)
+        return self.coarse(t) + self.fine(t) + self.linear(y)
 
 
-def analysis(n1: int = 64, n2: int = 128, n3: int = 192) -> nn.Sequential:
-    """(N, 3, 16 h, 16 w) in [-1, 1] -> (N, M, h, w)."""
-    conv = nn.Conv2d
-    return nn.Sequential(conv(3, n1, 8, 4, 2), Residual(n1), conv(n1, n2, 4, 2, 1), Residual(n2), Residual(n2),
-                         conv(n2, n3, 4, 2, 1), Residual(n3), Residual(n3), conv(n3, M, 1))
+class Analysis(nn.Module):
+    """(N, 3, 16 h, 16 w) in [-1, 1] -> (N, M, h, w): a deep path, plus one linear map of each 16 x 16 block, which
+    carries the detail of high rates that the deep path is slow to learn."""
+
+    def __init__(self, n1: int = 64, n2: int = 128, n3: int = 192) -> None:
+        super().__init__()
+        conv = nn.Conv2d
+        self.deep = nn.Sequential(conv(3, n1, 8, 4, 2), Residual(n1), conv(n1, n2, 4, 2, 1), Residual(n2), Residual(n2),
+                                  conv(n2, n3, 4, 2, 1), Residual(n3), Residual(n3), conv(n3, M, 1))
+        self.linear = conv(3, M, 16, 16)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.deep(x) + self.linear(x)
 
 
 class Prior(nn.Module):
@@ -131,10 +141,29 @@ def interpolate(table: Tensor, level: Tensor) -> Tensor:
     return table[i] * (1 - f) + table[i + 1] * f
 
 
+class LowerBound(torch.autograd.Function):
+    """max(x, 0) whose gradient also passes where it would lift x to the bound: a scale at the bound can come back."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        ctx.save_for_backward(x)
+        return x.clamp_min(0)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Tensor:
+        x, = ctx.saved_tensors
+        return grad * ((x >= 0) | (grad < 0))
+
+
 def table_sigma(log_sigma: Tensor, hard: bool) -> Tensor:
     """exp(log sigma) inside the table's range; on the table's grid when hard."""
-    index = ((log_sigma - math.log(SIGMA_MIN)) / LOG_STEP).clamp(0, SCALES - 1)
+    index = LowerBound.apply((log_sigma - math.log(SIGMA_MIN)) / LOG_STEP).clamp(max=SCALES - 1)
     return torch.exp((index.round() if hard else index) * LOG_STEP + math.log(SIGMA_MIN))
+
+
+def skipped(sigma: Tensor) -> Tensor:
+    """True where the table is the least one: such a symbol is 0 and not coded."""
+    return sigma < SIGMA_MIN * math.exp(LOG_STEP / 2)
 
 
 class Codec(nn.Module):
@@ -142,7 +171,7 @@ class Codec(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.ga, self.gs, self.prior = analysis(), Synthesis(), Prior()
+        self.ga, self.gs, self.prior = Analysis(), Synthesis(), Prior()
         start = torch.tensor([[0.9 * math.log(r / 0.25)] for r in RATES]).repeat(1, M)
         self.gain, self.inverse = nn.Parameter(start.clone()), nn.Parameter(-start.clone())
 
@@ -162,10 +191,13 @@ class Codec(nn.Module):
         mu1, s1 = p.anchors(f)
         mu1, s1 = mu1 * log_gain.exp(), s1 + log_gain
         anchor, sigma1 = checkerboard(h, w, x.device), table_sigma(s1, hard)
-        white = ((y - mu1).round() / sigma1 * WHITE).round().clamp(-WHITE_MAX, WHITE_MAX).detach() / WHITE
+        first = (y - mu1).round() * ~skipped(sigma1)
+        white = (first / sigma1 * WHITE).round().clamp(-WHITE_MAX, WHITE_MAX).detach() / WHITE
         dmu, ds = p.others(f, white * anchor)
         mu = torch.where(anchor, mu1, mu1 + sigma1 * dmu)
         sigma = torch.where(anchor, sigma1, table_sigma(s1 + ds, hard))
-        symbols = ste_round(y - mu)
-        bits = bits + gaussian_bits(symbols if hard else noise(y - mu), sigma).sum((1, 2, 3))
+        symbols, nothing = ste_round(y - mu), skipped(sigma)
+        symbols = symbols - (symbols * nothing).detach()
+        of_symbols = gaussian_bits(symbols, sigma) * ~nothing if hard else gaussian_bits(noise(y - mu), sigma)
+        bits = bits + of_symbols.sum((1, 2, 3))
         return self.gs((symbols + mu) * interpolate(self.inverse, level)[:, :, None, None].exp()).float(), bits

@@ -10,7 +10,7 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
 from integer import IntegerLayer
-from networks import ACT_MAX, Residual, Synthesis
+from networks import ACT_MAX, Analysis, Residual, Synthesis
 
 OPSET, IR_VERSION = 17, 8  # old on purpose: ONNX Runtime 1.13 and later read them
 
@@ -57,7 +57,10 @@ class Graph:
             return self.node("Add", x, self.convolution(self.node("Relu", self.convolution(x, m.a, f"{name}.a")), m.b, f"{name}.b"))
         if isinstance(m, Synthesis):
             t = self.module(x, m.trunk, f"{name}.trunk")
-            return self.node("Add", self.module(t, m.coarse, f"{name}.coarse"), self.module(t, m.fine, f"{name}.fine"))
+            fine = self.node("Add", self.module(t, m.coarse, f"{name}.coarse"), self.module(t, m.fine, f"{name}.fine"))
+            return self.node("Add", fine, self.module(x, m.linear, f"{name}.linear"))
+        if isinstance(m, Analysis):
+            return self.node("Add", self.module(x, m.deep, f"{name}.deep"), self.module(x, m.linear, f"{name}.linear"))
         raise TypeError(type(m))
 
     def shuffle(self, x: str, factor: int) -> str:

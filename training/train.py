@@ -2,7 +2,8 @@
 
 Loss a level:  lambda * 65025 * MSE + beta * LPIPS(AlexNet) + bpp, balanced over the levels by their rate.
 Every 10 minutes a checkpoint (EMA weights, float32) in OUT/last.safetensors; every 15 a line of R-D points of the
-held-out images in OUT/log.txt. The learning rate ends with the budget. CUDA is used when present.
+held-out images in OUT/log.txt. The learning rate ends with the budget. CUDA is used when present; on CPUs, a process a
+core, gradients averaged.
 """
 import argparse
 import math
@@ -15,20 +16,18 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+import workers
 from data import Crops, validation
 from networks import LEVELS, RATES, Codec
+from optimizers import Optimizers, learning_rate
 from perceptual import Lpips
 
-LAMBDA = lambda rate: 0.022 * rate**1.7     # share of squared error: about the slope of MSE alone at that rate
+LAMBDA = lambda rate: 0.03 * rate**1.7      # share of squared error: about the slope of MSE alone at that rate
 BETA = lambda rate: 22.0 * rate**1.6        # share of LPIPS
-LR, WARM_UP, CLIP = 4e-4, 500, 2.0
+CLIP = 2.0
 PRIOR_FIRST = 0.02                          # share of the budget that trains a fresh prior against fixed transforms
-LARGE_CROPS_FROM = 0.6                      # share of the budget after which crops are larger (borders weigh less)
+CROPS = ((0.0, 4, 192), (0.6, 3, 256))      # from this share of the budget on: crops a process, pixels a side
 CHECKPOINT_SECONDS, EVALUATE_SECONDS = 600, 900
-
-
-def learning_rate(step: int, share: float) -> float:
-    return LR * min(1, (step + 1) / WARM_UP) * (1 if share < 0.2 else 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * (share - 0.2) / 0.8)))
 
 
 def loss_terms(net: Codec, lpips: Lpips, x: Tensor, level: Tensor) -> tuple[Tensor, dict[str, float]]:
@@ -51,14 +50,94 @@ def evaluate(net: Codec, lpips: Lpips, images: list[Tensor], device: str) -> str
     out = []
     for q in range(0, LEVELS, 2):
         rows = []
-        for x in images:
+        for x in images[workers.rank()::workers.count()]:
             x = x.to(device)
             x_hat, bits = net(x.contiguous(memory_format=torch.channels_last) * 2 - 1, torch.tensor([float(q)], device=device), hard=True)
             x_hat = ((x_hat / 2 + 0.5).clamp(0, 1) * 255).round() / 255
             rows.append((float(bits) / x[0, 0].numel(), -10 * math.log10(float(((x_hat - x) ** 2).mean())), float(lpips(x, x_hat))))
-        bpp, psnr, distance = np.mean(rows, 0)
+        bpp, psnr, distance = workers.mean(list(np.sum(rows, 0) * workers.count() / len(images)))
         out.append(f"q{q} {bpp:.3f} {psnr:.2f} {distance:.3f}")
     return "VAL level bpp PSNR LPIPS | " + " | ".join(out)
+
+
+def train(args: argparse.Namespace) -> None:
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    first, seed, out = workers.rank() == 0, args.seed + workers.rank(), Path(args.out)
+    torch.manual_seed(seed)
+    crops, held, lpips = Crops(args.data, seed), validation(args.data), Lpips("alex", device)
+    net, fresh = Codec(), list[str]()
+    if args.resume:
+        from shipped import load_shipped
+        load_shipped(net)
+    elif args.init:
+        fresh = net.load_state_dict(load_file(args.init), strict=False).missing_keys
+        if first:
+            print("fresh:", sorted({".".join(k.split(".")[:2]) for k in fresh}), flush=True)
+    net = net.to(device=device, memory_format=torch.channels_last)
+    prior_first, frozen, since = (PRIOR_FIRST if fresh else 0.0), True, 0
+    for part in (net.ga, net.gs):
+        part.requires_grad_(False)
+    optimizers = Optimizers(net, args.optimizer == "muon")
+    ema = {k: v.clone() for k, v in net.state_dict().items()}
+    start, now, budget, step, skipped = time.time(), 0.0, args.hours * 3600, 0, 0
+    recent: list[float] = []
+    rows: list[dict[str, float]] = []
+    next_checkpoint, next_evaluation = CHECKPOINT_SECONDS, EVALUATE_SECONDS
+
+    def log(line: str) -> None:
+        if first:
+            print(line, flush=True)
+            with (out / "log.txt").open("a") as f:
+                f.write(line + "\n")
+
+    def save() -> None:
+        if first:
+            save_file({k: v.contiguous() for k, v in ema.items()}, out / "partial.safetensors")
+            (out / "partial.safetensors").replace(out / "last.safetensors")
+
+    def evaluate_ema() -> None:
+        kept = {k: v.clone() for k, v in net.state_dict().items()}
+        net.load_state_dict(ema)
+        log(f"{now:5.0f} s step {step} {evaluate(net, lpips, held, device)}")
+        net.load_state_dict(kept)
+
+    while now < budget:
+        share = now / budget
+        if frozen and share >= prior_first:  # the transforms join, with a warm-up of their own: Adam's first steps are all full size
+            frozen, since = False, step
+            net.requires_grad_(True)
+        _, n, size = max(c for c in CROPS if c[0] <= share)
+        loss, terms = loss_terms(net, lpips, crops.batch(n, size).to(device), torch.rand(n, device=device) * (LEVELS - 1))
+        step += 1
+        net.zero_grad(set_to_none=True)
+        loss.backward()
+        now, *values = workers.mean([time.time() - start, *terms.values()])     # the same clock and the same losses everywhere
+        terms = dict(zip(terms, values, strict=True))
+        recent = [*recent[-199:], terms["loss"]]
+        if not terms["loss"] < 4 * np.median(recent):  # a spike, or not a number: skip it
+            skipped += 1
+            continue
+        workers.average_gradients(list(net.parameters()))
+        torch.nn.utils.clip_grad_norm_(net.parameters(), CLIP)
+        rate = learning_rate(step - since, share)
+        optimizers.step(rate)
+        with torch.no_grad():
+            decay = 0.002 if step > 4000 else 0.005 if step > 1500 else 0.05
+            for k, v in net.state_dict().items():
+                ema[k].lerp_(v, decay)
+        rows = [*rows[-249:], terms]
+        if step % 250 == 0:
+            m = {k: np.median([r[k] for r in rows]) for k in terms}
+            log(f"{now:5.0f} s step {step} lr {rate:.1e} loss {m['loss']:.4f} psnr {-10 * math.log10(m['mse']):.2f} "
+                f"lpips {m['lpips']:.4f} bpp {m['bpp']:.3f} skipped {skipped}")
+        if now > next_checkpoint:
+            next_checkpoint += CHECKPOINT_SECONDS
+            save()
+        if now > next_evaluation:
+            next_evaluation += EVALUATE_SECONDS
+            evaluate_ema()
+    save()
+    evaluate_ema()
 
 
 def main() -> None:
@@ -68,84 +147,12 @@ def main() -> None:
     ap.add_argument("--out", default=str(Path(__file__).parents[1] / "runs/lp1"))
     ap.add_argument("--init", help="a .safetensors file of Codec weights to start from")
     ap.add_argument("--resume", action="store_true", help="start from the shipped model")
+    ap.add_argument("--optimizer", choices=("adam", "muon"), default="adam")
+    ap.add_argument("--processes", type=int, default=1 if torch.cuda.is_available() else min(2, os.cpu_count() or 1))
     ap.add_argument("--seed", type=int, default=int(time.time()))
     args = ap.parse_args()
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    torch.set_num_threads(min(2, os.cpu_count() or 1))
-    torch.manual_seed(args.seed)
-    out = Path(args.out)
-    out.mkdir(parents=True, exist_ok=True)
-
-    crops, held, lpips = Crops(args.data, args.seed), validation(args.data), Lpips("alex", device)
-    net, fresh = Codec(), list[str]()
-    if args.resume:
-        from shipped import load_shipped
-        load_shipped(net)
-    elif args.init:
-        fresh = net.load_state_dict(load_file(args.init), strict=False).missing_keys
-        print("fresh:", sorted({".".join(k.split(".")[:2]) for k in fresh}), flush=True)
-    net = net.to(device=device, memory_format=torch.channels_last)
-    prior_first, frozen, since = (PRIOR_FIRST if fresh else 0.0), True, 0
-    for part in (net.ga, net.gs):
-        part.requires_grad_(False)
-    opt = torch.optim.Adam(net.parameters(), LR, betas=(0.9, 0.99))
-    ema = {k: v.clone() for k, v in net.state_dict().items()}
-    start, budget, step, skipped = time.time(), args.hours * 3600, 0, 0
-    recent: list[float] = []
-    rows: list[dict[str, float]] = []
-    next_checkpoint, next_evaluation = CHECKPOINT_SECONDS, EVALUATE_SECONDS
-
-    def log(line: str) -> None:
-        print(line, flush=True)
-        with (out / "log.txt").open("a") as f:
-            f.write(line + "\n")
-
-    def with_ema(act: str) -> None:
-        if act == "save":
-            save_file({k: v.contiguous() for k, v in ema.items()}, out / "partial.safetensors")
-            (out / "partial.safetensors").replace(out / "last.safetensors")
-            return
-        kept = {k: v.clone() for k, v in net.state_dict().items()}
-        net.load_state_dict(ema)
-        log(f"{time.time() - start:5.0f} s step {step} {evaluate(net, lpips, held, device)}")
-        net.load_state_dict(kept)
-
-    while (now := time.time() - start) < budget:
-        share = now / budget
-        for group in opt.param_groups:
-            group["lr"] = learning_rate(step - since, share)
-        if frozen and share >= prior_first:  # the transforms join, with a warm-up of their own: Adam's first steps are all full size
-            frozen, since = False, step
-            net.requires_grad_(True)
-        n, size = (8, 128) if share < LARGE_CROPS_FROM else (4, 192)
-        loss, terms = loss_terms(net, lpips, crops.batch(n, size).to(device), torch.rand(n, device=device) * (LEVELS - 1))
-        step += 1
-        recent = [*recent[-199:], terms["loss"]]
-        if not terms["loss"] < 4 * np.median(recent):  # a spike, or not a number: skip it
-            skipped += 1
-            continue
-        opt.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(net.parameters(), CLIP)
-        opt.step()
-        with torch.no_grad():
-            decay = 0.002 if step > 4000 else 0.005 if step > 1500 else 0.05
-            for k, v in net.state_dict().items():
-                ema[k].lerp_(v, decay)
-        rows.append(terms)
-        if step % 250 == 0:
-            m = {k: np.median([r[k] for r in rows[-250:]]) for k in rows[0]}
-            psnr = -10 * math.log10(m["mse"])
-            log(f"{now:5.0f} s step {step} lr {learning_rate(step - since, share):.1e} loss {m['loss']:.4f} psnr {psnr:.2f} "
-                f"lpips {m['lpips']:.4f} bpp {m['bpp']:.3f} skipped {skipped}")
-        if now > next_checkpoint:
-            next_checkpoint += CHECKPOINT_SECONDS
-            with_ema("save")
-        if now > next_evaluation:
-            next_evaluation += EVALUATE_SECONDS
-            with_ema("evaluate")
-    with_ema("save")
-    with_ema("evaluate")
+    Path(args.out).mkdir(parents=True, exist_ok=True)
+    workers.run(train, args.processes, args)
 
 
 if __name__ == "__main__":

@@ -42,6 +42,10 @@ class Gaussians(NamedTuple):
         index: NDArray[np.uint8] = np.clip(self.eighths + half >> SCALE_UNIT_BITS, 0, tables.SCALES - 1).astype(np.uint8)
         return index
 
+    def coded(self) -> NDArray[np.bool_]:
+        """Where a symbol is coded: at the least scale it is 0 and costs nothing, neither bits nor time."""
+        return self.scale() > 0
+
 
 class LearnedPrior:
     """Coder of one quality. `encode` takes strips of y (C, r, w) float32, `decode` gives strips of y_hat."""
@@ -101,11 +105,13 @@ class LearnedPrior:
         z = self.hyper_analysis(y)
         features, anchors = self.features(z, h, w)
         first = checkerboard(h, w)
-        symbols = quantize(y, anchors.mu)
-        others = self.others(features, anchors, symbols * first)
-        symbols = np.where(first, symbols, quantize(y, others.mu))
-        passes = [(symbols[:, first], anchors.scale()[:, first]), (symbols[:, ~first], others.scale()[:, ~first])]
-        return z, symbols, [(z, self.z_tables(z.shape)), *passes]
+        symbols = quantize(y, anchors.mu) * (first & anchors.coded())
+        others = self.others(features, anchors, symbols)
+        symbols += quantize(y, others.mu) * (~first & others.coded())
+        passes = [(z, self.z_tables(z.shape))]
+        for scale, coded in ((anchors.scale(), anchors.coded() & first), (others.scale(), others.coded() & ~first)):
+            passes.append((symbols[coded], scale[coded]))
+        return z, symbols, passes
 
     def decode_segment(self, data: bytes, h: int, w: int) -> Floats:
         """What `encode_segment` made -> y_hat (C, h, w) in steps."""
@@ -116,9 +122,11 @@ class LearnedPrior:
         features, anchors = self.features(z, h, w)
         first = checkerboard(h, w)
         symbols = np.zeros(anchors.mu.shape, np.int32)
-        symbols[:, first] = rans.pop(coder, anchors.scale()[:, first])
+        coded = anchors.coded() & first
+        symbols[coded] = rans.pop(coder, anchors.scale()[coded])
         others = self.others(features, anchors, symbols)
-        symbols[:, ~first] = rans.pop(coder, others.scale()[:, ~first])
+        coded = others.coded() & ~first
+        symbols[coded] = rans.pop(coder, others.scale()[coded])
         rans.check_empty(coder)
         if symbols_crc(z, symbols) != data[:CRC_BYTES]:
             raise FormatError("the coded latent is damaged: the symbols do not match their checksum")
