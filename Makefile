@@ -27,7 +27,7 @@ $(VENV)/core: $(VENV)/python $(SOURCES)
 	@touch $@
 
 $(VENV)/test: $(VENV)/core tests/constraints.txt
-	$(PIP) --constraint tests/constraints.txt '.[sd,test,lint]'
+	$(PIP) --constraint tests/constraints.txt '.[sd,bench,test,lint]'
 	@touch $@
 
 clean:
