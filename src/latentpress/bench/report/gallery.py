@@ -119,7 +119,7 @@ def _picture(story: Story, row: Row, ours: Row, x: Pixels, pixels: Pixels) -> Pi
     off = 100 * (row["bytes"] / ours["bytes"] - 1)
     values = [f"{story.metrics[m].name} {number(m, row[m])}" for m in story.metrics if m != "mse" and row.get(m) is not None]
     beside = "" if row is ours else f", {off:+.1f} % bytes".replace("-", "−")
-    words = f"{story.setting(row)}, {kilobytes(row['bytes'])}, {row['bpp']:.3f} bpp{beside}: " + ", ".join(values)
+    words = f"{row['setting']}, {kilobytes(row['bytes'])}, {row['bpp']:.3f} bpp{beside}: " + ", ".join(values)
     apart = difference(Image.fromarray(x), Image.fromarray(pixels), GAIN)
     src, other = data_uri(shown(pixels), QUALITY), data_uri(shown(np.asarray(apart)), DIFFERENCE_QUALITY)
     return Picture(row["codec"], story.label(row["codec"]), words, src, other, off)
@@ -127,7 +127,7 @@ def _picture(story: Story, row: Row, ours: Row, x: Pixels, pixels: Pixels) -> Pi
 
 def _crop(story: Story, window: tuple[int, int, int, int], x: Pixels, rows: list[Row], pixels: dict[str, Pixels]) -> Crop:
     left, top, width, height = window
-    told = [f"{story.label(r['codec'])} {story.setting(r)}, {kilobytes(r['bytes'])}" for r in rows]
+    told = [f"{story.label(r['codec'])} {r['setting']}, {kilobytes(r['bytes'])}" for r in rows]
     cuts = [np.ascontiguousarray(p[top : top + height, left : left + width]) for p in (x, *pixels.values())]
     return Crop(*window, [(words, data_uri(Image.fromarray(cut))) for words, cut in zip(["original", *told], cuts, strict=True)])
 
@@ -141,5 +141,5 @@ def _latents(story: Story, rows: list[Row]) -> Iterator[tuple[str, str]]:
             continue
         y = decode_latent(file_of(story.run.folder, story.codecs[row["codec"]], row["setting"], row["image"]).read_bytes())
         scale = 1 if y.shape[2] * min(len(y), 12) > 1000 else None
-        text = f"{story.label(row['codec'])} {story.setting(row)}: {len(y)} channels of {y.shape[2]} x {y.shape[1]}"
+        text = f"{story.label(row['codec'])} {row['setting']}: {len(y)} channels of {y.shape[2]} x {y.shape[1]}"
         yield text, data_uri(latent_panels(y, scale=scale))

@@ -27,9 +27,12 @@ def markdown(story: Story, stem: str) -> tuple[str, dict[str, str]]:
         rows = [[row["label"], *(f"**{c['text']}** ({c['overlap']})" if c["text"] else "no common quality" for c in row["cells"])]
                 for row in m["rows"]]  # fmt: skip
         lines += [*_table(["against", *(f"by {c}" for c in m["columns"])], rows), ""]
+    if story.levels:
+        lines += ["Mean bytes an image that each codec needs to reach the quality of one of our settings; “–” where its own settings "
+                  "do not reach it:", ""]  # fmt: skip
     for t in tables.levels(story):
         rows = [[f"{row['label']} {row['source']}", *row["cells"]] for row in t["rows"]]
-        lines += [f"{t['caption']}:", "", *_table([t["metric"], *t["columns"]], rows), ""]
+        lines += [*_table([t["metric"], *t["columns"]], rows), ""]
     speed, numbers = tables.speed(story), tables.numbers(story)
     lines += ["## Speed and memory", "", f"{tables.machine(story)}.", "", *_table(speed["columns"], speed["rows"]), ""]
     lines += ["## All means", "", *_table(numbers["columns"], [row["cells"] for row in numbers["rows"]]), ""]

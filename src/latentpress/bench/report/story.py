@@ -9,7 +9,7 @@ from latentpress.bench import table
 from latentpress.bench.bd_rate import bd_rate
 from latentpress.bench.report.curves import Series
 from latentpress.bench.report.looks import looks
-from latentpress.bench.report.words import number, setting_text
+from latentpress.bench.report.words import number
 from latentpress.bench.rows import Row, Run
 from latentpress.bench.table import Comparison
 from latentpress.metrics import METRICS, Metric
@@ -65,8 +65,9 @@ class Story:
 
     @cached_property
     def metrics(self) -> dict[str, Metric]:
-        """The run's metrics that at least one row has."""
-        return {m: METRICS[m] for m in self.run.info["metrics"] if m in METRICS and any(r.get(m) is not None for r in self.means)}
+        """The run's metrics that at least one row has; MSE last, for PSNR says the same in dB."""
+        known = [m for m in self.run.metrics if m in METRICS and any(r.get(m) is not None for r in self.means)]
+        return {m: METRICS[m] for m in sorted(known, key=lambda m: m == "mse")}
 
     @cached_property
     def pixels(self) -> float:
@@ -78,17 +79,13 @@ class Story:
         """A codec's name for people."""
         return str(self.codecs[codec]["label"])
 
-    def setting(self, row: Row) -> str:
-        """A row's setting as it is printed: q35, or "lossless"."""
-        return "lossless" if self.codecs[row["codec"]]["lossless"] else setting_text(row["setting"])
-
     def series(self, metric: str) -> list[Series]:
         """The curves of one metric, each point with the words that a pointer is told."""
         drawn = looks(list(self.codecs.values()))
         found = []
         for codec in self.lossy:
             rows = [r for r in self.means if r["codec"] == codec and r.get(metric) is not None]
-            told = [f"{self.label(codec)} {self.setting(r)}: {r['bpp']:.3f} bpp, "
+            told = [f"{self.label(codec)} {r['setting']}: {r['bpp']:.3f} bpp, "
                     f"{self.metrics[metric].name} {number(metric, r[metric])}" for r in rows]  # fmt: skip
             points = [(r["bpp"], r[metric], text) for r, text in zip(rows, told, strict=True)]
             found.append(Series(codec, self.label(codec), drawn[codec], bool(self.codecs[codec]["ours"]), points))
@@ -122,7 +119,7 @@ class Story:
             for row in (rows[i] for i in sorted({round(share * (len(rows) - 1)) for share in LEVELS if rows})):
                 rates = {e.codec: e.bpp for e in equal if e.setting == row["setting"]} | {mine: row["bpp"]}
                 sizes = {c: None if (rate := rates.get(c)) is None else rate * self.pixels / 8 for c in self.lossy}
-                found.append(Level(metric, mine, setting_text(row["setting"]), row[metric], sizes))
+                found.append(Level(metric, mine, row["setting"], row[metric], sizes))
         return found
 
     @cached_property

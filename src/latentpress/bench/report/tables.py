@@ -48,7 +48,7 @@ def headline(story: Story) -> list[str]:
 
 def notices(story: Story) -> list[str]:
     """What a reader must know first: a run that was interrupted."""
-    missing = [f"{row['codec']} {story.setting(row)} ({row['images']} of {len(story.run.images)})" for row in story.unfinished]
+    missing = [f"{row['codec']} {row['setting']} ({row['images']} of {len(story.run.images)})" for row in story.unfinished]
     return [f"The run is not finished; left out: {', '.join(missing)}."] if missing else []
 
 
@@ -86,8 +86,7 @@ def levels(story: Story) -> list[Table]:
     for level in story.levels:
         name = title(level.metric)
         if not found or found[-1]["metric"] != name:
-            text = f"Bytes an image to reach the same {story.metrics[level.metric].name}; “–” where a codec's settings do not reach it"
-            found.append({"metric": name, "caption": text, "columns": [story.label(c) for c in story.lossy], "rows": []})
+            found.append({"metric": name, "columns": [story.label(c) for c in story.lossy], "rows": []})
         cells = [kilobytes(level.bytes[c]) for c in story.lossy]
         found[-1]["rows"].append({"label": number(level.metric, level.value), "source": f"({story.label(level.codec)} {level.setting})",
                                   "cells": cells})  # fmt: skip
@@ -127,7 +126,7 @@ def numbers(story: Story) -> Table:
     psnr = {"psnr_of_mean_mse": "PSNR of mean MSE"} if "mse" in story.metrics else {}
     columns = {m: title(m) for m in story.metrics} | psnr
     rows = [{"ours": story.codecs[r["codec"]]["ours"], "cells": [
-        story.label(r["codec"]), story.setting(r), f"{r['bytes']:,.0f}", f"{r['bpp']:.4f}", *(number(c, r.get(c)) for c in columns),
+        story.label(r["codec"]), r["setting"], f"{r['bytes']:,.0f}", f"{r['bpp']:.4f}", *(number(c, r.get(c)) for c in columns),
         seconds(r["encode_s"]), seconds(r["decode_s"])]} for r in story.means]  # fmt: skip
     return {"columns": ["codec", "setting", "bytes", "bpp", *columns.values(), "encode", "decode"], "rows": rows}
 

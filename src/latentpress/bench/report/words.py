@@ -22,14 +22,6 @@ def title(metric: str) -> str:
     return f"{known.name}, {known.unit}" if known.unit else known.name
 
 
-def setting_text(setting: str) -> str:
-    """A setting as it is printed: q35 for a quality, else the text itself."""
-    try:
-        return f"q{float(setting):g}"
-    except (TypeError, ValueError):
-        return str(setting or "")
-
-
 def kilobytes(size: float | None) -> str:
     """Bytes in kB = 1000 bytes, three digits; "–" where there is no number."""
     if size is None:
