@@ -22,10 +22,10 @@ def dists(a: NDArray[np.uint8], b: NDArray[np.uint8], *, grey: bool = False) -> 
 
     of means, variances and covariance over the whole of each feature map: the image's three channels in [0, 1] and VGG16's five
     stages with L2 pooling; alpha and beta sum to 1. `DISTS_pytorch.DISTS()(a, b)`, the images not resized.
-    a, b: uint8 (H, W) or (H, W, 3), samples 0 to 255. grey: of their luma in all three channels.
-    ImageError where the images do not match or are smaller than 16 pixels a side; WeightsError where the weights are missing.
+    a, b: uint8 (H, W) or (H, W, 3), samples 0 to 255; a grey image counts as three equal channels. grey: changes nothing, for it is
+    a metric of colours. ImageError where the images do not match or are smaller than 16 pixels a side; WeightsError where the weights are missing.
     """
-    a, b = check_pair(a, b, grey=grey)
+    a, b = check_pair(a, b)
     if min(a.shape[:2]) < MIN_SIDE:
         raise ImageError(f"DISTS needs at least {MIN_SIDE} x {MIN_SIDE} pixels; the images are {a.shape[1]} x {a.shape[0]}")
     alpha, beta = (t.astype(np.float64) for t in weights.load_dists())
@@ -37,7 +37,7 @@ def dists(a: NDArray[np.uint8], b: NDArray[np.uint8], *, grey: bool = False) -> 
 
 def missing() -> str | None:
     """Why DISTS cannot be computed here, None where it can."""
-    return weights.missing("vgg", "dists") or (None if features.runtime() else features.EXTRA)
+    return weights.missing(*weights.USED_BY["dists"]) or (None if features.runtime() else features.EXTRA)
 
 
 def _maps(image: NDArray[np.uint8]) -> list[Array]:

@@ -18,10 +18,10 @@ def lpips(a: NDArray[np.uint8], b: NDArray[np.uint8], *, grey: bool = False) -> 
         LPIPS = sum_l mean_hw sum_c w_lc (f_lc(a) / |f_l(a)| - f_lc(b) / |f_l(b)|)^2
 
     over five layers of feature maps f and learned weights w: `lpips.LPIPS(net="alex")` on samples in [-1, 1].
-    a, b: uint8 (H, W) or (H, W, 3), samples 0 to 255. grey: of their luma in all three channels.
-    ImageError where the images do not match or are smaller than 31 pixels a side; WeightsError where the weights are missing.
+    a, b: uint8 (H, W) or (H, W, 3), samples 0 to 255; a grey image counts as three equal channels. grey: changes nothing, for it is
+    a metric of colours. ImageError where the images do not match or are smaller than 31 pixels a side; WeightsError where the weights are missing.
     """
-    return _lpips("alex", a, b, grey)
+    return _lpips("alex", a, b)
 
 
 def lpips_vgg(a: NDArray[np.uint8], b: NDArray[np.uint8], *, grey: bool = False) -> float:
@@ -29,7 +29,7 @@ def lpips_vgg(a: NDArray[np.uint8], b: NDArray[np.uint8], *, grey: bool = False)
 
     Formula, arguments and errors as of `lpips`, images of at least 16 pixels a side: `lpips.LPIPS(net="vgg")`.
     """
-    return _lpips("vgg", a, b, grey)
+    return _lpips("vgg", a, b)
 
 
 def missing(net: str) -> str | None:
@@ -37,8 +37,8 @@ def missing(net: str) -> str | None:
     return weights.missing(net) or (None if features.runtime() else features.EXTRA)
 
 
-def _lpips(net: str, a: NDArray[np.uint8], b: NDArray[np.uint8], grey: bool) -> float:
-    a, b = check_pair(a, b, grey=grey)
+def _lpips(net: str, a: NDArray[np.uint8], b: NDArray[np.uint8]) -> float:
+    a, b = check_pair(a, b)
     if min(a.shape[:2]) < MIN_SIDE[net]:
         side = MIN_SIDE[net]
         raise ImageError(f"LPIPS ({net}) needs at least {side} x {side} pixels; the images are {a.shape[1]} x {a.shape[0]}")

@@ -49,6 +49,7 @@ FILES = {
         "weights.pt", "f5e65c96230b7f6ca995691647d482237e4cab8a50c5c4a5784f219ef0748218", "DISTS_pytorch", ".", "alpha and beta of DISTS"
     ),
 }
+USED_BY = {"lpips": ("alex",), "lpips-vgg": ("vgg",), "dists": ("vgg", "dists")}  # metric -> keys of FILES
 
 
 @dataclass(frozen=True, eq=False)
