@@ -36,15 +36,13 @@ class External(Codec):
     def of(cls, template: str) -> "External":
         """A codec from its template; UsageError, which tells the form, where it does not fit."""
         name, _, commands = template.partition(":")
-        splits = [(commands[:i], commands[i + 1 :]) for i, letter in enumerate(commands) if letter == ":"]
-        fitting = [(enc, dec) for enc, dec in splits if "{in}" in enc and "{out}" in enc and "{out}" in dec and "{png}" in dec]
-        if not NAME.fullmatch(name) or len(fitting) != 1 or "{png}" in fitting[0][0] or "{in}" in fitting[0][1]:
+        halves = [(commands[:i], commands[i + 1 :]) for i, letter in enumerate(commands) if letter == ":"]
+        fitting = [(e, d) for e, d in halves if "{in}" in e and "{out}" in e and "{out}" in d and "{png}" in d]
+        pairs = [(_words(e), _words(d)) for e, d in fitting]
+        encoder, decoder = next((pair for pair in pairs if all(pair)), ((), ()))  # the first colon behind {in} and {out}, none in quotes
+        if not NAME.fullmatch(name) or not encoder:
             raise UsageError(f"--external {template!r} is not of the form 'name:enc {{in}} {{out}} {{q}}:dec {{out}} {{png}}'")
-        try:
-            encoder, decoder = (tuple(shlex.split(command)) for command in fitting[0])
-        except ValueError as error:
-            raise UsageError(f"--external {template!r}: {error}") from error
-        suffix = SUFFIX.search(fitting[0][0])
+        suffix = SUFFIX.search(" ".join(encoder))
         settings = f"{shlex.join(encoder)}; {shlex.join(decoder)}; times and memory of whole processes, PNG in and out"
         return cls(name, name, "", settings, suffix.group(1) if suffix else ".bin", (), encoder=encoder, decoder=decoder)
 
@@ -93,3 +91,11 @@ class External(Codec):
         if not path.is_file():
             raise ImageError(f"{self.name}: the command ended well but wrote no {path.name}")
         return path
+
+
+def _words(command: str) -> tuple[str, ...]:
+    """The words of a command, none where a quote is left open."""
+    try:
+        return tuple(shlex.split(command))
+    except ValueError:
+        return ()
