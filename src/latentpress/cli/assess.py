@@ -19,7 +19,7 @@ def assess(
         str | None,
         typer.Option(help="Names with commas between, or all; `latentpress metrics` lists them.", show_default="all but the slow ones"),
     ] = None,
-    grey: Annotated[bool, typer.Option("--grey", help="MSE, PSNR, SSIM, MS-SSIM of the luma; the others are of colours (GMSD always of luma).")] = False,
+    grey: Annotated[bool, typer.Option("--grey", help="MSE, PSNR, SSIM, MS-SSIM of the luma; the others stay.")] = False,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help=f"Write the table: {', '.join(FORMATS)}.", show_default=False)
     ] = None,

@@ -22,8 +22,9 @@ def dists(a: NDArray[np.uint8], b: NDArray[np.uint8], *, grey: bool = False) -> 
 
     of means, variances and covariance over the whole of each feature map: the image's three channels in [0, 1] and VGG16's five
     stages with L2 pooling; alpha and beta sum to 1. `DISTS_pytorch.DISTS()(a, b)`, the images not resized.
-    a, b: uint8 (H, W) or (H, W, 3), samples 0 to 255; a grey image counts as three equal channels. grey: changes nothing, for it is
-    a metric of colours. ImageError where the images do not match or are smaller than 16 pixels a side; WeightsError where the weights are missing.
+    a, b: uint8 (H, W) or (H, W, 3), samples 0 to 255; a grey image counts as three equal channels. grey: changes nothing, for it
+    is a metric of colours. ImageError where the images do not match or are smaller than 16 pixels a side; WeightsError where the
+    weights are missing.
     """
     a, b = check_pair(a, b)
     if min(a.shape[:2]) < MIN_SIDE:

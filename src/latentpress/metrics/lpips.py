@@ -18,8 +18,9 @@ def lpips(a: NDArray[np.uint8], b: NDArray[np.uint8], *, grey: bool = False) -> 
         LPIPS = sum_l mean_hw sum_c w_lc (f_lc(a) / |f_l(a)| - f_lc(b) / |f_l(b)|)^2
 
     over five layers of feature maps f and learned weights w: `lpips.LPIPS(net="alex")` on samples in [-1, 1].
-    a, b: uint8 (H, W) or (H, W, 3), samples 0 to 255; a grey image counts as three equal channels. grey: changes nothing, for it is
-    a metric of colours. ImageError where the images do not match or are smaller than 31 pixels a side; WeightsError where the weights are missing.
+    a, b: uint8 (H, W) or (H, W, 3), samples 0 to 255; a grey image counts as three equal channels. grey: changes nothing, for it
+    is a metric of colours. ImageError where the images do not match or are smaller than 31 pixels a side; WeightsError where the
+    weights are missing.
     """
     return _lpips("alex", a, b)
 

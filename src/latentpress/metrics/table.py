@@ -103,7 +103,8 @@ def assess(a: NDArray[np.uint8], b: NDArray[np.uint8], metrics: Names = None, *,
 
     metrics: keys of METRICS; then each is computed or there is an error: WeightsError where its weights or library are missing,
     ImageError where the images are too small for it. "all" or None (all but the slow ones): those that can be computed here.
-    grey: MSE, PSNR, SSIM and MS-SSIM of the luma (the others are metrics of colours, GMSD of luma always). ImageError where the images do not match; UsageError for an unknown name.
+    grey: MSE, PSNR, SSIM and MS-SSIM of the luma (the others are metrics of colours, GMSD of luma always). ImageError where the
+    images do not match; UsageError for an unknown name.
     """
     a, b = check_pair(a, b)
     usable, reasons = available(metrics)
