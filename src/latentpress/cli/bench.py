@@ -76,7 +76,7 @@ def bench(
     for name, reason in reasons.items():
         print(f"latentpress: {name} stays empty: {reason}", file=sys.stderr)
     label, sources = find_sources(images or [], dataset, output)
-    with _progress() as (on_start, on_cell):
+    with run_progress() as (on_start, on_cell):
         plan = Plan(
             label, sources, tried, usable, grey, repeats, jobs or choose.cores(), choose.command(sys.argv[1:]), on_cell, on_start
         )
@@ -86,7 +86,7 @@ def bench(
 
 
 @contextmanager
-def _progress() -> Iterator[tuple[Any, Any]]:
+def run_progress() -> Iterator[tuple[Any, Any]]:
     """A bar with the time left on a terminal, now and then a line elsewhere; yields the functions on_start and on_cell of a Plan."""
     state = {"todo": 0, "made": 0, "start": time.monotonic(), "line": time.monotonic()}
     if not sys.stderr.isatty():

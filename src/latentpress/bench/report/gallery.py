@@ -10,7 +10,7 @@ from PIL import Image
 from latentpress.bench.report.crops import most_different
 from latentpress.bench.report.embed import data_uri, reduction, shown
 from latentpress.bench.report.story import Story
-from latentpress.bench.report.words import kilobytes, number
+from latentpress.bench.report.words import kilobytes, metric_name, number
 from latentpress.bench.rows import Row, decoded, file_of, original
 from latentpress.panels import difference, latent_panels
 
@@ -75,7 +75,7 @@ class Item:
 
 def gallery(story: Story, count: int, advance: Callable[[], None] = lambda: None) -> list[Item]:
     """`count` of the run's images, evenly from its list, as far as the page's budget of bytes goes; advance(): called for each."""
-    images = story.run.info["images"]
+    images = story.run.info["images"] if story.lossy else []
     chosen = [images[i * len(images) // count] for i in range(min(count, len(images)))] if count < len(images) else images
     items: list[Item] = []
     used = 0
@@ -117,7 +117,7 @@ def _item(story: Story, image: Row) -> Item:
 
 def _picture(story: Story, row: Row, ours: Row, x: Pixels, pixels: Pixels) -> Picture:
     off = 100 * (row["bytes"] / ours["bytes"] - 1)
-    values = [f"{story.metrics[m].name} {number(m, row[m])}" for m in story.metrics if m != "mse" and row.get(m) is not None]
+    values = [f"{metric_name(m)} {number(m, row[m])}" for m in story.told if row.get(m) is not None]
     beside = "" if row is ours else f", {off:+.1f} % bytes".replace("-", "−")
     words = f"{row['setting']}, {kilobytes(row['bytes'])}, {row['bpp']:.3f} bpp{beside}: " + ", ".join(values)
     apart = difference(Image.fromarray(x), Image.fromarray(pixels), GAIN)

@@ -9,13 +9,14 @@ from latentpress.bench import table
 from latentpress.bench.bd_rate import bd_rate
 from latentpress.bench.report.curves import Series
 from latentpress.bench.report.looks import looks
-from latentpress.bench.report.words import number
+from latentpress.bench.report.words import metric_name, number
 from latentpress.bench.rows import Row, Run
 from latentpress.bench.table import Comparison
 from latentpress.metrics import METRICS, Metric
 
 PERCEPTUAL = ("lpips", "dists", "lpips-vgg", "ssimulacra2", "ms-ssim")  # the first that a run has stands for how it looks
 LOG_METRICS = ("mse",)  # drawn on a logarithmic axis
+REPEATED = ("mse", "ms-ssim-db")  # say in other units what another metric says: drawn last, left out of the short tables
 LEVELS = (0.25, 0.5, 0.75)  # of our settings: at whose quality the bytes are laid side by side
 
 
@@ -65,9 +66,14 @@ class Story:
 
     @cached_property
     def metrics(self) -> dict[str, Metric]:
-        """The run's metrics that at least one row has; MSE last, for PSNR says the same in dB."""
+        """The run's metrics that at least one row has, the REPEATED ones last."""
         known = [m for m in self.run.metrics if m in METRICS and any(r.get(m) is not None for r in self.means)]
-        return {m: METRICS[m] for m in sorted(known, key=lambda m: m == "mse")}
+        return {m: METRICS[m] for m in sorted(known, key=lambda m: m in REPEATED)}
+
+    @property
+    def told(self) -> list[str]:
+        """The metrics of the short tables: without those that repeat another."""
+        return [m for m in self.metrics if m not in REPEATED]
 
     @cached_property
     def pixels(self) -> float:
@@ -86,7 +92,7 @@ class Story:
         for codec in self.lossy:
             rows = [r for r in self.means if r["codec"] == codec and r.get(metric) is not None]
             told = [f"{self.label(codec)} {r['setting']}: {r['bpp']:.3f} bpp, "
-                    f"{self.metrics[metric].name} {number(metric, r[metric])}" for r in rows]  # fmt: skip
+                    f"{metric_name(metric)} {number(metric, r[metric])}" for r in rows]  # fmt: skip
             points = [(r["bpp"], r[metric], text) for r, text in zip(rows, told, strict=True)]
             found.append(Series(codec, self.label(codec), drawn[codec], bool(self.codecs[codec]["ours"]), points))
         return found
@@ -110,10 +116,9 @@ class Story:
 
     @cached_property
     def levels(self) -> list[Level]:
-        """Bytes an image at the qualities of three settings of our first codec, for each metric but MSE, which PSNR repeats."""
+        """Bytes an image at the qualities of three settings of our first codec, for each of `told`."""
         found = []
-        for metric in (m for m in self.metrics if m != "mse"):
-            mine = self.ours[0]
+        for mine, metric in ((c, m) for m in self.told for c in self.ours[:1]):
             rows = [r for r in self.means if r["codec"] == mine and r.get(metric) is not None]
             equal = table.bytes_at_equal_quality(self.run, metric, mine)
             for row in (rows[i] for i in sorted({round(share * (len(rows) - 1)) for share in LEVELS if rows})):

@@ -4,7 +4,7 @@ from typing import Any
 
 from latentpress.bench.report.gallery import DIFFERENCE_QUALITY, QUALITY
 from latentpress.bench.report.story import PERCEPTUAL, Story
-from latentpress.bench.report.words import LITTLE, difference, kilobytes, number, overlap, plain, seconds, title
+from latentpress.bench.report.words import LITTLE, difference, kilobytes, metric_name, number, overlap, plain, seconds, title
 from latentpress.bench.table import Comparison
 
 Table = dict[str, Any]
@@ -42,7 +42,7 @@ def headline(story: Story) -> list[str]:
             told = [f"{difference(c.result.percent)}{' bytes' if i == 0 else ''} {'as' if abs(c.result.percent) < 0.5 else 'than'} "
                     f"{story.label(c.anchor)}" for i, c in enumerate(rivals) if c.result]  # fmt: skip
             if told:
-                found.append(f"At equal {story.metrics[metric].name}, {story.label(codec)} needs {', '.join(told)}.")
+                found.append(f"At equal {metric_name(metric)}, {story.label(codec)} needs {', '.join(told)}.")
     return found
 
 
@@ -65,10 +65,10 @@ def matrices(story: Story) -> list[Table]:
     for mine in story.ours:
         rows = []
         for anchor in (c for c in story.lossy if c != mine):
-            cells = [_cell(story, story.compare(mine, anchor, m)) for m in story.metrics]
+            cells = [_cell(story, story.compare(mine, anchor, m)) for m in story.told]
             rows.append({"label": story.label(anchor), "cells": cells})
-        if rows and story.metrics:
-            found.append({"label": story.label(mine), "columns": [m.name for m in story.metrics.values()], "rows": rows})
+        if rows and story.told:
+            found.append({"label": story.label(mine), "columns": [metric_name(m) for m in story.told], "rows": rows})
     return found
 
 
@@ -101,7 +101,7 @@ def pairs(story: Story) -> list[list[str]]:
         if c.result:
             percent = f"{c.result.percent:+.1f} %".replace("-", "−")
             shared = f"{overlap(c.metric, c.result)}, {100 * c.result.share:.0f} % of the joint range"
-        rows.append([story.label(c.codec), story.label(c.anchor), story.metrics[c.metric].name, percent, shared])
+        rows.append([story.label(c.codec), story.label(c.anchor), metric_name(c.metric), percent, shared])
     return rows
 
 

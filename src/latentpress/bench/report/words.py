@@ -16,6 +16,13 @@ def number(metric: str, value: float | None) -> str:
     return f"{value:.{DIGITS.get(metric, 4)}f}".replace("-", "−") if math.isfinite(value) else "∞"
 
 
+def metric_name(metric: str) -> str:
+    """A metric's name for people, with its unit where two metrics share a name: "MS-SSIM (dB)"."""
+    known = METRICS[metric]
+    shared = sum(m.name == known.name for m in METRICS.values()) > 1
+    return f"{known.name} ({known.unit})" if shared and known.unit else known.name
+
+
 def title(metric: str) -> str:
     """Name and unit of a metric: "PSNR, dB"."""
     known = METRICS[metric]

@@ -7,7 +7,7 @@ from typing import Any
 
 from latentpress.bench.report import tables
 from latentpress.bench.report.story import Story
-from latentpress.bench.report.words import title
+from latentpress.bench.report.words import metric_name, title
 from latentpress.errors import UsageError
 
 WIDTHS = 9, 46  # letters: least and greatest width of a column
@@ -16,7 +16,7 @@ MAX_TITLE = 31  # letters of a sheet's name, Excel's own limit
 
 def workbook(story: Story) -> bytes:
     """The bytes of an .xlsx file: numbers as numbers; identical images' PSNR is the text "inf", for Excel has no infinity."""
-    sheets: list[tuple[str, list[Sequence[Any]]]] = [(metric.name, _by_image(story, m)) for m, metric in story.metrics.items()]
+    sheets: list[tuple[str, list[Sequence[Any]]]] = [(metric_name(m), _by_image(story, m)) for m in story.metrics]
     keys = ["codec", "setting", "images", "bytes", "bpp", *story.metrics, "psnr_of_mean_mse", "encode_s", "decode_s"]
     sheets.append(("means", [keys, *([r.get(k) for k in keys] for r in story.means)]))
     pairs = [[c.codec, c.anchor, c.metric, *(([*c.result]) if c.result else [None] * 4)] for c in story.comparisons]
