@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from latentpress.bench.rows import Run
-from latentpress.bench.table import bd_rates, bytes_at_equal_quality, complete, means
+from latentpress.bench.table import EqualQuality, bd_rates, bytes_at_equal_quality, means
 from latentpress.metrics import METRICS
 
 WIDTH = 160  # where nothing says how wide the output is, as in a file
@@ -23,11 +23,16 @@ def show(run: Run, anchor: str) -> None:
     if anchor and (rates := _bd_rates(run, anchor)).row_count:
         console.print(rates)
     for metric in _spoken(run) if anchor else ():
-        lines = [line for line in complete(run) if line["codec"] == anchor]
-        middle = lines[len(lines) // 2]["setting"] if lines else None
-        for equal in bytes_at_equal_quality(run, metric, anchor):
-            if equal.setting == middle:
-                console.print(f"{equal.words[:1].upper()}{equal.words[1:]}.", highlight=False)
+        equal = bytes_at_equal_quality(run, metric, anchor)
+        for codec in dict.fromkeys(each.codec for each in equal):
+            console.print(_sentence([each for each in equal if each.codec == codec]), highlight=False)
+
+
+def _sentence(equal: list[EqualQuality]) -> str:
+    """In words, at the middle one of the anchor's settings whose quality the codec reaches too."""
+    reached = [each for each in equal if each.percent is not None] or equal
+    words = reached[len(reached) // 2].words
+    return f"{words[:1].upper()}{words[1:]}."
 
 
 def _spoken(run: Run) -> list[str]:
