@@ -80,8 +80,8 @@ def test_what_would_have_to_be_converted_is_refused(tmp_path, small):
         assert str(path) in str(caught.value)
     assert latentpress.assess(plain, opaque, ["psnr"]) == {"psnr": math.inf}
     assert check_match(read_graded(alpha), read_graded(alpha)) == ["the alpha channels were left out"]
-    with pytest.raises(ImageError, match="more than 8 bits"):
-        latentpress.assess(Image.open(deep), Image.open(deep))
+    with Image.open(deep) as image, pytest.raises(ImageError, match="more than 8 bits"):
+        latentpress.assess(image, image)
 
 
 def test_a_turned_photograph_is_graded_upright(tmp_path, small):
