@@ -15,7 +15,7 @@ from PIL import Image
 
 import latentpress
 
-COMMANDS = ("compress", "decompress", "info", "latent", "compare", "models")
+COMMANDS = ("compress", "decompress", "info", "latent", "compare", "models", "assess", "metrics")
 Run = subprocess.CompletedProcess[str]
 
 
@@ -268,7 +268,7 @@ def test_help_shows_an_example_of_every_command() -> None:
 
     from latentpress.cli.app import app
 
-    for command in ([], *([c] for c in COMMANDS), ["models", "fetch"], ["models", "verify"]):
+    for command in ([], *([c] for c in COMMANDS), ["models", "fetch"], ["models", "verify"], ["metrics", "fetch"]):
         result = CliRunner().invoke(app, [*command, "--help"])
         assert result.exit_code == 0
         assert "Example" in result.output
