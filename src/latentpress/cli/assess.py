@@ -132,7 +132,7 @@ def _row(
         with naming(second):
             values = assess_arrays(a.pixels, b.pixels, fitting, grey=grey)
         size = second.stat().st_size
-    except (OSError, MemoryError) as error:
+    except (OSError, MemoryError, RuntimeError) as error:  # the last from ONNX Runtime and torch
         raise describe(second, error) from error
     return {
         "image": name, "width": width, "height": height, "bytes": size, "bpp": 8 * size / (width * height),

