@@ -26,7 +26,7 @@ def heading(story: Story) -> str:
 
 def subtitle(story: Story) -> str:
     """What was compared, in one sentence."""
-    grey = " Metrics are of the luma (grey)." if story.run.info.get("grey") else ""
+    grey = " MSE, PSNR, SSIM and MS-SSIM are of the luma (grey)." if story.run.info.get("grey") else ""
     return (f"{images(story)}, {len(story.run.rows)} real files, none of the images resized, cropped or skipped; "
             f"made {story.run.info['created'][:10]}.{grey}")  # fmt: skip
 
