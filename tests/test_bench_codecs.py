@@ -4,9 +4,11 @@ import dataclasses
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from latentpress.bench import choose
 from latentpress.bench.codecs import CODECS, OURS, find_codec, installed
+from latentpress.bench.datasets import find_sources
 from latentpress.errors import UsageError
 from latentpress.metrics import psnr
 
@@ -51,6 +53,7 @@ def test_entry_says_who_it_is():
     entry = find_codec("builtin").entry()
     assert entry["ours"] is True
     assert entry["suffix"] == ".ltp"
+    assert "lp1 model" in entry["version"]  # rows of another model are not mixed with these
     assert CODECS["png"].entry()["lossless"] is True
     assert all(CODECS[name].entry()["version"] for name in HERE)
 
@@ -95,6 +98,14 @@ def test_qualities_that_do_not_fit():
     for given, match in (([], "--qualities x=10"), (["z=1"], "not in this run"), (["x=a"], "numbers"), (["png=3", "x=1"], "no quality")):
         with pytest.raises(UsageError, match=match):
             choose.qualities(chosen, 3, given)
+
+
+def test_metrics_that_a_small_picture_cannot_take_are_left_out(tmp_path, small):
+    Image.fromarray(small).save(tmp_path / "a.png")
+    _, sources = find_sources([tmp_path], None, tmp_path)
+    usable, reasons = choose.metrics_for(["psnr", "ms-ssim"], sources)
+    assert usable == ["psnr"]
+    assert reasons == {"ms-ssim": "a picture has a side of 75 pixels, too few for it"}
 
 
 def test_absolute_paths_stay_out_of_the_command():

@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from latentpress.bench.codecs import OURS, find_codec, installed
+from latentpress.bench.datasets import Source
 from latentpress.bench.external import External
 from latentpress.bench.interface import Codec
 from latentpress.bench.pictures import Pictures
 from latentpress.errors import UsageError
+from latentpress.metrics import METRICS
 
 MAX_JOBS = 8
 
@@ -55,6 +57,13 @@ def qualities(chosen: Sequence[Codec], points: int, given: Sequence[str]) -> lis
             raise UsageError(f"say which values {{q}} takes: --qualities {codec.name}=10,20,30")
         found.append((codec, tried))
     return found
+
+
+def metrics_for(names: Sequence[str], sources: Sequence[Source]) -> tuple[list[str], dict[str, str]]:
+    """The metrics that the smallest picture is large enough for, and for every other one the reason."""
+    side = min(min(source.width, source.height) for source in sources)
+    reasons = {name: f"a picture has a side of {side} pixels, too few for it" for name in names if METRICS[name].smallest > side}
+    return [name for name in names if name not in reasons], reasons
 
 
 def cores() -> int:

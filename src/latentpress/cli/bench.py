@@ -73,9 +73,12 @@ def bench(
     if anchor is not None and anchor not in [codec.name for codec in chosen if not codec.lossless]:
         raise UsageError(f"--anchor {anchor} is not among the lossy codecs of this run")
     usable, reasons = available(metrics if metrics in (None, "all") else [name.strip() for name in metrics.split(",")])
-    for name, reason in reasons.items():
-        print(f"latentpress: {name} stays empty: {reason}", file=sys.stderr)
     label, sources = find_sources(images or [], dataset, output)
+    if metrics in (None, "all"):  # those that were named are an error on a picture too small for them, the others are left out
+        usable, more = choose.metrics_for(usable, sources)
+        reasons |= more
+    for reason in dict.fromkeys(reasons.values()):
+        print(f"latentpress: no {', '.join(name for name in reasons if reasons[name] == reason)}: {reason}", file=sys.stderr)
     with run_progress() as (on_start, on_cell):
         plan = Plan(
             label, sources, tried, usable, grey, repeats, jobs or choose.cores(), choose.command(sys.argv[1:]), on_cell, on_start
