@@ -39,7 +39,7 @@ def folder(tmp_path_factory, photo):
 
 def test_sheets_hold_what_the_files_are(folder):
     run = read_run(folder)
-    book = load_workbook(folder / study.WORKBOOK)
+    book = load_workbook(folder / "study-builtin.xlsx")
     names = ["MSE", "PSNR", "SSIM", *(["LPIPS"] if "lpips" in run.metrics else []), "bytes", "bits per pixel", "settings"]
     assert book.sheetnames == names
     sheets = {name: list(book[name].values) for name in names}
@@ -79,10 +79,10 @@ def test_the_rivals_at_the_same_bytes_are_the_closest(folder):
 def test_pictures(folder):
     for image in IMAGES:
         width = read(folder.parent / "photos" / f"{image}.png").width
-        comparison = read(folder / "comparisons" / f"{image}.png")
+        comparison = read(folder / "comparisons" / f"{image}-builtin.png")
         assert comparison.width >= 4 * width
-        assert read(folder / "differences" / f"{image}.png").width >= 5 * width
-        latent = read(folder / "latents" / f"{image}.png")
+        assert read(folder / "differences" / f"{image}-builtin.png").width >= 5 * width
+        latent = read(folder / "latents" / f"{image}-builtin.png")
         assert latent.mode == "L"
         assert np.asarray(latent).std() > 10
     assert (folder / "report.html").stat().st_size > 10_000

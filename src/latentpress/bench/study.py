@@ -24,7 +24,6 @@ METRICS = ("ssim", "mse", "psnr", "lpips")  # the first three in grey, as the st
 VAE_QUALITIES = (15, 30, 50, 75, 100)
 JPEG_QUALITIES, JPEG_OF_STUDY = (1, 4, 7, 10, 14, 18, 24, 32, 42, 55, 70, 100), 100
 WEBP_QUALITIES, WEBP_OF_STUDY = (0, 2, 5, 9, 14, 20, 28, 38, 50, 65, 80, 95), 80
-WORKBOOK = "study.xlsx"
 
 
 class Column(NamedTuple):
@@ -90,13 +89,16 @@ def sheets(run: Run, table: Sequence[Column]) -> Iterator[tuple[str, list[Sequen
 
 
 def write_study(run: Run, codec: str, quality: float) -> list[Path]:
-    """Write workbook, latents, comparisons and differences into the run's folder, replacing older ones; the paths, workbook first."""
+    """Write workbook, latents, comparisons and differences into the run's folder, replacing older ones; the paths, workbook first.
+
+    Each is named after the VAE, so that one folder holds the study with several.
+    """
     table = columns(run, codec, quality)
-    written = [run.folder / WORKBOOK]
+    written = [run.folder / f"study-{codec}.xlsx"]
     atomic_write(written[0], write_sheets(list(sheets(run, table))), overwrite=True)
     for image in run.images:
         for kind, picture in _pictures(run, table, image):
-            path = run.folder / kind / f"{image}.png"
+            path = run.folder / kind / f"{image}-{codec}.png"
             path.parent.mkdir(exist_ok=True)
             write_image(picture, path, overwrite=True)
             written.append(path)
