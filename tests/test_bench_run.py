@@ -119,18 +119,21 @@ def test_an_interrupted_run_is_usable_and_goes_on_where_it_was(originals, tmp_pa
 
 
 def test_a_finished_run_computes_nothing_again_and_takes_more(originals, tmp_path):
-    run.run(plan_of(originals, tmp_path / "run"), tmp_path / "run")
+    run.run(plan_of(originals, tmp_path / "run", command="first"), tmp_path / "run")
     again = []
-    run.run(plan_of(originals, tmp_path / "run", on_cell=again.append), tmp_path / "run")
+    run.run(plan_of(originals, tmp_path / "run", on_cell=again.append, command="first"), tmp_path / "run")
     assert again == []
-    more = plan_of(originals, tmp_path / "run", "webp", ["webp=40"], metrics=["psnr"], on_cell=again.append)
+    more = plan_of(originals, tmp_path / "run", "webp", ["webp=40"], metrics=["psnr"], on_cell=again.append, command="second")
     grown = run.run(more, tmp_path / "run")
     assert again == ["webp q40 a", "webp q40 b"]
     assert [codec["name"] for codec in grown.info["codecs"]] == ["jpeg", "png", "webp"]
+    assert grown.info["command"] == "first && second"
     assert len(read_run(tmp_path / "run").rows) == 8
     assert read_run(tmp_path / "run").rows[-1]["ssim"] is None
     run.run(plan_of(originals, tmp_path / "run", "webp", ["webp=40"], on_cell=again.append), tmp_path / "run")
     assert read_run(tmp_path / "run").rows[-1]["ssim"] is not None  # a metric that was missing is computed
+    run.run(plan_of(originals, tmp_path / "run", "webp", ["webp=50"], metrics=[*METRICS_HERE, "gmsd"]), tmp_path / "run")
+    assert len(read_run(tmp_path / "run").rows) == 10  # and what was not asked for again is kept without it
 
 
 def test_a_lost_file_is_made_again(originals, tmp_path):
@@ -146,6 +149,10 @@ def test_runs_that_do_not_belong_together_are_told(originals, tmp_path):
     with pytest.raises(UsageError, match=r"graded otherwise.*choose another folder"):
         run.run(plan_of(originals, tmp_path / "run", grey=True), tmp_path / "run")
     info = json.loads((tmp_path / "run" / "run.json").read_text())
+    threads = info["machine"]["threads"]
+    (tmp_path / "run" / "run.json").write_text(json.dumps(info | {"machine": info["machine"] | {"threads": threads + 30}}))
+    with pytest.raises(UsageError, match=f"another threads .{threads + 30}, now {threads}"):
+        run.run(plan_of(originals, tmp_path / "run"), tmp_path / "run")
     info["codecs"][0]["version"] = "libjpeg 6b"
     (tmp_path / "run" / "run.json").write_text(json.dumps(info))
     with pytest.raises(UsageError, match=r"another version of jpeg \(libjpeg 6b"):

@@ -49,7 +49,7 @@ class Plan:
     on_start: Callable[[int, int], None] = field(default=lambda todo, done: None)  # rows to make, rows there already
 
 
-class Cell(NamedTuple):
+class Coded(NamedTuple):
     """One codec, setting and picture on the way to its row; times are None for folders of pictures."""
 
     source: Source
@@ -64,9 +64,10 @@ def run(plan: Plan, folder: Path) -> Run:
 
     ImageError (or WeightsError) that names the picture, the codec and the setting where one fails: none is skipped.
     """
-    store = Store(folder, _info(plan))
     wanted = [(codec, quality, source) for codec, qualities in plan.codecs for quality in qualities for source in plan.sources]
-    missing = [(c, q, s) for c, q, s in wanted if not store.finished(c.name, c.setting(q), s.name)]
+    cells = [(codec.name, codec.setting(quality), source.name) for codec, quality, source in wanted]
+    store = Store(folder, _info(plan), cells)
+    missing = [each for each, cell in zip(wanted, cells, strict=True) if not store.finished(cell)]
     plan.on_start(len(missing), len(wanted) - len(missing))
     with ExitStack() as stack:
         stack.callback(store.save_parquet)
@@ -77,8 +78,8 @@ def run(plan: Plan, folder: Path) -> Run:
                 _warm_up(codec, quality, plan, store)
                 warm.add(codec.name)
             for batch in _batches([source for _, _, source in group]):
-                cells = _code(codec, quality, batch, plan.repeats, folder)
-                for row in _graded(codec, quality, cells, plan, workers):
+                coded = _code(codec, quality, batch, plan.repeats, folder)
+                for row in _graded(codec, quality, coded, plan, workers):
                     store.add(row)
                     plan.on_cell(f"{codec.name} {row['setting']} {row['image']}")
     return Run(folder, store.info, store.rows)
@@ -127,13 +128,13 @@ def _batches(sources: Sequence[Source]) -> Iterator[list[Source]]:
     yield batch
 
 
-def _code(codec: Codec, quality: float, batch: Sequence[Source], repeats: int, folder: Path) -> list[Cell]:
+def _code(codec: Codec, quality: float, batch: Sequence[Source], repeats: int, folder: Path) -> list[Coded]:
     """Compress and decompress pictures, timed, and keep the files."""
     cells, files, setting = [], [], codec.setting(quality)
     for source in batch:
         with _naming(source, codec, quality):
             if isinstance(codec, Pictures):
-                cells.append(Cell(source, codec.size(quality, source.name), None, None, codec.pixels(quality, source.name)))
+                cells.append(Coded(source, codec.size(quality, source.name), None, None, codec.pixels(quality, source.name)))
                 continue
             pixels = read_pixels(source.path)
             encodings = [work.timed(codec.encode, pixels, quality) for _ in range(repeats)]
@@ -148,7 +149,7 @@ def _code(codec: Codec, quality: float, batch: Sequence[Source], repeats: int, f
 
                 write_image(Image.fromarray(decoded), picture_of(folder, codec.entry(), setting, source.name), overwrite=True)
             encode_s, decode_s = (statistics.median(seconds for seconds, _ in results) for results in (encodings, decodings))
-            cells.append(Cell(source, len(data), encode_s, decode_s, decoded))
+            cells.append(Coded(source, len(data), encode_s, decode_s, decoded))
     if isinstance(codec, OurCodec):
         with _naming(batch[0], codec, quality):
             elsewhere = codec.decode_elsewhere(files)
@@ -156,7 +157,7 @@ def _code(codec: Codec, quality: float, batch: Sequence[Source], repeats: int, f
     return cells
 
 
-def _graded(codec: Codec, quality: float, cells: Sequence[Cell], plan: Plan, workers: ProcessPoolExecutor | None) -> Iterator[Row]:
+def _graded(codec: Codec, quality: float, cells: Sequence[Coded], plan: Plan, workers: ProcessPoolExecutor | None) -> Iterator[Row]:
     """The rows of coded pictures, in order."""
     arguments = [(cell.source.path, cell.decoded, plan.metrics, plan.grey) for cell in cells]
     futures = [workers.submit(work.grade, *each) for each in arguments] if workers else []

@@ -3,7 +3,7 @@
 import csv
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,18 +12,20 @@ from latentpress.errors import UsageError
 from latentpress.files import atomic_write
 
 SAME = ("version", "settings", "model", "folder", "encoder", "decoder")  # of a codec, or its older rows are of another one
+TIMED_BY = ("cpu", "threads", "OMP_NUM_THREADS")  # of the machine: times of different ones do not belong in one table
+Cell = tuple[str, str, str]  # codec, setting, picture
 
 
 class Store:
     """info: what run.json holds. rows: the finished ones, older ones first."""
 
-    def __init__(self, folder: Path, info: dict[str, Any]) -> None:
-        """Open a folder for this run, and take over what an earlier, interrupted or smaller one finished there."""
+    def __init__(self, folder: Path, info: dict[str, Any], cells: Collection[Cell]) -> None:
+        """Open a folder for a run of these cells, and take over what an earlier, interrupted or smaller one finished there."""
         self.folder, self.info = folder, info
         self.rows: list[Row] = []
-        self._finished: set[tuple[str, str, str]] = set()
+        self._finished: set[Cell] = set()
         if (folder / INFO).exists():
-            self._take_over()
+            self._take_over(set(cells))
         folder.mkdir(parents=True, exist_ok=True)
         self.fields = [*FIELDS, *info["metrics"]]
         self.save_info()
@@ -32,7 +34,7 @@ class Store:
         writer.writerows([self.fields, *([_text(row.get(field)) for field in self.fields] for row in self.rows)])
         atomic_write(folder / ROWS, lines.getvalue().encode(), overwrite=True)
 
-    def _take_over(self) -> None:
+    def _take_over(self, cells: set[Cell]) -> None:
         old = read_run(self.folder)
         advice = f"{self.folder} holds a run %s: choose another folder with -o"
         pictures = [{(i["name"], i["sha256"]) for i in info["images"]} for info in (old.info, self.info)]
@@ -40,6 +42,14 @@ class Store:
             raise UsageError(advice % "over other pictures")
         if old.info.get("grey", False) != self.info["grey"]:
             raise UsageError(advice % "graded otherwise (--grey)")
+        here, there = self.info["machine"], old.info.get("machine", {})
+        if different := [key for key in TIMED_BY if there.get(key) != here[key]]:
+            raise UsageError(advice % f"timed with another {different[0]} ({there.get(different[0])}, now {here[different[0]]})")
+        self.info["created"] = old.info["created"]
+        if self.info["command"] not in old.info["command"].split(" && "):
+            self.info["command"] = f"{old.info['command']} && {self.info['command']}"
+        else:
+            self.info["command"] = old.info["command"]
         entries = {codec["name"]: codec for codec in old.info["codecs"]}
         for codec in self.info["codecs"]:
             before = entries.get(codec["name"], codec)
@@ -51,7 +61,8 @@ class Store:
         self.info["metrics"] += [metric for metric in old.metrics if metric not in wanted]
         self.info["codecs"] = [c for c in old.info["codecs"] if c["name"] not in now] + self.info["codecs"]
         for row in old.rows:
-            if self._has_file(row) and (row["codec"] not in now or all(row.get(metric) is not None for metric in wanted)):
+            again = _cell(row) in cells and any(row.get(metric) is None for metric in wanted)
+            if self._has_file(row) and not again:
                 self._keep(row)
 
     def _has_file(self, row: Row) -> bool:
@@ -60,9 +71,9 @@ class Store:
             return False
         return codec["kind"] == "pictures" or file_of(self.folder, codec, row["setting"], row["image"]).is_file()
 
-    def finished(self, codec: str, setting: str, image: str) -> bool:
+    def finished(self, cell: Cell) -> bool:
         """Whether a cell has its row."""
-        return (codec, setting, image) in self._finished
+        return cell in self._finished
 
     def add(self, row: Row) -> None:
         """Keep a row, on disk at once."""
@@ -72,7 +83,7 @@ class Store:
 
     def _keep(self, row: Row) -> None:
         self.rows.append(row)
-        self._finished.add((row["codec"], row["setting"], row["image"]))
+        self._finished.add(_cell(row))
 
     def save_info(self) -> None:
         """Write run.json."""
@@ -90,6 +101,10 @@ class Store:
         parquet.write_table(table, stream)
         atomic_write(self.folder / PARQUET, stream.getvalue(), overwrite=True)
         return True
+
+
+def _cell(row: Row) -> Cell:
+    return row["codec"], row["setting"], row["image"]
 
 
 def _column(rows: Sequence[Row], field: str) -> list[Any]:

@@ -58,7 +58,7 @@ def bench(
 
     latentpress bench --dataset kodak --codecs builtin,jpeg,webp,avif,jxl,png --points 6 -o results/kodak
 
-    latentpress bench photos/ --external 'kakadu:kdu {in} {out}.jp2 -q {q}:kdu_expand {out}.jp2 {png}' --qualities kakadu=10,20,40
+    latentpress bench photos/ --external 'slow:cjxl {in} {out}.jxl -q {q} -e 9:djxl {out}.jxl {png}' --qualities slow=20,40,60
     """
     from latentpress.bench import choose
     from latentpress.bench.datasets import find_sources
