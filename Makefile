@@ -6,13 +6,18 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 SOURCES := pyproject.toml $(shell find src -type f -not -name '*.pyc')
 
-.PHONY: demo test lint clean
+.PHONY: demo test lint benchmark clean
 
 demo: $(VENV)/core  ## compress the sample photographs into demo/
 	$(BIN)/python benchmarks/demo.py
 
 test: $(VENV)/test  ## install what the tests need, run them all
 	$(BIN)/python -m pytest $(PYTEST_OPTIONS)
+
+benchmark: $(VENV)/bench  ## Kodak with all installed codecs -> results/benchmark, docs/benchmark.md; goes on where it was stopped
+	$(BIN)/latentpress bench --dataset kodak --codecs all --points 6 -o results/benchmark
+	$(BIN)/latentpress report results/benchmark -o docs/benchmark.md --overwrite
+	$(BIN)/latentpress report results/benchmark -o results/benchmark/report.html --overwrite
 
 lint: $(VENV)/test
 	$(BIN)/ruff check .
@@ -26,8 +31,12 @@ $(VENV)/core: $(VENV)/python $(SOURCES)
 	$(PIP) .
 	@touch $@
 
+$(VENV)/bench: $(VENV)/core
+	$(PIP) '.[bench]'
+	@touch $@
+
 $(VENV)/test: $(VENV)/core tests/constraints.txt
-	$(PIP) --constraint tests/constraints.txt '.[sd,test,lint]'
+	$(PIP) --constraint tests/constraints.txt '.[sd,bench,test,lint]'
 	@touch $@
 
 clean:

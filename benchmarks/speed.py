@@ -11,6 +11,7 @@ import argparse
 import csv
 import json
 import os
+import shlex
 import statistics
 import subprocess
 import sys
@@ -20,7 +21,8 @@ from pathlib import Path
 from typing import Any
 
 from PIL import Image
-from versions import heading
+
+from latentpress.bench.machine import machine, versions
 
 ROOT = Path(__file__).resolve().parents[1]
 OURS, CODECS = "latentpress", ("latentpress", "avif", "webp")
@@ -189,6 +191,15 @@ def installed(venv: Path) -> float:
     inodes = {(s.st_dev, s.st_ino): getattr(s, "st_blocks", -(-s.st_size // 512)) * 512
               for folder in folders for p in folder.rglob("*") for s in [p.lstat()]}
     return sum(inodes.values()) / 1e6
+
+
+def heading() -> list[str]:
+    """Two lines: the command that made the file; versions and processors."""
+    command = shlex.join(["python", "benchmarks/speed.py", *(os.path.basename(a) if os.path.isabs(a) else a for a in sys.argv[1:])])
+    packages = ", ".join(f"{name} {version}" for name, version in versions().items())
+    here = machine()
+    return [f"Made by `{command}`.",
+            f"Python {here['python']}, {packages}; {here['cpu']}, {here['cores']} processors, {here['threads']} usable"]  # fmt: skip
 
 
 def arguments() -> argparse.Namespace:

@@ -15,7 +15,7 @@ from PIL import Image
 
 import latentpress
 
-COMMANDS = ("compress", "decompress", "info", "latent", "compare", "models")
+COMMANDS = ("compress", "decompress", "info", "latent", "compare", "models", "assess", "metrics")
 Run = subprocess.CompletedProcess[str]
 
 
@@ -268,7 +268,7 @@ def test_help_shows_an_example_of_every_command() -> None:
 
     from latentpress.cli.app import app
 
-    for command in ([], *([c] for c in COMMANDS), ["models", "fetch"], ["models", "verify"]):
+    for command in ([], *([c] for c in COMMANDS), ["models", "fetch"], ["models", "verify"], ["metrics", "fetch"]):
         result = CliRunner().invoke(app, [*command, "--help"])
         assert result.exit_code == 0
         assert "Example" in result.output
@@ -287,3 +287,53 @@ def test_help_and_info_import_nothing_heavy(folder: Path) -> None:
 
 def test_version() -> None:
     assert run("--version").stdout == f"latentpress {latentpress.__version__}\n"
+
+
+def test_compress_meets_a_target(folder: Path) -> None:
+    whole = run("compress", "a.png", "-o", "q.ltp", "--json", cwd=folder)
+    size = json.loads(whole.stdout)[0]["bytes"]
+    done = run("compress", "a.png", "--target-size", f"{size}B", "--json", cwd=folder)
+    assert 0.98 * size <= json.loads(done.stdout)[0]["bytes"] <= size
+    assert (folder / "a.ltp").stat().st_size <= size
+    bpp = json.loads(whole.stdout)[0]["bpp"]
+    assert json.loads(run("compress", "a.png", "-o", "r.ltp", "--target-bpp", bpp, "--json", cwd=folder).stdout)[0]["bpp"] <= bpp + 1e-5
+    reached = run("compress", "a.png", "-o", "s.ltp", "--target", "psnr=20", cwd=folder)
+    assert reached.returncode == 0
+    shown = json.loads(run("compare", "a.png", "s.ltp", "--json", cwd=folder).stdout)
+    assert shown["psnr"] >= 20
+
+
+def test_one_budget_for_all_images(folder: Path) -> None:
+    done = run("compress", "a.png", "b.jpg", "-o", "all", "--total-size", "3kB", "--json", cwd=folder)
+    results = json.loads(done.stdout)
+    assert sum(r["bytes"] for r in results) <= 3000
+    assert results[0]["quality"] == results[1]["quality"]
+
+
+def test_a_target_out_of_reach_writes_nothing_unless_best_effort(folder: Path) -> None:
+    assert "the least, at quality 0" in fails(1, "compress", "a.png", "--target-size", "30", cwd=folder)
+    assert "the best, at" in fails(1, "compress", "a.png", "--target", "psnr=70", cwd=folder)
+    assert not (folder / "a.ltp").exists()
+    done = run("compress", "a.png", "--target-size", "30", "--best-effort", cwd=folder)
+    assert (done.returncode, "the least" in done.stderr) == (0, True)
+    assert (folder / "a.ltp").exists()
+
+
+def test_contradicting_and_meaningless_targets(folder: Path) -> None:
+    assert "-q and --target-size" in fails(2, "compress", "a.png", "-q", 3, "--target-size", "2kB", cwd=folder)
+    for wrong in (("--target-size", "20 elephants"), ("--target-size", "0"), ("--target-bpp", "-1"), ("--target", "psnr"),
+                  ("--target", "beauty=3"), ("--total-size", "x")):  # fmt: skip
+        fails(2, "compress", "a.png", *wrong, cwd=folder)
+
+
+def test_a_file_larger_than_its_input_is_told_and_can_be_skipped(folder: Path) -> None:
+    stripes = np.tile(np.array([[0, 255]], np.uint8), (256, 128))  # nothing for a PNG, much for a codec of photographs
+    Image.fromarray(stripes).save(folder / "stripes.png")
+    done = run("compress", "stripes.png", "-q", 100, "-o", "kept.ltp", cwd=folder)
+    assert (folder / "kept.ltp").stat().st_size > (folder / "stripes.png").stat().st_size
+    assert "more than the input's" in done.stderr
+    done = run("compress", "stripes.png", "-q", 100, "--skip-larger", "--json", cwd=folder)
+    assert done.returncode == 0
+    assert json.loads(done.stdout)[0]["skipped"] is True
+    assert not (folder / "stripes.ltp").exists()
+    assert "not written" in done.stderr

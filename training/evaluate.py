@@ -3,7 +3,7 @@
 For each image and quality: bits of the shipped codec's stream, the model's estimate of the same symbols (real-valued
 Gaussians at the tables' scales), and the bits that the same torch model needs with its prior in floats: activations not
 rounded, scales on no grid, true rounding of the latent. Writes results/exactness.csv and prints the means: coded bits
-may be 1.005 x estimate + 64, and 1.01 x the float prior's. benchmarks/kodak.py makes the rate-distortion table.
+may be 1.005 x estimate + 64, and 1.01 x the float prior's. `latentpress bench` makes the rate-distortion table.
 """
 import argparse
 import csv

@@ -4,6 +4,7 @@
 >>> data = latentpress.compress("photo.jpg", quality=50)    # bytes of an .ltp file
 >>> image = latentpress.decompress(data)                    # a PIL image
 >>> latentpress.read_header(data).bpp
+>>> latentpress.assess("photo.jpg", image, ["psnr", "ssim"])    # {"psnr": 31.2, "ssim": 0.87}
 
 Names load when they are first used: `read_header` imports neither NumPy nor ONNX Runtime.
 """
@@ -18,12 +19,14 @@ from latentpress.errors import (
     LatentpressError,
     OutputError,
     SpaceError,
+    TargetError,
     UsageError,
     VersionError,
     WeightsError,
 )
 
 if TYPE_CHECKING:
+    from latentpress.assessment import assess
     from latentpress.codec import compress, decompress
 
 __version__ = "0.1.0"
@@ -35,10 +38,12 @@ __all__ = [
     "LatentpressError",
     "OutputError",
     "SpaceError",
+    "TargetError",
     "UsageError",
     "VersionError",
     "WeightsError",
     "__version__",
+    "assess",
     "compress",
     "decompress",
     "read_header",
@@ -50,4 +55,8 @@ def __getattr__(name: str) -> Any:
         from latentpress import codec
 
         return getattr(codec, name)
+    if name == "assess":
+        from latentpress import assessment
+
+        return assessment.assess
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

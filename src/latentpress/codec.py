@@ -36,23 +36,34 @@ def compress(
     image: a path, a PIL image, a uint8 array (H, W), (H, W, 1), (H, W, 3) or (H, W, 4), or a Picture; 1 to 65,535 pixels
     a side. quality: 0..100, in hundredths; the size rises with it. codec: builtin, sd15, sdxl, sd3 or flux1. model: for the
     Stable Diffusion spaces a folder, a .safetensors file or a hub id. device: auto, cpu, cuda or mps. strict: a lossy
-    conversion (16 bits, CMYK, frames) is an error.
+    conversion (16 bits, CMYK, frames) is an error. To ask for a size, a rate or a metric instead: `latentpress.search`.
     Raises ImageError, ConversionError, WeightsError, UsageError.
     """
     quality, space = check_quality(quality), space_of_codec(codec)
     picture = image if isinstance(image, Picture) else read_picture(image, strict=strict)
     transform = load_transform(space, model, device)
-    latent_type = LATENT_LEARNED if space.name == "lp1" else LATENT_STATIC
     y = transform.analyze(picture)
-    chunks = {latent_type: open_coder(space, latent_type, quality).encode(y)}
-    if picture.alpha is not None:
-        chunks[ALPHA] = encode_alpha(picture.alpha)
+    return write(picture, space, transform.model_hash, y, quality, side_chunks(picture))
+
+
+def write(
+    picture: Picture, space: Space, model_hash: bytes, y: Iterable[NDArray[np.float32]], quality: float, side: dict[int, bytes]
+) -> bytes:
+    """Stages 3 to 5: a picture's latent, in strips (C, r, w), at a quality, with its side chunks -> the bytes of an .ltp file."""
+    latent_type = LATENT_LEARNED if space.name == "lp1" else LATENT_STATIC
+    chunks = {latent_type: open_coder(space, latent_type, quality).encode(y)} | side
+    return container.pack(space, model_hash, picture.width, picture.height, quality, chunks)
+
+
+def side_chunks(picture: Picture) -> dict[int, bytes]:
+    """What a file carries beside the latent: alpha, grey, ICC, EXIF, XMP, each where the picture has it."""
+    chunks = {ALPHA: encode_alpha(picture.alpha)} if picture.alpha is not None else {}
     if picture.grey:
         chunks[GREY] = b""
     for kind, value in ((ICC, picture.icc), (EXIF, picture.exif), (XMP, picture.xmp)):
         if value:
             chunks[kind] = value
-    return container.pack(space, transform.model_hash, picture.width, picture.height, quality, chunks)
+    return chunks
 
 
 def decompress(data: bytes, *, model: str | None = None, device: str = "auto") -> Image.Image:

@@ -8,6 +8,7 @@
     │   └── SpaceError        names a latent space that this version does not know
     ├── WeightsError        weights are missing, altered, or not those the file needs
     ├── OutputError         an output exists already, or cannot be written
+    ├── TargetError         no quality of the codec reaches the size, rate or metric that was asked for
     └── UsageError          an argument is outside its range, or arguments contradict each other
 """
 
@@ -42,6 +43,10 @@ class WeightsError(LatentpressError):
 
 class OutputError(LatentpressError):
     """An output exists already, or cannot be written."""
+
+
+class TargetError(LatentpressError):
+    """No quality of the codec reaches the size, rate or metric that was asked for; the message names the nearest that does."""
 
 
 class UsageError(LatentpressError, ValueError):

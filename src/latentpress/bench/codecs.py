@@ -104,10 +104,10 @@ CODECS: dict[str, RivalCodec] = {
         RivalCodec("jxl", "JPEG XL", _package("pillow-jxl-plugin"), "effort 7, all threads", ".jxl", (0, 5, 12, 25, 40, 60, 75, 88),
                    format="JXL", options={"effort": 7}, plugin="pillow_jxl", package="pillow-jxl-plugin"),
         RivalCodec("heic", "HEIC", _package("pillow-heif", _heif_library), "x265's default preset, 4:2:0, all threads", ".heic",
-                   (5, 12, 20, 30, 40, 50, 60, 72), format="HEIF", plugin="pillow_heif", package="pillow-heif"),
+                   (4, 9, 14, 20, 27, 34, 42, 50), format="HEIF", plugin="pillow_heif", package="pillow-heif"),
         RivalCodec("png", "PNG", _library("zlib"), "optimised, one thread", ".png", (0,), True, format="PNG", options={"optimize": True}),
         RivalCodec("webp-lossless", "WebP lossless", _library("webp"), "lossless, method 6, one thread", ".webp", (0,), True,
-                   format="WEBP", options={"lossless": True, "quality": 100, "method": 6}),
+                   format="WEBP", options={"lossless": True, "method": 6}),
     )
 }  # fmt: skip
 

@@ -27,7 +27,7 @@ MODES = ("1", "L", "P", "RGB")
 
 
 class Source(NamedTuple):
-    """A picture of a run. name: unique, without suffix; file: as run.json keeps it; path: where it lies now."""
+    """A picture of a run. name: unique, without suffix; file: as run.json keeps it; path: where it lies now; sha256: of its samples."""
 
     name: str
     file: str
@@ -56,7 +56,9 @@ def find_sources(images: Sequence[Path], dataset: str | None, run_folder: Path) 
 
 def locate(dataset: str, file: str, run_folder: Path) -> Path:
     """Where a picture of a run lies, from its entry in run.json; ImageError where it is gone."""
-    path = find_dataset(dataset) / file if file in SETS.get(dataset, {}) else (run_folder / file).resolve()
+    if file in SETS.get(dataset, {}):
+        return (_complete(dataset) or find_dataset(dataset)) / file
+    path = (run_folder / file).resolve()
     if not path.is_file():
         raise ImageError(f"{path}: the original picture of this run is gone")
     return path
@@ -66,15 +68,20 @@ def find_dataset(name: str) -> Path:
     """The folder of a public set, verified; fetched where it is neither in $LATENTPRESS_DATA nor in the cache."""
     if name not in SETS:
         raise UsageError(f"unknown data set {name!r}: choose from {', '.join(SETS)}, or name a folder of pictures")
-    for folder in filter(None, (named_folder(name), cache_folder() / name)):
-        if all((folder / file).is_file() for file in SETS[name]):
-            for file, expected in SETS[name].items():
-                if sha256_of_pixels(read_pixels(folder / file)) != expected:
-                    raise ImageError(f"{folder / file} is not the picture of the data set {name}: delete it, it is fetched again")
-            return folder
+    if folder := _complete(name):
+        for file, expected in SETS[name].items():
+            if sha256_of_pixels(read_pixels(folder / file)) != expected:
+                raise ImageError(f"{folder / file} is not the picture of the data set {name}: delete it, it is fetched again")
+        return folder
     from latentpress.bench.fetch import fetch
 
     return fetch(name, SETS[name], cache_folder() / name)
+
+
+def _complete(name: str) -> Path | None:
+    """The folder that holds all files of a set, whatever is in them; None where there is none."""
+    folders = [folder for folder in (named_folder(name), cache_folder() / name) if folder]
+    return next((folder for folder in folders if all((folder / file).is_file() for file in SETS[name])), None)
 
 
 def named_folder(name: str) -> Path | None:
@@ -101,18 +108,6 @@ def read_pixels(path: Path) -> NDArray[np.uint8]:
         raise ImageError(f"{path}: {error.strerror or 'no picture that Pillow reads'}") from error
 
 
-def sha256_of(path: Path) -> str:
-    """SHA-256 of a file, 64 hex digits; ImageError where it cannot be read."""
-    try:
-        with path.open("rb") as stream:
-            digest = hashlib.sha256()
-            while block := stream.read(1 << 20):
-                digest.update(block)
-    except OSError as error:
-        raise ImageError(f"{path}: {error.strerror}") from error
-    return digest.hexdigest()
-
-
 def sha256_of_pixels(pixels: NDArray[np.uint8]) -> str:
     """SHA-256 of samples (H, W, 3), 64 hex digits: the same whichever way a lossless file packs them."""
     return hashlib.sha256(np.ascontiguousarray(pixels).tobytes()).hexdigest()
@@ -135,5 +130,5 @@ def _relative(path: Path, folder: Path) -> str:
 
 
 def _source(file: str, path: Path) -> Source:
-    height, width = read_pixels(path).shape[:2]
-    return Source(path.stem, file, path, width, height, sha256_of(path))
+    pixels = read_pixels(path)
+    return Source(path.stem, file, path, pixels.shape[1], pixels.shape[0], sha256_of_pixels(pixels))

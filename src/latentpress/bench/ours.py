@@ -15,6 +15,7 @@ from latentpress import __version__
 from latentpress.bench.datasets import read_pixels
 from latentpress.bench.interface import Codec
 from latentpress.errors import ImageError
+from latentpress.models import manifest
 
 
 @dataclass(frozen=True)
@@ -28,9 +29,11 @@ class OurCodec(Codec):
     @classmethod
     def of(cls, name: str, model: str | None) -> "OurCodec":
         """The codec of a latent space by the name that `latentpress compress --codec` takes."""
-        label = "latentpress" if name == "builtin" else f"latentpress {name}"
-        settings = "all threads" if name == "builtin" else f"model {Path(model).name if model else 'default'}, all threads"
-        return cls(name, label, f"latentpress {__version__}", settings, ".ltp", (5, 15, 30, 45, 60, 75, 90, 100), model=model)
+        label, version = f"latentpress {name}", f"latentpress {__version__}"
+        settings = f"model {Path(model).name if model else 'default'}, all threads"
+        if name == "builtin":  # another model is another codec: an older run's rows must not be mixed with it
+            label, settings, version = "latentpress", "all threads", f"{version}, lp1 model {manifest('lp1')['model_hash']}"
+        return cls(name, label, version, settings, ".ltp", (5, 15, 30, 45, 60, 75, 90, 100), model=model)
 
     def entry(self) -> dict[str, Any]:
         """See Codec; and the model, which decoding needs."""

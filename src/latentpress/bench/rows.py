@@ -110,12 +110,13 @@ def decoded(run: Run, codec: str, setting: str, image: str) -> NDArray[np.uint8]
 
 def original(run: Run, image: str) -> NDArray[np.uint8]:
     """The original of a picture, uint8 (H, W, 3). ImageError where it is gone or is no longer the one that was compressed."""
-    from latentpress.bench.datasets import locate, read_pixels, sha256_of
+    from latentpress.bench.datasets import locate, read_pixels, sha256_of_pixels
 
     entry = next((i for i in run.info["images"] if i["name"] == image), None)
     if entry is None:
         raise UsageError(f"{run.folder}: no picture {image!r}")
     path = locate(run.info["dataset"], entry["file"], run.folder)
-    if sha256_of(path) != entry["sha256"]:
-        raise ImageError(f"{path} is not the picture that this run compressed: its SHA-256 differs")
-    return read_pixels(path)
+    pixels = read_pixels(path)
+    if sha256_of_pixels(pixels) != entry["sha256"]:
+        raise ImageError(f"{path} is not the picture that this run compressed: the SHA-256 of its samples differs")
+    return pixels

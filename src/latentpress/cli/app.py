@@ -12,20 +12,26 @@ from typing import Annotated, NoReturn
 import typer
 
 from latentpress import __version__
+from latentpress.cli.assess import assess
+from latentpress.cli.bench import bench
 from latentpress.cli.compare import compare
 from latentpress.cli.compress import compress
 from latentpress.cli.decompress import decompress
 from latentpress.cli.info import info
 from latentpress.cli.latent import latent
+from latentpress.cli.metrics import metrics_app
 from latentpress.cli.models import models_app
+from latentpress.cli.report import report
+from latentpress.cli.study import study
 from latentpress.errors import LatentpressError, UsageError
 
 EXIT_FAILED, EXIT_USAGE, EXIT_SIGNAL = 1, 2, 128
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
-for command in (compress, decompress, info, latent, compare):
+for command in (compress, decompress, info, latent, compare, assess, bench, report, study):
     app.command()(command)
 app.add_typer(models_app, name="models")
+app.add_typer(metrics_app, name="metrics")
 
 
 @app.callback()

@@ -7,6 +7,8 @@ from typing import Annotated, Any
 import typer
 
 from latentpress.cli import batch
+from latentpress.cli.wanted import Wanted
+from latentpress.container import read_header
 
 
 def compress(
@@ -14,7 +16,24 @@ def compress(
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="A file (one image) or a folder.", show_default="beside each image, .ltp")
     ] = None,
-    quality: Annotated[float, typer.Option("-q", "--quality", help="0 (smallest file) to 100 (best picture).")] = 50,
+    quality: Annotated[
+        float | None, typer.Option("-q", "--quality", help="0 (smallest file) to 100 (best picture).", show_default="50")
+    ] = None,
+    target_size: Annotated[
+        str | None, typer.Option(help="The best file of at most this size: 20kB, 1.5MB, 64KiB.", show_default=False)
+    ] = None,
+    target_bpp: Annotated[float | None, typer.Option(help="The best file of at most so many bits a pixel.", show_default=False)] = None,
+    target: Annotated[
+        str | None, typer.Option(help="The smallest file that reaches a metric: psnr=32, ssim=0.9, lpips=0.1...", show_default=False)
+    ] = None,
+    total_size: Annotated[
+        str | None, typer.Option(help="One quality for all images, so that their files sum to at most this.", show_default=False)
+    ] = None,
+    best_effort: Annotated[bool, typer.Option("--best-effort", help="Where a target is out of reach, write the nearest.")] = False,
+    max_no_gain: Annotated[
+        bool, typer.Option("--max-no-gain/--no-max-no-gain", help="Tell when a file comes out larger than its input.")
+    ] = True,
+    skip_larger: Annotated[bool, typer.Option("--skip-larger", help="Do not write a file that is larger than its input.")] = False,
     codec: Annotated[str, typer.Option(help="builtin, sd15, sdxl, sd3 or flux1.")] = "builtin",
     model: Annotated[
         str | None, typer.Option(help="Folder, .safetensors file or hub id of a Stable Diffusion autoencoder.", show_default=False)
@@ -32,35 +51,48 @@ def compress(
 
     latentpress compress *.jpg -o pressed -q 30
 
+    latentpress compress photo.jpg --target-size 20kB
+
+    latentpress compress photo.jpg --target lpips=0.1
+
     latentpress compress photo.png --codec sd15 --model madebyollin/taesd
     """
-    from latentpress import codec as pipeline
     from latentpress.files import atomic_write, check_output
-    from latentpress.image import read_picture
-    from latentpress.quantizer import check_quality
     from latentpress.transforms.spaces import space_of_codec
 
-    check_quality(quality)
     space_of_codec(codec)
+    wanted = Wanted.of(quality, target_size, target_bpp, target, total_size, best_effort)
     targets = batch.outputs(images, output, ".ltp")
+    if total_size is not None:
+        for target_file in targets:
+            check_output(target_file, overwrite=overwrite)
+    how = {"codec": codec, "model": model, "device": device}
+    together = wanted.together(images, strict, how)
 
     def work(source: Path, target: Path) -> dict[str, Any]:
         check_output(target, overwrite=overwrite)
         start = time.perf_counter()
-        picture = read_picture(source, strict=strict)
-        data = pipeline.compress(picture, quality=quality, codec=codec, model=model, device=device)
-        atomic_write(target, data, overwrite=overwrite)
-        bpp, before = 8 * len(data) / (picture.width * picture.height), source.stat().st_size
-        change = f"{before / len(data):.1f} times smaller" if before >= len(data) else f"{len(data) / before:.1f} times larger"
+        picture, data, found = together.pop(source) if source in together else wanted.one(source, strict, how)
+        before, notices = source.stat().st_size, [*picture.notices, *found]
+        larger = len(data) > before
+        if larger and (max_no_gain or skip_larger):
+            notices.append(f"{len(data):,} bytes are more than the input's {before:,}" + ("; not written" if skip_larger else ""))
+        skipped = larger and skip_larger
+        if not skipped:
+            atomic_write(target, data, overwrite=overwrite)
+        bpp = 8 * len(data) / (picture.width * picture.height)
+        change = f"{len(data) / before:.1f} times larger" if larger else f"{before / len(data):.1f} times smaller"
         return {
             "width": picture.width,
             "height": picture.height,
             "bytes": len(data),
             "source_bytes": before,
             "bpp": round(bpp, 5),
+            "quality": read_header(data).quality,
+            "skipped": skipped,
             "seconds": round(time.perf_counter() - start, 3),
-            "notices": list(picture.notices),
-            "line": f"{target}: {len(data):,} bytes, {bpp:.3f} bpp, {change} than {source.name}",
+            "notices": notices,
+            "line": f"{'skipped: ' * skipped}{target}: {len(data):,} bytes, {bpp:.3f} bpp, {change} than {source.name}",
         }
 
     batch.run(images, targets, work, as_json)

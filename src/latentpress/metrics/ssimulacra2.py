@@ -50,9 +50,9 @@ def ssimulacra2(a: NDArray[np.uint8], b: NDArray[np.uint8], *, grey: bool = Fals
     30 is low quality, 50 medium, 70 high, 90 visually lossless (the authors' words). A weighted sum of 108 norms of three error
     maps (SSIM without its luminance denominator, edges that appeared, edges that were lost) of X, Y and B - Y in the XYB colour
     space, at six scales made in linear light. Not symmetric. a, b: uint8 (H, W) or (H, W, 3), samples 0 to 255, taken as sRGB.
-    grey: compare their luma. ImageError where the images do not match, or are smaller than 8 pixels a side.
+    grey: changes nothing, for it is a metric of colours. ImageError where the images do not match, or are smaller than 8 pixels a side.
     """
-    a, b = check_pair(a, b, grey=grey)
+    a, b = check_pair(a, b)
     if min(a.shape[:2]) < MIN_SIDE:
         raise ImageError(f"SSIMULACRA 2 needs at least {MIN_SIDE} x {MIN_SIDE} pixels; the images are {a.shape[1]} x {a.shape[0]}")
     norms = np.array([_norms(x, y) for x, y in zip(_scales(a), _scales(b), strict=True)])  # (scales, channels, 6)

@@ -1,5 +1,6 @@
 """The table of metrics: what each is called, its unit, range and direction, what it needs, and the function that computes it."""
 
+import functools
 import math
 from collections.abc import Callable, Sequence
 from typing import Literal, NamedTuple
@@ -9,8 +10,14 @@ from numpy.typing import NDArray
 
 from latentpress.errors import UsageError, WeightsError
 from latentpress.metrics.checks import check_pair
+from latentpress.metrics.dists import MIN_SIDE as DISTS_SIDE
+from latentpress.metrics.dists import dists
+from latentpress.metrics.dists import missing as dists_missing
 from latentpress.metrics.gmsd import MIN_SIDE as GMSD_SIDE
 from latentpress.metrics.gmsd import gmsd
+from latentpress.metrics.lpips import MIN_SIDE as LPIPS_SIDE
+from latentpress.metrics.lpips import lpips, lpips_vgg
+from latentpress.metrics.lpips import missing as lpips_missing
 from latentpress.metrics.ms_ssim import MIN_SIDE as MS_SSIM_SIDE
 from latentpress.metrics.ms_ssim import decibels, ms_ssim, ms_ssim_db
 from latentpress.metrics.mse import mse
@@ -55,6 +62,13 @@ METRICS = {
     "ms-ssim-db": Metric("MS-SSIM", "dB", (0.0, math.inf), "higher", ms_ssim_db, smallest=MS_SSIM_SIDE),
     "gmsd": Metric("GMSD", "", (0.0, 0.5), "lower", gmsd, smallest=GMSD_SIDE),
     "ssimulacra2": Metric("SSIMULACRA 2", "", (-math.inf, 100.0), "higher", ssimulacra2, smallest=SSIMULACRA2_SIDE),
+    "lpips": Metric(
+        "LPIPS", "", (0.0, math.inf), "lower", lpips, True, functools.partial(lpips_missing, "alex"), smallest=LPIPS_SIDE["alex"]
+    ),
+    "lpips-vgg": Metric(
+        "LPIPS (VGG)", "", (0.0, math.inf), "lower", lpips_vgg, True, functools.partial(lpips_missing, "vgg"), LPIPS_SIDE["vgg"], slow=True
+    ),
+    "dists": Metric("DISTS", "", (0.0, math.inf), "lower", dists, True, dists_missing, DISTS_SIDE, slow=True),
 }
 DERIVED = {"psnr": ("mse", psnr_of_mse), "ms-ssim-db": ("ms-ssim", decibels)}  # metric -> (of which one, how)
 
@@ -89,7 +103,8 @@ def assess(a: NDArray[np.uint8], b: NDArray[np.uint8], metrics: Names = None, *,
 
     metrics: keys of METRICS; then each is computed or there is an error: WeightsError where its weights or library are missing,
     ImageError where the images are too small for it. "all" or None (all but the slow ones): those that can be computed here.
-    grey: compare the luma. ImageError where the images do not match; UsageError for an unknown name.
+    grey: MSE, PSNR, SSIM and MS-SSIM of the luma (the others are metrics of colours, GMSD of luma always). ImageError where the
+    images do not match; UsageError for an unknown name.
     """
     a, b = check_pair(a, b)
     usable, reasons = available(metrics)

@@ -1,0 +1,78 @@
+"""The report as an Excel workbook: one sheet a metric, then means, BD-rates, speeds, every row, and how it was made."""
+
+import io
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from latentpress.bench.report import tables
+from latentpress.bench.report.story import Story
+from latentpress.bench.report.words import metric_name, title
+from latentpress.errors import UsageError
+
+WIDTHS = 9, 46  # letters: least and greatest width of a column
+MAX_TITLE = 31  # letters of a sheet's name, Excel's own limit
+
+
+def workbook(story: Story) -> bytes:
+    """The bytes of an .xlsx file: numbers as numbers; identical images' PSNR is the text "inf", for Excel has no infinity."""
+    sheets: list[tuple[str, list[Sequence[Any]]]] = [(metric_name(m), _by_image(story, m)) for m in story.metrics]
+    keys = ["codec", "setting", "images", "bytes", "bpp", *story.metrics, "psnr_of_mean_mse", "encode_s", "decode_s"]
+    sheets.append(("means", [keys, *([r.get(k) for k in keys] for r in story.means)]))
+    pairs = [[c.codec, c.anchor, c.metric, *(([*c.result]) if c.result else [None] * 4)] for c in story.comparisons]
+    sheets.append(("BD-rates", [["codec", "anchor", "metric", "BD-rate %", "overlap from", "overlap to", "share of joint range"], *pairs]))
+    levels = [[x.metric, x.value, x.codec, x.setting, *(x.bytes[c] for c in story.lossy)] for x in story.levels]
+    sheets.append(("bytes at equal quality", [["metric", "value", "of codec", "setting", *story.lossy], *levels]))
+    if story.speeds:
+        sheets.append(("speeds", [list(story.speeds[0]), *(list(s.values()) for s in story.speeds)]))
+    fields = list(story.run.rows[0])
+    sheets.append(("rows", [fields, *([r[f] for f in fields] for r in story.run.rows)]))
+    codecs = [["codec", "version", "settings"], *([c["label"], c["version"], c["settings"]] for c in story.codecs.values())]
+    sheets.append(("how it was made", [["what", tables.heading(story)], *tables.made(story), [], *codecs]))
+    return write_sheets(sheets)
+
+
+def _by_image(story: Story, metric: str) -> list[Sequence[Any]]:
+    """One metric: a row an image, a column a codec and setting, and the means below, with their bpp."""
+    cells = {(r["codec"], r["setting"], r["image"]): r.get(metric) for r in story.run.rows}
+    columns = [(r["codec"], r["setting"]) for r in story.means]
+    rows: list[Sequence[Any]] = [[title(metric), *(c for c, _ in columns)], ["setting", *(s for _, s in columns)]]
+    rows += [[image, *(cells[(c, s, image)] for c, s in columns)] for image in story.run.images]
+    return [*rows, ["mean", *(r.get(metric) for r in story.means)], ["mean bpp", *(r["bpp"] for r in story.means)]]
+
+
+def write_sheets(sheets: Iterable[tuple[str, Sequence[Sequence[Any]]]]) -> bytes:
+    """(name, rows) of each sheet, its first row the header -> the bytes of an .xlsx file. UsageError without openpyxl."""
+    try:
+        from openpyxl import Workbook
+        from openpyxl.styles import Font
+        from openpyxl.utils import get_column_letter
+    except ImportError:
+        raise UsageError("a workbook needs openpyxl: pip install 'latentpress[bench]', or write a .md report") from None
+    book = Workbook()
+    book.remove(book.active)
+    for name, rows in sheets:
+        sheet = book.create_sheet("".join("-" if c in "[]:*?/\\" else c for c in name)[:MAX_TITLE])
+        for row in rows:
+            sheet.append([_cell(value) for value in row])
+        for cell in sheet[1]:
+            cell.font = Font(bold=True)
+        sheet.freeze_panes = "B2"
+        for i in range(1, sheet.max_column + 1):
+            longest = max((len(_text(row[i - 1])) for row in rows if len(row) >= i), default=0)
+            sheet.column_dimensions[get_column_letter(i)].width = min(max(longest + 2, WIDTHS[0]), WIDTHS[1])
+    stream = io.BytesIO()
+    book.save(stream)
+    return stream.getvalue()
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if isinstance(value, str) and value[:1] in "=+-@":  # a name from outside must not become a formula
+        return f"'{value}"
+    return value
+
+
+def _text(value: Any) -> str:
+    return f"{value:.5g}" if isinstance(value, float) else str("" if value is None else value)

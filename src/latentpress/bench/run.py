@@ -1,0 +1,195 @@
+"""A run: every codec at every setting on every picture, timed alone, then graded side by side.
+
+For each codec and setting a batch of pictures is compressed and decompressed in this process, one at a time and with nothing
+else running, which gives the times; then the decoded pictures are graded by a pool of processes, and their rows are written.
+"""
+
+import datetime
+import itertools
+import statistics
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from latentpress import __version__
+from latentpress.bench import work
+from latentpress.bench.datasets import Source, read_pixels
+from latentpress.bench.interface import Codec
+from latentpress.bench.machine import machine, versions
+from latentpress.bench.ours import OurCodec
+from latentpress.bench.pictures import Pictures
+from latentpress.bench.rows import Row, Run, file_of, picture_of
+from latentpress.bench.store import Store
+from latentpress.errors import ImageError, LatentpressError
+from latentpress.files import atomic_write
+from latentpress.image_formats import write_image
+
+BATCH_PICTURES, BATCH_PIXELS = 24, 50_000_000
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is asked for. codecs: with their qualities. repeats: of which the median is the time. jobs: processes that grade."""
+
+    dataset: str
+    sources: Sequence[Source]
+    codecs: Sequence[tuple[Codec, Sequence[float]]]
+    metrics: list[str]
+    grey: bool = False
+    repeats: int = 3
+    jobs: int = 1
+    command: str = ""
+    on_cell: Callable[[str], None] = field(default=lambda text: None)  # after every row: "avif q35 kodim01"
+    on_start: Callable[[int, int], None] = field(default=lambda todo, done: None)  # rows to make, rows there already
+
+
+class Coded(NamedTuple):
+    """One codec, setting and picture on the way to its row; times are None for folders of pictures."""
+
+    source: Source
+    size: int
+    encode_s: float | None
+    decode_s: float | None
+    decoded: NDArray[np.uint8]
+
+
+def run(plan: Plan, folder: Path) -> Run:
+    """Make, or finish, the run in a folder. Whatever ends it early, finished rows are kept and the next call goes on from them.
+
+    ImageError (or WeightsError) that names the picture, the codec and the setting where one fails: none is skipped.
+    """
+    wanted = [(codec, quality, source) for codec, qualities in plan.codecs for quality in qualities for source in plan.sources]
+    cells = [(codec.name, codec.setting(quality), source.name) for codec, quality, source in wanted]
+    store = Store(folder, _info(plan), cells)
+    missing = [each for each, cell in zip(wanted, cells, strict=True) if not store.finished(cell)]
+    plan.on_start(len(missing), len(wanted) - len(missing))
+    with ExitStack() as stack:
+        stack.callback(store.save_parquet)
+        workers = stack.enter_context(_stopping(work.pool(plan.jobs))) if plan.jobs > 1 and missing else None
+        warm: set[str] = set()
+        for (codec, quality), group in itertools.groupby(missing, key=lambda cell: cell[:2]):
+            if codec.name not in warm:
+                _warm_up(codec, quality, plan, store)
+                warm.add(codec.name)
+            for batch in _batches([source for _, _, source in group]):
+                coded = _code(codec, quality, batch, plan.repeats, folder)
+                for row in _graded(codec, quality, coded, plan, workers):
+                    store.add(row)
+                    plan.on_cell(f"{codec.name} {row['setting']} {row['image']}")
+    return Run(folder, store.info, store.rows)
+
+
+def _info(plan: Plan) -> dict[str, Any]:
+    images = [{"name": s.name, "file": s.file, "width": s.width, "height": s.height, "sha256": s.sha256} for s in plan.sources]
+    return {
+        "latentpress": __version__,
+        "command": plan.command,
+        "created": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+        "machine": machine(),
+        "versions": versions(),
+        "dataset": plan.dataset,
+        "images": images,
+        "codecs": [codec.entry() for codec, _ in plan.codecs],
+        "metrics": list(plan.metrics),
+        "grey": plan.grey,
+        "repeats": plan.repeats,
+        "jobs": plan.jobs,
+    }
+
+
+def _warm_up(codec: Codec, quality: float, plan: Plan, store: Store) -> None:
+    """Memory of the codec alone, on the largest picture; then one compression here, so that no time holds the loading of weights."""
+    if isinstance(codec, Pictures):
+        return
+    largest = max(plan.sources, key=lambda source: source.width * source.height)
+    entry = next(entry for entry in store.info["codecs"] if entry["name"] == codec.name)
+    with _naming(largest, codec, quality):
+        if "peak_encode_mb" not in entry:
+            entry.update(work.measure_memory(codec, largest.path, quality), memory_image=largest.name)
+            store.save_info()
+        if codec.kind != "external":
+            codec.decode(codec.encode(read_pixels(plan.sources[0].path), quality))
+
+
+def _batches(sources: Sequence[Source]) -> Iterator[list[Source]]:
+    """Pictures whose decoded pixels are held at a time."""
+    batch: list[Source] = []
+    for source in sources:
+        if batch and (len(batch) == BATCH_PICTURES or sum(s.width * s.height for s in [*batch, source]) > BATCH_PIXELS):
+            yield batch
+            batch = []
+        batch.append(source)
+    yield batch
+
+
+def _code(codec: Codec, quality: float, batch: Sequence[Source], repeats: int, folder: Path) -> list[Coded]:
+    """Compress and decompress pictures, timed, and keep the files."""
+    cells, files, setting = [], [], codec.setting(quality)
+    for source in batch:
+        with _naming(source, codec, quality):
+            if isinstance(codec, Pictures):
+                cells.append(Coded(source, codec.size(quality, source.name), None, None, codec.pixels(quality, source.name)))
+                continue
+            pixels = read_pixels(source.path)
+            encodings = [work.timed(codec.encode, pixels, quality) for _ in range(repeats)]
+            data = encodings[0][1]
+            decodings = [work.timed(codec.decode, data) for _ in range(repeats)]
+            files.append(file_of(folder, codec.entry(), setting, source.name))
+            files[-1].parent.mkdir(parents=True, exist_ok=True)
+            atomic_write(files[-1], data, overwrite=True)
+            decoded = decodings[0][1]
+            if codec.kind == "external":
+                from PIL import Image
+
+                write_image(Image.fromarray(decoded), picture_of(folder, codec.entry(), setting, source.name), overwrite=True)
+            encode_s, decode_s = (statistics.median(seconds for seconds, _ in results) for results in (encodings, decodings))
+            cells.append(Coded(source, len(data), encode_s, decode_s, decoded))
+    if isinstance(codec, OurCodec):
+        with _naming(batch[0], codec, quality):
+            elsewhere = codec.decode_elsewhere(files)
+        cells = [cell._replace(decoded=pixels) for cell, pixels in zip(cells, elsewhere, strict=True)]
+    return cells
+
+
+def _graded(codec: Codec, quality: float, cells: Sequence[Coded], plan: Plan, workers: ProcessPoolExecutor | None) -> Iterator[Row]:
+    """The rows of coded pictures, in order."""
+    arguments = [(cell.source.path, cell.decoded, plan.metrics, plan.grey) for cell in cells]
+    futures = [workers.submit(work.grade, *each) for each in arguments] if workers else []
+    for i, cell in enumerate(cells):
+        with _naming(cell.source, codec, quality):
+            values = futures[i].result() if workers else work.grade(*arguments[i])
+        width, height = cell.source.width, cell.source.height
+        yield {
+            "codec": codec.name, "setting": codec.setting(quality), "image": cell.source.name, "width": width, "height": height,
+            "bytes": cell.size, "bpp": 8 * cell.size / (width * height), "encode_s": cell.encode_s, "decode_s": cell.decode_s,
+        } | values  # fmt: skip
+
+
+@contextmanager
+def _naming(source: Source, codec: Codec, quality: float) -> Iterator[None]:
+    """Put picture, codec and setting in front of whatever goes wrong."""
+    where = f"{source.path.name}, {codec.name} {codec.setting(quality)}"
+    try:
+        yield
+    except LatentpressError as error:
+        raise type(error)(f"{where}: {error}") from error
+    except (MemoryError, BrokenExecutor) as error:
+        raise ImageError(f"{where}: a process ended early; there may not be enough memory") from error
+    except Exception as error:  # those of Pillow's plugins, ONNX Runtime and torch share no base class
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise ImageError(f"{where}: {reason}") from error
+
+
+@contextmanager
+def _stopping(workers: ProcessPoolExecutor) -> Iterator[ProcessPoolExecutor]:
+    """End workers with what they are at, not with all that waits."""
+    try:
+        yield workers
+    finally:
+        workers.shutdown(wait=True, cancel_futures=True)

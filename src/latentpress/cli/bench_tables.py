@@ -1,0 +1,101 @@
+"""What `latentpress bench` prints at its end: codecs, means, BD-rates, bytes at equal quality."""
+
+import math
+import sys
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from latentpress.bench.rows import Run
+from latentpress.bench.table import EqualQuality, bd_rates, bytes_at_equal_quality, means
+from latentpress.metrics import METRICS
+
+WIDTH = 160  # where nothing says how wide the output is, as in a file
+SPOKEN = ("lpips", "ssimulacra2", "ms-ssim", "psnr")  # the first perceptual one and PSNR are put into words
+
+
+def show(run: Run, anchor: str) -> None:
+    """Print the tables of a run; anchor: "" where no codec draws a curve."""
+    console = Console(width=None if sys.stdout.isatty() else WIDTH, markup=False)  # versions hold square brackets
+    console.print(_codecs(run))
+    console.print(_means(run))
+    if anchor and (rates := _bd_rates(run, anchor)).row_count:
+        console.print(rates)
+    for metric in _spoken(run) if anchor else ():
+        equal = bytes_at_equal_quality(run, metric, anchor)
+        for codec in dict.fromkeys(each.codec for each in equal):
+            console.print(_sentence([each for each in equal if each.codec == codec]), highlight=False)
+
+
+def _sentence(equal: list[EqualQuality]) -> str:
+    """In words, at the middle one of the anchor's settings whose quality the codec reaches too."""
+    reached = [each for each in equal if each.percent is not None] or equal
+    words = reached[len(reached) // 2].words
+    return f"{words[:1].upper()}{words[1:]}."
+
+
+def _spoken(run: Run) -> list[str]:
+    there = [metric for metric in SPOKEN if metric in run.metrics]
+    return there if len(there) < 2 else [there[0], there[-1]]
+
+
+def _codecs(run: Run) -> Table:
+    machine = run.info["machine"]
+    cores = f"{machine['threads']} of {machine['cores']} cores"
+    title = f"codecs; peak memory of a process alone, on the largest picture; {machine['cpu']}, {cores}"
+    table = Table("codec", "version", "settings", title=title)
+    for name in ("encode MB", "decode MB", "load s"):
+        table.add_column(name, justify="right")
+    for codec in run.info["codecs"]:
+        numbers = (_number(codec.get(key), f) for key, f in (("peak_encode_mb", ".0f"), ("peak_decode_mb", ".0f"), ("load_s", ".2f")))
+        table.add_row(f"{codec['label']} ({codec['name']})", codec["version"], codec["settings"], *numbers)
+    return table
+
+
+def _means(run: Run) -> Table:
+    many = len(run.images)
+    title = f"means of {many} pictures; bpp from whole files; times: warm, median of {run.info['repeats']}"
+    grey = ", of the luma" if run.info["grey"] else ""
+    table = Table("codec", "setting", title=title + grey)
+    for name in ("bytes", "bpp", *(_heading(metric) for metric in run.metrics), "PSNR of\nmean MSE", "encode s", "decode s"):
+        table.add_column(name, justify="right")
+    before = None
+    for line in means(run):
+        if before not in (None, line["codec"]):
+            table.add_section()
+        before = line["codec"]
+        setting = line["setting"] if line["images"] == many else f"{line['setting']} ({line['images']} of {many} pictures)"
+        values = [_number(line[metric], _format(metric)) for metric in run.metrics]
+        ends = [_number(line[key], f) for key, f in (("psnr_of_mean_mse", ".2f"), ("encode_s", ".3f"), ("decode_s", ".3f"))]
+        table.add_row(line["codec"], setting, f"{line['bytes']:.0f}", f"{line['bpp']:.4f}", *values, *ends)
+    return table
+
+
+def _bd_rates(run: Run, anchor: str) -> Table:
+    title = f"BD-rate against {run.codec(anchor)['label']}: bytes at equal quality (share of the joint range where the curves overlap)"
+    compared = bd_rates(run, anchor)
+    columns = [metric for metric in run.metrics if any(c.metric == metric for c in compared)]
+    table = Table("codec", title=title)
+    for metric in columns:
+        table.add_column(_heading(metric), justify="right")
+    for codec in dict.fromkeys(c.codec for c in compared):
+        found = {c.metric: c.result for c in compared if c.codec == codec}
+        cells = [f"{r.percent:+.1f} % ({100 * r.share:.0f} %)" if (r := found.get(metric)) else "no overlap" for metric in columns]
+        table.add_row(codec, *cells)
+    return table
+
+
+def _heading(metric: str) -> str:
+    name, unit, direction = METRICS[metric].name, METRICS[metric].unit, METRICS[metric].direction
+    return f"{name}{f' {unit}' if unit else ''} {'↑' if direction == 'higher' else '↓'}"
+
+
+def _format(metric: str) -> str:
+    return ".4f" if METRICS[metric].range[1] <= 1 else ".2f"
+
+
+def _number(value: Any, form: str) -> str:
+    if value is None:
+        return ""
+    return "∞" if math.isinf(value) else format(value, form)

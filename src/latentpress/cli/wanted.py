@@ -1,0 +1,96 @@
+"""What `latentpress compress` was asked for: a quality, or a target that a search meets."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from latentpress.cli.batch import naming
+from latentpress.cli.units import parse_size, parse_target
+from latentpress.errors import TargetError, UsageError
+
+if TYPE_CHECKING:
+    from latentpress.image import Picture
+
+DEFAULT_QUALITY = 50.0
+
+
+class Result(NamedTuple):
+    """A picture, its file, and what the user should know."""
+
+    picture: "Picture"
+    data: bytes
+    notices: list[str]
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """One of quality, size, bpp, metric and total_size; best_effort: the nearest where that is out of reach."""
+
+    quality: float
+    size: int | None
+    bpp: float | None
+    metric: tuple[str, float] | None
+    total_size: int | None
+    best_effort: bool
+
+    @classmethod
+    def of(
+        cls, quality: float | None, size: str | None, bpp: float | None, metric: str | None, total_size: str | None, best_effort: bool
+    ) -> "Wanted":
+        """The options as they were typed; UsageError where two contradict, or one is no number."""
+        options = {"-q": quality, "--target-size": size, "--target-bpp": bpp, "--target": metric, "--total-size": total_size}
+        given = [name for name, value in options.items() if value is not None]
+        if len(given) > 1:
+            raise UsageError(f"{' and '.join(given)} ask for different files: give one of them")
+        if bpp is not None and not 0 < bpp < float("inf"):
+            raise UsageError(f"--target-bpp is a number of bits a pixel above 0, not {bpp}")
+        from latentpress.quantizer import check_quality
+
+        return cls(
+            check_quality(DEFAULT_QUALITY if quality is None else quality),
+            parse_size(size) if size is not None else None,
+            bpp,
+            parse_target(metric) if metric is not None else None,
+            parse_size(total_size) if total_size is not None else None,
+            best_effort,
+        )
+
+    def one(self, source: Path, strict: bool, how: dict[str, Any]) -> Result:
+        """The picture and the file of one image, and notices."""
+        from latentpress import codec, search
+        from latentpress.image import read_picture
+
+        picture = read_picture(source, strict=strict)
+        if self.size is None and self.bpp is None and self.metric is None:
+            return Result(picture, codec.compress(picture, quality=self.quality, **how), [])
+        analyzed = search.Analyzed(picture, **how)
+
+        def find(best_effort: bool) -> bytes:
+            if self.size is not None:
+                return search.to_size(analyzed, self.size, best_effort=best_effort)
+            if self.bpp is not None:
+                return search.to_rate(analyzed, self.bpp, best_effort=best_effort)
+            assert self.metric is not None
+            return search.to_metric(analyzed, *self.metric, best_effort=best_effort)
+
+        try:
+            return Result(picture, find(False), [])
+        except TargetError as error:
+            if not self.best_effort:
+                raise
+            return Result(picture, find(True), [str(error)])
+
+    def together(self, sources: Sequence[Path], strict: bool, how: dict[str, Any]) -> dict[Path, Result]:
+        """With --total-size the pictures and files of all images, else nothing. Any image that fails ends the command."""
+        if self.total_size is None:
+            return {}
+        from latentpress import search
+        from latentpress.image import read_picture
+
+        analyzed = []
+        for source in sources:
+            with naming(source):
+                analyzed.append(search.Analyzed(read_picture(source, strict=strict), **how))
+        files = search.to_total(analyzed, self.total_size, best_effort=self.best_effort)
+        return {source: Result(a.picture, data, []) for source, a, data in zip(sources, analyzed, files, strict=True)}

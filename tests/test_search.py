@@ -1,0 +1,116 @@
+"""Targets: a size is never passed and nearly reached, a metric is reached by little, what cannot be met says the nearest."""
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+import latentpress
+from latentpress import search
+from latentpress.container import read_header
+from latentpress.errors import TargetError, UsageError
+from latentpress.metrics import psnr, ssim
+from latentpress.search import TOP, Analyzed, bracket
+
+
+@pytest.fixture(scope="module")
+def analyzed(photo: NDArray[np.uint8]) -> Analyzed:
+    return Analyzed(photo)
+
+
+def test_an_analyzed_picture_gives_the_files_of_compress(photo: NDArray[np.uint8], analyzed: Analyzed) -> None:
+    assert analyzed.write(3333) == latentpress.compress(photo, quality=33.33)
+
+
+@settings(max_examples=12, deadline=None)
+@given(share=st.floats(0.02, 0.98))
+def test_a_size_is_never_passed_and_nearly_reached(analyzed: Analyzed, share: float) -> None:
+    least, most = len(analyzed.write(0)), len(analyzed.write(TOP))
+    limit = int(least * (most / least) ** share)
+    data = search.to_size(analyzed, limit)
+    assert 0.99 * limit <= len(data) <= limit
+
+
+def test_five_probes_come_within_a_hundredth(analyzed: Analyzed) -> None:
+    least, most = len(analyzed.write(0)), len(analyzed.write(TOP))
+    for share in (0.1, 0.3, 0.5, 0.7, 0.9):
+        limit = int(least * (most / least) ** share)
+        files = search.Files(lambda step: [analyzed.write(step)])
+        files.within(limit)
+        assert max(s for s in list(files.sizes.values())[:5] if s <= limit) >= 0.99 * limit
+
+
+def test_a_limit_above_the_largest_file_gives_quality_100(analyzed: Analyzed) -> None:
+    assert read_header(search.to_size(analyzed, 10**9)).quality == 100
+
+
+def test_a_rate_counts_the_whole_file(analyzed: Analyzed) -> None:
+    middle = 8 * len(analyzed.write(TOP // 2)) / analyzed.pixels
+    assert 0.99 * middle <= read_header(search.to_rate(analyzed, middle)).bpp <= middle
+
+
+def test_one_quality_for_all_sums_to_the_budget(photo: NDArray[np.uint8], small: NDArray[np.uint8]) -> None:
+    limit = sum(len(latentpress.compress(x, quality=47.11)) for x in (photo, small))
+    files = search.to_total([photo, small], limit)
+    assert 0.99 * limit <= sum(map(len, files)) <= limit
+    assert len({read_header(f).quality for f in files}) == 1
+
+
+@pytest.mark.parametrize(("name", "metric"), [("psnr", psnr), ("ssim", ssim)])
+def test_a_metric_is_reached_by_the_least_quality(photo: NDArray[np.uint8], analyzed: Analyzed, name: str, metric: Any) -> None:
+    value = analyzed.measure(analyzed.write(6000), metric)
+    data = search.to_metric(analyzed, name, value)
+    assert metric(photo, np.asarray(latentpress.decompress(data))) >= value
+    assert 59 <= read_header(data).quality <= 60.5  # between neighbouring qualities a metric may dip
+
+
+def test_a_metric_that_falls_with_quality(analyzed: Analyzed) -> None:
+    from latentpress.metrics import mse
+
+    data = search.to_metric(analyzed, "mse", analyzed.measure(analyzed.write(4000), mse))
+    assert 39 <= read_header(data).quality <= 40.5
+
+
+def test_what_cannot_be_met_names_the_nearest_and_best_effort_gives_it(analyzed: Analyzed) -> None:
+    least, best = len(analyzed.write(0)), analyzed.measure(analyzed.write(TOP), psnr)
+    with pytest.raises(TargetError, match=f"{least:,}"):
+        search.to_size(analyzed, 50)
+    assert len(search.to_size(analyzed, 50, best_effort=True)) == least
+    with pytest.raises(TargetError, match=f"{8 * least / analyzed.pixels:.4f}"):
+        search.to_rate(analyzed, 1e-4)
+    with pytest.raises(TargetError, match=f"{best:.4g}"):
+        search.to_metric(analyzed, "psnr", 60)
+    assert read_header(search.to_metric(analyzed, "psnr", 60, best_effort=True)).quality >= 99
+    with pytest.raises(TargetError):
+        search.to_total([analyzed], 60)
+
+
+def test_targets_that_mean_nothing_are_refused(analyzed: Analyzed) -> None:
+    for wrong in (lambda: search.to_size(analyzed, 0), lambda: search.to_rate(analyzed, 0), lambda: search.to_rate(analyzed, math.nan),
+                  lambda: search.to_metric(analyzed, "beauty", 3)):  # fmt: skip
+        with pytest.raises(UsageError):
+            wrong()
+
+
+@settings(max_examples=200, deadline=None)
+@given(root=st.floats(-50, TOP + 50), power=st.floats(0.2, 4))
+def test_the_bracket_holds_the_root_of_any_rising_function(root: float, power: float) -> None:
+    probes: list[int] = []
+
+    def gap(step: int) -> float:
+        probes.append(step)
+        return math.copysign(abs((step - root) / 1000) ** power, step - root)
+
+    low, high = bracket(gap, start=TOP // 2, slope=None, done=lambda low, high: high - low <= 1)
+    assert -1 <= low < high <= TOP + 1
+    assert low < 0 or gap(low) < 0
+    assert high > TOP or gap(high) >= 0
+    assert len(probes) <= search.MAX_PROBES + 3
+    if root < -1:
+        assert (low, high) == (-1, 0)
+    if root > TOP + 1:
+        assert (low, high) == (TOP, TOP + 1)
