@@ -4,6 +4,7 @@ import math
 import sys
 from typing import Any
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -13,6 +14,7 @@ from latentpress.metrics import METRICS
 
 WIDTH = 160  # where nothing says how wide the output is, as in a file
 SPOKEN = ("lpips", "ssimulacra2", "ms-ssim", "psnr")  # the first perceptual one and PSNR are put into words
+REPEATS = {"mse": "psnr", "ms-ssim-db": "ms-ssim"}  # what is in rows.csv and the report, in other units
 
 
 def show(run: Run, anchor: str) -> None:
@@ -44,7 +46,7 @@ def _codecs(run: Run) -> Table:
     machine = run.info["machine"]
     cores = f"{machine['threads']} of {machine['cores']} cores"
     title = f"codecs; peak memory of a process alone, on the largest picture; {machine['cpu']}, {cores}"
-    table = Table("codec", "version", "settings", title=title)
+    table = Table("codec", "version", "settings", title=title, box=box.SIMPLE)
     for name in ("encode MB", "decode MB", "load s"):
         table.add_column(name, justify="right")
     for codec in run.info["codecs"]:
@@ -55,28 +57,28 @@ def _codecs(run: Run) -> Table:
 
 def _means(run: Run) -> Table:
     many = len(run.images)
-    title = f"means of {many} pictures; bpp from whole files; times: warm, median of {run.info['repeats']}"
+    title = f"means of {many} {'picture' if many == 1 else 'pictures'}; bpp from whole files; times: warm, median of {run.info['repeats']}"
     grey = ", of the luma" if run.info["grey"] else ""
-    table = Table("codec", "setting", title=title + grey)
-    for name in ("bytes", "bpp", *(_heading(metric) for metric in run.metrics), "PSNR of\nmean MSE", "encode s", "decode s"):
-        table.add_column(name, justify="right")
+    table = Table("codec", "setting", title=title + grey, box=box.SIMPLE)
+    for name in ("bpp", *(_heading(metric) for metric in _told(run)), "PSNR of mean MSE", "encode s", "decode s"):
+        table.add_column(name, justify="right", overflow="fold")  # on a narrow terminal a number must not lose its digits
     before = None
     for line in means(run):
         if before not in (None, line["codec"]):
             table.add_section()
         before = line["codec"]
         setting = line["setting"] if line["images"] == many else f"{line['setting']} ({line['images']} of {many} pictures)"
-        values = [_number(line[metric], _format(metric)) for metric in run.metrics]
+        values = [_number(line[metric], _format(metric)) for metric in _told(run)]
         ends = [_number(line[key], f) for key, f in (("psnr_of_mean_mse", ".2f"), ("encode_s", ".3f"), ("decode_s", ".3f"))]
-        table.add_row(line["codec"], setting, f"{line['bytes']:.0f}", f"{line['bpp']:.4f}", *values, *ends)
+        table.add_row(line["codec"], setting, f"{line['bpp']:.4f}", *values, *ends)
     return table
 
 
 def _bd_rates(run: Run, anchor: str) -> Table:
     title = f"BD-rate against {run.codec(anchor)['label']}: bytes at equal quality (share of the joint range where the curves overlap)"
     compared = bd_rates(run, anchor)
-    columns = [metric for metric in run.metrics if any(c.metric == metric for c in compared)]
-    table = Table("codec", title=title)
+    columns = [metric for metric in _told(run) if any(c.metric == metric for c in compared)]
+    table = Table("codec", title=title, box=box.SIMPLE)
     for metric in columns:
         table.add_column(_heading(metric), justify="right")
     for codec in dict.fromkeys(c.codec for c in compared):
@@ -86,13 +88,18 @@ def _bd_rates(run: Run, anchor: str) -> Table:
     return table
 
 
+def _told(run: Run) -> list[str]:
+    """The metrics of the tables: without those that say again what another one says."""
+    return [metric for metric in run.metrics if REPEATS.get(metric) not in run.metrics]
+
+
 def _heading(metric: str) -> str:
     name, unit, direction = METRICS[metric].name, METRICS[metric].unit, METRICS[metric].direction
     return f"{name}{f' {unit}' if unit else ''} {'↑' if direction == 'higher' else '↓'}"
 
 
 def _format(metric: str) -> str:
-    return ".4f" if METRICS[metric].range[1] <= 1 else ".2f"
+    return ".2f" if METRICS[metric].unit or math.isinf(METRICS[metric].range[0]) else ".4f"  # SSIMULACRA 2 has no lower end
 
 
 def _number(value: Any, form: str) -> str:
