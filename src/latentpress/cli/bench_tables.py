@@ -2,10 +2,12 @@
 
 import math
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 from rich import box
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 
 from latentpress.bench.rows import Run
@@ -14,6 +16,8 @@ from latentpress.metrics import METRICS
 
 WIDTH = 160  # where nothing says how wide the output is, as in a file
 SPOKEN = ("lpips", "ssimulacra2", "ms-ssim", "psnr")  # the first perceptual one and PSNR are put into words
+ENDS = {"psnr_of_mean_mse": ("PSNR of mean MSE", ".2f"), "encode_s": ("encode s", ".3f"), "decode_s": ("decode s", ".3f")}
+SPARE = ("psnr_of_mean_mse", "gmsd", "ssim", "decode_s", "encode_s", "lpips-vgg", "dists", "ms-ssim")  # the least wanted first
 REPEATS = {"mse": "psnr", "ms-ssim-db": "ms-ssim"}  # what is in rows.csv and the report, in other units
 
 
@@ -21,7 +25,7 @@ def show(run: Run, anchor: str) -> None:
     """Print the tables of a run; anchor: "" where no codec draws a curve."""
     console = Console(width=None if sys.stdout.isatty() else WIDTH, markup=False)  # versions hold square brackets
     console.print(_codecs(run))
-    console.print(_means(run))
+    console.print(_fitting(run, console))
     if anchor and (rates := _bd_rates(run, anchor)).row_count:
         console.print(rates)
     for metric in _spoken(run) if anchor else ():
@@ -55,22 +59,34 @@ def _codecs(run: Run) -> Table:
     return table
 
 
-def _means(run: Run) -> Table:
+def _fitting(run: Run, console: Console) -> Table:
+    """The table of means, without what matters least where the terminal is narrow: a number is never cut."""
+    for left_out in range(len(SPARE) + 1):
+        table = _means(run, SPARE[:left_out])
+        if Measurement.get(console, console.options.update_width(10_000), table).maximum <= console.width:
+            break
+    if left_out:
+        table.caption = f"left out for want of width: {', '.join(SPARE[:left_out])}; rows.csv and the report hold them"
+    return table
+
+
+def _means(run: Run, without: Sequence[str]) -> Table:
     many = len(run.images)
     title = f"means of {many} {'picture' if many == 1 else 'pictures'}; bpp from whole files; times: warm, median of {run.info['repeats']}"
     grey = ", of the luma" if run.info["grey"] else ""
     table = Table("codec", "setting", title=title + grey, box=box.SIMPLE)
-    for name in ("bpp", *(_heading(metric) for metric in _told(run)), "PSNR of mean MSE", "encode s", "decode s"):
-        table.add_column(name, justify="right", overflow="fold")  # on a narrow terminal a number must not lose its digits
+    metrics = {metric: (_heading(metric), _format(metric)) for metric in _told(run)}
+    columns = {"bpp": ("bpp", ".4f")} | metrics | ENDS
+    columns = {name: column for name, column in columns.items() if name not in without}
+    for heading, _ in columns.values():
+        table.add_column(heading, justify="right", overflow="fold")
     before = None
     for line in means(run):
         if before not in (None, line["codec"]):
             table.add_section()
         before = line["codec"]
         setting = line["setting"] if line["images"] == many else f"{line['setting']} ({line['images']} of {many} pictures)"
-        values = [_number(line[metric], _format(metric)) for metric in _told(run)]
-        ends = [_number(line[key], f) for key, f in (("psnr_of_mean_mse", ".2f"), ("encode_s", ".3f"), ("decode_s", ".3f"))]
-        table.add_row(line["codec"], setting, f"{line['bpp']:.4f}", *values, *ends)
+        table.add_row(line["codec"], setting, *(_number(line[name], form) for name, (_, form) in columns.items()))
     return table
 
 
