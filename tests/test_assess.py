@@ -220,3 +220,11 @@ def test_lpips_of_the_study():
         a, b = STUDY / f"original_{number:02}.png", STUDY / f"sd15_vae_{number:02}.png"
         values = latentpress.assess(a, b, ["lpips"], grey=True)
         assert values["lpips"] == pytest.approx(expected, abs=0.002), number
+
+
+def test_the_bytes_of_a_file_are_graded_as_the_file(small: np.ndarray) -> None:
+    data = latentpress.compress(small, quality=40)
+    decoded = np.asarray(latentpress.decompress(data))
+    assert latentpress.assess(small, data, ["psnr"]) == latentpress.assess(small, decoded, ["psnr"])
+    with pytest.raises(ImageError, match="bytes are no picture"):
+        latentpress.compress(data)  # type: ignore[arg-type]
