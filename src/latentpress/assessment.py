@@ -35,8 +35,8 @@ def assess(original: Source, distorted: Source | bytes, metrics: Names = None, *
     """Metrics of a distorted picture against its original: key of `latentpress.metrics.METRICS` -> value.
 
     original, distorted: paths (of images or .ltp files), PIL images, uint8 arrays, or the bytes of an .ltp file; 8 bits, of one
-    size and one kind (grey or colour). metrics: keys; "all"; None: those that can be computed here, without the slow ones. grey: MSE, PSNR, SSIM and
-    MS-SSIM of the luma.
+    size and one kind (grey or colour). metrics: keys; "all"; None: those that can be computed here, without the slow ones.
+    grey: MSE, PSNR, SSIM and MS-SSIM of the luma.
     ImageError where the pictures do not match; UsageError for an unknown metric; WeightsError where a named one lacks its weights.
     """
     first, second = read_graded(original), read_graded(distorted)
