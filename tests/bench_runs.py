@@ -1,7 +1,6 @@
 """A small run of the benchmark as its folder looks on disk, made without `latentpress bench`: two pictures, real files."""
 
 import csv
-import hashlib
 import json
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from PIL import Image
 
 import latentpress
 from latentpress.bench.codecs import find_codec
+from latentpress.bench.datasets import sha256_of_pixels
 from latentpress.metrics import METRICS
 
 METRIC_NAMES = ("mse", "psnr", "ssim")
@@ -26,7 +26,7 @@ def make_run(folder: Path, photo: np.ndarray, *, skip: tuple[str, str] | None = 
         path = folder / f"{name}.png"
         Image.fromarray(photo).crop(box).save(path)
         images.append({"name": name, "file": path.name, "width": box[2] - box[0], "height": box[3] - box[1],
-                       "sha256": hashlib.sha256(path.read_bytes()).hexdigest()})  # fmt: skip
+                       "sha256": sha256_of_pixels(np.asarray(Image.open(path)))})  # fmt: skip
     for name, codec in codecs.items():
         for quality in LADDERS[name]:
             for image in images:

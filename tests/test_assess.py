@@ -11,12 +11,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from typer.testing import CliRunner
 
 import latentpress
 from latentpress.assessment import check_match, read_graded
+from latentpress.cli.app import app
 from latentpress.cli.assess import pairs_of
-from latentpress.errors import ImageError, UsageError
-from latentpress.metrics import psnr, ssim
+from latentpress.errors import ImageError, UsageError, WeightsError
+from latentpress.metrics import METRICS, psnr, ssim, weights
 from metric_weights import clear, published
 
 STUDY = Path(__file__).resolve().parents[2] / "shared" / "data" / "science-fair"
@@ -120,26 +122,33 @@ def test_a_pair_as_json_with_infinity_as_text(folders):
     assert result["bpp"] == 8 * result["bytes"] / (result["width"] * result["height"])
 
 
-def test_folders_as_a_table_with_missing_weights_left_empty(folders, small):
-    from metric_weights import weights
-
-    nowhere = {"XDG_CACHE_HOME": str(folders), "LATENTPRESS_METRIC_WEIGHTS": str(folders)}
-    done = run("assess", "originals", "decoded", "--metrics", "mse,psnr,ssim,dists", "-o", "table.csv", cwd=folders, **nowhere)
-    assert done.returncode == 0, done.stderr
+def test_folders_as_a_table(folders, small):
+    done = run("assess", "originals", "decoded", "--metrics", "mse,psnr,ssim", "-o", "table.csv", cwd=folders)
+    assert (done.returncode, done.stderr) == (0, "")
     with (folders / "table.csv").open(newline="") as stream:
         rows = list(csv.DictReader(stream))
-    assert list(rows[0]) == ["image", "width", "height", "bytes", "bpp", "mse", "psnr", "ssim", "dists"]
+    assert list(rows[0]) == ["image", "width", "height", "bytes", "bpp", "mse", "psnr", "ssim"]
     assert [row["image"] for row in rows] == ["a", "deep/b", "mean"]
     assert float(rows[0]["psnr"]) == psnr(small, np.asarray(Image.open(folders / "decoded" / "a.jpg")))
     assert float(rows[2]["psnr"]) == pytest.approx((float(rows[0]["psnr"]) + float(rows[1]["psnr"])) / 2)
-    if weights.missing("vgg", "dists"):
-        [notice] = done.stderr.splitlines()
-        assert "dists left empty" in notice
-        assert "latentpress metrics fetch" in notice
-        assert {row["dists"] for row in rows} == {""}
     refused = run("assess", "originals", "decoded", "-o", "table.csv", cwd=folders)
     assert refused.returncode == 1
     assert "--overwrite" in refused.stderr
+
+
+def test_missing_weights_leave_columns_empty_with_one_notice(folders, monkeypatch):
+    monkeypatch.setattr(weights, "found", lambda key: [])
+    arguments = ["assess", str(folders / "originals"), str(folders / "decoded"), "--metrics"]
+    result = CliRunner().invoke(app, [*arguments, "psnr,lpips", "-o", str(folders / "table.csv")])
+    assert result.exit_code == 0
+    [notice] = result.stderr.splitlines()
+    assert "lpips left empty" in notice
+    assert "latentpress metrics fetch" in notice
+    with (folders / "table.csv").open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert {row["lpips"] for row in rows} == {""}
+    assert all(float(row["psnr"]) > 20 for row in rows)
+    assert isinstance(CliRunner().invoke(app, [*arguments, "lpips"]).exception, WeightsError)
 
 
 def test_tables_as_json_and_excel(folders):
@@ -169,7 +178,7 @@ def test_wrong_usage_is_one_sentence(folders):
 
 def test_the_metrics_are_listed():
     listed = json.loads(run("metrics", "--json").stdout)
-    assert [row["name"] for row in listed] == list(latentpress.metrics.METRICS)
+    assert [row["name"] for row in listed] == list(METRICS)
     by_name = {row["name"]: row for row in listed}
     assert by_name["psnr"]["range"] == [0.0, "inf"]
     assert by_name["dists"]["needs_weights"]
@@ -211,3 +220,11 @@ def test_lpips_of_the_study():
         a, b = STUDY / f"original_{number:02}.png", STUDY / f"sd15_vae_{number:02}.png"
         values = latentpress.assess(a, b, ["lpips"], grey=True)
         assert values["lpips"] == pytest.approx(expected, abs=0.002), number
+
+
+def test_the_bytes_of_a_file_are_graded_as_the_file(small: np.ndarray) -> None:
+    data = latentpress.compress(small, quality=40)
+    decoded = np.asarray(latentpress.decompress(data))
+    assert latentpress.assess(small, data, ["psnr"]) == latentpress.assess(small, decoded, ["psnr"])
+    with pytest.raises(ImageError, match="bytes are no picture"):
+        latentpress.compress(data)  # type: ignore[arg-type]

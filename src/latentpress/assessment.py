@@ -31,12 +31,12 @@ class Graded:
     icc: bytes | None
 
 
-def assess(original: Source, distorted: Source, metrics: Names = None, *, grey: bool = False) -> dict[str, float]:
+def assess(original: Source, distorted: Source | bytes, metrics: Names = None, *, grey: bool = False) -> dict[str, float]:
     """Metrics of a distorted picture against its original: key of `latentpress.metrics.METRICS` -> value.
 
-    original, distorted: paths (of images or .ltp files), PIL images, or uint8 arrays; 8 bits, of one size and one kind (grey or
-    colour). metrics: keys; "all"; None: those that can be computed here, without the slow ones. grey: MSE, PSNR, SSIM and
-    MS-SSIM of the luma.
+    original, distorted: paths (of images or .ltp files), PIL images, uint8 arrays, or the bytes of an .ltp file; 8 bits, of one
+    size and one kind (grey or colour). metrics: keys; "all"; None: those that can be computed here, without the slow ones.
+    grey: MSE, PSNR, SSIM and MS-SSIM of the luma.
     ImageError where the pictures do not match; UsageError for an unknown metric; WeightsError where a named one lacks its weights.
     """
     first, second = read_graded(original), read_graded(distorted)
@@ -44,7 +44,7 @@ def assess(original: Source, distorted: Source, metrics: Names = None, *, grey: 
     return assess_arrays(first.pixels, second.pixels, metrics, grey=grey)
 
 
-def read_graded(source: Source, *, model: str | None = None, device: str = "auto") -> Graded:
+def read_graded(source: Source | bytes, *, model: str | None = None, device: str = "auto") -> Graded:
     """Read what can be graded; ImageError for 16-bit samples, CMYK and the like, and pictures of several frames.
 
     model, device: for .ltp files, as `latentpress.decompress` takes them.
@@ -60,6 +60,10 @@ def read_graded(source: Source, *, model: str | None = None, device: str = "auto
                 raise type(error)(f"{name}: {error}") from error
         _check_file(name)
         return _graded(name, name)
+    if isinstance(source, bytes):
+        from latentpress.codec import decompress
+
+        return _graded("the file", decompress(source, model=model, device=device))
     if isinstance(source, Image.Image):
         _check_mode("the image", source)
     return _graded("the image" if isinstance(source, Image.Image) else "the array", source)

@@ -95,6 +95,8 @@ def read_picture(source: Source, *, strict: bool = False) -> Picture:
     if isinstance(source, Image.Image):
         with _readable("the image"):
             return _picture("the image", source, strict)
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        raise ImageError("bytes are no picture here: give a path, a PIL image (Image.open(io.BytesIO(data))) or an array")
     name = os.fspath(source)
     with _readable(name), open(name, "rb") as file, Image.open(file) as image:
         colour.scale_transparency(image)

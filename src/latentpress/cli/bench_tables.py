@@ -2,9 +2,12 @@
 
 import math
 import sys
+from collections.abc import Sequence
 from typing import Any
 
+from rich import box
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 
 from latentpress.bench.rows import Run
@@ -13,13 +16,16 @@ from latentpress.metrics import METRICS
 
 WIDTH = 160  # where nothing says how wide the output is, as in a file
 SPOKEN = ("lpips", "ssimulacra2", "ms-ssim", "psnr")  # the first perceptual one and PSNR are put into words
+ENDS = {"psnr_of_mean_mse": ("PSNR of mean MSE", ".2f"), "encode_s": ("encode s", ".3f"), "decode_s": ("decode s", ".3f")}
+SPARE = ("psnr_of_mean_mse", "gmsd", "ssim", "decode_s", "encode_s", "lpips-vgg", "dists", "ms-ssim")  # the least wanted first
+REPEATS = {"mse": "psnr", "ms-ssim-db": "ms-ssim"}  # what is in rows.csv and the report, in other units
 
 
 def show(run: Run, anchor: str) -> None:
     """Print the tables of a run; anchor: "" where no codec draws a curve."""
     console = Console(width=None if sys.stdout.isatty() else WIDTH, markup=False)  # versions hold square brackets
     console.print(_codecs(run))
-    console.print(_means(run))
+    console.print(_fitting(run, console))
     if anchor and (rates := _bd_rates(run, anchor)).row_count:
         console.print(rates)
     for metric in _spoken(run) if anchor else ():
@@ -44,7 +50,7 @@ def _codecs(run: Run) -> Table:
     machine = run.info["machine"]
     cores = f"{machine['threads']} of {machine['cores']} cores"
     title = f"codecs; peak memory of a process alone, on the largest picture; {machine['cpu']}, {cores}"
-    table = Table("codec", "version", "settings", title=title)
+    table = Table("codec", "version", "settings", title=title, box=box.SIMPLE)
     for name in ("encode MB", "decode MB", "load s"):
         table.add_column(name, justify="right")
     for codec in run.info["codecs"]:
@@ -53,30 +59,42 @@ def _codecs(run: Run) -> Table:
     return table
 
 
-def _means(run: Run) -> Table:
+def _fitting(run: Run, console: Console) -> Table:
+    """The table of means, without what matters least where the terminal is narrow: a number is never cut."""
+    for left_out in range(len(SPARE) + 1):
+        table = _means(run, SPARE[:left_out])
+        if Measurement.get(console, console.options.update_width(10_000), table).maximum <= console.width:
+            break
+    if left_out:
+        table.caption = f"left out for want of width: {', '.join(SPARE[:left_out])}; rows.csv and the report hold them"
+    return table
+
+
+def _means(run: Run, without: Sequence[str]) -> Table:
     many = len(run.images)
-    title = f"means of {many} pictures; bpp from whole files; times: warm, median of {run.info['repeats']}"
+    title = f"means of {many} {'picture' if many == 1 else 'pictures'}; bpp from whole files; times: warm, median of {run.info['repeats']}"
     grey = ", of the luma" if run.info["grey"] else ""
-    table = Table("codec", "setting", title=title + grey)
-    for name in ("bytes", "bpp", *(_heading(metric) for metric in run.metrics), "PSNR of\nmean MSE", "encode s", "decode s"):
-        table.add_column(name, justify="right")
+    table = Table("codec", "setting", title=title + grey, box=box.SIMPLE)
+    metrics = {metric: (_heading(metric), _format(metric)) for metric in _told(run)}
+    columns = {"bpp": ("bpp", ".4f")} | metrics | ENDS
+    columns = {name: column for name, column in columns.items() if name not in without}
+    for heading, _ in columns.values():
+        table.add_column(heading, justify="right", overflow="fold")
     before = None
     for line in means(run):
         if before not in (None, line["codec"]):
             table.add_section()
         before = line["codec"]
         setting = line["setting"] if line["images"] == many else f"{line['setting']} ({line['images']} of {many} pictures)"
-        values = [_number(line[metric], _format(metric)) for metric in run.metrics]
-        ends = [_number(line[key], f) for key, f in (("psnr_of_mean_mse", ".2f"), ("encode_s", ".3f"), ("decode_s", ".3f"))]
-        table.add_row(line["codec"], setting, f"{line['bytes']:.0f}", f"{line['bpp']:.4f}", *values, *ends)
+        table.add_row(line["codec"], setting, *(_number(line[name], form) for name, (_, form) in columns.items()))
     return table
 
 
 def _bd_rates(run: Run, anchor: str) -> Table:
     title = f"BD-rate against {run.codec(anchor)['label']}: bytes at equal quality (share of the joint range where the curves overlap)"
     compared = bd_rates(run, anchor)
-    columns = [metric for metric in run.metrics if any(c.metric == metric for c in compared)]
-    table = Table("codec", title=title)
+    columns = [metric for metric in _told(run) if any(c.metric == metric for c in compared)]
+    table = Table("codec", title=title, box=box.SIMPLE)
     for metric in columns:
         table.add_column(_heading(metric), justify="right")
     for codec in dict.fromkeys(c.codec for c in compared):
@@ -86,13 +104,18 @@ def _bd_rates(run: Run, anchor: str) -> Table:
     return table
 
 
+def _told(run: Run) -> list[str]:
+    """The metrics of the tables: without those that say again what another one says."""
+    return [metric for metric in run.metrics if REPEATS.get(metric) not in run.metrics]
+
+
 def _heading(metric: str) -> str:
     name, unit, direction = METRICS[metric].name, METRICS[metric].unit, METRICS[metric].direction
     return f"{name}{f' {unit}' if unit else ''} {'↑' if direction == 'higher' else '↓'}"
 
 
 def _format(metric: str) -> str:
-    return ".4f" if METRICS[metric].range[1] <= 1 else ".2f"
+    return ".2f" if METRICS[metric].unit or math.isinf(METRICS[metric].range[0]) else ".4f"  # SSIMULACRA 2 has no lower end
 
 
 def _number(value: Any, form: str) -> str:

@@ -14,7 +14,7 @@ from latentpress.bench.report.words import kilobytes, metric_name, number
 from latentpress.bench.rows import Row, decoded, file_of, original
 from latentpress.panels import difference, latent_panels
 
-QUALITY, DIFFERENCE_QUALITY = 90, 60  # WebP's, of the page's own pictures
+QUALITY, DIFFERENCE_QUALITY = 90, 30  # WebP's, of the page's own pictures
 GAIN = 4  # of the difference pictures
 RATES = (0.3, 0.7)  # which of our settings are shown, as a share of their list
 BUDGET = 22_000_000  # bytes of the gallery in a page

@@ -33,7 +33,7 @@ def looks(codecs: Sequence[dict[str, Any]]) -> dict[str, Look]:
         else:
             colour, turn = RIVALS[rivals % len(RIVALS)], rivals // len(RIVALS)
             marker = MARKERS[(1 + rivals + turn) % len(MARKERS)]
-            found[codec["name"]] = Look(colour, DASHES[(1 + rivals + turn) % len(DASHES)], marker, 1.8)
+            found[codec["name"]] = Look(colour, DASHES[1 + (rivals + turn) % (len(DASHES) - 1)], marker, 1.8)
             rivals += 1
     return found
 

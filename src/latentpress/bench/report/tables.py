@@ -20,7 +20,7 @@ def heading(story: Story) -> str:
     """The title of a report."""
     names = [story.label(c) for c in story.ours if story.codecs[c]["ours"]]
     rest = [c for c in story.codecs if not story.codecs[c]["ours"]]
-    beside = f"{', '.join(names)} beside {len(rest)} other codec{'s' if len(rest) != 1 else ''}"
+    beside = f"{' and '.join(names)} beside {len(rest)} other codec{'s' if len(rest) != 1 else ''}"
     return f"{beside if names and rest else f'{len(story.codecs)} codecs'} on {story.run.info['dataset']}"
 
 
@@ -32,10 +32,10 @@ def subtitle(story: Story) -> str:
 
 
 def headline(story: Story) -> list[str]:
-    """What a perceptual metric and PSNR say, always both: a codec that wins one often loses the other."""
+    """What a perceptual metric and PSNR say of our first codec, always both: a codec that wins one often loses the other."""
     perceptual = next((m for m in PERCEPTUAL if m in story.metrics), None)
     found = []
-    for codec in story.ours:
+    for codec in story.ours[:1]:
         for metric in (m for m in (perceptual, "psnr") if m in story.metrics):
             rivals = [story.compare(codec, r, metric) for r in story.lossy if not story.codecs[r]["ours"] and r != codec]
             rivals = [c for c in rivals if c.result and story.reach(c) >= LITTLE]
