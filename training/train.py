@@ -26,7 +26,8 @@ LAMBDA = lambda rate: 0.03 * rate**1.7      # share of squared error: about the 
 BETA = lambda rate: 22.0 * rate**1.6        # share of LPIPS
 CLIP = 2.0
 PRIOR_FIRST = 0.02                          # share of the budget that trains a fresh prior against fixed transforms
-CROPS = ((0.0, 4, 192), (0.6, 3, 256))      # from this share of the budget on: crops a process, pixels a side
+CROPS, LARGE_CROPS = (4, 192), (3, 256)     # crops a process and step, pixels a side; large ones towards the end
+LPIPS_STRIDE = 4                            # of AlexNet's first layer
 CHECKPOINT_SECONDS, EVALUATE_SECONDS = 600, 900
 
 
@@ -35,7 +36,8 @@ def loss_terms(net: Codec, lpips: Lpips, x: Tensor, level: Tensor) -> tuple[Tens
     with torch.autocast(x.device.type, torch.bfloat16):
         x_hat, bits = net(x * 2 - 1, level)
         x_hat = x_hat / 2 + 0.5
-        perceptual = lpips(x, x_hat).float()
+        top, left = torch.randint(LPIPS_STRIDE, (2,)).tolist()  # else synthesis hides a grid where the stride does not look
+        perceptual = lpips(x[:, :, top:, left:], x_hat[:, :, top:, left:]).float()
     inside = x_hat.clamp(-0.3, 1.3)
     mse = ((inside - x) ** 2).mean((1, 2, 3)) + 0.01 * (x_hat - inside).abs().clamp(max=5).mean((1, 2, 3))
     bpp = bits / (x.shape[2] * x.shape[3])
@@ -77,7 +79,7 @@ def train(args: argparse.Namespace) -> None:
     prior_first, frozen, since = (PRIOR_FIRST if fresh else 0.0), True, 0
     for part in (net.ga, net.gs):
         part.requires_grad_(False)
-    optimizers = Optimizers(net, args.optimizer == "muon")
+    optimizers = Optimizers(net, args.lr, args.optimizer == "muon")
     ema = {k: v.clone() for k, v in net.state_dict().items()}
     start, now, budget, step, skipped = time.time(), 0.0, args.hours * 3600, 0, 0
     recent: list[float] = []
@@ -106,7 +108,7 @@ def train(args: argparse.Namespace) -> None:
         if frozen and share >= prior_first:  # the transforms join, with a warm-up of their own: Adam's first steps are all full size
             frozen, since = False, step
             net.requires_grad_(True)
-        _, n, size = max(c for c in CROPS if c[0] <= share)
+        n, size = LARGE_CROPS if share >= args.large_from else CROPS
         loss, terms = loss_terms(net, lpips, crops.batch(n, size).to(device), torch.rand(n, device=device) * (LEVELS - 1))
         step += 1
         net.zero_grad(set_to_none=True)
@@ -119,7 +121,7 @@ def train(args: argparse.Namespace) -> None:
             continue
         workers.average_gradients(list(net.parameters()))
         torch.nn.utils.clip_grad_norm_(net.parameters(), CLIP)
-        rate = learning_rate(step - since, share)
+        rate = args.lr * learning_rate(step - since, share, args.warm_up)
         optimizers.step(rate)
         with torch.no_grad():
             decay = 0.002 if step > 4000 else 0.005 if step > 1500 else 0.05
@@ -148,6 +150,9 @@ def main() -> None:
     ap.add_argument("--init", help="a .safetensors file of Codec weights to start from")
     ap.add_argument("--resume", action="store_true", help="start from the shipped model")
     ap.add_argument("--optimizer", choices=("adam", "muon"), default="adam")
+    ap.add_argument("--lr", type=float, default=4e-4, help="highest learning rate")
+    ap.add_argument("--warm-up", type=int, default=500, help="steps")
+    ap.add_argument("--large-from", type=float, default=0.6, help="share of the budget after which crops are larger (borders weigh less)")
     ap.add_argument("--processes", type=int, default=1 if torch.cuda.is_available() else min(2, os.cpu_count() or 1))
     ap.add_argument("--seed", type=int, default=int(time.time()))
     args = ap.parse_args()
