@@ -87,18 +87,18 @@ class LearnedPrior:
             yield y_hat
             del y_hat
 
-    def encode_segment(self, y: Floats) -> bytes:
-        """y (C, h, w) in steps -> CRC-32C of the symbols, and their stream."""
-        z, symbols, passes = self.model_segment(y)
+    def encode_segment(self, y: Floats, z: Ints | None = None) -> bytes:
+        """y (C, h, w) in steps -> CRC-32C of the symbols, and their stream. z: where it is given, instead of `hyper_analysis`'s."""
+        z, symbols, passes = self.model_segment(y, z)
         coder = rans.new_coder()
         for values, numbers in reversed(passes):
             rans.push(coder, values, numbers)
         return symbols_crc(z, symbols) + rans.to_bytes(coder)
 
-    def model_segment(self, y: Floats) -> tuple[Ints, Ints, list[tuple[Ints, NDArray[np.uint8]]]]:
+    def model_segment(self, y: Floats, z: Ints | None = None) -> tuple[Ints, Ints, list[tuple[Ints, NDArray[np.uint8]]]]:
         """y (C, h, w) in steps -> z, the symbols (C, h, w), and what is coded: (symbols, their tables) in decoding order."""
         h, w = y.shape[1:]
-        z = self.hyper_analysis(y)
+        z = self.hyper_analysis(y) if z is None else z
         features, anchors = self.features(z, h, w)
         first = checkerboard(h, w)
         symbols = quantize(y, anchors.mu)

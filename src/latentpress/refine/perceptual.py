@@ -1,0 +1,40 @@
+"""LPIPS v0.1 on AlexNet as a torch function with gradients: formula, weights and trunk of `latentpress.metrics.lpips`."""
+
+from functools import cache
+
+import torch
+
+from latentpress.metrics.features import TRUNKS
+from latentpress.metrics.features_torch import build_differentiable
+from latentpress.metrics.lpips import EPSILON, SCALE, SHIFT
+from latentpress.metrics.weights import load_network
+
+Tensor = torch.Tensor
+
+
+class Lpips:
+    """LPIPS against one reference, (1, 3, H, W) in [0, 255], whose feature maps are kept. At least 31 pixels a side.
+
+    WeightsError where the weights are missing.
+    """
+
+    def __init__(self, reference: Tensor) -> None:
+        self._trunk = _trunk()
+        self._linear = [torch.tensor(w).reshape(1, -1, 1, 1) for w in load_network("alex").linear]
+        with torch.no_grad():
+            self._maps = self._unit_maps(reference)
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """The distance of x, a tensor like the reference: a scalar."""
+        pairs = zip(self._unit_maps(x), self._maps, self._linear, strict=True)
+        return torch.stack([((f - g).square() * w).sum(1).mean() for f, g, w in pairs]).sum()
+
+    def _unit_maps(self, x: Tensor) -> list[Tensor]:
+        shift, scale = (torch.tensor(t).reshape(1, 3, 1, 1) for t in (SHIFT, SCALE))
+        maps = [f.float() for f in self._trunk((x / 127.5 - 1 - shift) / scale)]
+        return [f / (f.square().sum(1, keepdim=True).clamp_min(EPSILON**2).sqrt() + EPSILON) for f in maps]
+
+
+@cache
+def _trunk():  # type: ignore[no-untyped-def]  # torch's types
+    return build_differentiable(TRUNKS["alex"])
