@@ -17,7 +17,7 @@ from PIL import Image
 from latentpress import container
 from latentpress.alpha import decode_alpha, encode_alpha
 from latentpress.container import ALPHA, EXIF, GREY, ICC, LATENT_LEARNED, LATENT_STATIC, LATENT_TYPES, XMP, Header
-from latentpress.entropy import Coder, open_coder
+from latentpress.entropy import Encoder, open_coder
 from latentpress.errors import FormatError, WeightsError
 from latentpress.image import MAX_PIXELS, Picture, assemble, read_picture
 from latentpress.quantizer import check_quality
@@ -62,7 +62,7 @@ def compress(
 
 def encoder(
     picture: Picture, transform: Transform, quality: float, effort: int, optimize_for: str | None = None, progress: Progress | None = None
-) -> Coder:
+) -> Encoder:
     """What makes stages 3 and 4 of a picture: the coder, or from effort 7 on the search that gives the same bitstream."""
     if effort >= FIRST_EFFORT:
         from latentpress.refine import open_search
@@ -77,7 +77,13 @@ def latent_type(space: Space) -> int:
 
 
 def write(
-    picture: Picture, space: Space, model_hash: bytes, y: Iterable[NDArray[np.float32]], quality: float, side: dict[int, bytes], coder: Coder
+    picture: Picture,
+    space: Space,
+    model_hash: bytes,
+    y: Iterable[NDArray[np.float32]],
+    quality: float,
+    side: dict[int, bytes],
+    coder: Encoder,
 ) -> bytes:
     """Stages 3 to 5: a picture's latent, in strips (C, r, w), at a quality, with its side chunks -> the bytes of an .ltp file."""
     chunks = {latent_type(space): coder.encode(y)} | side

@@ -10,10 +10,12 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from latentpress.errors import UsageError
-from latentpress.refine.plan import EXTRA, ITERATIONS, Progress
+from latentpress.refine.plan import EXTRA, FIRST_EFFORT, ITERATIONS, Progress, check_effort
+
+__all__ = ["FIRST_EFFORT", "Progress", "check_effort", "check_torch", "open_search"]
 
 if TYPE_CHECKING:
-    from latentpress.entropy import Coder
+    from latentpress.entropy import Encoder
     from latentpress.image import Picture
     from latentpress.transforms import Transform
 
@@ -26,7 +28,7 @@ def check_torch() -> None:
 
 def open_search(
     picture: Picture, transform: Transform, quality: float, effort: int, optimize_for: str | None = None, progress: Progress | None = None
-) -> Coder:
+) -> Encoder:
     """A coder whose `encode` searches the latent of a picture. effort: 7, 8 or 9. optimize_for: mse, perceptual, or None for
     perceptual where LPIPS's weights are here. UsageError without torch, and for another aim.
     """

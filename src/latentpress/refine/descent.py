@@ -2,15 +2,16 @@
 
 import math
 from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
 import torch
 
 from latentpress.refine.rounding import Rounding, gumbel
 
-Tensor = torch.Tensor
+Tensor: TypeAlias = torch.Tensor
 RATE = 0.03              # learning rate, in steps of the quantiser; it ends at a tenth of that
-EPSILON = 0.3            # of Adam, in bits a step: a number that matters less than this moves less, else noise would drive it
-TEMPERATURES = (0.2, 0.05)  # first and last, geometric between them
+EPSILON = 3.0            # of Adam, in bits a step: a number that matters less than this moves less, else noise would drive it
+TEMPERATURES = (0.4, 0.05)  # first and last, geometric between them
 
 
 def descend(variables: Sequence[Tensor], loss: Callable[[Rounding], Tensor], iterations: int, tick: Callable[[], None]) -> None:

@@ -20,6 +20,7 @@ from latentpress.transforms.tiling import STRIP_ROWS, with_halo
 from latentpress.twin.interpreter import straight_through, twin
 
 Floats = NDArray[np.float32]
+Ints = NDArray[np.int32]
 HALO = 4  # latent positions around a segment whose pixels count too: nearly all that it changes (the receptive field is 8)
 
 
@@ -55,7 +56,7 @@ class LearnedSearch:
                 pixels = self.picture.pixels(FACTOR * (first - top), bottom, FACTOR * left, min(end, self.picture.width))
                 own = (slice(top, top + rows), slice(c - left, c - left + STRIP_ROWS))
                 window = latent[:, :, left:right]
-                segment = self.search_segment(window, own, pixels)
+                segment = self.prior.encode_segment(*self.search_segment(window, own, pixels))
                 coded.append(segment)
                 y = window[:, own[0], own[1]]
                 y[:] = self.prior.decode_segment(segment, *y.shape[1:]) * self.prior.inverse
@@ -63,9 +64,10 @@ class LearnedSearch:
             strip, first = following, first + rows
         return join(coded)
 
-    def search_segment(self, window: Floats, own: tuple[slice, slice], pixels: NDArray[np.uint8]) -> bytes:
+    def search_segment(self, window: Floats, own: tuple[slice, slice], pixels: NDArray[np.uint8]) -> tuple[Floats, Ints | None]:
         """window: (C, h, w) of the latent, a segment and what lies around it. own: the segment's rows and columns in it. pixels: of the
-        window, less what lies beyond the picture. The coded segment: the best found, plain rounding where that is best.
+        window, less what lies beyond the picture. What to code: y (C, h, w) in steps and z, None for its own; the plain latent where
+        that is best.
         """
         around = torch.from_numpy(window[None].copy())
         plain = window[:, own[0], own[1]] * self.prior.gain
@@ -86,8 +88,8 @@ class LearnedSearch:
         with torch.no_grad():
             better = float(loss(straight_through)) < before
         if not better:
-            return self.prior.encode_segment(plain)
+            return plain, None
         found = np.clip(np.rint(z.detach().numpy()[0]), -Z_MAX, Z_MAX).astype(np.int32)
-        return self.prior.encode_segment(y.detach().numpy()[0], found)
+        return y.detach().numpy()[0], found
 
 

@@ -1,7 +1,7 @@
 """What the search minimises, in bits: rate + pixels x (lambda x MSE + beta x LPIPS), the loss of training/train.py."""
 
 from contextlib import AbstractContextManager
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import torch
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from latentpress.metrics.lpips import MIN_SIDE
 
-Tensor = torch.Tensor
+Tensor: TypeAlias = torch.Tensor
 LOWEST, HIGHEST = 0.035, 1.15  # bpp that quality 0 and 100 of lp1 are meant for: RATES of training/networks.py
 LAMBDA = (0.022, 1.7)  # factor and exponent of the rate, of squared error in levels^2: training/train.py
 BETA = (22.0, 1.6)     # the same for LPIPS
@@ -52,8 +52,7 @@ class Distortion:
         return self.count * loss
 
 
-def half_precision() -> AbstractContextManager[None]:
+def half_precision() -> AbstractContextManager[Any]:
     """bfloat16 for the convolutions where the processor has it: the search needs speed there, not exactness."""
-    native = getattr(torch.cpu, "_is_avx512_bf16_supported", None) or getattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
-    context: AbstractContextManager[None] = torch.autocast("cpu", torch.bfloat16, enabled=bool(native()))
-    return context
+    native = getattr(torch.cpu, "_is_avx512_bf16_supported", None)  # torch has no public name for it
+    return torch.autocast("cpu", torch.bfloat16, enabled=native is not None and native())

@@ -1,6 +1,7 @@
 """LPIPS v0.1 on AlexNet as a torch function with gradients: formula, weights and trunk of `latentpress.metrics.lpips`."""
 
 from functools import cache
+from typing import TypeAlias
 
 import torch
 
@@ -9,7 +10,7 @@ from latentpress.metrics.features_torch import build_differentiable
 from latentpress.metrics.lpips import EPSILON, SCALE, SHIFT
 from latentpress.metrics.weights import load_network
 
-Tensor = torch.Tensor
+Tensor: TypeAlias = torch.Tensor
 
 
 class Lpips:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import torch
@@ -13,8 +13,8 @@ from latentpress.entropy.learned import MU_UNIT, SCALE_UNIT_BITS, WHITE_MAX, Z_M
 from latentpress.refine.rate import LowerBound, gaussian_bits
 from latentpress.twin.interpreter import straight_through, twin
 
-Tensor = torch.Tensor
-Rounding = Callable[[Tensor], Tensor]
+Tensor: TypeAlias = torch.Tensor
+Rounding: TypeAlias = Callable[[Tensor], Tensor]
 ZERO_IS_SKIPPED = hasattr(Gaussians, "coded")  # a symbol at the least scale is 0 and not coded
 
 

@@ -1,14 +1,14 @@
 """Estimated bits of symbols under the prior's Gaussians, with gradients."""
 
 import math
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 
-Tensor = torch.Tensor
+Tensor: TypeAlias = torch.Tensor
 
 
-class LowerBound(torch.autograd.Function):
+class LowerBound(torch.autograd.Function):  # type: ignore[misc]  # torch is not seen by mypy
     """max(t, 0) whose gradient also passes where it would lift t to the bound."""
 
     @staticmethod
@@ -18,7 +18,7 @@ class LowerBound(torch.autograd.Function):
         return t.clamp_min(0)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> Tensor:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
         """The gradient, but for what would push t further below the bound."""
         (t,) = ctx.saved_tensors
         return gradient * ((t >= 0) | (gradient < 0))

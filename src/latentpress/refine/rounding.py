@@ -1,11 +1,12 @@
 """Stand-ins for rounding whose gradient leads a search: stochastic Gumbel annealing."""
 
 from collections.abc import Callable
+from typing import TypeAlias
 
 import torch
 
-Tensor = torch.Tensor
-Rounding = Callable[[Tensor], Tensor]
+Tensor: TypeAlias = torch.Tensor
+Rounding: TypeAlias = Callable[[Tensor], Tensor]
 EDGE = 1e-4  # the logit of a number this near an integer is that of this distance
 
 

@@ -1,6 +1,7 @@
 """Search in the Stable Diffusion spaces, tile after tile: the bitstream of StaticTables, made by a search through the given decoder."""
 
 from collections.abc import Iterable, Iterator
+from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -17,7 +18,7 @@ from latentpress.transforms.stable_diffusion import StableDiffusionTransform
 from latentpress.transforms.tiling import with_halo
 from latentpress.twin.interpreter import straight_through
 
-Tensor = torch.Tensor
+Tensor: TypeAlias = torch.Tensor
 TILE = 96    # latent positions a side, 768 pixels
 HALO = 8     # latent positions around a tile whose pixels count too
 BETWEEN = 20  # iterations until the channels' tables are chosen anew

@@ -6,7 +6,7 @@ out, for a tensor of integers has no gradient: the values are whole numbers ther
 
 from collections.abc import Callable, Sequence
 from functools import cache
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from latentpress import models
 from latentpress.twin.onnx_file import Node, read_graph
 
-Tensor = torch.Tensor
+Tensor: TypeAlias = torch.Tensor
 
 
 def straight_through(t: Tensor) -> Tensor:
