@@ -61,7 +61,7 @@ def test_the_twin_of_the_prior_has_the_symbols_and_the_latent_of_the_coder(photo
     assert float(found.bits) == pytest.approx(8 * len(coded), rel=0.02)
 
 
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=4, deadline=None)
 @given(quality=st.floats(0, 100), height=st.integers(17, 90), width=st.integers(17, 90))
 def test_the_decoder_has_the_latent_that_the_search_ended_with(photo: NDArray[np.uint8], quality: float, height: int, width: int) -> None:
     picture, transform = read_picture(photo[:height, :width].copy()), load_transform(SPACES[0])
@@ -86,17 +86,17 @@ def test_a_searched_file_is_a_plain_file_with_less_loss(small: NDArray[np.uint8]
     assert searched == latentpress.compress(small, quality=40, effort=effort, optimize_for="mse")
 
 
-def test_several_segments_and_strips(photo: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(plan.ITERATIONS, 7, 1)
-    image = np.tile(photo[:40], (28, 3, 1))[:1100, :1100]  # 69 x 69 positions: four segments
-    data = latentpress.compress(image, quality=10, effort=7, optimize_for="mse")
-    assert psnr(image, decoded(data)) == pytest.approx(psnr(image, decoded(latentpress.compress(image, quality=10))), abs=0.5)
+@pytest.mark.parametrize("shape", [(1060, 20), (20, 1060)])
+def test_several_segments_and_strips(photo: NDArray[np.uint8], shape: tuple[int, int]) -> None:
+    image = np.tile(photo, (4, 3, 1))[: shape[0], : shape[1]]  # 67 positions: two segments
+    plain, data = (latentpress.compress(image, quality=30, effort=e, optimize_for="mse") for e in (3, 9))
+    assert loss_of(data, image, 30) < loss_of(plain, image, 30)
 
 
 @settings(max_examples=4, deadline=None)
 @given(share=st.floats(0.1, 0.9))
-def test_a_searched_file_is_never_above_a_size(small: NDArray[np.uint8], share: float) -> None:
-    analyzed = search.Analyzed(small, effort=7, optimize_for="mse")
+def test_a_searched_file_is_never_above_a_size(photo: NDArray[np.uint8], share: float) -> None:
+    analyzed = search.Analyzed(photo[100:175, 150:259].copy(), effort=7, optimize_for="mse")
     least, most = len(analyzed.write(0)), len(analyzed.write(search.TOP))
     limit = int(least * (most / least) ** share)
     data = search.to_size(analyzed, limit)

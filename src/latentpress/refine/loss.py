@@ -8,7 +8,9 @@ import torch
 from numpy.typing import NDArray
 
 from latentpress.metrics.lpips import MIN_SIDE
+from latentpress.refine.perceptual import Lpips
 
+SHIFTED = 3  # pixels that a shift of Lpips takes away at most
 Tensor: TypeAlias = torch.Tensor
 LOWEST, HIGHEST = 0.035, 1.15  # bpp that quality 0 and 100 of lp1 are meant for: RATES of training/networks.py
 LAMBDA = (0.022, 1.7)  # factor and exponent of the rate, of squared error in levels^2: training/train.py
@@ -37,18 +39,21 @@ class Distortion:
     """The second term of the loss against the pixels of one window, (H, W, 3) uint8."""
 
     def __init__(self, pixels: NDArray[np.uint8], weights: Weights) -> None:
-        from latentpress.refine.perceptual import Lpips
-
         self._reference = torch.from_numpy(pixels.astype(np.float32)).permute(2, 0, 1)[None]
-        self.weights, self.count = weights, pixels.shape[0] * pixels.shape[1]
-        self._lpips = Lpips(self._reference) if weights.lpips and min(pixels.shape[:2]) >= MIN_SIDE["alex"] else None
+        self.weights, self.count, self._calls = weights, pixels.shape[0] * pixels.shape[1], 0
+        self._lpips = Lpips(self._reference) if weights.lpips and min(pixels.shape[:2]) >= MIN_SIDE["alex"] + SHIFTED else None
 
     def __call__(self, x_hat: Tensor) -> Tensor:
-        """x_hat: (1, 3, H or more, W or more) in [0, 255]; what is beyond the picture is not looked at. A scalar, in bits."""
+        """x_hat: (1, 3, H or more, W or more) in [0, 255]; what is beyond the picture is not looked at. A scalar, in bits.
+
+        Calls with gradients take turns in where LPIPS looks; without, it is the LPIPS of `latentpress.metrics`.
+        """
         x_hat = x_hat[:, :, : self._reference.shape[2], : self._reference.shape[3]]
         loss = self.weights.mse * (x_hat - self._reference).square().mean()
         if self._lpips is not None:
-            loss = loss + self.weights.lpips * self._lpips(x_hat).float()
+            shift = self._calls % len(Lpips.SHIFTS) if x_hat.requires_grad else 0
+            self._calls += x_hat.requires_grad
+            loss = loss + self.weights.lpips * self._lpips(x_hat, shift).float()
         return self.count * loss
 
 
