@@ -115,11 +115,12 @@ def compress(
 def search_notices(effort: int, optimize_for: str | None) -> list[str]:
     """What the user should know before a search of the latent; UsageError where it cannot be made."""
     from latentpress import refine
-    from latentpress.refine.aim import AIMS, choose_aim
 
-    if optimize_for not in (None, *AIMS):
-        raise UsageError(f"--optimize-for takes {' or '.join(AIMS)}, not {optimize_for}")
+    if optimize_for is not None or effort >= refine.FIRST_EFFORT:
+        from latentpress.refine.aim import choose_aim
+
+        notices = choose_aim(optimize_for)[1]
     if effort < refine.FIRST_EFFORT:
         return []
     refine.check_torch()
-    return choose_aim(optimize_for)[1]
+    return notices
