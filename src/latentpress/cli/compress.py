@@ -10,7 +10,6 @@ import typer
 from latentpress.cli import batch
 from latentpress.cli.wanted import Wanted
 from latentpress.container import read_header
-from latentpress.errors import UsageError
 
 
 def compress(
