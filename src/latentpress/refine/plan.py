@@ -7,7 +7,7 @@ from latentpress.errors import UsageError
 
 Progress = Callable[[float, float], None]  # (share done 0 to 1, seconds left)
 FIRST_EFFORT = 7
-ITERATIONS = {7: 50, 8: 130, 9: 350}  # of the search, a tile
+ITERATIONS = {7: 50, 8: 130, 9: 400}  # of the search, a tile
 EXTRA = "efforts 7 to 9 search the latent with torch: pip install 'latentpress[sd]'"
 
 
