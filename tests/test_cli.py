@@ -303,6 +303,15 @@ def test_compress_meets_a_target(folder: Path) -> None:
     assert shown["psnr"] >= 20
 
 
+def test_efforts_and_what_they_optimize_for(folder: Path) -> None:
+    pytest.importorskip("torch")
+    done = run("compress", folder / "a.png", "--effort", 7, "--optimize-for", "mse", "-q", 30, "--json")
+    assert done.returncode == 0, done.stderr
+    [result] = json.loads(done.stdout)
+    assert latentpress.decompress(Path(result["output"]).read_bytes()).size == size_of(folder / "a.png")
+    assert "mse" in fails(2, "compress", folder / "b.jpg", "--effort", 7, "--optimize-for", "beauty", "--overwrite")
+
+
 def test_one_budget_for_all_images(folder: Path) -> None:
     done = run("compress", "a.png", "b.jpg", "-o", "all", "--total-size", "3kB", "--json", cwd=folder)
     results = json.loads(done.stdout)

@@ -17,11 +17,12 @@ from PIL import Image
 from latentpress import container
 from latentpress.alpha import decode_alpha, encode_alpha
 from latentpress.container import ALPHA, EXIF, GREY, ICC, LATENT_LEARNED, LATENT_STATIC, LATENT_TYPES, XMP, Header
-from latentpress.entropy import open_coder
+from latentpress.entropy import Encoder, open_coder
 from latentpress.errors import FormatError, WeightsError
 from latentpress.image import MAX_PIXELS, Picture, assemble, read_picture
 from latentpress.quantizer import check_quality
-from latentpress.transforms import load_transform
+from latentpress.refine.plan import FIRST_EFFORT, Progress, check_effort
+from latentpress.transforms import Transform, load_transform
 from latentpress.transforms.spaces import Space, space_by_id, space_of_codec
 
 PASTE_ROWS = 64  # a part of a strip at a time: Pillow makes a copy with four bytes a pixel
@@ -29,29 +30,63 @@ Source = str | os.PathLike[str] | Image.Image | NDArray[np.uint8] | Picture
 
 
 def compress(
-    image: Source, *, quality: float = 50, codec: str = "builtin", model: str | None = None, device: str = "auto", strict: bool = False
+    image: Source,
+    *,
+    quality: float = 50,
+    codec: str = "builtin",
+    model: str | None = None,
+    device: str = "auto",
+    strict: bool = False,
+    effort: int = 3,
+    optimize_for: str | None = None,
+    progress: Progress | None = None,
 ) -> bytes:
     """An image -> the bytes of an .ltp file.
 
     image: a path, a PIL image, a uint8 array (H, W), (H, W, 1), (H, W, 3) or (H, W, 4), or a Picture; 1 to 65,535 pixels
     a side. quality: 0..100, in hundredths; the size rises with it. codec: builtin, sd15, sdxl, sd3 or flux1. model: for the
     Stable Diffusion spaces a folder, a .safetensors file or a hub id. device: auto, cpu, cuda or mps. strict: a lossy
-    conversion (16 bits, CMYK, frames) is an error. To ask for a size, a rate or a metric instead: `latentpress.search`.
+    conversion (16 bits, CMYK, frames) is an error. effort: 0..9, what the encoder spends on a better file of the same format;
+    7 to 9 need torch. optimize_for: mse or perceptual (the default, where LPIPS's weights are here): what they minimise.
+    progress: called with the share of the search that is done and the seconds left. To ask for a size, a rate or a metric
+    instead of a quality: `latentpress.search`.
     Raises ImageError, ConversionError, WeightsError, UsageError.
     """
-    quality, space = check_quality(quality), space_of_codec(codec)
+    quality, space, effort = check_quality(quality), space_of_codec(codec), check_effort(effort)
     picture = image if isinstance(image, Picture) else read_picture(image, strict=strict)
     transform = load_transform(space, model, device)
     y = transform.analyze(picture)
-    return write(picture, space, transform.model_hash, y, quality, side_chunks(picture))
+    coder = encoder(picture, transform, quality, effort, optimize_for, progress)
+    return write(picture, space, transform.model_hash, y, quality, side_chunks(picture), coder)
+
+
+def encoder(
+    picture: Picture, transform: Transform, quality: float, effort: int, optimize_for: str | None = None, progress: Progress | None = None
+) -> Encoder:
+    """What makes stages 3 and 4 of a picture: the coder, or from effort 7 on the search that gives the same bitstream."""
+    if effort >= FIRST_EFFORT:
+        from latentpress.refine import open_search
+
+        return open_search(picture, transform, quality, effort, optimize_for, progress)
+    return open_coder(transform.space, latent_type(transform.space), quality)
+
+
+def latent_type(space: Space) -> int:
+    """The type of the latent chunk of a space."""
+    return LATENT_LEARNED if space.name == "lp1" else LATENT_STATIC
 
 
 def write(
-    picture: Picture, space: Space, model_hash: bytes, y: Iterable[NDArray[np.float32]], quality: float, side: dict[int, bytes]
+    picture: Picture,
+    space: Space,
+    model_hash: bytes,
+    y: Iterable[NDArray[np.float32]],
+    quality: float,
+    side: dict[int, bytes],
+    coder: Encoder,
 ) -> bytes:
     """Stages 3 to 5: a picture's latent, in strips (C, r, w), at a quality, with its side chunks -> the bytes of an .ltp file."""
-    latent_type = LATENT_LEARNED if space.name == "lp1" else LATENT_STATIC
-    chunks = {latent_type: open_coder(space, latent_type, quality).encode(y)} | side
+    chunks = {latent_type(space): coder.encode(y)} | side
     return container.pack(space, model_hash, picture.width, picture.height, quality, chunks)
 
 

@@ -15,16 +15,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentpress import codec as pipeline
+from latentpress import refine
 from latentpress.codec import Source
 from latentpress.container import QUALITY_UNIT
+from latentpress.correction import searched_metric, searched_size
 from latentpress.errors import TargetError, UsageError
 from latentpress.image import Picture, read_picture
+from latentpress.refine.plan import FIRST_EFFORT, Progress, check_effort
 from latentpress.transforms import load_transform
 from latentpress.transforms.spaces import space_of_codec
 
 TOP = 100 * QUALITY_UNIT             # the quality grid: hundredths, 0 to TOP
 SIZE_SLOPE = math.log(20) / TOP      # log bytes a grid step, about, until two probes tell
 SIZE_CLOSE = 0.001                   # a file within this share of a size target ends the search
+NEAR = 100                           # grid steps: a searched file this near a metric target is not corrected
 METRIC_CLOSE = 10                    # grid steps: a metric target is met by the least quality, to so many
 MAX_PROBES = 14
 
@@ -33,19 +37,44 @@ class Analyzed:
     """A picture whose latent is kept (in a temporary file), to be written at many qualities. Arguments as in `compress`."""
 
     def __init__(
-        self, image: Source, *, codec: str = "builtin", model: str | None = None, device: str = "auto", strict: bool = False
+        self,
+        image: Source,
+        *,
+        codec: str = "builtin",
+        model: str | None = None,
+        device: str = "auto",
+        strict: bool = False,
+        effort: int = 3,
+        optimize_for: str | None = None,
+        progress: Progress | None = None,
     ) -> None:
         self.space, self.model, self.device = space_of_codec(codec), model, device
+        self.effort, self.optimize_for, self.progress = check_effort(effort), optimize_for, progress
+        if self.searched:
+            refine.check_torch()
         self.picture = image if isinstance(image, Picture) else read_picture(image, strict=strict)
-        transform = load_transform(self.space, model, device)
-        self.model_hash = transform.model_hash
-        self.strips = [_on_disk(strip) for strip in transform.analyze(self.picture)]
+        self.transform = load_transform(self.space, model, device)
+        self.strips = [_on_disk(strip) for strip in self.transform.analyze(self.picture)]
         self.side = pipeline.side_chunks(self.picture)
         self.pixels = self.picture.width * self.picture.height
 
+    @property
+    def searched(self) -> bool:
+        """Whether the effort asks for a search of the latent."""
+        return self.effort >= FIRST_EFFORT
+
     def write(self, step: int) -> bytes:
-        """The file at a step of the quality grid."""
-        return pipeline.write(self.picture, self.space, self.model_hash, iter(self.strips), step / QUALITY_UNIT, self.side)
+        """The file at a step of the quality grid, without a search of the latent."""
+        return self._write(step, min(self.effort, FIRST_EFFORT - 1))
+
+    def search(self, step: int) -> bytes:
+        """The file at a step of the quality grid, with the search that the effort asks for."""
+        return self._write(step, self.effort)
+
+    def _write(self, step: int, effort: int) -> bytes:
+        quality = step / QUALITY_UNIT
+        coder = pipeline.encoder(self.picture, self.transform, quality, effort, self.optimize_for, self.progress)
+        return pipeline.write(self.picture, self.space, self.transform.model_hash, iter(self.strips), quality, self.side, coder)
 
     def measure(self, data: bytes, metric: Callable[..., float]) -> float:
         """A metric between the picture and what the file decodes to, in RGB."""
@@ -54,13 +83,13 @@ class Analyzed:
 
 
 def to_size(image: Source | Analyzed, limit: int, *, best_effort: bool = False, **how: Any) -> bytes:
-    """The best file of at most `limit` bytes. **how: codec, model, device, strict of `compress`.
+    """The best file of at most `limit` bytes. **how: codec, model, device, strict, effort, optimize_for, progress of
+    `compress`; a search of the latent (efforts 7 to 9) is run up to three times.
 
     Raises TargetError, naming the least size, where even quality 0 is larger (best_effort: gives that file).
     """
     analyzed = image if isinstance(image, Analyzed) else Analyzed(image, **how)
-    files = Files(lambda step: [analyzed.write(step)])
-    [data] = files.within(limit)
+    [data] = _within([analyzed], limit)
     if len(data) > limit and not best_effort:
         raise TargetError(f"no file of this picture is as small as {limit:,} bytes: the least, at quality 0, has {len(data):,}")
     return data
@@ -82,7 +111,7 @@ def to_rate(image: Source | Analyzed, bpp: float, *, best_effort: bool = False, 
 def to_total(images: Sequence[Source | Analyzed], limit: int, *, best_effort: bool = False, **how: Any) -> list[bytes]:
     """One quality for all pictures, the best whose files sum to at most `limit` bytes. Else as `to_size`."""
     analyzed = [i if isinstance(i, Analyzed) else Analyzed(i, **how) for i in images]
-    data = Files(lambda step: [a.write(step) for a in analyzed]).within(limit)
+    data = _within(analyzed, limit)
     total = sum(map(len, data))
     if total > limit and not best_effort:
         raise TargetError(f"these pictures do not fit into {limit:,} bytes: at quality 0 they have {total:,}")
@@ -111,7 +140,26 @@ def to_metric(image: Source | Analyzed, name: str, value: float, *, best_effort:
             raise TargetError(f"no quality reaches {name} {value:g} on this picture: the best, at {best / QUALITY_UNIT:g}, "
                               f"is {found[best]:.4g}")  # fmt: skip
         least = best
-    return files.at(least)[0]
+    data = files.at(least)[0]
+    if not analyzed.searched or found.get(least, -math.inf) * sign < value * sign:
+        return data
+    (low, high) = (min(found), max(found))
+    slope = sign * (found[high] - found[low]) / max(1, high - low)
+
+    def beyond(data: bytes) -> float:
+        return sign * (analyzed.measure(data, metric.function) - value)
+
+    return searched_metric(analyzed.search, beyond, data, least, slope=slope, near=NEAR, top=TOP) if slope > 0 else analyzed.search(least)
+
+
+def _within(analyzed: Sequence[Analyzed], limit: int) -> list[bytes]:
+    """The best files, at one quality, whose bytes sum to at most `limit`; those of quality 0 where there are none."""
+    files = Files(lambda step: [a.write(step) for a in analyzed])
+    plain = files.within(limit)
+    if not any(a.searched for a in analyzed):
+        return plain
+    step = next(step for step in reversed(files.sizes) if files.at(step) == plain)
+    return searched_size(lambda step: [a.search(step) for a in analyzed], plain, step, limit, slope=SIZE_SLOPE, top=TOP)
 
 
 class Files:

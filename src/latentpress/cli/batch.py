@@ -49,14 +49,20 @@ def renamed(source: Path, suffix: str) -> Path:
     return source.with_suffix(suffix)
 
 
-def run(sources: Sequence[Path], targets: Sequence[Path], work: Callable[[Path, Path], dict[str, Any]], as_json: bool) -> None:
+def run(
+    sources: Sequence[Path],
+    targets: Sequence[Path],
+    work: Callable[[Path, Path], dict[str, Any]],
+    as_json: bool,
+    bar: "Bar | None" = None,
+) -> None:
     """Call work(source, target) for each file and report what it returns; exit with code 1 at the end where one failed.
 
-    A result's "line" is printed, its other entries are the JSON; "notices" go to stderr.
+    A result's "line" is printed, its other entries are the JSON; "notices" go to stderr. bar: one that work itself moves too.
     """
     return_freed_arrays()
     results, failed = [], 0
-    with progress(len(sources)) as advance:
+    with bar or Bar(len(sources)) as shown:
         for source, target in zip(sources, targets, strict=True):
             try:
                 result = {"source": str(source), "output": str(target), **work(source, target)}
@@ -74,7 +80,7 @@ def run(sources: Sequence[Path], targets: Sequence[Path], work: Callable[[Path, 
                 results.append(result)
                 if not as_json:
                     print(line, flush=True)
-            advance()
+            shown.advance()
     if as_json:
         print(json.dumps(results, indent=1))
     if failed:
@@ -112,20 +118,54 @@ def read_bytes(path: Path) -> bytes:
 
 @contextmanager
 def progress(total: int) -> Iterator[Callable[[], None]]:
-    """A bar on stderr when it is a terminal and the work lasts longer than a second; yields the function that moves it."""
-    if not sys.stderr.isatty():
-        yield lambda: None
-        return
-    from rich.console import Console
-    from rich.progress import Progress
+    """A Bar; yields the function that moves it."""
+    with Bar(total) as bar:
+        yield bar.advance
 
-    bar = Progress(console=Console(stderr=True), transient=True, redirect_stdout=sys.stdout.isatty())
-    task = bar.add_task("pressing" if total == 1 else f"{total} files", total=total if total > 1 else None)
-    timer = Timer(PROGRESS_AFTER_SECONDS, bar.start)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield lambda: bar.advance(task)
-    finally:
-        timer.cancel()
-        bar.stop()
+
+class Bar:
+    """A bar on stderr when it is a terminal and the work lasts longer than a second; a context manager.
+
+    total: files. Below the files runs a bar of its own while a file's latent is searched.
+    """
+
+    def __init__(self, total: int) -> None:
+        self._total, self._files = total, 0
+        self._bar: Any = None
+        self._timer: Timer | None = None
+        self._search: Any = None
+
+    def __enter__(self) -> "Bar":
+        if sys.stderr.isatty():
+            from rich.console import Console
+            from rich.progress import Progress
+
+            self._bar = Progress(console=Console(stderr=True), transient=True, redirect_stdout=sys.stdout.isatty())
+            text, total = ("pressing", None) if self._total == 1 else (f"{self._total} files", self._total or None)
+            self._files = self._bar.add_task(text, total=total)
+            self._timer = Timer(PROGRESS_AFTER_SECONDS, self._bar.start)
+            self._timer.daemon = True
+            self._timer.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None and self._timer is not None:
+            self._timer.cancel()
+            self._bar.stop()
+            self._bar = None
+
+    def advance(self) -> None:
+        """One more file is done."""
+        if self._bar is not None:
+            self._bar.advance(self._files)
+            if self._search is not None:
+                self._bar.update(self._search, visible=False)
+
+    def search(self, share: float, seconds_left: float) -> None:
+        """How much of a search of the latent is done, and how long it will still take."""
+        if self._bar is None:
+            return
+        if self._search is None:
+            self._search = self._bar.add_task("searching", total=1.0)
+        minutes, seconds = divmod(round(seconds_left), 60)
+        self._bar.update(self._search, completed=share, visible=True, description=f"searching, {minutes}:{seconds:02} left")

@@ -1,5 +1,6 @@
 """`latentpress compress`: image files -> .ltp files."""
 
+import sys
 import time
 from pathlib import Path
 from typing import Annotated, Any
@@ -39,6 +40,13 @@ def compress(
         str | None, typer.Option(help="Folder, .safetensors file or hub id of a Stable Diffusion autoencoder.", show_default=False)
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    effort: Annotated[
+        int, typer.Option(min=0, max=9, help="0 (fast) to 9: time spent on a better file. 7 to 9 search the latent, which needs torch.")
+    ] = 3,
+    optimize_for: Annotated[
+        str | None,
+        typer.Option(help="mse or perceptual: what efforts 7 to 9 minimise.", show_default="perceptual, with LPIPS's weights"),
+    ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing outputs.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Make a lossy conversion (16 bits, CMYK, frames) an error.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON list.")] = False,
@@ -55,6 +63,8 @@ def compress(
 
     latentpress compress photo.jpg --target lpips=0.1
 
+    latentpress compress photo.jpg --target-size 10kB --effort 9
+
     latentpress compress photo.png --codec sd15 --model madebyollin/taesd
     """
     from latentpress.files import atomic_write, check_output
@@ -66,7 +76,10 @@ def compress(
     if total_size is not None:
         for target_file in targets:
             check_output(target_file, overwrite=overwrite)
-    how = {"codec": codec, "model": model, "device": device}
+    bar = batch.Bar(len(images))
+    how = {"codec": codec, "model": model, "device": device, "effort": effort, "optimize_for": optimize_for, "progress": bar.search}
+    for notice in search_notices(effort, optimize_for):
+        print(notice, file=sys.stderr)
     together = wanted.together(images, strict, how)
 
     def work(source: Path, target: Path) -> dict[str, Any]:
@@ -95,4 +108,18 @@ def compress(
             "line": f"{'skipped: ' * skipped}{target}: {len(data):,} bytes, {bpp:.3f} bpp, {change} than {source.name}",
         }
 
-    batch.run(images, targets, work, as_json)
+    batch.run(images, targets, work, as_json, bar)
+
+
+def search_notices(effort: int, optimize_for: str | None) -> list[str]:
+    """What the user should know before a search of the latent; UsageError where it cannot be made."""
+    from latentpress import refine
+
+    if optimize_for is not None or effort >= refine.FIRST_EFFORT:
+        from latentpress.refine.aim import choose_aim
+
+        notices = choose_aim(optimize_for)[1]
+    if effort < refine.FIRST_EFFORT:
+        return []
+    refine.check_torch()
+    return notices

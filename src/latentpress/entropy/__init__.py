@@ -10,12 +10,16 @@ from latentpress.container import LATENT_LEARNED
 from latentpress.transforms.spaces import Space
 
 
-class Coder(Protocol):
-    """Codes a latent at one quality. Strips are (C, r, w) float32, top to bottom."""
+class Encoder(Protocol):
+    """Makes the bytes of a latent at one quality. Strips are (C, r, w) float32, top to bottom."""
 
     def encode(self, strips_of_y: Iterable[NDArray[np.float32]]) -> bytes:
         """Strips of y -> the body of the latent chunk."""
         ...
+
+
+class Coder(Encoder, Protocol):
+    """Codes a latent at one quality, both ways."""
 
     def decode(self, body: bytes, rows: int, columns: int) -> Iterator[NDArray[np.float32]]:
         """The body -> strips of y_hat; FormatError where the symbols are not those that were coded."""

@@ -67,7 +67,7 @@ class LearnedPrior:
         for y in map(check_finite, strips_of_y):
             coded += [self.encode_segment(y[:, :, c : c + STRIP_ROWS] * self.gain) for c in range(0, y.shape[2], STRIP_ROWS)]
             del y  # before the next one is made
-        return b"".join(write_varint(len(s)) + s for s in coded[:-1]) + coded[-1]
+        return join(coded)
 
     def decode(self, body: bytes, rows: int, columns: int) -> Iterator[Floats]:
         """Strips of y_hat (C, r, columns); FormatError where a segment's symbols are not those that were coded."""
@@ -91,18 +91,18 @@ class LearnedPrior:
             yield y_hat
             del y_hat
 
-    def encode_segment(self, y: Floats) -> bytes:
-        """y (C, h, w) in steps -> CRC-32C of the symbols, and their stream."""
-        z, symbols, passes = self.model_segment(y)
+    def encode_segment(self, y: Floats, z: Ints | None = None) -> bytes:
+        """y (C, h, w) in steps -> CRC-32C of the symbols, and their stream. z: where it is given, instead of `hyper_analysis`'s."""
+        z, symbols, passes = self.model_segment(y, z)
         coder = rans.new_coder()
         for values, numbers in reversed(passes):
             rans.push(coder, values, numbers)
         return symbols_crc(z, symbols) + rans.to_bytes(coder)
 
-    def model_segment(self, y: Floats) -> tuple[Ints, Ints, list[tuple[Ints, NDArray[np.uint8]]]]:
+    def model_segment(self, y: Floats, z: Ints | None = None) -> tuple[Ints, Ints, list[tuple[Ints, NDArray[np.uint8]]]]:
         """y (C, h, w) in steps -> z, the symbols (C, h, w), and what is coded: (symbols, their tables) in decoding order."""
         h, w = y.shape[1:]
-        z = self.hyper_analysis(y)
+        z = self.hyper_analysis(y) if z is None else z
         features, anchors = self.features(z, h, w)
         first = checkerboard(h, w)
         symbols = quantize(y, anchors.mu) * (first & anchors.coded())
@@ -134,10 +134,14 @@ class LearnedPrior:
 
     def hyper_analysis(self, y: Floats) -> Ints:
         """y (C, h, w) in steps -> z (Z, ceil(h / 4), ceil(w / 4)). Encoder only: may be any floats."""
+        z: Ints = np.clip(np.rint(self.hyper_latent(y)), -Z_MAX, Z_MAX).astype(np.int32)
+        return z
+
+    def hyper_latent(self, y: Floats) -> Floats:
+        """z before it is rounded, float32."""
         h, w = y.shape[1:]
         padded = np.pad(np.arcsinh(y), ((0, 0), (0, -h % Z_FACTOR), (0, -w % Z_FACTOR)))
-        rounded = np.rint(models.run(self.space, "hyper_analysis.onnx", y=padded[None])[0][0])
-        z: Ints = np.clip(rounded, -Z_MAX, Z_MAX).astype(np.int32)
+        z: Floats = models.run(self.space, "hyper_analysis.onnx", y=padded[None])[0][0]
         return z
 
     def z_tables(self, shape: tuple[int, ...]) -> NDArray[np.uint8]:
@@ -162,6 +166,11 @@ class LearnedPrior:
         mu, scale = np.split(head, 2)
         mu = anchors.mu + (tables.sigmas()[index] * mu * MU_UNIT).astype(np.float32)
         return Gaussians(mu, anchors.eighths + scale.astype(np.int64))
+
+
+def join(segments: list[bytes]) -> bytes:
+    """The coded segments -> the body: each but the last after its length."""
+    return b"".join(write_varint(len(s)) + s for s in segments[:-1]) + segments[-1]
 
 
 def checkerboard(h: int, w: int) -> NDArray[np.bool_]:

@@ -36,11 +36,18 @@ class StaticTables:
 
     def encode(self, strips_of_y: Iterable[NDArray[np.float32]]) -> bytes:
         """Strips of y (C, r, w) -> the latent chunk's body."""
+        y, means = self.scaled(strips_of_y)
+        return self.encode_symbols(quantize(y, self.offsets(means)), means)
+
+    def scaled(self, strips_of_y: Iterable[NDArray[np.float32]]) -> tuple[NDArray[np.float32], NDArray[np.int8]]:
+        """Strips of y (C, r, w) -> y in steps, whole, and the means of its channels in MEAN_UNIT, (C,)."""
         finite = [check_finite(strip) for strip in strips_of_y]
         y: NDArray[np.float32] = np.divide(np.concatenate(finite, axis=1), self.step, dtype=np.float32)
-        h, w = y.shape[1:]
-        means = np.clip(np.rint(y.mean((1, 2)) * self.step / MEAN_UNIT), -128, 127).astype(np.int8)
-        symbols = quantize(y, self.offsets(means))
+        return y, np.clip(np.rint(y.mean((1, 2)) * self.step / MEAN_UNIT), -128, 127).astype(np.int8)
+
+    def encode_symbols(self, symbols: NDArray[np.int32], means: NDArray[np.int8]) -> bytes:
+        """Symbols (C, h, w) about the means -> the latent chunk's body."""
+        h, w = symbols.shape[1:]
         best = np.array([best_table(s) for s in symbols], "<u2")
         coder = rans.new_coder()
         rans.push(coder, (symbols * sign(best)).ravel(), np.repeat(best & TABLE_BITS, h * w))
@@ -79,14 +86,20 @@ def sign(best: NDArray[np.uint16]) -> NDArray[np.int32]:
     return np.where(best & MIRRORED, -1, 1).astype(np.int32)[:, None, None]
 
 
+def bits_of(symbols: NDArray[np.int32], word: int) -> NDArray[np.float64]:
+    """The bits of each symbol under a table word."""
+    table = word & TABLE_BITS
+    v, r, bits = -symbols if word & MIRRORED else symbols, tables.radius(table), tables.bit_costs(table)
+    cost: NDArray[np.float64] = bits[np.where(np.abs(v) > r, 2 * r + 1, v + r)]
+    return cost
+
+
 def best_table(symbols: NDArray[np.int32]) -> int:
     """The table word that codes the symbols in the fewest bits."""
     values, amounts = np.unique(symbols, return_counts=True)
 
     def cost(word: int) -> float:
-        table = word & TABLE_BITS
-        v, r, bits = -values if word & MIRRORED else values, tables.radius(table), tables.bit_costs(table)
-        return float(amounts @ bits[np.where(np.abs(v) > r, 2 * r + 1, v + r)])
+        return float(amounts @ bits_of(values, word))
 
     plain = range(tables.SCALES * len(tables.FAMILIES))
     mirrored = (t | MIRRORED for t in plain if tables.FAMILIES[t // tables.SCALES] in tables.SKEWED)

@@ -138,13 +138,21 @@ class StableDiffusionTransform:
         import torch
 
         with torch.inference_mode():
-            raw = torch.from_numpy(np.ascontiguousarray(y, np.float32)).to(self._device)[None] / self._scaling + self._shift
-            self._choose_tiling(y.shape[1] * y.shape[2] * self.space.factor**2)
-            x = self._autoencoder.decode(raw.to(self._dtype)).sample.to(torch.float32)[0]
+            x = self.decode_tensor(torch.from_numpy(np.ascontiguousarray(y, np.float32))[None])[0]
             if not torch.isfinite(x).all():
                 raise WeightsError(f"{self.name} gives pixels that are not finite: its weights are damaged, or overflow in this precision")
-            pixels: NDArray[np.uint8] = ((x + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).cpu().numpy()
+            pixels: NDArray[np.uint8] = x.round().clamp(0, 255).to(torch.uint8).cpu().numpy()
         return pixels
+
+    def decode_tensor(self, y: Any) -> Any:
+        """A latent (1, C, h, w) -> pixels about [0, 255], neither rounded nor clipped, (1, 3, 8 h, 8 w) float32: torch tensors, with
+        gradients where they are wanted.
+        """
+        import torch
+
+        raw = y.to(self._device) / self._scaling + self._shift
+        self._choose_tiling(y.shape[2] * y.shape[3] * self.space.factor**2)
+        return (self._autoencoder.decode(raw.to(self._dtype)).sample.to(torch.float32) + 1) * 127.5
 
     def _choose_tiling(self, pixels: int) -> None:
         if self._tiny or pixels <= KL_PIXEL_LIMIT:

@@ -1,0 +1,47 @@
+"""Encoder-side latent search (efforts 7 to 9): the same bitstream, found by gradients through the decoder and the prior.
+
+plan.py says how long, loss.py what is minimised, descent.py how; learned.py searches in space lp1, static.py in the Stable
+Diffusion spaces. torch is imported only by a search. Yang, Bamler and Mandt 2020, arXiv:2006.04240.
+"""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+from latentpress.errors import UsageError
+from latentpress.refine.plan import EXTRA, FIRST_EFFORT, ITERATIONS, Progress, check_effort
+
+__all__ = ["FIRST_EFFORT", "Progress", "check_effort", "check_torch", "open_search"]
+
+if TYPE_CHECKING:
+    from latentpress.entropy import Encoder
+    from latentpress.image import Picture
+    from latentpress.transforms import Transform
+
+
+def check_torch() -> None:
+    """UsageError where torch is not installed."""
+    if find_spec("torch") is None:
+        raise UsageError(EXTRA)
+
+
+def open_search(
+    picture: Picture, transform: Transform, quality: float, effort: int, optimize_for: str | None = None, progress: Progress | None = None
+) -> Encoder:
+    """A coder whose `encode` searches the latent of a picture. effort: 7, 8 or 9. optimize_for: mse, perceptual, or None for
+    perceptual where LPIPS's weights are here. UsageError without torch, and for another aim.
+    """
+    check_torch()
+    from latentpress.refine.aim import choose_aim
+    from latentpress.refine.learned import LearnedSearch
+    from latentpress.transforms.builtin import BuiltinTransform
+
+    aim, iterations = choose_aim(optimize_for)[0], ITERATIONS[effort]
+    if isinstance(transform, BuiltinTransform):
+        return LearnedSearch(picture, transform.space.name, quality, aim, iterations, progress)
+    from latentpress.refine.static import StaticSearch
+    from latentpress.transforms.stable_diffusion import StableDiffusionTransform
+
+    assert isinstance(transform, StableDiffusionTransform)
+    return StaticSearch(picture, transform, quality, aim, iterations, progress)

@@ -1,0 +1,63 @@
+"""What the search minimises, in bits: rate + pixels x (lambda x MSE + beta x LPIPS), the loss of training/train.py."""
+
+from contextlib import AbstractContextManager
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from latentpress.metrics.lpips import MIN_SIDE
+from latentpress.refine.perceptual import Lpips
+
+SHIFTED = 3  # pixels that a shift of Lpips takes away at most
+Tensor: TypeAlias = torch.Tensor
+LOWEST, HIGHEST = 0.035, 1.15  # bpp that quality 0 and 100 of lp1 are meant for: RATES of training/networks.py
+LAMBDA = (0.022, 1.7)  # factor and exponent of the rate, of squared error in levels^2: training/train.py
+BETA = (22.0, 1.6)     # the same for LPIPS
+
+
+class Weights(NamedTuple):
+    """mse: bits a pixel for one level^2 of squared error. lpips: bits a pixel for an LPIPS of 1; 0 leaves it out."""
+
+    mse: float
+    lpips: float
+
+
+def meant_rate(quality: float) -> float:
+    """The bpp that a quality of lp1 was trained for."""
+    return LOWEST * float((HIGHEST / LOWEST) ** (quality / 100))
+
+
+def weights_at(bpp: float, aim: str) -> Weights:
+    """The weights of a rate. aim: one of aim.AIMS."""
+    (a, b), (c, d) = LAMBDA, BETA
+    return Weights(a * bpp**b, c * bpp**d if aim == "perceptual" else 0.0)
+
+
+class Distortion:
+    """The second term of the loss against the pixels of one window, (H, W, 3) uint8."""
+
+    def __init__(self, pixels: NDArray[np.uint8], weights: Weights) -> None:
+        self._reference = torch.from_numpy(pixels.astype(np.float32)).permute(2, 0, 1)[None]
+        self.weights, self.count, self._calls = weights, pixels.shape[0] * pixels.shape[1], 0
+        self._lpips = Lpips(self._reference) if weights.lpips and min(pixels.shape[:2]) >= MIN_SIDE["alex"] + SHIFTED else None
+
+    def __call__(self, x_hat: Tensor) -> Tensor:
+        """x_hat: (1, 3, H or more, W or more) in [0, 255]; what is beyond the picture is not looked at. A scalar, in bits.
+
+        Calls with gradients take turns in where LPIPS looks; without, it is the LPIPS of `latentpress.metrics`.
+        """
+        x_hat = x_hat[:, :, : self._reference.shape[2], : self._reference.shape[3]]
+        loss = self.weights.mse * (x_hat - self._reference).square().mean()
+        if self._lpips is not None:
+            shift = self._calls % len(Lpips.SHIFTS) if x_hat.requires_grad else 0
+            self._calls += x_hat.requires_grad
+            loss = loss + self.weights.lpips * self._lpips(x_hat, shift).float()
+        return self.count * loss
+
+
+def half_precision() -> AbstractContextManager[Any]:
+    """bfloat16 for the convolutions where the processor has it: the search needs speed there, not exactness."""
+    native = getattr(torch.cpu, "_is_avx512_bf16_supported", None)  # torch has no public name for it
+    return torch.autocast("cpu", torch.bfloat16, enabled=native is not None and native())

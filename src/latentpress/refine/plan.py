@@ -1,0 +1,32 @@
+"""How long a search lasts, and how it tells."""
+
+import time
+from collections.abc import Callable
+
+from latentpress.errors import UsageError
+
+Progress = Callable[[float, float], None]  # (share done 0 to 1, seconds left)
+FIRST_EFFORT = 7
+ITERATIONS = {7: 50, 8: 130, 9: 400}  # of the search, a tile
+EXTRA = "efforts 7 to 9 search the latent with torch: pip install 'latentpress[sd]'"
+
+
+def check_effort(effort: int) -> int:
+    """effort as it is; UsageError outside 0..9."""
+    if effort not in range(10):
+        raise UsageError(f"effort must be a whole number from 0 to 9, not {effort}")
+    return effort
+
+
+class Clock:
+    """Counts the steps of a search and tells a Progress."""
+
+    def __init__(self, steps: float, progress: Progress | None) -> None:
+        self._steps, self._progress, self._done, self._start = steps, progress, 0.0, time.monotonic()
+
+    def tick(self, steps: float) -> None:
+        """So many steps are done."""
+        self._done = min(self._done + steps, self._steps)
+        if self._progress is not None:
+            gone = time.monotonic() - self._start
+            self._progress(self._done / self._steps, gone * (self._steps / self._done - 1))
