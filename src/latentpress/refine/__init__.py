@@ -44,4 +44,4 @@ def open_search(
     from latentpress.transforms.stable_diffusion import StableDiffusionTransform
 
     assert isinstance(transform, StableDiffusionTransform)
-    return StaticSearch(picture, transform, quality, aim, iterations, progress)
+    return StaticSearch(picture, transform, quality, aim, iterations // 2, progress)  # these decoders cost several times as much
