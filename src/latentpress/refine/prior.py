@@ -9,13 +9,12 @@ import torch
 from numpy.typing import NDArray
 
 from latentpress.entropy import tables
-from latentpress.entropy.learned import MU_UNIT, SCALE_UNIT_BITS, WHITE_MAX, Z_MAX, Gaussians, LearnedPrior, checkerboard
+from latentpress.entropy.learned import MU_UNIT, SCALE_UNIT_BITS, WHITE_MAX, Z_MAX, LearnedPrior, checkerboard
 from latentpress.refine.rate import LowerBound, gaussian_bits
 from latentpress.twin.interpreter import straight_through, twin
 
 Tensor: TypeAlias = torch.Tensor
 Rounding: TypeAlias = Callable[[Tensor], Tensor]
-ZERO_IS_SKIPPED = hasattr(Gaussians, "coded")  # a symbol at the least scale is 0 and not coded
 
 
 class Modelled(NamedTuple):
@@ -75,4 +74,4 @@ def sigma_of(index: Tensor) -> Tensor:
 
 def coded(index: Tensor) -> Tensor:
     """Where a symbol may differ from 0."""
-    return index.detach() > 0 if ZERO_IS_SKIPPED else torch.ones_like(index, dtype=torch.bool)
+    return index.detach() > 0
