@@ -1,4 +1,4 @@
-"""Give a model the linear path and more channels, and its dead channels a new life: python training/widen.py OLD.safetensors NEW.safetensors
+"""Give a model the linear path and more channels, its dead ones a new life: python training/widen.py OLD.safetensors NEW.safetensors
 
 Channels die while a model is young: where every symbol is 0, synthesis learns nothing from them. Run 1 ended with 56 of its
 128 alive, and its PSNR stopped at what 56 principal components of 16 x 16 blocks give. The new channels begin as the best
