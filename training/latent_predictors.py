@@ -14,8 +14,8 @@ from PIL import Image
 from scipy.optimize import nnls
 
 from latentpress.entropy import tables
-from latentpress.latents.predictor import FILE, LEVEL_STEPS, MAGNITUDE_BITS, PASSES, REACH, WEIGHT_BITS
 from latentpress.latents.predictive import lattice
+from latentpress.latents.predictor import FILE, LEVEL_STEPS, MAGNITUDE_BITS, PASSES, REACH, WEIGHT_BITS
 
 SPACES = {"sd15": "taesd", "sdxl": "taesdxl", "sd3": "taesd3", "flux1": "taef1"}
 OWN, OWN_NEAR, LOOKUP = 14, 6, 2048
@@ -78,8 +78,9 @@ def fit(latents: np.ndarray, generic: bool) -> dict[str, np.ndarray]:
         if generic:
             break
     table = lambda triples: np.array(triples, np.int8).reshape(-1, 3)
-    return {"taps": table(taps), "weights": np.array(weights, np.int16), "near": table(near), "near_weights": np.array(near_weights, np.int16),
-            "rows": np.array(rows, np.int32), "constant": np.array(constants, np.int32)}  # fmt: skip
+    arrays = {"weights": weights, "near_weights": near_weights, "rows": rows, "constant": constants}
+    kinds = {"weights": np.int16, "near_weights": np.int16, "rows": np.int32, "constant": np.int32}
+    return {"taps": table(taps), "near": table(near)} | {k: np.array(v, kinds[k]) for k, v in arrays.items()}
 
 
 def lookup() -> np.ndarray:

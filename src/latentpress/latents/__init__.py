@@ -31,15 +31,17 @@ def save(
     """Latents -> a .ltps file; the bytes of its records.
 
     latents: a NumPy array or a torch tensor (N, C, H, W) or (C, H, W), or an iterable of (C, H, W) of any sizes; float32, float16 or
-    (torch) bfloat16. space: sd15, sdxl, sd3 or flux1, the numbers its diffusion model sees, (raw - shift) x scaling; None or raw: any numbers.
+    (torch) bfloat16. space: sd15, sdxl, sd3 or flux1, the numbers its diffusion model sees, (raw - shift) x scaling; None or raw: any.
     Exactly one of: max_error, in the latent's unit, kept for every number in the type it is given back in; rmse, in the latent's unit, of
     each latent, met from below; quality, 0..100 as of a .ltp file; lossless, the same bits. names, metadata (JSON objects): one a latent.
     Raises UsageError (NaN or infinity without lossless, other types), OutputError.
     """
-    many = _listed(latents)
+    many: Any = _listed(latents)
+    if names is not None or metadata is not None:
+        many = list(many)
     for label, given in (("names", names), ("metadata", metadata)):
-        if given is not None and (not hasattr(many, "__len__") or len(given) != len(many)):
-            raise UsageError(f"{label} must be one for each latent, in a list as long as theirs")
+        if given is not None and len(given) != len(many):
+            raise UsageError(f"{label} must be one for each latent: {len(given)} were given for {len(many)}")
     total = 0
     with Writer(file, space=space, max_error=max_error, rmse=rmse, quality=quality, lossless=lossless, overwrite=overwrite) as writer:
         for i, latent in enumerate(many):

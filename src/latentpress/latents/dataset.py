@@ -14,7 +14,7 @@ from latentpress.latents.reader import Reader
 Source = str | os.PathLike[str]
 
 
-class LatentDataset(Dataset[Any]):
+class LatentDataset(Dataset[Any]):  # type: ignore[misc]  # torch is not here when types are checked
     """The latents of one .ltps file, of several, or of all in a folder and its subfolders, as tensors (C, H, W).
 
     source: a path, or paths. transform: called with (tensor, Info) for each item; what it returns is the item (default: the tensor).
@@ -32,7 +32,8 @@ class LatentDataset(Dataset[Any]):
         self.readers = [Reader(f, torch=True) for f in files]
         if len({r.space for r in self.readers}) > 1:
             raise UsageError("the files hold latents of different spaces: take one Dataset for each")
-        self.space, self._ends = self.readers[0].space, []
+        self.space = self.readers[0].space
+        self._ends: list[int] = []
         for reader in self.readers:
             self._ends.append((self._ends[-1] if self._ends else 0) + len(reader))
 

@@ -10,7 +10,7 @@ from latentpress.errors import UsageError
 FLOAT32, FLOAT16, BFLOAT16 = 0, 1, 2  # ids of the file; never renumbered
 NAMES = {FLOAT32: "float32", FLOAT16: "float16", BFLOAT16: "bfloat16"}
 LARGEST = {FLOAT32: float(np.finfo(np.float32).max), FLOAT16: 65504.0, BFLOAT16: 3.3895313892515355e38}
-BITS_TYPE = {FLOAT32: np.dtype("<u4"), FLOAT16: np.dtype("<u2"), BFLOAT16: np.dtype("<u2")}
+BITS_TYPE: dict[int, np.dtype[Any]] = {FLOAT32: np.dtype("<u4"), FLOAT16: np.dtype("<u2"), BFLOAT16: np.dtype("<u2")}
 Array = NDArray[Any]
 
 

@@ -105,7 +105,8 @@ def exceptions(y: Array, kind: int, places: Array) -> bytes:
     """Count; where it is not 0 the length of a zlib stream, then it: places as differences (u32), the numbers' bits."""
     if not len(places):
         return b"\0"
-    packed = zlib.compress(np.diff(places, prepend=0).astype("<u4").tobytes() + to_bits(np.ascontiguousarray(y).ravel()[places], kind).tobytes())
+    numbers = to_bits(np.ascontiguousarray(y).ravel()[places], kind)
+    packed = zlib.compress(np.diff(places, prepend=0).astype("<u4").tobytes() + numbers.tobytes())
     return write_varint(len(places)) + write_varint(len(packed)) + packed
 
 

@@ -39,7 +39,7 @@ class Precision:
 
 
 def encode(y: Array, kind: int, precision: Precision, model: int) -> tuple[int, bytes]:
-    """A latent (C, H, W) -> (method, payload) in the fewest bytes that meet the precision. UsageError for NaN and infinity, unless lossless."""
+    """A latent (C, H, W) -> (method, payload) that meets the precision. UsageError for NaN and infinity, unless lossless."""
     if not precision.lossless:
         if not np.isfinite(y).all():
             raise UsageError("the latent holds NaN or infinity, which only lossless=True keeps")

@@ -89,7 +89,7 @@ def magnitude(symbols: NDArray[np.int32], base: int) -> Floats:
 
 def quantize(target: Floats, model: int, level: int) -> Coded:
     """Values (C, H, W) in units of step / 16, real -> symbols, and the integers q that the decoder will have."""
-    shape: Shape = target.shape  # type: ignore[assignment]
+    shape: Shape = target.shape
     q, symbols = padded(shape, 0.0), np.zeros(shape, np.int32)
     for c, n, where in passes(shape):
         prediction = predict(q, step_of(model, c, n), level, c, where)
@@ -103,7 +103,7 @@ def quantize(target: Floats, model: int, level: int) -> Coded:
 
 def encode(symbols: NDArray[np.int32], model: int) -> tuple[bytes, bytes]:
     """Symbols (C, H, W) -> (bases, a byte a channel and pass; the stream)."""
-    shape: Shape = symbols.shape  # type: ignore[assignment]
+    shape: Shape = symbols.shape
     magnitudes, bases, parts = padded(shape, MAGNITUDE_MEAN), bytearray(), []
     for c, n, where in passes(shape):
         part = symbols[c, where[0] :: where[2], where[1] :: where[2]]

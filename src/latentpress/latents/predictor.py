@@ -88,5 +88,5 @@ def step_of(model: int, channel: int, number: int) -> Step:
 @cache
 def _moved(channel: int, number: int) -> Step:
     s = steps(1)[0][number]
-    there = lambda taps: tuple((channel, y, x) for _, y, x in taps)
-    return Step(there(s.taps), s.weights, there(s.near), s.near_weights, s.constant)
+    taps, near = (tuple((channel, y, x) for _, y, x in t) for t in (s.taps, s.near))
+    return Step(taps, s.weights, near, s.near_weights, s.constant)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from threading import Lock
 from types import TracebackType
 from typing import Any
 
@@ -11,7 +12,7 @@ import google_crc32c
 
 from latentpress.errors import FormatError, ImageError
 from latentpress.latents import record, store
-from latentpress.latents.dtypes import Array, to_torch
+from latentpress.latents.dtypes import to_torch
 from latentpress.latents.record import Info
 
 
@@ -32,11 +33,11 @@ class Reader:
         except OSError as error:
             raise ImageError(f"{self.file}: {error.strerror or error}") from error
         try:
-            self._index = store.read_index(self._stream, os.fstat(self._stream.fileno()).st_size)  # type: ignore[arg-type]
+            self._index = store.read_index(self._stream, os.fstat(self._stream.fileno()).st_size)
         except FormatError as error:
             self._stream.close()
             raise type(error)(f"{self.file}: {error}") from error
-        self._process = os.getpid()
+        self._process, self._lock = os.getpid(), Lock()
 
     @property
     def space(self) -> str:
@@ -94,8 +95,9 @@ class Reader:
             self._open()
         n %= len(self)
         start, size = self._index.span(n)
-        self._stream.seek(start)
-        data = self._stream.read(size)
+        with self._lock:
+            self._stream.seek(start)
+            data = self._stream.read(size)
         try:
             if google_crc32c.value(data) != int(self._index.rows["crc"][n]):
                 raise FormatError("it is damaged: its checksum does not match")

@@ -1,8 +1,11 @@
 """The .ltps file: records one after the other, then an index, so that any latent is read without the others.
 
-    "LTPS" version | space | 00 00    records    index: (end u64, CRC-32C u32) a record    start of the index u64 | records u64 | CRC-32C | "SPTL"
+    "LTPS" version | space | 00 00
+    records
+    index: (end u64, CRC-32C u32) a record
+    start of the index u64 | records u64 | CRC-32C of the header, the index and these two numbers | "SPTL"
 
-All integers are little-endian; docs/latents.md is the normative text. The last CRC-32C is of the header, the index and the two numbers.
+All integers are little-endian; docs/latents.md is the normative text.
 """
 
 import struct
@@ -22,7 +25,7 @@ FOOTER = struct.Struct("<QQI4s")     # start of the index, records, CRC-32C, end
 NUMBERS = struct.Struct("<QQ")
 ROW = np.dtype([("end", "<u8"), ("crc", "<u4")])
 RAW = 0                              # the space id of latents of no named space
-MAX_RECORD_BYTES = 1 << 31
+MAX_RECORD_BYTES = 1 << 30
 
 
 @dataclass(frozen=True)

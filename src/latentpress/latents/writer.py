@@ -62,6 +62,8 @@ class Writer:
             raise UsageError("a Writer is used in a with block")
         array, kind = as_array(latent)
         body = record.pack(array, kind, self.space, self.precision, name, metadata)
+        if len(body) > store.MAX_RECORD_BYTES:
+            raise UsageError(f"a latent takes {len(body)} bytes, more than the format's {store.MAX_RECORD_BYTES}: cut it into parts")
         self._stream.write(body)
         self._end += len(body)
         self._rows += np.array([(self._end, google_crc32c.value(body))], store.ROW).tobytes()
