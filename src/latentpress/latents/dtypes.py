@@ -19,7 +19,10 @@ def as_array(latent: Any) -> tuple[Array, int]:
     if hasattr(latent, "detach"):  # a torch tensor, without importing torch
         latent = latent.detach().cpu()
         if str(latent.dtype) == "torch.bfloat16":
-            return latent.float().numpy(), BFLOAT16
+            import torch
+
+            bits = latent.contiguous().view(torch.int16).numpy().view(np.uint16)  # its own conversions may change the bits of a NaN
+            return from_bits(bits, BFLOAT16), BFLOAT16
         latent = latent.numpy()
     array = np.asarray(latent)
     if array.dtype == np.float32:
@@ -62,5 +65,6 @@ def to_torch(array: Array, kind: int) -> Any:
     """The tensor over the array's memory; for bfloat16 a copy in that type."""
     import torch
 
-    tensor = torch.from_numpy(array)
-    return tensor.to(torch.bfloat16) if kind == BFLOAT16 else tensor
+    if kind == BFLOAT16:
+        return torch.from_numpy(to_bits(array, kind).astype(np.uint16).view(np.int16)).view(torch.bfloat16)
+    return torch.from_numpy(array)
