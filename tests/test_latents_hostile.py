@@ -89,7 +89,7 @@ def test_a_promise_beyond_the_bytes_is_refused(tmp_path: Path) -> None:
 
 def test_the_largest_promise_takes_bounded_memory(tmp_path: Path) -> None:
     """A record that promises as much as it may is decoded or refused, in less than 128 bytes a number."""
-    payload = lossy.HEAD.pack(0, 0, 1.0, 0) + b"\0" + b"\0" + bytes(7) + b"\x01" * 1000
+    payload = lossy.HEAD.pack(0, 0, 1.0, 0) + b"\0" + b"\0" + bytes(8) + b"\x01" * 1000
     side = int(np.sqrt(MAX_VALUES_PER_BYTE * len(payload)))
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     with pytest.raises(FormatError):

@@ -18,7 +18,7 @@ from latentpress.latents.predictive import lattice
 from latentpress.latents.predictor import FILE, LEVEL_STEPS, MAGNITUDE_BITS, PASSES, REACH, WEIGHT_BITS
 
 SPACES = {"sd15": "taesd", "sdxl": "taesdxl", "sd3": "taesd3", "flux1": "taef1"}
-OWN, OWN_NEAR, LOOKUP = 14, 6, 2048
+OWN, OWN_NEAR, LOOKUP = 14, 8, 2048
 CROSS = ((0, 0), (-1, 0), (1, 0), (0, -1), (0, 1))
 SQUARE = (*CROSS, (-1, -1), (-1, 1), (1, -1), (1, 1))
 REFERENCE = 1  # the level whose residuals the magnitudes are fitted on
@@ -50,24 +50,31 @@ def fit(latents: np.ndarray, generic: bool) -> dict[str, np.ndarray]:
     taps, weights, near, near_weights, rows, constants = [], [[] for _ in LEVEL_STEPS], [], [], [], []
     for c in range(channels):
         rows.append([]), constants.append([])
+        around = SQUARE if channels <= 4 else CROSS
+        union = [(c, 0, 0), *sorted({(c, y, x) for n in range(len(PASSES)) for y, x in own_taps(n)})]
+        union += [(k, y, x) for k in range(c) for y, x in around]
+        everywhere = columns(values, union, (0, 0, 1))  # a lattice has no place in a photograph: all positions teach all passes
+        gram, amount = everywhere.T @ everywhere, len(everywhere)
+        del everywhere
         for number, where in enumerate(PASSES):
             own = own_taps(number)
-            around = SQUARE if channels <= 4 else CROSS
             t = [(c, y, x) for y, x in own] + [(k, y, x) for k in range(c) for y, x in around]
-            n = [(c, y, x) for y, x in own[:OWN_NEAR]] + [(k, y, x) for k in range(max(0, c - 5), c) for y, x in CROSS]
+            n = [(c, y, x) for y, x in own[:OWN_NEAR]] + [(k, y, x) for k in range(c) for y, x in (CROSS if k >= c - 4 else CROSS[:1])]
             a, target = columns(values, t, where), columns(values, [(c, 0, 0)], where)[:, 0]
-            gram, moment = a.T @ a, a.T @ target
+            chosen = [union.index(tap) for tap in t]
+            part, moment = gram[np.ix_(chosen, chosen)], gram[chosen, 0]
             for level, step in enumerate(LEVEL_STEPS):
-                w = np.linalg.solve(gram + np.eye(len(gram)) * len(a) * (step**2 / 12 + 1e-3), moment) if t else np.zeros(0)
+                w = np.linalg.solve(part + np.eye(len(t)) * amount * (step**2 / 12 + 1e-3), moment) if t else np.zeros(0)
                 weights[level] += np.clip(np.rint(w * 2**WEIGHT_BITS), -32768, 32767).astype(int).tolist()
                 if level == REFERENCE:
                     residual = target - a @ w
-            size = np.minimum(16 * np.abs(residual) * 0.7979 / np.abs(residual).mean(), 255)
+            size = np.abs(residual).reshape(len(latents), -1)  # against the mean of its own latent, as the base scale is
+            size = np.minimum(16 * 0.7979 * size / size.mean(axis=1, keepdims=True), 255).ravel()
             at = 0
             for p in sizes:
-                part = lattice(p, c, where)
-                part[...] = size[at : at + part.size].reshape(part.shape)
-                at += part.size
+                place = lattice(p, c, where)
+                place[...] = size[at : at + place.size].reshape(place.shape)
+                at += place.size
             b = np.column_stack([columns(sizes, n, where), np.full(len(a), 13.0)])
             v, _ = nnls(b.T @ b + np.eye(b.shape[1]) * len(b), b.T @ np.minimum(size, 60))
             v *= size.mean() / (b @ v).mean()

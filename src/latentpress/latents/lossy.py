@@ -67,7 +67,7 @@ def decode(payload: bytes, shape: Shape, kind: int) -> Array:
         signed, position = read_varint(payload, position)
         offsets.append(-(signed + 1) // 2 if signed & 1 else signed // 2)
     places, numbers, position = read_exceptions(payload, position, shape, kind)
-    end = position + len(predictive.passes(shape))
+    end = position + 1 + len(predictive.passes(shape))
     if end > len(payload):
         raise FormatError("the coded latent is cut off")
     symbols, q = predictive.decode(payload[position:end], payload[end:], shape, model, level)

@@ -4,7 +4,7 @@ Values are integers q in units of step / 16. For every channel and pass (predict
 
     prediction = floor((sum of weight x q + 2^11) / 2^12)    over the taps
     q          = 16 symbol + prediction                       the encoder picks the symbol, so errors do not add up
-    table      = the base scale of this channel and pass, moved by what the neighbours' symbols were
+    table      = the base scale of this channel and pass, moved by how large the neighbours' symbols were
 
 All of it is integers below 2^53 held in float64: sums in any order are exact.
 """
@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentpress.entropy import rans, tables
+from latentpress.errors import FormatError
 from latentpress.latents.predictor import MAGNITUDE_BITS, PASSES, REACH, WEIGHT_BITS, Step, lookup, step_of
 from latentpress.quantizer import SYMBOL_MAX
 
@@ -25,8 +26,8 @@ UNIT = 16                # q counts in 1 / UNIT of a step
 Q_MAX = 1 << 24          # q is clipped to this: 2^24 x 2^15 x 160 taps < 2^53
 MAGNITUDE_MAX = 255      # |symbol| in 1/16 of the base's deviation is clipped to this
 MAGNITUDE_MEAN = 13      # what stands beyond the border: 16 E|x| of a unit gaussian
+STRENGTHS = 4            # quarters of the neighbours' say; 0: none
 SCALE_BITS = 6           # a byte of `bases`: scale index, then the family in the two highest bits
-FAMILIES = 4
 
 
 class Coded(NamedTuple):
@@ -67,16 +68,21 @@ def predict(q: Floats, step: Step, level: int, channel: int, where: tuple[int, i
     return prediction
 
 
-def scales(magnitudes: Floats, step: Step, base: int, channel: int, where: tuple[int, int, int]) -> NDArray[np.uint8]:
-    """The scale index of every position of a pass."""
+def activity(magnitudes: Floats, step: Step, channel: int, where: tuple[int, int, int]) -> NDArray[np.int64]:
+    """How many scales above the base the neighbours' symbols put every position of a pass."""
     if not step.near:
-        return np.full(lattice(magnitudes, channel, where).shape, base, np.uint8)
+        return np.zeros(lattice(magnitudes, channel, where).shape, np.int64)
     total = np.full(lattice(magnitudes, channel, where).shape, float(step.constant))
     part = np.empty_like(total)
     for (c, down, right), weight in zip(step.near, step.near_weights, strict=True):
         total += np.multiply(lattice(magnitudes, c, where, down, right), float(weight), out=part)
     index = np.clip(np.floor(total * 2.0 ** -(MAGNITUDE_BITS - 4)), 0, len(lookup()) - 1).astype(np.intp)
-    moved: NDArray[np.uint8] = np.clip(base + lookup()[index], 0, tables.SCALES - 1).astype(np.uint8)
+    return lookup()[index]
+
+
+def scales(above: NDArray[np.int64], base: int | NDArray[np.int64], strength: int) -> NDArray[np.uint8]:
+    """The scale index of every position: the base, moved by strength quarters of what the neighbours say."""
+    moved: NDArray[np.uint8] = np.clip(base + (above * strength + 2 >> 2), 0, tables.SCALES - 1).astype(np.uint8)
     return moved
 
 
@@ -102,30 +108,36 @@ def quantize(target: Floats, model: int, level: int) -> Coded:
 
 
 def encode(symbols: NDArray[np.int32], model: int) -> tuple[bytes, bytes]:
-    """Symbols (C, H, W) -> (bases, a byte a channel and pass; the stream)."""
+    """Symbols (C, H, W) -> (bases: a strength, then a byte a channel and pass; the stream)."""
     shape: Shape = symbols.shape
-    magnitudes, bases, parts = padded(shape, MAGNITUDE_MEAN), bytearray(), []
+    magnitudes, parts = padded(shape, MAGNITUDE_MEAN), []
     for c, n, where in passes(shape):
         part = symbols[c, where[0] :: where[2], where[1] :: where[2]]
         base = base_scale(part)
         lattice(magnitudes, c, where)[...] = magnitude(part, base)
-        index = scales(magnitudes, step_of(model, c, n), base, c, where)
+        parts.append((part, base, activity(magnitudes, step_of(model, c, n), c, where)))
+    strength = best_strength(parts)
+    bases, coded = bytearray([strength]), []
+    for part, base, above in parts:
+        index = scales(above, base, strength)
         family = best_family(part, index)
         bases.append(family << SCALE_BITS | base)
-        parts.append((part, index.astype(np.uint16) + np.uint16(family * tables.SCALES)))
+        coded.append((part, index.astype(np.uint16) + np.uint16(family * tables.SCALES)))
     coder = rans.new_coder()
-    for part, table in reversed(parts):
+    for part, table in reversed(coded):
         rans.push(coder, part, table)
     return bytes(bases), rans.to_bytes(coder)
 
 
 def decode(bases: bytes, stream: bytes, shape: Shape, model: int, level: int) -> Coded:
-    """What `quantize` gave. bases: a byte for each of `passes(shape)`. FormatError where the stream does not end with the symbols."""
-    coder = rans.from_bytes(stream)
+    """What `quantize` gave. bases: the strength, a byte for each of `passes(shape)`. FormatError where the stream is damaged."""
+    coder, strength = rans.from_bytes(stream), bases[0]
+    if strength > STRENGTHS:
+        raise FormatError("the coded latent names an impossible strength")
     q, magnitudes, symbols = padded(shape, 0.0), padded(shape, MAGNITUDE_MEAN), np.zeros(shape, np.int32)
-    for (c, n, where), byte in zip(passes(shape), bases, strict=True):
+    for (c, n, where), byte in zip(passes(shape), bases[1:], strict=True):
         step, base, family = step_of(model, c, n), byte & (1 << SCALE_BITS) - 1, byte >> SCALE_BITS
-        index = scales(magnitudes, step, base, c, where)
+        index = scales(activity(magnitudes, step, c, where), base, strength)
         part = rans.pop(coder, index.astype(np.uint16) + np.uint16(family * tables.SCALES))
         top, left, stride = where
         symbols[c, top::stride, left::stride] = part
@@ -150,6 +162,18 @@ def _mean_magnitudes() -> Floats:
         n, r = tables.counts(table).astype(np.float64)[:-1], tables.radius(table)
         found.append(float((n * np.abs(np.arange(-r, r + 1))).sum() / n.sum()))
     return np.array(found)
+
+
+def best_strength(parts: list[tuple[NDArray[np.int32], int, NDArray[np.int64]]]) -> int:
+    """The strength under which gaussians of the scales cost least."""
+    symbols = np.concatenate([part.ravel() for part, _, _ in parts])
+    base = np.repeat([base for _, base, _ in parts], [part.size for part, _, _ in parts])
+    above = np.concatenate([moved.ravel() for _, _, moved in parts])
+    squares, costs = np.square(symbols.astype(np.float64)) / 2, []
+    for strength in range(STRENGTHS + 1):
+        sigma = np.maximum(tables.sigmas().astype(np.float64), 0.3)[scales(above, base, strength)]
+        costs.append(float((np.log(sigma) + squares / np.square(sigma)).sum()))
+    return int(np.argmin(costs))
 
 
 def best_family(symbols: NDArray[np.int32], index: NDArray[np.uint8]) -> int:
