@@ -54,7 +54,10 @@ def pack(
         for file in files:
             with naming(file):
                 for name, metadata, latent in read(file, source, codec, model, device):
-                    size += writer.add(latent, name=name, metadata=metadata)
+                    try:
+                        size += writer.add(latent, name=name, metadata=metadata)
+                    except UsageError as error:  # here it is the file that is wrong
+                        raise ImageError(str(error)) from error
                     count, numbers = count + 1, numbers + math.prod(latent.shape)
             advance()
     typer.echo(f"{output}: {count} latents, {size:,} bytes, {8 * size / max(numbers, 1):.3f} bits a number")
