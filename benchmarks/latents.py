@@ -93,7 +93,8 @@ def speed(space: str, found: dict[str, np.ndarray]) -> None:
         for body in bodies:
             record.unpack(body, space_id(space))
         end = time.process_time()
-        print(f"{space} {label}: {len(crops) / (middle - start):.0f} encoded, {len(crops) / (end - middle):.0f} decoded a CPU second and core")
+        rates = len(crops) / (middle - start), len(crops) / (end - middle)
+        print(f"{space} {label}: {rates[0]:.0f} encoded, {rates[1]:.0f} decoded a CPU second and core")
 
 
 def main() -> None:
@@ -120,7 +121,8 @@ def main() -> None:
         for i, key in enumerate(("numbers", "rival_bytes", "our_bytes")):
             totals[row["space"], row["rival"]][i] += row[key]
     for (space, rival), (numbers, theirs, mine) in totals.items():
-        print(f"{space:6} {rival:26} {8 * theirs / numbers:6.3f}  ours {8 * mine / numbers:6.3f} bits a number  {100 * (mine / theirs - 1):+5.1f} %")
+        bits = f"{8 * theirs / numbers:6.3f}  ours {8 * mine / numbers:6.3f} bits a number"
+        print(f"{space:6} {rival:26} {bits}  {100 * (mine / theirs - 1):+5.1f} %")
 
 
 if __name__ == "__main__":

@@ -14,7 +14,8 @@ INDEX: dict[str, dict[str, Any]] = json.loads((FOLDER / "golden.json").read_text
 
 
 def test_all_golden_files_are_there() -> None:
-    assert {p.stem for p in FOLDER.glob("*.ltps")} == set(INDEX) == {f"{s}_{p}" for s in CHANNELS for p in ("rmse", "max_error", "lossless")}
+    expected = {f"{space}_{p}" for space in CHANNELS for p in ("rmse", "max_error", "lossless")}
+    assert {p.stem for p in FOLDER.glob("*.ltps")} == set(INDEX) == expected
 
 
 @pytest.mark.parametrize("name", sorted(INDEX))

@@ -74,7 +74,8 @@ def test_quality_takes_any_finite_latent(drawn: tuple[int, NDArray[Any]], qualit
 @given(hnp.arrays(np.uint32, SHAPES))
 def test_lossless_keeps_every_bit(bits: NDArray[np.uint32]) -> None:
     halves = (bits >> 16).astype(np.uint16)
-    for kind, y in ((FLOAT32, bits.view(np.float32)), (FLOAT16, halves.view(np.float16)), (BFLOAT16, (bits & 0xFFFF0000).astype(np.uint32).view(np.float32))):
+    brains = (bits & np.uint32(0xFFFF0000)).astype(np.uint32).view(np.float32)
+    for kind, y in ((FLOAT32, bits.view(np.float32)), (FLOAT16, halves.view(np.float16)), (BFLOAT16, brains)):
         assert there_and_back(y, kind, Precision(lossless=True)).tobytes() == y.tobytes()
 
 

@@ -1,4 +1,7 @@
-"""Rewrite the golden .ltps files: python tests/golden/make_latents.py --yes. Only where the format may still change; a release freezes them."""
+"""Write the golden .ltps files anew: python tests/golden/make_latents.py --yes
+
+Only where the format may still change; a release freezes them.
+"""
 
 import json
 import sys
