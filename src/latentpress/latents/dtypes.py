@@ -10,6 +10,7 @@ from latentpress.errors import UsageError
 FLOAT32, FLOAT16, BFLOAT16 = 0, 1, 2  # ids of the file; never renumbered
 NAMES = {FLOAT32: "float32", FLOAT16: "float16", BFLOAT16: "bfloat16"}
 LARGEST = {FLOAT32: float(np.finfo(np.float32).max), FLOAT16: 65504.0, BFLOAT16: 3.3895313892515355e38}
+RELATIVE = {FLOAT32: 2.0**-23, FLOAT16: 2.0**-10, BFLOAT16: 2.0**-7}  # from one number to the next, relative
 BITS_TYPE: dict[int, np.dtype[Any]] = {FLOAT32: np.dtype("<u4"), FLOAT16: np.dtype("<u2"), BFLOAT16: np.dtype("<u2")}
 Array = NDArray[Any]
 

@@ -5,6 +5,7 @@
 y_hat = (q + 16 offset) x (step / 16) in float64, rounded to the nearest number of the latent's kind, then the exceptions put in place.
 """
 
+import math
 import struct
 import zlib
 from typing import NamedTuple
@@ -18,10 +19,12 @@ from latentpress.latents import predictive
 from latentpress.latents.dtypes import BITS_TYPE, Array, from_bits, round_to, to_bits
 from latentpress.latents.lossless import inflate
 from latentpress.latents.predictor import LEVEL_STEPS, MODELS, steps
+from latentpress.quantizer import SYMBOL_MAX
 
 HEAD = struct.Struct("<BBfI")
 OFFSET_MAX = 1 << 29      # of a channel, in whole steps
 TARGET_MAX = 1 << 25      # where a value is beyond this many sixteenths of a step, only its exception matters
+OUTLIER_DEVIATIONS = 64   # a number this far away, and beyond any symbol, is coded as the mean and kept as an exception
 GENERIC, NONE = 1, 0
 Shape = tuple[int, int, int]
 
@@ -42,8 +45,9 @@ def encode(y: Array, kind: int, step: np.float32, bound: Array | float, model: i
     values, unit = y.astype(np.float64), float(step) / predictive.UNIT
     mean, deviation = moments(values)
     offsets = np.clip(np.rint(mean / float(step)), -OFFSET_MAX, OFFSET_MAX)
-    level = int(np.argmin(np.abs(np.log(np.array(LEVEL_STEPS) * (deviation + 1e-300) / float(step)))))
+    level = int(np.argmin(np.abs(np.log(LEVEL_STEPS) + math.log(max(deviation, 1e-99)) - math.log(float(step)))))
     target = np.clip(values / unit - predictive.UNIT * offsets[:, None, None], -TARGET_MAX, TARGET_MAX)
+    target[np.abs(target) > max(OUTLIER_DEVIATIONS * deviation, SYMBOL_MAX * float(step)) / unit] = 0  # or it would mislead its neighbours
     symbols, q = predictive.quantize(target, model, level)
     y_hat = reconstruct(q, offsets, unit, kind)
     missed = np.flatnonzero(np.abs(y_hat.astype(np.float64) - values) > bound)

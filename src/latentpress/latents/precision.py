@@ -9,7 +9,7 @@ from latentpress.entropy.static import step_size
 from latentpress.errors import UsageError
 from latentpress.latents import lossless as exact
 from latentpress.latents import lossy
-from latentpress.latents.dtypes import LARGEST, Array
+from latentpress.latents.dtypes import LARGEST, RELATIVE, Array
 from latentpress.quantizer import check_quality
 
 LOSSLESS, PREDICTIVE = 1, 2          # ids of the methods; later priors get further ones
@@ -58,7 +58,7 @@ def _lossy(y: Array, kind: int, precision: Precision, model: int) -> bytes | Non
         return _to_rmse(y, kind, precision.rmse, model)
     assert precision.quality is not None
     step = _step(step_size(precision.quality))
-    return None if step is None else lossy.encode(y, kind, step, loose(y, step), model).payload
+    return None if step is None else lossy.encode(y, kind, step, loose(y, kind, step), model).payload
 
 
 def _bounded(y: Array, kind: int, max_error: float, model: int) -> bytes | None:
@@ -84,7 +84,7 @@ def _to_rmse(y: Array, kind: int, rmse: float, model: int) -> bytes | None:
         step = _step(wanted)
         if step is None:
             return best
-        payload, y_hat, _ = lossy.encode(y, kind, step, loose(y, step), model)
+        payload, y_hat, _ = lossy.encode(y, kind, step, loose(y, kind, step), model)
         reached = float(np.sqrt(np.square(_error(y, y_hat) / rmse).mean()))
         if reached <= 1:
             if best is None or len(payload) < len(best):
@@ -107,9 +107,9 @@ def _step(wanted: float) -> np.float32 | None:
     return step if step > 0 else None
 
 
-def loose(y: Array, step: np.float32) -> Array:
+def loose(y: Array, kind: int, step: np.float32) -> Array:
     """The bound where none was asked for: only what no symbol reached is kept exactly. (C, H, W) float64."""
-    return float(step) + np.spacing(np.abs(y)).astype(np.float64)
+    return float(step) + np.abs(y.astype(np.float64)) * RELATIVE[kind]
 
 
 def _error(y: Array, y_hat: Array) -> Array:
