@@ -19,6 +19,7 @@ from latentpress.cli.compress import compress
 from latentpress.cli.decompress import decompress
 from latentpress.cli.info import info
 from latentpress.cli.latent import latent
+from latentpress.cli.latents import latents_app
 from latentpress.cli.metrics import metrics_app
 from latentpress.cli.models import models_app
 from latentpress.cli.report import report
@@ -32,6 +33,7 @@ for command in (compress, decompress, info, latent, compare, assess, bench, repo
     app.command()(command)
 app.add_typer(models_app, name="models")
 app.add_typer(metrics_app, name="metrics")
+app.add_typer(latents_app, name="latents")
 
 
 @app.callback()

@@ -1,0 +1,137 @@
+"""`latentpress latents`: latents as data, many in one .ltps file."""
+
+import json
+import math
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from latentpress.cli.batch import describe, naming, progress
+from latentpress.errors import ImageError, OutputError, UsageError
+
+latents_app = typer.Typer(no_args_is_help=True, help="Pack latents into one .ltps file, unpack it, show what it holds.")
+FORMATS = ("npy", "safetensors", "pt")
+
+
+@latents_app.command()
+def pack(
+    source: Annotated[Path, typer.Argument(help="Folder of .npy, .safetensors, .pt, .ltp files or photographs.", show_default=False)],
+    output: Annotated[Path, typer.Option("-o", "--output", help="The .ltps file to write.", show_default=False)],
+    space: Annotated[
+        str, typer.Option(help="What the numbers mean: sd15, sdxl, sd3, flux1 (scaled latents, as the diffusion model sees them) or raw.")
+    ] = "raw",
+    max_error: Annotated[float | None, typer.Option(help="Bound of every number's error.", show_default=False)] = None,
+    rmse: Annotated[float | None, typer.Option(help="Root mean square error of each latent, met from below.", show_default=False)] = None,
+    quality: Annotated[float | None, typer.Option("-q", "--quality", help="0 to 100, as of .ltp files.", show_default=False)] = None,
+    lossless: Annotated[bool, typer.Option("--lossless", help="Keep every bit.")] = False,
+    codec: Annotated[
+        str | None, typer.Option(help="For photographs: sd15, sdxl, sd3 or flux1; names the space too.", show_default=False)
+    ] = None,
+    model: Annotated[str | None, typer.Option(help="For photographs: folder, file or hub id of the weights.", show_default=False)] = None,
+    device: Annotated[str, typer.Option(help="For photographs: auto, cpu, cuda or mps.")] = "auto",
+    append: Annotated[bool, typer.Option("--append", help="Put the latents behind those of an existing output.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing output.")] = False,
+) -> None:
+    """Pack latents into one file: named after their files, readable one by one.
+
+    A NAME.json beside NAME.npy becomes that latent's metadata.
+
+    Example: latentpress latents pack latents/ -o set.ltps --space sd15 --rmse 0.02
+    """
+    if codec is not None and space not in ("raw", codec):
+        raise UsageError(f"--codec {codec} gives latents of space {codec}, not {space}")
+    from latentpress.latents.files import find, read
+    from latentpress.latents.writer import Writer
+
+    files = find(source)
+    count = numbers = size = 0
+    writer = Writer(
+        output, space=codec or space, max_error=max_error, rmse=rmse, quality=quality, lossless=lossless, overwrite=overwrite, append=append
+    )
+    with writer, progress(len(files)) as advance:
+        for file in files:
+            with naming(file):
+                for name, metadata, latent in read(file, source, codec, model, device):
+                    try:
+                        size += writer.add(latent, name=name, metadata=metadata)
+                    except UsageError as error:  # here it is the file that is wrong
+                        raise ImageError(str(error)) from error
+                    count, numbers = count + 1, numbers + math.prod(latent.shape)
+            advance()
+    typer.echo(f"{output}: {count} latents, {size:,} bytes, {8 * size / max(numbers, 1):.3f} bits a number")
+
+
+@latents_app.command()
+def unpack(
+    source: Annotated[Path, typer.Argument(help="A .ltps file.", show_default=False)],
+    output: Annotated[Path, typer.Option("-o", "--output", help="The folder to write to.", show_default=False)],
+    to: Annotated[str, typer.Option("--format", help="npy, safetensors or pt.")] = "npy",
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")] = False,
+) -> None:
+    """Unpack every latent into a file of its own, with its name (or number), and its metadata as JSON beside it.
+
+    Example: latentpress latents unpack set.ltps -o latents/
+    """
+    if to not in FORMATS:
+        raise UsageError(f"unknown format {to!r}: choose one of {', '.join(FORMATS)}")
+    from latentpress.latents.files import targets, write
+    from latentpress.latents.reader import Reader
+
+    with Reader(source, torch=to != "npy") as reader:
+        places = targets(reader.names(), output, to)
+        with progress(len(reader)) as advance:
+            for n, place in enumerate(places):
+                latent, info = reader.read(n)
+                try:
+                    place.parent.mkdir(parents=True, exist_ok=True)
+                except OSError as error:
+                    raise OutputError(f"{place.parent}: {error.strerror or error}") from error
+                write(latent, info.metadata, place, overwrite)
+                advance()
+    typer.echo(f"{output}: {len(places)} latents")
+
+
+@latents_app.command()
+def info(
+    source: Annotated[Path, typer.Argument(help="A .ltps file.", show_default=False)],
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object, with a row a latent.")] = False,
+) -> None:
+    """Show space, size and shapes of the latents in a file, its index and every latent's checksum verified.
+
+    Example: latentpress latents info set.ltps
+    """
+    from latentpress.latents.reader import Reader
+
+    try:
+        size = source.stat().st_size
+    except OSError as error:
+        raise describe(source, error) from error
+    with Reader(source) as reader:
+        rows = [reader.info(n) for n in range(len(reader))]
+        space = reader.space
+    numbers = sum(r.shape[0] * r.shape[1] * r.shape[2] for r in rows)
+    if as_json:
+        latents: list[dict[str, Any]] = [vars(r) for r in rows]
+        typer.echo(json.dumps({"file": str(source), "space": space, "bytes": size, "numbers": numbers, "latents": latents}, indent=1))
+        return
+    if not rows:
+        raise ImageError(f"{source}: holds no latent")
+    lines = {
+        "space": space,
+        "latents": f"{len(rows)}, {numbers:,} numbers, {size:,} bytes, {8 * size / numbers:.3f} bits a number",
+        "shapes": _counted(" x ".join(map(str, r.shape)) for r in rows),
+        "types": _counted(r.dtype for r in rows),
+        "methods": _counted(r.method for r in rows),
+        "named": f"{sum(bool(r.name) for r in rows)}, {sum(bool(r.metadata) for r in rows)} with metadata",
+    }
+    for key, value in lines.items():
+        typer.echo(f"{key:8} {value}")
+
+
+def _counted(values: Iterable[str]) -> str:
+    """Each value and how often it is there."""
+    from collections import Counter
+
+    return ", ".join(f"{value} ({amount})" for value, amount in sorted(Counter(values).items()))

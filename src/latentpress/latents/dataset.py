@@ -1,0 +1,51 @@
+"""A torch Dataset over .ltps files."""
+
+import bisect
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from torch.utils.data import Dataset
+
+from latentpress.errors import UsageError
+from latentpress.latents.reader import Reader
+
+Source = str | os.PathLike[str]
+
+
+class LatentDataset(Dataset[Any]):  # type: ignore[misc]  # torch is not here when types are checked
+    """The latents of one .ltps file, of several, or of all in a folder and its subfolders, as tensors (C, H, W).
+
+    source: a path, or paths. transform: called with (tensor, Info) for each item; what it returns is the item (default: the tensor).
+    dtype: of the tensors, as the file has them by default. Works in a DataLoader with workers: each process opens the files for itself.
+    """
+
+    def __init__(
+        self, source: Source | Sequence[Source], *, transform: Callable[[Any, Any], Any] | None = None, dtype: Any = None
+    ) -> None:
+        sources = [source] if isinstance(source, str | os.PathLike) else list(source)
+        files = [f for s in sources for f in (sorted(Path(s).rglob("*.ltps")) if Path(s).is_dir() else [Path(s)])]
+        if not files:
+            raise UsageError(f"no .ltps file in {', '.join(map(str, sources)) or 'an empty list'}")
+        self.transform, self.dtype = transform, dtype
+        self.readers = [Reader(f, torch=True) for f in files]
+        if len({r.space for r in self.readers}) > 1:
+            raise UsageError("the files hold latents of different spaces: take one Dataset for each")
+        self.space = self.readers[0].space
+        self._ends: list[int] = []
+        for reader in self.readers:
+            self._ends.append((self._ends[-1] if self._ends else 0) + len(reader))
+
+    def __len__(self) -> int:
+        return self._ends[-1]
+
+    def __getitem__(self, n: int) -> Any:
+        if not -len(self) <= n < len(self):
+            raise IndexError(f"the Dataset holds {len(self)} latents; there is no number {n}")
+        n %= len(self)
+        which = bisect.bisect_right(self._ends, n)
+        tensor, info = self.readers[which].read(n - (self._ends[which - 1] if which else 0))
+        if self.dtype is not None:
+            tensor = tensor.to(self.dtype)
+        return tensor if self.transform is None else self.transform(tensor, info)

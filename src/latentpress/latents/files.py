@@ -1,0 +1,125 @@
+"""Files that hold latents: .npy, .safetensors, .pt, .ltp, and photographs through an analysis transform; found, read, written."""
+
+import io
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from latentpress.errors import ImageError, UsageError
+from latentpress.files import atomic_write
+
+LATENTS = (".npy", ".safetensors", ".pt", ".ltp")
+PHOTOGRAPHS = (".png", ".jpg", ".jpeg", ".webp", ".avif", ".jxl", ".tif", ".tiff", ".bmp")
+Named = tuple[str, dict[str, Any] | None, Any]
+
+
+def find(source: Path) -> list[Path]:
+    """The file itself, or all known files of a folder and its subfolders, sorted. UsageError where there are none."""
+    if not source.exists():
+        raise UsageError(f"{source} does not exist")
+    if source.is_file():
+        return [source]
+    found = sorted(p for p in source.rglob("*") if p.suffix.lower() in (*LATENTS, *PHOTOGRAPHS) and p.is_file())
+    if not found:
+        raise UsageError(f"{source} holds no {', '.join(LATENTS)} file and no photograph")
+    return found
+
+
+def read(file: Path, root: Path, codec: str | None, model: str | None, device: str) -> Iterator[Named]:
+    """(name, metadata, latent (C, H, W)) of all latents in a file; names are paths below root, without the suffix."""
+    name = (file.relative_to(root) if root.is_dir() else Path(file.name)).with_suffix("").as_posix()
+    metadata = _metadata(file.with_suffix(".json"))
+    try:
+        tensors = _tensors(file, codec, model, device)
+    except (OSError, ValueError, RuntimeError, EOFError) as error:
+        raise ImageError(f"cannot be read as {file.suffix[1:] or 'a latent'}: {str(error).splitlines()[0]}") from error
+    for key, tensor in tensors.items():
+        label = f"{name}/{key}" if key else name
+        if tensor.ndim == 4 and len(tensor) == 1:
+            yield label, metadata, tensor[0]
+        elif tensor.ndim == 4:
+            yield from ((f"{label}/{i}", metadata, latent) for i, latent in enumerate(tensor))
+        else:
+            yield label, metadata, tensor
+
+
+def _tensors(file: Path, codec: str | None, model: str | None, device: str) -> dict[str, Any]:
+    """Key -> tensor; the key is empty where the file holds one."""
+    suffix = file.suffix.lower()
+    if suffix == ".npy":
+        return {"": np.load(file, allow_pickle=False)}
+    if suffix == ".ltp":
+        from latentpress.codec import decode_latent
+
+        return {"": decode_latent(file.read_bytes())}
+    if suffix == ".safetensors":
+        try:
+            from safetensors.torch import load_file  # NumPy's loader does not know bfloat16
+        except ImportError:
+            from safetensors.numpy import load_file
+        return _single(dict(sorted(load_file(file).items())))
+    if suffix == ".pt":
+        import torch
+
+        loaded = torch.load(file, map_location="cpu", weights_only=True)
+        return _single(loaded if isinstance(loaded, dict) else {"": loaded})
+    if codec is None or codec == "builtin":
+        raise UsageError(f"{file}: a photograph becomes a latent with --codec sd15, sdxl, sd3 or flux1")
+    from latentpress.codec import encode_latent
+
+    return {"": encode_latent(file, codec=codec, model=model, device=device)}
+
+
+def _single(tensors: dict[str, Any]) -> dict[str, Any]:
+    wrong = [key for key, value in tensors.items() if not hasattr(value, "ndim")]
+    if wrong:
+        raise ImageError(f"its entry {wrong[0]!r} is no tensor")
+    return {"": next(iter(tensors.values()))} if len(tensors) == 1 else {str(k): v for k, v in tensors.items()}
+
+
+def _metadata(file: Path) -> dict[str, Any] | None:
+    """The JSON object in the file beside a latent, None where there is no file. ImageError where it is no JSON object."""
+    if not file.is_file():
+        return None
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise ImageError(f"{file.name} beside it is no JSON: {error}") from error
+    if not isinstance(found, dict):
+        raise ImageError(f"{file.name} beside it is no JSON object")
+    return found
+
+
+def targets(names: list[str], folder: Path, suffix: str) -> list[Path]:
+    """Where latents of these names go: below the folder, never outside of it; nameless ones by their number. UsageError for doubles."""
+    digits, found = len(str(max(len(names) - 1, 0))), []
+    for n, name in enumerate(names):
+        parts = [p for p in name.replace("\\", "/").replace("\0", "").replace(":", "_").split("/") if p not in ("", ".", "..")]
+        path = folder.joinpath(*parts) if parts else folder / f"{n:0{digits}}"
+        found.append(path.with_name(f"{path.name}.{suffix}"))
+    if len(set(found)) < len(found):
+        twice = next(f for f in found if found.count(f) > 1)
+        raise UsageError(f"two latents have the name of {twice}: read the file with latentpress.latents instead")
+    return found
+
+
+def write(latent: Any, metadata: dict[str, Any], file: Path, overwrite: bool) -> None:
+    """One latent into .npy (an array), .safetensors or .pt (a tensor), and its metadata, if any, into .json beside it."""
+    stream = io.BytesIO()
+    if file.suffix == ".npy":
+        np.save(stream, latent)
+    elif file.suffix == ".safetensors":
+        from safetensors.torch import save
+
+        stream.write(save({"latent": latent.contiguous()}))
+    else:
+        import torch
+
+        torch.save(latent, stream)
+    atomic_write(file, stream.getvalue(), overwrite=overwrite)
+    if metadata:
+        text = json.dumps(metadata, ensure_ascii=False, indent=1)
+        atomic_write(file.with_name(file.stem + ".json"), text.encode("utf-8", "backslashreplace"), overwrite=overwrite)

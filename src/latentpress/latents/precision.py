@@ -1,0 +1,117 @@
+"""How exact a latent must be, and the step that gets there: a bound on every error, an rmse, the .ltp quality, or every bit."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from latentpress.entropy.static import step_size
+from latentpress.errors import UsageError
+from latentpress.latents import lossless as exact
+from latentpress.latents import lossy
+from latentpress.latents.dtypes import LARGEST, RELATIVE, Array
+from latentpress.quantizer import check_quality
+
+LOSSLESS, PREDICTIVE = 1, 2          # ids of the methods; later priors get further ones
+SEARCH_STEPS = 6
+CLOSE = 0.985                        # an rmse this near below the wanted one needs no further step
+EXCEPTIONS_WORTH = 0.02              # of the numbers: beyond this share a finer step is tried
+
+
+@dataclass(frozen=True)
+class Precision:
+    """Exactly one of: max_error, the bound of |y_hat - y| for every number; rmse, of each latent; quality 0..100; lossless."""
+
+    max_error: float | None = None
+    rmse: float | None = None
+    quality: float | None = None
+    lossless: bool = False
+
+    def __post_init__(self) -> None:
+        given = [self.max_error is not None, self.rmse is not None, self.quality is not None, bool(self.lossless)]
+        if sum(given) != 1:
+            raise UsageError("say how exact the latents must be, in one way: max_error, rmse, quality or lossless")
+        for name, value in (("max_error", self.max_error), ("rmse", self.rmse)):
+            if value is not None and not (math.isfinite(value) and value > 0):
+                raise UsageError(f"{name} must be a positive number, not {value}; for no error at all ask for lossless")
+        if self.quality is not None:
+            check_quality(self.quality)
+
+
+def encode(y: Array, kind: int, precision: Precision, model: int) -> tuple[int, bytes]:
+    """A latent (C, H, W) -> (method, payload) that meets the precision. UsageError for NaN and infinity, unless lossless."""
+    if not precision.lossless:
+        if not np.isfinite(y).all():
+            raise UsageError("the latent holds NaN or infinity, which only lossless=True keeps")
+        payload = _lossy(y, kind, precision, model)
+        if payload is not None and len(payload) < y.size:  # above 8 bits a number see what all bits cost
+            return PREDICTIVE, payload
+        whole = exact.encode(y, kind)
+        return (PREDICTIVE, payload) if payload is not None and len(payload) <= len(whole) else (LOSSLESS, whole)
+    return LOSSLESS, exact.encode(y, kind)
+
+
+def _lossy(y: Array, kind: int, precision: Precision, model: int) -> bytes | None:
+    if precision.max_error is not None:
+        return _bounded(y, kind, precision.max_error, model)
+    if precision.rmse is not None:
+        return _to_rmse(y, kind, precision.rmse, model)
+    assert precision.quality is not None
+    step = _step(step_size(precision.quality))
+    return None if step is None else lossy.encode(y, kind, step, loose(y, kind, step), model).payload
+
+
+def _bounded(y: Array, kind: int, max_error: float, model: int) -> bytes | None:
+    """Half a step is the bound; where rounding to the kind adds so much that many numbers miss it, a finer step."""
+    best: bytes | None = None
+    for part in (1.0, 0.5):
+        step = _step(2 * max_error * (1 - 2.0**-20) * part)
+        if step is None:
+            return best
+        coded = lossy.encode(y, kind, step, max_error, model)
+        if best is None or len(coded.payload) < len(best):
+            best = coded.payload
+        if coded.exceptions <= EXCEPTIONS_WORTH * y.size:
+            return best
+    return best
+
+
+def _to_rmse(y: Array, kind: int, rmse: float, model: int) -> bytes | None:
+    """A uniform error of rmse has step rmse x sqrt(12); where the step is coarse beside the latent the error is less, and it may grow."""
+    wanted, best = rmse * math.sqrt(12), None
+    low, high = 0.0, math.inf
+    for _ in range(SEARCH_STEPS):
+        step = _step(wanted)
+        if step is None:
+            return best
+        payload, y_hat, _ = lossy.encode(y, kind, step, loose(y, kind, step), model)
+        reached = float(np.sqrt(np.square(_error(y, y_hat) / rmse).mean()))
+        if reached <= 1:
+            if best is None or len(payload) < len(best):
+                best = payload
+            low = max(low, wanted)
+            if reached > CLOSE or reached == 0:
+                return best
+        else:
+            high = min(high, wanted)
+        guess = wanted * 0.996 / reached if 0.5 < reached < 2 else wanted * (2 if reached < 1 else 0.5)
+        wanted = guess if low < guess < high else (low + high) / 2 if math.isfinite(high) else 2 * low
+    return best
+
+
+def _step(wanted: float) -> np.float32 | None:
+    """The greatest float32 that is at most wanted; None where there is none above 0."""
+    step = np.float32(min(wanted, LARGEST[0] / 4))
+    if float(step) > wanted:
+        step = np.nextafter(step, np.float32(0))
+    return step if step > 0 else None
+
+
+def loose(y: Array, kind: int, step: np.float32) -> Array:
+    """The bound where none was asked for: only what no symbol reached is kept exactly. (C, H, W) float64."""
+    return float(step) + np.abs(y.astype(np.float64)) * RELATIVE[kind]
+
+
+def _error(y: Array, y_hat: Array) -> Array:
+    """|y_hat - y| in float64."""
+    return np.abs(y_hat.astype(np.float64) - y.astype(np.float64))

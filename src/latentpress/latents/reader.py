@@ -1,0 +1,106 @@
+"""Read a .ltps file: any latent without the others."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from threading import Lock
+from types import TracebackType
+from typing import Any
+
+import google_crc32c
+
+from latentpress.errors import FormatError, ImageError
+from latentpress.latents import record, store
+from latentpress.latents.dtypes import to_torch
+from latentpress.latents.record import Info
+
+
+class Reader:
+    """The latents of a file, as a sequence: `reader[n]` is (C, H, W), float32 or float16 as it was saved (bfloat16 shows as float32).
+
+    file: a path. torch: tensors instead of NumPy arrays, without a copy but for bfloat16. The index is checked when the file is opened,
+    a latent's checksum when it is read: FormatError where they do not match. It may be pickled, and is opened again when first used.
+    """
+
+    def __init__(self, file: str | os.PathLike[str], *, torch: bool = False) -> None:
+        self.file, self.torch = os.fspath(file), torch
+        self._open()
+
+    def _open(self) -> None:
+        try:
+            self._stream = open(self.file, "rb", buffering=0)  # noqa: SIM115  closed by close()
+        except OSError as error:
+            raise ImageError(f"{self.file}: {error.strerror or error}") from error
+        try:
+            self._index = store.read_index(self._stream, os.fstat(self._stream.fileno()).st_size)
+        except FormatError as error:
+            self._stream.close()
+            raise type(error)(f"{self.file}: {error}") from error
+        self._process, self._lock = os.getpid(), Lock()
+
+    @property
+    def space(self) -> str:
+        """sd15, sdxl, sd3, flux1 or raw."""
+        return store.space_name(self._index.space)
+
+    def __len__(self) -> int:
+        return len(self._index.rows)
+
+    def __getitem__(self, n: int) -> Any:
+        return self.read(n)[0]
+
+    def __iter__(self) -> Iterator[Any]:
+        return (self[n] for n in range(len(self)))
+
+    def read(self, n: int) -> tuple[Any, Info]:
+        """(latent n, its name, metadata and more); negative n count from the end. IndexError beyond the file."""
+        array, kind, info = self._named(n, lambda data: record.unpack(data, self._index.space))
+        return (to_torch(array, kind) if self.torch else array), info
+
+    def info(self, n: int) -> Info:
+        """What latent n says of itself, its numbers not decoded."""
+        found: Info = self._named(n, record.unpack_head)[2]
+        return found
+
+    def names(self) -> list[str]:
+        """The names of all latents, in file order; reads all records."""
+        return [self.info(n).name for n in range(len(self))]
+
+    def close(self) -> None:
+        """Close the file."""
+        self._stream.close()
+
+    def __enter__(self) -> Reader:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        if hasattr(self, "_stream"):
+            self._stream.close()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"file": self.file, "torch": self.torch}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(state["file"], torch=state["torch"])  # type: ignore[misc]
+
+    def _named(self, n: int, work: Any) -> Any:
+        """work(the bytes of record n), errors with the file's name."""
+        if not -len(self) <= n < len(self):
+            raise IndexError(f"{self.file} holds {len(self)} latents; there is no number {n}")
+        if os.getpid() != self._process:  # forked: a descriptor shared with the parent would share its position
+            self._open()
+        n %= len(self)
+        start, size = self._index.span(n)
+        with self._lock:
+            self._stream.seek(start)
+            data = self._stream.read(size)
+        try:
+            if google_crc32c.value(data) != int(self._index.rows["crc"][n]):
+                raise FormatError("it is damaged: its checksum does not match")
+            return work(data)
+        except FormatError as error:
+            raise type(error)(f"{self.file}, latent {n}: {error}") from error

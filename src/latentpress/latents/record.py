@@ -1,0 +1,101 @@
+"""One latent <-> one record of the file.
+
+    method | kind of numbers | C, H, W | length of the name, name | length of the metadata, metadata | payload
+
+C, H, W and lengths are LEB128, the name is UTF-8, the metadata a JSON object (empty: none; spaces may end it).
+"""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from latentpress.container import read_varint, write_varint
+from latentpress.errors import FormatError, UsageError
+from latentpress.latents import lossless, lossy
+from latentpress.latents.dtypes import NAMES, Array
+from latentpress.latents.precision import LOSSLESS, PREDICTIVE, Precision, encode
+from latentpress.latents.store import RAW
+
+METHODS = {LOSSLESS: "lossless", PREDICTIVE: "predictive"}
+CHANNELS = {16: 4, 17: 4, 18: 16, 19: 16}  # of the named spaces
+MAX_VALUES_PER_BYTE = 1 << 12  # a record is at least this full, so that its size bounds what reading it takes
+MAX_SIDE, MAX_TEXT = 1 << 16, 1 << 24
+Shape = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class Info:
+    """What a record says before its numbers are decoded. shape: (C, H, W). dtype: float32, float16 or bfloat16. size: bytes."""
+
+    method: str
+    dtype: str
+    shape: Shape
+    name: str
+    metadata: dict[str, Any]
+    size: int
+
+
+def pack(y: Array, kind: int, space: int, precision: Precision, name: str, metadata: dict[str, Any] | None) -> bytes:
+    """A latent (C, H, W) of a kind of numbers -> its record. UsageError where its shape does not fit the space or the format."""
+    check_shape(y.shape, space)
+    candidates = (space,) if space != RAW else (lossy.GENERIC, lossy.NONE)
+    method, payload = min((encode(y, kind, precision, model) for model in candidates), key=lambda found: len(found[1]))
+    text, label = name.encode(), b""
+    if metadata:
+        try:
+            label = json.dumps(metadata, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+        except (TypeError, ValueError) as error:
+            raise UsageError(f"the metadata of a latent must be what JSON can say: {error}") from error
+    if max(len(text), len(label)) > MAX_TEXT:
+        raise UsageError(f"the name and the metadata of a latent must be at most {MAX_TEXT} bytes each")
+    head = bytes([method, kind]) + b"".join(write_varint(n) for n in y.shape) + write_varint(len(text)) + text
+    lacking = -(-y.size // MAX_VALUES_PER_BYTE) - len(head) - len(label) - len(payload)
+    if lacking > 0:
+        label = (label or b"{}") + b" " * lacking
+    return head + write_varint(len(label)) + label + payload
+
+
+def unpack_head(record: bytes) -> tuple[int, int, Info, int]:
+    """(method, kind, what it says, where the payload begins); FormatError where the head is damaged or promises too much."""
+    if len(record) < 2 or record[0] not in METHODS or record[1] not in NAMES:
+        raise FormatError("the latent is coded in a way that this version of latentpress does not know")
+    sides, position = [], 2
+    for _ in range(3):
+        side, position = read_varint(record, position)
+        sides.append(side)
+    c, h, w = sides
+    if not (0 < c <= MAX_SIDE and 0 < h <= MAX_SIDE and 0 < w <= MAX_SIDE) or c * h * w > MAX_VALUES_PER_BYTE * len(record):
+        raise FormatError(f"the latent promises {c} x {h} x {w} numbers, which its {len(record)} bytes cannot hold")
+    texts = []
+    for _ in range(2):
+        size, position = read_varint(record, position)
+        if size > len(record) - position:
+            raise FormatError("the latent is cut off")
+        texts.append(record[position : position + size])
+        position += size
+    try:
+        name, metadata = texts[0].decode(), json.loads(texts[1]) if texts[1] else {}
+    except (ValueError, RecursionError) as error:
+        raise FormatError("the name or the metadata of a latent is damaged") from error
+    if not isinstance(metadata, dict):
+        raise FormatError("the metadata of a latent is no JSON object")
+    return record[0], record[1], Info(METHODS[record[0]], NAMES[record[1]], (c, h, w), name, metadata, len(record)), position
+
+
+def unpack(record: bytes, space: int) -> tuple[Array, int, Info]:
+    """The record -> (latent (C, H, W) float32 or float16, kind, what it says). FormatError where it is damaged."""
+    method, kind, info, position = unpack_head(record)
+    if space != RAW and info.shape[0] != CHANNELS[space]:
+        raise FormatError(f"the latent has {info.shape[0]} channels, those of its space {CHANNELS[space]}")
+    payload, (c, h, w) = record[position:], info.shape
+    if method == LOSSLESS:
+        return lossless.decode(payload, c * h * w, kind).reshape(c, h, w), kind, info
+    return lossy.decode(payload, info.shape, kind), kind, info
+
+
+def check_shape(shape: tuple[int, ...], space: int) -> None:
+    """UsageError unless (C, H, W) fits the format and the space."""
+    if len(shape) != 3 or not all(0 < n <= MAX_SIDE for n in shape) or shape[0] * shape[1] * shape[2] >= 1 << 31:
+        raise UsageError(f"a latent has the shape (C, H, W), each 1 to {MAX_SIDE}, not {shape}")
+    if space != RAW and shape[0] != CHANNELS[space]:
+        raise UsageError(f"latents of this space have {CHANNELS[space]} channels, not {shape[0]}: name another space, or raw")
