@@ -14,8 +14,9 @@ demo: $(VENV)/core  ## compress the sample photographs into demo/
 test: $(VENV)/test  ## install what the tests need, run them all
 	$(BIN)/python -m pytest $(PYTEST_OPTIONS)
 
-benchmark: $(VENV)/bench  ## Kodak with all installed codecs -> results/benchmark, docs/benchmark.md; goes on where it was stopped
-	$(BIN)/latentpress bench --dataset kodak --codecs all --points 6 -o results/benchmark
+benchmark: $(VENV)/bench  ## Kodak with six codecs -> results/benchmark, docs/benchmark.md; goes on where it was stopped
+	$(BIN)/latentpress bench --dataset kodak --codecs builtin,jpeg,webp,avif,jxl,png --points 6 \
+		--qualities builtin=0,15,30,45,60,75,90,100 --repeats 1 -o results/benchmark
 	$(BIN)/latentpress report results/benchmark -o docs/benchmark.md --overwrite
 	$(BIN)/latentpress report results/benchmark -o results/benchmark/report.html --overwrite
 
