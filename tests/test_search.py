@@ -65,7 +65,7 @@ def test_a_metric_is_reached_by_the_least_quality(photo: NDArray[np.uint8], anal
     value = analyzed.measure(analyzed.write(6000), metric)
     data = search.to_metric(analyzed, name, value)
     assert metric(photo, np.asarray(latentpress.decompress(data))) >= value
-    assert 59 <= read_header(data).quality <= 60.5  # between neighbouring qualities a metric may dip
+    assert 57 <= read_header(data).quality <= 60.5  # between neighbouring qualities a metric may dip
 
 
 def test_a_metric_that_falls_with_quality(analyzed: Analyzed) -> None:

@@ -26,7 +26,7 @@ from latentpress.transforms import load_transform
 from latentpress.transforms.spaces import space_of_codec
 
 TOP = 100 * QUALITY_UNIT             # the quality grid: hundredths, 0 to TOP
-SIZE_SLOPE = math.log(20) / TOP      # log bytes a grid step, about, until two probes tell
+SIZE_SLOPE = math.log(30) / TOP     # log bytes a grid step, about, until two probes tell
 SIZE_CLOSE = 0.001                   # a file within this share of a size target ends the search
 NEAR = 100                           # grid steps: a searched file this near a metric target is not corrected
 METRIC_CLOSE = 10                    # grid steps: a metric target is met by the least quality, to so many
