@@ -22,3 +22,12 @@ def photo() -> NDArray[np.uint8]:
 def small(photo: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """A corner of the photograph with odd sides, (75, 109, 3) uint8."""
     return photo[100:175, 150:259].copy()
+
+
+@pytest.fixture
+def originals(tmp_path: Path, photo: NDArray[np.uint8]) -> Path:
+    """A folder of two pictures of different sizes, a.png and b.png."""
+    (tmp_path / "in").mkdir()
+    for name, pixels in (("a", photo[:64, :80]), ("b", photo[70:147, 30:133])):
+        Image.fromarray(pixels).save(tmp_path / "in" / f"{name}.png")
+    return tmp_path / "in"

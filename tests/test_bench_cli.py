@@ -8,19 +8,10 @@ import sys
 import time
 
 import pytest
-from PIL import Image
 
 from latentpress.bench.rows import read_run
 
 BENCH = [sys.executable, "-m", "latentpress", "bench"]
-
-
-@pytest.fixture
-def originals(tmp_path, photo):
-    (tmp_path / "in").mkdir()
-    for name, pixels in (("a", photo[:64, :80]), ("b", photo[70:147, 30:133])):
-        Image.fromarray(pixels).save(tmp_path / "in" / f"{name}.png")
-    return tmp_path / "in"
 
 
 def bench(*words, cwd):

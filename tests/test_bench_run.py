@@ -20,15 +20,6 @@ METRICS_HERE = ["mse", "psnr", "ssim"]
 MEMORY = {"idle_mb": 1.0, "peak_encode_mb": 2.0, "peak_decode_mb": 3.0, "load_s": 0.5}
 
 
-@pytest.fixture
-def originals(tmp_path, photo):
-    """A folder of two pictures of different sizes."""
-    (tmp_path / "in").mkdir()
-    for name, pixels in (("a", photo[:64, :80]), ("b", photo[70:147, 30:133])):
-        Image.fromarray(pixels).save(tmp_path / "in" / f"{name}.png")
-    return tmp_path / "in"
-
-
 @pytest.fixture(autouse=True)
 def no_memory_probe(monkeypatch):
     monkeypatch.setattr(work, "measure_memory", lambda codec, picture, quality: dict(MEMORY))

@@ -9,11 +9,12 @@ Everything that decides a probability is a function of integers only: z and the 
 `integer.py` turns the `Int*` layers below into integer tensors; the layers here imitate that arithmetic.
 """
 import math
-from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from latentpress.refine.rate import LowerBound
 
 M, Z, FEATURES, HIDDEN = 192, 64, 128, 192  # channels: latent, hyper latent, hyper features, context
 LEVELS = 7                                  # anchor levels of the quality knob; between them all is interpolated
@@ -139,20 +140,6 @@ def interpolate(table: Tensor, level: Tensor) -> Tensor:
     i = level.floor().clamp(max=LEVELS - 2).long()
     f = (level - i)[:, None]
     return table[i] * (1 - f) + table[i + 1] * f
-
-
-class LowerBound(torch.autograd.Function):
-    """max(x, 0) whose gradient also passes where it would lift x to the bound: a scale at the bound can come back."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor) -> Tensor:
-        ctx.save_for_backward(x)
-        return x.clamp_min(0)
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> Tensor:
-        x, = ctx.saved_tensors
-        return grad * ((x >= 0) | (grad < 0))
 
 
 def table_sigma(log_sigma: Tensor, hard: bool) -> Tensor:

@@ -57,7 +57,7 @@ def compress(
     transform = load_transform(space, model, device)
     y = transform.analyze(picture)
     coder = encoder(picture, transform, quality, effort, optimize_for, progress)
-    return write(picture, space, transform.model_hash, y, quality, side_chunks(picture), coder)
+    return write(picture, transform, y, quality, side_chunks(picture), coder)
 
 
 def encoder(
@@ -77,17 +77,11 @@ def latent_type(space: Space) -> int:
 
 
 def write(
-    picture: Picture,
-    space: Space,
-    model_hash: bytes,
-    y: Iterable[NDArray[np.float32]],
-    quality: float,
-    side: dict[int, bytes],
-    coder: Encoder,
+    picture: Picture, transform: Transform, y: Iterable[NDArray[np.float32]], quality: float, side: dict[int, bytes], coder: Encoder
 ) -> bytes:
     """Stages 3 to 5: a picture's latent, in strips (C, r, w), at a quality, with its side chunks -> the bytes of an .ltp file."""
-    chunks = {latent_type(space): coder.encode(y)} | side
-    return container.pack(space, model_hash, picture.width, picture.height, quality, chunks)
+    chunks = {latent_type(transform.space): coder.encode(y)} | side
+    return container.pack(transform.space, transform.model_hash, picture.width, picture.height, quality, chunks)
 
 
 def side_chunks(picture: Picture) -> dict[int, bytes]:

@@ -74,7 +74,7 @@ class Analyzed:
     def _write(self, step: int, effort: int) -> bytes:
         quality = step / QUALITY_UNIT
         coder = pipeline.encoder(self.picture, self.transform, quality, effort, self.optimize_for, self.progress)
-        return pipeline.write(self.picture, self.space, self.transform.model_hash, iter(self.strips), quality, self.side, coder)
+        return pipeline.write(self.picture, self.transform, iter(self.strips), quality, self.side, coder)
 
     def measure(self, data: bytes, metric: Callable[..., float]) -> float:
         """A metric between the picture and what the file decodes to, in RGB."""

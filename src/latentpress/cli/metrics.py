@@ -1,11 +1,11 @@
 """`latentpress metrics`: every metric, its unit and direction, whether its weights are here and from where; fetch them."""
 
-import json
 import math
-import sys
 from typing import Annotated, Any
 
 import typer
+
+from latentpress.cli.listing import show
 
 metrics_app = typer.Typer()
 
@@ -21,19 +21,12 @@ def metrics(
     """
     if context.invoked_subcommand:
         return
-    rows = listing()
-    if as_json:
-        typer.echo(json.dumps(rows, indent=2))
-        return
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table("name", "metric", "unit", "range", "better", "status", box=None, pad_edge=False)
+    rows, lines = listing(), []
     for row in rows:
         low, high = ("∞" if end == "inf" else "-∞" if end == "-inf" else f"{end:g}" for end in row["range"])
         status = row["missing"] or ("ready" if not row["weights"] else f"ready, {', '.join(row['weights'])}")
-        table.add_row(row["name"], row["label"], row["unit"], f"{low} to {high}", row["direction"], status)
-    Console(width=None if sys.stdout.isatty() else 240, highlight=False).print(table)
+        lines.append((row["name"], row["label"], row["unit"], f"{low} to {high}", row["direction"], status))
+    show(rows, as_json, ("name", "metric", "unit", "range", "better", "status"), lines)
 
 
 def listing() -> list[dict[str, Any]]:

@@ -1,12 +1,12 @@
 """`latentpress models`: every latent space and its models, shipped, cached or at the hub; fetch and verify them."""
 
 import json
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from latentpress.cli.listing import show
 from latentpress.errors import UsageError, WeightsError
 
 BUILTIN = ("builtin", "lp1")
@@ -27,16 +27,8 @@ def models(
     if context.invoked_subcommand:
         return
     rows = listing()
-    if as_json:
-        typer.echo(json.dumps(rows, indent=2))
-        return
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table("space", "model", "kind", "status", "where", box=None, pad_edge=False)
-    for row in rows:
-        table.add_row(*(row[key] or "" for key in ("space", "name", "kind", "status", "where")))
-    Console(width=None if sys.stdout.isatty() else 240, highlight=False).print(table)
+    lines = [[row[key] or "" for key in ("space", "name", "kind", "status", "where")] for row in rows]
+    show(rows, as_json, ("space", "model", "kind", "status", "where"), lines)
 
 
 def listing() -> list[dict[str, str | None]]:

@@ -6,7 +6,9 @@ sums are integers below 2^24 held in float32: the same on every machine. The sta
 """
 
 from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import google_crc32c
 import numpy as np
@@ -30,7 +32,8 @@ CRC_BYTES = 4
 MIN_SEGMENT_BYTES = CRC_BYTES + 1
 
 
-class Gaussians(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Gaussians:
     """mu: float32, in steps. eighths: int64, scale index times 8, unclipped. Both (C, h, w)."""
 
     mu: Floats
@@ -38,6 +41,10 @@ class Gaussians(NamedTuple):
 
     def scale(self) -> NDArray[np.uint8]:
         """Scale index of each symbol: the number of its CDF table (family 0, gaussian)."""
+        return self._scale
+
+    @cached_property
+    def _scale(self) -> NDArray[np.uint8]:
         half = 1 << SCALE_UNIT_BITS - 1
         index: NDArray[np.uint8] = np.clip(self.eighths + half >> SCALE_UNIT_BITS, 0, tables.SCALES - 1).astype(np.uint8)
         return index
