@@ -58,7 +58,8 @@ def test_what_it_cannot_do_is_one_sentence(originals, tmp_path, words, match):
 def test_ctrl_c_leaves_finished_rows(originals, tmp_path):
     command = [*BENCH, "in", "--codecs", "jpeg", "--points", "80", "--metrics", "psnr,ssim", "--jobs", "2", "-o", "run"]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    with subprocess.Popen(command, cwd=tmp_path, start_new_session=True, **pipes) as process:
+    heard = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)  # a job in the background starts with SIGINT ignored
+    with subprocess.Popen(command, cwd=tmp_path, start_new_session=True, preexec_fn=heard, **pipes) as process:
         rows = tmp_path / "run" / "rows.csv"
         while process.poll() is None and not (rows.is_file() and rows.read_text().count("\n") > 4):
             time.sleep(0.05)
