@@ -118,7 +118,7 @@ def test_a_prior_belongs_to_a_space(files: dict[str, bytes], tmp_path: Path) -> 
     coded = learned.encode(smooth(4, 9, 7), 0, np.float32(0.2), 0.2, 16)
     assert coded is not None
     read_all(tmp_path / "a", ltps([head(3, 4, 9, 7) + coded.payload], 16))
-    for space, said in ((0, "no named space"), (17, "damaged"), (18, "channels")):
+    for space, said in ((0, "no named space"), (17, "coded latent"), (18, "channels")):
         with pytest.raises(FormatError, match=said):
             read_all(tmp_path / "a", ltps([head(3, 4, 9, 7) + coded.payload], space))
     with Reader(write(tmp_path / "b", files["learned"])) as reader:
