@@ -9,7 +9,8 @@ from PIL import Image
 import latentpress
 from latentpress import container
 from latentpress.codec import decode_latent
-from latentpress.container import ALPHA, FIXED, ICC, LAST, LATENT_STATIC, crc, pack, read_varint, unpack
+from latentpress.container import ALPHA, FIXED, ICC, LAST, LATENT_LATTICE, LATENT_STATIC, crc, pack, read_varint, unpack
+from latentpress.entropy.lattice_prior import LatticePrior
 from latentpress.entropy.static import StaticTables
 from latentpress.errors import FormatError
 from latentpress.transforms.spaces import SPACES, space_of_codec
@@ -40,7 +41,14 @@ def static_file() -> bytes:
     return pack(SD15, HASH, W, H, 60, {LATENT_STATIC: StaticTables(SD15, 60).encode([y]), ALPHA: b"\x80", ICC: b"icc"})
 
 
-FILES = {"lp1": lp1_file, "sd15": static_file}
+@cache
+def lattice_file() -> bytes:
+    """A file of a Stable Diffusion space under its learned prior."""
+    y = np.random.default_rng(0).normal(0, 1, (16, -(-H // 8), -(-W // 8))).astype(np.float32)
+    return pack(FLUX, HASH, W, H, 60, {LATENT_LATTICE: LatticePrior(FLUX, 60).encode([y]), ALPHA: b"\x80", ICC: b"icc"})
+
+
+FILES = {"lp1": lp1_file, "sd15": static_file, "flux1": lattice_file}
 
 
 def read(data: bytes) -> None:

@@ -22,6 +22,7 @@ from latentpress.container import (
     ALPHA,
     EXIF,
     ICC,
+    LATENT_LATTICE,
     LATENT_LEARNED,
     LATENT_STATIC,
     XMP,
@@ -191,16 +192,17 @@ print(json.dumps([result, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1
 def test_size_bombs_cost_little_time_and_memory(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     model_hash = bytes.fromhex(container.read_header(lp1_file()).model_hash)
-    for space, kind in ((LP1, LATENT_LEARNED), (SD15, LATENT_STATIC), (FLUX, LATENT_STATIC)):
+    kinds = ((LP1, LATENT_LEARNED), (SD15, LATENT_STATIC), (FLUX, LATENT_STATIC), (SD15, LATENT_LATTICE), (FLUX, LATENT_LATTICE))
+    for space, kind in kinds:
         for size in (100, 10_000):
             payload = rng.integers(1, 256, size, np.uint8).tobytes()
             static = payload[:4] + bytes(3 * space.channels) + payload[4:]
             for width, height in ((65535, 65535), (31_600, 31_600), (65535, 1), (1, 65535)):
-                body = payload if space is LP1 else static
+                body = {LATENT_LEARNED: payload, LATENT_STATIC: static, LATENT_LATTICE: b"\1\0\x08" + payload}[kind]
                 if size == 10_000 and space is not LP1 and width == height == 31_600:
                     continue  # a picture that could be: a gigapixel may cost what a gigapixel costs
                 data = pack(space, model_hash, width, height, 50, {kind: body})
-                (tmp_path / f"{space.name}-{size}-{width}-{height}.ltp").write_bytes(data)
+                (tmp_path / f"{space.name}-{kind}-{size}-{width}-{height}.ltp").write_bytes(data)
     run = subprocess.run([sys.executable, "-c", BOMB_READER, str(tmp_path)], capture_output=True, text=True, timeout=300, check=True)
     seconds, megabytes = json.loads(run.stdout)
     assert seconds.keys() == {p.name for p in tmp_path.iterdir()}
@@ -229,7 +231,7 @@ def mutated(data: bytes, mutations: list[tuple[int, str, int]]) -> bytes:
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize(("name", "examples"), [("lp1", 80), ("sd15", 150)])
+@pytest.mark.parametrize(("name", "examples"), [("lp1", 80), ("sd15", 150), ("flux1", 100)])
 def test_fuzz(name: str, examples: int) -> None:
     data = FILES[name]()
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
-from latentpress.latents import lossless, lossy, predictive, record
+from latentpress.latents import learned, lossless, lossy, predictive, record
 from latentpress.latents.dtypes import BFLOAT16, FLOAT16, FLOAT32, round_to
 from latentpress.latents.precision import Precision
 
@@ -36,9 +36,9 @@ def kinds_and_values(finite: bool) -> st.SearchStrategy[tuple[int, NDArray[Any]]
     return st.sampled_from(sorted(TYPES)).flatmap(lambda k: st.tuples(st.just(k), values(k, finite)))
 
 
-def there_and_back(y: NDArray[Any], kind: int, precision: Precision) -> NDArray[Any]:
-    body = record.pack(y, kind, 0, precision, "", None)
-    y_hat, kind_back, _ = record.unpack(body, 0)
+def there_and_back(y: NDArray[Any], kind: int, precision: Precision, space: int = 0) -> NDArray[Any]:
+    body = record.pack(y, kind, space, precision, "", None)
+    y_hat, kind_back, _ = record.unpack(body, space)
     assert kind_back == kind
     assert y_hat.dtype == y.dtype
     assert y_hat.shape == y.shape
@@ -68,6 +68,24 @@ def test_rmse_is_met_from_below(drawn: tuple[int, NDArray[Any]], rmse: float) ->
 def test_quality_takes_any_finite_latent(drawn: tuple[int, NDArray[Any]], quality: float) -> None:
     kind, y = drawn
     assert np.isfinite(there_and_back(y, kind, Precision(quality=quality))).all()
+
+
+SIDES = st.tuples(st.just(4), st.integers(1, 7), st.integers(1, 7))
+TAME, WILD = st.floats(-4, 4, width=32), st.floats(width=32, allow_nan=False, allow_infinity=False)
+LATENTS = hnp.arrays(np.float32, SIDES, elements=TAME, fill=WILD) | hnp.arrays(np.float32, SIDES, elements=WILD, fill=TAME)
+
+
+@settings(max_examples=25, deadline=None)
+@given(LATENTS, st.floats(0.008, 2))
+def test_the_lattice_prior_keeps_the_same_promises(y: NDArray[Any], error: float) -> None:
+    y_hat = there_and_back(y, FLOAT32, Precision(max_error=error), 16)
+    assert (np.abs(y_hat.astype(np.float64) - y) <= error).all()
+    y_hat = there_and_back(y, FLOAT32, Precision(rmse=error), 16)
+    assert math.sqrt(np.square((y_hat.astype(np.float64) - y) / error).mean()) <= 1 + 1e-12
+    coded = learned.encode(y, FLOAT32, np.float32(error), error / 2, 16)
+    if coded is not None:
+        assert np.array_equal(learned.decode(coded.payload, y.shape, FLOAT32, 16), coded.y_hat)
+        assert (np.abs(coded.y_hat.astype(np.float64) - y) <= error / 2).all()
 
 
 @settings(max_examples=80, deadline=None)

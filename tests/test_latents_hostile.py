@@ -10,7 +10,7 @@ import pytest
 from latent_files import ltps, smooth
 from latentpress.container import write_varint
 from latentpress.errors import FormatError, SpaceError, VersionError
-from latentpress.latents import Reader, lossy, predictive, save, store
+from latentpress.latents import Reader, learned, lossy, precision, predictive, save, store
 from latentpress.latents.record import MAX_VALUES_PER_BYTE
 
 
@@ -20,7 +20,10 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     folder, y = tmp_path_factory.mktemp("files"), smooth(4, 9, 7)
     outlier = y.copy()
     outlier[0, 0, 0] = 1e9
-    save([y, outlier], folder / "predictive", space="sd15", max_error=0.1, names=["a", "b"], metadata=[{"x": 1}, {}])
+    save([y, outlier], folder / "predictive", max_error=0.1, names=["a", "b"], metadata=[{"x": 1}, {}])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(precision, "_usual_bits", lambda *_: np.inf)  # the prior is taken for a latent that is none
+        save([y, outlier], folder / "learned", space="sd15", max_error=0.1, names=["a", "b"], metadata=[{"x": 1}, {}])
     save([y], folder / "lossless", lossless=True)
     return {p.name: p.read_bytes() for p in folder.iterdir()}
 
@@ -32,14 +35,14 @@ def read_all(file: Path, data: bytes) -> None:
             reader.read(n)
 
 
-@pytest.mark.parametrize("name", ["predictive", "lossless"])
+@pytest.mark.parametrize("name", ["predictive", "learned", "lossless"])
 def test_every_prefix(files: dict[str, bytes], tmp_path: Path, name: str) -> None:
     for length in range(len(files[name])):
         with pytest.raises(FormatError):
             read_all(tmp_path / "a", files[name][:length])
 
 
-@pytest.mark.parametrize("name", ["predictive", "lossless"])
+@pytest.mark.parametrize("name", ["predictive", "learned", "lossless"])
 def test_every_byte_flipped(files: dict[str, bytes], tmp_path: Path, name: str) -> None:
     for i in range(len(files[name])):
         data = bytearray(files[name])
@@ -53,7 +56,7 @@ def test_bytes_behind_the_end(files: dict[str, bytes], tmp_path: Path) -> None:
         read_all(tmp_path / "a", files["lossless"] + b"\0")
 
 
-@pytest.mark.parametrize("name", ["predictive", "lossless"])
+@pytest.mark.parametrize("name", ["predictive", "learned", "lossless"])
 def test_records_flipped_under_right_checksums(files: dict[str, bytes], tmp_path: Path, name: str) -> None:
     """Nothing but FormatError leaves the reader, whatever a record says; a flip that decodes gives a latent of bounded size."""
     (tmp_path / "good").write_bytes(files[name])
@@ -81,7 +84,7 @@ def head(method: int, c: int, h: int, w: int) -> bytes:
 
 
 def test_a_promise_beyond_the_bytes_is_refused(tmp_path: Path) -> None:
-    for method in (1, 2):
+    for method in (1, 2, 3):
         body = head(method, 60000, 60000, 60000) + bytes(100)
         with pytest.raises(FormatError, match="promises"):
             read_all(tmp_path / "a", ltps([body]))
@@ -109,6 +112,22 @@ def test_a_zlib_bomb_is_not_inflated(tmp_path: Path) -> None:
 def payload(model: int = 1, level: int = 0, step: float = 0.5, exceptions: bytes = b"\0") -> bytes:
     bases, stream = predictive.encode(np.zeros((2, 8, 8), np.int32), 1)
     return struct.pack("<BBfI", model, level, step, 0) + b"\0\0" + exceptions + bases + stream
+
+
+def test_a_prior_belongs_to_a_space(files: dict[str, bytes], tmp_path: Path) -> None:
+    coded = learned.encode(smooth(4, 9, 7), 0, np.float32(0.2), 0.2, 16)
+    assert coded is not None
+    read_all(tmp_path / "a", ltps([head(3, 4, 9, 7) + coded.payload], 16))
+    for space, said in ((0, "no named space"), (17, "damaged"), (18, "channels")):
+        with pytest.raises(FormatError, match=said):
+            read_all(tmp_path / "a", ltps([head(3, 4, 9, 7) + coded.payload], space))
+    with Reader(write(tmp_path / "b", files["learned"])) as reader:
+        assert reader.info(0).method == "learned"
+
+
+def write(file: Path, data: bytes) -> Path:
+    file.write_bytes(data)
+    return file
 
 
 @pytest.mark.parametrize(

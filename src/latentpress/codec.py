@@ -16,8 +16,8 @@ from PIL import Image
 
 from latentpress import container
 from latentpress.alpha import decode_alpha, encode_alpha
-from latentpress.container import ALPHA, EXIF, GREY, ICC, LATENT_LEARNED, LATENT_STATIC, LATENT_TYPES, XMP, Header
-from latentpress.entropy import Encoder, open_coder
+from latentpress.container import ALPHA, EXIF, GREY, ICC, LATENT_LEARNED, LATENT_TYPES, XMP, Header
+from latentpress.entropy import Encoder, open_coder, open_encoder
 from latentpress.errors import FormatError, WeightsError
 from latentpress.image import MAX_PIXELS, Picture, assemble, read_picture
 from latentpress.quantizer import check_quality
@@ -68,19 +68,15 @@ def encoder(
         from latentpress.refine import open_search
 
         return open_search(picture, transform, quality, effort, optimize_for, progress)
-    return open_coder(transform.space, latent_type(transform.space), quality)
-
-
-def latent_type(space: Space) -> int:
-    """The type of the latent chunk of a space."""
-    return LATENT_LEARNED if space.name == "lp1" else LATENT_STATIC
+    return open_encoder(transform.space, quality)
 
 
 def write(
     picture: Picture, transform: Transform, y: Iterable[NDArray[np.float32]], quality: float, side: dict[int, bytes], coder: Encoder
 ) -> bytes:
     """Stages 3 to 5: a picture's latent, in strips (C, r, w), at a quality, with its side chunks -> the bytes of an .ltp file."""
-    chunks = {latent_type(transform.space): coder.encode(y)} | side
+    body = coder.encode(y)
+    chunks = {coder.chunk_type: body} | side
     return container.pack(transform.space, transform.model_hash, picture.width, picture.height, quality, chunks)
 
 

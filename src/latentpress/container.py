@@ -21,11 +21,11 @@ MAX_CHUNKS = 16
 MAX_CHUNK_BYTES = 1 << 31
 QUALITY_UNIT = 100  # steps of the quality field in one unit of quality
 
-LATENT_STATIC, LATENT_LEARNED = 0x01, 0x02  # how the latent is coded; later priors get further ids
+LATENT_STATIC, LATENT_LEARNED, LATENT_LATTICE = 0x01, 0x02, 0x03  # how the latent is coded; later priors get further ids
 ALPHA, GREY = 0x08, 0x09
 ICC, EXIF, XMP = SKIPPABLE | 0x01, SKIPPABLE | 0x02, SKIPPABLE | 0x03
-CHUNK_NAMES = {LATENT_STATIC: "latent", LATENT_LEARNED: "latent", ALPHA: "alpha", GREY: "grey", ICC: "icc", EXIF: "exif", XMP: "xmp"}
-LATENT_TYPES = (LATENT_STATIC, LATENT_LEARNED)
+LATENT_TYPES = (LATENT_STATIC, LATENT_LEARNED, LATENT_LATTICE)
+CHUNK_NAMES = dict.fromkeys(LATENT_TYPES, "latent") | {ALPHA: "alpha", GREY: "grey", ICC: "icc", EXIF: "exif", XMP: "xmp"}
 
 
 @dataclass(frozen=True)

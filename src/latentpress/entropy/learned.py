@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentpress import models
-from latentpress.container import read_varint, write_varint
+from latentpress.container import LATENT_LEARNED, read_varint, write_varint
 from latentpress.entropy import rans, tables
 from latentpress.errors import FormatError
 from latentpress.quantizer import check_finite, dequantize, interpolate, quantize
@@ -56,6 +56,8 @@ class Gaussians:
 
 class LearnedPrior:
     """Coder of one quality. `encode` takes strips of y (C, r, w) float32, `decode` gives strips of y_hat."""
+
+    chunk_type = LATENT_LEARNED
 
     def __init__(self, space: str, quality: float) -> None:
         self.space, self.frugal = space, False

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from latentpress.container import LATENT_STATIC
 from latentpress.entropy import rans, tables
 from latentpress.entropy.learned import CRC_BYTES, symbols_crc
 from latentpress.errors import FormatError, ImageError
@@ -29,6 +30,8 @@ def step_size(quality: float) -> float:
 
 class StaticTables:
     """Coder of one space and quality."""
+
+    chunk_type = LATENT_STATIC
 
     def __init__(self, space: Space, quality: float) -> None:
         self.channels = space.channels

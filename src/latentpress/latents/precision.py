@@ -1,21 +1,25 @@
 """How exact a latent must be, and the step that gets there: a bound on every error, an rmse, the .ltp quality, or every bit."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 
 from latentpress.entropy.static import step_size
 from latentpress.errors import UsageError
+from latentpress.latents import learned, lossy
 from latentpress.latents import lossless as exact
-from latentpress.latents import lossy
 from latentpress.latents.dtypes import LARGEST, RELATIVE, Array
 from latentpress.quantizer import check_quality
 
-LOSSLESS, PREDICTIVE = 1, 2          # ids of the methods; later priors get further ones
+LOSSLESS, PREDICTIVE, LEARNED = 1, 2, 3  # ids of the methods; later ones get further ids
+FIRST_SPACE = 16                     # ids of models from here on are those of named spaces
 SEARCH_STEPS = 6
 CLOSE = 0.985                        # an rmse this near below the wanted one needs no further step
 EXCEPTIONS_WORTH = 0.02              # of the numbers: beyond this share a finer step is tried
+Code: TypeAlias = Callable[[np.float32, "Array | float"], "lossy.Lossy | None"]  # (step, bound) -> what it makes of a latent
 
 
 @dataclass(frozen=True)
@@ -39,36 +43,62 @@ class Precision:
 
 
 def encode(y: Array, kind: int, precision: Precision, model: int) -> tuple[int, bytes]:
-    """A latent (C, H, W) -> (method, payload) that meets the precision. UsageError for NaN and infinity, unless lossless."""
+    """A latent (C, H, W) -> (method, payload) that meets the precision. UsageError for NaN and infinity, unless lossless.
+
+    model: of predictor.MODELS; that of a named space stands for its lattice prior, too.
+    """
     if not precision.lossless:
         if not np.isfinite(y).all():
             raise UsageError("the latent holds NaN or infinity, which only lossless=True keeps")
-        payload = _lossy(y, kind, precision, model)
-        if payload is not None and len(payload) < y.size:  # above 8 bits a number see what all bits cost
-            return PREDICTIVE, payload
+        found = _best_lossy(y, kind, precision, model)
+        if found is not None and len(found[1]) < y.size:  # above 8 bits a number see what all bits cost
+            return found
         whole = exact.encode(y, kind)
-        return (PREDICTIVE, payload) if payload is not None and len(payload) <= len(whole) else (LOSSLESS, whole)
+        return found if found is not None and len(found[1]) <= len(whole) else (LOSSLESS, whole)
     return LOSSLESS, exact.encode(y, kind)
 
 
-def _lossy(y: Array, kind: int, precision: Precision, model: int) -> bytes | None:
+def _best_lossy(y: Array, kind: int, precision: Precision, model: int) -> tuple[int, bytes] | None:
+    """The lattice prior where there is one; beside it the linear predictors, unless the prior does what it should."""
+    found = []
+    if model >= FIRST_SPACE:
+        payload = _lossy(y, kind, precision, lambda step, bound: learned.encode(y, kind, step, bound, model))
+        if payload is not None:
+            if 8 * len(payload) < y.size * _usual_bits(y, precision):
+                return LEARNED, payload
+            found.append((LEARNED, payload))
+    payload = _lossy(y, kind, precision, lambda step, bound: lossy.encode(y, kind, step, bound, model))
+    if payload is not None:
+        found.append((PREDICTIVE, payload))
+    return min(found, key=lambda f: len(f[1]), default=None)
+
+
+def _usual_bits(y: Array, precision: Precision) -> float:
+    """Bits a number of a Gaussian of the latent's deviation about the channels' means, at the step that the precision asks for."""
+    step = 2 * (precision.max_error or 0) or math.sqrt(12) * (precision.rmse or 0) or step_size(precision.quality or 0)
+    _, deviation = lossy.moments(y.astype(np.float64))
+    return math.log2(max(deviation, 1e-99) / step) + math.log2(math.sqrt(2 * math.pi * math.e))
+
+
+def _lossy(y: Array, kind: int, precision: Precision, code: Code) -> bytes | None:
     if precision.max_error is not None:
-        return _bounded(y, kind, precision.max_error, model)
+        return _bounded(y, precision.max_error, code)
     if precision.rmse is not None:
-        return _to_rmse(y, kind, precision.rmse, model)
+        return _to_rmse(y, precision.rmse, lambda step: loose(y, kind, step), code)
     assert precision.quality is not None
     step = _step(step_size(precision.quality))
-    return None if step is None else lossy.encode(y, kind, step, loose(y, kind, step), model).payload
+    coded = None if step is None else code(step, loose(y, kind, step))
+    return None if coded is None else coded.payload
 
 
-def _bounded(y: Array, kind: int, max_error: float, model: int) -> bytes | None:
+def _bounded(y: Array, max_error: float, code: Code) -> bytes | None:
     """Half a step is the bound; where rounding to the kind adds so much that many numbers miss it, a finer step."""
     best: bytes | None = None
     for part in (1.0, 0.5):
         step = _step(2 * max_error * (1 - 2.0**-20) * part)
-        if step is None:
+        coded = None if step is None else code(step, max_error)
+        if coded is None:
             return best
-        coded = lossy.encode(y, kind, step, max_error, model)
         if best is None or len(coded.payload) < len(best):
             best = coded.payload
         if coded.exceptions <= EXCEPTIONS_WORTH * y.size:
@@ -76,15 +106,16 @@ def _bounded(y: Array, kind: int, max_error: float, model: int) -> bytes | None:
     return best
 
 
-def _to_rmse(y: Array, kind: int, rmse: float, model: int) -> bytes | None:
+def _to_rmse(y: Array, rmse: float, bound: Callable[[np.float32], Array], code: Code) -> bytes | None:
     """A uniform error of rmse has step rmse x sqrt(12); where the step is coarse beside the latent the error is less, and it may grow."""
     wanted, best = rmse * math.sqrt(12), None
     low, high = 0.0, math.inf
     for _ in range(SEARCH_STEPS):
         step = _step(wanted)
-        if step is None:
+        coded = None if step is None else code(step, bound(step))
+        if coded is None:
             return best
-        payload, y_hat, _ = lossy.encode(y, kind, step, loose(y, kind, step), model)
+        payload, y_hat, _ = coded
         reached = float(np.sqrt(np.square(_error(y, y_hat) / rmse).mean()))
         if reached <= 1:
             if best is None or len(payload) < len(best):

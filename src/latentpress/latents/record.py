@@ -11,12 +11,12 @@ from typing import Any
 
 from latentpress.container import read_varint, write_varint
 from latentpress.errors import FormatError, UsageError
-from latentpress.latents import lossless, lossy
+from latentpress.latents import learned, lossless, lossy
 from latentpress.latents.dtypes import NAMES, Array
-from latentpress.latents.precision import LOSSLESS, PREDICTIVE, Precision, encode
+from latentpress.latents.precision import LEARNED, LOSSLESS, PREDICTIVE, Precision, encode
 from latentpress.latents.store import RAW
 
-METHODS = {LOSSLESS: "lossless", PREDICTIVE: "predictive"}
+METHODS = {LOSSLESS: "lossless", PREDICTIVE: "predictive", LEARNED: "learned"}
 CHANNELS = {16: 4, 17: 4, 18: 16, 19: 16}  # of the named spaces
 MAX_VALUES_PER_BYTE = 1 << 12  # a record is at least this full, so that its size bounds what reading it takes
 MAX_SIDE, MAX_TEXT = 1 << 16, 1 << 24
@@ -90,6 +90,10 @@ def unpack(record: bytes, space: int) -> tuple[Array, int, Info]:
     payload, (c, h, w) = record[position:], info.shape
     if method == LOSSLESS:
         return lossless.decode(payload, c * h * w, kind).reshape(c, h, w), kind, info
+    if method == LEARNED:
+        if space == RAW:
+            raise FormatError("a latent of no named space is coded under the prior of one")
+        return learned.decode(payload, info.shape, kind, space), kind, info
     return lossy.decode(payload, info.shape, kind), kind, info
 
 

@@ -1,6 +1,6 @@
 """Encoder-side latent search (efforts 7 to 9): the same bitstream, found by gradients through the decoder and the prior.
 
-plan.py says how long, loss.py what is minimised, descent.py how; learned.py searches in space lp1, static.py in the Stable
+plan.py says how long, loss.py what is minimised, descent.py how; learned.py searches in space lp1, lattice.py in the Stable
 Diffusion spaces. torch is imported only by a search. Yang, Bamler and Mandt 2020, arXiv:2006.04240.
 """
 
@@ -40,8 +40,8 @@ def open_search(
     aim, iterations = choose_aim(optimize_for)[0], ITERATIONS[effort]
     if isinstance(transform, BuiltinTransform):
         return LearnedSearch(picture, transform.space.name, quality, aim, iterations, progress)
-    from latentpress.refine.static import StaticSearch
+    from latentpress.refine.lattice import LatticeSearch
     from latentpress.transforms.stable_diffusion import StableDiffusionTransform
 
     assert isinstance(transform, StableDiffusionTransform)
-    return StaticSearch(picture, transform, quality, aim, iterations // 2, progress)  # these decoders cost several times as much
+    return LatticeSearch(picture, transform, quality, aim, iterations // 2, progress)  # these decoders cost several times as much

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from latentpress.container import LATENT_LEARNED
 from latentpress.entropy.learned import Z_MAX, LearnedPrior, join
 from latentpress.image import Picture
 from latentpress.quantizer import check_finite
@@ -26,6 +27,8 @@ HALO = 4  # latent positions around a segment whose pixels count too: nearly all
 
 class LearnedSearch:
     """A coder of one picture at one quality: `encode` as of LearnedPrior."""
+
+    chunk_type = LATENT_LEARNED
 
     def __init__(self, picture: Picture, space: str, quality: float, aim: str, iterations: int, progress: Progress | None) -> None:
         self.picture, self.iterations = picture, iterations

@@ -1,0 +1,234 @@
+"""Stage 4 of 5 for the Stable Diffusion spaces: a learned prior in many small passes, in exact integers, without side information.
+
+Each pass (lattices.py) codes one lattice of one channel; its network sees what is decoded so far and gives every position's mu and scale.
+Values are counted in fine units, 1/8192 of the latent's unit, from the channel's mean; S is the step in fine units:
+
+    symbol = round((y - mu) / S),   y_hat = mu + S x symbol              mu, S: integers
+    scale index = (eighths of the network) - (eighths of log S)
+
+One set of weights serves all steps: contexts and predictions are in the latent's unit, and the step enters as an integer.
+Body: the prior's number; S (u16); CRC-32C of the symbols; a byte a channel, the family of its tables and how much its scales are moved, for
+latents unlike those of training; then one rANS stream, pass by pass.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable, Iterator
+from functools import cache
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from latentpress.container import LATENT_LATTICE
+from latentpress.entropy import rans, tables
+from latentpress.entropy.lattice_network import CONDITION_MAX, channel_means, log_step, networks
+from latentpress.entropy.lattices import REACH, UNREST_SHIFTS, WINDOW, Pass, gather, passes
+from latentpress.entropy.learned import symbols_crc
+from latentpress.entropy.static import step_size
+from latentpress.errors import FormatError, ImageError, VersionError
+from latentpress.quantizer import SYMBOL_MAX, check_finite
+from latentpress.transforms.spaces import Space
+
+Ints = NDArray[np.int32]
+FINE = 8192               # fine units in the latent's unit
+MEAN_FINE = FINE // 16    # fine units in the unit of the channels' means
+MU_BITS = 3               # the networks' mu is this many bits coarser than fine units
+INPUT_BITS = 7            # their inputs this many
+VALUE_MAX, DISTANCE_MAX, UNREST_MAX = 511, 255, 511
+MIDDLE = 92               # added to the log step: steps of 0.05 to 1.5 lie about 0
+FINE_MAX = 1 << 30        # y_hat is clipped to it
+LEAST_STEP, GREATEST_STEP = 128, 32767
+BLOCK = 1 << 14           # positions a call of a network
+FAMILY_BITS = 2           # low bits of a channel's byte: one of the first four families of tables, those of zero skew
+MOVE_UNIT = 2             # eighths of a scale that a one in the other six bits, which are signed, moves a channel's scales
+MOVE_MAX = 24
+NUMBER = 1                # of the shipped weights; others get other numbers
+HEAD = struct.Struct("<BH4s")
+MAX_POSITIONS_PER_BYTE = 1 << 14
+COSTS_REACH = 250         # larger symbols weigh as this one where the encoder compares tables
+
+
+class Modelled(NamedTuple):
+    """symbols: int32. mu: int64, fine units from the channel's mean. eighths: int32, scale indices times 8, not clipped. All (C, h, w)."""
+
+    symbols: Ints
+    mu: NDArray[np.int64]
+    eighths: Ints
+
+
+class LatticePrior:
+    """Coder of one space and quality."""
+
+    chunk_type = LATENT_LATTICE
+
+    def __init__(self, space: Space, quality: float) -> None:
+        self.space, self.step = space, round(FINE * step_size(quality))
+        self.passes = passes(space.channels)
+        self.means = means(space)
+
+    @classmethod
+    def of_step(cls, space: Space, step: int) -> LatticePrior:
+        """The coder of a step in fine units, LEAST_STEP to GREATEST_STEP."""
+        prior = cls(space, 0)
+        prior.step = step
+        return prior
+
+    def encode(self, strips_of_y: Iterable[NDArray[np.float32]]) -> bytes:
+        """Strips of y (C, r, w) -> the latent chunk's body. ImageError where the format does not hold it."""
+        return self.pack(self.model(np.concatenate([check_finite(strip) for strip in strips_of_y], axis=1)))
+
+    def pack(self, modelled: Modelled) -> bytes:
+        """Stage 4 alone: what `model` found -> the body. ImageError where the format does not hold it."""
+        symbols, _, eighths = modelled
+        choices, coder = bytes(best_choice(*channel) for channel in zip(symbols, eighths, strict=True)), rans.new_coder()
+        for p in reversed(self.passes):
+            rans.push(coder, lattice(symbols[p.channel], p), table_numbers(lattice(eighths[p.channel], p), choices[p.channel]))
+        body = HEAD.pack(NUMBER, self.step, symbols_crc(symbols)) + choices + rans.to_bytes(coder)
+        if symbols[0].size > MAX_POSITIONS_PER_BYTE * len(body):
+            raise ImageError("a picture this large and this uniform is beyond the limits of the format")
+        return body
+
+    def model(self, y: NDArray[np.float32]) -> Modelled:
+        """Quantize y (C, h, w) in the closed loop that the decoder runs."""
+        target = y.astype(np.float64) * FINE - self.means
+        walk = Walk(self.space, self.step, *y.shape[1:])
+        found = Modelled(np.empty(y.shape, np.int32), np.empty(y.shape, np.int64), np.empty(y.shape, np.int32))
+        for i, p in enumerate(self.passes):
+            symbols, mu, eighths = (lattice(a[p.channel], p) for a in found)
+            if symbols.size:
+                mu[...], eighths[...] = walk.predict(i)
+                symbols[...] = np.clip(np.rint((lattice(target[p.channel], p) - mu) / self.step), -SYMBOL_MAX, SYMBOL_MAX)
+                walk.put(i, mu, symbols)
+        return found
+
+    def fine(self, modelled: Modelled) -> NDArray[np.int64]:
+        """What the decoder will have of it: y_hat in fine units, (C, h, w)."""
+        about = modelled.mu + modelled.symbols.astype(np.int64) * self.step
+        return np.clip(about, -FINE_MAX, FINE_MAX) + self.means
+
+    def decode(self, body: bytes, rows: int, columns: int) -> Iterator[NDArray[np.float32]]:
+        """The body -> y_hat (C, rows, columns), as one strip. FormatError where it is damaged, VersionError for a prior unknown here."""
+        yield (decode_fine(self.space, body, rows, columns) / FINE).astype(np.float32)
+
+
+def decode_fine(space: Space, body: bytes, rows: int, columns: int) -> NDArray[np.int64]:
+    """The body, which names its step -> y_hat in fine units, (C, rows, columns). Errors as of `decode`."""
+    start = HEAD.size + space.channels
+    if len(body) < start or rows * columns > MAX_POSITIONS_PER_BYTE * len(body):
+        raise FormatError("the coded latent is too short for the size in the header")
+    number, step, crc = HEAD.unpack_from(body)
+    if number != NUMBER:
+        raise VersionError(f"the file needs prior {number} of space {space.name}; this latentpress ships number {NUMBER}")
+    if not LEAST_STEP <= step <= GREATEST_STEP:
+        raise FormatError("the coded latent names an impossible step")
+    coder, walk = rans.from_bytes(body[start:]), Walk(space, step, rows, columns)
+    symbols = np.empty((space.channels, rows, columns), np.int32)
+    for i, p in enumerate(walk.passes):
+        target = lattice(symbols[p.channel], p)
+        if not target.size:
+            continue
+        mu, eighths = walk.predict(i)
+        target[...] = rans.pop(coder, table_numbers(eighths, body[HEAD.size + p.channel]))
+        walk.put(i, mu, target)
+    rans.check_empty(coder)
+    if symbols_crc(symbols) != crc:
+        raise FormatError("the coded latent is damaged: the symbols do not match their checksum")
+    return walk.fine + means(space)
+
+
+class Walk:
+    """What is decoded so far, and what it says about the next pass. step: S."""
+
+    def __init__(self, space: Space, step: int, rows: int, columns: int) -> None:
+        self.space, self.step = space, step
+        self.passes, self.networks = passes(space.channels), networks(space.name, space.channels)
+        self.log_step = log_step(space.name, step)
+        self.condition = int(np.clip(self.log_step + MIDDLE, -CONDITION_MAX, CONDITION_MAX))
+        self.fine = np.zeros((space.channels, rows, columns), np.int32)
+        self.canvas = np.zeros((rows + 2 * REACH, columns + 2 * REACH, 3 * space.channels), np.int16)
+
+    def predict(self, i: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Pass i -> mu in fine units, scale indices times 8; both of the lattice's shape."""
+        p, network = self.passes[i], self.networks[i]
+        rows, columns = lattice(self.fine[p.channel], p).shape
+        mu, eighths = np.empty((2, rows, columns), np.int64)
+        block = max(1, BLOCK // columns)
+        for first in range(0, rows, block):
+            end = min(first + block, rows)
+            m, s = network(gather(self.canvas, p, first, end), self.condition)
+            mu[first:end], eighths[first:end] = m.reshape(-1, columns), s.reshape(-1, columns)
+        return mu << MU_BITS, eighths - self.log_step
+
+    def put(self, i: int, mu: NDArray[np.int64], symbols: Ints) -> None:
+        """The symbols of pass i, of the lattice's shape, are known."""
+        p = self.passes[i]
+        change = symbols.astype(np.int64) * self.step
+        found = np.clip(mu + change, -FINE_MAX, FINE_MAX)
+        lattice(self.fine[p.channel], p)[...] = found
+        half = 1 << INPUT_BITS - 1
+        inner = self.canvas[REACH:-REACH, REACH:-REACH]
+        lattice(inner[:, :, p.channel], p)[...] = np.clip(found + half >> INPUT_BITS, -VALUE_MAX, VALUE_MAX)
+        lattice(inner[:, :, self.space.channels + p.channel], p)[...] = np.minimum(np.abs(change) + half >> INPUT_BITS, DISTANCE_MAX)
+        unrest = window_sums(self.canvas[:, :, self.space.channels + p.channel]) >> UNREST_SHIFTS[p.number]
+        inner[:, :, 2 * self.space.channels + p.channel] = np.minimum(unrest, UNREST_MAX)
+
+
+def means(space: Space) -> NDArray[np.int64]:
+    """(C, 1, 1) what stands for 0 in each channel, in fine units."""
+    return MEAN_FINE * channel_means(space.name)[:, None, None]
+
+
+def lattice(plane: NDArray, p: Pass) -> NDArray:  # type: ignore[type-arg]
+    """A view of a pass's positions in a plane (h, w)."""
+    return plane[p.top :: p.stride, p.left :: p.stride]
+
+
+def window_sums(plane: NDArray[np.int16]) -> NDArray[np.int64]:
+    """A plane with a border of REACH -> the sum of the square of WINDOW x WINDOW about every position within the border."""
+    sums = np.zeros((plane.shape[0] + 1, plane.shape[1] + 1), np.int64)
+    np.cumsum(np.cumsum(plane, 0, dtype=np.int64), 1, out=sums[1:, 1:])
+    across = sums[:, WINDOW:] - sums[:, :-WINDOW]
+    return across[WINDOW:] - across[:-WINDOW]
+
+
+def table_numbers(eighths: NDArray[Any], choice: int) -> NDArray[np.uint16]:
+    """The tables of symbols, by the byte of their channel."""
+    move = (choice >> FAMILY_BITS ^ 32) - 32
+    index = np.clip(eighths + MOVE_UNIT * move + 4 >> 3, 0, tables.SCALES - 1)
+    return index.astype(np.uint16) + np.uint16(tables.SCALES * (choice & (1 << FAMILY_BITS) - 1))
+
+
+def best_choice(symbols: Ints, eighths: Ints) -> int:
+    """The byte of a channel that codes its symbols in few bits: of each family the scales moved while that helps, then the best family."""
+    at = np.clip(symbols, -COSTS_REACH, COSTS_REACH) + COSTS_REACH
+
+    def cost(family: int, move: int) -> float:
+        table = table_numbers(eighths, choice_byte(family, move)).astype(np.int64)
+        return float(costs().take(table * (2 * COSTS_REACH + 1) + at).sum(dtype=np.float64))
+
+    found, move = list[tuple[float, int]](), 0
+    for family in range(1 << FAMILY_BITS):
+        least = cost(family, move)
+        for direction in (1, -1):
+            while abs(move + direction) <= MOVE_MAX and (further := cost(family, move + direction)) < least:
+                least, move = further, move + direction
+        found.append((least, choice_byte(family, move)))
+    return min(found)[1]
+
+
+def choice_byte(family: int, move: int) -> int:
+    """A channel's byte."""
+    return family | (move & 63) << FAMILY_BITS
+
+
+@cache
+def costs() -> NDArray[np.float32]:
+    """Bits of the symbols -COSTS_REACH..COSTS_REACH under each of the tables that a channel may choose, one after the other."""
+    reach = np.arange(-COSTS_REACH, COSTS_REACH + 1)
+    found = []
+    for table in range(tables.SCALES << FAMILY_BITS):
+        r = tables.radius(table)
+        found.append(tables.bit_costs(table)[np.where(np.abs(reach) > r, 2 * r + 1, reach + r)])
+    return np.concatenate(found).astype(np.float32)

@@ -1,0 +1,51 @@
+"""Method 3's payload: one latent under the lattice prior of its space, and the numbers that no symbol reaches, exactly.
+
+    exceptions, as in method 2 | the body of a .ltp file's latent chunk 03, which names the step
+
+y_hat = fine / 8192 in float64, rounded to the nearest number of the latent's kind, then the exceptions put in place.
+"""
+
+import numpy as np
+
+from latentpress.entropy.lattice_prior import FINE, GREATEST_STEP, LEAST_STEP, LatticePrior, decode_fine
+from latentpress.errors import ImageError
+from latentpress.latents.dtypes import Array, round_to
+from latentpress.latents.lossy import Lossy, exceptions, read_exceptions
+from latentpress.quantizer import SYMBOL_MAX
+from latentpress.transforms.spaces import space_by_id
+
+Shape = tuple[int, int, int]
+
+
+def encode(y: Array, kind: int, step: np.float32, bound: Array | float, space_id: int) -> Lossy | None:
+    """A finite latent (C, H, W) at a step or a little less. Numbers further than `bound` from y_hat are kept exactly.
+
+    None where the prior does not serve the step, or the latent is one number nearly everywhere.
+    """
+    space, whole = space_by_id(space_id), int(float(step) * FINE)
+    if not LEAST_STEP <= whole <= GREATEST_STEP:
+        return None
+    prior = LatticePrior.of_step(space, whole)
+    target = np.where(np.abs(y) < SYMBOL_MAX * (whole / FINE) / 2, y, 0)  # the rest would mislead its neighbours
+    modelled = prior.model(target)
+    try:
+        body = prior.pack(modelled)
+    except ImageError:
+        return None
+    y_hat = reconstruct(prior.fine(modelled), kind)
+    missed = np.flatnonzero(np.abs(y_hat.astype(np.float64) - y.astype(np.float64)) > bound)
+    y_hat.ravel()[missed] = y.ravel()[missed]
+    return Lossy(exceptions(y, kind, missed) + body, y_hat, len(missed))
+
+
+def decode(payload: bytes, shape: Shape, kind: int, space_id: int) -> Array:
+    """The payload -> y_hat (C, H, W) float32 or float16. FormatError where it is damaged or belongs to another shape."""
+    places, numbers, position = read_exceptions(payload, 0, shape, kind)
+    y_hat = reconstruct(decode_fine(space_by_id(space_id), payload[position:], *shape[1:]), kind)
+    y_hat.ravel()[places] = numbers
+    return y_hat
+
+
+def reconstruct(fine: Array, kind: int) -> Array:
+    """Fine units (C, H, W) -> y_hat: a division by a power of two is exact, then one rounding to the kind, the same on every machine."""
+    return np.ascontiguousarray(round_to(fine / FINE, kind))

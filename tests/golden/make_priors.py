@@ -1,0 +1,84 @@
+"""Write the golden files of the lattice priors anew:  python tests/golden/make_priors.py --replace
+
+Only when the format or a prior was meant to change: a prior that was released keeps its number and its files. Each file stands with its
+size, its symbols' checksum and its quantized latent, in integers of 1/8192.
+"""
+
+import json
+import math
+import sys
+from pathlib import Path
+
+import google_crc32c
+import numpy as np
+
+from latentpress import codec, container
+from latentpress.entropy.lattice_prior import FINE, LatticePrior
+from latentpress.latents import Reader, precision, save
+from latentpress.transforms.spaces import SPACES
+
+FOLDER = Path(__file__).parent / "priors_v1"
+QUALITIES = (0, 37.5, 100)
+
+
+def cases() -> dict[str, bytes]:
+    """Name -> a file, made without weights of an autoencoder."""
+    out = {}
+    for space in SPACES[1:]:
+        for quality in QUALITIES:
+            rng = np.random.default_rng(space.id)
+            y = (rng.gamma(8, size=(space.channels, 10, 9)) / 3 - 2.5).astype(np.float32)
+            y[0, 0, 0] = 900  # escaped
+            body = LatticePrior(space, quality).encode([y])
+            out[f"{space.name}-q{quality}"] = container.pack(space, bytes(4), 69, 76, quality, {container.LATENT_LATTICE: body})
+    return out
+
+
+def ltps_cases() -> dict[str, list[np.ndarray]]:
+    """Space -> two latents of an .ltps file."""
+    out = {}
+    for space in SPACES[1:]:
+        y = np.random.default_rng(space.id).normal(0, 1, (space.channels, 9, 7)).astype(np.float32)
+        y[0, 3, 3] = 1e7
+        out[space.name] = [y, y.clip(-100, 100).astype(np.float16)]
+    return out
+
+
+def bits(file: Path) -> list[int]:
+    """CRC-32C of the decoded numbers of every latent, all under the lattice prior."""
+    with Reader(file) as reader:
+        if {reader.info(n).method for n in range(len(reader))} != {"learned"}:
+            raise ValueError(f"{file.name} holds latents that are coded in another way")
+        return [google_crc32c.value(np.ascontiguousarray(y).tobytes()) for y in reader]
+
+
+def checksum(data: bytes) -> str:
+    """The symbols' CRC-32C from the file's bytes, in hex."""
+    return container.unpack(data)[1][container.LATENT_LATTICE][3:7].hex()
+
+
+def fine(data: bytes) -> list[object]:
+    """The quantized latent in fine units."""
+    return np.rint(codec.decode_latent(data).astype(np.float64) * FINE).astype(int).tolist()
+
+
+def main() -> None:
+    """Replace all golden files of the lattice priors."""
+    if sys.argv[1:] != ["--replace"]:
+        sys.exit(__doc__)
+    FOLDER.mkdir(exist_ok=True)
+    for old in FOLDER.iterdir():
+        old.unlink()
+    index: dict[str, object] = {}
+    for name, data in cases().items():
+        (FOLDER / f"{name}.ltp").write_bytes(data)
+        index[name] = {"symbols_crc32c": checksum(data), "bytes": len(data), "latent": fine(data)}
+    precision._usual_bits = lambda *_: math.inf  # the prior is taken for latents that are none
+    for space, latents in ltps_cases().items():
+        save(latents, FOLDER / f"{space}.ltps", space=space, max_error=0.1)
+        index[f"{space}-latents"] = {"bytes": (FOLDER / f"{space}.ltps").stat().st_size, "crc32c": bits(FOLDER / f"{space}.ltps")}
+    (FOLDER / "golden.json").write_text(json.dumps(index) + "\n")
+
+
+if __name__ == "__main__":
+    main()

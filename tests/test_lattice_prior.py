@@ -1,0 +1,271 @@
+"""Laws of the lattice prior, the learned entropy coder of the Stable Diffusion spaces: round trip, exactness, rate, refusals."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from numpy.typing import NDArray
+
+from latentpress import models
+from latentpress.entropy import Smaller, lattice_network, lattice_prior, tables
+from latentpress.entropy.lattice_prior import FINE, HEAD, MOVE_UNIT, LatticePrior, Walk, best_choice, table_numbers
+from latentpress.entropy.lattices import REACH, passes
+from latentpress.entropy.static import StaticTables
+from latentpress.errors import FormatError, ImageError, VersionError
+from latentpress.quantizer import SYMBOL_MAX
+from latentpress.transforms.spaces import SPACES, Space
+
+SD_SPACES = [s for s in SPACES if s.name != "lp1"]
+SD15, FLUX = SD_SPACES[0], SD_SPACES[-1]
+EACH = pytest.mark.parametrize("space", SD_SPACES, ids=lambda s: s.name)
+Floats = NDArray[np.float32]
+LOG_EIGHTH = float(np.log(tables.sigmas()[63] / tables.sigmas()[0])) / 63 / 8
+
+
+def latent(space: Space, h: int, w: int, seed: int = 1) -> Floats:
+    """Smooth noise with channels that resemble each other."""
+    rng = np.random.default_rng(seed)
+    y = rng.normal(0, 0.6, (space.channels, h + 2, w + 2)) + rng.normal(0, 0.5, (h + 2, w + 2))
+    return (y[:, 2:, 2:] + y[:, 1:-1, 1:-1] + 0.5 * y[:, :-2, :-2]).astype(np.float32)
+
+
+def coded(space: Space, quality: float, y: Floats) -> tuple[bytes, Floats]:
+    coder = LatticePrior(space, quality)
+    body = coder.encode([y])
+    return body, np.concatenate(list(coder.decode(body, *y.shape[1:])), axis=1)
+
+
+def assert_close(space: Space, quality: float, y: Floats, y_hat: Floats) -> None:
+    """|y_hat - y| is at most half a step, but for the rounding of float32."""
+    half = LatticePrior(space, quality).step / FINE / 2
+    assert (np.abs(y_hat - y) <= half + 4 * np.spacing(np.abs(y).max() + np.float32(8))).all()
+
+
+def test_the_passes_visit_every_position_once_and_see_only_what_is_decoded() -> None:
+    for channels in (4, 16):
+        seen = np.zeros((24, 24, channels), bool)
+        for p in passes(channels):
+            for down, right, part in p.taps:
+                for c in range(part.start, part.stop):
+                    seen_there = seen[8 + p.top + down :: p.stride, 8 + p.left + right :: p.stride, c % channels]
+                    assert seen_there[: 8 // p.stride, : 8 // p.stride].all() or c >= 2 * channels, (p, down, right, c)
+                    assert max(abs(down), abs(right)) <= REACH
+            lattice = seen[p.top :: p.stride, p.left :: p.stride, p.channel]
+            assert not lattice.any()
+            lattice[...] = True
+        assert seen.all()
+
+
+@EACH
+@pytest.mark.parametrize("quality", [0, 37.5, 100])
+def test_the_error_is_at_most_half_a_step(space: Space, quality: float) -> None:
+    y = latent(space, 9, 14)
+    _, y_hat = coded(space, quality, y)
+    assert y_hat.dtype == np.float32
+    assert y_hat.shape == y.shape
+    assert_close(space, quality, y, y_hat)
+
+
+SHAPES = st.tuples(st.just(SD15.channels), st.integers(1, 7), st.integers(1, 7))
+
+
+@settings(deadline=None, max_examples=25)
+@given(hnp.arrays(np.float32, SHAPES, elements=st.floats(-1500, 1500, width=32)), st.integers(0, 100))
+def test_any_latent_within_the_symbols_round_trips(y: Floats, quality: int) -> None:
+    _, y_hat = coded(SD15, quality, y)
+    assert_close(SD15, quality, y, y_hat)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 9), (9, 1), (2, 3), (3, 2), (64, 5)])
+def test_latents_smaller_than_a_lattice(shape: tuple[int, int]) -> None:
+    for space in (SD15, FLUX):
+        y = latent(space, *shape)
+        _, y_hat = coded(space, 70, y)
+        assert_close(space, 70, y, y_hat)
+
+
+def test_strips_and_blocks_are_one_latent(monkeypatch: pytest.MonkeyPatch) -> None:
+    y = latent(FLUX, 20, 7)
+    coder = LatticePrior(FLUX, 60)
+    body = coder.encode([y])
+    assert coder.encode([y[:, :8], y[:, 8:9], y[:, 9:]]) == body
+    monkeypatch.setattr(lattice_prior, "BLOCK", 5)
+    assert coder.encode([y]) == body
+
+
+def test_outliers_cost_themselves_and_their_neighbours_only() -> None:
+    y = latent(SD15, 40, 40)
+    plain, _ = coded(SD15, 50, y)
+    y[0, 3, 3], y[2, 39, 0] = 1000, -1000
+    body, y_hat = coded(SD15, 50, y)
+    assert_close(SD15, 50, y, y_hat)
+    assert len(body) < len(plain) + 400
+    y[0, 3, 3] = 1e5
+    _, y_hat = coded(SD15, 50, y)
+    assert y_hat[0, 3, 3] == pytest.approx(SYMBOL_MAX * LatticePrior(SD15, 50).step / FINE, rel=0.01)
+    y[0, 3, 3] = y_hat[0, 3, 3]
+    assert_close(SD15, 50, y, y_hat)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_a_latent_that_is_not_finite_is_an_image_error(value: float) -> None:
+    y = latent(SD15, 5, 5)
+    y[3, 4, 4] = value
+    with pytest.raises(ImageError, match="finite"):
+        LatticePrior(SD15, 50).encode([y[:, :3], y[:, 3:]])
+
+
+def reference(space: Space, step: int, symbols: NDArray[np.int32]) -> tuple[list[list[int]], NDArray[np.int64]]:
+    """The rules of docs/format.md on Python's integers, position by position -> eighths of every symbol by pass, y_hat in fine units."""
+    a = {k: v.astype(object) for k, v in models.arrays(space.name, "prior.npz").items()}
+    channels, h, w = symbols.shape
+    steps = a["log_steps"].tolist()
+    log_step = int(a["log_steps_from"]) + sum(t <= step for t in steps)
+    condition = min(max(log_step + 92, -255), 255)
+    planes: list[dict[tuple[int, int, int], int]] = [{}, {}, {}]
+    value, distance, unrest = planes
+    fine = np.zeros(symbols.shape, np.int64)
+    scales, row = [], 0
+    half_even = lambda total, shift: round(total / (1 << int(shift)))  # exact: below 2^24, as another test shows
+    for i, p in enumerate(passes(channels)):
+        rows = slice(row, row + p.inputs + 1)
+        row += p.inputs + 1
+        found = []
+        for y in range(p.top, h, p.stride):
+            for x in range(p.left, w, p.stride):
+                seen = []
+                for down, right, part in p.taps:
+                    for c in range(part.start, part.stop):
+                        seen.append(planes[c // channels].get((c % channels, y + down, x + right), 0))
+                seen.append(condition)
+                hidden = [int(t) for t in np.array(seen, object) @ a["first"][rows] + a["first_bias"][i]]
+                hidden = [min(max(half_even(t, s), 0), 255) for t, s in zip(hidden, a["first_shift"][i], strict=True)]
+                hidden = [int(t) for t in np.array(hidden, object) @ a["second"][i] + a["second_bias"][i]]
+                hidden = [min(max(half_even(t, s), 0), 255) for t, s in zip(hidden, a["second_shift"][i], strict=True)]
+                head = np.array(hidden, object) @ a["head"][i] + np.array(seen, object) @ a["linear"][rows] + a["head_bias"][i]
+                mu, eighths = (half_even(int(t), s) for t, s in zip(head, a["head_shift"][i], strict=True))
+                found.append(eighths - log_step)
+                change = int(symbols[p.channel, y, x]) * step
+                fine[p.channel, y, x] = at = 8 * mu + change
+                value[p.channel, y, x] = min(max((at + 64) // 128, -511), 511)
+                distance[p.channel, y, x] = min((abs(change) + 64) // 128, 255)
+        around = [(y, x) for y in range(-5, 6) for x in range(-5, 6)]
+        for y in range(h if found else 0):
+            for x in range(w):
+                total = sum(distance.get((p.channel, y + down, x + right), 0) for down, right in around)
+                unrest[p.channel, y, x] = min(total // 2 ** (1, 2, 2, 3, 4, 4, 5)[p.number], 511)
+        scales.append(found)
+    return scales, fine
+
+
+@EACH
+def test_the_walk_equals_integers_by_the_rules_of_the_format(space: Space) -> None:
+    rng = np.random.default_rng(0)
+    for step, spread in ((410, 8.0), (2048, 2.0), (12288, 0.6)):
+        symbols = np.rint(rng.laplace(0, spread, (space.channels, 6, 7))).astype(np.int32)
+        symbols[0, 2, 2] = 32767
+        scales, fine = reference(space, step, symbols)
+        walk = Walk(space, step, 6, 7)
+        for i, p in enumerate(walk.passes):
+            if scales[i]:
+                mu, eighths = walk.predict(i)
+                assert eighths.ravel().tolist() == scales[i]
+                walk.put(i, mu, symbols[p.channel, p.top :: p.stride, p.left :: p.stride])
+        assert np.array_equal(walk.fine, fine)
+
+
+@EACH
+def test_no_sum_can_leave_the_exact_integers(space: Space) -> None:
+    """Read from the shipped file itself: sum |weight| x largest input + |bias| < 2^24 at every output of every layer."""
+    a = {k: np.abs(v.astype(np.int64)) for k, v in models.arrays(space.name, lattice_network.FILE).items()}
+    row = 0
+    for i, p in enumerate(passes(space.channels)):
+        rows = slice(row, row + p.inputs + 1)
+        row += p.inputs + 1
+        assert (a["first"][rows].sum(0) * 511 + a["first_bias"][i]).max() < 2**24
+        assert (a["second"][i].sum(0) * 255 + a["second_bias"][i]).max() < 2**24
+        assert (a["head"][i].sum(0) * 255 + a["linear"][rows].sum(0) * 511 + a["head_bias"][i]).max() < 2**24
+    assert row == len(a["first"]) == len(a["linear"])
+
+
+@EACH
+def test_coded_bits_are_those_of_the_tables(space: Space) -> None:
+    y = latent(space, 40, 40)
+    coder, bits = LatticePrior(space, 60), 0.0
+    modelled = coder.model(y)
+    for symbols, eighths in zip(modelled.symbols, modelled.eighths, strict=True):
+        numbers = table_numbers(eighths, best_choice(symbols, eighths))
+        for value, table in zip(symbols.ravel().tolist(), numbers.ravel().tolist(), strict=True):
+            r = tables.radius(table)
+            bits += tables.bit_costs(table)[value + r if abs(value) <= r else -1]
+    coded_bits = 8 * (len(coder.encode([y])) - HEAD.size - space.channels)
+    assert bits - 8 <= coded_bits <= 1.001 * bits + 64
+
+
+@EACH
+def test_the_encoders_model_is_the_decoders(space: Space) -> None:
+    y = latent(space, 21, 18)
+    coder = LatticePrior(space, 50)
+    found = coder.model(y)
+    fine = found.mu + coder.step * found.symbols.astype(np.int64) + coder.means
+    assert np.array_equal((fine / FINE).astype(np.float32), next(coder.decode(coder.encode([y]), 21, 18)))
+
+
+def test_a_channels_byte_finds_its_family_and_scale() -> None:
+    rng = np.random.default_rng(0)
+    eighths = rng.integers(8 * 33, 8 * 37, 20_000).astype(np.int32)
+    sigma = float(tables.sigmas()[0]) * np.exp(eighths * LOG_EIGHTH)
+    for family, draw in enumerate((rng.normal(0, 1, 20_000), rng.standard_t(5, 20_000) * 0.6**0.5, rng.laplace(0, 0.5**0.5, 20_000))):
+        for move in (-9, -3, 0, 4):
+            symbols = np.rint(draw * sigma * np.exp(move * MOVE_UNIT * LOG_EIGHTH)).astype(np.int32)
+            found = best_choice(symbols, eighths)
+            assert found & 3 == family
+            assert (found >> 2 ^ 32) - 32 == pytest.approx(move, abs=1)
+
+
+def test_the_smaller_of_two_is_written() -> None:
+    encoder = Smaller(SD15, 50)
+    body = encoder.encode([np.zeros((4, 64, 64), np.float32)])
+    assert (encoder.chunk_type == StaticTables.chunk_type) == (body == StaticTables(SD15, 50).encode([np.zeros((4, 64, 64), np.float32)]))
+    r, c = np.mgrid[:32, :32] / 9  # what no table of a whole channel can know: smooth, of a wide range
+    y = np.stack([np.sin(r + k) + np.cos(c * (1 + k / 4)) for k in range(4)]).astype(np.float32)
+    body = encoder.encode(iter([y[:, :5], y[:, 5:]]))
+    assert encoder.chunk_type == LatticePrior.chunk_type
+    assert len(body) < len(StaticTables(SD15, 50).encode([y]))
+
+
+def test_a_uniform_picture_beyond_the_limit_goes_to_the_tables(monkeypatch: pytest.MonkeyPatch) -> None:
+    y = np.zeros((4, 32, 32), np.float32)
+    body = LatticePrior(SD15, 0).encode([y])
+    monkeypatch.setattr(lattice_prior, "MAX_POSITIONS_PER_BYTE", y[0].size // len(body) - 1)
+    with pytest.raises(FormatError, match="too short"):
+        list(LatticePrior(SD15, 0).decode(body, 32, 32))
+    with pytest.raises(ImageError, match="limits"):
+        LatticePrior(SD15, 0).encode([y])
+    encoder = Smaller(SD15, 0)
+    encoder.encode([y])
+    assert encoder.chunk_type == StaticTables.chunk_type
+
+
+def test_another_size_step_or_prior_is_refused() -> None:
+    y = latent(SD15, 8, 8)
+    coder = LatticePrior(SD15, 50)
+    body = coder.encode([y])
+    for rows, columns in ((8, 7), (8, 9), (1, 1), (4096, 4096)):
+        with pytest.raises(FormatError):
+            list(coder.decode(body, rows, columns))
+    with pytest.raises(VersionError, match="prior 2"):
+        list(coder.decode(b"\2" + body[1:], 8, 8))
+    for step in (0, 127, 32768, 65535):
+        with pytest.raises(FormatError, match="step"):
+            list(coder.decode(body[:1] + step.to_bytes(2, "little") + body[3:], 8, 8))
+    for end in range(HEAD.size + 4):
+        with pytest.raises(FormatError, match="too short"):
+            list(coder.decode(body[:end], 8, 8))
+
+
+def test_log_steps_are_eighths_of_a_scale() -> None:
+    ratio = float(tables.sigmas()[63] / tables.sigmas()[0]) ** (1 / 63 / 8)
+    for step in (128, 410, 2048, 8192, 12288, 32767):
+        assert lattice_network.log_step("sd15", step) == round(np.log(step / FINE) / np.log(ratio))
