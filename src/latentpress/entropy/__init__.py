@@ -19,7 +19,9 @@ class Encoder(Protocol):
 
 
 class Coder(Encoder, Protocol):
-    """Codes a latent at one quality, both ways."""
+    """Codes a latent at one quality, both ways. gain: of each channel, steps of the quantiser a unit of the latent."""
+
+    gain: NDArray[np.float32]
 
     def decode(self, body: bytes, rows: int, columns: int) -> Iterator[NDArray[np.float32]]:
         """The body -> strips of y_hat; FormatError where the symbols are not those that were coded."""

@@ -33,6 +33,7 @@ class StaticTables:
     def __init__(self, space: Space, quality: float) -> None:
         self.channels = space.channels
         self.step = np.float32(step_size(quality))
+        self.gain = np.full(space.channels, 1 / self.step, np.float32)
 
     def encode(self, strips_of_y: Iterable[NDArray[np.float32]]) -> bytes:
         """Strips of y (C, r, w) -> the latent chunk's body."""
