@@ -21,13 +21,13 @@ ROOT = Path(__file__).resolve().parents[1]
 class Counted(search.Analyzed):
     """An analyzed picture that keeps the sizes of what it writes."""
 
+    sizes: list[int]
+
     def write(self, step: int) -> bytes:
         """The file, whose size is kept."""
         data = super().write(step)
         self.sizes.append(len(data))
         return data
-
-    sizes: list[int] = []
 
 
 def measure(analyzed: Counted, bpp: float) -> dict[str, Any]:

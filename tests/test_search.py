@@ -5,13 +5,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import ROOT
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
 import latentpress
+from conftest import ROOT
 from latentpress import search
 from latentpress.codec import latent_type
 from latentpress.container import read_header
