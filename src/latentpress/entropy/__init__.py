@@ -28,12 +28,12 @@ class Coder(Encoder, Protocol):
         ...
 
 
-def open_coder(space: Space, chunk_type: int, quality: float) -> Coder:
-    """The coder of a latent chunk's type in a space."""
+def open_coder(space: Space, chunk_type: int, quality: float, error_weight: float | None = None) -> Coder:
+    """The coder of a latent chunk's type in a space. error_weight: of an encoder's dead zones; None rounds to the nearest."""
     if chunk_type == LATENT_LEARNED:
         from latentpress.entropy.learned import LearnedPrior
 
-        return LearnedPrior(space.name, quality)
+        return LearnedPrior(space.name, quality, error_weight)
     from latentpress.entropy.static import StaticTables
 
-    return StaticTables(space, quality)
+    return StaticTables(space, quality, error_weight)

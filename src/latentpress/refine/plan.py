@@ -7,6 +7,8 @@ from latentpress.errors import UsageError
 
 Progress = Callable[[float, float], None]  # (share done 0 to 1, seconds left)
 FIRST_EFFORT = 7
+AIMS = ("mse", "perceptual")
+ERROR_WEIGHTS = {4: 60.0, 5: 30.0, 6: 20.0}  # bits a step^2 of squared error, of the dead zones of efforts 4 to 6 for mse
 ITERATIONS = {7: 50, 8: 130, 9: 400}  # of the search, a tile
 EXTRA = "efforts 7 to 9 search the latent with torch: pip install 'latentpress[sd]'"
 
@@ -16,6 +18,17 @@ def check_effort(effort: int) -> int:
     if effort not in range(10):
         raise UsageError(f"effort must be a whole number from 0 to 9, not {effort}")
     return effort
+
+
+def check_aim(wanted: str | None) -> None:
+    """UsageError for what is neither None nor one of AIMS."""
+    if wanted not in (None, *AIMS):
+        raise UsageError(f"optimize for one of {', '.join(AIMS)}, not {wanted!r}")
+
+
+def error_weight(effort: int, optimize_for: str | None) -> float | None:
+    """Of the dead zones of an effort below FIRST_EFFORT, None for plain rounding: zeros take away texture, which LPIPS misses."""
+    return ERROR_WEIGHTS.get(effort) if optimize_for == "mse" else None
 
 
 class Clock:

@@ -26,7 +26,7 @@ REACH = 64    # symbols beyond this cost what this one costs, in the search's es
 
 
 class StaticSearch:
-    """A coder of one picture at one quality: `encode` as of StaticTables. aim: of loss.AIMS; its weights are those of the plain rate."""
+    """A coder of one picture at one quality: `encode` as of StaticTables. aim: of plan.AIMS; its weights are those of the plain rate."""
 
     def __init__(
         self, picture: Picture, transform: StableDiffusionTransform, quality: float, aim: str, iterations: int, progress: Progress | None
