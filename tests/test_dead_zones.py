@@ -13,7 +13,7 @@ from latentpress.entropy.static import StaticTables, bits_of
 from latentpress.errors import UsageError
 from latentpress.image import read_picture
 from latentpress.metrics import psnr
-from latentpress.refine.plan import ERROR_WEIGHTS
+from latentpress.refine.plan import LEARNED_WEIGHTS, STATIC_WEIGHTS, error_weight
 from latentpress.transforms import load_transform
 from latentpress.transforms.spaces import SPACES
 
@@ -49,7 +49,7 @@ def test_an_endless_weight_rounds_to_the_nearest(photo: NDArray[np.uint8]) -> No
 def files(photo: NDArray[np.uint8]) -> dict[tuple[int, int], tuple[int, float]]:
     """(bytes, PSNR) of (effort, quality), for mse."""
     found = {}
-    for effort in (0, *ERROR_WEIGHTS):
+    for effort in (0, *LEARNED_WEIGHTS):
         for quality in (30, 34, 38, 42):
             data = latentpress.compress(photo, quality=quality, effort=effort, optimize_for="mse")
             found[effort, quality] = len(data), psnr(photo, np.asarray(latentpress.decompress(data)))
@@ -62,8 +62,8 @@ def bytes_at(files: dict[tuple[int, int], tuple[int, float]], effort: int, value
 
 
 def test_each_middle_effort_has_fewer_bytes_at_equal_psnr(files: dict[tuple[int, int], tuple[int, float]]) -> None:
-    highest = min(files[e, 42][1] for e in ERROR_WEIGHTS)
-    for effort in ERROR_WEIGHTS:
+    highest = min(files[e, 42][1] for e in LEARNED_WEIGHTS)
+    for effort in LEARNED_WEIGHTS:
         assert bytes_at(files, effort, highest) < bytes_at(files, 0, highest)
 
 
@@ -76,10 +76,16 @@ def test_perceptual_middle_efforts_round_to_the_nearest(small: NDArray[np.uint8]
         latentpress.compress(small, effort=5, optimize_for="beauty")
 
 
+def test_the_stable_diffusion_spaces_have_dead_zones_for_either_aim() -> None:
+    for aim in ("mse", "perceptual", None):
+        assert [error_weight(e, aim, learned=False) for e in (0, 3, 4, 6)] == [None, None, STATIC_WEIGHTS[4], STATIC_WEIGHTS[6]]
+    assert error_weight(6, None, learned=True) is None
+
+
 def test_static_tables_with_dead_zones_have_the_symbols_that_the_decoder_finds() -> None:
     y = np.random.default_rng(2).gamma(2, 0.5, (4, 40, 40)).astype(np.float32)  # skewed: mirrored tables too
     y[1] *= -1
-    plain, coder = StaticTables(SPACES[1], 20), StaticTables(SPACES[1], 20, ERROR_WEIGHTS[5])
+    plain, coder = StaticTables(SPACES[1], 20), StaticTables(SPACES[1], 20, STATIC_WEIGHTS[5])
     body = coder.encode([y])
     [y_hat] = plain.decode(body, 40, 40)
     assert len(body) < len(plain.encode([y]))
@@ -91,7 +97,7 @@ def test_the_context_is_that_of_the_symbols_that_were_coded(photo: NDArray[np.ui
     strips = list(load_transform(SPACES[0]).analyze(read_picture(photo)))
     from latentpress.entropy.learned import LearnedPrior
 
-    body = LearnedPrior("lp1", 55, ERROR_WEIGHTS[6]).encode(iter(strips))
+    body = LearnedPrior("lp1", 55, LEARNED_WEIGHTS[6]).encode(iter(strips))
     rows, columns = strips[0].shape[1], strips[0].shape[2]
     decoded = np.concatenate(list(LearnedPrior("lp1", 55).decode(body, rows, columns)), axis=1)
     assert np.isfinite(decoded).all()

@@ -47,9 +47,9 @@ def compress(
     a side. quality: 0..100, in hundredths; the size rises with it. codec: builtin, sd15, sdxl, sd3 or flux1. model: for the
     Stable Diffusion spaces a folder, a .safetensors file or a hub id. device: auto, cpu, cuda or mps. strict: a lossy
     conversion (16 bits, CMYK, frames) is an error. effort: 0..9, what the encoder spends on a better file of the same format;
-    7 to 9 need torch. optimize_for: mse or perceptual (the default, where LPIPS's weights are here): what efforts 4 to 9 minimise;
-    4 to 6 have a way for mse only, and are as 0 to 3 else. progress: called with the share of the search that is done and the seconds left. To ask for a size, a rate or a metric
-    instead of a quality: `latentpress.search`.
+    7 to 9 need torch. optimize_for: mse or perceptual (the default, where LPIPS's weights are here): what efforts 4 to 9 minimise; 4 to 6
+    of the built-in codec have a way for mse only, and else are as 0 to 3. progress: called with the share of the search that is done and
+    the seconds left. To ask for a size, a rate or a metric instead of a quality: `latentpress.search`.
     Raises ImageError, ConversionError, WeightsError, UsageError.
     """
     quality, space, effort = check_quality(quality), space_of_codec(codec), check_effort(effort)
@@ -63,7 +63,7 @@ def compress(
 def encoder(
     picture: Picture, transform: Transform, quality: float, effort: int, optimize_for: str | None = None, progress: Progress | None = None
 ) -> Encoder:
-    """What makes stages 3 and 4 of a picture: the coder, at efforts 4 to 6 with the dead zones of their aim, or from effort 7 on the
+    """What makes stages 3 and 4 of a picture: the coder, at efforts 4 to 6 with dead zones where they pay, or from effort 7 on the
     search that gives the same bitstream.
     """
     if effort >= FIRST_EFFORT:
@@ -71,7 +71,8 @@ def encoder(
 
         return open_search(picture, transform, quality, effort, optimize_for, progress)
     check_aim(optimize_for)
-    return open_coder(transform.space, latent_type(transform.space), quality, error_weight(effort, optimize_for))
+    kind = latent_type(transform.space)
+    return open_coder(transform.space, kind, quality, error_weight(effort, optimize_for, kind == LATENT_LEARNED))
 
 
 def latent_type(space: Space) -> int:

@@ -5,8 +5,8 @@ from latentpress.refine.plan import check_aim
 
 
 def choose_aim(wanted: str | None) -> tuple[str, list[str]]:
-    """(one of plan.AIMS, notices). None means perceptual, which becomes mse where LPIPS cannot be computed here, with a notice that says so.
-    UsageError for another word.
+    """(one of plan.AIMS, notices). None means perceptual, which becomes mse where LPIPS cannot be computed here, with a notice that
+    says so. UsageError for another word.
     """
     check_aim(wanted)
     reason = None if wanted == "mse" else missing("alex")

@@ -8,7 +8,8 @@ from latentpress.errors import UsageError
 Progress = Callable[[float, float], None]  # (share done 0 to 1, seconds left)
 FIRST_EFFORT = 7
 AIMS = ("mse", "perceptual")
-ERROR_WEIGHTS = {4: 60.0, 5: 30.0, 6: 20.0}  # bits a step^2 of squared error, of the dead zones of efforts 4 to 6 for mse
+LEARNED_WEIGHTS = {4: 60.0, 5: 40.0, 6: 25.0}  # bits a step^2 of squared error, of the dead zones of efforts 4 to 6: space lp1, mse
+STATIC_WEIGHTS = {4: 60.0, 5: 30.0, 6: 15.0}   # the Stable Diffusion spaces, either aim
 ITERATIONS = {7: 50, 8: 130, 9: 400}  # of the search, a tile
 EXTRA = "efforts 7 to 9 search the latent with torch: pip install 'latentpress[sd]'"
 
@@ -26,9 +27,15 @@ def check_aim(wanted: str | None) -> None:
         raise UsageError(f"optimize for one of {', '.join(AIMS)}, not {wanted!r}")
 
 
-def error_weight(effort: int, optimize_for: str | None) -> float | None:
-    """Of the dead zones of an effort below FIRST_EFFORT, None for plain rounding: zeros take away texture, which LPIPS misses."""
-    return ERROR_WEIGHTS.get(effort) if optimize_for == "mse" else None
+def error_weight(effort: int, optimize_for: str | None, learned: bool) -> float | None:
+    """Of the dead zones of an effort below FIRST_EFFORT; None for plain rounding.
+
+    In lp1, which was trained with LPIPS, zeros take away texture that LPIPS misses: there only mse has dead zones. In the Stable
+    Diffusion spaces they give fewer bytes at equal PSNR and at equal LPIPS (docs/method.md).
+    """
+    if learned and optimize_for != "mse":
+        return None
+    return (LEARNED_WEIGHTS if learned else STATIC_WEIGHTS).get(effort)
 
 
 class Clock:
