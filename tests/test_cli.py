@@ -326,6 +326,23 @@ def test_a_target_out_of_reach_writes_nothing_unless_best_effort(folder: Path) -
     done = run("compress", "a.png", "--target-size", "30", "--best-effort", cwd=folder)
     assert (done.returncode, "the least" in done.stderr) == (0, True)
     assert (folder / "a.ltp").exists()
+    assert "do not fit" in fails(1, "compress", "a.png", "b.jpg", "-o", "all", "--total-size", "30", cwd=folder)
+    done = run("compress", "a.png", "b.jpg", "-o", "all", "--total-size", "30", "--best-effort", cwd=folder)
+    assert (done.returncode, "do not fit" in done.stderr) == (0, True)
+    assert len(list((folder / "all").glob("*.ltp"))) == 2
+
+
+def test_best_effort_writes_no_file_twice(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from latentpress.cli.wanted import Wanted
+    from latentpress.search import Analyzed
+
+    steps: list[int] = []
+    write = Analyzed.write
+    monkeypatch.setattr(Analyzed, "write", lambda self, step: steps.append(step) or write(self, step))
+    result = Wanted.of(None, None, None, "psnr=70", None, True).one(folder / "a.png", False, {})
+    assert "the best, at" in result.notices[0]
+    assert len(set(steps[-2:])) == 2  # the last probes are kept and no search begins again
+    assert steps.count(steps[0]) == 1
 
 
 def test_contradicting_and_meaningless_targets(folder: Path) -> None:

@@ -8,13 +8,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from PIL import Image
 
 import latentpress
+from conftest import ROOT
 from latentpress import search
 from latentpress.container import read_header
 from latentpress.errors import TargetError, UsageError
 from latentpress.metrics import psnr, ssim
-from latentpress.search import TOP, Analyzed, bracket
+from latentpress.probes import MAX_PROBES, TOP, Files, bracket
+from latentpress.rate_model import log_sizes
+from latentpress.search import Analyzed
 
 
 @pytest.fixture(scope="module")
@@ -35,13 +39,40 @@ def test_a_size_is_never_passed_and_nearly_reached(analyzed: Analyzed, share: fl
     assert 0.99 * limit <= len(data) <= limit
 
 
+def written_for(analyzed: Analyzed, limit: int) -> list[int]:
+    """The sizes of the files that a search for a size writes, in order."""
+    files = Files(lambda step: [analyzed.write(step)])
+    files.within(limit, analyzed.fixed_bytes(), log_sizes(analyzed.strips, analyzed.space))
+    return list(files.sizes.values())
+
+
 def test_five_probes_come_within_a_hundredth(analyzed: Analyzed) -> None:
     least, most = len(analyzed.write(0)), len(analyzed.write(TOP))
     for share in (0.1, 0.3, 0.5, 0.7, 0.9):
         limit = int(least * (most / least) ** share)
-        files = search.Files(lambda step: [analyzed.write(step)])
-        files.within(limit)
-        assert max(s for s in list(files.sizes.values())[:5] if s <= limit) >= 0.99 * limit
+        assert max(s for s in written_for(analyzed, limit)[:5] if s <= limit) >= 0.99 * limit
+
+
+@pytest.mark.parametrize(("name", "bpp"), [("kodim03", 0.08), ("kodim08", 0.8), ("kodim13", 0.25), ("kodim20", 0.14)])
+def test_five_probes_on_kodak(name: str, bpp: float) -> None:
+    path = ROOT.parent / "shared/data/kodak" / f"{name}.png"
+    if not path.exists():
+        pytest.skip(f"{path} is not here")
+    analyzed = Analyzed(path)
+    limit = int(bpp * analyzed.pixels / 8)
+    assert max(s for s in written_for(analyzed, limit)[:5] if s <= limit) >= 0.99 * limit
+
+
+def test_side_chunks_count_and_do_not_mislead(photo: NDArray[np.uint8]) -> None:
+    image = Image.fromarray(photo)
+    image.info["exif"] = b"Exif\0\0" + bytes(range(256)) * 40
+    analyzed = Analyzed(image)
+    assert analyzed.fixed_bytes() > 10_000
+    limit = analyzed.fixed_bytes() + 3000
+    found = written_for(analyzed, limit)
+    assert max(s for s in found[:5] if s <= limit) >= 0.99 * limit
+    with pytest.raises(TargetError, match="the least"):
+        search.to_size(analyzed, 9000)
 
 
 def test_a_limit_above_the_largest_file_gives_quality_100(analyzed: Analyzed) -> None:
@@ -77,16 +108,19 @@ def test_a_metric_that_falls_with_quality(analyzed: Analyzed) -> None:
 
 def test_what_cannot_be_met_names_the_nearest_and_best_effort_gives_it(analyzed: Analyzed) -> None:
     least, best = len(analyzed.write(0)), analyzed.measure(analyzed.write(TOP), psnr)
-    with pytest.raises(TargetError, match=f"{least:,}"):
+    with pytest.raises(TargetError, match=f"{least:,}") as raised:
         search.to_size(analyzed, 50)
+    assert raised.value.nearest == [analyzed.write(0)]
     assert len(search.to_size(analyzed, 50, best_effort=True)) == least
     with pytest.raises(TargetError, match=f"{8 * least / analyzed.pixels:.4f}"):
         search.to_rate(analyzed, 1e-4)
-    with pytest.raises(TargetError, match=f"{best:.4g}"):
+    with pytest.raises(TargetError, match=f"{best:.4g}") as raised:
         search.to_metric(analyzed, "psnr", 60)
+    assert read_header(raised.value.nearest[0]).quality >= 99
     assert read_header(search.to_metric(analyzed, "psnr", 60, best_effort=True)).quality >= 99
-    with pytest.raises(TargetError):
-        search.to_total([analyzed], 60)
+    with pytest.raises(TargetError) as raised:
+        search.to_total([analyzed, analyzed], 60)
+    assert list(map(len, raised.value.nearest)) == [least, least]
 
 
 def test_targets_that_mean_nothing_are_refused(analyzed: Analyzed) -> None:
@@ -105,11 +139,11 @@ def test_the_bracket_holds_the_root_of_any_rising_function(root: float, power: f
         probes.append(step)
         return math.copysign(abs((step - root) / 1000) ** power, step - root)
 
-    low, high = bracket(gap, start=TOP // 2, slope=None, done=lambda low, high: high - low <= 1)
+    low, high = bracket(gap, start=TOP // 2, done=lambda low, high: high - low <= 1)
     assert -1 <= low < high <= TOP + 1
     assert low < 0 or gap(low) < 0
     assert high > TOP or gap(high) >= 0
-    assert len(probes) <= search.MAX_PROBES + 3
+    assert len(probes) <= MAX_PROBES + 3
     if root < -1:
         assert (low, high) == (-1, 0)
     if root > TOP + 1:

@@ -84,3 +84,15 @@ def test_synthetic_pages_are_pictures() -> None:
     pages = [page(random.Random(seed), 128) for seed in range(5)]
     assert all(p.shape == (128, 128, 3) and p.dtype == np.uint8 for p in pages)
     assert sum(float(p.std()) > 5 for p in pages) >= 4
+
+
+def test_texture_distance_sees_lost_contrast_and_no_difference_in_equal_maps() -> None:
+    sys.path.insert(0, str(TRAINING))
+    from perceptual import texture_distance
+
+    maps = [torch.rand(2, 5, 24, 24, generator=torch.Generator().manual_seed(i)) for i in (1, 2)]
+    flat = [m.mean((2, 3), keepdim=True).expand_as(m) for m in maps]
+    half = [(m + f) / 2 for m, f in zip(maps, flat, strict=True)]
+    assert texture_distance(maps, maps).tolist() == pytest.approx([0, 0], abs=1e-6)
+    assert texture_distance(maps, flat).tolist() == pytest.approx([0.5, 0.5], abs=2e-3)     # means agree, structure is gone
+    assert texture_distance(maps, half).tolist() == pytest.approx([0.1, 0.1], abs=2e-3)     # 2 * .5 / (1 + .25) = .8

@@ -56,7 +56,26 @@ class Lpips:
                 out.append(x)
         return out
 
-    def __call__(self, a: Tensor, b: Tensor) -> Tensor:
+    def distance(self, a: list[Tensor], b: list[Tensor]) -> Tensor:
+        """LPIPS (N,) of the features of two batches."""
         unit = lambda f: f / (f.square().sum(1, keepdim=True).sqrt() + 1e-10)
-        pairs = zip(self.features(a), self.features(b), self.linear, strict=True)
-        return torch.stack([((unit(f) - unit(g)).square() * w).sum(1).mean((1, 2)) for f, g, w in pairs]).sum(0)
+        triples = zip(a, b, self.linear, strict=True)
+        return torch.stack([((unit(f) - unit(g)).square() * w).sum(1).mean((1, 2)) for f, g, w in triples]).sum(0)
+
+    def __call__(self, a: Tensor, b: Tensor) -> Tensor:
+        return self.distance(self.features(a), self.features(b))
+
+
+def texture_distance(a: list[Tensor], b: list[Tensor], least: float = 1e-4) -> Tensor:
+    """How far the statistics of two batches' features lie apart, (N,) in [0, 1]: a mean over layers and channels of
+    1 - (similarity of means + similarity of structure) / 2, as in DISTS (Ding et al. 2020) without its learned weights."""
+    layers = []
+    for f, g in zip(a, b, strict=True):
+        f, g = f.float(), g.float()
+        mf, mg = f.mean((2, 3)), g.mean((2, 3))
+        vf, vg = f.var((2, 3), correction=0), g.var((2, 3), correction=0)
+        both = ((f - mf[:, :, None, None]) * (g - mg[:, :, None, None])).mean((2, 3))
+        means = (2 * mf * mg + least) / (mf.square() + mg.square() + least)
+        structure = (2 * both + least) / (vf + vg + least)
+        layers.append(1 - (means + structure).mean(1) / 2)
+    return torch.stack(layers).mean(0)

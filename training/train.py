@@ -1,6 +1,7 @@
 """Train the lp1 model:  python training/train.py --hours 2 [--resume] [--data DIR] [--out runs/lp1]
 
-Loss a level:  lambda * 65025 * MSE + beta * LPIPS(AlexNet) + bpp, balanced over the levels by their rate.
+Loss a level:  lambda * 65025 * MSE + beta * P + bpp, balanced over the levels by their rate, where P = LPIPS(AlexNet)
++ a quarter of (LPIPS(VGG16) + texture distance of VGG16's features), the latter on a cut of one crop a step, for it costs much.
 Every 10 minutes a checkpoint (EMA weights, float32) in OUT/last.safetensors; every 15 a line of R-D points of the
 held-out images in OUT/log.txt. The learning rate ends with the budget. CUDA is used when present; on CPUs, a process a
 core, gradients averaged.
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -20,30 +22,41 @@ import workers
 from data import Crops, validation
 from networks import LEVELS, RATES, Codec
 from optimizers import Optimizers, learning_rate
-from perceptual import Lpips
+from perceptual import Lpips, texture_distance
 
-LAMBDA = lambda rate: 0.03 * rate**1.7      # share of squared error: about the slope of MSE alone at that rate
-BETA = lambda rate: 22.0 * rate**1.6        # share of LPIPS
+LAMBDA = lambda rate: 0.045 * rate**1.8     # share of squared error: about the slope of MSE alone at that rate
+BETA = lambda rate: 20.0 * rate**1.7        # share of the perceptual distance
+VGG_SHARE = 0.25                            # of VGG16's distances in it; AlexNet's is 1
 CLIP = 2.0
 PRIOR_FIRST = 0.02                          # share of the budget that trains a fresh prior against fixed transforms
 CROPS, LARGE_CROPS = (4, 192), (3, 256)     # crops a process and step, pixels a side; large ones towards the end
 LPIPS_STRIDE = 4                            # of AlexNet's first layer
+VGG_CUT = 160                               # pixels a side
 CHECKPOINT_SECONDS, EVALUATE_SECONDS = 600, 900
 
 
-def loss_terms(net: Codec, lpips: Lpips, x: Tensor, level: Tensor) -> tuple[Tensor, dict[str, float]]:
+def vgg_distance(vgg: Lpips, x: Tensor, x_hat: Tensor) -> Tensor:
+    """LPIPS(VGG16) + texture distance (N,) of a batch: that of the first image, times N, 0 for the others, which is right on average."""
+    top, left = torch.randint(x.shape[2] - VGG_CUT + 1, (2,)).tolist()
+    f, g = (vgg.features(t[:1, :, top:top + VGG_CUT, left:left + VGG_CUT]) for t in (x, x_hat))
+    return F.pad((vgg.distance(f, g) + texture_distance(f, g)).float() * len(x), (0, len(x) - 1))
+
+
+def loss_terms(net: Codec, alex: Lpips, vgg: Lpips, x: Tensor, level: Tensor) -> tuple[Tensor, dict[str, float]]:
     """Mean balanced loss of a batch x (N, 3, H, W) in [0, 1], and its parts for the log."""
     with torch.autocast(x.device.type, torch.bfloat16):
         x_hat, bits = net(x * 2 - 1, level)
         x_hat = x_hat / 2 + 0.5
         top, left = torch.randint(LPIPS_STRIDE, (2,)).tolist()  # else synthesis hides a grid where the stride does not look
-        perceptual = lpips(x[:, :, top:, left:], x_hat[:, :, top:, left:]).float()
+        lpips = alex(x[:, :, top:, left:], x_hat[:, :, top:, left:]).float()
+        deep = vgg_distance(vgg, x, x_hat)
     inside = x_hat.clamp(-0.3, 1.3)
     mse = ((inside - x) ** 2).mean((1, 2, 3)) + 0.01 * (x_hat - inside).abs().clamp(max=5).mean((1, 2, 3))
     bpp = bits / (x.shape[2] * x.shape[3])
     rate = RATES[0] * (RATES[-1] / RATES[0]) ** (level / (LEVELS - 1))
-    loss = (LAMBDA(rate) * 65025 * mse + BETA(rate) * perceptual + bpp) / rate**0.9
-    return loss.mean(), {"loss": loss.mean().item(), "mse": mse.mean().item(), "lpips": perceptual.mean().item(), "bpp": bpp.mean().item()}
+    loss = (LAMBDA(rate) * 65025 * mse + BETA(rate) * (lpips + VGG_SHARE * deep) + bpp) / rate**0.9
+    parts = {"loss": loss, "mse": mse, "lpips": lpips, "vgg": deep, "bpp": bpp}
+    return loss.mean(), {name: t.mean().item() for name, t in parts.items()}
 
 
 @torch.inference_mode()
@@ -66,7 +79,7 @@ def train(args: argparse.Namespace) -> None:
     device = "cuda" if torch.cuda.is_available() else "cpu"
     first, seed, out = workers.rank() == 0, args.seed + workers.rank(), Path(args.out)
     torch.manual_seed(seed)
-    crops, held, lpips = Crops(args.data, seed), validation(args.data), Lpips("alex", device)
+    crops, held, alex, vgg = Crops(args.data, seed), validation(args.data), Lpips("alex", device), Lpips("vgg", device)
     net, fresh = Codec(), list[str]()
     if args.resume:
         from shipped import load_shipped
@@ -100,7 +113,7 @@ def train(args: argparse.Namespace) -> None:
     def evaluate_ema() -> None:
         kept = {k: v.clone() for k, v in net.state_dict().items()}
         net.load_state_dict(ema)
-        log(f"{now:5.0f} s step {step} {evaluate(net, lpips, held, device)}")
+        log(f"{now:5.0f} s step {step} {evaluate(net, alex, held, device)}")
         net.load_state_dict(kept)
 
     while now < budget:
@@ -109,7 +122,7 @@ def train(args: argparse.Namespace) -> None:
             frozen, since = False, step
             net.requires_grad_(True)
         n, size = LARGE_CROPS if share >= args.large_from else CROPS
-        loss, terms = loss_terms(net, lpips, crops.batch(n, size).to(device), torch.rand(n, device=device) * (LEVELS - 1))
+        loss, terms = loss_terms(net, alex, vgg, crops.batch(n, size).to(device), torch.rand(n, device=device) * (LEVELS - 1))
         step += 1
         net.zero_grad(set_to_none=True)
         loss.backward()
@@ -131,7 +144,7 @@ def train(args: argparse.Namespace) -> None:
         if step % 250 == 0:
             m = {k: np.median([r[k] for r in rows]) for k in terms}
             log(f"{now:5.0f} s step {step} lr {rate:.1e} loss {m['loss']:.4f} psnr {-10 * math.log10(m['mse']):.2f} "
-                f"lpips {m['lpips']:.4f} bpp {m['bpp']:.3f} skipped {skipped}")
+                f"lpips {m['lpips']:.4f} vgg {m['vgg']:.4f} bpp {m['bpp']:.3f} skipped {skipped}")
         if now > next_checkpoint:
             next_checkpoint += CHECKPOINT_SECONDS
             save()

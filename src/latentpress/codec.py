@@ -21,7 +21,7 @@ from latentpress.entropy import Encoder, open_coder, open_encoder
 from latentpress.errors import FormatError, WeightsError
 from latentpress.image import MAX_PIXELS, Picture, assemble, read_picture
 from latentpress.quantizer import check_quality
-from latentpress.refine.plan import FIRST_EFFORT, Progress, check_effort
+from latentpress.refine.plan import FIRST_EFFORT, Progress, check_aim, check_effort, error_weight
 from latentpress.transforms import Transform, load_transform
 from latentpress.transforms.spaces import Space, space_by_id, space_of_codec
 
@@ -47,9 +47,9 @@ def compress(
     a side. quality: 0..100, in hundredths; the size rises with it. codec: builtin, sd15, sdxl, sd3 or flux1. model: for the
     Stable Diffusion spaces a folder, a .safetensors file or a hub id. device: auto, cpu, cuda or mps. strict: a lossy
     conversion (16 bits, CMYK, frames) is an error. effort: 0..9, what the encoder spends on a better file of the same format;
-    7 to 9 need torch. optimize_for: mse or perceptual (the default, where LPIPS's weights are here): what they minimise.
-    progress: called with the share of the search that is done and the seconds left. To ask for a size, a rate or a metric
-    instead of a quality: `latentpress.search`.
+    7 to 9 need torch. optimize_for: mse or perceptual (the default, where LPIPS's weights are here): what efforts 4 to 9 minimise; 4 to 6
+    of the built-in codec have a way for mse only, and else are as 0 to 3. progress: called with the share of the search that is done and
+    the seconds left. To ask for a size, a rate or a metric instead of a quality: `latentpress.search`.
     Raises ImageError, ConversionError, WeightsError, UsageError.
     """
     quality, space, effort = check_quality(quality), space_of_codec(codec), check_effort(effort)
@@ -63,12 +63,16 @@ def compress(
 def encoder(
     picture: Picture, transform: Transform, quality: float, effort: int, optimize_for: str | None = None, progress: Progress | None = None
 ) -> Encoder:
-    """What makes stages 3 and 4 of a picture: the coder, or from effort 7 on the search that gives the same bitstream."""
+    """What makes stages 3 and 4 of a picture: the coder, at efforts 4 to 6 with dead zones where they pay, or from effort 7 on the
+    search that gives the same bitstream.
+    """
     if effort >= FIRST_EFFORT:
         from latentpress.refine import open_search
 
         return open_search(picture, transform, quality, effort, optimize_for, progress)
-    return open_encoder(transform.space, quality)
+    check_aim(optimize_for)
+    weight = error_weight(effort, optimize_for, lp1=transform.space.name == "lp1")
+    return open_encoder(transform.space, quality, weight)
 
 
 def write(

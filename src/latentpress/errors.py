@@ -12,6 +12,8 @@
     └── UsageError          an argument is outside its range, or arguments contradict each other
 """
 
+from collections.abc import Sequence
+
 
 class LatentpressError(Exception):
     """Base of all; str() is one sentence for a person."""
@@ -46,7 +48,14 @@ class OutputError(LatentpressError):
 
 
 class TargetError(LatentpressError):
-    """No quality of the codec reaches the size, rate or metric that was asked for; the message names the nearest that does."""
+    """No quality of the codec reaches the size, rate or metric that was asked for; the message names the nearest that does.
+
+    nearest: the bytes of that file, of each picture.
+    """
+
+    def __init__(self, message: str, nearest: Sequence[bytes] = ()) -> None:
+        super().__init__(message)
+        self.nearest = nearest
 
 
 class UsageError(LatentpressError, ValueError):

@@ -9,28 +9,28 @@
 import math
 import tempfile
 from collections.abc import Callable, Sequence
+from functools import reduce
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from latentpress import codec as pipeline
-from latentpress import refine
+from latentpress import container, refine
 from latentpress.codec import Source
 from latentpress.container import QUALITY_UNIT
 from latentpress.correction import searched_metric, searched_size
+from latentpress.entropy import latent_type
 from latentpress.errors import TargetError, UsageError
 from latentpress.image import Picture, read_picture
+from latentpress.probes import TOP, Files, bracket
+from latentpress.rate_model import log_sizes
 from latentpress.refine.plan import FIRST_EFFORT, Progress, check_effort
 from latentpress.transforms import load_transform
 from latentpress.transforms.spaces import space_of_codec
 
-TOP = 100 * QUALITY_UNIT             # the quality grid: hundredths, 0 to TOP
-SIZE_SLOPE = math.log(30) / TOP     # log bytes a grid step, about, until two probes tell
-SIZE_CLOSE = 0.001                   # a file within this share of a size target ends the search
-NEAR = 100                           # grid steps: a searched file this near a metric target is not corrected
-METRIC_CLOSE = 10                    # grid steps: a metric target is met by the least quality, to so many
-MAX_PROBES = 14
+NEAR = 100          # grid steps: a searched file this near a metric target is not corrected
+METRIC_CLOSE = 10   # grid steps: a metric target is met by the least quality, to so many
 
 
 class Analyzed:
@@ -76,6 +76,11 @@ class Analyzed:
         coder = pipeline.encoder(self.picture, self.transform, quality, effort, self.optimize_for, self.progress)
         return pipeline.write(self.picture, self.transform, iter(self.strips), quality, self.side, coder)
 
+    def fixed_bytes(self) -> int:
+        """The bytes of a file beside its latent: header, side chunks."""
+        chunks = {latent_type(self.space): b""} | self.side
+        return len(container.pack(self.space, self.transform.model_hash, self.picture.width, self.picture.height, 0, chunks))
+
     def measure(self, data: bytes, metric: Callable[..., float]) -> float:
         """A metric between the picture and what the file decodes to, in RGB."""
         decoded = pipeline.decompress(data, model=self.model, device=self.device)
@@ -88,11 +93,11 @@ def to_size(image: Source | Analyzed, limit: int, *, best_effort: bool = False, 
 
     Raises TargetError, naming the least size, where even quality 0 is larger (best_effort: gives that file).
     """
+    def too_small(data: Sequence[bytes]) -> str:
+        return f"no file of this picture is as small as {limit:,} bytes: the least, at quality 0, has {len(data[0]):,}"
+
     analyzed = image if isinstance(image, Analyzed) else Analyzed(image, **how)
-    [data] = _within([analyzed], limit)
-    if len(data) > limit and not best_effort:
-        raise TargetError(f"no file of this picture is as small as {limit:,} bytes: the least, at quality 0, has {len(data):,}")
-    return data
+    return _within([analyzed], limit, too_small, best_effort)[0]
 
 
 def to_rate(image: Source | Analyzed, bpp: float, *, best_effort: bool = False, **how: Any) -> bytes:
@@ -100,22 +105,20 @@ def to_rate(image: Source | Analyzed, bpp: float, *, best_effort: bool = False, 
     if not bpp > 0:
         raise UsageError(f"a rate is a number of bits a pixel above 0, not {bpp}")
     analyzed = image if isinstance(image, Analyzed) else Analyzed(image, **how)
-    limit = int(bpp * analyzed.pixels / 8)
-    try:
-        return to_size(analyzed, limit, best_effort=best_effort)
-    except TargetError:
-        least = 8 * len(analyzed.write(0)) / analyzed.pixels
-        raise TargetError(f"no file of this picture has as little as {bpp:g} bpp: the least, at quality 0, has {least:.4f}") from None
+
+    def too_small(data: Sequence[bytes]) -> str:
+        least = 8 * len(data[0]) / analyzed.pixels
+        return f"no file of this picture has as little as {bpp:g} bpp: the least, at quality 0, has {least:.4f}"
+
+    return _within([analyzed], max(1, int(bpp * analyzed.pixels / 8)), too_small, best_effort)[0]
 
 
 def to_total(images: Sequence[Source | Analyzed], limit: int, *, best_effort: bool = False, **how: Any) -> list[bytes]:
     """One quality for all pictures, the best whose files sum to at most `limit` bytes. Else as `to_size`."""
-    analyzed = [i if isinstance(i, Analyzed) else Analyzed(i, **how) for i in images]
-    data = _within(analyzed, limit)
-    total = sum(map(len, data))
-    if total > limit and not best_effort:
-        raise TargetError(f"these pictures do not fit into {limit:,} bytes: at quality 0 they have {total:,}")
-    return data
+    def too_small(data: Sequence[bytes]) -> str:
+        return f"these pictures do not fit into {limit:,} bytes: at quality 0 they have {sum(map(len, data)):,}"
+
+    return _within([i if isinstance(i, Analyzed) else Analyzed(i, **how) for i in images], limit, too_small, best_effort)
 
 
 def to_metric(image: Source | Analyzed, name: str, value: float, *, best_effort: bool = False, **how: Any) -> bytes:
@@ -129,107 +132,44 @@ def to_metric(image: Source | Analyzed, name: str, value: float, *, best_effort:
     sign = 1 if metric.direction == "higher" else -1
     files, found = Files(lambda step: [analyzed.write(step)]), dict[int, float]()
 
-    def gap(step: int) -> float:
-        found[step] = analyzed.measure(files.at(step)[0], metric.function)
-        return sign * (found[step] - value)
-
-    _, least = bracket(gap, start=TOP // 2, slope=None, done=lambda low, high: high - low <= METRIC_CLOSE)
-    if least > TOP:
-        best = max(found, key=lambda step: sign * found[step])
-        if not best_effort:
-            raise TargetError(f"no quality reaches {name} {value:g} on this picture: the best, at {best / QUALITY_UNIT:g}, "
-                              f"is {found[best]:.4g}")  # fmt: skip
-        least = best
-    data = files.at(least)[0]
-    if not analyzed.searched or found.get(least, -math.inf) * sign < value * sign:
-        return data
-    (low, high) = (min(found), max(found))
-    slope = sign * (found[high] - found[low]) / max(1, high - low)
-
     def beyond(data: bytes) -> float:
         return sign * (analyzed.measure(data, metric.function) - value)
 
+    def gap(step: int) -> float:
+        found[step] = beyond(files.at(step)[0])
+        return found[step]
+
+    _, least = bracket(gap, start=TOP // 2, done=lambda low, high: high - low <= METRIC_CLOSE)
+    if least > TOP:
+        best = max(found, key=lambda step: found[step])
+        data, reached = files.at(best)[0], found[best]
+        if analyzed.searched:  # the search may reach what rounding does not
+            data, reached = max(((data, reached), (d := analyzed.search(best), beyond(d))), key=lambda pair: pair[1])
+        if reached < 0 and not best_effort:
+            text = f"no quality reaches {name} {value:g} on this picture: the best, at {best / QUALITY_UNIT:g}"
+            raise TargetError(f"{text}, is {value + sign * reached:.4g}", [data])
+        return data
+    data, (low, high) = files.at(least)[0], (min(found), max(found))
+    if not analyzed.searched or found.get(least, -math.inf) < 0:
+        return data
+    slope = (found[high] - found[low]) / max(1, high - low)
     return searched_metric(analyzed.search, beyond, data, least, slope=slope, near=NEAR, top=TOP) if slope > 0 else analyzed.search(least)
 
 
-def _within(analyzed: Sequence[Analyzed], limit: int) -> list[bytes]:
-    """The best files, at one quality, whose bytes sum to at most `limit`; those of quality 0 where there are none."""
-    files = Files(lambda step: [a.write(step) for a in analyzed])
-    plain = files.within(limit)
-    if not any(a.searched for a in analyzed):
-        return plain
-    step = next(step for step in reversed(files.sizes) if files.at(step) == plain)
-    return searched_size(lambda step: [a.search(step) for a in analyzed], plain, step, limit, slope=SIZE_SLOPE, top=TOP)
-
-
-class Files:
-    """The files of one or more pictures at steps of the quality grid; the last few are kept."""
-
-    KEPT = 2
-
-    def __init__(self, write: Callable[[int], list[bytes]]) -> None:
-        self._write, self._kept, self.sizes = write, dict[int, list[bytes]](), dict[int, int]()
-
-    def at(self, step: int) -> list[bytes]:
-        """The files at a step, written where they are not kept."""
-        if step not in self._kept:
-            if len(self._kept) >= self.KEPT:
-                self._kept.pop(next(iter(self._kept)))
-            self._kept[step] = self._write(step)
-            self.sizes[step] = sum(map(len, self._kept[step]))
-        return self._kept[step]
-
-    def within(self, limit: int) -> list[bytes]:
-        """The files of the highest step whose bytes sum to at most `limit`; those of step 0 where there is none."""
-        if limit < 1:
-            raise UsageError(f"a size is a number of bytes above 0, not {limit}")
-
-        def gap(step: int) -> float:
-            self.at(step)
-            return math.log(self.sizes[step] / limit) or -1e-12  # a file of exactly the limit fits
-
-        def done(low: int, high: int) -> bool:
-            return high - low <= 1 or (low >= 0 and self.sizes[low] >= (1 - SIZE_CLOSE) * limit)
-
-        highest, _ = bracket(gap, start=TOP // 2, slope=SIZE_SLOPE, done=done)
-        return self.at(max(highest, 0))
-
-
-def bracket(
-    gap: Callable[[int], float], *, start: int, slope: float | None, done: Callable[[int, int], bool]
-) -> tuple[int, int]:
-    """(low, high): steps where a rising function is below 0, and not below, as near each other as `done` asks.
-
-    -1 and TOP + 1 stand for the ends when no step is below, or all are. Secants of the nearest points lead; a slope
-    a step, where known, leads the second probe. Two secants on one side in a row are followed by a bisection.
+def _within(analyzed: Sequence[Analyzed], limit: int, too_small: Callable[[Sequence[bytes]], str], best_effort: bool) -> list[bytes]:
+    """The best files, at one quality, whose bytes sum to at most `limit`. Where there are none: TargetError with the text that
+    `too_small` makes of the least files, or those themselves.
     """
-    known, low, high, step, same_side = dict[int, float](), -1, TOP + 1, start, 0
-    while not done(low, high) and len(known) < MAX_PROBES:
-        known[step] = gap(step)
-        side = 1 if known[step] >= 0 else -1
-        low, high = (low, step) if side > 0 else (step, high)
-        if high - low <= 1:
-            break
-        same_side = same_side + side if same_side * side > 0 else side
-        step = _next(known, low, high, slope, abs(same_side) > 2)
-    if low < 0 and 0 not in known:  # probes ran out before the end was tried
-        return (0, high) if gap(0) < 0 else (-1, 0)
-    if high > TOP and TOP not in known:
-        return (low, TOP) if gap(TOP) >= 0 else (TOP, TOP + 1)
-    return low, high
-
-
-def _next(known: dict[int, float], low: int, high: int, slope: float | None, bisect: bool) -> int:
-    """The step to probe next, strictly between low and high."""
-    if len(known) == 1:
-        [(step, value)] = known.items()
-        guess = step - value / slope if slope else (0 if value >= 0 else TOP)
-    elif bisect and low >= 0 and high <= TOP:
-        guess = (low + high) / 2
-    else:
-        (a, fa), (b, fb) = sorted(sorted(known.items(), key=lambda item: abs(item[1]))[:2])
-        guess = a - fa * (b - a) / (fb - fa) if fb > fa else (low + high) / 2
-    return int(min(max(round(guess), max(low + 1, 0)), min(high - 1, TOP)))
+    files = Files(lambda step: [a.write(step) for a in analyzed])
+    estimate = reduce(np.logaddexp, [log_sizes(a.strips, a.space) for a in analyzed])
+    data = files.within(limit, sum(a.fixed_bytes() for a in analyzed), estimate)
+    if any(a.searched for a in analyzed):
+        step = next(step for step in reversed(files.sizes) if files.at(step) == data)
+        slope = max(estimate[min(step + NEAR, TOP)] - estimate[max(step - NEAR, 0)], 1e-3) / (min(step + NEAR, TOP) - max(step - NEAR, 0))
+        data = searched_size(lambda step: [a.search(step) for a in analyzed], data, step, limit, slope=slope, top=TOP)
+    if sum(map(len, data)) > limit and not best_effort:
+        raise TargetError(too_small(data), data)
+    return data
 
 
 def _metric(name: str) -> Any:

@@ -41,11 +41,17 @@ def compress(
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     effort: Annotated[
-        int, typer.Option(min=0, max=9, help="0 (fast) to 9: time spent on a better file. 7 to 9 search the latent, which needs torch.")
+        int,
+        typer.Option(
+            min=0,
+            max=9,
+            help="0 (fast) to 9: time spent on a better file. 4 to 6 weigh each symbol's bits against its error (built-in codec: only "
+            "with --optimize-for mse). 7 to 9 search the latent, which needs torch.",
+        ),
     ] = 3,
     optimize_for: Annotated[
         str | None,
-        typer.Option(help="mse or perceptual: what efforts 7 to 9 minimise.", show_default="perceptual, with LPIPS's weights"),
+        typer.Option(help="mse or perceptual: what efforts 4 to 9 minimise.", show_default="perceptual, with LPIPS's weights"),
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing outputs.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Make a lossy conversion (16 bits, CMYK, frames) an error.")] = False,

@@ -66,20 +66,17 @@ class Wanted:
             return Result(picture, codec.compress(picture, quality=self.quality, **how), [])
         analyzed = search.Analyzed(picture, **how)
 
-        def find(best_effort: bool) -> bytes:
-            if self.size is not None:
-                return search.to_size(analyzed, self.size, best_effort=best_effort)
-            if self.bpp is not None:
-                return search.to_rate(analyzed, self.bpp, best_effort=best_effort)
-            assert self.metric is not None
-            return search.to_metric(analyzed, *self.metric, best_effort=best_effort)
-
         try:
-            return Result(picture, find(False), [])
+            if self.size is not None:
+                return Result(picture, search.to_size(analyzed, self.size), [])
+            if self.bpp is not None:
+                return Result(picture, search.to_rate(analyzed, self.bpp), [])
+            assert self.metric is not None
+            return Result(picture, search.to_metric(analyzed, *self.metric), [])
         except TargetError as error:
             if not self.best_effort:
                 raise
-            return Result(picture, find(True), [str(error)])
+            return Result(picture, error.nearest[0], [str(error)])
 
     def together(self, sources: Sequence[Path], strict: bool, how: dict[str, Any]) -> dict[Path, Result]:
         """With --total-size the pictures and files of all images, else nothing. Any image that fails ends the command."""
@@ -92,5 +89,11 @@ class Wanted:
         for source in sources:
             with naming(source):
                 analyzed.append(search.Analyzed(read_picture(source, strict=strict), **how))
-        files = search.to_total(analyzed, self.total_size, best_effort=self.best_effort)
-        return {source: Result(a.picture, data, []) for source, a, data in zip(sources, analyzed, files, strict=True)}
+        notices: list[str] = []
+        try:
+            files: Sequence[bytes] = search.to_total(analyzed, self.total_size)
+        except TargetError as error:
+            if not self.best_effort:
+                raise
+            files, notices = error.nearest, [str(error)]
+        return {source: Result(a.picture, data, notices) for source, a, data in zip(sources, analyzed, files, strict=True)}

@@ -1,6 +1,6 @@
 """Stage 4 of 5: entropy coders, latent <-> bytes. Each has a chunk type of its own in the file."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -25,39 +25,46 @@ class Encoder(Protocol):
 
 
 class Coder(Encoder, Protocol):
-    """Codes a latent at one quality, both ways."""
+    """Codes a latent at one quality, both ways. gain: of each channel, steps of the quantiser a unit of the latent."""
+
+    gain: NDArray[np.float32]
 
     def decode(self, body: bytes, rows: int, columns: int) -> Iterator[NDArray[np.float32]]:
         """The body -> strips of y_hat; FormatError where the symbols are not those that were coded."""
         ...
 
 
-def open_coder(space: Space, chunk_type: int, quality: float) -> Coder:
-    """The coder of a latent chunk's type in a space."""
+def open_coder(space: Space, chunk_type: int, quality: float, error_weight: float | None = None) -> Coder:
+    """The coder of a latent chunk's type in a space. error_weight: of an encoder's dead zones; None rounds to the nearest."""
     if chunk_type == LATENT_LEARNED:
         from latentpress.entropy.learned import LearnedPrior
 
-        return LearnedPrior(space.name, quality)
+        return LearnedPrior(space.name, quality, error_weight)
     if chunk_type == LATENT_LATTICE:
         from latentpress.entropy.lattice_prior import LatticePrior
 
-        return LatticePrior(space, quality)
+        return LatticePrior(space, quality, error_weight)
     from latentpress.entropy.static import StaticTables
 
-    return StaticTables(space, quality)
+    return StaticTables(space, quality, error_weight)
 
 
-def open_encoder(space: Space, quality: float) -> Encoder:
-    """What codes a space best."""
-    return open_coder(space, LATENT_LEARNED, quality) if space.name == "lp1" else Smaller(space, quality)
+def latent_type(space: Space) -> int:
+    """The type of the latent chunk that a space's learned prior makes."""
+    return LATENT_LEARNED if space.name == "lp1" else LATENT_LATTICE
+
+
+def open_encoder(space: Space, quality: float, error_weight: float | None = None) -> Encoder:
+    """What codes a space best. error_weight: as of `open_coder`."""
+    learned = open_coder(space, latent_type(space), quality, error_weight)
+    return learned if space.name == "lp1" else Smaller([learned, open_coder(space, LATENT_STATIC, quality, error_weight)])
 
 
 class Smaller:
     """Encoder of a Stable Diffusion space: the learned prior, the static tables where these take fewer bytes (tiny or made-up pictures)."""
 
-    def __init__(self, space: Space, quality: float) -> None:
-        self._coders = [open_coder(space, kind, quality) for kind in (LATENT_LATTICE, LATENT_STATIC)]
-        self.chunk_type = LATENT_LATTICE
+    def __init__(self, coders: Sequence[Coder]) -> None:
+        self._coders, self.chunk_type = coders, coders[0].chunk_type
 
     def encode(self, strips_of_y: Iterable[NDArray[np.float32]]) -> bytes:
         """Strips of y (C, r, w) -> the latent chunk's body. ImageError where neither holds it."""

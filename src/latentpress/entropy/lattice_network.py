@@ -57,7 +57,7 @@ def networks(space: str, channels: int) -> tuple[Network, ...]:
                 floats(a["second"][i]), floats(a["second_bias"][i]), unit(a["second_shift"][i]),
                 floats(a["head"][i]), floats(a["linear"][row:end]), ints(a["linear"][end]),
                 ints(a["head_bias"][i]), unit(a["head_shift"][i]),
-            )  # fmt: skip
+            )
         )
         row = end + 1
     return tuple(found)

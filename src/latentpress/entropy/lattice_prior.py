@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from latentpress.container import LATENT_LATTICE
 from latentpress.entropy import rans, tables
+from latentpress.entropy.dead_zones import shrink
 from latentpress.entropy.lattice_network import CONDITION_MAX, channel_means, log_step, networks
 from latentpress.entropy.lattices import REACH, UNREST_SHIFTS, WINDOW, Pass, gather, passes
 from latentpress.entropy.learned import symbols_crc
@@ -59,12 +60,13 @@ class Modelled(NamedTuple):
 
 
 class LatticePrior:
-    """Coder of one space and quality."""
+    """Coder of one space and quality. error_weight: of the encoder's dead zones (`dead_zones.shrink`); None rounds to the nearest."""
 
     chunk_type = LATENT_LATTICE
 
-    def __init__(self, space: Space, quality: float) -> None:
-        self.space, self.step = space, round(FINE * step_size(quality))
+    def __init__(self, space: Space, quality: float, error_weight: float | None = None) -> None:
+        self.space, self.step, self.error_weight = space, round(FINE * step_size(quality)), error_weight
+        self.gain = np.full(space.channels, FINE / self.step, np.float32)
         self.passes = passes(space.channels)
         self.means = means(space)
 
@@ -99,9 +101,15 @@ class LatticePrior:
             symbols, mu, eighths = (lattice(a[p.channel], p) for a in found)
             if symbols.size:
                 mu[...], eighths[...] = walk.predict(i)
-                symbols[...] = np.clip(np.rint((lattice(target[p.channel], p) - mu) / self.step), -SYMBOL_MAX, SYMBOL_MAX)
+                symbols[...] = self.quantize((lattice(target[p.channel], p) - mu) / self.step, eighths)
                 walk.put(i, mu, symbols)
         return found
+
+    def quantize(self, v: NDArray[np.float64], eighths: NDArray[Any]) -> Ints:
+        """Symbols of v = (y - mu) / S. Dead zones are those of the normal family's tables, before the channel's byte is chosen."""
+        if self.error_weight is None:
+            return np.clip(np.rint(v), -SYMBOL_MAX, SYMBOL_MAX).astype(np.int32)
+        return shrink(v.astype(np.float32), table_numbers(eighths, 0), self.error_weight)
 
     def fine(self, modelled: Modelled) -> NDArray[np.int64]:
         """What the decoder will have of it: y_hat in fine units, (C, h, w)."""

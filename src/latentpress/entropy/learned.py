@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from latentpress import models
 from latentpress.container import LATENT_LEARNED, read_varint, write_varint
 from latentpress.entropy import rans, tables
+from latentpress.entropy.dead_zones import shrink
 from latentpress.errors import FormatError
 from latentpress.quantizer import check_finite, dequantize, interpolate, quantize
 from latentpress.transforms.tiling import STRIP_ROWS, is_large, strips
@@ -55,12 +56,15 @@ class Gaussians:
 
 
 class LearnedPrior:
-    """Coder of one quality. `encode` takes strips of y (C, r, w) float32, `decode` gives strips of y_hat."""
+    """Coder of one quality. `encode` takes strips of y (C, r, w) float32, `decode` gives strips of y_hat.
+
+    error_weight: of the encoder's dead zones (`dead_zones.shrink`); None rounds to the nearest.
+    """
 
     chunk_type = LATENT_LEARNED
 
-    def __init__(self, space: str, quality: float) -> None:
-        self.space, self.frugal = space, False
+    def __init__(self, space: str, quality: float, error_weight: float | None = None) -> None:
+        self.space, self.frugal, self.error_weight = space, False, error_weight
         level = {name: interpolate(a, quality) for name, a in models.arrays(space, "levels.npz").items() if a.ndim == 2}
 
         def column(name: str) -> NDArray[Any]:
@@ -114,13 +118,19 @@ class LearnedPrior:
         z = self.hyper_analysis(y) if z is None else z
         features, anchors = self.features(z, h, w)
         first = checkerboard(h, w)
-        symbols = quantize(y, anchors.mu) * (first & anchors.coded())
+        symbols = self.quantize(y, anchors) * (first & anchors.coded())
         others = self.others(features, anchors, symbols)
-        symbols += quantize(y, others.mu) * (~first & others.coded())
+        symbols += self.quantize(y, others) * (~first & others.coded())
         passes = [(z, self.z_tables(z.shape))]
         for scale, coded in ((anchors.scale(), anchors.coded() & first), (others.scale(), others.coded() & ~first)):
             passes.append((symbols[coded], scale[coded]))
         return z, symbols, passes
+
+    def quantize(self, y: Floats, modelled: Gaussians) -> Ints:
+        """Symbols of y (C, h, w) under their distributions; to be zeroed where they are not coded."""
+        if self.error_weight is None:
+            return quantize(y, modelled.mu)
+        return shrink(y - modelled.mu, modelled.scale(), self.error_weight)
 
     def decode_segment(self, data: bytes, h: int, w: int) -> Floats:
         """What `encode_segment` made -> y_hat (C, h, w) in steps."""

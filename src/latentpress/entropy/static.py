@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from latentpress.container import LATENT_STATIC
 from latentpress.entropy import rans, tables
+from latentpress.entropy.dead_zones import shrink
 from latentpress.entropy.learned import CRC_BYTES, symbols_crc
 from latentpress.errors import FormatError, ImageError
 from latentpress.quantizer import check_finite, dequantize, quantize
@@ -29,18 +30,27 @@ def step_size(quality: float) -> float:
 
 
 class StaticTables:
-    """Coder of one space and quality."""
+    """Coder of one space and quality. error_weight: of the encoder's dead zones (`dead_zones.shrink`); None rounds to the nearest."""
 
     chunk_type = LATENT_STATIC
 
-    def __init__(self, space: Space, quality: float) -> None:
-        self.channels = space.channels
+    def __init__(self, space: Space, quality: float, error_weight: float | None = None) -> None:
+        self.channels, self.error_weight = space.channels, error_weight
         self.step = np.float32(step_size(quality))
+        self.gain = np.full(space.channels, 1 / self.step, np.float32)
 
     def encode(self, strips_of_y: Iterable[NDArray[np.float32]]) -> bytes:
         """Strips of y (C, r, w) -> the latent chunk's body."""
         y, means = self.scaled(strips_of_y)
-        return self.encode_symbols(quantize(y, self.offsets(means)), means)
+        return self.encode_symbols(self.quantize(y - self.offsets(means)), means)
+
+    def quantize(self, v: NDArray[np.float32]) -> NDArray[np.int32]:
+        """Symbols of v (C, h, w), in steps about the means. Dead zones are those of the tables that plain symbols have."""
+        symbols = quantize(v, np.float32(0))
+        if self.error_weight is None:
+            return symbols
+        best = np.array([best_table(s) for s in symbols], np.uint16)
+        return shrink(v * sign(best).astype(np.float32), (best & TABLE_BITS)[:, None, None], self.error_weight) * sign(best)
 
     def scaled(self, strips_of_y: Iterable[NDArray[np.float32]]) -> tuple[NDArray[np.float32], NDArray[np.int8]]:
         """Strips of y (C, r, w) -> y in steps, whole, and the means of its channels in MEAN_UNIT, (C,)."""

@@ -30,7 +30,7 @@ def meant_rate(quality: float) -> float:
 
 
 def weights_at(bpp: float, aim: str) -> Weights:
-    """The weights of a rate. aim: one of aim.AIMS."""
+    """The weights of a rate. aim: one of plan.AIMS."""
     (a, b), (c, d) = LAMBDA, BETA
     return Weights(a * bpp**b, c * bpp**d if aim == "perceptual" else 0.0)
 

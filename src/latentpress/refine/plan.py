@@ -7,6 +7,9 @@ from latentpress.errors import UsageError
 
 Progress = Callable[[float, float], None]  # (share done 0 to 1, seconds left)
 FIRST_EFFORT = 7
+AIMS = ("mse", "perceptual")
+LEARNED_WEIGHTS = {4: 60.0, 5: 40.0, 6: 25.0}  # bits a step^2 of squared error, of the dead zones of efforts 4 to 6: space lp1, mse
+STATIC_WEIGHTS = {4: 60.0, 5: 30.0, 6: 15.0}   # the Stable Diffusion spaces, either aim
 ITERATIONS = {7: 50, 8: 130, 9: 400}  # of the search, a tile
 EXTRA = "efforts 7 to 9 search the latent with torch: pip install 'latentpress[sd]'"
 
@@ -16,6 +19,23 @@ def check_effort(effort: int) -> int:
     if effort not in range(10):
         raise UsageError(f"effort must be a whole number from 0 to 9, not {effort}")
     return effort
+
+
+def check_aim(wanted: str | None) -> None:
+    """UsageError for what is neither None nor one of AIMS."""
+    if wanted not in (None, *AIMS):
+        raise UsageError(f"optimize for one of {', '.join(AIMS)}, not {wanted!r}")
+
+
+def error_weight(effort: int, optimize_for: str | None, lp1: bool) -> float | None:
+    """Of the dead zones of an effort below FIRST_EFFORT; None for plain rounding.
+
+    In lp1, which was trained with LPIPS, zeros take away texture that LPIPS misses: there only mse has dead zones. In the Stable
+    Diffusion spaces they give fewer bytes at equal PSNR and at equal LPIPS (docs/method.md).
+    """
+    if lp1 and optimize_for != "mse":
+        return None
+    return (LEARNED_WEIGHTS if lp1 else STATIC_WEIGHTS).get(effort)
 
 
 class Clock:

@@ -1,0 +1,113 @@
+"""The quality at which a rising quantity passes a target, in few probes: secants within a bracket, on the quality grid."""
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from latentpress.container import QUALITY_UNIT
+from latentpress.errors import UsageError
+
+TOP = 100 * QUALITY_UNIT  # the quality grid: hundredths, 0 to TOP
+SIZE_CLOSE = 0.001       # a file within this share of a size target ends the search
+SIZE_NEAR = 0.01         # until one lies within this share, probes aim at its middle: just below the limit half of them would be above
+MAX_PROBES = 14
+
+
+class Files:
+    """The files of one or more pictures at steps of the quality grid; the last few are kept. write: the files at a step."""
+
+    KEPT = 2
+
+    def __init__(self, write: Callable[[int], list[bytes]]) -> None:
+        self._write, self._kept, self.sizes = write, dict[int, list[bytes]](), dict[int, int]()
+
+    def at(self, step: int) -> list[bytes]:
+        """The files at a step, written where they are not kept."""
+        if step not in self._kept:
+            if len(self._kept) >= self.KEPT:
+                self._kept.pop(next(iter(self._kept)))
+            self._kept[step] = self._write(step)
+            self.sizes[step] = sum(map(len, self._kept[step]))
+        return self._kept[step]
+
+    def within(self, limit: int, fixed: int, estimate: NDArray[np.float64]) -> list[bytes]:
+        """The files of the highest step whose bytes sum to at most `limit`; those of step 0 where there is none.
+
+        fixed: bytes that they have at every step. estimate: (TOP + 1,) the logarithm of the others, about, rising.
+        """
+        if limit < 1:
+            raise UsageError(f"a size is a number of bytes above 0, not {limit}")
+        room = limit - fixed
+        if room < 1:
+            return self.at(0)
+        start = int(np.searchsorted(estimate, math.log(room)))
+
+        def gap(step: int) -> float:
+            self.at(step)
+            return math.log(max(self.sizes[step] - fixed, 1) / room) or -1e-12  # a file of exactly the limit fits
+
+        def done(low: int, high: int) -> bool:
+            return high - low <= 1 or (low >= 0 and self.sizes[low] >= (1 - SIZE_CLOSE) * limit)
+
+        def aim(low: int) -> float:
+            near = low >= 0 and self.sizes[low] >= (1 - SIZE_NEAR) * limit
+            return math.log1p(-min((SIZE_CLOSE if near else SIZE_NEAR) / 2 * limit / room, 0.5))
+
+        highest, _ = bracket(gap, start=start, axis=estimate, slope=1.0, aim=aim, done=done)
+        return self.at(max(highest, 0))
+
+
+def bracket(
+    gap: Callable[[int], float],
+    *,
+    start: int,
+    done: Callable[[int, int], bool],
+    axis: NDArray[np.float64] | None = None,
+    slope: float | None = None,
+    aim: Callable[[int], float] = lambda low: 0.0,
+) -> tuple[int, int]:
+    """(low, high): steps where a rising function is below 0, and not below, as near each other as `done` asks.
+
+    -1 and TOP + 1 stand for the ends when no step is below, or all are. Secants of the nearest points lead, on `axis` (TOP + 1,), a
+    rising stand-in for the step on which the function is nearly linear; a slope on it, where known, leads the second probe. aim: the
+    value at which a probe is sent, for the lower end so far. Two secants on one side in a row are followed by a bisection.
+    """
+    axis = np.arange(TOP + 1, dtype=np.float64) if axis is None else axis
+    known, low, high, step, same_side = dict[int, float](), -1, TOP + 1, min(max(start, 0), TOP), 0
+    while not done(low, high) and len(known) < MAX_PROBES:
+        known[step] = gap(step)
+        side = 1 if known[step] >= 0 else -1
+        low, high = (low, step) if side > 0 else (step, high)
+        if high - low <= 1:
+            break
+        same_side = same_side + side if same_side * side > 0 else side
+        step = _next(known, low, high, axis, slope, aim(low), abs(same_side) > 2)
+    if low < 0 and 0 not in known:  # probes ran out before the end was tried
+        return (0, high) if gap(0) < 0 else (-1, 0)
+    if high > TOP and TOP not in known:
+        return (low, TOP) if gap(TOP) >= 0 else (TOP, TOP + 1)
+    return low, high
+
+
+def _next(
+    known: dict[int, float], low: int, high: int, axis: NDArray[np.float64], slope: float | None, aim: float, bisect: bool
+) -> int:
+    """The step to probe next, strictly between low and high."""
+    if len(known) == 1:
+        [(step, value)] = known.items()
+        guess = _step(axis, axis[step] - (value - aim) / slope) if slope else (0 if value >= 0 else TOP)
+    elif bisect and low >= 0 and high <= TOP:
+        guess = (low + high) / 2
+    else:
+        (a, fa), (b, fb) = sorted(sorted(known.items(), key=lambda item: abs(item[1] - aim))[:2])
+        guess = _step(axis, axis[a] - (fa - aim) * (axis[b] - axis[a]) / (fb - fa)) if fb > fa else (low + high) / 2
+    return int(min(max(round(guess), max(low + 1, 0)), min(high - 1, TOP)))
+
+
+def _step(axis: NDArray[np.float64], value: float) -> float:
+    """Where on the axis a value stands; beyond its ends a step beyond them."""
+    if not axis[0] <= value <= axis[-1]:
+        return -1 if value < axis[0] else TOP + 1
+    return float(np.interp(value, axis, np.arange(TOP + 1)))
