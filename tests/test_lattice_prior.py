@@ -8,7 +8,7 @@ from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
 from latentpress import models
-from latentpress.entropy import Smaller, lattice_network, lattice_prior, tables
+from latentpress.entropy import lattice_network, lattice_prior, open_encoder, tables
 from latentpress.entropy.lattice_prior import FINE, HEAD, MOVE_UNIT, LatticePrior, Walk, best_choice, table_numbers
 from latentpress.entropy.lattices import REACH, passes
 from latentpress.entropy.static import StaticTables
@@ -225,7 +225,7 @@ def test_a_channels_byte_finds_its_family_and_scale() -> None:
 
 
 def test_the_smaller_of_two_is_written() -> None:
-    encoder = Smaller(SD15, 50)
+    encoder = open_encoder(SD15, 50)
     body = encoder.encode([np.zeros((4, 64, 64), np.float32)])
     assert (encoder.chunk_type == StaticTables.chunk_type) == (body == StaticTables(SD15, 50).encode([np.zeros((4, 64, 64), np.float32)]))
     r, c = np.mgrid[:32, :32] / 9  # what no table of a whole channel can know: smooth, of a wide range
@@ -243,7 +243,7 @@ def test_a_uniform_picture_beyond_the_limit_goes_to_the_tables(monkeypatch: pyte
         list(LatticePrior(SD15, 0).decode(body, 32, 32))
     with pytest.raises(ImageError, match="limits"):
         LatticePrior(SD15, 0).encode([y])
-    encoder = Smaller(SD15, 0)
+    encoder = open_encoder(SD15, 0)
     encoder.encode([y])
     assert encoder.chunk_type == StaticTables.chunk_type
 

@@ -74,7 +74,7 @@ class LatticePrior:
     def of_step(cls, space: Space, step: int) -> LatticePrior:
         """The coder of a step in fine units, LEAST_STEP to GREATEST_STEP."""
         prior = cls(space, 0)
-        prior.step = step
+        prior.step, prior.gain = step, np.full(space.channels, FINE / step, np.float32)
         return prior
 
     def encode(self, strips_of_y: Iterable[NDArray[np.float32]]) -> bytes:
