@@ -13,8 +13,8 @@ from latentpress.refine.perceptual import Lpips
 SHIFTED = 3  # pixels that a shift of Lpips takes away at most
 Tensor: TypeAlias = torch.Tensor
 LOWEST, HIGHEST = 0.035, 1.15  # bpp that quality 0 and 100 of lp1 are meant for: RATES of training/networks.py
-LAMBDA = (0.03, 1.7)  # factor and exponent of the rate, of squared error in levels^2: training/train.py
-BETA = (22.0, 1.6)     # the same for LPIPS
+LAMBDA = (0.045, 1.8)  # factor and exponent of the rate, of squared error in levels^2: training/train.py
+BETA = (20.0, 1.7)    # the same for LPIPS (AlexNet); VGG16's share of the training loss is left out
 
 
 class Weights(NamedTuple):
