@@ -5,7 +5,7 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 
-STEP = re.compile(r"\s*(\d+) s step (\d+) lr (\S+) loss (\S+) psnr (\S+) lpips (\S+) bpp (\S+)")
+STEP = re.compile(r"\s*(\d+) s step (\d+) lr (\S+) loss (\S+) psnr (\S+) lpips (\S+) (?:vgg \S+ )?bpp (\S+)")
 POINT = re.compile(r"q(\d) (\S+) (\S+) (\S+)")
 
 
