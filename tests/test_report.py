@@ -215,6 +215,7 @@ def test_no_two_codecs_look_alike():
     codecs = [{"name": f"c{i}", "ours": i < 4} for i in range(16)]
     found = looks(codecs)
     assert len({(v.colour, v.dash, v.marker) for v in found.values()}) == 16
+    assert len({(found[f"c{i}"].colour, found[f"c{i}"].marker) for i in range(4, 16)}) == 12
     assert min(found[f"c{i}"].width for i in range(4)) > max(found[f"c{i}"].width for i in range(4, 16))
     assert re.fullmatch(r"[A-Za-z0-9_-]+", css_class("my codec <x>"))
     assert css_class("a b") != css_class("a_b")

@@ -32,7 +32,7 @@ def looks(codecs: Sequence[dict[str, Any]]) -> dict[str, Look]:
             ours += 1
         else:
             colour, turn = RIVALS[rivals % len(RIVALS)], rivals // len(RIVALS)
-            marker = MARKERS[(1 + rivals + turn) % len(MARKERS)]
+            marker = MARKERS[(1 + rivals + 2 * turn) % len(MARKERS)]  # a colour that comes again has another marker
             found[codec["name"]] = Look(colour, DASHES[1 + (rivals + turn) % (len(DASHES) - 1)], marker, 1.8)
             rivals += 1
     return found
