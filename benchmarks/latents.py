@@ -97,14 +97,19 @@ def speed(space: str, found: dict[str, np.ndarray]) -> None:
         print(f"{space} {label}: {rates[0]:.0f} encoded, {rates[1]:.0f} decoded a CPU second and core")
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def read_options(description: str | None, output: str) -> argparse.Namespace:
+    """Of a benchmark on latents of pictures: where these are, and where its rows go, `output` under the project unless told."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("pictures", type=Path)
     parser.add_argument("--weights", type=Path)
     parser.add_argument("--latents", type=Path, metavar="FOLDER")
     parser.add_argument("--every", type=int, default=1, help="take every n-th picture")
-    parser.add_argument("-o", "--output", type=Path, default=ROOT / "results/latents.csv")
-    options = parser.parse_args()
+    parser.add_argument("-o", "--output", type=Path, default=ROOT / output)
+    return parser.parse_args()
+
+
+def main() -> None:
+    options = read_options(__doc__, "results/latents.csv")
     rows = []
     for space in TINY:
         found = latents(space, options.pictures, options.weights, options.latents, options.every)

@@ -5,21 +5,18 @@ and step: bytes of the latent chunk under the learned prior and under the static
 itself free of charge) of the integers that plain rounding gives, and the root mean square error of both. Rows go to
 results/priors.csv; the summary, totals over all pictures, is printed, with CPU seconds a latent of 64 x 64.
 """
-import argparse
 import csv
 import math
 import time
-from pathlib import Path
 
 import numpy as np
-from latents import latents
+from latents import latents, read_options
 from static_tables import entropy_bits
 
 from latentpress.entropy.lattice_prior import LatticePrior
 from latentpress.entropy.static import COARSEST, FINEST, StaticTables
 from latentpress.transforms.spaces import SPACES, Space
 
-ROOT = Path(__file__).resolve().parents[1]
 STEPS = (0.1, 0.25, 0.5, 1.0)
 COLUMNS = ("space", "picture", "step", "numbers", "prior_bytes", "static_bytes", "order0_bytes", "prior_rmse", "static_rmse")
 
@@ -51,13 +48,7 @@ def seconds(space: Space, y: np.ndarray) -> tuple[float, float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("pictures", type=Path)
-    parser.add_argument("--weights", type=Path)
-    parser.add_argument("--latents", type=Path, metavar="FOLDER")
-    parser.add_argument("--every", type=int, default=1, help="take every n-th picture")
-    parser.add_argument("-o", "--output", type=Path, default=ROOT / "results/priors.csv")
-    options = parser.parse_args()
+    options = read_options(__doc__, "results/priors.csv")
     rows = []
     for space in SPACES[1:]:
         found = latents(space.name, options.pictures, options.weights, options.latents, options.every)

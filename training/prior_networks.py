@@ -14,10 +14,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from latentpress.entropy.lattice_prior import DISTANCE_MAX, FINE, INPUT_BITS, UNREST_MAX, VALUE_MAX
 from latentpress.entropy.lattices import REACH, UNREST_SHIFTS, WINDOW, Pass, passes
 from networks import LOG_STEP, act, gaussian_bits, table_sigma
 
-VALUE, VALUE_MAX, DISTANCE_MAX, UNREST_MAX = 64, 511, 255, 511   # inputs: integers in units of 1/64 of a latent's unit
+VALUE = FINE >> INPUT_BITS                      # inputs: integers in units of 1/64 of a latent's unit
 LOG_UNIT = LOG_STEP / 8                         # of log sigma and log step
 STEPS = (0.05, 1.5)
 MIDDLE = math.log(math.sqrt(STEPS[0] * STEPS[1]))

@@ -43,7 +43,7 @@ def check_finite(y: NDArray[np.float32]) -> NDArray[np.float32]:
     return y
 
 
-def quantize(y: NDArray[np.float32], mu: NDArray[np.float32] | np.float32) -> NDArray[np.int32]:
+def quantize(y: NDArray[np.floating[Any]], mu: NDArray[np.float32] | np.float32) -> NDArray[np.int32]:
     """Symbols: y - mu rounded to the nearest integer, within +-SYMBOL_MAX. Any shape."""
     symbols: NDArray[np.int32] = np.clip(np.rint(y - mu), -SYMBOL_MAX, SYMBOL_MAX).astype(np.int32)
     return symbols

@@ -5,7 +5,6 @@ where weights are not shipped, the quantized latent (in golden.json with the sym
 """
 
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -62,11 +61,9 @@ def checksum(data: bytes) -> str:
 
 def main() -> None:
     """Replace all golden files."""
-    if sys.argv[1:] != ["--replace"]:
-        sys.exit(__doc__)
-    FOLDER.mkdir(exist_ok=True)
-    for old in FOLDER.iterdir():
-        old.unlink()
+    from folders import emptied  # beside this script; the tests import this module otherwise
+
+    emptied(FOLDER, __doc__)
     index: dict[str, dict[str, object]] = {}
     for name, (image, quality) in builtin_cases().items():
         data = latentpress.compress(image, quality=quality)

@@ -29,7 +29,7 @@ from latentpress.entropy.lattices import REACH, UNREST_SHIFTS, WINDOW, Pass, gat
 from latentpress.entropy.learned import symbols_crc
 from latentpress.entropy.static import step_size
 from latentpress.errors import FormatError, ImageError, VersionError
-from latentpress.quantizer import SYMBOL_MAX, check_finite
+from latentpress.quantizer import check_finite, quantize
 from latentpress.transforms.spaces import Space
 
 Ints = NDArray[np.int32]
@@ -108,7 +108,7 @@ class LatticePrior:
     def quantize(self, v: NDArray[np.float64], eighths: NDArray[Any]) -> Ints:
         """Symbols of v = (y - mu) / S. Dead zones are those of the normal family's tables, before the channel's byte is chosen."""
         if self.error_weight is None:
-            return np.clip(np.rint(v), -SYMBOL_MAX, SYMBOL_MAX).astype(np.int32)
+            return quantize(v, np.float32(0))
         return shrink(v.astype(np.float32), table_numbers(eighths, 0), self.error_weight)
 
     def fine(self, modelled: Modelled) -> NDArray[np.int64]:
