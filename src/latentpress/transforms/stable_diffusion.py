@@ -49,7 +49,7 @@ class StableDiffusionTransform:
 
         self.space, self.name, self.model_hash = space, name, model_hash
         self._device, self._dtype = device, getattr(torch, dtype)
-        torch.nn.Module.to(autoencoder, device, self._dtype)  # diffusers' own `to` logs a warning that names no module
+        torch.nn.Module.to(autoencoder, device, self._dtype, memory_format=torch.channels_last)  # diffusers' own `to` logs a warning
         self._autoencoder = autoencoder.eval().requires_grad_(False)
         config = autoencoder.config
         self._tiny = "num_encoder_blocks" in config
