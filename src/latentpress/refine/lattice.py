@@ -1,6 +1,7 @@
 """Search in the Stable Diffusion spaces, tile after tile: the bitstream of LatticePrior, made by a search through the given decoder.
 
 The prior's mu and scales depend on the symbols before. The search holds them for a while, searches y under them, and reads them anew.
+What it decodes is restored, as the file's decoder will restore it.
 """
 
 from collections.abc import Iterable, Iterator
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from latentpress.container import LATENT_LATTICE
 from latentpress.entropy import tables
 from latentpress.entropy.lattice_prior import FINE, LatticePrior, table_numbers
+from latentpress.entropy.static import step_size
 from latentpress.image import Picture
 from latentpress.quantizer import check_finite
 from latentpress.refine.descent import descend
@@ -20,9 +22,10 @@ from latentpress.refine.loss import Distortion, half_precision, weights_at
 from latentpress.refine.plan import Clock, Progress
 from latentpress.refine.rate import gaussian_bits
 from latentpress.refine.rounding import Rounding
+from latentpress.transforms import restoration
 from latentpress.transforms.stable_diffusion import StableDiffusionTransform
 from latentpress.transforms.tiling import with_halo
-from latentpress.twin.interpreter import straight_through
+from latentpress.twin.interpreter import straight_through, twin
 
 Tensor: TypeAlias = torch.Tensor
 Floats = NDArray[np.float32]
@@ -40,7 +43,7 @@ class LatticeSearch:
         self, picture: Picture, transform: StableDiffusionTransform, quality: float, aim: str, iterations: int, progress: Progress | None
     ) -> None:
         self.picture, self.transform, self.aim, self.iterations = picture, transform, aim, iterations
-        self.prior = LatticePrior(transform.space, quality)
+        self.prior, self.quality = LatticePrior(transform.space, quality), quality
         self.step = self.prior.step / FINE
         self.progress = progress
 
@@ -74,7 +77,7 @@ class LatticeSearch:
             latent = torch.from_numpy(around)[None].clone()
             latent[:, :, own[1], own[2]] = (symbols + mu) * self.step
             with half_precision():
-                x_hat = self.transform.decode_tensor(latent).float().cpu()
+                x_hat = self.transform.decode_tensor(self.restored(latent)).float().cpu()
             return gaussian_bits(symbols, sigma).sum() + distortion(x_hat.clamp(0, 255))
 
         def tick() -> None:
@@ -91,6 +94,14 @@ class LatticeSearch:
         with torch.no_grad():
             if float(loss(straight_through)) < before:
                 y[:, rows, columns] = found[:, rows, columns] = (((v - mu).round() + mu) * self.step)[0].numpy()
+
+    def restored(self, y_hat: Tensor) -> Tensor:
+        """`restoration.restore` with gradients: (1, C, h, w) -> the same."""
+        if not restoration.is_shipped(self.transform.space):
+            return y_hat
+        told = torch.full_like(y_hat[:, :1], restoration.condition(self.quality))
+        [f] = twin(self.transform.space.name, restoration.FILE)(x=torch.cat([y_hat, told], 1))
+        return y_hat + step_size(self.quality) * f
 
     def ask(self, around: Floats, own: tuple[slice, slice, slice], v: Tensor) -> tuple[Tensor, Tensor]:
         """The prior's mu and sigma in the tile, in steps, (1, C, h, w) each, were v (in steps) coded in what lies around."""
