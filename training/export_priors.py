@@ -1,7 +1,7 @@
 """Write the shipped priors of the Stable Diffusion spaces: python training/export_priors.py sd15 sdxl sd3 flux1   (after priors.py)
 
-runs/priors/SPACE.pt -> src/latentpress/models/SPACE/prior.npz, integers only, and model.json (its SHA-256; that of another file there stays). Checks that no sum can leave
-the integers that float32 holds.
+runs/priors/SPACE.pt -> src/latentpress/models/SPACE/prior.npz, integers only, and model.json (its SHA-256 beside those of
+other files). Checks that no sum can leave the integers that float32 holds.
 """
 import hashlib
 import io

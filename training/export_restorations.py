@@ -37,8 +37,8 @@ def main() -> None:
         with torch.inference_mode():
             expected = net.correction(torch.from_numpy(x)).numpy()
         found = ort.InferenceSession(data, providers=["CPUExecutionProvider"]).run(None, {"x": x})[0]
-        parameters = sum(p.numel() for p in net.parameters())
-        print(name, len(data), "bytes,", parameters, f"parameters, off by {np.abs(found - expected).max() / np.abs(expected).max():.1e} of its range")
+        parameters, error = sum(p.numel() for p in net.parameters()), np.abs(found - expected).max() / np.abs(expected).max()
+        print(name, len(data), "bytes,", parameters, f"parameters, off by {error:.1e} of its range")
 
 
 if __name__ == "__main__":

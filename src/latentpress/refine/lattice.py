@@ -23,6 +23,7 @@ from latentpress.refine.plan import Clock, Progress
 from latentpress.refine.rate import gaussian_bits
 from latentpress.refine.rounding import Rounding
 from latentpress.transforms import restoration
+from latentpress.transforms.spaces import Space
 from latentpress.transforms.stable_diffusion import StableDiffusionTransform
 from latentpress.transforms.tiling import with_halo
 from latentpress.twin.interpreter import straight_through, twin
@@ -77,7 +78,7 @@ class LatticeSearch:
             latent = torch.from_numpy(around)[None].clone()
             latent[:, :, own[1], own[2]] = (symbols + mu) * self.step
             with half_precision():
-                x_hat = self.transform.decode_tensor(self.restored(latent)).float().cpu()
+                x_hat = self.transform.decode_tensor(restored(self.transform.space, latent, self.quality)).float().cpu()
             return gaussian_bits(symbols, sigma).sum() + distortion(x_hat.clamp(0, 255))
 
         def tick() -> None:
@@ -95,14 +96,6 @@ class LatticeSearch:
             if float(loss(straight_through)) < before:
                 y[:, rows, columns] = found[:, rows, columns] = (((v - mu).round() + mu) * self.step)[0].numpy()
 
-    def restored(self, y_hat: Tensor) -> Tensor:
-        """`restoration.restore` with gradients: (1, C, h, w) -> the same."""
-        if not restoration.is_shipped(self.transform.space):
-            return y_hat
-        told = torch.full_like(y_hat[:, :1], restoration.condition(self.quality))
-        [f] = twin(self.transform.space.name, restoration.FILE)(x=torch.cat([y_hat, told], 1))
-        return y_hat + step_size(self.quality) * f
-
     def ask(self, around: Floats, own: tuple[slice, slice, slice], v: Tensor) -> tuple[Tensor, Tensor]:
         """The prior's mu and sigma in the tile, in steps, (1, C, h, w) each, were v (in steps) coded in what lies around."""
         window = around.copy()
@@ -110,6 +103,15 @@ class LatticeSearch:
         modelled = self.prior.model(window)
         mu = ((modelled.mu + self.prior.means) / self.prior.step).astype(np.float32)[own]
         return torch.from_numpy(mu)[None], torch.from_numpy(tables.sigmas()[table_numbers(modelled.eighths[own], 0)])[None]
+
+
+def restored(space: Space, y_hat: Tensor, quality: float) -> Tensor:
+    """`restoration.restore` with gradients, of the whole: (1, C, h, w) -> the same; y_hat in a space without weights."""
+    if not restoration.is_shipped(space):
+        return y_hat
+    told = torch.full_like(y_hat[:, :1], restoration.condition(quality))
+    [f] = twin(space.name, restoration.FILE)(x=torch.cat([y_hat, told], 1))
+    return y_hat + step_size(quality) * f
 
 
 def _tiles(h: int, w: int) -> Iterator[tuple[slice, slice]]:

@@ -37,7 +37,7 @@ def chunks(space: Space) -> dict[int, bytes]:
 
 
 def is_wanted(space: Space, file_chunks: Mapping[int, bytes]) -> bool:
-    """Whether a file asks for the shipped weights. FormatError for a chunk that names none; other numbers go without, as in older readers."""
+    """Whether a file asks for the shipped weights; other numbers go without, as in older readers. FormatError for a bad chunk."""
     if RESTORATION not in file_chunks:
         return False
     if len(file_chunks[RESTORATION]) != 1:
