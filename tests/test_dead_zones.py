@@ -14,7 +14,7 @@ from latentpress.entropy.static import StaticTables, bits_of
 from latentpress.errors import UsageError
 from latentpress.image import read_picture
 from latentpress.metrics import psnr
-from latentpress.refine.plan import LEARNED_WEIGHTS, STATIC_WEIGHTS, error_weight
+from latentpress.refine.plan import LATTICE_WEIGHTS, LEARNED_WEIGHTS, error_weight
 from latentpress.transforms import load_transform
 from latentpress.transforms.spaces import SPACES
 
@@ -79,14 +79,14 @@ def test_perceptual_middle_efforts_round_to_the_nearest(small: NDArray[np.uint8]
 
 def test_the_stable_diffusion_spaces_have_dead_zones_for_either_aim() -> None:
     for aim in ("mse", "perceptual", None):
-        assert [error_weight(e, aim, lp1=False) for e in (0, 3, 4, 6)] == [None, None, STATIC_WEIGHTS[4], STATIC_WEIGHTS[6]]
+        assert [error_weight(e, aim, lp1=False) for e in (0, 2, 3, 6)] == [None, None, LATTICE_WEIGHTS[3], LATTICE_WEIGHTS[6]]
     assert error_weight(6, None, lp1=True) is None
 
 
 def test_static_tables_with_dead_zones_have_the_symbols_that_the_decoder_finds() -> None:
     y = np.random.default_rng(2).gamma(2, 0.5, (4, 40, 40)).astype(np.float32)  # skewed: mirrored tables too
     y[1] *= -1
-    plain, coder = StaticTables(SPACES[1], 20), StaticTables(SPACES[1], 20, STATIC_WEIGHTS[5])
+    plain, coder = StaticTables(SPACES[1], 20), StaticTables(SPACES[1], 20, LATTICE_WEIGHTS[5])
     body = coder.encode([y])
     [y_hat] = plain.decode(body, 40, 40)
     assert len(body) < len(plain.encode([y]))
@@ -95,7 +95,7 @@ def test_static_tables_with_dead_zones_have_the_symbols_that_the_decoder_finds()
 
 def test_the_lattice_prior_with_dead_zones_has_the_symbols_that_the_decoder_finds() -> None:
     y = np.random.default_rng(3).normal(0, 0.7, (4, 24, 31)).astype(np.float32)
-    plain, coder = LatticePrior(SPACES[1], 20), LatticePrior(SPACES[1], 20, STATIC_WEIGHTS[5])
+    plain, coder = LatticePrior(SPACES[1], 20), LatticePrior(SPACES[1], 20, LATTICE_WEIGHTS[5])
     body = coder.encode([y])
     [y_hat] = plain.decode(body, 24, 31)
     assert len(body) < len(plain.encode([y]))

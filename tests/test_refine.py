@@ -1,6 +1,8 @@
 """The latent search: files of efforts 7 to 9 are plain files, no worse by the loss, and never above a size that was asked for."""
 
+import ctypes
 import io
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +23,7 @@ from latentpress.image import read_picture  # noqa: E402
 from latentpress.metrics import mse, psnr  # noqa: E402
 from latentpress.refine import plan  # noqa: E402
 from latentpress.refine.descent import descend  # noqa: E402
+from latentpress.refine.heap import kept  # noqa: E402
 from latentpress.refine.learned import LearnedSearch  # noqa: E402
 from latentpress.refine.loss import meant_rate, weights_at  # noqa: E402
 from latentpress.refine.prior import PriorTwin  # noqa: E402
@@ -189,3 +192,21 @@ def test_a_searched_file_in_a_stable_diffusion_space(small: NDArray[np.uint8], m
     weight = weights_at(8 * len(plain) / small[:, :, 0].size, "mse").mse * small[:, :, 0].size
     assert 8 * len(searched) + weight * mse(small, found) < 8 * len(plain) + weight * mse(small, before)
     assert read_header(io.BytesIO(searched).getvalue()).space_id == space_of_codec("sd15").id
+
+
+def test_memory_is_kept_and_given_back() -> None:
+    """Where the C library has mallopt: blocks of the same size are the same pages inside, and go back to the system afterwards."""
+    if sys.platform != "linux" or not hasattr(ctypes.CDLL(None), "mallopt"):
+        pytest.skip("this C library has no mallopt")
+    resource = pytest.importorskip("resource")
+
+    def faults() -> int:
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+        for _ in range(5):
+            torch.ones(8 << 20)
+        return int(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+
+    with kept():
+        torch.ones(8 << 20)
+        inside = faults()
+    assert inside < faults()

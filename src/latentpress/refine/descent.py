@@ -6,6 +6,7 @@ from typing import TypeAlias
 
 import torch
 
+from latentpress.refine.heap import kept
 from latentpress.refine.rounding import Rounding, gumbel
 
 Tensor: TypeAlias = torch.Tensor
@@ -21,12 +22,13 @@ def descend(variables: Sequence[Tensor], loss: Callable[[Rounding], Tensor], ite
     """
     generator = torch.Generator().manual_seed(0)
     adam = torch.optim.Adam(variables, RATE, betas=(0.9, 0.99), eps=EPSILON)
-    for i in range(iterations):
-        share = i / iterations
-        temperature = TEMPERATURES[0] * (TEMPERATURES[1] / TEMPERATURES[0]) ** share
-        for group in adam.param_groups:
-            group["lr"] = RATE * (0.1 + 0.9 * 0.5 * (1 + math.cos(math.pi * share)))
-        adam.zero_grad()
-        loss(lambda t, temperature=temperature: gumbel(t, temperature, generator)).backward()  # type: ignore[misc]
-        adam.step()
-        tick()
+    with kept():
+        for i in range(iterations):
+            share = i / iterations
+            temperature = TEMPERATURES[0] * (TEMPERATURES[1] / TEMPERATURES[0]) ** share
+            for group in adam.param_groups:
+                group["lr"] = RATE * (0.1 + 0.9 * 0.5 * (1 + math.cos(math.pi * share)))
+            adam.zero_grad()
+            loss(lambda t, temperature=temperature: gumbel(t, temperature, generator)).backward()  # type: ignore[misc]
+            adam.step()
+            tick()

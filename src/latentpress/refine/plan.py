@@ -9,7 +9,7 @@ Progress = Callable[[float, float], None]  # (share done 0 to 1, seconds left)
 FIRST_EFFORT = 7
 AIMS = ("mse", "perceptual")
 LEARNED_WEIGHTS = {4: 60.0, 5: 40.0, 6: 25.0}  # bits a step^2 of squared error, of the dead zones of efforts 4 to 6: space lp1, mse
-STATIC_WEIGHTS = {4: 60.0, 5: 30.0, 6: 15.0}   # the Stable Diffusion spaces, either aim
+LATTICE_WEIGHTS = {3: 20.0, 4: 15.0, 5: 12.0, 6: 9.0}  # the Stable Diffusion spaces, either aim
 ITERATIONS = {7: 50, 8: 130, 9: 400}  # of the search, a tile
 EXTRA = "efforts 7 to 9 search the latent with torch: pip install 'latentpress[sd]'"
 
@@ -35,7 +35,7 @@ def error_weight(effort: int, optimize_for: str | None, lp1: bool) -> float | No
     """
     if lp1 and optimize_for != "mse":
         return None
-    return (LEARNED_WEIGHTS if lp1 else STATIC_WEIGHTS).get(effort)
+    return (LEARNED_WEIGHTS if lp1 else LATTICE_WEIGHTS).get(effort)
 
 
 class Clock:
