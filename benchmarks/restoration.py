@@ -38,11 +38,14 @@ def plain(data: bytes) -> bytes:
     return container.pack(space, model_hash, header.width, header.height, header.quality, chunks)
 
 
-def rows_of(path: Path, codec: str, model: str | None, effort: int, quality: float, metrics: Sequence[str]) -> Iterator[dict[str, Any]]:
-    """A picture compressed once, decoded from its bytes in both ways."""
+def rows_of(
+    path: Path, codec: str, model: str | None, effort: int, quality: float, ways: Sequence[str], metrics: Sequence[str]
+) -> Iterator[dict[str, Any]]:
+    """A picture compressed once, decoded from its bytes in the ways asked for."""
     image = np.asarray(Image.open(path).convert("RGB"))
     data = latentpress.compress(image, quality=quality, codec=codec, model=model, effort=effort)
-    for decoded, file in (("plain", plain(data)), ("restored", data)):
+    for decoded in ways:
+        file = plain(data) if decoded == "plain" else data
         x_hat = np.asarray(latentpress.decompress(file, model=model).convert("RGB"))
         values = {name: f"{value:.5f}" for name, value in assess(image, x_hat, metrics).items()}
         key = {"codec": codec, "effort": effort, "quality": quality, "image": path.stem, "decoded": decoded}
@@ -79,6 +82,7 @@ def main() -> None:
     ap.add_argument("--model")
     ap.add_argument("--efforts", default="0,6")
     ap.add_argument("--qualities", default="0,15,30,50,75")
+    ap.add_argument("--ways", default="plain,restored")
     ap.add_argument("--metrics", default=",".join(MEASURED))
     ap.add_argument("-o", "--output", type=Path, default=ROOT / "results/restoration.csv")
     args = ap.parse_args()
@@ -91,9 +95,8 @@ def main() -> None:
     print(*(f"left out: {name}: {reason}" for name, reason in missing.items()), sep="\n")
     cells = [(e, q, path) for e in map(int, args.efforts.split(",")) for q in map(float, args.qualities.split(",")) for path in args.images]
     for effort, quality, path in cells:
-        if (args.codec, str(effort), str(quality), path.stem, "restored") in done:
-            continue
-        for row in rows_of(path, args.codec, args.model, effort, quality, metrics):
+        ways = [way for way in args.ways.split(",") if (args.codec, str(effort), str(quality), path.stem, way) not in done]
+        for row in rows_of(path, args.codec, args.model, effort, quality, ways, metrics) if ways else ():
             rows.append(dict.fromkeys(COLUMNS, "") | row)
             print(*(f"{k} {v}" for k, v in row.items()), flush=True)
         with args.output.open("w", newline="") as f:
