@@ -1,7 +1,7 @@
 """Write the shipped priors of the Stable Diffusion spaces: python training/export_priors.py sd15 sdxl sd3 flux1   (after priors.py)
 
-runs/priors/SPACE.pt -> src/latentpress/models/SPACE/prior.npz, integers only, and model.json (its SHA-256). Checks that no sum can leave
-the integers that float32 holds.
+runs/priors/SPACE.pt -> src/latentpress/models/SPACE/prior.npz, integers only, and model.json (its SHA-256 beside those of
+other files). Checks that no sum can leave the integers that float32 holds.
 """
 import hashlib
 import io
@@ -79,9 +79,10 @@ def main() -> None:
         data = packed.getvalue()
         (OUT / space).mkdir(parents=True, exist_ok=True)
         (OUT / space / FILE).write_bytes(data)
-        digest = hashlib.sha256(data).hexdigest()
-        card = {"space": space, "model_hash": digest[:8], "sha256": {FILE: digest}}
-        (OUT / space / "model.json").write_text(json.dumps(card, indent=1) + "\n")
+        digest, card = hashlib.sha256(data).hexdigest(), OUT / space / "model.json"
+        others = json.loads(card.read_text())["sha256"] if card.exists() else {}
+        contents = {"space": space, "model_hash": digest[:8], "sha256": others | {FILE: digest}}
+        card.write_text(json.dumps(contents, indent=1) + "\n")
         print(space, digest[:8], len(data), "bytes,", sum(p.numel() for p in prior.parameters()), "parameters")
 
 

@@ -3,7 +3,7 @@
     stage 1  image.py       read_picture   / assemble
     stage 2  transforms/    analyze        / synthesize
     stage 3  quantizer.py   quantize       / dequantize     (within stage 4, which knows mu and the steps)
-    stage 4  entropy/       encode         / decode
+    stage 4  entropy/       encode         / decode         (then restoration.restore, in the Stable Diffusion spaces)
     stage 5  container.py   pack           / unpack
 """
 
@@ -22,7 +22,7 @@ from latentpress.errors import FormatError, WeightsError
 from latentpress.image import MAX_PIXELS, Picture, assemble, read_picture
 from latentpress.quantizer import check_quality
 from latentpress.refine.plan import FIRST_EFFORT, Progress, check_aim, check_effort, error_weight
-from latentpress.transforms import Transform, load_transform
+from latentpress.transforms import Transform, load_transform, restoration
 from latentpress.transforms.spaces import Space, space_by_id, space_of_codec
 
 PASTE_ROWS = 64  # a part of a strip at a time: Pillow makes a copy with four bytes a pixel
@@ -80,7 +80,7 @@ def write(
 ) -> bytes:
     """Stages 3 to 5: a picture's latent, in strips (C, r, w), at a quality, with its side chunks -> the bytes of an .ltp file."""
     body = coder.encode(y)
-    chunks = {coder.chunk_type: body} | side
+    chunks = {coder.chunk_type: body} | restoration.chunks(transform.space) | side
     return container.pack(transform.space, transform.model_hash, picture.width, picture.height, quality, chunks)
 
 
@@ -111,7 +111,7 @@ def decompress(data: bytes, *, model: str | None = None, device: str = "auto") -
 
 
 def decode_strips(header: Header, chunks: dict[int, bytes], space: Space) -> Iterator[NDArray[np.float32]]:
-    """The strips of y_hat (C, r, w) of an unpacked file; WeightsError where another lp1 model coded it."""
+    """The strips of y_hat (C, r, w) of an unpacked file, restored where it asks for it; WeightsError where another lp1 model coded it."""
     if header.width * header.height > MAX_PIXELS:
         size = f"{header.width} x {header.height} pixels"
         raise FormatError(f"the header promises {size}, more than the limit of {MAX_PIXELS} (LATENTPRESS_MAX_PIXELS)")
@@ -125,7 +125,9 @@ def decode_strips(header: Header, chunks: dict[int, bytes], space: Space) -> Ite
         if header.model_hash != ours:
             raise WeightsError(f"the file was made with lp1 model {header.model_hash}; this latentpress ships {ours}")
     rows, columns = -(-header.height // space.factor), -(-header.width // space.factor)
-    return open_coder(space, kind, header.quality).decode(chunks[kind], rows, columns)
+    restored = restoration.is_wanted(space, chunks)
+    y_hat = open_coder(space, kind, header.quality).decode(chunks[kind], rows, columns)
+    return restoration.restore(space, y_hat, header.quality) if restored else y_hat
 
 
 def paste(strips: Iterable[NDArray[np.uint8]], width: int, height: int) -> Image.Image:
@@ -149,6 +151,8 @@ def encode_latent(image: Source, *, codec: str = "builtin", model: str | None = 
 
 
 def decode_latent(data: bytes) -> NDArray[np.float32]:
-    """The quantized latent y_hat of an .ltp file: (C, h, w) float32; needs no weights but those of the prior."""
+    """The latent that the decoder takes of an .ltp file, (C, h, w) float32: y_hat, or z where the file asks for its restoration
+    (`transforms/restoration.py`). Needs no weights but those in the package.
+    """
     header, chunks = container.unpack(data)
     return np.concatenate(list(decode_strips(header, chunks, space_by_id(header.space_id))), axis=1)

@@ -23,9 +23,11 @@ QUALITY_UNIT = 100  # steps of the quality field in one unit of quality
 
 LATENT_STATIC, LATENT_LEARNED, LATENT_LATTICE = 0x01, 0x02, 0x03  # how the latent is coded; later priors get further ids
 ALPHA, GREY = 0x08, 0x09
-ICC, EXIF, XMP = SKIPPABLE | 0x01, SKIPPABLE | 0x02, SKIPPABLE | 0x03
+ICC, EXIF, XMP, RESTORATION = SKIPPABLE | 0x01, SKIPPABLE | 0x02, SKIPPABLE | 0x03, SKIPPABLE | 0x04
 LATENT_TYPES = (LATENT_STATIC, LATENT_LEARNED, LATENT_LATTICE)
-CHUNK_NAMES = dict.fromkeys(LATENT_TYPES, "latent") | {ALPHA: "alpha", GREY: "grey", ICC: "icc", EXIF: "exif", XMP: "xmp"}
+CHUNK_NAMES = dict.fromkeys(LATENT_TYPES, "latent") | {
+    ALPHA: "alpha", GREY: "grey", ICC: "icc", EXIF: "exif", XMP: "xmp", RESTORATION: "restoration"
+}
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ from latentpress.image import Picture, read_picture
 from latentpress.probes import TOP, Files, bracket
 from latentpress.rate_model import log_sizes
 from latentpress.refine.plan import FIRST_EFFORT, Progress, check_effort
-from latentpress.transforms import load_transform
+from latentpress.transforms import load_transform, restoration
 from latentpress.transforms.spaces import space_of_codec
 
 NEAR = 100          # grid steps: a searched file this near a metric target is not corrected
@@ -78,7 +78,7 @@ class Analyzed:
 
     def fixed_bytes(self) -> int:
         """The bytes of a file beside its latent: header, side chunks."""
-        chunks = {latent_type(self.space): b""} | self.side
+        chunks = {latent_type(self.space): b""} | restoration.chunks(self.space) | self.side
         return len(container.pack(self.space, self.transform.model_hash, self.picture.width, self.picture.height, 0, chunks))
 
     def measure(self, data: bytes, metric: Callable[..., float]) -> float:

@@ -1,7 +1,8 @@
 """The shipped models: verified bytes of their files, and ONNX Runtime sessions that run them.
 
 models/lp1/ holds five ONNX graphs (analysis, synthesis, hyper_analysis, features, context), levels.npz, and model.json
-with the SHA-256 of each; the card is docs/models.md.
+with the SHA-256 of each; those of the Stable Diffusion spaces hold prior.npz and, where there is one, restoration.onnx. The cards are
+docs/models.md.
 """
 
 import hashlib

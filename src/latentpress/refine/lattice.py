@@ -1,6 +1,7 @@
 """Search in the Stable Diffusion spaces, tile after tile: the bitstream of LatticePrior, made by a search through the given decoder.
 
 The prior's mu and scales depend on the symbols before. The search holds them for a while, searches y under them, and reads them anew.
+What it decodes is restored, as the file's decoder will restore it.
 """
 
 from collections.abc import Iterable, Iterator
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from latentpress.container import LATENT_LATTICE
 from latentpress.entropy import tables
 from latentpress.entropy.lattice_prior import FINE, LatticePrior, table_numbers
+from latentpress.entropy.static import step_size
 from latentpress.image import Picture
 from latentpress.quantizer import check_finite
 from latentpress.refine.descent import descend
@@ -20,9 +22,11 @@ from latentpress.refine.loss import Distortion, half_precision, weights_at
 from latentpress.refine.plan import Clock, Progress
 from latentpress.refine.rate import gaussian_bits
 from latentpress.refine.rounding import Rounding
+from latentpress.transforms import restoration
+from latentpress.transforms.spaces import Space
 from latentpress.transforms.stable_diffusion import StableDiffusionTransform
 from latentpress.transforms.tiling import with_halo
-from latentpress.twin.interpreter import straight_through
+from latentpress.twin.interpreter import straight_through, twin
 
 Tensor: TypeAlias = torch.Tensor
 Floats = NDArray[np.float32]
@@ -40,7 +44,7 @@ class LatticeSearch:
         self, picture: Picture, transform: StableDiffusionTransform, quality: float, aim: str, iterations: int, progress: Progress | None
     ) -> None:
         self.picture, self.transform, self.aim, self.iterations = picture, transform, aim, iterations
-        self.prior = LatticePrior(transform.space, quality)
+        self.prior, self.quality = LatticePrior(transform.space, quality), quality
         self.step = self.prior.step / FINE
         self.progress = progress
 
@@ -74,7 +78,7 @@ class LatticeSearch:
             latent = torch.from_numpy(around)[None].clone()
             latent[:, :, own[1], own[2]] = (symbols + mu) * self.step
             with half_precision():
-                x_hat = self.transform.decode_tensor(latent).float().cpu()
+                x_hat = self.transform.decode_tensor(restored(self.transform.space, latent, self.quality)).float().cpu()
             return gaussian_bits(symbols, sigma).sum() + distortion(x_hat.clamp(0, 255))
 
         def tick() -> None:
@@ -99,6 +103,15 @@ class LatticeSearch:
         modelled = self.prior.model(window)
         mu = ((modelled.mu + self.prior.means) / self.prior.step).astype(np.float32)[own]
         return torch.from_numpy(mu)[None], torch.from_numpy(tables.sigmas()[table_numbers(modelled.eighths[own], 0)])[None]
+
+
+def restored(space: Space, y_hat: Tensor, quality: float) -> Tensor:
+    """`restoration.restore` with gradients, of the whole: (1, C, h, w) -> the same; y_hat in a space without weights."""
+    if not restoration.is_shipped(space):
+        return y_hat
+    told = torch.full_like(y_hat[:, :1], restoration.condition(quality))
+    [f] = twin(space.name, restoration.FILE)(x=torch.cat([y_hat, told], 1))
+    return y_hat + step_size(quality) * f
 
 
 def _tiles(h: int, w: int) -> Iterator[tuple[slice, slice]]:

@@ -1,0 +1,45 @@
+"""Write shipped restorations: python training/export_restorations.py sd15   (after restorations.py, export_priors.py)
+
+runs/restoration/SPACE.pt -> src/latentpress/models/SPACE/restoration.onnx, float16 weights, and its SHA-256 in model.json. Checks that it
+equals torch within float16.
+"""
+import hashlib
+import json
+import sys
+
+import numpy as np
+import onnxruntime as ort
+import torch
+from onnx import TensorProto
+
+from export_priors import OUT
+from latentpress.transforms.restoration import FILE
+from latentpress.transforms.spaces import space_of_codec
+from onnx_graph import Graph
+from restoration_data import OUT as RUNS
+from restoration_network import Restoration
+
+
+def main() -> None:
+    for name in sys.argv[1:]:
+        channels, folder = space_of_codec(name).channels, OUT / name
+        net = Restoration(channels)
+        net.load_state_dict(torch.load(RUNS / f"{name}.pt"))
+        g = Graph()
+        h = g.node("Relu", g.module(g.module("x", net.first, "first"), net.blocks, "blocks"))
+        g.save(str(folder / FILE), {"x": (TensorProto.FLOAT, [1, channels + 1, "h", "w"])},
+               {"f": (g.module(h, net.last, "last"), TensorProto.FLOAT, [1, channels, "h", "w"])})
+        data = (folder / FILE).read_bytes()
+        card = json.loads((folder / "model.json").read_text())
+        card["sha256"][FILE] = hashlib.sha256(data).hexdigest()
+        (folder / "model.json").write_text(json.dumps(card, indent=1) + "\n")
+        x = np.random.default_rng(0).normal(0, 1, (1, channels + 1, 20, 28)).astype(np.float32)
+        with torch.inference_mode():
+            expected = net.correction(torch.from_numpy(x)).numpy()
+        found = ort.InferenceSession(data, providers=["CPUExecutionProvider"]).run(None, {"x": x})[0]
+        parameters, error = sum(p.numel() for p in net.parameters()), np.abs(found - expected).max() / np.abs(expected).max()
+        print(name, len(data), "bytes,", parameters, f"parameters, off by {error:.1e} of its range")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,34 @@
+"""The restoration of a decoded latent in torch: a small residual network over the latent grid.
+
+    y_hat, log step ─► 3x3 ─► BLOCKS x (3x3 ─ ReLU ─ 3x3, +) ─► ReLU ─► 3x3 ─► f         z = y_hat + step x f
+
+The step in front of f is the size of what rounding took away: where it goes to zero, so does the correction.
+"""
+import torch
+from torch import Tensor, nn
+
+from latentpress.transforms.restoration import HALO, LOG_HALF, LOG_MIDDLE
+from networks import Residual
+
+WIDTH, BLOCKS = 64, (HALO - 2) // 2  # every 3x3 looks one position further
+
+
+class Restoration(nn.Module):
+    """y_hat (N, C, h, w), step (N,) -> z (N, C, h, w). The step's plane takes the place of an input channel."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(channels + 1, WIDTH, 3, padding=1)
+        self.blocks = nn.Sequential(*(Residual(WIDTH) for _ in range(BLOCKS)))
+        self.last = nn.Conv2d(WIDTH, channels, 3, padding=1)
+        self.last.weight.data.zero_()
+        self.last.bias.data.zero_()
+
+    def forward(self, y_hat: Tensor, step: Tensor) -> Tensor:
+        step = step.view(-1, 1, 1, 1)
+        plane = ((step.log() - LOG_MIDDLE) / LOG_HALF).expand(-1, 1, *y_hat.shape[2:])
+        return y_hat + step * self.correction(torch.cat([y_hat, plane], 1))
+
+    def correction(self, x: Tensor) -> Tensor:
+        """x: y_hat and the step's plane (N, C + 1, h, w) -> f (N, C, h, w)."""
+        return self.last(torch.relu(self.blocks(self.first(x))))
