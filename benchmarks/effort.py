@@ -4,12 +4,13 @@
     python benchmarks/effort.py kodak/*.png --efforts 0,5:mse,9:mse,9:perceptual --metrics psnr,lpips
     python benchmarks/effort.py kodak/*.png --codec sd15 --model FOLDER --qualities 5,15,25 --efforts 0,9:perceptual
 
-A row a picture, effort, aim and quality; rows that the file already has are kept, so that a run can be gone on with. Then prints
-BD-rates of the means over the pictures that every effort has: bytes at equal PSNR, LPIPS and so on. Rates are 8 x file bytes / (W x H).
-A metric whose weights are not here is left empty.
+A row a picture, effort, aim and quality; rows that the file already has are kept, so that a run can be gone on with. Then prints, for
+every quality of an effort, bytes at equal PSNR, LPIPS and so on, and these at equal bytes, both on each picture's own curve at effort 0,
+which therefore needs several qualities. Rates are 8 x file bytes / (W x H). A metric whose weights are not here is left empty.
 """
 import argparse
 import csv
+import math
 import statistics
 import time
 from collections.abc import Sequence
@@ -20,8 +21,7 @@ import numpy as np
 from PIL import Image
 
 import latentpress
-from latentpress.bench.bd_rate import bd_rate
-from latentpress.metrics import METRICS, assess, available
+from latentpress.metrics import assess, available
 
 ROOT = Path(__file__).resolve().parents[1]
 MEASURED = ("psnr", "ms-ssim", "lpips", "lpips-vgg", "dists")
@@ -42,30 +42,42 @@ def row_of(path: Path, codec: str, model: str | None, effort: int, aim: str, qua
     return key | {"bytes": len(data), "bpp": f"{bpp:.5f}", "seconds": f"{seconds:.2f}"} | values
 
 
-def summary(rows: Sequence[dict[str, Any]]) -> list[str]:
-    """A line for every codec, effort and aim: BD-rates against effort 0 on the means of the pictures that both have at every quality."""
-    groups: dict[tuple[str, str, str], dict[str, list[dict[str, Any]]]] = {}
+def at_equal(rows: Sequence[dict[str, Any]], curves: dict[str, list[dict[str, Any]]], metric: str) -> str:
+    """Against each picture's own curve at effort 0: bytes at equal metric, and the metric at equal bytes; means over the pictures
+    whose curve spans it.
+    """
+    bytes_ratios, gains = [], []
     for row in rows:
-        groups.setdefault((row["codec"], str(row["effort"]), row["aim"]), {}).setdefault(str(row["quality"]), []).append(row)
-
-    def pictures(key: tuple[str, str, str]) -> set[str]:
-        return set.intersection(*({c["image"] for c in cells} for cells in groups[key].values()))
-
-    def curve(key: tuple[str, str, str], metric: str, images: set[str]) -> list[tuple[float, float]]:
-        kept = [[c for c in cells if c["image"] in images and c[metric]] for cells in groups[key].values()]
-        mean = lambda cells, name: statistics.fmean(float(c[name]) for c in cells)
-        return [(mean(cells, "bpp"), mean(cells, metric)) for cells in kept if len(cells) == len(images)]
-
-    lines = []
-    for key in groups:
-        anchor = (key[0], "0", "")
-        if key == anchor or anchor not in groups or not (images := pictures(key) & pictures(anchor)):
+        curve = sorted((math.log(int(c["bytes"])), float(c[metric])) for c in curves.get(row["image"], ()) if c[metric])
+        if not row[metric] or len(curve) < 2:
             continue
-        curves = {m: (curve(key, m, images), curve(anchor, m, images)) for m in MEASURED}
-        found = {m: bd_rate(*pair, direction=METRICS[m].direction) for m, pair in curves.items() if all(len(c) > 1 for c in pair)}
-        seconds = statistics.median(float(c["seconds"]) for cells in groups[key].values() for c in cells)
-        text = ", ".join(f"{m} {b.percent:+.1f} %" if b else f"{m} no overlap" for m, b in found.items())
-        lines.append(f"{key[0]} effort {key[1]} {key[2]}: {text}; {len(images)} pictures, {seconds:.1f} s a picture")
+        sizes, values = np.array(curve).T
+        size, value = math.log(int(row["bytes"])), float(row[metric])
+        if values.min() <= value <= values.max():
+            order = np.argsort(values)
+            bytes_ratios.append(size - np.interp(value, values[order], sizes[order]))
+        if sizes[0] <= size <= sizes[-1]:
+            there = np.interp(size, sizes, values)
+            gains.append(value - there if metric == "psnr" else 100 * (value / there - 1))
+    found = [f"bytes {100 * math.expm1(np.mean(bytes_ratios)):+.1f} % at equal {metric} ({len(bytes_ratios)})"] if bytes_ratios else []
+    unit = "dB" if metric == "psnr" else "%"
+    return ", ".join([*found, f"{metric} {np.mean(gains):+.2f} {unit} at equal bytes ({len(gains)})"] if gains else found)
+
+
+def summary(rows: Sequence[dict[str, Any]]) -> list[str]:
+    """A line for every codec, effort, aim and quality: what it gains on effort 0 of the same pictures. In brackets, of how many."""
+    groups: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+    curves: dict[str, dict[str, list[dict[str, Any]]]] = {}
+    for row in rows:
+        if str(row["effort"]) == "0":
+            curves.setdefault(row["codec"], {}).setdefault(row["image"], []).append(row)
+        else:
+            groups.setdefault(tuple(str(row[k]) for k in KEY[:-1]), []).append(row)
+    lines = []
+    for (codec, effort, aim, quality), part in sorted(groups.items()):
+        mean = f"{statistics.fmean(float(r['bpp']) for r in part):.3f} bpp, {statistics.median(float(r['seconds']) for r in part):.1f} s"
+        found = [text for m in MEASURED if (text := at_equal(part, curves.get(codec, {}), m))]
+        lines.append(f"{codec} effort {effort} {aim} quality {quality}: {mean} a picture: {'; '.join(found)}")
     return lines
 
 

@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 
 import latentpress
 from latentpress import codec, models
+from latentpress.entropy.lattice_prior import FINE, LatticePrior
 from latentpress.entropy.learned import CRC_BYTES, LearnedPrior
+from latentpress.transforms.spaces import space_of_codec
 
 torch = pytest.importorskip("torch", reason="training needs torch")
 pytest.importorskip("onnx", reason="training needs onnx")
@@ -96,3 +98,20 @@ def test_texture_distance_sees_lost_contrast_and_no_difference_in_equal_maps() -
     assert texture_distance(maps, maps).tolist() == pytest.approx([0, 0], abs=1e-6)
     assert texture_distance(maps, flat).tolist() == pytest.approx([0.5, 0.5], abs=2e-3)     # means agree, structure is gone
     assert texture_distance(maps, half).tolist() == pytest.approx([0.1, 0.1], abs=2e-3)     # 2 * .5 / (1 + .25) = .8
+
+
+@pytest.mark.parametrize("space", ["sd15", "flux1"])
+def test_a_shipped_prior_read_back_estimates_the_bits_of_its_integers(modules: Any, space: str) -> None:
+    import shipped_priors
+
+    prior = shipped_priors.load_shipped(space)
+    rng = np.random.default_rng(5)
+    y = rng.normal(0, 1, (prior.channels, 10, 12)).repeat(4, 1).repeat(4, 2) + rng.normal(0, 0.1, (prior.channels, 40, 48))
+    coder = LatticePrior(space_of_codec(space), 40)
+    with torch.inference_mode():
+        step = torch.tensor([coder.step / FINE], dtype=torch.float32)
+        bits, y_hat = prior(torch.from_numpy(y.astype(np.float32))[None], step, hard=True)
+    body = coder.encode([y.astype(np.float32)])
+    assert abs(8 * len(body) / float(bits.sum()) - 1) < 0.02
+    [decoded] = coder.decode(body, 40, 48)
+    assert np.sqrt(np.square(decoded - y_hat[0].numpy()).mean()) < 0.3 * coder.step / FINE

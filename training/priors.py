@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from prior_networks import STEPS, Prior, fit_linear
+from shipped_priors import load_shipped
 
 FOLDER = Path(__file__).parents[1] / "runs/priors"
 BATCH, SIDE, RATE, DECAY, WARM_UP = 8, 36, 4e-3, 0.02, 20
@@ -39,7 +40,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("space")
     parser.add_argument("--minutes", type=float, default=10)
-    parser.add_argument("--start", type=Path, help="go on from this .pt")
+    parser.add_argument("--resume", action="store_true", help="go on from the shipped prior")
     parser.add_argument("--every", type=float, default=60, help="seconds between looks at the held-out latents")
     options = parser.parse_args()
     torch.set_num_threads(1)
@@ -48,10 +49,8 @@ def main() -> None:
     latents = torch.from_numpy(np.load(FOLDER / f"{options.space}.npy")).float()
     held = torch.from_numpy(np.load(FOLDER / f"{options.space}-held.npy")).float()
     start = time.monotonic()
-    prior = Prior(latents.shape[1])
-    if options.start:
-        prior.load_state_dict(torch.load(options.start))
-    else:
+    prior = load_shipped(options.space) if options.resume else Prior(latents.shape[1])
+    if not options.resume:
         fit_linear(prior, latents[:: max(1, len(latents) // 100)])
     groups: dict[float, list[torch.nn.Parameter]] = {}
     for name, p in prior.named_parameters():

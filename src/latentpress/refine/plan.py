@@ -10,7 +10,7 @@ FIRST_EFFORT = 7
 AIMS = ("mse", "perceptual")
 LEARNED_WEIGHTS = {4: 60.0, 5: 40.0, 6: 25.0}  # bits a step^2 of squared error, of the dead zones of efforts 4 to 6: space lp1, mse
 LATTICE_WEIGHTS = {3: 20.0, 4: 15.0, 5: 12.0, 6: 9.0}  # the Stable Diffusion spaces, either aim
-ITERATIONS = {7: 50, 8: 130, 9: 400}  # of the search, a tile
+ITERATIONS = {7: 50, 8: 130, 9: 300}  # of the search, a tile
 EXTRA = "efforts 7 to 9 search the latent with torch: pip install 'latentpress[sd]'"
 
 
