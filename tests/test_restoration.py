@@ -37,8 +37,8 @@ def whole(space: Space, y: Floats, quality: float) -> Floats:
 
 
 def test_what_is_shipped() -> None:
-    assert [s.name for s in SHIPPED] == ["sd15"]
-    assert {s.name: sum(map(len, chunks(s).values())) for s in SPACES} == {"lp1": 0, "sd15": 1, "sdxl": 0, "sd3": 0, "flux1": 0}
+    assert [s.name for s in SHIPPED] == ["sd15", "sdxl"]
+    assert {s.name: sum(map(len, chunks(s).values())) for s in SPACES} == {"lp1": 0, "sd15": 1, "sdxl": 1, "sd3": 0, "flux1": 0}
 
 
 @EACH
