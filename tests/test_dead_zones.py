@@ -50,7 +50,7 @@ def test_an_endless_weight_rounds_to_the_nearest(photo: NDArray[np.uint8]) -> No
 def files(photo: NDArray[np.uint8]) -> dict[tuple[int, int], tuple[int, float]]:
     """(bytes, PSNR) of (effort, quality), for mse."""
     found = {}
-    for effort in (0, *LEARNED_WEIGHTS):
+    for effort in (0, *LEARNED_WEIGHTS["mse"]):
         for quality in (30, 34, 38, 42):
             data = latentpress.compress(photo, quality=quality, effort=effort, optimize_for="mse")
             found[effort, quality] = len(data), psnr(photo, np.asarray(latentpress.decompress(data)))
@@ -63,8 +63,8 @@ def bytes_at(files: dict[tuple[int, int], tuple[int, float]], effort: int, value
 
 
 def test_each_middle_effort_has_fewer_bytes_at_equal_psnr(files: dict[tuple[int, int], tuple[int, float]]) -> None:
-    highest = min(files[e, 42][1] for e in LEARNED_WEIGHTS)
-    for effort in LEARNED_WEIGHTS:
+    highest = min(files[e, 42][1] for e in LEARNED_WEIGHTS["mse"])
+    for effort in LEARNED_WEIGHTS["mse"]:
         assert bytes_at(files, effort, highest) < bytes_at(files, 0, highest)
 
 
@@ -77,16 +77,22 @@ def test_perceptual_middle_efforts_round_to_the_nearest(small: NDArray[np.uint8]
         latentpress.compress(small, effort=5, optimize_for="beauty")
 
 
-def test_the_stable_diffusion_spaces_have_dead_zones_for_either_aim() -> None:
+def test_the_stable_diffusion_spaces_have_dead_zones_for_either_aim_wider_ones_for_mse() -> None:
     for aim in ("mse", "perceptual", None):
-        assert [error_weight(e, aim, lp1=False) for e in (0, 2, 3, 6)] == [None, None, LATTICE_WEIGHTS[3], LATTICE_WEIGHTS[6]]
+        weights = [error_weight(e, aim, lp1=False) for e in range(7)]
+        assert weights[:4] == [None] * 4
+        assert sorted(weights[4:], reverse=True) == weights[4:]
+    wide, narrow = error_weight(6, "mse", lp1=False), error_weight(6, None, lp1=False)
+    assert wide
+    assert narrow
+    assert wide < narrow == error_weight(6, "perceptual", lp1=False)
     assert error_weight(6, None, lp1=True) is None
 
 
 def test_static_tables_with_dead_zones_have_the_symbols_that_the_decoder_finds() -> None:
     y = np.random.default_rng(2).gamma(2, 0.5, (4, 40, 40)).astype(np.float32)  # skewed: mirrored tables too
     y[1] *= -1
-    plain, coder = StaticTables(SPACES[1], 20), StaticTables(SPACES[1], 20, LATTICE_WEIGHTS[5])
+    plain, coder = StaticTables(SPACES[1], 20), StaticTables(SPACES[1], 20, LATTICE_WEIGHTS["mse"][5])
     body = coder.encode([y])
     [y_hat] = plain.decode(body, 40, 40)
     assert len(body) < len(plain.encode([y]))
@@ -95,7 +101,7 @@ def test_static_tables_with_dead_zones_have_the_symbols_that_the_decoder_finds()
 
 def test_the_lattice_prior_with_dead_zones_has_the_symbols_that_the_decoder_finds() -> None:
     y = np.random.default_rng(3).normal(0, 0.7, (4, 24, 31)).astype(np.float32)
-    plain, coder = LatticePrior(SPACES[1], 20), LatticePrior(SPACES[1], 20, LATTICE_WEIGHTS[5])
+    plain, coder = LatticePrior(SPACES[1], 20), LatticePrior(SPACES[1], 20, LATTICE_WEIGHTS["mse"][5])
     body = coder.encode([y])
     [y_hat] = plain.decode(body, 24, 31)
     assert len(body) < len(plain.encode([y]))
@@ -107,7 +113,7 @@ def test_the_context_is_that_of_the_symbols_that_were_coded(photo: NDArray[np.ui
     strips = list(load_transform(SPACES[0]).analyze(read_picture(photo)))
     from latentpress.entropy.learned import LearnedPrior
 
-    body = LearnedPrior("lp1", 55, LEARNED_WEIGHTS[6]).encode(iter(strips))
+    body = LearnedPrior("lp1", 55, LEARNED_WEIGHTS["mse"][6]).encode(iter(strips))
     rows, columns = strips[0].shape[1], strips[0].shape[2]
     decoded = np.concatenate(list(LearnedPrior("lp1", 55).decode(body, rows, columns)), axis=1)
     assert np.isfinite(decoded).all()

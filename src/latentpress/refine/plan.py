@@ -8,8 +8,9 @@ from latentpress.errors import UsageError
 Progress = Callable[[float, float], None]  # (share done 0 to 1, seconds left)
 FIRST_EFFORT = 7
 AIMS = ("mse", "perceptual")
-LEARNED_WEIGHTS = {4: 60.0, 5: 40.0, 6: 25.0}  # bits a step^2 of squared error, of the dead zones of efforts 4 to 6: space lp1, mse
-LATTICE_WEIGHTS = {3: 20.0, 4: 15.0, 5: 12.0, 6: 9.0}  # the Stable Diffusion spaces, either aim
+# Bits a step^2 of squared error, of the dead zones of efforts 4 to 6.
+LEARNED_WEIGHTS = {"mse": {4: 60.0, 5: 40.0, 6: 25.0}, "perceptual": {}}  # space lp1
+LATTICE_WEIGHTS = {"mse": {4: 60.0, 5: 30.0, 6: 20.0}, "perceptual": dict.fromkeys((4, 5, 6), 60.0)}  # the Stable Diffusion spaces
 ITERATIONS = {7: 50, 8: 130, 9: 300}  # of the search, a tile
 EXTRA = "efforts 7 to 9 search the latent with torch: pip install 'latentpress[sd]'"
 
@@ -28,14 +29,12 @@ def check_aim(wanted: str | None) -> None:
 
 
 def error_weight(effort: int, optimize_for: str | None, lp1: bool) -> float | None:
-    """Of the dead zones of an effort below FIRST_EFFORT; None for plain rounding.
+    """Of the dead zones of an effort below FIRST_EFFORT; None for plain rounding. optimize_for: one of AIMS, None for perceptual.
 
-    In lp1, which was trained with LPIPS, zeros take away texture that LPIPS misses: there only mse has dead zones. In the Stable
-    Diffusion spaces they give fewer bytes at equal PSNR and at equal LPIPS (docs/method.md).
+    In lp1, which was trained with LPIPS, zeros take away texture that LPIPS misses. In the Stable Diffusion spaces a restoration puts
+    back what rounding took, but not what a zero took (docs/method.md): wide dead zones serve PSNR alone.
     """
-    if lp1 and optimize_for != "mse":
-        return None
-    return (LEARNED_WEIGHTS if lp1 else LATTICE_WEIGHTS).get(effort)
+    return (LEARNED_WEIGHTS if lp1 else LATTICE_WEIGHTS)[optimize_for or "perceptual"].get(effort)
 
 
 class Clock:
