@@ -72,7 +72,8 @@ def summary(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
         anchor = (*key[:2], "plain")
         if key != anchor:
             found = {m: bd_rate(c, curve(anchor, m), direction=METRICS[m].direction) for m, c in curves.items()}
-            yield f"{' '.join(key)} against plain: " + ", ".join(f"{m} {b.percent:+.1f} %" for m, b in found.items() if b)
+            texts = [f"{m} {b.percent:+.1f} %" for m, b in found.items() if b]
+            yield f"{' '.join(key)} against plain: " + (", ".join(texts) or "too few qualities")
 
 
 def main() -> None:
