@@ -16,7 +16,7 @@ test: $(VENV)/test  ## install what the tests need, run them all
 
 benchmark: $(VENV)/bench  ## Kodak with every codec -> results/benchmark, docs/benchmark.md; goes on where it was stopped
 	$(BIN)/latentpress bench --dataset kodak --codecs builtin,sd15,jpeg,jpeg444,webp,avif,avif4,jxl,heic,png,webp-lossless --points 6 \
-		--qualities builtin=0,15,30,45,60,75,90,100 --qualities sd15=15,30,50,75 --model sd15=madebyollin/taesd --repeats 1 -o results/benchmark
+		--qualities builtin=0,15,30,45,60,75,90,100 --qualities sd15=0,15,30,50,75 --model sd15=madebyollin/taesd --repeats 1 -o results/benchmark
 	$(BIN)/latentpress report results/benchmark -o docs/benchmark.md --overwrite
 	$(BIN)/latentpress report results/benchmark -o results/benchmark/report.html --overwrite
 
