@@ -116,10 +116,10 @@ def main() -> None:
     options = read_options(__doc__, "results/vaepack.csv")
     files = sorted(p for p in options.pictures.iterdir() if p.suffix in (".png", ".jpg"))[:: options.every]
     rows = []
-    for space, tiny in TINY.items():
+    for space in options.spaces:
         with tempfile.TemporaryDirectory() as folder:
             for path in files:
-                rows.append(row_of(space, path, str(options.weights / tiny), Path(folder)))
+                rows.append(row_of(space, path, str(options.weights / TINY[space]), Path(folder)))
                 print(*(f"{k} {v}" for k, v in rows[-1].items()), flush=True)
         print(summary([r for r in rows if r["space"] == space]), flush=True)
     with options.output.open("w", newline="") as stream:

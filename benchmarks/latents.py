@@ -104,6 +104,7 @@ def read_options(description: str | None, output: str) -> argparse.Namespace:
     parser.add_argument("--weights", type=Path)
     parser.add_argument("--latents", type=Path, metavar="FOLDER")
     parser.add_argument("--every", type=int, default=1, help="take every n-th picture")
+    parser.add_argument("--spaces", type=lambda names: names.split(","), default=list(TINY), metavar="NAMES")
     parser.add_argument("-o", "--output", type=Path, default=ROOT / output)
     return parser.parse_args()
 
@@ -111,7 +112,7 @@ def read_options(description: str | None, output: str) -> argparse.Namespace:
 def main() -> None:
     options = read_options(__doc__, "results/latents.csv")
     rows = []
-    for space in TINY:
+    for space in options.spaces:
         found = latents(space, options.pictures, options.weights, options.latents, options.every)
         speed(space, found)
         for name, y in found.items():

@@ -15,7 +15,7 @@ from static_tables import entropy_bits
 
 from latentpress.entropy.lattice_prior import LatticePrior
 from latentpress.entropy.static import COARSEST, FINEST, StaticTables
-from latentpress.transforms.spaces import SPACES, Space
+from latentpress.transforms.spaces import Space, space_of_codec
 
 STEPS = (0.1, 0.25, 0.5, 1.0)
 COLUMNS = ("space", "picture", "step", "numbers", "prior_bytes", "static_bytes", "order0_bytes", "prior_rmse", "static_rmse")
@@ -50,7 +50,7 @@ def seconds(space: Space, y: np.ndarray) -> tuple[float, float]:
 def main() -> None:
     options = read_options(__doc__, "results/priors.csv")
     rows = []
-    for space in SPACES[1:]:
+    for space in map(space_of_codec, options.spaces):
         found = latents(space.name, options.pictures, options.weights, options.latents, options.every)
         rows += [measure(space, name, y, step) for name, y in found.items() for step in STEPS]
         for step in STEPS:
