@@ -8,8 +8,6 @@ A row a picture, effort, aim and quality; rows that the file already has are kep
 every quality of an effort, bytes at equal PSNR, LPIPS and so on, and these at equal bytes, both on each picture's own curve at effort 0,
 which therefore needs several qualities. Rates are 8 x file bytes / (W x H). A metric whose weights are not here is left empty.
 """
-import argparse
-import csv
 import math
 import statistics
 import time
@@ -18,12 +16,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from kept_rows import parser, read, usable, write
 from PIL import Image
 
 import latentpress
-from latentpress.metrics import assess, available
+from latentpress.metrics import assess
 
-ROOT = Path(__file__).resolve().parents[1]
 MEASURED = ("psnr", "ms-ssim", "lpips", "lpips-vgg", "dists")
 KEY = ("codec", "effort", "aim", "quality", "image")
 COLUMNS = (*KEY, "bytes", "bpp", *MEASURED, "seconds")
@@ -82,22 +80,9 @@ def summary(rows: Sequence[dict[str, Any]]) -> list[str]:
 
 
 def main() -> None:
-    ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    ap.add_argument("images", type=Path, nargs="+")
-    ap.add_argument("--codec", default="builtin")
-    ap.add_argument("--model")
-    ap.add_argument("--efforts", default="0,5:mse,9:mse,9:perceptual", help="each with what it minimises, where that matters")
-    ap.add_argument("--metrics", default=",".join(MEASURED))
-    ap.add_argument("--qualities", default="10,25,40,55,70,85")
-    ap.add_argument("-o", "--output", type=Path, default=ROOT / "results/effort.csv")
-    args = ap.parse_args()
-    rows: list[dict[str, Any]] = []
-    if args.output.exists():
-        with args.output.open() as f:
-            rows = list(csv.DictReader(f))
-    done = {tuple(str(r[k]) for k in KEY) for r in rows}
-    metrics, missing = available(args.metrics.split(","))
-    print(*(f"left out: {name}: {reason}" for name, reason in missing.items()), sep="\n")
+    args = parser(__doc__, "builtin", "0,5:mse,9:mse,9:perceptual", "10,25,40,55,70,85", MEASURED, "results/effort.csv").parse_args()
+    rows, done = read(args.output, KEY)
+    metrics = usable(args.metrics)
     efforts = [(int(number), aim) for number, _, aim in (word.partition(":") for word in args.efforts.split(","))]
     cells = [(path, e, aim, q) for path in args.images for e, aim in efforts for q in map(float, args.qualities.split(","))]
     cells = [(p, e, aim, q) for p, e, aim, q in cells if (args.codec, str(e), aim, str(q), p.stem) not in done]
@@ -105,10 +90,7 @@ def main() -> None:
         row = row_of(path, args.codec, args.model, effort, aim, quality, metrics)
         rows.append(dict.fromkeys(COLUMNS, "") | row)
         print(f"{i} of {len(cells)}:", *(f"{k} {v}" for k, v in row.items()), flush=True)
-        with args.output.open("w", newline="") as f:
-            writer = csv.DictWriter(f, COLUMNS)
-            writer.writeheader()
-            writer.writerows(rows)
+        write(args.output, COLUMNS, rows)
     print(*summary(rows), sep="\n")
 
 

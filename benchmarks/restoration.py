@@ -6,24 +6,22 @@ A row a picture, effort, quality and way of decoding; rows that the file already
 restoration chunk, seven bytes less. Then prints the means at some rates (interpolated in log bpp), and bytes at equal PSNR, LPIPS and so on
 against the same effort's plain files (BD-rate of the means).
 """
-import argparse
-import csv
 import statistics
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from kept_rows import parser, read, usable, write
 from PIL import Image
 
 import latentpress
 from latentpress import container
 from latentpress.bench.bd_rate import bd_rate, pchip
 from latentpress.container import RESTORATION
-from latentpress.metrics import METRICS, assess, available
+from latentpress.metrics import METRICS, assess
 from latentpress.transforms.spaces import space_of_codec
 
-ROOT = Path(__file__).resolve().parents[1]
 MEASURED = ("psnr", "lpips", "lpips-vgg", "dists")
 KEY = ("codec", "effort", "quality", "image", "decoded")
 COLUMNS = (*KEY, "bytes", "bpp", *MEASURED)
@@ -77,33 +75,18 @@ def summary(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
 
 
 def main() -> None:
-    ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    ap.add_argument("images", type=Path, nargs="+")
-    ap.add_argument("--codec", default="sd15")
-    ap.add_argument("--model")
-    ap.add_argument("--efforts", default="0,6")
-    ap.add_argument("--qualities", default="0,15,30,50,75")
+    ap = parser(__doc__, "sd15", "0,6", "0,15,30,50,75", MEASURED, "results/restoration.csv")
     ap.add_argument("--ways", default="plain,restored")
-    ap.add_argument("--metrics", default=",".join(MEASURED))
-    ap.add_argument("-o", "--output", type=Path, default=ROOT / "results/restoration.csv")
     args = ap.parse_args()
-    rows: list[dict[str, Any]] = []
-    if args.output.exists():
-        with args.output.open() as f:
-            rows = list(csv.DictReader(f))
-    done = {tuple(str(r[k]) for k in KEY) for r in rows}
-    metrics, missing = available(args.metrics.split(","))
-    print(*(f"left out: {name}: {reason}" for name, reason in missing.items()), sep="\n")
+    rows, done = read(args.output, KEY)
+    metrics = usable(args.metrics)
     cells = [(e, q, path) for e in map(int, args.efforts.split(",")) for q in map(float, args.qualities.split(",")) for path in args.images]
     for effort, quality, path in cells:
         ways = [way for way in args.ways.split(",") if (args.codec, str(effort), str(quality), path.stem, way) not in done]
         for row in rows_of(path, args.codec, args.model, effort, quality, ways, metrics) if ways else ():
             rows.append(dict.fromkeys(COLUMNS, "") | row)
             print(*(f"{k} {v}" for k, v in row.items()), flush=True)
-        with args.output.open("w", newline="") as f:
-            writer = csv.DictWriter(f, COLUMNS)
-            writer.writeheader()
-            writer.writerows(rows)
+        write(args.output, COLUMNS, rows)
     print(*summary(rows), sep="\n")
 
 
