@@ -12,7 +12,8 @@ import latentpress
 from latentpress import codec, models
 from latentpress.entropy.lattice_prior import FINE, LatticePrior, table_numbers
 from latentpress.entropy.learned import CRC_BYTES, LearnedPrior
-from latentpress.entropy.static import bits_of
+from latentpress.entropy.static import bits_of, step_size
+from latentpress.transforms.restoration import restore
 from latentpress.transforms.spaces import space_of_codec
 
 torch = pytest.importorskip("torch", reason="training needs torch")
@@ -116,3 +117,15 @@ def test_a_shipped_prior_read_back_estimates_the_bits_of_its_integers(modules: A
     chosen = table_numbers(modelled.eighths, 0)  # a file's may be others: it adapts them to a latent unlike the trained ones
     coded = sum(float(bits_of(modelled.symbols[chosen == t], int(t)).sum()) for t in np.unique(chosen))
     assert abs(coded / float(bits.sum()) - 1) < 0.01
+
+
+@pytest.mark.parametrize("space", ["sd15", "flux1"])
+def test_a_shipped_restoration_read_back_gives_what_the_decoder_gives(modules: Any, space: str) -> None:
+    import restoration_network
+
+    y_hat = np.random.default_rng(6).normal(0, 1, (space_of_codec(space).channels, 12, 9)).astype(np.float32)
+    net = restoration_network.Restoration(len(y_hat))
+    restoration_network.load_shipped(net, space)
+    with torch.inference_mode():
+        z = net(torch.from_numpy(y_hat)[None], torch.tensor([step_size(10)]))[0].numpy()
+    np.testing.assert_allclose(z, np.concatenate(list(restore(space_of_codec(space), [y_hat], 10)), axis=1), atol=1e-4)

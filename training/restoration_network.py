@@ -4,10 +4,14 @@
 
 The step in front of f is the size of what rounding took away: where it goes to zero, so does the correction.
 """
+import numpy as np
+import onnx
 import torch
+from onnx import numpy_helper
 from torch import Tensor, nn
 
-from latentpress.transforms.restoration import HALO, LOG_HALF, LOG_MIDDLE
+from latentpress import models
+from latentpress.transforms.restoration import FILE, HALO, LOG_HALF, LOG_MIDDLE
 from networks import Residual
 
 WIDTH, BLOCKS = 64, (HALO - 2) // 2  # every 3x3 looks one position further
@@ -32,3 +36,9 @@ class Restoration(nn.Module):
     def correction(self, x: Tensor) -> Tensor:
         """x: y_hat and the step's plane (N, C + 1, h, w) -> f (N, C, h, w)."""
         return self.last(torch.relu(self.blocks(self.first(x))))
+
+
+def load_shipped(net: Restoration, space: str) -> None:
+    """Fill net with the float16 weights in src/latentpress/models/SPACE, to go on training from them."""
+    graph = onnx.load_from_string(models.read_file(space, FILE)).graph
+    net.load_state_dict({t.name: torch.from_numpy(numpy_helper.to_array(t).astype(np.float32)) for t in graph.initializer})

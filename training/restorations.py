@@ -12,7 +12,6 @@ import argparse
 import copy
 import math
 import time
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -25,7 +24,7 @@ from latentpress.transforms.spaces import Space, space_of_codec
 from perceptual import Lpips
 from prior_latents import OUT as LATENTS
 from restoration_data import OUT, restored_from
-from restoration_network import Restoration
+from restoration_network import Restoration, load_shipped
 
 RATES = (1e-3, 5e-4)                    # of Adam, in the two phases; each goes down to a hundredth
 BATCH, WINDOW = 16, 24                  # of the first phase
@@ -111,7 +110,7 @@ def main() -> None:
     parser.add_argument("decoder")
     parser.add_argument("--latent-minutes", type=float, default=4)
     parser.add_argument("--minutes", type=float, default=40, help="of both phases")
-    parser.add_argument("--start", type=Path, help="go on from this .pt")
+    parser.add_argument("--resume", action="store_true", help="go on from the shipped restoration")
     parser.add_argument("--out", help="name of what is written, in runs/restoration; default: the space's")
     parser.add_argument("--every", type=float, default=240, help="seconds between looks at the held-out photographs")
     options = parser.parse_args()
@@ -123,8 +122,8 @@ def main() -> None:
     decoder, lpips = Decoder(options.decoder), Lpips()
     held = Held(space, options.photographs, decoder, lpips)
     net = Restoration(space.channels).to(memory_format=torch.channels_last)
-    if options.start:
-        net.load_state_dict(torch.load(options.start))
+    if options.resume:
+        load_shipped(net, space.name)
     mean = copy.deepcopy(net)
     log = out.with_suffix(".csv").open("w")
     print("seconds,updates,loss,quality,error_weight,psnr,lpips,latent_mse", file=log)
