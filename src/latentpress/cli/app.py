@@ -68,6 +68,8 @@ def main() -> None:
         _end(str(error), EXIT_USAGE if isinstance(error, UsageError) else EXIT_FAILED)
     except MemoryError:
         _end("not enough memory for this picture", EXIT_FAILED)
+    except RuntimeError as error:  # from ONNX Runtime and torch
+        _end((str(error).strip() or type(error).__name__).splitlines()[0], EXIT_FAILED)
     except BrokenPipeError:  # nobody reads on; the last flush must not say so
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         sys.exit(EXIT_FAILED)

@@ -9,7 +9,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from latentpress.metrics.features import HANN, L2_EPSILON, Array, Features, Trunk
 from latentpress.metrics.weights import load_network
-from latentpress.models import session_options
+from latentpress.models import naming_failures, session_options
 
 OPSET, IR_VERSION = 17, 8  # old on purpose: every ONNX Runtime of the last years reads them
 
@@ -19,7 +19,8 @@ def build(trunk: Trunk) -> Features:
     session = onnxruntime.InferenceSession(graph(trunk).SerializeToString(), session_options(), providers=["CPUExecutionProvider"])
 
     def features(image: Array) -> list[Array]:
-        maps: list[Array] = session.run(None, {"image": image})
+        with naming_failures("a metric's network"):
+            maps: list[Array] = session.run(None, {"image": image})
         return maps
 
     return features

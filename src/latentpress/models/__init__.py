@@ -9,6 +9,8 @@ import hashlib
 import io
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,7 @@ from latentpress.errors import UsageError, WeightsError
 FOLDER = Path(__file__).parent
 PROVIDERS = {"cuda": "CUDAExecutionProvider", "mps": "CoreMLExecutionProvider"}
 DEVICES = ("auto", "cpu", *PROVIDERS)
+NO_MEMORY = ("bad_alloc", "Failed to allocate", "BFCArena")  # in what ONNX Runtime says where memory is short
 
 
 @cache
@@ -82,17 +85,36 @@ def session(space: str, name: str, device: str = "cpu") -> Any:
     """The ONNX Runtime session of a model file, verified and kept. The prior's graphs always run on the CPU."""
     import onnxruntime
 
-    providers = [provider(device), "CPUExecutionProvider"]
-    return onnxruntime.InferenceSession(read_file(space, name), session_options(), providers=list(dict.fromkeys(providers)))
+    data, providers = read_file(space, name), list(dict.fromkeys([provider(device), "CPUExecutionProvider"]))
+    with naming_failures(f"{space}/{name}"):
+        return onnxruntime.InferenceSession(data, session_options(), providers=providers)
 
 
 def run(space: str, name: str, device: str = "cpu", *, frugal: bool = False, **feeds: NDArray[Any]) -> list[NDArray[Any]]:
-    """Run a model file on named arrays -> its outputs. frugal: give its working memory back, so that graphs do not add up."""
+    """Run a model file on named arrays -> its outputs. frugal: give its working memory back, so that graphs do not add up.
+
+    MemoryError where there is too little of it, RuntimeError for whatever else ONNX Runtime cannot do.
+    """
     options = None
     if frugal:
         import onnxruntime
 
         options = onnxruntime.RunOptions()
         options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
-    outputs: list[NDArray[Any]] = session(space, name, device).run(None, feeds, options)
+    opened = session(space, name, device)
+    with naming_failures(f"{space}/{name}"):
+        outputs: list[NDArray[Any]] = opened.run(None, feeds, options)
     return outputs
+
+
+@contextmanager
+def naming_failures(graph: str) -> Iterator[None]:
+    """ONNX Runtime's exceptions, which share no base class but Exception, as MemoryError or RuntimeError that names the graph."""
+    try:
+        yield
+    except (MemoryError, RuntimeError):
+        raise
+    except Exception as error:
+        if any(sign in str(error) for sign in NO_MEMORY):
+            raise MemoryError(f"{graph}: not enough memory") from error
+        raise RuntimeError(f"{graph}: {error}") from error

@@ -1,0 +1,40 @@
+"""The shipped models: what ONNX Runtime says when it fails becomes an error that callers know."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from latentpress import models
+from latentpress.cli import app
+
+ARENA = "[ONNXRuntimeError] : 1 : FAIL : BFCArena::AllocateRawInternal Failed to allocate memory for requested buffer of size 9"
+
+
+class Failing:
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def run(self, *_: object) -> None:
+        raise Exception(self.text)
+
+
+@pytest.mark.parametrize(("text", "kind"), [(ARENA, MemoryError), ("std::bad_alloc", MemoryError), ("INVALID_GRAPH", RuntimeError)])
+def test_failures_of_onnx_runtime_have_a_kind(monkeypatch: pytest.MonkeyPatch, text: str, kind: type[Exception]) -> None:
+    monkeypatch.setattr(models, "session", lambda *_: Failing(text))
+    with pytest.raises(kind, match=r"lp1/analysis\.onnx"):
+        models.run("lp1", "analysis.onnx", pixels=np.zeros((1, 16, 16, 3), np.uint8))
+
+
+def test_a_failing_graph_is_a_sentence_outside_batches_too(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Image.new("RGB", (20, 20)).save(tmp_path / "a.png")
+    monkeypatch.setattr(models, "session", lambda *_: Failing("INVALID_GRAPH\nand a stack"))
+    monkeypatch.setattr("signal.signal", lambda *_: None)  # those of the tests stay
+    monkeypatch.setattr("sys.argv", ["latentpress", "latent", str(tmp_path / "a.png"), "-o", str(tmp_path / "y.png")])
+    with pytest.raises(SystemExit) as end:
+        app.main()
+    assert end.value.code == 1
+    assert capsys.readouterr().err.strip().endswith("lp1/analysis.onnx: INVALID_GRAPH")
