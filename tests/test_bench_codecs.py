@@ -1,6 +1,7 @@
 """The codecs of the benchmark: qualities, round trips, exact ends, names and what is missing."""
 
 import dataclasses
+import re
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from latentpress.bench.codecs import CODECS, OURS, find_codec, installed
 from latentpress.bench.datasets import find_sources
 from latentpress.errors import UsageError
 from latentpress.metrics import psnr
+from latentpress.models import manifest
 
 HERE = [name for name in CODECS if CODECS[name].missing() is None]
 
@@ -54,6 +56,9 @@ def test_entry_says_who_it_is():
     assert entry["ours"] is True
     assert entry["suffix"] == ".ltp"
     assert "lp1 model" in entry["version"]  # rows of another model are not mixed with these
+    found = re.search(r"prior ([0-9a-f]{8}), restoration [0-9a-f]{8}$", find_codec("sd15").entry()["version"])
+    assert found
+    assert found.group(1) == manifest("sd15")["model_hash"]
     assert CODECS["png"].entry()["lossless"] is True
     assert all(CODECS[name].entry()["version"] for name in HERE)
 
@@ -94,8 +99,9 @@ def test_words_that_do_not_fit(names, models, externals, match):
 
 
 def test_qualities_that_do_not_fit():
-    chosen = choose.codecs("png", [], ["x:enc {in} {out} {q}:dec {out} {png}"], [])
-    for given, match in (([], "--qualities x=10"), (["z=1"], "not in this run"), (["x=a"], "numbers"), (["png=3", "x=1"], "no quality")):
+    chosen = choose.codecs("png,jpeg,builtin", [], ["x:enc {in} {out} {q}:dec {out} {png}"], [])
+    for given, match in (([], "--qualities x=10"), (["z=1"], "not in this run"), (["x=a"], "numbers"), (["png=3", "x=1"], "no quality"),
+                         (["x=1", "builtin=2.5", "jpeg=20.5"], "jpeg takes whole")):  # fmt: skip
         with pytest.raises(UsageError, match=match):
             choose.qualities(chosen, 3, given)
 

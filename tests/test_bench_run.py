@@ -120,11 +120,45 @@ def test_a_finished_run_computes_nothing_again_and_takes_more(originals, tmp_pat
     assert [codec["name"] for codec in grown.info["codecs"]] == ["jpeg", "png", "webp"]
     assert grown.info["command"] == "first && second"
     assert len(read_run(tmp_path / "run").rows) == 8
-    assert read_run(tmp_path / "run").rows[-1]["ssim"] is None
+    bare = read_run(tmp_path / "run").rows[-1]
+    assert bare["ssim"] is None
     run.run(plan_of(originals, tmp_path / "run", "webp", ["webp=40"], on_cell=again.append), tmp_path / "run")
-    assert read_run(tmp_path / "run").rows[-1]["ssim"] is not None  # a metric that was missing is computed
+    filled = read_run(tmp_path / "run").rows[-1]
+    assert filled["ssim"] is not None  # a metric that was missing is computed
+    assert {k: v for k, v in filled.items() if k not in ("mse", "ssim")} == {k: v for k, v in bare.items() if k not in ("mse", "ssim")}
     run.run(plan_of(originals, tmp_path / "run", "webp", ["webp=50"], metrics=[*METRICS_HERE, "gmsd"]), tmp_path / "run")
     assert len(read_run(tmp_path / "run").rows) == 10  # and what was not asked for again is kept without it
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_run_that_is_stopped_while_it_gets_a_metric_loses_no_row(originals, tmp_path, jobs):
+    run.run(plan_of(originals, tmp_path / "run", metrics=["psnr"]), tmp_path / "run")
+    before = read_run(tmp_path / "run").rows
+    counts, seen = [], []
+
+    def stop(text):
+        seen.append(text)
+        if len(seen) == 2:
+            raise Interruption
+
+    def count(*numbers):
+        counts.append(numbers)
+
+    with pytest.raises(Interruption):
+        run.run(plan_of(originals, tmp_path / "run", on_cell=stop, on_start=count, jobs=jobs), tmp_path / "run")
+    rows = read_run(tmp_path / "run").rows
+    assert [row["ssim"] is None for row in rows] == [False, False, True, True, True, True]
+    assert [{key: row[key] for key in before[0]} for row in rows] == before
+    run.run(plan_of(originals, tmp_path / "run", on_start=count), tmp_path / "run")
+    assert counts == [(6, 0), (4, 2)]
+    rows = read_run(tmp_path / "run").rows
+    assert rows[-1]["mse"] == 0.0
+    assert rows[0]["ssim"] == pytest.approx(METRICS["ssim"].function(*pictures_of(rows[0], originals, tmp_path / "run")), abs=1e-6)
+
+
+def pictures_of(row, originals, folder):
+    """The original and the decoded picture of a row."""
+    return read_pixels(originals / f"{row['image']}.png"), decoded(read_run(folder), row["codec"], row["setting"], row["image"])
 
 
 def test_a_lost_file_is_made_again(originals, tmp_path):

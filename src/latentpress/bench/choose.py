@@ -53,6 +53,8 @@ def qualities(chosen: Sequence[Codec], points: int, given: Sequence[str]) -> lis
         if codec.name in named and (codec.lossless or isinstance(codec, Pictures)):
             raise UsageError(f"--qualities {codec.name}=...: {codec.name} has no quality to choose")
         tried = named.get(codec.name, own)
+        if codec.kind == "rival" and any(quality % 1 for quality in tried):
+            raise UsageError(f"--qualities {codec.name}=...: {codec.name} takes whole numbers")
         if not tried:
             raise UsageError(f"say which values {{q}} takes: --qualities {codec.name}=10,20,30")
         found.append((codec, tried))

@@ -29,10 +29,12 @@ class OurCodec(Codec):
     @classmethod
     def of(cls, name: str, model: str | None) -> "OurCodec":
         """The codec of a latent space by the name that `latentpress compress --codec` takes."""
-        label, version = f"latentpress {name}", f"latentpress {__version__}"
-        settings = f"model {Path(model).name if model else 'default'}, all threads"
-        if name == "builtin":  # another model is another codec: an older run's rows must not be mixed with it
+        version = f"latentpress {__version__}"  # and the weights: rows of other ones must not be mixed with these
+        if name == "builtin":
             label, settings, version = "latentpress", "all threads", f"{version}, lp1 model {manifest('lp1')['model_hash']}"
+        else:
+            label, settings = f"latentpress {name}", f"model {Path(model).name if model else 'default'}, all threads"
+            version = ", ".join([version, *(f"{Path(file).stem} {digest[:8]}" for file, digest in manifest(name)["sha256"].items())])
         return cls(name, label, version, settings, ".ltp", (5, 15, 30, 45, 60, 75, 90, 100), model=model)
 
     def entry(self) -> dict[str, Any]:

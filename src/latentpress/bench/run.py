@@ -24,7 +24,7 @@ from latentpress.bench.interface import Codec
 from latentpress.bench.machine import machine, versions
 from latentpress.bench.ours import OurCodec
 from latentpress.bench.pictures import Pictures
-from latentpress.bench.rows import Row, Run, file_of, picture_of
+from latentpress.bench.rows import Row, Run, decoded, file_of, picture_of
 from latentpress.bench.store import Store
 from latentpress.errors import ImageError, LatentpressError
 from latentpress.files import atomic_write
@@ -59,6 +59,16 @@ class Coded(NamedTuple):
     decoded: NDArray[np.uint8]
 
 
+class Asked(NamedTuple):
+    """Metrics that a decoded picture is to be graded by."""
+
+    source: Source
+    codec: str
+    setting: str
+    decoded: NDArray[np.uint8]
+    metrics: list[str]
+
+
 def run(plan: Plan, folder: Path) -> Run:
     """Make, or finish, the run in a folder. Whatever ends it early, finished rows are kept and the next call goes on from them.
 
@@ -68,10 +78,12 @@ def run(plan: Plan, folder: Path) -> Run:
     cells = [(codec.name, codec.setting(quality), source.name) for codec, quality, source in wanted]
     store = Store(folder, _info(plan), cells)
     missing = [each for each, cell in zip(wanted, cells, strict=True) if not store.finished(cell)]
-    plan.on_start(len(missing), len(wanted) - len(missing))
+    todo = len(missing) + len(store.ungraded)
+    plan.on_start(todo, len(wanted) - todo)
     with ExitStack() as stack:
         stack.callback(store.save_parquet)
-        workers = stack.enter_context(_stopping(work.pool(plan.jobs))) if plan.jobs > 1 and missing else None
+        workers = stack.enter_context(_stopping(work.pool(plan.jobs))) if plan.jobs > 1 and todo else None
+        _grade_again(plan, store, workers)
         warm: set[str] = set()
         for (codec, quality), group in itertools.groupby(missing, key=lambda cell: cell[:2]):
             if codec.name not in warm:
@@ -109,7 +121,7 @@ def _warm_up(codec: Codec, quality: float, plan: Plan, store: Store) -> None:
         return
     largest = max(plan.sources, key=lambda source: source.width * source.height)
     entry = next(entry for entry in store.info["codecs"] if entry["name"] == codec.name)
-    with _naming(largest, codec, quality):
+    with _naming(largest, codec.name, codec.setting(quality)):
         if "peak_encode_mb" not in entry:
             entry.update(work.measure_memory(codec, largest.path, quality), memory_image=largest.name)
             store.save_info()
@@ -132,7 +144,7 @@ def _code(codec: Codec, quality: float, batch: Sequence[Source], repeats: int, f
     """Compress and decompress pictures, timed, and keep the files."""
     cells, files, setting = [], [], codec.setting(quality)
     for source in batch:
-        with _naming(source, codec, quality):
+        with _naming(source, codec.name, setting):
             if isinstance(codec, Pictures):
                 cells.append(Coded(source, codec.size(quality, source.name), None, None, codec.pixels(quality, source.name)))
                 continue
@@ -151,7 +163,7 @@ def _code(codec: Codec, quality: float, batch: Sequence[Source], repeats: int, f
             encode_s, decode_s = (statistics.median(seconds for seconds, _ in results) for results in (encodings, decodings))
             cells.append(Coded(source, len(data), encode_s, decode_s, decoded))
     if isinstance(codec, OurCodec):
-        with _naming(batch[0], codec, quality):
+        with _naming(batch[0], codec.name, setting):
             elsewhere = codec.decode_elsewhere(files)
         cells = [cell._replace(decoded=pixels) for cell, pixels in zip(cells, elsewhere, strict=True)]
     return cells
@@ -159,22 +171,45 @@ def _code(codec: Codec, quality: float, batch: Sequence[Source], repeats: int, f
 
 def _graded(codec: Codec, quality: float, cells: Sequence[Coded], plan: Plan, workers: ProcessPoolExecutor | None) -> Iterator[Row]:
     """The rows of coded pictures, in order."""
-    arguments = [(cell.source.path, cell.decoded, plan.metrics, plan.grey) for cell in cells]
-    futures = [workers.submit(work.grade, *each) for each in arguments] if workers else []
-    for i, cell in enumerate(cells):
-        with _naming(cell.source, codec, quality):
-            values = futures[i].result() if workers else work.grade(*arguments[i])
+    setting = codec.setting(quality)
+    asked = [Asked(cell.source, codec.name, setting, cell.decoded, plan.metrics) for cell in cells]
+    for cell, values in zip(cells, _grades(asked, plan.grey, workers), strict=True):
         width, height = cell.source.width, cell.source.height
         yield {
-            "codec": codec.name, "setting": codec.setting(quality), "image": cell.source.name, "width": width, "height": height,
+            "codec": codec.name, "setting": setting, "image": cell.source.name, "width": width, "height": height,
             "bytes": cell.size, "bpp": 8 * cell.size / (width * height), "encode_s": cell.encode_s, "decode_s": cell.decode_s,
         } | values  # fmt: skip
 
 
+def _grade_again(plan: Plan, store: Store, workers: ProcessPoolExecutor | None) -> None:
+    """Metrics that earlier calls did not ask for, from the kept files: sizes and times of their rows stay."""
+    made, sources = Run(store.folder, store.info, store.rows), {source.name: source for source in plan.sources}
+    for i in range(0, len(store.ungraded), BATCH_PICTURES):
+        rows, asked = store.ungraded[i : i + BATCH_PICTURES], list[Asked]()
+        for row in rows:
+            source, cell = sources[row["image"]], (row["codec"], row["setting"])
+            with _naming(source, *cell):
+                pixels = decoded(made, *cell, source.name)
+            asked.append(Asked(source, *cell, pixels, [metric for metric in plan.metrics if row.get(metric) is None]))
+        for row, values in zip(rows, _grades(asked, plan.grey, workers), strict=True):
+            store.fill(row, values)
+            plan.on_cell(f"{row['codec']} {row['setting']} {row['image']}")
+
+
+def _grades(asked: Sequence[Asked], grey: bool, workers: ProcessPoolExecutor | None) -> Iterator[dict[str, float]]:
+    """The metrics of each, in order."""
+    arguments = [(each.source.path, each.decoded, each.metrics, grey) for each in asked]
+    futures = [workers.submit(work.grade, *each) for each in arguments] if workers else []
+    for i, each in enumerate(asked):
+        with _naming(each.source, each.codec, each.setting):
+            values = futures[i].result() if workers else work.grade(*arguments[i])
+        yield values
+
+
 @contextmanager
-def _naming(source: Source, codec: Codec, quality: float) -> Iterator[None]:
+def _naming(source: Source, codec: str, setting: str) -> Iterator[None]:
     """Put picture, codec and setting in front of whatever goes wrong."""
-    where = f"{source.path.name}, {codec.name} {codec.setting(quality)}"
+    where = f"{source.path.name}, {codec} {setting}"
     try:
         yield
     except LatentpressError as error:

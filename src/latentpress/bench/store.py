@@ -17,22 +17,26 @@ Cell = tuple[str, str, str]  # codec, setting, picture
 
 
 class Store:
-    """info: what run.json holds. rows: the finished ones, older ones first."""
+    """info: what run.json holds. rows: the finished ones, older ones first. ungraded: those of them that lack a metric that is asked for."""
 
     def __init__(self, folder: Path, info: dict[str, Any], cells: Collection[Cell]) -> None:
         """Open a folder for a run of these cells, and take over what an earlier, interrupted or smaller one finished there."""
         self.folder, self.info = folder, info
         self.rows: list[Row] = []
+        self.ungraded: list[Row] = []
         self._finished: set[Cell] = set()
         if (folder / INFO).exists():
             self._take_over(set(cells))
         folder.mkdir(parents=True, exist_ok=True)
         self.fields = [*FIELDS, *info["metrics"]]
         self.save_info()
+        self._save_rows()
+
+    def _save_rows(self) -> None:
         lines = io.StringIO(newline="")
         writer = csv.writer(lines, lineterminator="\n")
         writer.writerows([self.fields, *([_text(row.get(field)) for field in self.fields] for row in self.rows)])
-        atomic_write(folder / ROWS, lines.getvalue().encode(), overwrite=True)
+        atomic_write(self.folder / ROWS, lines.getvalue().encode(), overwrite=True)
 
     def _take_over(self, cells: set[Cell]) -> None:
         old = read_run(self.folder)
@@ -60,10 +64,10 @@ class Store:
         wanted, now = list(self.info["metrics"]), {codec["name"] for codec in self.info["codecs"]}
         self.info["metrics"] += [metric for metric in old.metrics if metric not in wanted]
         self.info["codecs"] = [c for c in old.info["codecs"] if c["name"] not in now] + self.info["codecs"]
-        for row in old.rows:
-            again = _cell(row) in cells and any(row.get(metric) is None for metric in wanted)
-            if self._has_file(row) and not again:
-                self._keep(row)
+        for row in filter(self._has_file, old.rows):
+            self._keep(row)
+            if _cell(row) in cells and any(row.get(metric) is None for metric in wanted):
+                self.ungraded.append(row)
 
     def _has_file(self, row: Row) -> bool:
         codec = next((c for c in self.info["codecs"] if c["name"] == row["codec"]), None)
@@ -80,6 +84,11 @@ class Store:
         with (self.folder / ROWS).open("a", newline="", encoding="utf-8") as stream:
             csv.writer(stream, lineterminator="\n").writerow([_text(row.get(field)) for field in self.fields])
         self._keep(row)
+
+    def fill(self, row: Row, values: Row) -> None:
+        """Give a row that is there its missing metrics, on disk at once."""
+        row.update(values)
+        self._save_rows()
 
     def _keep(self, row: Row) -> None:
         self.rows.append(row)
