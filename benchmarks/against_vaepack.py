@@ -74,7 +74,7 @@ def grades(reference: np.ndarray, decoded: Any) -> tuple[float, float]:
 def plain(analyzed: search.Analyzed, reference: np.ndarray) -> tuple[float, float, float]:
     """bpp, PSNR and LPIPS of the finest step whose static tables stay within RATE."""
     space, transform = analyzed.space, analyzed.transform
-    y, picture = np.concatenate(analyzed.strips, axis=1), analyzed.picture
+    y, picture = np.concatenate(list(analyzed.strips), axis=1), analyzed.picture
     low, high, best = 0, 100 * QUALITY_UNIT, None
     while low < high:
         middle = (low + high + 1) // 2

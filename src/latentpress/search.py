@@ -7,13 +7,11 @@
 """
 
 import math
-import tempfile
 from collections.abc import Callable, Sequence
 from functools import reduce
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from latentpress import codec as pipeline
 from latentpress import container, refine
@@ -26,6 +24,7 @@ from latentpress.image import Picture, read_picture
 from latentpress.probes import TOP, Files, bracket
 from latentpress.rate_model import log_sizes
 from latentpress.refine.plan import FIRST_EFFORT, Progress, check_effort
+from latentpress.scratch import Kept
 from latentpress.transforms import load_transform, restoration
 from latentpress.transforms.spaces import space_of_codec
 
@@ -54,7 +53,7 @@ class Analyzed:
             refine.check_torch()
         self.picture = image if isinstance(image, Picture) else read_picture(image, strict=strict)
         self.transform = load_transform(self.space, model, device)
-        self.strips = [_on_disk(strip) for strip in self.transform.analyze(self.picture)]
+        self.strips = Kept(self.transform.analyze(self.picture))
         self.side = pipeline.side_chunks(self.picture)
         self.pixels = self.picture.width * self.picture.height
 
@@ -179,11 +178,3 @@ def _metric(name: str) -> Any:
     if not found:
         raise UsageError(f"{name} cannot be computed here: {missing[name]}")
     return METRICS[found[0]]
-
-
-def _on_disk(array: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The same numbers in a temporary file that is gone with the array: memory is set by the strip, not by the picture."""
-    with tempfile.TemporaryFile() as file:
-        array.tofile(file)
-        file.flush()
-        return np.memmap(file, np.float32, "c", shape=array.shape)

@@ -17,7 +17,7 @@ Cell = tuple[str, str, str]  # codec, setting, picture
 
 
 class Store:
-    """info: what run.json holds. rows: the finished ones, older ones first. ungraded: those of them that lack a metric that is asked for."""
+    """info: what run.json holds. rows: the finished ones, older ones first. ungraded: those that lack a metric that is asked for."""
 
     def __init__(self, folder: Path, info: dict[str, Any], cells: Collection[Cell]) -> None:
         """Open a folder for a run of these cells, and take over what an earlier, interrupted or smaller one finished there."""
