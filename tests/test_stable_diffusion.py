@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+import threading
 import warnings
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 
 from latentpress.errors import UsageError, WeightsError
 from latentpress.transforms import stable_diffusion
+from latentpress.transforms import weights as stage2_weights
 from latentpress.transforms.spaces import space_of_codec
 from latentpress.transforms.stable_diffusion import StableDiffusionTransform
 
@@ -283,6 +285,26 @@ def test_damaged_and_foreign_files_are_refused(kl_folder, tmp_path):
     save_file(tensors, folder / "diffusion_pytorch_model.safetensors")
     with pytest.raises(WeightsError, match="not finite"):
         analyze(StableDiffusionTransform.load(SD15, str(folder), "cpu"), scene(8, 8))
+
+
+def test_weights_are_read_once_and_again_when_they_change(kl_folder, tmp_path, monkeypatch):
+    folder, checked, verify = tmp_path / "vae", [], stage2_weights.verify
+    shutil.copytree(kl_folder, folder)
+    monkeypatch.setattr(stage2_weights, "verify", lambda found, space: checked.append(found.name) or verify(found, space))
+    first = StableDiffusionTransform.load(SD15, str(folder), "cpu")
+    assert StableDiffusionTransform.load(SD15, str(folder), "cpu") is first
+    assert checked == [str(folder)]
+    file = next(folder.rglob("*.safetensors"))
+    file.write_bytes(file.read_bytes()[:-1])
+    with pytest.raises(WeightsError, match="damaged"):
+        StableDiffusionTransform.load(SD15, str(folder), "cpu")
+    with pytest.raises(WeightsError, match="damaged"):  # and is not kept
+        StableDiffusionTransform.load(SD15, str(folder), "cpu")
+    found = []
+    thread = threading.Thread(target=lambda: found.append(StableDiffusionTransform.load(SD15, str(kl_folder), "cpu")))
+    thread.start()
+    thread.join()
+    assert StableDiffusionTransform.load(SD15, str(kl_folder), "cpu") is not found[0]
 
 
 def test_wrong_arguments_are_refused(kl_folder):

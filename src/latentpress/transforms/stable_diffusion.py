@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentpress.errors import UsageError, WeightsError
+from latentpress.transforms import warm
 from latentpress.transforms import weights as stage2_weights
 from latentpress.transforms.spaces import Space
 from latentpress.transforms.tiling import with_halo
@@ -71,9 +72,13 @@ class StableDiffusionTransform:
         """
         if not all(find_spec(name) for name in ("torch", "diffusers", "safetensors")):
             raise WeightsError(stage2_weights.EXTRA)
-        found = stage2_weights.resolve(model, space)
+        found, device = stage2_weights.resolve(model, space), _device(device)
+        key = space, found, device, warm.stamp(found.file), warm.stamp(found.config)
+        return warm.last(key, lambda: cls._open(space, found, device))
+
+    @classmethod
+    def _open(cls, space: Space, found: Weights, device: str) -> StableDiffusionTransform:
         sha256 = stage2_weights.verify(found, space)
-        device = _device(device)
         autoencoder = _autoencoder(found, space)
         return cls(space, found.name, bytes.fromhex(sha256[:8]), autoencoder, device, _dtype(autoencoder.config, device))
 
