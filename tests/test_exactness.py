@@ -68,7 +68,7 @@ def test_inputs_at_their_limits_stay_exact() -> None:
     assert np.array_equal(features, np.rint(features))
     assert features.min() >= 0
     assert features.max() <= 255
-    symbols = np.where(rng.random((192, 16, 16)) < 0.5, -32767, 32767).astype(np.int32) * learned.checkerboard(16, 16)
+    symbols = np.where(rng.random((len(prior.gain), 16, 16)) < 0.5, -32767, 32767).astype(np.int32) * learned.checkerboard(16, 16)
     others = prior.others(features, anchors, symbols)
     assert others.scale().max() < tables.SCALES
     swapped = np.ascontiguousarray(features[:, :, ::-1, ::-1])[:, :, ::-1, ::-1]

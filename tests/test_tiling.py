@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 from latentpress import codec, models
 from latentpress.image import read_picture
 from latentpress.transforms import builtin, tiling
+from latentpress.transforms.spaces import SPACES
+
+CHANNELS = SPACES[0].channels  # of lp1
 
 
 @given(st.integers(1, 300), st.integers(1, 20), st.integers(1, 5))
@@ -48,7 +51,7 @@ def test_tiled_equals_untiled_within_a_level(photo: NDArray[np.uint8], monkeypat
 
 def test_the_halo_covers_the_receptive_field() -> None:
     rng = np.random.default_rng(0)
-    y = rng.normal(size=(1, 192, 41, 3)).astype(np.float32)
+    y = rng.normal(size=(1, CHANNELS, 41, 3)).astype(np.float32)
     synthesis = models.session("lp1", "synthesis.onnx")
     halo = models.manifest("lp1")["halo"]
     changed = y.copy()
@@ -67,4 +70,4 @@ def test_segments_and_strips_of_a_large_picture_round_trip() -> None:
     assert decoded.shape == image.shape
     assert np.abs(decoded.astype(float) - image).mean() < 20
     y = codec.decode_latent(data)
-    assert y.shape == (192, 69, 138)
+    assert y.shape == (CHANNELS, 69, 138)

@@ -69,6 +69,31 @@ def test_a_sum_that_could_leave_the_exact_integers_is_refused(modules: Any) -> N
         modules["integer"].check(layer, {"hs2": 255})
 
 
+def test_new_channels_take_from_the_error_and_leave_the_old_ones_alone(modules: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    import widen
+
+    networks, generator = modules["networks"], torch.Generator().manual_seed(0)
+
+    class Smooth:
+        def batch(self, n: int, size: int) -> Any:
+            coarse = torch.rand((n, 3, size // 8, size // 8), generator=generator)
+            return torch.nn.functional.interpolate(coarse, size=size, mode="bilinear")
+
+    torch.manual_seed(0)
+    monkeypatch.setattr(networks, "M", few := 224)
+    old = networks.Codec()
+    monkeypatch.undo()
+    new = networks.Codec()
+    new.load_state_dict(widen.widen(old.state_dict(), Smooth(), batches=2))
+    x = Smooth().batch(2, 64) * 2 - 1
+    with torch.inference_mode():
+        before, after = old.gs(old.ga(x)), new.gs(new.ga(x))
+        assert ((after - x) ** 2).mean() < 0.9 * ((before - x) ** 2).mean()
+        y = new.ga(x)
+        y[:, few:] = 0
+        assert torch.allclose(new.gs(y), before, atol=1e-4)
+
+
 def test_training_crops_keep_blocky_sources_halved_and_validation_apart() -> None:
     sys.path.insert(0, str(TRAINING))
     import data

@@ -1,9 +1,11 @@
-"""Give a model the linear path and more channels, its dead ones a new life: python training/widen.py OLD.safetensors NEW.safetensors
+"""Give a model more channels: set M in networks.py, then python training/widen.py OLD.safetensors NEW.safetensors
 
-Channels die while a model is young: where every symbol is 0, synthesis learns nothing from them. Run 1 ended with 56 of its
-128 alive, and its PSNR stopped at what 56 principal components of 16 x 16 blocks give. The new channels begin as the best
-linear code of what the old model leaves: reduced-rank regression of its error on the blocks of the picture.
+Channels die while a model is young: where every symbol is 0, synthesis learns nothing from them, and PSNR stops at what as many
+principal components of 16 x 16 blocks give as there are channels alive. The dead ones stay as they are: their means, which the prior
+predicts, have come to steer the picture at low rates. The new channels begin as the best linear code of what the old
+model leaves: reduced-rank regression of its error on the blocks of the picture.
 """
+import math
 import sys
 from pathlib import Path
 
@@ -13,9 +15,7 @@ from torch import Tensor
 
 from data import Crops
 from networks import LEVELS, RATES, Codec, M
-
-ALIVE = 0.7
-STEP_AT_ONE_BPP = 0.23      # quantiser step of an orthonormal coefficient of pixels in [-1, 1] where the Lagrangian is .03
+from train import LAMBDA
 
 
 def blocks(x: Tensor) -> Tensor:
@@ -24,8 +24,13 @@ def blocks(x: Tensor) -> Tensor:
     return x.reshape(n, c, h // 16, 16, w // 16, 16).permute(0, 2, 4, 1, 3, 5).reshape(-1, 768).double()
 
 
+def gain_at(rate: float) -> float:
+    """Steps a unit of an orthonormal coefficient of pixels in [-1, 1] where a small step, squared, costs what it saves in bits."""
+    return math.sqrt(LAMBDA(rate) * 65025 * math.log(2) * 256 / (24 * 768))
+
+
 @torch.inference_mode()
-def linear_code(net: Codec, crops: Crops, rank: int, batches: int = 60) -> tuple[Tensor, Tensor, Tensor]:
+def linear_code(net: Codec, crops: Crops, rank: int, batches: int) -> tuple[Tensor, Tensor, Tensor]:
     """Encoder (rank, 768), orthonormal decoder (768, rank) and standard deviations (rank,) of the old model's error."""
     xx, rx = torch.zeros(768, 768, dtype=torch.double), torch.zeros(768, 768, dtype=torch.double)
     y_scale = (net.gain[-1] + net.inverse[-1]).exp()[:, None, None]
@@ -44,33 +49,23 @@ def linear_code(net: Codec, crops: Crops, rank: int, batches: int = 60) -> tuple
     return encoder.float(), u.float(), sigma.float()
 
 
-@torch.inference_mode()
-def alive(old: dict[str, Tensor], net: Codec, crops: Crops, few: int) -> Tensor:
-    """Indices of the old channels whose standard deviation at the top level is above ALIVE steps."""
-    y = torch.cat([net.ga(crops.batch(8, 256) * 2 - 1)[:, :few].transpose(0, 1).flatten(1) for _ in range(8)], 1)
-    return (y.std(1) * old["gain"][-1].exp() > ALIVE).nonzero()[:, 0]
-
-
-def widen(old: dict[str, Tensor], crops: Crops) -> dict[str, Tensor]:
+def widen(old: dict[str, Tensor], crops: Crops, batches: int = 60) -> dict[str, Tensor]:
+    """The state of a Codec of M channels that begins with the channels of an old one; crops: what the new ones are fitted to."""
     net = Codec()
     state = net.state_dict()
     few = old["gain"].shape[1]
-    for part in ("ga.linear.weight", "ga.linear.bias", "gs.linear.0.weight", "gs.linear.0.bias"):
+    for part in ("ga.linear.weight", "ga.linear.bias", "gs.linear.0.weight"):   # silent until they are fitted
         state[part].zero_()
-    renamed = {k.replace("ga.", "ga.deep.", 1) if k.startswith("ga.") and "ga.deep" not in k else k: v.float() for k, v in old.items()}
-    for name, value in renamed.items():
-        new = state[name]
+    for name, value in old.items():
+        new, value = state[name], value.float()
         if new.shape == value.shape:
             new.copy_(value)
         elif name.startswith("prior.head"):         # (mu, log sigma) halves, M rows each
             new.view(2, M, *new.shape[1:])[:, :few] = value.view(2, few, *value.shape[1:])
         else:                                       # more inputs or more outputs
             new[tuple(slice(n) for n in value.shape)] = value
-    kept = alive(old, net, crops, few)
-    new = torch.tensor([c for c in range(M) if c not in kept])
-    print(f"{len(kept)} of {few} channels live on, {len(new)} begin anew")
-    log_rate = torch.tensor(RATES).log()
-    gain = (0.9 * log_rate - torch.tensor(STEP_AT_ONE_BPP).log())[:, None].expand(LEVELS, len(new))
+    new = torch.arange(few, M)
+    gain = torch.tensor([math.log(r) for r in map(gain_at, RATES)])[:, None].expand(LEVELS, len(new))
     state["gain"][:, new], state["inverse"][:, new] = gain, -gain
     last = "ga.deep.8"
     for rows in (state[f"{last}.weight"], state[f"{last}.bias"]):
@@ -80,7 +75,7 @@ def widen(old: dict[str, Tensor], crops: Crops) -> dict[str, Tensor]:
             rows[new], rows[new + M] = 0, 0
     for columns in ("prior.ha.0.weight", "prior.ctx_s.weight", "gs.trunk.0.weight"):
         state[columns][:, new] = torch.randn_like(state[columns][:, new]) * 0.01
-    encoder, decoder, sigma = linear_code(net, crops, len(new))
+    encoder, decoder, sigma = linear_code(net, crops, len(new), batches)
     state["ga.linear.weight"][new] = encoder.view(-1, 3, 16, 16)
     state["gs.linear.0.weight"][:, new] = decoder[:, :, None, None]
     state["prior.head1.bias"][new + M] = sigma.log()
