@@ -1,10 +1,15 @@
-"""The batch of the command line: its progress bar."""
+"""The batch of the command line: where outputs go, its progress bar."""
 
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
+
+from latentpress.cli import batch
+from latentpress.cli.app import app
 
 BAR = """
 import sys, time
@@ -30,3 +35,16 @@ def test_the_bar_is_for_terminals_and_takes_nothing_from_standard_output() -> No
     assert done.stdout == "done\ndone\n"
     plain = subprocess.run([sys.executable, "-c", BAR], capture_output=True, text=True, timeout=60)
     assert (plain.stdout, plain.stderr) == ("done\ndone\n", "")
+
+
+def test_a_slash_at_the_end_names_a_folder(tmp_path: Path) -> None:
+    assert batch.outputs([Path("a.png")], f"{tmp_path}/new/", ".ltp") == [tmp_path / "new" / "a.ltp"]
+    assert (tmp_path / "new").is_dir()
+    assert batch.outputs([Path("a.png")], f"{tmp_path}/new", ".ltp") == [tmp_path / "new" / "a.ltp"]
+    assert batch.outputs([Path("a.png")], f"{tmp_path}/file", ".ltp") == [tmp_path / "file"]
+
+
+@pytest.mark.parametrize("command", ["compress", "decompress"])
+def test_the_commands_pass_the_slash_on(tmp_path: Path, command: str) -> None:
+    assert CliRunner().invoke(app, [command, str(tmp_path / "missing"), "-o", f"{tmp_path}/new/"]).exit_code == 1
+    assert (tmp_path / "new").is_dir()

@@ -1,6 +1,7 @@
 """Many files with one command: where outputs go, a progress bar, and one failing file that does not stop the others."""
 
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -17,11 +18,15 @@ from latentpress.errors import ImageError, LatentpressError, OutputError, UsageE
 PROGRESS_AFTER_SECONDS = 1.0
 
 
-def outputs(sources: Sequence[Path], output: Path | None, suffix: str) -> list[Path]:
-    """One output a source: beside it, in the folder `output`, or (one source) the file `output`. UsageError where two collide."""
-    if output is None:
+def outputs(sources: Sequence[Path], asked: str | None, suffix: str) -> list[Path]:
+    """One output a source: beside it, in the folder `asked`, or (one source) the file `asked`. UsageError where two collide.
+
+    asked: as it was typed, for a Path forgets the slash at its end, by which a folder that is not there yet is named.
+    """
+    output = Path(asked or "")
+    if asked is None:
         found = [renamed(s, suffix) for s in sources]
-    elif output.is_dir() or len(sources) > 1 or str(output).endswith("/"):
+    elif output.is_dir() or len(sources) > 1 or asked.endswith(("/", os.sep)):
         if output.exists() and not output.is_dir():
             raise UsageError(f"{output} is a file; {len(sources)} inputs need a folder")
         if len(sources) > 1 and not output.exists() and output.suffix:

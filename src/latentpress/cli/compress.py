@@ -15,7 +15,8 @@ from latentpress.container import read_header
 def compress(
     images: Annotated[list[Path], typer.Argument(help="Photographs: anything Pillow reads.", show_default=False)],
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="A file (one image) or a folder.", show_default="beside each image, .ltp")
+        str | None,
+        typer.Option("-o", "--output", metavar="PATH", help="A file (one image) or a folder.", show_default="beside each image, .ltp"),
     ] = None,
     quality: Annotated[
         float | None, typer.Option("-q", "--quality", help="0 (smallest file) to 100 (best picture).", show_default="50")

@@ -13,8 +13,10 @@ from latentpress.errors import UsageError
 def decompress(
     files: Annotated[list[Path], typer.Argument(help=".ltp files.", show_default=False)],
     output: Annotated[
-        Path | None,
-        typer.Option("-o", "--output", help="A file (.png, .jpg, .webp, ...) or a folder.", show_default="beside each file, .png"),
+        str | None,
+        typer.Option(
+            "-o", "--output", metavar="PATH", help="A file (.png, .jpg, .webp, ...) or a folder.", show_default="beside each file, .png"
+        ),
     ] = None,
     suffix: Annotated[str, typer.Option("--format", help="Format of the outputs where -o names no file.")] = "png",
     model: Annotated[
