@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from latentpress.cli import batch
 from latentpress.cli.app import app
+from latentpress.errors import UsageError
 
 BAR = """
 import sys, time
@@ -48,3 +49,23 @@ def test_a_slash_at_the_end_names_a_folder(tmp_path: Path) -> None:
 def test_the_commands_pass_the_slash_on(tmp_path: Path, command: str) -> None:
     assert CliRunner().invoke(app, [command, str(tmp_path / "missing"), "-o", f"{tmp_path}/new/"]).exit_code == 1
     assert (tmp_path / "new").is_dir()
+
+
+def test_a_source_is_not_written_over_however_it_is_spelled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("a.png").write_bytes(b"the original")
+    Path("link.png").symlink_to("a.png")
+    for source, output in ((tmp_path / "a.png", "a.png"), (Path("a.png"), f"../{tmp_path.name}/a.png"), (Path("a.png"), "link.png")):
+        with pytest.raises(UsageError, match="over itself"):
+            batch.outputs([source], output, ".ltp")
+    assert batch.outputs([Path("a.png")], "b.png", ".ltp") == [Path("b.png")]
+
+
+def test_two_spellings_of_one_output_collide(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for sources in ([Path("a.png"), tmp_path / "a.jpg"], [Path("a.png"), Path("..") / tmp_path.name / "a.jpg"]):
+        with pytest.raises(UsageError, match="two inputs"):
+            batch.outputs(sources, None, ".ltp")
+    monkeypatch.setattr("os.path.normcase", str.lower)  # as on Windows
+    with pytest.raises(UsageError, match="two inputs"):
+        batch.outputs([Path("a.png"), Path("A.png")], None, ".ltp")

@@ -39,12 +39,23 @@ def outputs(sources: Sequence[Path], asked: str | None, suffix: str) -> list[Pat
     else:
         found = [output]
     for source, target in zip(sources, found, strict=True):
-        if source == target:
+        if _same(source, target):
             raise UsageError(f"{source} would be written over itself: name another output with -o")
-    if len(set(found)) < len(found):
-        twice = next(f for f in found if found.count(f) > 1)
-        raise UsageError(f"two inputs would be written to {twice}: give them different names or work on them one by one")
+    places: set[str] = set()
+    for target in found:
+        place = os.path.normcase(os.path.realpath(target))
+        if place in places:
+            raise UsageError(f"two inputs would be written to {target}: give them different names or work on them one by one")
+        places.add(place)
     return found
+
+
+def _same(source: Path, target: Path) -> bool:
+    """Whether both are one file, however they are spelled."""
+    try:
+        return source.samefile(target)
+    except OSError:  # one of them is not there
+        return source == target
 
 
 def renamed(source: Path, suffix: str) -> Path:
