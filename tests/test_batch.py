@@ -5,12 +5,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
+from PIL import Image
 from typer.testing import CliRunner
 
 from latentpress.cli import batch
 from latentpress.cli.app import app
-from latentpress.errors import UsageError
+from latentpress.errors import TargetError, UsageError
 
 BAR = """
 import sys, time
@@ -69,3 +72,22 @@ def test_two_spellings_of_one_output_collide(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr("os.path.normcase", str.lower)  # as on Windows
     with pytest.raises(UsageError, match="two inputs"):
         batch.outputs([Path("a.png"), Path("A.png")], None, ".ltp")
+
+
+def test_each_error_names_its_picture_once(tmp_path: Path, small: NDArray[np.uint8]) -> None:
+    files = [str(tmp_path / name) for name in ("a.png", "b.png", "missing.png")]
+    for file in files[:2]:
+        Image.fromarray(small).save(file)
+    result = CliRunner().invoke(app, ["compress", *files, "--target-size", "20"])
+    assert result.exit_code == 1
+    lines = result.stderr.splitlines()
+    assert [line.split(": ")[1] for line in lines] == files
+    assert [line.count(str(tmp_path)) for line in lines] == [1, 1, 1]
+    missing = CliRunner().invoke(app, ["compress", files[2], "--total-size", "1kB"])
+    assert str(missing.exception) == f"{files[2]}: no such file"
+
+
+def test_a_named_target_error_keeps_the_nearest_files() -> None:
+    with pytest.raises(TargetError, match=r"^a\.png: too small$") as caught, batch.naming(Path("a.png")):
+        raise TargetError("too small", [b"nearest"])
+    assert caught.value.nearest == [b"nearest"]

@@ -13,7 +13,7 @@ import typer
 
 from latentpress.cli.memory import return_freed_arrays
 from latentpress.container import MAGIC
-from latentpress.errors import ImageError, LatentpressError, OutputError, UsageError
+from latentpress.errors import ImageError, LatentpressError, OutputError, TargetError, UsageError
 
 PROGRESS_AFTER_SECONDS = 1.0
 
@@ -118,6 +118,8 @@ def naming(source: Path) -> Iterator[None]:
         yield
     except UsageError:
         raise
+    except TargetError as error:
+        raise TargetError(f"{source}: {error}", error.nearest) from error
     except LatentpressError as error:
         raise type(error)(f"{source}: {error}") from error
 
