@@ -164,6 +164,25 @@ def test_tables_as_json_and_excel(folders):
     assert lines[-1][-1] == pytest.approx(result["mean"]["metrics"]["psnr"])
 
 
+def test_names_from_outside_stay_names_in_a_table(tmp_path, small):
+    openpyxl = pytest.importorskip("openpyxl")
+    odd = ["=1+1.png", "a\x01.png", os.fsdecode(b"\xff.png")]
+    for name in odd:
+        for folder in ("in", "out"):
+            (tmp_path / folder).mkdir(exist_ok=True)
+            try:
+                Image.fromarray(small).save(tmp_path / folder / name)
+            except OSError:
+                pytest.skip("the file system refuses such a name")
+    arguments = ["assess", str(tmp_path / "in"), str(tmp_path / "out"), "--metrics", "mse", "-o"]
+    for suffix in ("xlsx", "csv"):
+        result = CliRunner().invoke(app, [*arguments, str(tmp_path / f"t.{suffix}")])
+        assert result.exit_code == 0, result.exception
+    cells = [row[0] for row in openpyxl.load_workbook(tmp_path / "t.xlsx").active.iter_rows(min_row=2)]
+    assert [(cell.value, cell.data_type) for cell in cells] == [(name, "s") for name in ("=1+1", "a\ufffd", "\ufffd", "mean")]
+    assert [line.split(b",")[0] for line in (tmp_path / "t.csv").read_bytes().splitlines()[1:]] == [b"=1+1", b"a\x01", b"\xff", b"mean"]
+
+
 def test_wrong_usage_is_one_sentence(folders):
     for arguments, text in (
         (("--metrics", "psnr,niqe"), "unknown metric 'niqe'"),
