@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from typer.testing import CliRunner
 
+import latentpress
 from latentpress.cli import batch
 from latentpress.cli.app import app
 from latentpress.errors import TargetError, UsageError
@@ -18,6 +19,7 @@ from latentpress.errors import TargetError, UsageError
 BAR = """
 import sys, time
 from pathlib import Path
+import latentpress
 from latentpress.cli import batch
 batch.PROGRESS_AFTER_SECONDS = 0.1
 def work(source, target):
@@ -91,3 +93,12 @@ def test_a_named_target_error_keeps_the_nearest_files() -> None:
     with pytest.raises(TargetError, match=r"^a\.png: too small$") as caught, batch.naming(Path("a.png")):
         raise TargetError("too small", [b"nearest"])
     assert caught.value.nearest == [b"nearest"]
+
+
+def test_a_damaged_exif_block_costs_no_picture(tmp_path: Path, small: NDArray[np.uint8]) -> None:
+    image = Image.fromarray(small)
+    image.info["exif"] = b"Exif\0\0no TIFF header"
+    (tmp_path / "a.ltp").write_bytes(latentpress.compress(image, quality=10))
+    result = CliRunner().invoke(app, ["decompress", str(tmp_path / "a.ltp"), "--format", "avif"])
+    assert (result.exit_code, (tmp_path / "a.avif").exists()) == (0, True)
+    assert f"{tmp_path / 'a.ltp'}: EXIF left out: " in result.stderr

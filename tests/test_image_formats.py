@@ -131,9 +131,7 @@ def test_a_full_disk_leaves_the_old_file(tmp_path, monkeypatch, suffix):
 
 
 def test_what_an_encoder_refuses_is_one_sentence(tmp_path):
-    image = images()["RGB"]
-    image.info["exif"] = b"Exif\0\0" + bytes(70000)
-    for case, suffix in [(image, ".jpg"), (Image.new("RGB", (16384, 1)), ".webp"), (Image.new("L", (65501, 1)), ".jpg")]:
+    for case, suffix in [(Image.new("RGB", (16384, 1)), ".webp"), (Image.new("L", (65501, 1)), ".jpg")]:
         with pytest.raises(OutputError, match=r"^[^\n]*a\.\w+: [^\n]*$"):
             write_image(case, tmp_path / f"a{suffix}")
     with pytest.raises(OutputError, match="mode P"):
@@ -141,3 +139,24 @@ def test_what_an_encoder_refuses_is_one_sentence(tmp_path):
     with pytest.raises(OutputError, match="encoder failed"):
         write_image(images()["RGB"], tmp_path / "a.jpg", quality="none")
     assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("suffix", "key", "value"),
+    [
+        (".jpg", "exif", b"Exif\0\0" + bytes(70000)),
+        (".jpg", "xmp", bytes(70000)),
+        (".avif", "exif", b"Exif\0\0" + b"no TIFF header"),
+        (".avif", "exif", b"Exif\0\0MM\0*\0\0\0\x08\xff\xff" + bytes(range(256))),
+    ],
+)
+def test_metadata_that_the_encoder_refuses_is_left_out_with_a_notice(tmp_path, suffix, key, value):
+    image = images()["RGB"]
+    icc = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    image.info = given = {"icc_profile": icc, "exif": EXIF, "xmp": b"<x/>", key: value}
+    [notice] = write_image(image, tmp_path / f"a{suffix}")
+    assert notice.startswith(f"{key.upper()} left out: the ")
+    picture = read_picture(tmp_path / f"a{suffix}")
+    assert (picture.icc, picture.exif is None, picture.xmp is None) == (icc, key == "exif", key == "xmp")
+    assert given[key] == value  # the caller's image stays as it was
+    assert write_image(images()["RGB"], tmp_path / f"b{suffix}") == ()

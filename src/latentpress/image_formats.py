@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import os
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, BinaryIO
 
 from PIL import Image, PngImagePlugin
 
@@ -29,6 +30,7 @@ class ImageFormat:
 
 
 ALL = ("icc_profile", "exif", "xmp")
+WORDS = {"icc_profile": "the ICC profile", "exif": "EXIF", "xmp": "XMP"}
 GREY_OR_RGB, WITH_ALPHA = ("L", "RGB"), ("L", "LA", "RGB", "RGBA")
 
 PNG = ImageFormat("PNG", WITH_ALPHA, 65535, ALL, {"compress_level": PNG_LEVEL, "compress_type": PNG_STRATEGY})
@@ -59,11 +61,12 @@ def output_format(path: str | os.PathLike[str]) -> ImageFormat:
     return FORMATS[suffix]
 
 
-def write_image(image: Image.Image, path: str | os.PathLike[str], *, overwrite: bool = False, **save_options: Any) -> None:
-    """Write an image in mode L, LA, RGB or RGBA to `path`, in the format of its suffix, whole or not at all.
+def write_image(image: Image.Image, path: str | os.PathLike[str], *, overwrite: bool = False, **save_options: Any) -> tuple[str, ...]:
+    """Write an image in mode L, LA, RGB or RGBA to `path`, in the format of its suffix, whole or not at all; sentences about what was lost.
 
-    ICC profile, EXIF and XMP are taken from `image.info` and written where the format has a place for them. Without
-    `save_options` (those of Pillow) the format's own in FORMATS hold, with any of them none of these do.
+    ICC profile, EXIF and XMP are taken from `image.info` and written where the format has a place for them; one that its encoder
+    refuses (a damaged EXIF block in AVIF, more than 64 kB in JPEG) is left out, and a sentence says so. Without `save_options` (those
+    of Pillow) the format's own in FORMATS hold, with any of them none of these do.
     Raises OutputError: unknown suffix, existing output, no permission, full disk, an alpha channel that the format cannot hold.
     """
     name = os.fspath(path)
@@ -71,16 +74,50 @@ def write_image(image: Image.Image, path: str | os.PathLike[str], *, overwrite: 
     if max(image.size) > form.side:
         raise OutputError(f"{name}: a {form.name} file is at most {form.side} pixels wide and high, not {image.width} x {image.height}")
     image = _fitted(image, form, name)
-    options = {**_metadata(image, form), **(save_options or form.options)}
+    options = save_options or form.options
     with replacing(path, overwrite=overwrite) as stream:
         try:
-            image.save(stream, format=form.name, **options)
-        except OSError as error:
-            if error.errno is not None:  # the disk, not the encoder
-                raise
-            raise OutputError(f"{name}: the {form.name} encoder failed: {error}") from None
-        except (ValueError, KeyError, TypeError, RuntimeError, AttributeError) as error:
-            raise OutputError(f"{name}: the {form.name} encoder failed: {error}") from None
+            _save(image, stream, form, options)
+            return ()
+        except OutputError as error:
+            refused = _refused_metadata(image, form)
+            if not refused:
+                raise OutputError(f"{name}: {error}") from None
+        stream.seek(0)
+        stream.truncate()
+        image = image.copy()
+        for key in refused:
+            del image.info[key]
+        try:
+            _save(image, stream, form, options)
+        except OutputError as error:
+            raise OutputError(f"{name}: {error}") from None
+    return tuple(f"{WORDS[key]} left out: {reason}" for key, reason in refused.items())
+
+
+def _save(image: Image.Image, stream: BinaryIO, form: ImageFormat, options: dict[str, Any]) -> None:
+    """Encode, with the metadata of `image.info`. OutputError where the encoder fails; the disk's errors and those of memory as they are."""
+    try:
+        image.save(stream, format=form.name, **{**_metadata(image, form), **options})
+    except MemoryError:
+        raise
+    except Exception as error:  # on damaged metadata Pillow's writers raise nearly anything
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        raise OutputError(f"the {form.name} encoder failed: {str(error) or type(error).__name__}") from None
+
+
+def _refused_metadata(image: Image.Image, form: ImageFormat) -> dict[str, str]:
+    """The entries of `image.info` that this format's encoder does not take, tried one by one on a single pixel, and why."""
+    refused = {}
+    for key in (k for k in form.metadata if k in image.info):
+        pixel = Image.new(image.mode, (1, 1))
+        pixel.info = {key: image.info[key]}
+        try:
+            _save(pixel, io.BytesIO(), form, form.options)
+        except OutputError as error:
+            refused[key] = str(error)
+    return refused
 
 
 def _fitted(image: Image.Image, form: ImageFormat, name: str) -> Image.Image:

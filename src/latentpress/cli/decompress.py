@@ -51,11 +51,12 @@ def decompress(
         data = batch.read_bytes(source)
         with batch.naming(source):
             image = pipeline.decompress(data, model=model, device=device)
-        write_image(image, target, overwrite=overwrite)
+        notices = list(write_image(image, target, overwrite=overwrite))
         return {
             "width": image.width,
             "height": image.height,
             "seconds": round(time.perf_counter() - start, 3),
+            "notices": notices,
             "line": f"{target}: {image.width} x {image.height} pixels",
         }
 
