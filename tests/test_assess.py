@@ -17,7 +17,7 @@ import latentpress
 from latentpress.assessment import check_match, read_graded
 from latentpress.cli.app import app
 from latentpress.cli.assess import pairs_of
-from latentpress.errors import ImageError, UsageError, WeightsError
+from latentpress.errors import ImageError, OutputError, UsageError, WeightsError
 from latentpress.metrics import METRICS, psnr, ssim, weights
 from metric_weights import clear, published
 
@@ -162,6 +162,36 @@ def test_tables_as_json_and_excel(folders):
     lines = list(openpyxl.load_workbook(folders / "t.xlsx").active.iter_rows(values_only=True))
     assert lines[0] == ("image", "width", "height", "bytes", "bpp", "psnr")
     assert lines[-1][-1] == pytest.approx(result["mean"]["metrics"]["psnr"])
+
+
+def test_an_output_that_cannot_be_is_found_before_anything_is_graded(folders, monkeypatch):
+    monkeypatch.setattr("latentpress.metrics.assess", lambda *_, **__: pytest.fail("graded"))
+    arguments = ["assess", str(folders / "originals"), str(folders / "decoded"), "--metrics", "mse", "-o"]
+    assert isinstance(CliRunner().invoke(app, [*arguments, str(folders / "none" / "t.csv")]).exception, OutputError)
+    monkeypatch.setitem(sys.modules, "openpyxl", None)
+    result = CliRunner().invoke(app, [*arguments, str(folders / "t.xlsx")])
+    assert isinstance(result.exception, UsageError)
+    assert "openpyxl" in str(result.exception)
+    assert not list(folders.glob("*t.*"))
+
+
+def test_names_from_outside_stay_names_in_a_table(tmp_path, small):
+    openpyxl = pytest.importorskip("openpyxl")
+    odd = ["=1+1.png", "a\x01.png", os.fsdecode(b"\xff.png")]
+    for name in odd:
+        for folder in ("in", "out"):
+            (tmp_path / folder).mkdir(exist_ok=True)
+            try:
+                Image.fromarray(small).save(tmp_path / folder / name)
+            except OSError:
+                pytest.skip("the file system refuses such a name")
+    arguments = ["assess", str(tmp_path / "in"), str(tmp_path / "out"), "--metrics", "mse", "-o"]
+    for suffix in ("xlsx", "csv"):
+        result = CliRunner().invoke(app, [*arguments, str(tmp_path / f"t.{suffix}")])
+        assert result.exit_code == 0, result.exception
+    cells = [row[0] for row in openpyxl.load_workbook(tmp_path / "t.xlsx").active.iter_rows(min_row=2)]
+    assert [(cell.value, cell.data_type) for cell in cells] == [(name, "s") for name in ("=1+1", "a\ufffd", "\ufffd", "mean")]
+    assert [line.split(b",")[0] for line in (tmp_path / "t.csv").read_bytes().splitlines()[1:]] == [b"=1+1", b"a\x01", b"\xff", b"mean"]
 
 
 def test_wrong_usage_is_one_sentence(folders):

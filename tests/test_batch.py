@@ -1,14 +1,25 @@
-"""The batch of the command line: its progress bar."""
+"""The batch of the command line: where outputs go, its progress bar."""
 
 import os
 import subprocess
 import sys
+from pathlib import Path
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
+from PIL import Image
+from typer.testing import CliRunner
+
+import latentpress
+from latentpress.cli import batch
+from latentpress.cli.app import app
+from latentpress.errors import TargetError, UsageError
 
 BAR = """
 import sys, time
 from pathlib import Path
+import latentpress
 from latentpress.cli import batch
 batch.PROGRESS_AFTER_SECONDS = 0.1
 def work(source, target):
@@ -30,3 +41,64 @@ def test_the_bar_is_for_terminals_and_takes_nothing_from_standard_output() -> No
     assert done.stdout == "done\ndone\n"
     plain = subprocess.run([sys.executable, "-c", BAR], capture_output=True, text=True, timeout=60)
     assert (plain.stdout, plain.stderr) == ("done\ndone\n", "")
+
+
+def test_a_slash_at_the_end_names_a_folder(tmp_path: Path) -> None:
+    assert batch.outputs([Path("a.png")], f"{tmp_path}/new/", ".ltp") == [tmp_path / "new" / "a.ltp"]
+    assert (tmp_path / "new").is_dir()
+    assert batch.outputs([Path("a.png")], f"{tmp_path}/new", ".ltp") == [tmp_path / "new" / "a.ltp"]
+    assert batch.outputs([Path("a.png")], f"{tmp_path}/file", ".ltp") == [tmp_path / "file"]
+
+
+@pytest.mark.parametrize("command", ["compress", "decompress"])
+def test_the_commands_pass_the_slash_on(tmp_path: Path, command: str) -> None:
+    assert CliRunner().invoke(app, [command, str(tmp_path / "missing"), "-o", f"{tmp_path}/new/"]).exit_code == 1
+    assert (tmp_path / "new").is_dir()
+
+
+def test_a_source_is_not_written_over_however_it_is_spelled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("a.png").write_bytes(b"the original")
+    Path("link.png").symlink_to("a.png")
+    for source, output in ((tmp_path / "a.png", "a.png"), (Path("a.png"), f"../{tmp_path.name}/a.png"), (Path("a.png"), "link.png")):
+        with pytest.raises(UsageError, match="over itself"):
+            batch.outputs([source], output, ".ltp")
+    assert batch.outputs([Path("a.png")], "b.png", ".ltp") == [Path("b.png")]
+
+
+def test_two_spellings_of_one_output_collide(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for sources in ([Path("a.png"), tmp_path / "a.jpg"], [Path("a.png"), Path("..") / tmp_path.name / "a.jpg"]):
+        with pytest.raises(UsageError, match="two inputs"):
+            batch.outputs(sources, None, ".ltp")
+    monkeypatch.setattr("os.path.normcase", str.lower)  # as on Windows
+    with pytest.raises(UsageError, match="two inputs"):
+        batch.outputs([Path("a.png"), Path("A.png")], None, ".ltp")
+
+
+def test_each_error_names_its_picture_once(tmp_path: Path, small: NDArray[np.uint8]) -> None:
+    files = [str(tmp_path / name) for name in ("a.png", "b.png", "missing.png")]
+    for file in files[:2]:
+        Image.fromarray(small).save(file)
+    result = CliRunner().invoke(app, ["compress", *files, "--target-size", "20"])
+    assert result.exit_code == 1
+    lines = result.stderr.splitlines()
+    assert [line.split(": ")[1] for line in lines] == files
+    assert [line.count(str(tmp_path)) for line in lines] == [1, 1, 1]
+    missing = CliRunner().invoke(app, ["compress", files[2], "--total-size", "1kB"])
+    assert str(missing.exception) == f"{files[2]}: no such file"
+
+
+def test_a_named_target_error_keeps_the_nearest_files() -> None:
+    with pytest.raises(TargetError, match=r"^a\.png: too small$") as caught, batch.naming(Path("a.png")):
+        raise TargetError("too small", [b"nearest"])
+    assert caught.value.nearest == [b"nearest"]
+
+
+def test_a_damaged_exif_block_costs_no_picture(tmp_path: Path, small: NDArray[np.uint8]) -> None:
+    image = Image.fromarray(small)
+    image.info["exif"] = b"Exif\0\0no TIFF header"
+    (tmp_path / "a.ltp").write_bytes(latentpress.compress(image, quality=10))
+    result = CliRunner().invoke(app, ["decompress", str(tmp_path / "a.ltp"), "--format", "avif"])
+    assert (result.exit_code, (tmp_path / "a.avif").exists()) == (0, True)
+    assert f"{tmp_path / 'a.ltp'}: EXIF left out: " in result.stderr

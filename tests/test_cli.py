@@ -347,6 +347,20 @@ def test_best_effort_writes_no_file_twice(folder: Path, monkeypatch: pytest.Monk
     assert steps.count(steps[0]) == 1
 
 
+def test_a_picture_from_a_pipe_is_not_compared(folder: Path) -> None:
+    if not Path("/dev/stdin").exists():
+        pytest.skip("no /dev/stdin")
+    command = [sys.executable, "-m", "latentpress", "compress", "/dev/stdin", "-o", "pipe.ltp", "--skip-larger", "--json"]
+    done = subprocess.run(command, cwd=folder, input=(folder / "a.png").read_bytes(), capture_output=True)
+    assert (done.returncode, done.stderr) == (0, b"")
+    [result] = json.loads(done.stdout)
+    assert (result["source_bytes"], result["skipped"], result["notices"]) == (None, False, [])
+    assert (folder / "pipe.ltp").read_bytes() == latentpress.compress(folder / "a.png")
+    command[-2:] = ["--overwrite"]
+    done = subprocess.run(command, cwd=folder, input=(folder / "a.png").read_bytes(), capture_output=True)
+    assert done.stdout.rstrip().endswith(b" bpp")
+
+
 def test_contradicting_and_meaningless_targets(folder: Path) -> None:
     assert "-q and --target-size" in fails(2, "compress", "a.png", "-q", 3, "--target-size", "2kB", cwd=folder)
     for wrong in (("--target-size", "20 elephants"), ("--target-size", "0"), ("--target-bpp", "-1"), ("--target", "psnr"),

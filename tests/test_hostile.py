@@ -159,17 +159,16 @@ JUNK = (b"\0", b"Exif\0\0" * 3, b"II*\0\xff\xff\xff\xff", b"MM\0*\0\0\0\x08\xff\
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("junk", JUNK)
-@pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp", ".tif"])
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp", ".tif", ".avif"])
 def test_junk_as_metadata_costs_no_picture(junk: bytes, suffix: str, tmp_path: Path) -> None:
     from latentpress.image_formats import write_image
 
     data = rebuilt(lp1_file(False), chunks=unpack(lp1_file(False))[1] | {ICC: junk, EXIF: junk, XMP: junk})
     decoded = latentpress.decompress(data)
     assert np.array_equal(np.asarray(decoded), np.asarray(latentpress.decompress(lp1_file(False))))
-    try:
-        write_image(decoded, tmp_path / f"out{suffix}")
-    except latentpress.OutputError:  # an encoder may refuse it, whole
-        assert list(tmp_path.iterdir()) == []
+    write_image(decoded, tmp_path / f"out{suffix}")
+    with Image.open(tmp_path / f"out{suffix}") as image:
+        assert image.size == decoded.size
 
 
 BOMB_READER = """

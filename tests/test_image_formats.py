@@ -2,6 +2,7 @@
 
 import errno
 import os
+import struct
 
 import numpy as np
 import pytest
@@ -62,6 +63,47 @@ def test_metadata_is_written(tmp_path, suffix):
     exif = Image.Exif()
     exif.load(picture.exif)
     assert exif[0x010F] == "Abc"
+
+
+def grey_profile():
+    """A profile for grey whose samples are linear light (ICC.1, monochrome input)."""
+    white = b"XYZ " + bytes(4) + struct.pack(">3i", 63190, 65536, 54061)
+    curve = b"curv" + bytes(4) + struct.pack(">IHxx", 1, 256)
+    rows = struct.pack(">I4sII4sII", 2, b"wtpt", 156, len(white), b"kTRC", 156 + len(white), len(curve))
+    head = struct.pack(">I4xI4s4s4s12x4s", 156 + len(white) + len(curve), 0x02400000, b"mntr", b"GRAY", b"XYZ ", b"acsp")
+    return head.ljust(68, b"\0") + white[8:] + bytes(48) + rows + white + curve
+
+
+@pytest.mark.parametrize("suffix", [".webp", ".avif"])
+@pytest.mark.parametrize("mode", ["L", "LA"])
+def test_a_grey_profile_is_used_up_where_grey_becomes_colour(tmp_path, mode, suffix):
+    image, path = Image.new("L", (16, 16), 64), tmp_path / f"a{suffix}"
+    if mode == "LA":
+        image.putalpha(128)
+    image.info = {"icc_profile": grey_profile(), "exif": EXIF}
+    [notice] = write_image(image, path)
+    assert "through the grey ICC profile" in notice
+    picture = read_picture(path)
+    assert picture.icc is None
+    assert picture.exif is not None
+    assert (picture.alpha is None) == (mode == "L")
+    light = 64 / 255
+    assert np.abs(picture.pixels(0, 16, 0, 16) - 255 * (1.055 * light ** (1 / 2.4) - 0.055)).max() < 2
+    assert image.info["icc_profile"] == grey_profile()
+
+    image.info["icc_profile"] = grey_profile()[:128]
+    [notice] = write_image(image, path, overwrite=True)
+    assert "left out: it is damaged" in notice
+    picture = read_picture(path)
+    assert (picture.icc, int(picture.pixels(0, 1, 0, 1)[0, 0, 0])) == (None, 64)
+
+
+def test_a_grey_profile_stays_with_grey(tmp_path):
+    image = Image.new("L", (16, 16), 64)
+    image.info["icc_profile"] = grey_profile()
+    for suffix in (".png", ".jpg", ".tif"):
+        assert write_image(image, tmp_path / f"a{suffix}") == ()
+        assert read_picture(tmp_path / f"a{suffix}").icc == grey_profile()
 
 
 def test_the_size_that_exif_holds_does_not_become_the_size_of_a_tiff_file(tmp_path):
@@ -131,9 +173,7 @@ def test_a_full_disk_leaves_the_old_file(tmp_path, monkeypatch, suffix):
 
 
 def test_what_an_encoder_refuses_is_one_sentence(tmp_path):
-    image = images()["RGB"]
-    image.info["exif"] = b"Exif\0\0" + bytes(70000)
-    for case, suffix in [(image, ".jpg"), (Image.new("RGB", (16384, 1)), ".webp"), (Image.new("L", (65501, 1)), ".jpg")]:
+    for case, suffix in [(Image.new("RGB", (16384, 1)), ".webp"), (Image.new("L", (65501, 1)), ".jpg")]:
         with pytest.raises(OutputError, match=r"^[^\n]*a\.\w+: [^\n]*$"):
             write_image(case, tmp_path / f"a{suffix}")
     with pytest.raises(OutputError, match="mode P"):
@@ -141,3 +181,24 @@ def test_what_an_encoder_refuses_is_one_sentence(tmp_path):
     with pytest.raises(OutputError, match="encoder failed"):
         write_image(images()["RGB"], tmp_path / "a.jpg", quality="none")
     assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("suffix", "key", "value"),
+    [
+        (".jpg", "exif", b"Exif\0\0" + bytes(70000)),
+        (".jpg", "xmp", bytes(70000)),
+        (".avif", "exif", b"Exif\0\0" + b"no TIFF header"),
+        (".avif", "exif", b"Exif\0\0MM\0*\0\0\0\x08\xff\xff" + bytes(range(256))),
+    ],
+)
+def test_metadata_that_the_encoder_refuses_is_left_out_with_a_notice(tmp_path, suffix, key, value):
+    image = images()["RGB"]
+    icc = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    image.info = given = {"icc_profile": icc, "exif": EXIF, "xmp": b"<x/>", key: value}
+    [notice] = write_image(image, tmp_path / f"a{suffix}")
+    assert notice.startswith(f"{key.upper()} left out: the ")
+    picture = read_picture(tmp_path / f"a{suffix}")
+    assert (picture.icc, picture.exif is None, picture.xmp is None) == (icc, key == "exif", key == "xmp")
+    assert given[key] == value  # the caller's image stays as it was
+    assert write_image(images()["RGB"], tmp_path / f"b{suffix}") == ()

@@ -175,14 +175,6 @@ def test_workbook_holds_the_rows(folder, story, tmp_path):
     assert len(list(book["BD-rates"].values)) - 1 == 3 * 2 * len(story.metrics)
 
 
-def test_a_name_never_becomes_a_formula():
-    from latentpress.bench.report.workbook import write_sheets
-
-    book = load_workbook(io.BytesIO(write_sheets([("a/b", [["=1+1", 2.5, None, math.inf]])])))
-    assert book["a-b"]["A1"].data_type == "s"
-    assert [c.value for c in book["a-b"][1]] == ["'=1+1", 2.5, None, "inf"]
-
-
 def test_markdown_and_its_curves(folder, story, tmp_path):
     written = write_report(read_run(folder), tmp_path / "benchmark.md")
     text = written[0].read_text(encoding="utf-8")

@@ -71,6 +71,22 @@ def convert(image: Image.Image, icc: bytes | None) -> Converted:
     return Converted(image.convert("RGB"), notice=f"{mode} colours were converted to sRGB", lossy=True, keeps_icc=False)
 
 
+def to_srgb(image: Image.Image, icc: bytes) -> Image.Image | None:
+    """An image in mode L, RGB or CMYK through its ICC profile to sRGB, mode RGB; None where the profile is damaged or of other colours.
+
+    Relative colorimetric with black point compensation.
+    """
+    try:
+        rgb = ImageCms.profileToProfile(
+            image, ImageCms.ImageCmsProfile(io.BytesIO(icc)), ImageCms.createProfile("sRGB"),
+            renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC, outputMode="RGB",
+            flags=ImageCms.Flags.BLACKPOINTCOMPENSATION,
+        )  # fmt: skip
+    except (ImageCms.PyCMSError, OSError):
+        return None
+    return cast(Image.Image, rgb)
+
+
 def _raw_modes(image: Image.Image) -> list[str]:
     """How the samples lie in a file that is open but not loaded yet, in Pillow's terms."""
     return [str(tile[3]) for tile in getattr(image, "tile", ())]
@@ -96,19 +112,11 @@ def _palette(image: Image.Image) -> Converted:
 
 
 def _cmyk(image: Image.Image, icc: bytes | None) -> Converted:
-    """CMYK through its profile to sRGB, relative colorimetric with black point compensation; without one by Pillow's formula."""
-    if icc:
-        try:
-            rgb = ImageCms.profileToProfile(
-                image, ImageCms.ImageCmsProfile(io.BytesIO(icc)), ImageCms.createProfile("sRGB"),
-                renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC, outputMode="RGB",
-                flags=ImageCms.Flags.BLACKPOINTCOMPENSATION,
-            )  # fmt: skip
-        except (ImageCms.PyCMSError, OSError):
-            pass  # a damaged profile, or one for another colour space
-        else:
-            text = "CMYK colours were converted to sRGB through their ICC profile"
-            return Converted(cast(Image.Image, rgb), notice=text, lossy=True, keeps_icc=False)
+    """CMYK through its profile to sRGB; without one by Pillow's formula."""
+    rgb = to_srgb(image, icc) if icc else None
+    if rgb is not None:
+        text = "CMYK colours were converted to sRGB through their ICC profile"
+        return Converted(rgb, notice=text, lossy=True, keeps_icc=False)
     text = "CMYK colours were converted to RGB without a usable ICC profile"
     return Converted(image.convert("RGB"), notice=text, lossy=True, keeps_icc=False)
 

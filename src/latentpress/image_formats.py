@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import os
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, BinaryIO
 
 from PIL import Image, PngImagePlugin
 
+from latentpress.colour import to_srgb
 from latentpress.errors import OutputError
 from latentpress.files import replacing
 from latentpress.metadata import description
@@ -15,6 +17,7 @@ from latentpress.metadata import description
 PNG_LEVEL = 1  # zlib, mean of Kodak: 684 kB in 32 ms; level 3: 670 kB in 44 ms; level 6: 664 kB in 112 ms
 PNG_STRATEGY = 3  # zlib's Z_RLE: on a decoded photograph of 12 megapixels 18.7 MB in 0.71 s, by default 19.8 MB in 0.86 s
 XMP_TAG = 700  # of a TIFF file
+ICC_SPACE = slice(16, 20)  # of a profile: the colour space of its pictures (ICC.1, 7.2.6)
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,7 @@ class ImageFormat:
 
 
 ALL = ("icc_profile", "exif", "xmp")
+WORDS = {"icc_profile": "the ICC profile", "exif": "EXIF", "xmp": "XMP"}
 GREY_OR_RGB, WITH_ALPHA = ("L", "RGB"), ("L", "LA", "RGB", "RGBA")
 
 PNG = ImageFormat("PNG", WITH_ALPHA, 65535, ALL, {"compress_level": PNG_LEVEL, "compress_type": PNG_STRATEGY})
@@ -59,41 +63,92 @@ def output_format(path: str | os.PathLike[str]) -> ImageFormat:
     return FORMATS[suffix]
 
 
-def write_image(image: Image.Image, path: str | os.PathLike[str], *, overwrite: bool = False, **save_options: Any) -> None:
-    """Write an image in mode L, LA, RGB or RGBA to `path`, in the format of its suffix, whole or not at all.
+def write_image(image: Image.Image, path: str | os.PathLike[str], *, overwrite: bool = False, **save_options: Any) -> tuple[str, ...]:
+    """Write an image in mode L, LA, RGB or RGBA to `path`, in the format of its suffix, whole or not at all; sentences about what was lost.
 
-    ICC profile, EXIF and XMP are taken from `image.info` and written where the format has a place for them. Without
-    `save_options` (those of Pillow) the format's own in FORMATS hold, with any of them none of these do.
+    ICC profile, EXIF and XMP are taken from `image.info` and written where the format has a place for them; one that its encoder
+    refuses (a damaged EXIF block in AVIF, more than 64 kB in JPEG) is left out, and a sentence says so. Without `save_options` (those
+    of Pillow) the format's own in FORMATS hold, with any of them none of these do.
     Raises OutputError: unknown suffix, existing output, no permission, full disk, an alpha channel that the format cannot hold.
     """
     name = os.fspath(path)
     form = output_format(path)
     if max(image.size) > form.side:
         raise OutputError(f"{name}: a {form.name} file is at most {form.side} pixels wide and high, not {image.width} x {image.height}")
-    image = _fitted(image, form, name)
-    options = {**_metadata(image, form), **(save_options or form.options)}
+    image, notices = _fitted(image, form, name)
+    options = save_options or form.options
     with replacing(path, overwrite=overwrite) as stream:
         try:
-            image.save(stream, format=form.name, **options)
-        except OSError as error:
-            if error.errno is not None:  # the disk, not the encoder
-                raise
-            raise OutputError(f"{name}: the {form.name} encoder failed: {error}") from None
-        except (ValueError, KeyError, TypeError, RuntimeError, AttributeError) as error:
-            raise OutputError(f"{name}: the {form.name} encoder failed: {error}") from None
+            _save(image, stream, form, options)
+            return notices
+        except OutputError as error:
+            refused = _refused_metadata(image, form)
+            if not refused:
+                raise OutputError(f"{name}: {error}") from None
+        stream.seek(0)
+        stream.truncate()
+        image = image.copy()
+        for key in refused:
+            del image.info[key]
+        try:
+            _save(image, stream, form, options)
+        except OutputError as error:
+            raise OutputError(f"{name}: {error}") from None
+    return (*notices, *(f"{WORDS[key]} left out: {reason}" for key, reason in refused.items()))
 
 
-def _fitted(image: Image.Image, form: ImageFormat, name: str) -> Image.Image:
-    """The image in a mode that the format holds; only an alpha channel that is opaque everywhere may go."""
+def _save(image: Image.Image, stream: BinaryIO, form: ImageFormat, options: dict[str, Any]) -> None:
+    """Encode, with the metadata of `image.info`. OutputError where the encoder fails; the disk's errors and those of memory as they are."""
+    try:
+        image.save(stream, format=form.name, **{**_metadata(image, form), **options})
+    except MemoryError:
+        raise
+    except Exception as error:  # on damaged metadata Pillow's writers raise nearly anything
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        raise OutputError(f"the {form.name} encoder failed: {str(error) or type(error).__name__}") from None
+
+
+def _refused_metadata(image: Image.Image, form: ImageFormat) -> dict[str, str]:
+    """The entries of `image.info` that this format's encoder does not take, tried one by one on a single pixel, and why."""
+    refused = {}
+    for key in (k for k in form.metadata if k in image.info):
+        pixel = Image.new(image.mode, (1, 1))
+        pixel.info = {key: image.info[key]}
+        try:
+            _save(pixel, io.BytesIO(), form, form.options)
+        except OutputError as error:
+            refused[key] = str(error)
+    return refused
+
+
+def _fitted(image: Image.Image, form: ImageFormat, name: str) -> tuple[Image.Image, tuple[str, ...]]:
+    """The image in a mode that the format holds, and notices; only an alpha channel that is opaque everywhere may go."""
     if image.mode in form.modes:
-        return image
+        return image, ()
     if image.mode not in WITH_ALPHA:
         raise OutputError(f"{name}: an image in mode {image.mode} cannot be written; convert it to RGB first")
     if image.mode in ("L", "LA") and "RGB" in form.modes and (image.mode == "L" or "RGBA" in form.modes):
-        return image.convert("RGB" if image.mode == "L" else "RGBA")
+        return _coloured(image, form)
     if image.getchannel("A").getextrema() != (255, 255):
         raise OutputError(f"{name}: {form.name} cannot hold the alpha channel; .png, .webp, .avif and .tif can")
-    return image.getchannel("L") if image.mode == "LA" else image.convert("RGB")
+    return image.getchannel("L") if image.mode == "LA" else image.convert("RGB"), ()
+
+
+def _coloured(image: Image.Image, form: ImageFormat) -> tuple[Image.Image, tuple[str, ...]]:
+    """L as RGB, LA as RGBA, and a notice where a profile for grey, which no RGB file can carry, was used up or dropped."""
+    icc = image.info.get("icc_profile") or b""
+    if icc[ICC_SPACE] != b"GRAY":
+        return image.convert("RGB" if image.mode == "L" else "RGBA"), ()
+    result = to_srgb(image.getchannel("L"), icc)
+    notice = f"{form.name} holds no grey: converted to sRGB through the grey ICC profile"
+    if result is None:
+        result = image.getchannel("L").convert("RGB")
+        notice = f"the ICC profile left out: it is damaged, and for grey, which {form.name} does not hold"
+    if image.mode == "LA":
+        result.putalpha(image.getchannel("A"))
+    result.info = {key: value for key, value in image.info.items() if key != "icc_profile"}
+    return result, (notice,)
 
 
 def _metadata(image: Image.Image, form: ImageFormat) -> dict[str, Any]:

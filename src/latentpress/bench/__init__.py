@@ -3,4 +3,5 @@
     datasets.py   the pictures                     codecs.py, ours.py, external.py, pictures.py   what compresses them
     run.py        every codec on every picture     rows.py                                        a run's folder, read back
     table.py      means, bytes at equal quality    bd_rate.py                                     Bjontegaard's measure
+    sheets.py     tables as Excel files
 """

@@ -14,8 +14,8 @@ from PIL import Image
 from latentpress.bench.codecs import find_codec
 from latentpress.bench.interface import Codec
 from latentpress.bench.report.words import kilobytes, metric_name, number
-from latentpress.bench.report.workbook import write_sheets
 from latentpress.bench.rows import Row, Run, decoded, file_of, original
+from latentpress.bench.sheets import write_sheets
 from latentpress.files import atomic_write
 from latentpress.image_formats import write_image
 from latentpress.panels import difference, latent_panels, side_by_side

@@ -7,9 +7,11 @@ from typing import Annotated
 
 import typer
 
+from latentpress.bench.sheets import check_openpyxl
 from latentpress.cli.assess_output import FORMATS, Row, as_object, mean_of, print_pair, print_rows, table_bytes
 from latentpress.cli.batch import describe, naming, progress
 from latentpress.errors import OutputError, UsageError, WeightsError
+from latentpress.files import atomic_write, check_output
 
 
 def assess(
@@ -41,8 +43,12 @@ def assess(
     """
     if output is not None and output.suffix.lower() not in FORMATS:
         raise UsageError(f"{output}: the table is written as {', '.join(FORMATS)}")
-    if output is not None and output.exists() and not overwrite:
-        raise OutputError(f"{output} exists already: choose another name, or add --overwrite")
+    if output is not None:
+        if output.exists() and not overwrite:
+            raise OutputError(f"{output} exists already: choose another name, or add --overwrite")
+        check_output(output, overwrite=overwrite)
+        if output.suffix.lower() == ".xlsx":
+            check_openpyxl()
     if weights is not None:
         if not weights.is_dir():
             raise UsageError(f"--weights {weights}: no such folder")
@@ -67,8 +73,6 @@ def assess(
             advance()
     result = as_object(rows, columns, grey, folders)
     if output is not None:
-        from latentpress.files import atomic_write
-
         every = [*rows, mean_of(rows, columns)] if folders else rows
         atomic_write(output, table_bytes(output.suffix.lower(), every, columns, result), overwrite=overwrite)
     if json:

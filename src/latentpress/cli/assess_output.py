@@ -10,7 +10,7 @@ from typing import Any
 
 import typer
 
-from latentpress.errors import UsageError
+from latentpress.bench.sheets import write_sheets
 
 FORMATS = (".csv", ".xlsx", ".json")
 DIGITS = {"mse": 3, "psnr": 2, "ms-ssim-db": 2, "ssimulacra2": 2}  # on the terminal; the others 4
@@ -49,24 +49,8 @@ def table_bytes(suffix: str, rows: Sequence[Row], columns: Sequence[str], result
     if suffix == ".csv":
         stream = io.StringIO(newline="")
         csv.writer(stream, lineterminator="\n").writerows([head, *lines])
-        return stream.getvalue().encode()
-    try:
-        from openpyxl import Workbook
-        from openpyxl.styles import Font
-    except ImportError as error:
-        raise UsageError("Excel files need openpyxl: pip install 'latentpress[bench]', or write a .csv") from error
-    book = Workbook()
-    sheet = book.active
-    sheet.title = "metrics"
-    for line in (head, *lines):
-        sheet.append(line)
-    for cell in sheet[1]:
-        cell.font = Font(bold=True)
-    sheet.freeze_panes = "B2"
-    sheet.column_dimensions["A"].width = max(12, *(len(str(row["image"])) + 2 for row in rows))
-    data = io.BytesIO()
-    book.save(data)
-    return data.getvalue()
+        return stream.getvalue().encode("utf-8", "surrogateescape")  # a file's name that is no text comes back as its bytes
+    return write_sheets([("metrics", [head, *lines])])
 
 
 def print_pair(row: Row, columns: Sequence[str], original: Path, distorted: Path) -> None:

@@ -1,6 +1,7 @@
 """Many files with one command: where outputs go, a progress bar, and one failing file that does not stop the others."""
 
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -12,16 +13,20 @@ import typer
 
 from latentpress.cli.memory import return_freed_arrays
 from latentpress.container import MAGIC
-from latentpress.errors import ImageError, LatentpressError, OutputError, UsageError
+from latentpress.errors import ImageError, LatentpressError, OutputError, TargetError, UsageError
 
 PROGRESS_AFTER_SECONDS = 1.0
 
 
-def outputs(sources: Sequence[Path], output: Path | None, suffix: str) -> list[Path]:
-    """One output a source: beside it, in the folder `output`, or (one source) the file `output`. UsageError where two collide."""
-    if output is None:
+def outputs(sources: Sequence[Path], asked: str | None, suffix: str) -> list[Path]:
+    """One output a source: beside it, in the folder `asked`, or (one source) the file `asked`. UsageError where two collide.
+
+    asked: as it was typed, for a Path forgets the slash at its end, by which a folder that is not there yet is named.
+    """
+    output = Path(asked or "")
+    if asked is None:
         found = [renamed(s, suffix) for s in sources]
-    elif output.is_dir() or len(sources) > 1 or str(output).endswith("/"):
+    elif output.is_dir() or len(sources) > 1 or asked.endswith(("/", os.sep)):
         if output.exists() and not output.is_dir():
             raise UsageError(f"{output} is a file; {len(sources)} inputs need a folder")
         if len(sources) > 1 and not output.exists() and output.suffix:
@@ -34,12 +39,23 @@ def outputs(sources: Sequence[Path], output: Path | None, suffix: str) -> list[P
     else:
         found = [output]
     for source, target in zip(sources, found, strict=True):
-        if source == target:
+        if _same(source, target):
             raise UsageError(f"{source} would be written over itself: name another output with -o")
-    if len(set(found)) < len(found):
-        twice = next(f for f in found if found.count(f) > 1)
-        raise UsageError(f"two inputs would be written to {twice}: give them different names or work on them one by one")
+    places: set[str] = set()
+    for target in found:
+        place = os.path.normcase(os.path.realpath(target))
+        if place in places:
+            raise UsageError(f"two inputs would be written to {target}: give them different names or work on them one by one")
+        places.add(place)
     return found
+
+
+def _same(source: Path, target: Path) -> bool:
+    """Whether both are one file, however they are spelled."""
+    try:
+        return source.samefile(target)
+    except OSError:  # one of them is not there
+        return source == target
 
 
 def renamed(source: Path, suffix: str) -> Path:
@@ -102,6 +118,8 @@ def naming(source: Path) -> Iterator[None]:
         yield
     except UsageError:
         raise
+    except TargetError as error:
+        raise TargetError(f"{source}: {error}", error.nearest) from error
     except LatentpressError as error:
         raise type(error)(f"{source}: {error}") from error
 

@@ -1,5 +1,6 @@
 """`latentpress compress`: image files -> .ltp files."""
 
+import stat
 import sys
 import time
 from pathlib import Path
@@ -15,7 +16,8 @@ from latentpress.container import read_header
 def compress(
     images: Annotated[list[Path], typer.Argument(help="Photographs: anything Pillow reads.", show_default=False)],
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="A file (one image) or a folder.", show_default="beside each image, .ltp")
+        str | None,
+        typer.Option("-o", "--output", metavar="PATH", help="A file (one image) or a folder.", show_default="beside each image, .ltp"),
     ] = None,
     quality: Annotated[
         float | None, typer.Option("-q", "--quality", help="0 (smallest file) to 100 (best picture).", show_default="50")
@@ -92,15 +94,18 @@ def compress(
         check_output(target, overwrite=overwrite)
         start = time.perf_counter()
         picture, data, found = together.pop(source) if source in together else wanted.one(source, strict, how)
-        before, notices = source.stat().st_size, [*picture.notices, *found]
-        larger = len(data) > before
+        before, notices = file_size(source), [*picture.notices, *found]
+        larger = before is not None and len(data) > before
         if larger and (max_no_gain or skip_larger):
             notices.append(f"{len(data):,} bytes are more than the input's {before:,}" + ("; not written" if skip_larger else ""))
         skipped = larger and skip_larger
         if not skipped:
             atomic_write(target, data, overwrite=overwrite)
         bpp = 8 * len(data) / (picture.width * picture.height)
-        change = f"{len(data) / before:.1f} times larger" if larger else f"{before / len(data):.1f} times smaller"
+        change = ""
+        if before is not None:
+            change = f", {len(data) / before:.1f} times larger" if larger else f", {before / len(data):.1f} times smaller"
+            change += f" than {source.name}"
         return {
             "width": picture.width,
             "height": picture.height,
@@ -111,10 +116,16 @@ def compress(
             "skipped": skipped,
             "seconds": round(time.perf_counter() - start, 3),
             "notices": notices,
-            "line": f"{'skipped: ' * skipped}{target}: {len(data):,} bytes, {bpp:.3f} bpp, {change} than {source.name}",
+            "line": f"{'skipped: ' * skipped}{target}: {len(data):,} bytes, {bpp:.3f} bpp{change}",
         }
 
     batch.run(images, targets, work, as_json, bar)
+
+
+def file_size(source: Path) -> int | None:
+    """A file's bytes; None of a pipe or a device, whose size the system does not know."""
+    status = source.stat()
+    return status.st_size or None if stat.S_ISREG(status.st_mode) else None
 
 
 def search_notices(effort: int, optimize_for: str | None) -> list[str]:

@@ -13,8 +13,10 @@ from latentpress.errors import UsageError
 def decompress(
     files: Annotated[list[Path], typer.Argument(help=".ltp files.", show_default=False)],
     output: Annotated[
-        Path | None,
-        typer.Option("-o", "--output", help="A file (.png, .jpg, .webp, ...) or a folder.", show_default="beside each file, .png"),
+        str | None,
+        typer.Option(
+            "-o", "--output", metavar="PATH", help="A file (.png, .jpg, .webp, ...) or a folder.", show_default="beside each file, .png"
+        ),
     ] = None,
     suffix: Annotated[str, typer.Option("--format", help="Format of the outputs where -o names no file.")] = "png",
     model: Annotated[
@@ -49,11 +51,12 @@ def decompress(
         data = batch.read_bytes(source)
         with batch.naming(source):
             image = pipeline.decompress(data, model=model, device=device)
-        write_image(image, target, overwrite=overwrite)
+        notices = list(write_image(image, target, overwrite=overwrite))
         return {
             "width": image.width,
             "height": image.height,
             "seconds": round(time.perf_counter() - start, 3),
+            "notices": notices,
             "line": f"{target}: {image.width} x {image.height} pixels",
         }
 

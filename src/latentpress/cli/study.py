@@ -36,6 +36,7 @@ def study(
     from latentpress.bench.datasets import find_sources
     from latentpress.bench.report import write_report
     from latentpress.bench.run import Plan, run
+    from latentpress.bench.sheets import check_openpyxl
     from latentpress.bench.study import METRICS, columns, plan_codecs, write_study
     from latentpress.cli.bench import run_progress
     from latentpress.errors import UsageError
@@ -44,6 +45,7 @@ def study(
 
     if codec not in OURS:
         raise UsageError(f"unknown codec {codec!r}: the VAE is one of {', '.join(OURS)}")
+    check_openpyxl()
     codecs = plan_codecs(codec, model, check_quality(quality))
     usable, reasons = available(METRICS)
     for name, reason in reasons.items():

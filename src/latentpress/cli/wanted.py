@@ -61,22 +61,22 @@ class Wanted:
         from latentpress import codec, search
         from latentpress.image import read_picture
 
-        picture = read_picture(source, strict=strict)
-        if self.size is None and self.bpp is None and self.metric is None:
-            return Result(picture, codec.compress(picture, quality=self.quality, **how), [])
-        analyzed = search.Analyzed(picture, **how)
-
-        try:
-            if self.size is not None:
-                return Result(picture, search.to_size(analyzed, self.size), [])
-            if self.bpp is not None:
-                return Result(picture, search.to_rate(analyzed, self.bpp), [])
-            assert self.metric is not None
-            return Result(picture, search.to_metric(analyzed, *self.metric), [])
-        except TargetError as error:
-            if not self.best_effort:
-                raise
-            return Result(picture, error.nearest[0], [str(error)])
+        picture = read_picture(source, strict=strict)  # its errors name the file themselves
+        with naming(source):
+            if self.size is None and self.bpp is None and self.metric is None:
+                return Result(picture, codec.compress(picture, quality=self.quality, **how), [])
+            analyzed = search.Analyzed(picture, **how)
+            try:
+                if self.size is not None:
+                    return Result(picture, search.to_size(analyzed, self.size), [])
+                if self.bpp is not None:
+                    return Result(picture, search.to_rate(analyzed, self.bpp), [])
+                assert self.metric is not None
+                return Result(picture, search.to_metric(analyzed, *self.metric), [])
+            except TargetError as error:
+                if not self.best_effort:
+                    raise
+                return Result(picture, error.nearest[0], [str(error)])
 
     def together(self, sources: Sequence[Path], strict: bool, how: dict[str, Any]) -> dict[Path, Result]:
         """With --total-size the pictures and files of all images, else nothing. Any image that fails ends the command."""
@@ -87,8 +87,9 @@ class Wanted:
 
         analyzed = []
         for source in sources:
+            picture = read_picture(source, strict=strict)
             with naming(source):
-                analyzed.append(search.Analyzed(read_picture(source, strict=strict), **how))
+                analyzed.append(search.Analyzed(picture, **how))
         notices: list[str] = []
         try:
             files: Sequence[bytes] = search.to_total(analyzed, self.total_size)

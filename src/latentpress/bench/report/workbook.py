@@ -1,17 +1,12 @@
 """The report as an Excel workbook: one sheet a metric, then means, BD-rates, speeds, every row, and how it was made."""
 
-import io
-import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from latentpress.bench.report import tables
 from latentpress.bench.report.story import Story
 from latentpress.bench.report.words import metric_name, title
-from latentpress.errors import UsageError
-
-WIDTHS = 9, 46  # letters: least and greatest width of a column
-MAX_TITLE = 31  # letters of a sheet's name, Excel's own limit
+from latentpress.bench.sheets import write_sheets
 
 
 def workbook(story: Story) -> bytes:
@@ -39,40 +34,3 @@ def _by_image(story: Story, metric: str) -> list[Sequence[Any]]:
     rows: list[Sequence[Any]] = [[title(metric), *(c for c, _ in columns)], ["setting", *(s for _, s in columns)]]
     rows += [[image, *(cells[(c, s, image)] for c, s in columns)] for image in story.run.images]
     return [*rows, ["mean", *(r.get(metric) for r in story.means)], ["mean bpp", *(r["bpp"] for r in story.means)]]
-
-
-def write_sheets(sheets: Iterable[tuple[str, Sequence[Sequence[Any]]]]) -> bytes:
-    """(name, rows) of each sheet, its first row the header -> the bytes of an .xlsx file. UsageError without openpyxl."""
-    try:
-        from openpyxl import Workbook
-        from openpyxl.styles import Font
-        from openpyxl.utils import get_column_letter
-    except ImportError:
-        raise UsageError("a workbook needs openpyxl: pip install 'latentpress[bench]', or write a .md report") from None
-    book = Workbook()
-    book.remove(book.active)
-    for name, rows in sheets:
-        sheet = book.create_sheet("".join("-" if c in "[]:*?/\\" else c for c in name)[:MAX_TITLE])
-        for row in rows:
-            sheet.append([_cell(value) for value in row])
-        for cell in sheet[1]:
-            cell.font = Font(bold=True)
-        sheet.freeze_panes = "B2"
-        for i in range(1, sheet.max_column + 1):
-            longest = max((len(_text(row[i - 1])) for row in rows if len(row) >= i), default=0)
-            sheet.column_dimensions[get_column_letter(i)].width = min(max(longest + 2, WIDTHS[0]), WIDTHS[1])
-    stream = io.BytesIO()
-    book.save(stream)
-    return stream.getvalue()
-
-
-def _cell(value: Any) -> Any:
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)
-    if isinstance(value, str) and value[:1] in "=+-@":  # a name from outside must not become a formula
-        return f"'{value}"
-    return value
-
-
-def _text(value: Any) -> str:
-    return f"{value:.5g}" if isinstance(value, float) else str("" if value is None else value)
