@@ -96,7 +96,7 @@ def test_a_metric_is_reached_by_the_least_quality(photo: NDArray[np.uint8], anal
     value = analyzed.measure(analyzed.write(6000), metric)
     data = search.to_metric(analyzed, name, value)
     assert metric(photo, np.asarray(latentpress.decompress(data))) >= value
-    assert 57 <= read_header(data).quality <= 60.5  # between neighbouring qualities a metric may dip
+    assert 57 <= read_header(data).quality <= 61  # from tenth to tenth of a quality SSIM goes up and down by .003 on so small a picture
 
 
 def test_a_metric_that_falls_with_quality(analyzed: Analyzed) -> None:
