@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from latentpress import container
-from latentpress.container import ALPHA, EXIF, ICC, LATENT_LEARNED, LATENT_STATIC, SKIPPABLE, pack, read_header, unpack
+from latentpress.container import ALPHA, EXIF, GREY, ICC, LATENT_LEARNED, LATENT_STATIC, SKIPPABLE, pack, read_header, unpack
 from latentpress.errors import FormatError, SpaceError, VersionError
 from latentpress.transforms.spaces import SPACES, Space
 
@@ -98,6 +98,12 @@ def test_one_latent_is_required() -> None:
     for chunks in ({ICC: b"x"}, {LATENT_STATIC: b"", LATENT_LEARNED: b""}):
         with pytest.raises(FormatError, match="one latent"):
             unpack(pack(LP1, HASH, 1, 1, 50, chunks))
+
+
+def test_a_grey_chunk_is_empty() -> None:
+    assert GREY in unpack(pack(LP1, HASH, 1, 1, 50, {LATENT_LEARNED: b"", GREY: b""}))[1]
+    with pytest.raises(FormatError, match="grey chunk"):
+        unpack(pack(LP1, HASH, 1, 1, 50, {LATENT_LEARNED: b"", GREY: b"x"}))
 
 
 @given(st.binary(max_size=100))

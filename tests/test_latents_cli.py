@@ -7,10 +7,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 
 from latent_files import smooth
+from latentpress import container
+from latentpress.codec import decode_latent
+from latentpress.container import LATENT_STATIC
+from latentpress.entropy.static import StaticTables
 from latentpress.latents import load
+from latentpress.transforms.spaces import space_of_codec
 
 
 def run(*arguments: object, fails: bool = False) -> str:
@@ -100,6 +106,30 @@ def test_a_photograph(tmp_path: Path) -> None:
     run("pack", tmp_path / "in", "-o", tmp_path / "a.ltps", "--codec", "sd15", "--model", weights, "--quality", 60)
     assert load(tmp_path / "a.ltps").shape == (1, 4, 5, 6)
     assert json.loads(run("info", tmp_path / "a.ltps", "--json"))["space"] == "sd15"
+
+
+def ltp_file(file: Path, space: str) -> NDArray[np.float32]:
+    """A .ltp file of a space; its y_hat."""
+    where = space_of_codec(space)
+    y = smooth(where.channels, 5, 6)
+    file.write_bytes(container.pack(where, bytes(4), 48, 40, 60, {LATENT_STATIC: StaticTables(where, 60).encode([y])}))
+    return decode_latent(file.read_bytes())
+
+
+def test_a_ltp_file_knows_its_space(tmp_path: Path) -> None:
+    folder, out = _made(tmp_path / "in"), tmp_path / "a.ltps"
+    y_hat = ltp_file(folder / "a.ltp", "sdxl")
+    assert "space sdxl, not sd15" in run("pack", folder, "-o", out, "--space", "sd15", "--lossless", fails=True)
+    assert not out.exists()
+    for asked, space in (((), "sdxl"), (("--space", "sdxl"), "sdxl"), (("--space", "raw"), "raw")):
+        run("pack", folder, "-o", out, *asked, "--lossless", "--overwrite")
+        assert json.loads(run("info", out, "--json"))["space"] == space
+        assert (load(out)[0] == y_hat).all()
+    ltp_file(folder / "b.ltp", "sd15")  # two spaces in one file are raw
+    run("pack", folder, "-o", out, "--lossless", "--overwrite")
+    assert json.loads(run("info", out, "--json"))["space"] == "raw"
+    (folder / "b.ltp").write_bytes(b"LTP\x01")
+    assert "b.ltp" in run("pack", folder, "-o", out, "--lossless", "--overwrite", fails=True)
 
 
 def _made(folder: Path) -> Path:

@@ -1,7 +1,8 @@
 """Bytes of an attacker: a .ltps file that is no longer what was written raises FormatError, in bounded memory."""
 
-import resource
 import struct
+import tracemalloc
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 
 from latent_files import ltps, smooth
 from latentpress.container import write_varint
-from latentpress.errors import FormatError, SpaceError, VersionError
+from latentpress.errors import FormatError, SpaceError, UsageError, VersionError
 from latentpress.latents import Reader, learned, lossy, precision, predictive, save, store
 from latentpress.latents.record import MAX_VALUES_PER_BYTE
 
@@ -91,13 +92,42 @@ def test_a_promise_beyond_the_bytes_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_largest_promise_takes_bounded_memory(tmp_path: Path) -> None:
-    """A record that promises as much as it may is decoded or refused, in less than 128 bytes a number."""
-    payload = lossy.HEAD.pack(0, 0, 1.0, 0) + b"\0" + b"\0" + bytes(8) + b"\x01" * 1000
-    side = int(np.sqrt(MAX_VALUES_PER_BYTE * len(payload)))
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    with pytest.raises(FormatError):
-        read_all(tmp_path / "a", ltps([head(2, 1, side, side) + payload]))
-    assert (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024 < 128 * side * side
+    """A record that promises as much as it may is refused, in less than 16 bytes a number: three times what the numbers themselves take."""
+    payload = lossy.HEAD.pack(0, 0, 1.0, 0) + bytes(16) + b"\0" + bytes(1 + 16 * 7) + b"\x01" * 100
+    side = int(np.sqrt(MAX_VALUES_PER_BYTE * len(payload) / 16))
+    (tmp_path / "a").write_bytes(ltps([head(2, 16, side, side) + payload]))
+    tracemalloc.start()
+    try:
+        with Reader(tmp_path / "a") as reader, pytest.raises(FormatError):
+            reader.read(0)
+        assert tracemalloc.get_traced_memory()[1] < 16 * 16 * side * side
+    finally:
+        tracemalloc.stop()
+
+
+def test_no_latent_is_larger_than_the_limit(files: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    body = head(2, 1, 60000, 60000) + bytes(60000 * 60000 // MAX_VALUES_PER_BYTE)
+    with pytest.raises(FormatError, match="limit of 268435456"):
+        read_all(tmp_path / "a", ltps([body]))
+    for limit in (4 * 9 * 7, 4 * 9 * 7 - 1):
+        monkeypatch.setenv("LATENTPRESS_MAX_NUMBERS", str(limit))
+        with nullcontext() if limit == 252 else pytest.raises(FormatError, match="limit of 251"):
+            read_all(tmp_path / "a", files["predictive"])
+    with pytest.raises(UsageError, match="more than 251"):  # what is not read is not written
+        save([smooth(4, 9, 7)], tmp_path / "b", lossless=True)
+    monkeypatch.setenv("LATENTPRESS_MAX_NUMBERS", "1e9")
+    with pytest.raises(UsageError, match="LATENTPRESS_MAX_NUMBERS is a whole number"):
+        read_all(tmp_path / "a", files["predictive"])
+
+
+def test_a_lossless_latent_promises_no_more_than_zlib_can_hold(tmp_path: Path) -> None:
+    side = 1500
+    with pytest.raises(FormatError, match="promises"):
+        read_all(tmp_path / "a", ltps([head(1, 1, side, side) + bytes(side * side // MAX_VALUES_PER_BYTE)]))
+    for kind in (np.float32, np.float16):
+        save([np.zeros((1, side, side), kind)], tmp_path / "b", lossless=True, overwrite=True)  # as dense as zlib gets
+        with Reader(tmp_path / "b") as reader:
+            assert not reader[0].any()
 
 
 def test_a_zlib_bomb_is_not_inflated(tmp_path: Path) -> None:

@@ -101,3 +101,11 @@ def test_gaussian_tables_are_gaussian() -> None:
         phi = lambda t: 0.5 * (1 + erf(t / sqrt(2)))
         expected = np.array([phi((k + 0.5) / sigma) - phi((k - 0.5) / sigma) for k in range(-r, r + 1)])
         assert np.abs(tables.counts(scale)[:-1] / 2**24 - expected).max() < 5e-7
+
+
+@pytest.mark.parametrize("symbol", [-32767, 32767])
+def test_no_escaped_symbol_is_beyond_the_range(symbol: int) -> None:
+    data = fast_encode([1, symbol, 2], [5, 5, 5])
+    assert rans.pop(rans.from_bytes(data), np.full(3, 5, np.uint8)).tolist() == [1, symbol, 2]
+    with pytest.raises(FormatError, match="out of range"):  # what int16 can hold, and the format forbids
+        rans.pop(rans.from_bytes(slow_encode([1, -32768, 2], [5, 5, 5])), np.full(3, 5, np.uint8))

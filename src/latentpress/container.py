@@ -107,6 +107,8 @@ def read_header(data: bytes) -> Header:
         offset += size + 4
     if len({c.type for c in chunks}) < len(chunks) or sum(c.type in LATENT_TYPES for c in chunks) != 1:
         raise FormatError("the chunk table must hold each type once, and one latent")
+    if any(c.type == GREY and c.size for c in chunks):
+        raise FormatError("the grey chunk holds bytes, and must be empty")
     if offset != len(data):
         raise FormatError("the file is cut off" if offset > len(data) else "bytes follow the end of the file")
     bpp = 8 * len(data) / (width * height)

@@ -20,8 +20,12 @@ def pack(
     source: Annotated[Path, typer.Argument(help="Folder of .npy, .safetensors, .pt, .ltp files or photographs.", show_default=False)],
     output: Annotated[Path, typer.Option("-o", "--output", help="The .ltps file to write.", show_default=False)],
     space: Annotated[
-        str, typer.Option(help="What the numbers mean: sd15, sdxl, sd3, flux1 (scaled latents, as the diffusion model sees them) or raw.")
-    ] = "raw",
+        str | None,
+        typer.Option(
+            help="What the numbers mean: sd15, sdxl, sd3, flux1 (scaled latents, as the diffusion model sees them) or raw.",
+            show_default="that of .ltp files, else raw",
+        ),
+    ] = None,
     max_error: Annotated[float | None, typer.Option(help="Bound of every number's error.", show_default=False)] = None,
     rmse: Annotated[float | None, typer.Option(help="Root mean square error of each latent, met from below.", show_default=False)] = None,
     quality: Annotated[float | None, typer.Option("-q", "--quality", help="0 to 100, as of .ltp files.", show_default=False)] = None,
@@ -40,20 +44,21 @@ def pack(
 
     Example: latentpress latents pack latents/ -o set.ltps --space sd15 --rmse 0.02
     """
-    if codec is not None and space not in ("raw", codec):
+    if codec is not None and space not in (None, "raw", codec):
         raise UsageError(f"--codec {codec} gives latents of space {codec}, not {space}")
-    from latentpress.latents.files import find, read
+    from latentpress.latents.files import common_space, find, read
     from latentpress.latents.writer import Writer
 
     files = find(source)
+    space = codec or space or common_space(files)
     count = numbers = size = 0
     writer = Writer(
-        output, space=codec or space, max_error=max_error, rmse=rmse, quality=quality, lossless=lossless, overwrite=overwrite, append=append
+        output, space=space, max_error=max_error, rmse=rmse, quality=quality, lossless=lossless, overwrite=overwrite, append=append
     )
     with writer, progress(len(files)) as advance:
         for file in files:
             with naming(file):
-                for name, metadata, latent in read(file, source, codec, model, device):
+                for name, metadata, latent in read(file, source, space, codec, model, device):
                     try:
                         size += writer.add(latent, name=name, metadata=metadata)
                     except UsageError as error:  # here it is the file that is wrong

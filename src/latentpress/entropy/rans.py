@@ -37,7 +37,7 @@ def by_table(tables: Tables) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
 def push(coder: Coder, symbols: Ints, tables: Tables) -> None:
     """Put symbols, each under its own table (the same shape), on the stack; `pop` with the same tables gives them back.
 
-    Symbols lie in [-ESCAPE_LIMIT, ESCAPE_LIMIT); beyond a table's radius they are escaped: 16 raw bits.
+    Symbols lie in (-ESCAPE_LIMIT, ESCAPE_LIMIT); beyond a table's radius they are escaped: 16 raw bits.
     """
     order, amounts = by_table(tables.ravel())
     ends, symbols = np.cumsum(amounts), symbols.ravel()
@@ -50,7 +50,7 @@ def push(coder: Coder, symbols: Ints, tables: Tables) -> None:
 
 
 def pop(coder: Coder, tables: Tables) -> Ints:
-    """Take one symbol per table off the stack -> int32 of the tables' shape."""
+    """Take one symbol per table off the stack -> int32 of the tables' shape. FormatError for a symbol of -ESCAPE_LIMIT."""
     order, amounts = by_table(tables.ravel())
     sorted_symbols, position = np.empty(tables.size, np.int32), 0
     for table in np.flatnonzero(amounts).tolist():
@@ -63,13 +63,16 @@ def pop(coder: Coder, tables: Tables) -> Ints:
 
 
 def pop_group(coder: Coder, table: int, amount: int) -> Ints:
-    """Take `amount` symbols that share a table off the stack: first all of them, then those that were escaped."""
+    """Take `amount` symbols that share a table off the stack: first all of them, then those that were escaped. FormatError as of `pop`."""
     r = radius(table)
     group = decode(coder, model(table), amount)
     group -= np.int32(r)
     outside = group == r + 1
     if outside.any():
-        group[outside] = decode(coder, ESCAPED, int(outside.sum())) - np.int32(ESCAPE_LIMIT)
+        escaped = decode(coder, ESCAPED, int(outside.sum())) - np.int32(ESCAPE_LIMIT)
+        if escaped.min() == -ESCAPE_LIMIT:
+            raise FormatError("the coded latent holds a symbol that is out of range")
+        group[outside] = escaped
     return group
 
 

@@ -17,7 +17,7 @@ SCALES = 64                  # standard deviations, SIGMA_MIN * exp(i * LOG_STEP
 FAMILIES = ("gaussian", "student", "laplace", "flat", "skewed", "very_skewed")  # position = id; never reordered
 WHITENER_BITS = 12           # whitened symbol = symbol * whitener >> WHITENER_BITS, in 1/16 of sigma
 SKEWED = FAMILIES[4:]
-ESCAPE_LIMIT = 1 << 15       # escaped symbols lie in [-ESCAPE_LIMIT, ESCAPE_LIMIT)
+ESCAPE_LIMIT = 1 << 15       # symbols lie in (-ESCAPE_LIMIT, ESCAPE_LIMIT)
 
 
 @cache

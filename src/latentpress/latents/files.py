@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from latentpress.errors import ImageError, UsageError
+from latentpress.container import read_header
+from latentpress.errors import FormatError, ImageError, UsageError
 from latentpress.files import atomic_write
 
 LATENTS = (".npy", ".safetensors", ".pt", ".ltp")
@@ -28,12 +29,30 @@ def find(source: Path) -> list[Path]:
     return found
 
 
-def read(file: Path, root: Path, codec: str | None, model: str | None, device: str) -> Iterator[Named]:
-    """(name, metadata, latent (C, H, W)) of all latents in a file; names are paths below root, without the suffix."""
+def common_space(files: list[Path]) -> str:
+    """The space that .ltp files say they are in; raw where they differ, or other files are among them, whose space nobody knows."""
+    if any(file.suffix.lower() != ".ltp" for file in files):
+        return "raw"
+    found = set()
+    for file in files:
+        try:
+            found.add(read_header(file.read_bytes()).space)
+        except FormatError as error:
+            raise type(error)(f"{file}: {error}") from error
+        except OSError as error:
+            raise ImageError(f"{file}: {error.strerror or error}") from error
+    return found.pop() if len(found) == 1 and "lp1" not in found else "raw"
+
+
+def read(file: Path, root: Path, space: str, codec: str | None, model: str | None, device: str) -> Iterator[Named]:
+    """(name, metadata, latent (C, H, W)) of all latents in a file; names are paths below root, without the suffix.
+
+    space: what the numbers are taken for; ImageError where a .ltp file says that they are another's (raw takes any).
+    """
     name = (file.relative_to(root) if root.is_dir() else Path(file.name)).with_suffix("").as_posix()
     metadata = _metadata(file.with_suffix(".json"))
     try:
-        tensors = _tensors(file, codec, model, device)
+        tensors = _tensors(file, space, codec, model, device)
     except (OSError, ValueError, RuntimeError, EOFError) as error:
         raise ImageError(f"cannot be read as {file.suffix[1:] or 'a latent'}: {str(error).splitlines()[0]}") from error
     for key, tensor in tensors.items():
@@ -46,7 +65,7 @@ def read(file: Path, root: Path, codec: str | None, model: str | None, device: s
             yield label, metadata, tensor
 
 
-def _tensors(file: Path, codec: str | None, model: str | None, device: str) -> dict[str, Any]:
+def _tensors(file: Path, space: str, codec: str | None, model: str | None, device: str) -> dict[str, Any]:
     """Key -> tensor; the key is empty where the file holds one."""
     suffix = file.suffix.lower()
     if suffix == ".npy":
@@ -54,7 +73,11 @@ def _tensors(file: Path, codec: str | None, model: str | None, device: str) -> d
     if suffix == ".ltp":
         from latentpress.codec import decode_latent
 
-        return {"": decode_latent(file.read_bytes())}
+        data = file.read_bytes()
+        said = read_header(data).space
+        if space not in ("raw", said):
+            raise ImageError(f"its latent is of space {said}, not {space}")
+        return {"": decode_latent(data)}
     if suffix == ".safetensors":
         try:
             from safetensors.torch import load_file  # NumPy's loader does not know bfloat16

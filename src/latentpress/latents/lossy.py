@@ -16,7 +16,7 @@ import numpy as np
 from latentpress.container import read_varint, write_varint
 from latentpress.errors import FormatError
 from latentpress.latents import predictive
-from latentpress.latents.dtypes import BITS_TYPE, Array, from_bits, round_to, to_bits
+from latentpress.latents.dtypes import BITS_TYPE, FLOAT16, Array, from_bits, round_to, to_bits
 from latentpress.latents.lossless import inflate
 from latentpress.latents.predictor import LEVEL_STEPS, MODELS, steps
 from latentpress.quantizer import SYMBOL_MAX
@@ -84,7 +84,10 @@ def decode(payload: bytes, shape: Shape, kind: int) -> Array:
 
 def reconstruct(q: Array, offsets: Array, unit: float, kind: int) -> Array:
     """q (C, H, W) and offsets (C,) in whole steps -> y_hat: one rounding in float64, one to the kind, the same on every machine."""
-    return np.ascontiguousarray(round_to((q + predictive.UNIT * offsets[:, None, None]) * unit, kind))
+    y_hat = np.empty(q.shape, np.float16 if kind == FLOAT16 else np.float32)
+    for channel, plane, offset in zip(y_hat, q, offsets, strict=True):  # one at a time: they are float64 meanwhile
+        channel[...] = round_to((plane + predictive.UNIT * float(offset)) * unit, kind)
+    return y_hat
 
 
 def moments(values: Array) -> tuple[Array, float]:

@@ -6,11 +6,11 @@ Values are integers q in units of step / 16. For every channel and pass (predict
     q          = 16 symbol + prediction                       the encoder picks the symbol, so errors do not add up
     table      = the base scale of this channel and pass, moved by how large the neighbours' symbols were
 
-All of it is integers below 2^53 held in float64: sums in any order are exact.
+All of it is integers below 2^53, summed in float64: sums in any order are exact.
 """
 
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,8 @@ from latentpress.latents.predictor import MAGNITUDE_BITS, PASSES, REACH, WEIGHT_
 from latentpress.quantizer import SYMBOL_MAX
 
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int32]
+Planes = NDArray[Any]        # (C, h, w) integers, as narrow as they can be: they are what a large latent takes
 Shape = tuple[int, int, int]
 UNIT = 16                # q counts in 1 / UNIT of a step
 Q_MAX = 1 << 24          # q is clipped to this: 2^24 x 2^15 x 160 taps < 2^53
@@ -31,10 +33,10 @@ SCALE_BITS = 6           # a byte of `bases`: scale index, then the family in th
 
 
 class Coded(NamedTuple):
-    """symbols: int32 (C, H, W). q: float64 integers (C, H, W)."""
+    """Both int32 (C, H, W)."""
 
-    symbols: NDArray[np.int32]
-    q: Floats
+    symbols: Ints
+    q: Ints
 
 
 def passes(shape: Shape) -> list[tuple[int, int, tuple[int, int, int]]]:
@@ -44,13 +46,13 @@ def passes(shape: Shape) -> list[tuple[int, int, tuple[int, int, int]]]:
     return [(c, n, p) for c in range(channels) for n, p in lattices]
 
 
-def padded(shape: Shape, value: float) -> Floats:
-    """An array with a border of REACH."""
+def bordered(shape: Shape, kind: type[np.integer[Any]]) -> Planes:
+    """Zeros with a border of REACH, which take memory only as they are written to."""
     channels, rows, columns = shape
-    return np.full((channels, rows + 2 * REACH, columns + 2 * REACH), value)
+    return np.zeros((channels, rows + 2 * REACH, columns + 2 * REACH), kind)
 
 
-def lattice(array: Floats, channel: int, where: tuple[int, int, int], down: int = 0, right: int = 0) -> Floats:
+def lattice(array: Planes, channel: int, where: tuple[int, int, int], down: int = 0, right: int = 0) -> Planes:
     """A view of the lattice's positions, moved, in an array with a border."""
     top, left, stride = where
     rows, columns = array.shape[1] - 2 * REACH, array.shape[2] - 2 * REACH
@@ -58,24 +60,24 @@ def lattice(array: Floats, channel: int, where: tuple[int, int, int], down: int 
     return array[channel, y + top : y + rows : stride, x + left : x + columns : stride]
 
 
-def predict(q: Floats, step: Step, level: int, channel: int, where: tuple[int, int, int]) -> Floats:
+def predict(q: Planes, step: Step, level: int, channel: int, where: tuple[int, int, int]) -> Floats:
     """The predictions of a pass, integers."""
     total = np.full(lattice(q, channel, where).shape, float(1 << WEIGHT_BITS - 1))
     part = np.empty_like(total)
     for (c, down, right), weight in zip(step.taps, step.weights[level], strict=True):
-        total += np.multiply(lattice(q, c, where, down, right), float(weight), out=part)
+        total += np.multiply(lattice(q, c, where, down, right), float(weight), out=part, dtype=np.float64)
     prediction: Floats = np.floor(total * 2.0**-WEIGHT_BITS)
     return prediction
 
 
-def activity(magnitudes: Floats, step: Step, channel: int, where: tuple[int, int, int]) -> NDArray[np.int64]:
+def activity(magnitudes: Planes, step: Step, channel: int, where: tuple[int, int, int]) -> NDArray[np.int64]:
     """How many scales above the base the neighbours' symbols put every position of a pass."""
     if not step.near:
         return np.zeros(lattice(magnitudes, channel, where).shape, np.int64)
     total = np.full(lattice(magnitudes, channel, where).shape, float(step.constant))
     part = np.empty_like(total)
     for (c, down, right), weight in zip(step.near, step.near_weights, strict=True):
-        total += np.multiply(lattice(magnitudes, c, where, down, right), float(weight), out=part)
+        total += np.multiply(lattice(magnitudes, c, where, down, right), float(weight), out=part, dtype=np.float64)
     index = np.clip(np.floor(total * 2.0 ** -(MAGNITUDE_BITS - 4)), 0, len(lookup()) - 1).astype(np.intp)
     return lookup()[index]
 
@@ -96,7 +98,7 @@ def magnitude(symbols: NDArray[np.int32], base: int) -> Floats:
 def quantize(target: Floats, model: int, level: int) -> Coded:
     """Values (C, H, W) in units of step / 16, real -> symbols, and the integers q that the decoder will have."""
     shape: Shape = target.shape
-    q, symbols = padded(shape, 0.0), np.zeros(shape, np.int32)
+    q, symbols = bordered(shape, np.int32), np.zeros(shape, np.int32)
     for c, n, where in passes(shape):
         prediction = predict(q, step_of(model, c, n), level, c, where)
         top, left, stride = where
@@ -110,8 +112,10 @@ def quantize(target: Floats, model: int, level: int) -> Coded:
 def encode(symbols: NDArray[np.int32], model: int) -> tuple[bytes, bytes]:
     """Symbols (C, H, W) -> (bases: a strength, then a byte a channel and pass; the stream)."""
     shape: Shape = symbols.shape
-    magnitudes, parts = padded(shape, MAGNITUDE_MEAN), []
+    magnitudes, parts = bordered(shape, np.uint8), []
     for c, n, where in passes(shape):
+        if n == 0:
+            magnitudes[c] = MAGNITUDE_MEAN
         part = symbols[c, where[0] :: where[2], where[1] :: where[2]]
         base = base_scale(part)
         lattice(magnitudes, c, where)[...] = magnitude(part, base)
@@ -134,8 +138,10 @@ def decode(bases: bytes, stream: bytes, shape: Shape, model: int, level: int) ->
     coder, strength = rans.from_bytes(stream), bases[0]
     if strength > STRENGTHS:
         raise FormatError("the coded latent names an impossible strength")
-    q, magnitudes, symbols = padded(shape, 0.0), padded(shape, MAGNITUDE_MEAN), np.zeros(shape, np.int32)
+    q, magnitudes, symbols = bordered(shape, np.int32), bordered(shape, np.uint8), np.zeros(shape, np.int32)
     for (c, n, where), byte in zip(passes(shape), bases[1:], strict=True):
+        if n == 0:
+            magnitudes[c] = MAGNITUDE_MEAN
         step, base, family = step_of(model, c, n), byte & (1 << SCALE_BITS) - 1, byte >> SCALE_BITS
         index = scales(activity(magnitudes, step, c, where), base, strength)
         part = rans.pop(coder, index.astype(np.uint16) + np.uint16(family * tables.SCALES))

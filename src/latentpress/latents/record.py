@@ -10,15 +10,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from latentpress.container import read_varint, write_varint
+from latentpress.environment import whole_number
 from latentpress.errors import FormatError, UsageError
 from latentpress.latents import learned, lossless, lossy
-from latentpress.latents.dtypes import NAMES, Array
+from latentpress.latents.dtypes import BITS_TYPE, NAMES, Array
 from latentpress.latents.precision import LEARNED, LOSSLESS, PREDICTIVE, Precision, encode
 from latentpress.latents.store import RAW
 
 METHODS = {LOSSLESS: "lossless", PREDICTIVE: "predictive", LEARNED: "learned"}
 CHANNELS = {16: 4, 17: 4, 18: 16, 19: 16}  # of the named spaces
 MAX_VALUES_PER_BYTE = 1 << 12  # a record is at least this full, so that its size bounds what reading it takes
+MAX_INFLATION = 1032  # of zlib: a pair of two bits stands for 258 bytes at most
+MAX_NUMBERS = 1 << 28  # of one latent, unless LATENTPRESS_MAX_NUMBERS says otherwise: a gigapixel picture has 250 million in sd3 and flux1
 MAX_SIDE, MAX_TEXT = 1 << 16, 1 << 24
 Shape = tuple[int, int, int]
 
@@ -64,8 +67,10 @@ def unpack_head(record: bytes) -> tuple[int, int, Info, int]:
         side, position = read_varint(record, position)
         sides.append(side)
     c, h, w = sides
-    if not (0 < c <= MAX_SIDE and 0 < h <= MAX_SIDE and 0 < w <= MAX_SIDE) or c * h * w > MAX_VALUES_PER_BYTE * len(record):
+    if not (0 < c <= MAX_SIDE and 0 < h <= MAX_SIDE and 0 < w <= MAX_SIDE) or c * h * w > most_numbers(record[0], record[1], len(record)):
         raise FormatError(f"the latent promises {c} x {h} x {w} numbers, which its {len(record)} bytes cannot hold")
+    if c * h * w > max_numbers():
+        raise FormatError(f"the latent promises {c} x {h} x {w} numbers, more than the limit of {max_numbers()} (LATENTPRESS_MAX_NUMBERS)")
     texts = []
     for _ in range(2):
         size, position = read_varint(record, position)
@@ -80,6 +85,18 @@ def unpack_head(record: bytes) -> tuple[int, int, Info, int]:
     if not isinstance(metadata, dict):
         raise FormatError("the metadata of a latent is no JSON object")
     return record[0], record[1], Info(METHODS[record[0]], NAMES[record[1]], (c, h, w), name, metadata, len(record)), position
+
+
+def max_numbers() -> int:
+    """The most numbers of one latent that are read or written here."""
+    return min(whole_number("LATENTPRESS_MAX_NUMBERS", MAX_NUMBERS, 1), (1 << 31) - 1)  # places of exceptions have 32 bits
+
+
+def most_numbers(method: int, kind: int, size: int) -> int:
+    """How many numbers a record of so many bytes may promise. A constant latent costs the entropy coder next to nothing, however large it
+    is: there the format draws the line, and `pack` pads the metadata. A lossless one is bounded by zlib.
+    """
+    return MAX_INFLATION * size // BITS_TYPE[kind].itemsize if method == LOSSLESS else MAX_VALUES_PER_BYTE * size
 
 
 def unpack(record: bytes, space: int) -> tuple[Array, int, Info]:
@@ -99,7 +116,9 @@ def unpack(record: bytes, space: int) -> tuple[Array, int, Info]:
 
 def check_shape(shape: tuple[int, ...], space: int) -> None:
     """UsageError unless (C, H, W) fits the format and the space."""
-    if len(shape) != 3 or not all(0 < n <= MAX_SIDE for n in shape) or shape[0] * shape[1] * shape[2] >= 1 << 31:
+    if len(shape) != 3 or not all(0 < n <= MAX_SIDE for n in shape):
         raise UsageError(f"a latent has the shape (C, H, W), each 1 to {MAX_SIDE}, not {shape}")
+    if shape[0] * shape[1] * shape[2] > max_numbers():
+        raise UsageError(f"a latent {shape} has more than {max_numbers()} numbers, the limit (LATENTPRESS_MAX_NUMBERS): cut it up")
     if space != RAW and shape[0] != CHANNELS[space]:
         raise UsageError(f"latents of this space have {CHANNELS[space]} channels, not {shape[0]}: name another space, or raw")
