@@ -1,5 +1,6 @@
 """`latentpress.latents`: what is saved comes back, one by one or all, in its type and as exact as asked for."""
 
+import errno
 import pickle
 import subprocess
 import sys
@@ -138,6 +139,29 @@ def test_appending(tmp_path: Path) -> None:
         write(file, [y[0], y[1].astype(np.float64)], space="sd15", lossless=True, append=True)
     assert file.read_bytes() == before
     assert [p.name for p in tmp_path.iterdir()] == ["a"]
+
+
+def test_an_error_of_the_block_is_not_the_outputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def reads_another_file() -> None:
+        with Writer(tmp_path / "a", lossless=True) as writer:
+            writer.add(batch("raw")[0])
+            np.load(tmp_path / "missing.npy")
+
+    with pytest.raises(FileNotFoundError, match="missing"):
+        reads_another_file()
+    assert list(tmp_path.iterdir()) == []
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    def fills_the_disk() -> None:
+        with Writer(tmp_path / "a", lossless=True) as writer:
+            monkeypatch.setattr("latentpress.files._Stream.write", full)
+            writer.add(batch("raw")[0])
+
+    with pytest.raises(OutputError, match="a: the disk is full"):
+        fills_the_disk()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_nothing_is_written_where_a_latent_fails(tmp_path: Path) -> None:

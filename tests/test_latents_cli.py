@@ -1,8 +1,11 @@
 """`latentpress latents pack`, `unpack`, `info` in fresh processes."""
 
+import importlib.util
 import json
+import pickle
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -88,6 +91,63 @@ def test_what_is_refused(folder: Path, tmp_path: Path) -> None:
     Image.new("RGB", (16, 16)).save(folder / "z.png")
     assert "--codec" in run("pack", folder, "-o", out, "--lossless", fails=True)
     assert not out.exists()
+
+
+@pytest.fixture
+def in_process(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str]]:
+    """Runs `latents` in this process: (exit code, the sentence). For many small failures, and for modules that are not there."""
+    from latentpress.cli.app import main
+
+    monkeypatch.setattr("signal.signal", lambda *_: None)
+
+    def call(*arguments: object) -> tuple[int, str]:
+        monkeypatch.setattr(sys, "argv", ["latentpress", "latents", *map(str, arguments)])
+        with pytest.raises(SystemExit) as end:
+            main()
+        return int(end.value.code or 0), capsys.readouterr().err
+
+    return call
+
+
+def test_damaged_files_are_one_sentence(tmp_path: Path, in_process: Callable[..., tuple[int, str]]) -> None:
+    out, y = tmp_path / "a.ltps", smooth(3, 4, 4)
+    np.savez(tmp_path / "arrays.npz", y=y, z=y)
+    (tmp_path / "arrays.npz").rename(tmp_path / "arrays.npy")
+    cases: dict[str, tuple[bytes, str]] = {
+        "x.npy": (b"", "x.npy"),
+        "y.npy": ((tmp_path / "arrays.npy").read_bytes(), "several arrays"),
+        "o.npy": (b"\x93NUMPY\x01\x00" + b"\xff" * 40, "cannot be read as npy"),
+    }
+    if importlib.util.find_spec("torch") and importlib.util.find_spec("safetensors"):
+        cases["s.safetensors"] = (b"\x10\0\0\0\0\0\0\0no header", "cannot be read as safetensors")
+        cases["t.pt"] = (pickle.dumps(Path("x")), "cannot be read as pt")
+    for name, (data, said) in cases.items():
+        (tmp_path / name).write_bytes(data)
+        code, sentence = in_process("pack", tmp_path / name, "-o", out, "--lossless")
+        assert (code, name in sentence, said in sentence, sentence.count("\n")) == (1, True, True, 1), sentence
+    assert not out.exists()
+
+
+def test_a_name_that_is_no_text(tmp_path: Path) -> None:
+    try:
+        np.save(tmp_path / "\udcff.npy", smooth(3, 4, 4))
+    except OSError:
+        pytest.skip("this file system takes no such name")
+    assert "must be text" in run("pack", tmp_path, "-o", tmp_path / "a.ltps", "--lossless", fails=True)
+
+
+def test_what_is_asked_for_wrongly_is_usage(
+    folder: Path, tmp_path: Path, in_process: Callable[..., tuple[int, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Image.new("RGB", (16, 16)).save(tmp_path / "z.png")
+    code, sentence = in_process("pack", tmp_path / "z.png", "-o", tmp_path / "a.ltps", "--lossless")
+    assert (code, "--codec" in sentence) == (2, True), sentence
+    run("pack", folder, "-o", tmp_path / "a.ltps", "--lossless")
+    for module in ("torch", "safetensors.torch"):
+        monkeypatch.setitem(sys.modules, module, None)
+    for form in ("pt", "safetensors"):
+        code, sentence = in_process("unpack", tmp_path / "a.ltps", "-o", tmp_path / "out", "--format", form)
+        assert (code, "pip install" in sentence) == (2, True), sentence
 
 
 def test_names_stay_below_the_folder(tmp_path: Path) -> None:

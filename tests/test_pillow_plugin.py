@@ -1,5 +1,6 @@
 """The Pillow plugin: open, look, decode once, save."""
 
+import inspect
 import io
 
 import numpy as np
@@ -58,6 +59,51 @@ def test_metadata_travels(tmp_path):
             assert (opened.info["xmp"], opened.info["exif"]) == (xmp, EXIF)
             assert opened.getexif()[0x010F] == "Abc"
     assert image.info["xmp"] == b"<x/>"
+
+
+def test_metadata_stands_before_the_pixels_are_decoded(tmp_path, monkeypatch):
+    image = image_in("RGB")
+    image.info = {"xmp": b"<x/>", "exif": EXIF, "icc_profile": b"icc"}
+    image.save(tmp_path / "a.ltp")
+    monkeypatch.setattr(codec, "decompress", lambda data: pytest.fail("decoded"))
+    with Image.open(tmp_path / "a.ltp") as opened:
+        assert opened.info == image.info
+        assert opened.getexif()[0x010F] == "Abc"
+
+
+def test_damaged_metadata_is_not_given(tmp_path):
+    image = image_in("RGB")
+    image.info = {"xmp": b"<x/>", "exif": EXIF}
+    data = bytearray(codec.compress(image))
+    data[data.index(b"<x/>")] ^= 0xFF
+    with Image.open(io.BytesIO(data)) as opened:
+        assert opened.info == {"exif": EXIF}
+        with pytest.raises(OSError, match="xmp chunk is damaged"):
+            opened.load()
+
+
+def test_the_file_is_closed_when_the_picture_is_there(tmp_path):
+    image_in("RGB").save(tmp_path / "a.ltp")
+    opened = Image.open(tmp_path / "a.ltp")
+    stream = opened.fp
+    opened.load()
+    assert stream.closed
+    assert opened.copy().tobytes() == opened.tobytes()
+    with (tmp_path / "a.ltp").open("rb") as mine:  # not Pillow's to close
+        Image.open(mine).load()
+        assert not mine.closed
+
+
+def test_every_option_of_compress_is_an_option_of_save(monkeypatch):
+    given = {}
+    monkeypatch.setattr(codec, "compress", lambda image, **options: given.update(options) or b"")
+    wanted = {"quality": 20, "effort": 5, "optimize_for": "mse"}
+    image_in("RGB").save(io.BytesIO(), "LTP", **wanted)
+    assert given == wanted
+    monkeypatch.undo()
+    assert {*latentpress.pillow.SAVE_OPTIONS, "image", "progress"} == {*inspect.signature(codec.compress).parameters}
+    with pytest.raises(UsageError, match="effort"):
+        image_in("RGB").save(io.BytesIO(), "LTP", effort=99)
 
 
 def test_the_opened_image_can_be_worked_on(tmp_path):

@@ -148,3 +148,12 @@ def test_the_bracket_holds_the_root_of_any_rising_function(root: float, power: f
         assert (low, high) == (-1, 0)
     if root > TOP + 1:
         assert (low, high) == (TOP, TOP + 1)
+
+
+def test_what_is_no_rate_and_no_picture_is_usage() -> None:
+    for bpp in (0, -1, math.inf, math.nan):
+        with pytest.raises(UsageError, match="a rate is"):
+            search.to_rate(np.zeros((8, 8, 3), np.uint8), bpp)
+    with pytest.raises(UsageError, match="no picture"):
+        search.to_total([], 1000)
+    assert read_header(search.to_rate(np.zeros((8, 8, 3), np.uint8), 1e308)).quality == 100  # more than any machine's integer

@@ -19,7 +19,7 @@ from latentpress.alpha import decode_alpha, encode_alpha
 from latentpress.container import ALPHA, EXIF, GREY, ICC, LATENT_LEARNED, LATENT_TYPES, XMP, Header
 from latentpress.entropy import Encoder, open_coder, open_encoder
 from latentpress.errors import FormatError, WeightsError
-from latentpress.image import MAX_PIXELS, Picture, assemble, read_picture
+from latentpress.image import Picture, assemble, max_pixels, read_picture
 from latentpress.quantizer import check_quality
 from latentpress.refine.plan import FIRST_EFFORT, Progress, check_aim, check_effort, error_weight
 from latentpress.transforms import Transform, load_transform, restoration
@@ -112,9 +112,9 @@ def decompress(data: bytes, *, model: str | None = None, device: str = "auto") -
 
 def decode_strips(header: Header, chunks: dict[int, bytes], space: Space) -> Iterator[NDArray[np.float32]]:
     """The strips of y_hat (C, r, w) of an unpacked file, restored where it asks for it; WeightsError where another lp1 model coded it."""
-    if header.width * header.height > MAX_PIXELS:
+    if header.width * header.height > max_pixels():
         size = f"{header.width} x {header.height} pixels"
-        raise FormatError(f"the header promises {size}, more than the limit of {MAX_PIXELS} (LATENTPRESS_MAX_PIXELS)")
+        raise FormatError(f"the header promises {size}, more than the limit of {max_pixels()} (LATENTPRESS_MAX_PIXELS)")
     kind = next(k for k in chunks if k in LATENT_TYPES)
     if (kind == LATENT_LEARNED) != (space.name == "lp1"):
         raise FormatError(f"latents of space {space.name} are not coded this way")

@@ -60,12 +60,16 @@ def replacing(path: str | os.PathLike[str], *, overwrite: bool) -> Iterator[Bina
     except FileExistsError:
         raise OutputError(f"{name}: exists already, and overwriting was not asked for") from None
     except OSError as error:
-        reason = REASONS.get(error.errno or 0) or error.strerror or str(error) or type(error).__name__
-        raise OutputError(f"{name}: {reason}") from None
+        raise output_error(name, error) from None
     finally:
         if temporary is not None:
             with contextlib.suppress(OSError):
                 os.unlink(temporary)
+
+
+def output_error(path: str | os.PathLike[str], error: OSError) -> OutputError:
+    """What the system said of writing to `path`, in one sentence that names the file."""
+    return OutputError(f"{os.fspath(path)}: {REASONS.get(error.errno or 0) or error.strerror or str(error) or type(error).__name__}")
 
 
 def atomic_write(path: str | os.PathLike[str], data: bytes, *, overwrite: bool = False) -> None:
@@ -76,11 +80,11 @@ def atomic_write(path: str | os.PathLike[str], data: bytes, *, overwrite: bool =
 
 def check_output(path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
     """Raise the OutputError that `replacing` would raise now, before the work that makes the output is done."""
-    with contextlib.suppress(_UntouchedError), replacing(path, overwrite=overwrite):
-        raise _UntouchedError
+    with contextlib.suppress(UntouchedError), replacing(path, overwrite=overwrite):
+        raise UntouchedError
 
 
-class _UntouchedError(Exception):
+class UntouchedError(Exception):
     """Leaves `replacing` before anything is moved."""
 
 

@@ -20,9 +20,9 @@ from PIL import Image, UnidentifiedImageError
 from latentpress import colour, metadata
 from latentpress.errors import ConversionError, ImageError
 from latentpress.image_formats import write_image
-from latentpress.pillow_limit import MAX_PIXELS, MAX_SIDE, no_pillow_limit
+from latentpress.pillow_limit import MAX_SIDE, max_pixels, no_pillow_limit
 
-__all__ = ["MAX_PIXELS", "MAX_SIDE", "Picture", "assemble", "read_picture", "write_image"]
+__all__ = ["MAX_SIDE", "Picture", "assemble", "info_entries", "max_pixels", "read_picture", "write_image"]
 
 TRANSPOSE = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -116,9 +116,14 @@ def assemble(
         if alpha.shape != (image.height, image.width):
             raise ImageError(f"the alpha channel is {alpha.shape[1]} x {alpha.shape[0]}, the picture {image.width} x {image.height}")
         image.putalpha(Image.fromarray(alpha))
-    entries = {"icc_profile": icc, "exif": exif and metadata.EXIF_PREFIX + exif.removeprefix(metadata.EXIF_PREFIX), "xmp": xmp}
-    image.info.update({name: value for name, value in entries.items() if value})
+    image.info.update(info_entries(icc, exif, xmp))
     return image
+
+
+def info_entries(icc: bytes | None, exif: bytes | None, xmp: bytes | None) -> dict[str, bytes]:
+    """Metadata as it stands in Pillow's `info`: what there is, EXIF with its prefix."""
+    entries = {"icc_profile": icc, "exif": exif and metadata.EXIF_PREFIX + exif.removeprefix(metadata.EXIF_PREFIX), "xmp": xmp}
+    return {name: value for name, value in entries.items() if value}
 
 
 def _picture(name: str, image: Image.Image, strict: bool) -> Picture:
@@ -187,8 +192,8 @@ def _from_array(array: NDArray[np.uint8]) -> Image.Image:
 def _check_size(name: str, width: int, height: int) -> None:
     if not (1 <= width <= MAX_SIDE and 1 <= height <= MAX_SIDE):
         raise ImageError(f"{name}: {width} x {height} pixels; each side must be 1 to {MAX_SIDE} long")
-    if width * height > MAX_PIXELS:
-        raise ImageError(f"{name}: {width} x {height} pixels are more than the limit of {MAX_PIXELS}")
+    if width * height > max_pixels():
+        raise ImageError(f"{name}: {width} x {height} pixels are more than the limit of {max_pixels()} (LATENTPRESS_MAX_PIXELS)")
 
 
 @contextlib.contextmanager

@@ -1,7 +1,7 @@
 """A plugin for Pillow: after `import latentpress.pillow`, Image.open("photo.ltp") and image.save("photo.ltp", quality=60) work.
 
-Opening reads the header alone; the picture is decoded when its pixels are first asked for, and its ICC profile, EXIF and XMP
-stand in `info` from then on.
+Opening reads the header and the metadata: ICC profile, EXIF and XMP stand in `info`. The picture is decoded when its pixels are first
+asked for, and the file is closed then.
 """
 
 from __future__ import annotations
@@ -11,11 +11,12 @@ from typing import IO, Any
 
 from PIL import Image, ImageFile
 
-from latentpress.container import MAGIC, read_header
+from latentpress.container import EXIF, ICC, MAGIC, XMP, crc, read_header
 from latentpress.errors import FormatError, LatentpressError, UsageError
+from latentpress.image import info_entries
 
 FORMAT, SUFFIX, MIME = "LTP", ".ltp", "image/x-latentpress"
-SAVE_OPTIONS = ("quality", "codec", "model", "device", "strict")  # of codec.compress
+SAVE_OPTIONS = ("quality", "codec", "model", "device", "strict", "effort", "optimize_for")  # of codec.compress
 METADATA = ("icc_profile", "exif", "xmp")  # save options as elsewhere in Pillow; without them those of `info` are written
 
 
@@ -38,6 +39,9 @@ class LatentpressImageFile(ImageFile.ImageFile):
         names = {chunk.name for chunk in header.chunks}
         self._size = (header.width, header.height)
         self._mode = ("L" if "grey" in names else "RGB") + ("A" if "alpha" in names else "")
+        bodies = {chunk.type: data[chunk.offset : chunk.offset + chunk.size + 4] for chunk in header.chunks}
+        whole = {kind: body[:-4] for kind, body in bodies.items() if body[-4:] == crc(body[:-4])}  # damaged: loading says so
+        self.info.update(info_entries(whole.get(ICC), whole.get(EXIF), whole.get(XMP)))
         self._data = data
 
     def load(self) -> Any:
@@ -52,7 +56,9 @@ class LatentpressImageFile(ImageFile.ImageFile):
             self._data = None
             self.im = image.im
             self._mode = image.mode
-            self.info.update(image.info)
+            if self.fp is not None and self._exclusive_fp:  # opened by Pillow, and read to its end
+                self.fp.close()
+                self.fp = None
         return super().load()
 
 

@@ -1,24 +1,29 @@
 """How large a picture may be, and how Pillow is kept from warning about large ones."""
 
 import contextlib
-import os
 import threading
 from collections.abc import Iterator
 
 from PIL import Image
 
+from latentpress.environment import whole_number
+
 MAX_SIDE = 65535  # pixels; what the header of an .ltp file can say
-# A decoded gigapixel takes 4 GB in Pillow; beyond it a file is taken for a decompression bomb, unless the environment allows more.
-MAX_PIXELS = int(os.environ.get("LATENTPRESS_MAX_PIXELS", "1_000_000_000"))
+MAX_PIXELS = 1_000_000_000  # a decoded gigapixel takes 4 GB in Pillow; beyond it a file is taken for a decompression bomb
 
 _lock = threading.Lock()
 _users = 0
 _before: int | None = None
 
 
+def max_pixels() -> int:
+    """The most pixels of a picture that is read or written here: MAX_PIXELS, unless the environment says otherwise."""
+    return whole_number("LATENTPRESS_MAX_PIXELS", MAX_PIXELS, 1)
+
+
 @contextlib.contextmanager
 def no_pillow_limit() -> Iterator[None]:
-    """Lift Image.MAX_IMAGE_PIXELS: the first of several threads saves it, the last restores it. Check MAX_PIXELS yourself meanwhile.
+    """Lift Image.MAX_IMAGE_PIXELS: the first of several threads saves it, the last restores it. Check max_pixels() yourself meanwhile.
 
     Pillow has this limit only as a global; another thread that opens images itself at that moment does so without it.
     """

@@ -7,6 +7,7 @@
 """
 
 import math
+import sys
 from collections.abc import Callable, Sequence
 from functools import reduce
 from typing import Any
@@ -101,7 +102,7 @@ def to_size(image: Source | Analyzed, limit: int, *, best_effort: bool = False, 
 
 def to_rate(image: Source | Analyzed, bpp: float, *, best_effort: bool = False, **how: Any) -> bytes:
     """The best file of at most `bpp` bits a pixel: 8 x file bytes / (W x H). Else as `to_size`."""
-    if not bpp > 0:
+    if not 0 < bpp < math.inf:
         raise UsageError(f"a rate is a number of bits a pixel above 0, not {bpp}")
     analyzed = image if isinstance(image, Analyzed) else Analyzed(image, **how)
 
@@ -109,11 +110,14 @@ def to_rate(image: Source | Analyzed, bpp: float, *, best_effort: bool = False, 
         least = 8 * len(data[0]) / analyzed.pixels
         return f"no file of this picture has as little as {bpp:g} bpp: the least, at quality 0, has {least:.4f}"
 
-    return _within([analyzed], max(1, int(bpp * analyzed.pixels / 8)), too_small, best_effort)[0]
+    return _within([analyzed], max(1, int(min(bpp * analyzed.pixels / 8, sys.maxsize))), too_small, best_effort)[0]
 
 
 def to_total(images: Sequence[Source | Analyzed], limit: int, *, best_effort: bool = False, **how: Any) -> list[bytes]:
-    """One quality for all pictures, the best whose files sum to at most `limit` bytes. Else as `to_size`."""
+    """One quality for all pictures, the best whose files sum to at most `limit` bytes. Else as `to_size`; UsageError for no picture."""
+    if not len(images):
+        raise UsageError("there is no picture to share the bytes among")
+
     def too_small(data: Sequence[bytes]) -> str:
         return f"these pictures do not fit into {limit:,} bytes: at quality 0 they have {sum(map(len, data)):,}"
 

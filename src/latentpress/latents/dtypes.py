@@ -20,11 +20,13 @@ def as_array(latent: Any) -> tuple[Array, int]:
     if hasattr(latent, "detach"):  # a torch tensor, without importing torch
         latent = latent.detach().cpu()
         if str(latent.dtype) == "torch.bfloat16":
-            import torch
-
+            torch = torch_module()
             bits = latent.contiguous().view(torch.int16).numpy().view(np.uint16)  # its own conversions may change the bits of a NaN
             return from_bits(bits, BFLOAT16), BFLOAT16
-        latent = latent.numpy()
+        try:
+            latent = latent.numpy()
+        except (TypeError, RuntimeError) as error:  # of 8 bits, sparse, quantized
+            raise UsageError(f"latents are dense tensors, float32, float16 or bfloat16, not {latent.dtype}: convert them first") from error
     array = np.asarray(latent)
     if array.dtype == np.float32:
         return array, FLOAT32
@@ -62,10 +64,18 @@ def from_bits(bits: Array, kind: int) -> Array:
     return (wide << np.uint32(16) if kind == BFLOAT16 else wide).view(np.float32)
 
 
+def torch_module() -> Any:
+    """torch; UsageError where it is not installed."""
+    try:
+        import torch
+    except ImportError as error:
+        raise UsageError("tensors need torch, which is not installed: pip install 'latentpress[sd]', or use NumPy arrays") from error
+    return torch
+
+
 def to_torch(array: Array, kind: int) -> Any:
     """The tensor over the array's memory; for bfloat16 a copy in that type."""
-    import torch
-
+    torch = torch_module()
     if kind == BFLOAT16:
         return torch.from_numpy(to_bits(array, kind).astype(np.uint16).view(np.int16)).view(torch.bfloat16)
     return torch.from_numpy(array)

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from latentpress.container import read_header
-from latentpress.errors import FormatError, ImageError, UsageError
+from latentpress.errors import FormatError, ImageError, LatentpressError, UsageError
 from latentpress.files import atomic_write
+from latentpress.latents.dtypes import torch_module
 
 LATENTS = (".npy", ".safetensors", ".pt", ".ltp")
 PHOTOGRAPHS = (".png", ".jpg", ".jpeg", ".webp", ".avif", ".jxl", ".tif", ".tiff", ".bmp")
@@ -53,8 +54,11 @@ def read(file: Path, root: Path, space: str, codec: str | None, model: str | Non
     metadata = _metadata(file.with_suffix(".json"))
     try:
         tensors = _tensors(file, space, codec, model, device)
-    except (OSError, ValueError, RuntimeError, EOFError) as error:
-        raise ImageError(f"cannot be read as {file.suffix[1:] or 'a latent'}: {str(error).splitlines()[0]}") from error
+    except (LatentpressError, MemoryError):
+        raise
+    except Exception as error:  # on damaged files their readers raise nearly anything
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise ImageError(f"cannot be read as {file.suffix[1:] or 'a latent'}: {reason}") from error
     for key, tensor in tensors.items():
         label = f"{name}/{key}" if key else name
         if tensor.ndim == 4 and len(tensor) == 1:
@@ -69,7 +73,11 @@ def _tensors(file: Path, space: str, codec: str | None, model: str | None, devic
     """Key -> tensor; the key is empty where the file holds one."""
     suffix = file.suffix.lower()
     if suffix == ".npy":
-        return {"": np.load(file, allow_pickle=False)}
+        with file.open("rb") as stream:
+            array = np.load(stream, allow_pickle=False)
+            if not isinstance(array, np.ndarray):
+                raise ImageError("it holds several arrays, as .npz files do: save each into a .npy of its own")
+            return {"": array}
     if suffix == ".ltp":
         from latentpress.codec import decode_latent
 
@@ -85,9 +93,7 @@ def _tensors(file: Path, space: str, codec: str | None, model: str | None, devic
             from safetensors.numpy import load_file
         return _single(dict(sorted(load_file(file).items())))
     if suffix == ".pt":
-        import torch
-
-        loaded = torch.load(file, map_location="cpu", weights_only=True)
+        loaded = torch_module().load(file, map_location="cpu", weights_only=True)
         return _single(loaded if isinstance(loaded, dict) else {"": loaded})
     if codec is None or codec == "builtin":
         raise UsageError(f"{file}: a photograph becomes a latent with --codec sd15, sdxl, sd3 or flux1")
@@ -135,13 +141,13 @@ def write(latent: Any, metadata: dict[str, Any], file: Path, overwrite: bool) ->
     if file.suffix == ".npy":
         np.save(stream, latent)
     elif file.suffix == ".safetensors":
-        from safetensors.torch import save
-
+        try:
+            from safetensors.torch import save
+        except ImportError as error:
+            raise UsageError("writing .safetensors needs safetensors and torch: pip install 'latentpress[sd]', or write npy") from error
         stream.write(save({"latent": latent.contiguous()}))
     else:
-        import torch
-
-        torch.save(latent, stream)
+        torch_module().save(latent, stream)
     atomic_write(file, stream.getvalue(), overwrite=overwrite)
     if metadata:
         text = json.dumps(metadata, ensure_ascii=False, indent=1)

@@ -43,7 +43,10 @@ def pack(y: Array, kind: int, space: int, precision: Precision, name: str, metad
     check_shape(y.shape, space)
     candidates = (space,) if space != RAW else (lossy.GENERIC, lossy.NONE)
     method, payload = min((encode(y, kind, precision, model) for model in candidates), key=lambda found: len(found[1]))
-    text, label = name.encode(), b""
+    try:
+        text, label = name.encode(), b""
+    except UnicodeEncodeError as error:
+        raise UsageError(f"the name of a latent must be text, which {name!r} is not: a file name in another encoding?") from error
     if metadata:
         try:
             label = json.dumps(metadata, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()

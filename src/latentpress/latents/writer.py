@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from types import TracebackType
 from typing import Any, BinaryIO
 
 import google_crc32c
 import numpy as np
 
-from latentpress.errors import UsageError
-from latentpress.files import replacing
+from latentpress.errors import OutputError, UsageError
+from latentpress.files import UntouchedError, output_error, replacing
 from latentpress.latents import record, store
 from latentpress.latents.dtypes import as_array
 from latentpress.latents.precision import Precision
@@ -64,20 +64,28 @@ class Writer:
         body = record.pack(array, kind, self.space, self.precision, name, metadata)
         if len(body) > store.MAX_RECORD_BYTES:
             raise UsageError(f"a latent takes {len(body)} bytes, more than the format's {store.MAX_RECORD_BYTES}: cut it into parts")
-        self._stream.write(body)
+        try:
+            self._stream.write(body)
+        except OSError as error:
+            raise output_error(self.file, error) from error
         self._end += len(body)
         self._rows += np.array([(self._end, google_crc32c.value(body))], store.ROW).tobytes()
         return len(body)
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        if kind is None and self._stream is not None:
+        if kind is not None:  # the block's own error goes on as it is: within `replacing` one of the system would be taken for the output's
+            self._stream, untouched = None, UntouchedError()
+            with suppress(OutputError):  # of a disk too full to close the file that is deleted now
+                self._stack.__exit__(UntouchedError, untouched, None)
+            return
+        if self._stream is not None:
             try:
                 store.write_index(self._stream, self._header, np.frombuffer(self._rows, store.ROW))
             except BaseException as failure:
                 self._stack.__exit__(type(failure), failure, failure.__traceback__)
                 raise
         self._stream = None
-        self._stack.__exit__(kind, error, trace)
+        self._stack.__exit__(None, None, None)
 
     @staticmethod
     def _copy(old: BinaryIO, stream: BinaryIO, index: store.Index) -> int:

@@ -8,7 +8,6 @@ docs/models.md.
 import hashlib
 import io
 import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -18,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from latentpress.environment import whole_number
 from latentpress.errors import UsageError, WeightsError
 
 FOLDER = Path(__file__).parent
@@ -59,7 +59,7 @@ def session_options() -> Any:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = int(os.environ.get("LATENTPRESS_THREADS", "0"))
+    options.intra_op_num_threads = whole_number("LATENTPRESS_THREADS", 0, 0)
     options.log_severity_level = 3
     options.enable_mem_pattern = False  # half the peak memory, at no measured cost in time
     return options
