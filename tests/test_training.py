@@ -127,6 +127,43 @@ def test_texture_distance_sees_lost_contrast_and_no_difference_in_equal_maps() -
     assert texture_distance(maps, half).tolist() == pytest.approx([0.1, 0.1], abs=2e-3)     # 2 * .5 / (1 + .25) = .8
 
 
+def test_whitened_adam_goes_down_a_valley_that_adam_crawls_along(modules: Any) -> None:
+    from whitened import WhitenedAdam
+
+    rng = torch.Generator().manual_seed(3)
+    mixed = torch.randn(4096, 12, generator=rng) * torch.logspace(0, -1.5, 12)
+    x = mixed @ torch.linalg.qr(torch.randn(12, 12, generator=rng))[0] + 0.5
+    want = (mixed / mixed.std(0)).sum(1, keepdim=True) + 2
+    left = {}
+    for name in ("adam", "whitened"):
+        layer = torch.nn.Linear(12, 1)
+        layer.weight.data.zero_()
+        layer.bias.data.zero_()
+        ones = torch.cat([x, torch.ones(len(x), 1)], 1)
+        optimizer = WhitenedAdam([(layer, 1.0, ones.T @ ones if name == "whitened" else None)])
+        for _ in range(150):
+            layer.zero_grad()
+            (layer(x) - want).square().mean().backward()
+            optimizer.step(0.05)
+        left[name] = float((layer(x) - want).detach().square().mean())
+    assert left["whitened"] < 0.05 * left["adam"]
+
+
+def test_whitened_adam_without_moments_is_adam(modules: Any) -> None:
+    from whitened import BETAS, EPSILON, WhitenedAdam
+
+    a, b = (torch.nn.Linear(5, 3) for _ in range(2))
+    b.load_state_dict(a.state_dict())
+    x, ours, theirs = torch.randn(20, 5), WhitenedAdam([(a, 0.5, None)]), torch.optim.Adam(b.parameters(), 0.005, BETAS, EPSILON)
+    for _ in range(5):
+        for layer in (a, b):
+            layer.zero_grad()
+            layer(x).square().mean().backward()
+        ours.step(0.01)
+        theirs.step()
+    torch.testing.assert_close(a.state_dict(), b.state_dict())
+
+
 @pytest.mark.parametrize("space", ["sd15", "flux1"])
 def test_a_shipped_prior_read_back_estimates_the_bits_of_its_integers(modules: Any, space: str) -> None:
     import shipped_priors

@@ -68,7 +68,7 @@ def log_steps() -> tuple[int, np.ndarray]:
 def main() -> None:
     for space in sys.argv[1:]:
         state = torch.load(FOLDER / f"{space}.pt")
-        prior = Prior(len(state["mean"]))
+        prior = Prior(len(state["mean"]), len(state["nets.0.second.bias"]))
         prior.load_state_dict(state)
         each = [layers(net) for net in prior.nets]
         least, steps = log_steps()

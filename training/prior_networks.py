@@ -20,9 +20,9 @@ from networks import LOG_STEP, act, gaussian_bits, table_sigma
 
 VALUE = FINE >> INPUT_BITS                      # inputs: integers in units of 1/64 of a latent's unit
 LOG_UNIT = LOG_STEP / 8                         # of log sigma and log step
-STEPS = (0.05, 1.5)
-MIDDLE = math.log(math.sqrt(STEPS[0] * STEPS[1]))
-HIDDEN = {4: 64, 16: 40}
+STEPS = (0.015, 1.5)                            # trained on
+MIDDLE = math.log(math.sqrt(0.05 * 1.5))        # of the log step, as the decoder has it
+HIDDEN = {4: 64, 16: 48}                        # of a new prior, by channels
 
 
 class PassNet(nn.Module):
@@ -45,10 +45,10 @@ class PassNet(nn.Module):
 class Prior(nn.Module):
     """All passes of a space. mean: of each channel, in sixteenths of a unit, (C,)."""
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, hidden: int | None = None) -> None:
         super().__init__()
         self.channels, self.passes = channels, passes(channels)
-        self.nets = nn.ModuleList(PassNet(p.inputs, HIDDEN[channels]) for p in self.passes)
+        self.nets = nn.ModuleList(PassNet(p.inputs, hidden or HIDDEN[channels]) for p in self.passes)
         self.register_buffer("mean", torch.zeros(channels))
 
     def forward(self, y: Tensor, step: Tensor, hard: bool = False) -> tuple[Tensor, Tensor]:
@@ -85,8 +85,10 @@ class Prior(nn.Module):
         end = [n - REACH for n in canvas.shape[1:3]]
         at = (slice(None), slice(REACH + p.top, end[0], p.stride), slice(REACH + p.left, end[1], p.stride))
         canvas[(*at, self.channels + p.channel)] = (distance * VALUE).round().clamp(max=DISTANCE_MAX) / VALUE
-        sums = F.avg_pool2d(canvas[None, ..., self.channels + p.channel], WINDOW, 1, divisor_override=1)[0]
-        unrest = (sums * (VALUE / 2 ** UNREST_SHIFTS[p.number])).floor().clamp(max=UNREST_MAX) / VALUE
+        sums = canvas[None, ..., self.channels + p.channel].contiguous()
+        for window in ((WINDOW, 1), (1, WINDOW)):
+            sums = F.avg_pool2d(sums, window, 1, divisor_override=1)
+        unrest = (sums[0] * (VALUE / 2 ** UNREST_SHIFTS[p.number])).floor().clamp(max=UNREST_MAX) / VALUE
         canvas[:, REACH:-REACH, REACH:-REACH, 2 * self.channels + p.channel] = unrest
 
     @staticmethod

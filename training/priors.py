@@ -1,7 +1,7 @@
 """Train the prior of a Stable Diffusion space: python training/priors.py sd15 --minutes 10   (after prior_latents.py)
 
-Adam, cosine, a wall-clock budget, one thread. Random windows of the latents in runs/priors/SPACE.npy, a step between 0.05 and 1.5
-for each. Writes runs/priors/SPACE.pt and SPACE.csv: seconds, bits a number in training, and on held-out latents at steps 0.1, 0.25, 0.75.
+Adam on whitened inputs, cosine, a wall-clock budget, one thread. Random windows of the latents in runs/priors/SPACE.npy, a step
+between 0.015 and 1.5 for each. Writes runs/priors/SPACE.pt and SPACE.csv: seconds, bits a number in training, and on held-out latents at steps 0.1, 0.25, 0.75.
 """
 import argparse
 import math
@@ -14,10 +14,12 @@ import torch
 
 from prior_networks import STEPS, Prior, fit_linear
 from shipped_priors import load_shipped
+from whitened import WhitenedAdam
 
 FOLDER = Path(__file__).parents[1] / "runs/priors"
-BATCH, SIDE, RATE, DECAY, WARM_UP = 8, 36, 4e-3, 0.02, 20
-SHARES = {"first": 0.5, "linear": 0.1}  # of the learning rate: layers of many inputs move their outputs far, and the linear ones start well
+BATCH, SIDE, RATE, WARM_UP = 8, 36, 1e-2, 20
+SHARES = {"first": 0.3, "second": 1.0, "head": 1.0, "linear": 0.1}  # of the learning rate: the more inputs, the less; the linear ones start well
+MOMENT_BATCHES = 6
 HELD_STEPS = (0.1, 0.25, 0.75)
 
 
@@ -36,26 +38,67 @@ def held_bits(prior: Prior, held: torch.Tensor, step: float) -> float:
     return float(bits.sum()) / held.numel()
 
 
+class Windows:
+    """Batches of random windows of latents (N, C, h, w), and a step for each."""
+
+    def __init__(self, latents: torch.Tensor, seed: int) -> None:
+        self.latents, self.rng = latents, random.Random(seed)
+
+    def __call__(self) -> tuple[torch.Tensor, torch.Tensor]:
+        n, _, h, w = self.latents.shape
+        window = []
+        for _ in range(BATCH):
+            r, c = self.rng.randrange(h - SIDE + 1), self.rng.randrange(w - SIDE + 1)
+            window.append(self.latents[self.rng.randrange(n), :, r : r + SIDE, c : c + SIDE])
+        return torch.stack(window), torch.tensor([STEPS[0] * (STEPS[1] / STEPS[0]) ** self.rng.random() for _ in range(BATCH)])
+
+
+@torch.no_grad()
+def moments(prior: Prior, windows: Windows) -> list[torch.Tensor]:
+    """Sums of x x^T over what each pass sees, x with a 1 at its end."""
+    sums = [torch.zeros(p.inputs + 2, p.inputs + 2, dtype=torch.double) for p in prior.passes]
+
+    def add(net: torch.nn.Module, inputs: tuple[torch.Tensor]) -> None:
+        x = torch.cat([inputs[0], inputs[0].new_ones(len(inputs[0]), 1)], 1).double()
+        sums[number[net]] += x.T @ x
+
+    number = {net: i for i, net in enumerate(prior.nets)}
+    hooks = [net.register_forward_pre_hook(add) for net in prior.nets]
+    for _ in range(MOMENT_BATCHES):
+        prior(*windows())
+    for hook in hooks:
+        hook.remove()
+    return sums
+
+
+def optimizer_of(prior: Prior, windows: Windows) -> WhitenedAdam:
+    """Whitened inputs for the layers that see the canvas, plain Adam for the inner ones."""
+    found = []
+    for net, seen in zip(prior.nets, moments(prior, windows), strict=True):
+        for name, share in SHARES.items():
+            found.append((getattr(net, name), share, seen if name in ("first", "linear") else None))
+    return WhitenedAdam(found)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("space")
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--resume", action="store_true", help="go on from the shipped prior")
     parser.add_argument("--every", type=float, default=60, help="seconds between looks at the held-out latents")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--rate", type=float, default=RATE)
     options = parser.parse_args()
     torch.set_num_threads(1)
     torch.manual_seed(1)
-    rng = random.Random(1)
     latents = torch.from_numpy(np.load(FOLDER / f"{options.space}.npy")).float()
     held = torch.from_numpy(np.load(FOLDER / f"{options.space}-held.npy")).float()
     start = time.monotonic()
     prior = load_shipped(options.space) if options.resume else Prior(latents.shape[1])
     if not options.resume:
         fit_linear(prior, latents[:: max(1, len(latents) // 100)])
-    groups: dict[float, list[torch.nn.Parameter]] = {}
-    for name, p in prior.named_parameters():
-        groups.setdefault(SHARES.get(name.split(".")[2], 1.0), []).append(p)
-    optimizer = torch.optim.AdamW([{"params": v, "share": k} for k, v in groups.items()], RATE, betas=(0.9, 0.98), weight_decay=DECAY)
+    windows = Windows(latents, options.seed)
+    optimizer = optimizer_of(prior, windows)
     simple = [order0(np.rint(held.numpy() / s)) for s in HELD_STEPS]
     log = (FOLDER / f"{options.space}.csv").open("w")
     print("seconds,updates,train_bits", *(f"held_{s},share_of_order0_{s}" for s in HELD_STEPS), sep=",", file=log)
@@ -71,20 +114,13 @@ def main() -> None:
     updates, mean, looked, share = 0, [], time.monotonic(), 0.0
     while share < 1:
         share = (time.monotonic() - start) / (60 * options.minutes)
-        rate = RATE * min(1, (updates + 1) / WARM_UP) * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(share, 1))))
-        for group in optimizer.param_groups:
-            group["lr"] = group["share"] * rate
-        window = []
-        for _ in range(BATCH):
-            r, c = rng.randrange(latents.shape[2] - SIDE + 1), rng.randrange(latents.shape[3] - SIDE + 1)
-            window.append(latents[rng.randrange(len(latents)), :, r : r + SIDE, c : c + SIDE])
-        y = torch.stack(window)
-        step = torch.tensor([STEPS[0] * (STEPS[1] / STEPS[0]) ** rng.random() for _ in range(BATCH)])
+        rate = options.rate * min(1, (updates + 1) / WARM_UP) * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(share, 1))))
+        y, step = windows()
         bits = prior(y, step)[0].sum() / y.numel()
-        optimizer.zero_grad()
+        prior.zero_grad()
         bits.backward()
         torch.nn.utils.clip_grad_norm_(prior.parameters(), 1.0)
-        optimizer.step()
+        optimizer.step(rate)
         updates += 1
         mean.append(float(bits.detach()))
         if time.monotonic() - looked > options.every:

@@ -14,7 +14,7 @@ from prior_networks import VALUE, Prior
 def load_shipped(space: str) -> Prior:
     """The prior in src/latentpress/models/SPACE."""
     a = models.arrays(space, FILE)
-    prior, row = Prior(len(a["mean"])), 0
+    prior, row = Prior(len(a["mean"]), a["second"].shape[2]), 0
     prior.mean.copy_(torch.from_numpy(a["mean"] / 16))
     log_sigma_min = np.array([0, math.log(SIGMA_MIN)])
     for i, (p, net) in enumerate(zip(prior.passes, prior.nets, strict=True)):
