@@ -71,6 +71,13 @@ def test_two_spellings_of_one_output_collide(tmp_path: Path, monkeypatch: pytest
     for sources in ([Path("a.png"), tmp_path / "a.jpg"], [Path("a.png"), Path("..") / tmp_path.name / "a.jpg"]):
         with pytest.raises(UsageError, match="two inputs"):
             batch.outputs(sources, None, ".ltp")
+    with monkeypatch.context() as on_a_mac:
+        on_a_mac.setattr("os.path.normcase", str)
+        on_a_mac.setattr("sys.platform", "linux")
+        assert len(batch.outputs([Path("b.png"), Path("B.jpg")], None, ".ltp")) == 2
+        on_a_mac.setattr("sys.platform", "darwin")
+        with pytest.raises(UsageError, match="two inputs"):
+            batch.outputs([Path("b.png"), Path("B.jpg")], None, ".ltp")
     monkeypatch.setattr("os.path.normcase", str.lower)  # as on Windows
     with pytest.raises(UsageError, match="two inputs"):
         batch.outputs([Path("a.png"), Path("A.png")], None, ".ltp")

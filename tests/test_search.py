@@ -1,6 +1,8 @@
 """Targets: a size is never passed and nearly reached, a metric is reached by little, what cannot be met says the nearest."""
 
 import math
+import weakref
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -89,6 +91,23 @@ def test_one_quality_for_all_sums_to_the_budget(photo: NDArray[np.uint8], small:
     files = search.to_total([photo, small], limit)
     assert 0.99 * limit <= sum(map(len, files)) <= limit
     assert len({read_header(f).quality for f in files}) == 1
+
+
+def test_a_budget_for_many_pictures_holds_the_pixels_of_one(photo: NDArray[np.uint8], tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    Image.fromarray(photo).save(path)
+    held: list[weakref.ref[Image.Image]] = []
+    load = search.read_picture
+
+    def counted(*source: Any, **how: Any) -> Any:
+        picture = load(*source, **how)
+        assert not any(other() is not None for other in held)
+        held.append(weakref.ref(picture.stored))
+        return picture
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(search, "read_picture", counted)
+        assert len(search.to_total([path] * 3, 9000)) == 3
 
 
 @pytest.mark.parametrize(("name", "metric"), [("psnr", psnr), ("ssim", ssim)])

@@ -1,7 +1,8 @@
 """Train the prior of a Stable Diffusion space: python training/priors.py sd15 --minutes 10   (after prior_latents.py)
 
 Adam on whitened inputs, cosine, a wall-clock budget, one thread. Random windows of the latents in runs/priors/SPACE.npy, a step
-between 0.015 and 1.5 for each. Writes runs/priors/SPACE.pt and SPACE.csv: seconds, bits a number in training, and on held-out latents at steps 0.1, 0.25, 0.75.
+between 0.015 and 1.5 for each. Writes runs/priors/SPACE.pt and SPACE.csv: seconds, bits a number in training, and on held-out latents
+at steps 0.1, 0.25, 0.75.
 """
 import argparse
 import math
@@ -18,7 +19,7 @@ from whitened import WhitenedAdam
 
 FOLDER = Path(__file__).parents[1] / "runs/priors"
 BATCH, SIDE, RATE, WARM_UP = 8, 36, 1e-2, 20
-SHARES = {"first": 0.3, "second": 1.0, "head": 1.0, "linear": 0.1}  # of the learning rate: the more inputs, the less; the linear ones start well
+SHARES = {"first": 0.3, "second": 1.0, "head": 1.0, "linear": 0.1}  # of the learning rate; the linear layers start well
 MOMENT_BATCHES = 6
 HELD_STEPS = (0.1, 0.25, 0.75)
 

@@ -19,7 +19,7 @@ from latentpress.alpha import decode_alpha, encode_alpha
 from latentpress.container import ALPHA, EXIF, GREY, ICC, LATENT_LEARNED, LATENT_TYPES, XMP, Header
 from latentpress.entropy import Encoder, open_coder, open_encoder
 from latentpress.errors import FormatError, WeightsError
-from latentpress.image import Picture, assemble, max_pixels, read_picture
+from latentpress.image import Outline, Picture, assemble, max_pixels, read_picture
 from latentpress.quantizer import check_quality
 from latentpress.refine.plan import FIRST_EFFORT, Progress, check_aim, check_effort, error_weight
 from latentpress.transforms import Transform, load_transform, restoration
@@ -57,16 +57,22 @@ def compress(
     transform = load_transform(space, model, device)
     y = transform.analyze(picture)
     coder = encoder(picture, transform, quality, effort, optimize_for, progress)
-    return write(picture, transform, y, quality, side_chunks(picture), coder)
+    return write(picture.outline, transform, y, quality, side_chunks(picture), coder)
 
 
 def encoder(
-    picture: Picture, transform: Transform, quality: float, effort: int, optimize_for: str | None = None, progress: Progress | None = None
+    picture: Picture | None,
+    transform: Transform,
+    quality: float,
+    effort: int,
+    optimize_for: str | None = None,
+    progress: Progress | None = None,
 ) -> Encoder:
     """What makes stages 3 and 4 of a picture: the coder, at efforts 4 to 6 with dead zones where they pay, or from effort 7 on the
-    search that gives the same bitstream.
+    search that gives the same bitstream. Only the search looks at the picture.
     """
     if effort >= FIRST_EFFORT:
+        assert picture is not None
         from latentpress.refine import open_search
 
         return open_search(picture, transform, quality, effort, optimize_for, progress)
@@ -76,12 +82,12 @@ def encoder(
 
 
 def write(
-    picture: Picture, transform: Transform, y: Iterable[NDArray[np.float32]], quality: float, side: dict[int, bytes], coder: Encoder
+    outline: Outline, transform: Transform, y: Iterable[NDArray[np.float32]], quality: float, side: dict[int, bytes], coder: Encoder
 ) -> bytes:
     """Stages 3 to 5: a picture's latent, in strips (C, r, w), at a quality, with its side chunks -> the bytes of an .ltp file."""
     body = coder.encode(y)
     chunks = {coder.chunk_type: body} | restoration.chunks(transform.space) | side
-    return container.pack(transform.space, transform.model_hash, picture.width, picture.height, quality, chunks)
+    return container.pack(transform.space, transform.model_hash, outline.width, outline.height, quality, chunks)
 
 
 def side_chunks(picture: Picture) -> dict[int, bytes]:

@@ -37,6 +37,15 @@ TRANSPOSE = {
 Source = str | os.PathLike[str] | Image.Image | NDArray[np.uint8]
 
 
+@dataclass(frozen=True)
+class Outline:
+    """What is known of a picture when its pixels are let go: upright columns and rows, and its notices."""
+
+    width: int
+    height: int
+    notices: tuple[str, ...]
+
+
 @dataclass(frozen=True, eq=False)
 class Picture:
     """A picture as the codec sees it: upright 8-bit RGB, alpha apart, metadata as bytes without an orientation.
@@ -63,6 +72,11 @@ class Picture:
     def height(self) -> int:
         """Rows of the upright picture."""
         return self.stored.size[self.orientation < 5]
+
+    @property
+    def outline(self) -> Outline:
+        """The picture without its pixels."""
+        return Outline(self.width, self.height, self.notices)
 
     @functools.cached_property
     def image(self) -> Image.Image:

@@ -34,7 +34,9 @@ METRIC_CLOSE = 10   # grid steps: a metric target is met by the least quality, t
 
 
 class Analyzed:
-    """A picture whose latent is kept (in a temporary file), to be written at many qualities. Arguments as in `compress`."""
+    """A picture whose latent is kept (in a temporary file), to be written at many qualities. Arguments as in `compress`; keep_pixels:
+    for `search` and `measure`, which need them (efforts 7 to 9 keep them always).
+    """
 
     def __init__(
         self,
@@ -47,16 +49,19 @@ class Analyzed:
         effort: int = 3,
         optimize_for: str | None = None,
         progress: Progress | None = None,
+        keep_pixels: bool = True,
     ) -> None:
         self.space, self.model, self.device = space_of_codec(codec), model, device
         self.effort, self.optimize_for, self.progress = check_effort(effort), optimize_for, progress
         if self.searched:
             refine.check_torch()
-        self.picture = image if isinstance(image, Picture) else read_picture(image, strict=strict)
+        picture = image if isinstance(image, Picture) else read_picture(image, strict=strict)
         self.transform = load_transform(self.space, model, device)
-        self.strips = Kept(self.transform.analyze(self.picture))
-        self.side = pipeline.side_chunks(self.picture)
-        self.pixels = self.picture.width * self.picture.height
+        self.strips = Kept(self.transform.analyze(picture))
+        self.side = pipeline.side_chunks(picture)
+        self.outline = picture.outline
+        self.pixels = picture.width * picture.height
+        self.picture = picture if keep_pixels or self.searched else None
 
     @property
     def searched(self) -> bool:
@@ -74,15 +79,17 @@ class Analyzed:
     def _write(self, step: int, effort: int) -> bytes:
         quality = step / QUALITY_UNIT
         coder = pipeline.encoder(self.picture, self.transform, quality, effort, self.optimize_for, self.progress)
-        return pipeline.write(self.picture, self.transform, iter(self.strips), quality, self.side, coder)
+        return pipeline.write(self.outline, self.transform, iter(self.strips), quality, self.side, coder)
 
     def fixed_bytes(self) -> int:
         """The bytes of a file beside its latent: header, side chunks."""
         chunks = {latent_type(self.space): b""} | restoration.chunks(self.space) | self.side
-        return len(container.pack(self.space, self.transform.model_hash, self.picture.width, self.picture.height, 0, chunks))
+        return len(container.pack(self.space, self.transform.model_hash, self.outline.width, self.outline.height, 0, chunks))
 
     def measure(self, data: bytes, metric: Callable[..., float]) -> float:
         """A metric between the picture and what the file decodes to, in RGB."""
+        if self.picture is None:
+            raise ValueError("this picture's pixels were let go")
         decoded = pipeline.decompress(data, model=self.model, device=self.device)
         return metric(np.asarray(self.picture.image.convert("RGB")), np.asarray(decoded.convert("RGB")))
 
@@ -114,14 +121,17 @@ def to_rate(image: Source | Analyzed, bpp: float, *, best_effort: bool = False, 
 
 
 def to_total(images: Sequence[Source | Analyzed], limit: int, *, best_effort: bool = False, **how: Any) -> list[bytes]:
-    """One quality for all pictures, the best whose files sum to at most `limit` bytes. Else as `to_size`; UsageError for no picture."""
+    """One quality for all pictures, the best whose files sum to at most `limit` bytes. Else as `to_size`; UsageError for no picture.
+
+    One picture at a time is in memory, at efforts 7 to 9 all of them.
+    """
     if not len(images):
         raise UsageError("there is no picture to share the bytes among")
 
     def too_small(data: Sequence[bytes]) -> str:
         return f"these pictures do not fit into {limit:,} bytes: at quality 0 they have {sum(map(len, data)):,}"
 
-    return _within([i if isinstance(i, Analyzed) else Analyzed(i, **how) for i in images], limit, too_small, best_effort)
+    return _within([i if isinstance(i, Analyzed) else Analyzed(i, keep_pixels=False, **how) for i in images], limit, too_small, best_effort)
 
 
 def to_metric(image: Source | Analyzed, name: str, value: float, *, best_effort: bool = False, **how: Any) -> bytes:

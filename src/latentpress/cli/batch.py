@@ -44,6 +44,8 @@ def outputs(sources: Sequence[Path], asked: str | None, suffix: str) -> list[Pat
     places: set[str] = set()
     for target in found:
         place = os.path.normcase(os.path.realpath(target))
+        if sys.platform == "darwin":  # whose file systems keep the case of a name and do not tell by it
+            place = place.casefold()
         if place in places:
             raise UsageError(f"two inputs would be written to {target}: give them different names or work on them one by one")
         places.add(place)

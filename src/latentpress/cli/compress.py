@@ -93,22 +93,22 @@ def compress(
     def work(source: Path, target: Path) -> dict[str, Any]:
         check_output(target, overwrite=overwrite)
         start = time.perf_counter()
-        picture, data, found = together.pop(source) if source in together else wanted.one(source, strict, how)
-        before, notices = file_size(source), [*picture.notices, *found]
+        outline, data, found = together.pop(source) if source in together else wanted.one(source, strict, how)
+        before, notices = file_size(source), [*outline.notices, *found]
         larger = before is not None and len(data) > before
         if larger and (max_no_gain or skip_larger):
             notices.append(f"{len(data):,} bytes are more than the input's {before:,}" + ("; not written" if skip_larger else ""))
         skipped = larger and skip_larger
         if not skipped:
             atomic_write(target, data, overwrite=overwrite)
-        bpp = 8 * len(data) / (picture.width * picture.height)
+        bpp = 8 * len(data) / (outline.width * outline.height)
         change = ""
         if before is not None:
             change = f", {len(data) / before:.1f} times larger" if larger else f", {before / len(data):.1f} times smaller"
             change += f" than {source.name}"
         return {
-            "width": picture.width,
-            "height": picture.height,
+            "width": outline.width,
+            "height": outline.height,
             "bytes": len(data),
             "source_bytes": before,
             "bpp": round(bpp, 5),

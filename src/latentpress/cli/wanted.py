@@ -10,15 +10,15 @@ from latentpress.cli.units import parse_size, parse_target
 from latentpress.errors import TargetError, UsageError
 
 if TYPE_CHECKING:
-    from latentpress.image import Picture
+    from latentpress.image import Outline
 
 DEFAULT_QUALITY = 50.0
 
 
 class Result(NamedTuple):
-    """A picture, its file, and what the user should know."""
+    """What is known of a picture, its file, and what the user should know."""
 
-    picture: "Picture"
+    outline: "Outline"
     data: bytes
     notices: list[str]
 
@@ -64,19 +64,19 @@ class Wanted:
         picture = read_picture(source, strict=strict)  # its errors name the file themselves
         with naming(source):
             if self.size is None and self.bpp is None and self.metric is None:
-                return Result(picture, codec.compress(picture, quality=self.quality, **how), [])
+                return Result(picture.outline, codec.compress(picture, quality=self.quality, **how), [])
             analyzed = search.Analyzed(picture, **how)
             try:
                 if self.size is not None:
-                    return Result(picture, search.to_size(analyzed, self.size), [])
+                    return Result(picture.outline, search.to_size(analyzed, self.size), [])
                 if self.bpp is not None:
-                    return Result(picture, search.to_rate(analyzed, self.bpp), [])
+                    return Result(picture.outline, search.to_rate(analyzed, self.bpp), [])
                 assert self.metric is not None
-                return Result(picture, search.to_metric(analyzed, *self.metric), [])
+                return Result(picture.outline, search.to_metric(analyzed, *self.metric), [])
             except TargetError as error:
                 if not self.best_effort:
                     raise
-                return Result(picture, error.nearest[0], [str(error)])
+                return Result(picture.outline, error.nearest[0], [str(error)])
 
     def together(self, sources: Sequence[Path], strict: bool, how: dict[str, Any]) -> dict[Path, Result]:
         """With --total-size the pictures and files of all images, else nothing. Any image that fails ends the command."""
@@ -89,7 +89,7 @@ class Wanted:
         for source in sources:
             picture = read_picture(source, strict=strict)
             with naming(source):
-                analyzed.append(search.Analyzed(picture, **how))
+                analyzed.append(search.Analyzed(picture, keep_pixels=False, **how))
         notices: list[str] = []
         try:
             files: Sequence[bytes] = search.to_total(analyzed, self.total_size)
@@ -97,4 +97,4 @@ class Wanted:
             if not self.best_effort:
                 raise
             files, notices = error.nearest, [str(error)]
-        return {source: Result(a.picture, data, notices) for source, a, data in zip(sources, analyzed, files, strict=True)}
+        return {source: Result(a.outline, data, notices) for source, a, data in zip(sources, analyzed, files, strict=True)}
