@@ -20,7 +20,7 @@ from networks import LOG_STEP, act, gaussian_bits, table_sigma
 
 VALUE = FINE >> INPUT_BITS                      # inputs: integers in units of 1/64 of a latent's unit
 LOG_UNIT = LOG_STEP / 8                         # of log sigma and log step
-STEPS = (0.015, 1.5)                            # trained on
+COARSEST = 1.5                                  # step that is trained on
 MIDDLE = math.log(math.sqrt(0.05 * 1.5))        # of the log step, as the decoder has it
 HIDDEN = {4: 64, 16: 48}                        # of a new prior, by channels
 

@@ -1,7 +1,7 @@
 """Train the prior of a Stable Diffusion space: python training/priors.py sd15 --minutes 10   (after prior_latents.py)
 
 Adam on whitened inputs, cosine, a wall-clock budget, one thread. Random windows of the latents in runs/priors/SPACE.npy, a step
-between 0.015 and 1.5 for each. Writes runs/priors/SPACE.pt and SPACE.csv: seconds, bits a number in training, and on held-out latents
+of up to 1.5 for each. Writes runs/priors/SPACE.pt and SPACE.csv: seconds, bits a number in training, and on held-out latents
 at steps 0.1, 0.25, 0.75.
 """
 import argparse
@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from prior_networks import STEPS, Prior, fit_linear
+from prior_networks import COARSEST, Prior, fit_linear
 from shipped_priors import load_shipped
 from whitened import WhitenedAdam
 
@@ -39,11 +39,16 @@ def held_bits(prior: Prior, held: torch.Tensor, step: float) -> float:
     return float(bits.sum()) / held.numel()
 
 
+def usual_bits(step: torch.Tensor) -> torch.Tensor:
+    """About what a number costs at a step: bits saved count by their share of it, or the fine steps would have all the say."""
+    return 0.5 * torch.log2(1 + 2.4 / step**2)
+
+
 class Windows:
     """Batches of random windows of latents (N, C, h, w), and a step for each."""
 
-    def __init__(self, latents: torch.Tensor, seed: int) -> None:
-        self.latents, self.rng = latents, random.Random(seed)
+    def __init__(self, latents: torch.Tensor, least_step: float, seed: int) -> None:
+        self.latents, self.least_step, self.rng = latents, least_step, random.Random(seed)
 
     def __call__(self) -> tuple[torch.Tensor, torch.Tensor]:
         n, _, h, w = self.latents.shape
@@ -51,7 +56,7 @@ class Windows:
         for _ in range(BATCH):
             r, c = self.rng.randrange(h - SIDE + 1), self.rng.randrange(w - SIDE + 1)
             window.append(self.latents[self.rng.randrange(n), :, r : r + SIDE, c : c + SIDE])
-        return torch.stack(window), torch.tensor([STEPS[0] * (STEPS[1] / STEPS[0]) ** self.rng.random() for _ in range(BATCH)])
+        return torch.stack(window), torch.tensor([self.least_step * (COARSEST / self.least_step) ** self.rng.random() for _ in range(BATCH)])
 
 
 @torch.no_grad()
@@ -87,6 +92,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--resume", action="store_true", help="go on from the shipped prior")
     parser.add_argument("--every", type=float, default=60, help="seconds between looks at the held-out latents")
+    parser.add_argument("--least-step", type=float, default=0.05, help="that is trained on; .015 for latents as data at 8 bits")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--rate", type=float, default=RATE)
     options = parser.parse_args()
@@ -98,7 +104,7 @@ def main() -> None:
     prior = load_shipped(options.space) if options.resume else Prior(latents.shape[1])
     if not options.resume:
         fit_linear(prior, latents[:: max(1, len(latents) // 100)])
-    windows = Windows(latents, options.seed)
+    windows = Windows(latents, options.least_step, options.seed)
     optimizer = optimizer_of(prior, windows)
     simple = [order0(np.rint(held.numpy() / s)) for s in HELD_STEPS]
     log = (FOLDER / f"{options.space}.csv").open("w")
@@ -117,13 +123,13 @@ def main() -> None:
         share = (time.monotonic() - start) / (60 * options.minutes)
         rate = options.rate * min(1, (updates + 1) / WARM_UP) * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(share, 1))))
         y, step = windows()
-        bits = prior(y, step)[0].sum() / y.numel()
+        bits = prior(y, step)[0].sum(1) / y[0].numel()
         prior.zero_grad()
-        bits.backward()
+        (bits / usual_bits(step)).mean().backward()
         torch.nn.utils.clip_grad_norm_(prior.parameters(), 1.0)
         optimizer.step(rate)
         updates += 1
-        mean.append(float(bits.detach()))
+        mean.append(float(bits.detach().mean()))
         if time.monotonic() - looked > options.every:
             look(updates, float(np.mean(mean)))
             mean, looked = [], time.monotonic()
