@@ -56,7 +56,8 @@ class Windows:
         for _ in range(BATCH):
             r, c = self.rng.randrange(h - SIDE + 1), self.rng.randrange(w - SIDE + 1)
             window.append(self.latents[self.rng.randrange(n), :, r : r + SIDE, c : c + SIDE])
-        return torch.stack(window), torch.tensor([self.least_step * (COARSEST / self.least_step) ** self.rng.random() for _ in range(BATCH)])
+        steps = [self.least_step * (COARSEST / self.least_step) ** self.rng.random() for _ in range(BATCH)]
+        return torch.stack(window), torch.tensor(steps)
 
 
 @torch.no_grad()
