@@ -128,7 +128,7 @@ def test_texture_distance_sees_lost_contrast_and_no_difference_in_equal_maps() -
 
 
 def test_whitened_adam_goes_down_a_valley_that_adam_crawls_along(modules: Any) -> None:
-    from whitened import WhitenedAdam
+    from whitened import WhitenedAdam, inverse_root
 
     rng = torch.Generator().manual_seed(3)
     mixed = torch.randn(4096, 12, generator=rng) * torch.logspace(0, -1.5, 12)
@@ -140,7 +140,7 @@ def test_whitened_adam_goes_down_a_valley_that_adam_crawls_along(modules: Any) -
         layer.weight.data.zero_()
         layer.bias.data.zero_()
         ones = torch.cat([x, torch.ones(len(x), 1)], 1)
-        optimizer = WhitenedAdam([(layer, 1.0, ones.T @ ones if name == "whitened" else None)])
+        optimizer = WhitenedAdam([(layer, 1.0, inverse_root(ones.T @ ones) if name == "whitened" else None)])
         for _ in range(150):
             layer.zero_grad()
             (layer(x) - want).square().mean().backward()

@@ -15,7 +15,7 @@ import torch
 
 from prior_networks import COARSEST, Prior, fit_linear
 from shipped_priors import load_shipped
-from whitened import WhitenedAdam
+from whitened import WhitenedAdam, inverse_root
 
 FOLDER = Path(__file__).parents[1] / "runs/priors"
 BATCH, SIDE, RATE, WARM_UP = 8, 36, 1e-2, 20
@@ -82,8 +82,9 @@ def optimizer_of(prior: Prior, windows: Windows) -> WhitenedAdam:
     """Whitened inputs for the layers that see the canvas, plain Adam for the inner ones."""
     found = []
     for net, seen in zip(prior.nets, moments(prior, windows), strict=True):
+        root = inverse_root(seen)  # of what both layers see
         for name, share in SHARES.items():
-            found.append((getattr(net, name), share, seen if name in ("first", "linear") else None))
+            found.append((getattr(net, name), share, root if name in ("first", "linear") else None))
     return WhitenedAdam(found)
 
 

@@ -21,10 +21,10 @@ def inverse_root(moments: Tensor) -> Tensor:
 
 
 class WhitenedAdam:
-    """layers: each with its share of the learning rate and the moments of its inputs, or None for plain Adam."""
+    """layers: each with its share of the learning rate and the `inverse_root` of its inputs' moments, or None for plain Adam."""
 
     def __init__(self, layers: list[tuple[nn.Linear, float, Tensor | None]]) -> None:
-        self.layers = [(layer, share, None if moments is None else inverse_root(moments)) for layer, share, moments in layers]
+        self.layers = layers
         sizes = [layer.weight.shape[1] + (layer.bias is not None) for layer, _, _ in layers]
         self.states = [layer.weight.new_zeros(2, len(layer.weight), n) for (layer, _, _), n in zip(layers, sizes, strict=True)]
         self.steps = 0

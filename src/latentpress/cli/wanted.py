@@ -90,6 +90,7 @@ class Wanted:
             picture = read_picture(source, strict=strict)
             with naming(source):
                 analyzed.append(search.Analyzed(picture, keep_pixels=False, **how))
+            del picture  # before the next one is read
         notices: list[str] = []
         try:
             files: Sequence[bytes] = search.to_total(analyzed, self.total_size)
