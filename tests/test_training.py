@@ -115,16 +115,35 @@ def test_synthetic_pages_are_pictures() -> None:
     assert sum(float(p.std()) > 5 for p in pages) >= 4
 
 
-def test_texture_distance_sees_lost_contrast_and_no_difference_in_equal_maps() -> None:
-    sys.path.insert(0, str(TRAINING))
-    from perceptual import texture_distance
+def test_texture_distance_sees_lost_contrast_and_no_difference_in_equal_maps(modules: Any) -> None:
+    from layer_distance import LayerDistance
 
-    maps = [torch.rand(2, 5, 24, 24, generator=torch.Generator().manual_seed(i)) for i in (1, 2)]
-    flat = [m.mean((2, 3), keepdim=True).expand_as(m) for m in maps]
-    half = [(m + f) / 2 for m, f in zip(maps, flat, strict=True)]
-    assert texture_distance(maps, maps).tolist() == pytest.approx([0, 0], abs=1e-6)
-    assert texture_distance(maps, flat).tolist() == pytest.approx([0.5, 0.5], abs=2e-3)     # means agree, structure is gone
-    assert texture_distance(maps, half).tolist() == pytest.approx([0.1, 0.1], abs=2e-3)     # 2 * .5 / (1 + .25) = .8
+    m, w = torch.rand(1, 5, 24, 24, generator=torch.Generator().manual_seed(1)), torch.ones(1, 5, 1, 1)
+    flat = m.mean((2, 3), keepdim=True).expand_as(m)
+    assert LayerDistance.apply(m, m, w).tolist() == pytest.approx([0, 0], abs=1e-6)
+    assert LayerDistance.apply(flat, m, w)[1] == pytest.approx(0.5, abs=2e-3)               # means agree, structure is gone
+    assert LayerDistance.apply((m + flat) / 2, m, w)[1] == pytest.approx(0.1, abs=2e-3)     # 2 * .5 / (1 + .25) = .8
+
+
+def test_layer_distance_is_lpips_of_a_layer_and_has_the_gradient_of_autograd(modules: Any) -> None:
+    from layer_distance import LEAST, LayerDistance
+
+    rng = torch.Generator().manual_seed(2)
+    f, g, w = torch.rand(1, 6, 5, 7, generator=rng), torch.rand(1, 6, 5, 7, generator=rng), torch.rand(1, 6, 1, 1, generator=rng)
+
+    def plain(g: Any) -> Any:
+        unit = lambda t: t / (t.square().sum(1, keepdim=True).sqrt() + 1e-10)
+        mf, mg, centre = f.mean((2, 3)), g.mean((2, 3)), lambda t: t - t.mean((2, 3), keepdim=True)
+        structure = (2 * (centre(f) * centre(g)).mean((2, 3)) + LEAST) / (centre(f)**2 + centre(g)**2).mean((2, 3)).add(LEAST)
+        means = (2 * mf * mg + LEAST) / (mf**2 + mg**2 + LEAST)
+        return torch.stack([((unit(f) - unit(g)).square() * w).sum(1).mean(), 1 - (means + structure).mean() / 2])
+
+    assert torch.allclose(LayerDistance.apply(g, f, w), plain(g), atol=1e-6)
+    for weights in (torch.tensor([1.0, 0.0]), torch.tensor([0.3, 2.0])):
+        a, b = g.clone().requires_grad_(), g.clone().requires_grad_()
+        (plain(a) @ weights).backward()
+        (LayerDistance.apply(b, f, w) @ weights).backward()
+        assert torch.allclose(a.grad, b.grad, atol=1e-6)
 
 
 def test_whitened_adam_goes_down_a_valley_that_adam_crawls_along(modules: Any) -> None:

@@ -64,18 +64,3 @@ class Lpips:
 
     def __call__(self, a: Tensor, b: Tensor) -> Tensor:
         return self.distance(self.features(a), self.features(b))
-
-
-def texture_distance(a: list[Tensor], b: list[Tensor], least: float = 1e-4) -> Tensor:
-    """How far the statistics of two batches' features lie apart, (N,) in [0, 1]: a mean over layers and channels of
-    1 - (similarity of means + similarity of structure) / 2, as in DISTS (Ding et al. 2020) without its learned weights."""
-    layers = []
-    for f, g in zip(a, b, strict=True):
-        f, g = f.float(), g.float()
-        mf, mg = f.mean((2, 3)), g.mean((2, 3))
-        vf, vg = f.var((2, 3), correction=0), g.var((2, 3), correction=0)
-        both = ((f - mf[:, :, None, None]) * (g - mg[:, :, None, None])).mean((2, 3))
-        means = (2 * mf * mg + least) / (mf.square() + mg.square() + least)
-        structure = (2 * both + least) / (vf + vg + least)
-        layers.append(1 - (means + structure).mean(1) / 2)
-    return torch.stack(layers).mean(0)

@@ -20,9 +20,10 @@ from torch import Tensor
 
 import workers
 from data import Crops, validation
+from layer_distance import LayerDistance
 from networks import LEVELS, RATES, Codec
 from optimizers import Optimizers, learning_rate
-from perceptual import Lpips, texture_distance
+from perceptual import Lpips
 
 LAMBDA = lambda rate: 0.045 * rate**1.8     # share of squared error: about the slope of MSE alone at that rate
 BETA = lambda rate: 20.0 * rate**1.7        # share of the perceptual distance
@@ -39,7 +40,8 @@ def vgg_distance(vgg: Lpips, x: Tensor, x_hat: Tensor) -> Tensor:
     """LPIPS(VGG16) + texture distance (N,) of a batch: that of the first image, times N, 0 for the others, which is right on average."""
     top, left = torch.randint(x.shape[2] - VGG_CUT + 1, (2,)).tolist()
     f, g = (vgg.features(t[:1, :, top:top + VGG_CUT, left:left + VGG_CUT]) for t in (x, x_hat))
-    return F.pad((vgg.distance(f, g) + texture_distance(f, g)).float() * len(x), (0, len(x) - 1))
+    layers = torch.stack([LayerDistance.apply(b, a, w) for a, b, w in zip(f, g, vgg.linear, strict=True)])
+    return F.pad((layers[:, :1].sum(0) + layers[:, 1:].mean(0)) * len(x), (0, len(x) - 1))
 
 
 def loss_terms(net: Codec, alex: Lpips, vgg: Lpips, x: Tensor, level: Tensor) -> tuple[Tensor, dict[str, float]]:
