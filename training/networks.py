@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from latentpress.refine.rate import LowerBound
 
-M, Z, FEATURES, HIDDEN = 256, 64, 128, 192  # channels: latent, hyper latent, hyper features, context
+M, Z, FEATURES, HIDDEN = 320, 64, 128, 192  # channels: latent, hyper latent, hyper features, context
 LEVELS = 7                                  # anchor levels of the quality knob; between them all is interpolated
 RATES = [0.035 * (1.15 / 0.035) ** (i / (LEVELS - 1)) for i in range(LEVELS)]  # bpp each level is meant for
 SIGMA_MIN, SIGMA_MAX, SCALES = 0.11, 128.0, 64

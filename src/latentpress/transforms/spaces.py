@@ -24,7 +24,7 @@ class Space:
 
 
 SPACES = (
-    Space(1, "lp1", 256, 16, 1.0, 0.0, ""),
+    Space(1, "lp1", 320, 16, 1.0, 0.0, ""),
     Space(16, "sd15", 4, 8, 0.18215, 0.0, "stable-diffusion-v1-5/stable-diffusion-v1-5"),
     Space(17, "sdxl", 4, 8, 0.13025, 0.0, "stabilityai/sdxl-vae"),
     Space(18, "sd3", 16, 8, 1.5305, 0.0609, "stabilityai/stable-diffusion-3-medium-diffusers"),
