@@ -56,11 +56,7 @@ class Lpips:
                 out.append(x)
         return out
 
-    def distance(self, a: list[Tensor], b: list[Tensor]) -> Tensor:
-        """LPIPS (N,) of the features of two batches."""
-        unit = lambda f: f / (f.square().sum(1, keepdim=True).sqrt() + 1e-10)
-        triples = zip(a, b, self.linear, strict=True)
-        return torch.stack([((unit(f) - unit(g)).square() * w).sum(1).mean((1, 2)) for f, g, w in triples]).sum(0)
-
     def __call__(self, a: Tensor, b: Tensor) -> Tensor:
-        return self.distance(self.features(a), self.features(b))
+        unit = lambda f: f / (f.square().sum(1, keepdim=True).sqrt() + 1e-10)
+        triples = zip(self.features(a), self.features(b), self.linear, strict=True)
+        return torch.stack([((unit(f) - unit(g)).square() * w).sum(1).mean((1, 2)) for f, g, w in triples]).sum(0)
