@@ -82,7 +82,7 @@ def test_no_sum_of_the_prior_can_leave_the_exact_integers(graph: str) -> None:
     onnx = pytest.importorskip("onnx", reason="needs the package onnx to read the graph")
     model = onnx.load_from_string(models.read_file("lp1", graph))
     arrays = {t.name: onnx.numpy_helper.to_array(t) for t in model.graph.initializer}
-    largest = {"prior.hs1": 127, "prior.ctx_s": 127}
+    largest = {"prior.hs1": 127, "prior.ctx_a": 127, "prior.ctx_b": 127}
     bias = {"prior.hs1": np.abs(models.arrays("lp1", "levels.npz")["bias"]).max(0)}
     reach: dict[str, NDArray[np.int64]] = {}
     for name, weight in arrays.items():

@@ -94,6 +94,25 @@ def test_new_channels_take_from_the_error_and_leave_the_old_ones_alone(modules: 
         assert torch.allclose(new.gs(y), before, atol=1e-4)
 
 
+def test_a_new_block_leaves_the_pictures_alone(modules: Any) -> None:
+    import deepen
+
+    net, block = modules["networks"].Codec(), "gs.trunk.7"
+    state = net.state_dict()
+    for kind in ("weight", "bias"):
+        state[f"{block}.b.{kind}"].zero_()
+    after = {name: f"gs.trunk.{int(name.split('.')[2]) - 1}.{name.split('.', 3)[3]}"
+             for name in state if name.startswith("gs.trunk.") and int(name.split(".")[2]) > 7}
+    old = {after.get(name, name): value.clone() for name, value in state.items() if not name.startswith(f"{block}.")}
+    new = modules["networks"].Codec()
+    new.load_state_dict(deepen.deepen(old, [block]))
+    y = torch.randn(1, len(new.gain[0]), 4, 6, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        assert torch.equal(new.gs(y), net.gs(y))
+    with pytest.raises(ValueError, match="has no"):
+        deepen.deepen(dict(state), [block])
+
+
 def test_training_crops_keep_blocky_sources_halved_and_validation_apart() -> None:
     sys.path.insert(0, str(TRAINING))
     import data

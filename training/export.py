@@ -16,13 +16,13 @@ from onnx import TensorProto
 from safetensors.torch import load_file
 
 from integer import LAYERS, LOG_SIGMA_UNIT, IntegerLayer, integer_layer
-from networks import FEATURES, LEVELS, SIGMA_MIN, Codec, M, Z
+from networks import FEATURES, LEVELS, SIGMA_MIN, Codec, M, Prior, Z
 from onnx_graph import Graph
 
 OUT = Path(__file__).parents[1] / "src/latentpress/models/lp1"
 FLOAT, UINT8 = TensorProto.FLOAT, TensorProto.UINT8
 DECODER_FILES = ("features.onnx", "context.onnx", "synthesis.onnx", "levels.npz")  # what the file's model hash covers
-HALO = 8  # latent positions that a transform sees on each side
+HALO = 9  # latent positions that a transform sees on each side
 
 
 def export_transforms(net: Codec) -> None:
@@ -40,19 +40,21 @@ def export_transforms(net: Codec) -> None:
            {"z": (g.module("y", net.prior.ha, "prior.ha"), FLOAT, [1, Z, "hz", "wz"])})
 
 
-def export_prior(layers: dict[str, IntegerLayer]) -> None:
-    def conv(g: Graph, x: str, layer: str, name: str = "", pad: int = 0) -> str:
-        return g.integer_convolution(x, name or layer, layers[layer].weights[name or layer], pad)
+def export_prior(prior: Prior, layers: dict[str, IntegerLayer]) -> None:
+    def conv(g: Graph, x: str, layer: str, name: str = "") -> str:
+        name = name or layer
+        return g.integer_convolution(x, name, layers[layer].weights[name], getattr(prior, name))
 
     g = Graph()
     f = g.activation(g.shuffle(g.rescale(conv(g, "z", "hs1"), "hs1", layers["hs1"], bias="bias"), 2))
     f = g.activation(g.shuffle(g.rescale(conv(g, f, "hs2"), "hs2", layers["hs2"]), 2))
-    f = g.activation(g.rescale(conv(g, f, "hs3", pad=1), "hs3", layers["hs3"]))
+    f = g.activation(g.rescale(conv(g, f, "hs3"), "hs3", layers["hs3"]))
     head = g.rescale(conv(g, f, "head1"), "head1", layers["head1"])
     g.save(str(OUT / "features.onnx"), {"z": (FLOAT, [1, Z, "hz", "wz"]), "bias": (FLOAT, [1, 4 * FEATURES, 1, 1])},
            {"features": (f, FLOAT, [1, FEATURES, "h", "w"]), "head": (head, FLOAT, [1, 2 * M, "h", "w"])})
     g = Graph()
-    h = g.node("Add", conv(g, "white", "ctx", "ctx_s", pad=2), conv(g, "features", "ctx", "ctx_f"))
+    h = g.node("Add", conv(g, "white", "ctx", "ctx_a"), conv(g, "white", "ctx", "ctx_b"))
+    h = g.node("Add", h, conv(g, "features", "ctx", "ctx_f"))
     h = g.activation(g.rescale(h, "ctx", layers["ctx"]))
     h = g.activation(g.rescale(conv(g, h, "mix"), "mix", layers["mix"]))
     head = g.rescale(conv(g, h, "head2"), "head2", layers["head2"])
@@ -80,8 +82,10 @@ def check(net: Codec, layers: dict[str, IntegerLayer]) -> None:
     white = np.round(rng.uniform(-127, 127, (1, M, 20, 28))).astype(np.float32)
     bias = layers["hs1"].bias[LEVELS // 2].reshape(1, -1, 1, 1)
 
-    def conv64(x: torch.Tensor, layer: str, name: str = "", pad: int = 0) -> torch.Tensor:
-        return torch.nn.functional.conv2d(x, torch.from_numpy(layers[layer].weights[name or layer]).double(), padding=pad)
+    def conv64(x: torch.Tensor, layer: str, name: str = "") -> torch.Tensor:
+        name = name or layer
+        weight, like = torch.from_numpy(layers[layer].weights[name]).double(), getattr(net.prior, name)
+        return torch.nn.functional.conv2d(x, weight, padding=like.padding, dilation=like.dilation)
 
     def scale64(x: torch.Tensor, layer: str, b: np.ndarray) -> torch.Tensor:
         scale = 2.0 ** -torch.from_numpy(layers[layer].shift).double().view(1, -1, 1, 1)
@@ -90,9 +94,10 @@ def check(net: Codec, layers: dict[str, IntegerLayer]) -> None:
     act64, up = lambda t: t.clamp(0, 255), lambda t: torch.nn.functional.pixel_shuffle(t, 2)
     f = act64(up(scale64(conv64(torch.from_numpy(z).double(), "hs1"), "hs1", bias)))
     f = act64(up(scale64(conv64(f, "hs2"), "hs2", layers["hs2"].bias)))
-    f = act64(scale64(conv64(f, "hs3", pad=1), "hs3", layers["hs3"].bias))
+    f = act64(scale64(conv64(f, "hs3"), "hs3", layers["hs3"].bias))
     head1 = scale64(conv64(f, "head1"), "head1", layers["head1"].bias)
-    h = conv64(torch.from_numpy(white).double(), "ctx", "ctx_s", 2) + conv64(f, "ctx", "ctx_f")
+    w = torch.from_numpy(white).double()
+    h = conv64(w, "ctx", "ctx_a") + conv64(w, "ctx", "ctx_b") + conv64(f, "ctx", "ctx_f")
     h = act64(scale64(h, "ctx", layers["ctx"].bias))
     h = act64(scale64(conv64(h, "mix"), "mix", layers["mix"].bias))
     head2 = scale64(conv64(h, "head2"), "head2", layers["head2"].bias)
@@ -121,7 +126,7 @@ def main() -> None:
     OUT.mkdir(parents=True, exist_ok=True)
     layers = {name: integer_layer(net.prior, name) for name in LAYERS}
     export_transforms(net)
-    export_prior(layers)
+    export_prior(net.prior, layers)
     export_levels(net, layers)
     digest = {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in sorted(OUT.glob("*")) if p.suffix in (".onnx", ".npz")}
     model_hash = hashlib.sha256("".join(digest[n] for n in DECODER_FILES).encode()).hexdigest()[:8]

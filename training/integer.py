@@ -21,7 +21,7 @@ LAYERS = {
     "hs2": ([("hs2", *ACT_INPUT)], 1 / ACT),
     "hs3": ([("hs3", *ACT_INPUT)], 1 / ACT),
     "head1": ([("head1", *ACT_INPUT)], HEAD_UNIT),
-    "ctx": ([("ctx_s", *WHITE_INPUT), ("ctx_f", *ACT_INPUT)], 1 / ACT),
+    "ctx": ([("ctx_a", *WHITE_INPUT), ("ctx_b", *WHITE_INPUT), ("ctx_f", *ACT_INPUT)], 1 / ACT),
     "mix": ([("mix", *ACT_INPUT)], 1 / ACT),
     "head2": ([("head2", *ACT_INPUT)], HEAD_UNIT),
 }

@@ -57,7 +57,7 @@ class Synthesis(nn.Module):
         super().__init__()
         conv, up = nn.Conv2d, nn.PixelShuffle
         self.trunk = nn.Sequential(conv(M, n3, 1), Residual(n3), Residual(n3), conv(n3, n2 * 4, 1), up(2), Residual(n2),
-                                   Residual(n2), conv(n2, n1 * 4, 1), up(2), Residual(n1), Residual(n1))
+                                   Residual(n2), Residual(n2), conv(n2, n1 * 4, 1), up(2), Residual(n1), Residual(n1))
         self.coarse = nn.Sequential(conv(n1, 48, 3, 1, 1), up(4))
         self.fine = nn.Sequential(conv(n1, fine * 4, 1), up(2), nn.ReLU(), conv(fine, fine, 3, 1, 1), nn.ReLU(),
                                   conv(fine, 12, 3, 1, 1), up(2))
@@ -78,7 +78,7 @@ class Analysis(nn.Module):
         super().__init__()
         conv = nn.Conv2d
         self.deep = nn.Sequential(conv(3, n1, 8, 4, 2), Residual(n1), conv(n1, n2, 4, 2, 1), Residual(n2), Residual(n2),
-                                  conv(n2, n3, 4, 2, 1), Residual(n3), Residual(n3), conv(n3, M, 1))
+                                  Residual(n2), conv(n2, n3, 4, 2, 1), Residual(n3), Residual(n3), conv(n3, M, 1))
         self.linear = conv(3, M, 16, 16)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -96,7 +96,8 @@ class Prior(nn.Module):
         self.hs2 = conv(FEATURES, FEATURES * 4, 1)
         self.hs3 = conv(FEATURES, FEATURES, 3, 1, 1)
         self.head1 = conv(FEATURES, 2 * M, 1)
-        self.ctx_s = conv(M, HIDDEN, 5, 1, 2, bias=False)
+        self.ctx_a = conv(M, HIDDEN, (3, 2), 1, (2, 1), 2, bias=False)  # with ctx_b the 12 taps of 5 x 5 that meet anchors:
+        self.ctx_b = conv(M, HIDDEN, (2, 3), 1, (1, 2), 2, bias=False)  # even rows and odd columns away, and the reverse
         self.ctx_f = conv(FEATURES, HIDDEN, 1)
         self.mix = conv(HIDDEN, HIDDEN, 1)
         self.head2 = conv(HIDDEN, 2 * M, 1)
@@ -117,7 +118,7 @@ class Prior(nn.Module):
 
     def others(self, f: Tensor, white: Tensor) -> tuple[Tensor, Tensor]:
         """Change of mu in units of sigma, change of log sigma, given whitened anchor symbols."""
-        h = act(self.ctx_s(white) + self.ctx_f(f))
+        h = act(self.ctx_a(white) + self.ctx_b(white) + self.ctx_f(f))
         mu, s = self.head2(act(self.mix(h))).float().chunk(2, 1)
         return mu, s
 

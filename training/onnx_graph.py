@@ -66,9 +66,10 @@ class Graph:
     def shuffle(self, x: str, factor: int) -> str:
         return self.node("DepthToSpace", x, blocksize=factor, mode="CRD")
 
-    def integer_convolution(self, x: str, name: str, weight: np.ndarray, pad: int) -> str:
-        k = weight.shape[2]
-        return self.node("Conv", x, self.constant(f"prior.{name}.weight", weight), kernel_shape=[k, k], pads=[pad] * 4)
+    def integer_convolution(self, x: str, name: str, weight: np.ndarray, conv: nn.Conv2d) -> str:
+        """weight: the integers in conv's place."""
+        return self.node("Conv", x, self.constant(f"prior.{name}.weight", weight), kernel_shape=list(conv.kernel_size),
+                         pads=[*conv.padding, *conv.padding], dilations=list(conv.dilation))
 
     def rescale(self, x: str, name: str, layer: IntegerLayer, bias: str | None = None) -> str:
         """round(2^-shift * (x + bias)): exact, since x + bias stays below 2^23."""

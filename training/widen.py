@@ -67,13 +67,13 @@ def widen(old: dict[str, Tensor], crops: Crops, batches: int = 60) -> dict[str, 
     new = torch.arange(few, M)
     gain = torch.tensor([math.log(r) for r in map(gain_at, RATES)])[:, None].expand(LEVELS, len(new))
     state["gain"][:, new], state["inverse"][:, new] = gain, -gain
-    last = "ga.deep.8"
+    last = f"ga.deep.{len(net.ga.deep) - 1}"
     for rows in (state[f"{last}.weight"], state[f"{last}.bias"]):
         rows[new] = 0
     for head in ("prior.head1", "prior.head2"):
         for rows in (state[f"{head}.weight"], state[f"{head}.bias"]):
             rows[new], rows[new + M] = 0, 0
-    for columns in ("prior.ha.0.weight", "prior.ctx_s.weight", "gs.trunk.0.weight"):
+    for columns in ("prior.ha.0.weight", "prior.ctx_a.weight", "prior.ctx_b.weight", "gs.trunk.0.weight"):
         state[columns][:, new] = torch.randn_like(state[columns][:, new]) * 0.01
     encoder, decoder, sigma = linear_code(net, crops, len(new), batches)
     state["ga.linear.weight"][new] = encoder.view(-1, 3, 16, 16)

@@ -22,7 +22,7 @@ from latentpress.twin.interpreter import straight_through, twin
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int32]
-HALO = 4  # latent positions around a segment whose pixels count too: nearly all that it changes (the receptive field is 8)
+HALO = 4  # latent positions around a segment whose pixels count too: nearly all that it changes (the receptive field is 9)
 
 
 class LearnedSearch:

@@ -50,7 +50,7 @@ def tile_columns(rows: int, columns: int, halo: int, positions: int) -> list[tup
 def windows(latent_strips: Iterable[NDArray[np.float32]], rows: int, halo: int) -> Iterator[tuple[list[NDArray[np.float32]], int, int]]:
     """Strips (C, r, w) in order -> each with up to halo rows of its neighbours: (parts, first own row, end) within them.
 
-    The parts lie one below the other; two strips and halo rows are held.
+    halo: at most STRIP_ROWS. The parts lie one below the other; two strips and halo rows are held.
     """
     source = iter(latent_strips)
     held: list[tuple[int, NDArray[np.float32]]] = []  # (first row, strip)

@@ -6,7 +6,7 @@ out, for a tensor of integers has no gradient: the values are whole numbers ther
 
 from collections.abc import Callable, Sequence
 from functools import cache
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -81,8 +81,15 @@ class Twin:
         raise ValueError(f"the shipped graphs hold no operation {node.op} {node.attributes}")
 
 
-def _convolution(x: Sequence[Tensor], pads: Sequence[int], strides: Sequence[int] = (1, 1), **_: Any) -> Tensor:
-    return F.conv2d(x[0], x[1], x[2] if len(x) > 2 else None, stride=tuple(strides), padding=tuple(pads[:2]))
+def _convolution(
+    x: Sequence[Tensor],
+    kernel_shape: Sequence[int],
+    pads: Sequence[int],
+    strides: Sequence[int] = (1, 1),
+    dilations: Sequence[int] = (1, 1),
+) -> Tensor:
+    bias = x[2] if len(x) > 2 else None
+    return F.conv2d(x[0], x[1], bias, stride=tuple(strides), padding=tuple(pads[:2]), dilation=tuple(dilations))
 
 
 def _channels_last(t: Tensor) -> Tensor:
