@@ -11,7 +11,8 @@ import re
 import signal
 import sys
 import time
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable
+from concurrent.futures import Future, ProcessPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,9 +25,26 @@ if TYPE_CHECKING:
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
+class Workers(ProcessPoolExecutor):
+    """Fresh processes that begin with Ctrl-C held back: `start` comes too late for one that arrives while they import."""
+
+    def __init__(self, workers: int, threads: int | None) -> None:
+        super().__init__(workers, multiprocessing.get_context("spawn"), initializer=start, initargs=(threads,))
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """As ever; a process that this starts inherits the mask."""
+        if not hasattr(signal, "pthread_sigmask"):  # Windows
+            return super().submit(fn, *args, **kwargs)
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            return super().submit(fn, *args, **kwargs)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def pool(workers: int) -> ProcessPoolExecutor:
-    """Fresh processes with one thread each, for `grade`: as many metrics at a time as there are workers."""
-    return ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), initializer=start, initargs=(1,))
+    """Processes with one thread each, for `grade`: as many metrics at a time as there are workers."""
+    return Workers(workers, 1)
 
 
 def start(threads: int | None) -> None:
@@ -50,16 +68,12 @@ def measure_memory(codec: Codec, picture: Path, quality: float) -> dict[str, flo
     idle_mb: that process with the picture read, before the codec is touched. load_s: what the first compression and
     decompression of a process take beyond the second ones. Values are None where the system does not tell.
     """
-    with _alone() as process:
+    with Workers(1, None) as process:
         encoding: dict[str, Any] = process.submit(_encode, codec, picture, quality).result()
-    with _alone() as process:
+    with Workers(1, None) as process:
         decoding: dict[str, Any] = process.submit(_decode, codec, encoding.pop("data")).result()
     load = None if codec.kind == "external" else round(max(0.0, encoding["load"]) + max(0.0, decoding["load"]), 4)
     return {"idle_mb": encoding["idle"], "peak_encode_mb": encoding["peak"], "peak_decode_mb": decoding["peak"], "load_s": load}
-
-
-def _alone() -> ProcessPoolExecutor:
-    return ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), initializer=start, initargs=(None,))
 
 
 def _encode(codec: Codec, picture: Path, quality: float) -> dict[str, Any]:
