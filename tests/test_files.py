@@ -3,9 +3,12 @@
 import errno
 import os
 import pathlib
+import signal
 import stat
 import tempfile
 import threading
+import time
+from random import Random
 
 import pytest
 
@@ -62,6 +65,30 @@ def test_an_interrupt_at_the_rename_leaves_no_temporary_file(tmp_path, monkeypat
     with pytest.raises(KeyboardInterrupt):
         atomic_write(tmp_path / "a.ltp", b"abc", overwrite=overwrite)
     assert files(tmp_path) == []
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no interval timer here")
+def test_a_signal_at_any_moment_leaves_no_temporary_file(tmp_path):
+    class Interrupted(BaseException):
+        pass
+
+    def interrupt(*_):
+        raise Interrupted
+
+    random, before = Random(0), signal.signal(signal.SIGALRM, interrupt)
+    try:
+        for i in range(1000):
+            with pytest.raises(Interrupted):
+                try:
+                    signal.setitimer(signal.ITIMER_REAL, random.uniform(1e-6, 1.2e-4))
+                    check_output(tmp_path / "a.ltp") if i % 2 else atomic_write(tmp_path / f"{i}.ltp", b"abc")
+                    while True:
+                        time.sleep(0.001)
+                finally:
+                    signal.setitimer(signal.ITIMER_REAL, 0)
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert all(name.endswith(".ltp") for name in files(tmp_path))
 
 
 @pytest.mark.parametrize("overwrite", [False, True])

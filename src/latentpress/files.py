@@ -63,8 +63,11 @@ def replacing(path: str | os.PathLike[str], *, overwrite: bool) -> Iterator[Bina
         raise output_error(name, error) from None
     finally:
         if temporary is not None:
-            with contextlib.suppress(OSError):
+            # no call before unlink, not even of suppress(): a signal that came while the stream was closed is raised at the next one
+            try:  # noqa: SIM105
                 os.unlink(temporary)
+            except OSError:
+                pass
 
 
 def output_error(path: str | os.PathLike[str], error: OSError) -> OutputError:
