@@ -1,4 +1,4 @@
-"""Memory of a codec alone, in processes that do nothing else; threads of the workers."""
+"""Memory of a codec alone, in processes that do nothing else; threads of the workers, and signals that are not for them."""
 
 import os
 import signal

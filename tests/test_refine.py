@@ -113,7 +113,7 @@ def test_a_searched_file_reaches_a_metric(photo: NDArray[np.uint8]) -> None:
     target = psnr(picture, decoded(latentpress.compress(picture, quality=40)))
     data = search.to_metric(picture, "psnr", target, effort=7, optimize_for="mse")
     assert psnr(picture, decoded(data)) >= target
-    assert len(data) <= 1.02 * len(search.to_metric(picture, "psnr", target))  # 1 to 5 % fewer, by the number of threads
+    assert len(data) <= len(search.to_metric(picture, "psnr", target))
 
 
 @given(factor=st.floats(0.5, 1.6), step=st.integers(0, 10_000), limit=st.integers(500, 10**6))

@@ -50,7 +50,7 @@ def tile_columns(rows: int, columns: int, halo: int, positions: int) -> list[tup
 def windows(latent_strips: Iterable[NDArray[np.float32]], rows: int, halo: int) -> Iterator[tuple[list[NDArray[np.float32]], int, int]]:
     """Strips (C, r, w) in order -> each with up to halo rows of its neighbours: (parts, first own row, end) within them.
 
-    halo: at most STRIP_ROWS. The parts lie one below the other; two strips and halo rows are held.
+    The parts lie one below the other; two strips and halo rows are held, more only where halo exceeds a strip.
     """
     source = iter(latent_strips)
     held: list[tuple[int, NDArray[np.float32]]] = []  # (first row, strip)
@@ -62,4 +62,4 @@ def windows(latent_strips: Iterable[NDArray[np.float32]], rows: int, halo: int) 
             read += held[-1][1].shape[1]
         yield [s[:, max(0, low - top) : high - top] for top, s in held if top < high and top + s.shape[1] > low], first - low, end - low
         kept = max(0, end - halo)  # copied, so that the strip itself can go
-        held = [(top, s) if top >= end else (kept, s[:, kept - top :].copy()) for top, s in held if top + s.shape[1] > kept]
+        held = [(top, s) if top >= kept else (kept, s[:, kept - top :].copy()) for top, s in held if top + s.shape[1] > kept]
