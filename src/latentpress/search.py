@@ -9,6 +9,7 @@
 import math
 import sys
 from collections.abc import Callable, Sequence
+from copy import copy
 from functools import reduce
 from typing import Any
 
@@ -166,7 +167,10 @@ def to_metric(image: Source | Analyzed, name: str, value: float, *, best_effort:
     if not analyzed.searched or found.get(least, -math.inf) < 0:
         return data
     slope = (found[high] - found[low]) / max(1, high - low)
-    return searched_metric(analyzed.search, beyond, data, least, slope=slope, near=NEAR, top=TOP) if slope > 0 else analyzed.search(least)
+    better = searched_metric(analyzed.search, beyond, data, least, slope=slope, near=NEAR, top=TOP) if slope > 0 else analyzed.search(least)
+    plain = copy(analyzed)
+    plain.effort, plain.optimize_for = 0, None
+    return min(better, to_metric(plain, name, value, best_effort=True), key=lambda d: (beyond(d) < 0, len(d)))
 
 
 def _within(analyzed: Sequence[Analyzed], limit: int, too_small: Callable[[Sequence[bytes]], str], best_effort: bool) -> list[bytes]:
