@@ -22,13 +22,12 @@ latentpress bench --dataset kodak --codecs builtin --qualities builtin=0,15,30,4
     --metrics mse,psnr,ssim,ms-ssim,ms-ssim-db,gmsd,ssimulacra2,lpips --repeats 1 -o "$scratch/benchmark"
 python benchmarks/replace_codec.py results/benchmark "$scratch/benchmark" builtin
 latentpress report results/benchmark -o docs/benchmark.md --overwrite
-python benchmarks/means.py results/benchmark | grep "builtin\|codec"
 
 unseen() {
     OMP_NUM_THREADS=1 latentpress bench --dataset kodak --codecs builtin --qualities builtin=30,45,60,75 \
         --metrics psnr,ms-ssim,ssimulacra2,lpips,lpips-vgg,dists --repeats 1 --jobs 2 -o "$scratch/unseen"
     python benchmarks/replace_codec.py results/unseen "$scratch/unseen" builtin
-    python benchmarks/means.py results/unseen --against avif
+    python benchmarks/equal_bytes.py results/unseen --against avif
 }
 pictures() {
     latentpress study -o "$scratch/study"
@@ -36,8 +35,7 @@ pictures() {
     cp "$scratch/study/study-builtin.xlsx" results/study
     python -c 'import sys; from PIL import Image; Image.open(sys.argv[1]).convert("RGB").resize((1416, 419), 3).save("docs/study.jpg", quality=88)' \
         "$scratch/study/comparisons/original_04-builtin.png"
-    python benchmarks/means.py results/study
-    latentpress report results/study -o "$scratch/study.md" --overwrite
+    latentpress report results/study -o "$scratch/study.md" --overwrite  # its means and BD-rates: docs/study.md
     python training/evaluate.py ${weights:+--weights "$weights"} --images "$kodak"
     python benchmarks/contact_sheet.py --data "$data"
     python benchmarks/effort_picture.py "$kodak/kodim04.png" --size 10kB --crop 130,180,360,300 -o docs/effort.jpg

@@ -1,4 +1,4 @@
-"""The scripts that keep results/ up to date after a new model: benchmarks/replace_codec.py and means.py."""
+"""The scripts that keep results/ up to date after a new model: benchmarks/replace_codec.py and equal_bytes.py."""
 
 import csv
 import json
@@ -11,10 +11,13 @@ import numpy as np
 import pytest
 
 from bench_runs import make_run
+from latentpress.bench.rows import read_run
+from latentpress.bench.table import curve
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
-import means
+import equal_bytes
 import replace_codec
+from field import at_rate
 
 sys.path.pop(0)
 
@@ -89,20 +92,11 @@ def test_missing_settings_are_refused(pair: tuple[Path, Path]) -> None:
         replace_codec.replace(old, new, "jpeg")
 
 
-def test_means_and_what_lies_between_them(measured: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    rows = [row for row in rows_of(measured) if (row["codec"], row["setting"]) == ("jpeg", "q25")]
-    curve = means.curves(measured)["jpeg"]
-    point = next(p for p in curve if p["setting"] == "q25")
-    assert point["psnr"] == pytest.approx(np.mean([float(row["psnr"]) for row in rows]))
-    assert [p["bpp"] for p in curve] == sorted(p["bpp"] for p in curve)
-    assert means.at(curve, "psnr", point["bpp"]) == pytest.approx(point["psnr"])
-    middle = np.sqrt(curve[0]["bpp"] * curve[1]["bpp"])
-    assert means.at(curve, "psnr", middle) == pytest.approx((curve[0]["psnr"] + curve[1]["psnr"]) / 2)
-    assert np.isnan(means.at(curve, "psnr", curve[-1]["bpp"] * 1.01))
-    monkeypatch.setattr(sys, "argv", ["means.py", str(measured)])
-    means.main()
-    table = capsys.readouterr().out
-    assert f"| jpeg | q25 | {point['bytes']:,.0f} | {point['bpp']:.3f} |" in table
-    monkeypatch.setattr(sys, "argv", ["means.py", str(measured), "--against", "jpeg", "--at", f"{middle:.6f}"])
-    means.main()
-    assert f"against {(curve[0]['psnr'] + curve[1]['psnr']) / 2:.4g}" in capsys.readouterr().out
+def test_equal_bytes_lie_on_the_mean_curves(measured: Path) -> None:
+    run = read_run(measured)
+    (bpp, psnr), (end, _) = curve(run, "jpeg", "psnr")[1], curve(run, "jpeg", "psnr")[-1]
+    other = at_rate(curve(run, "webp", "psnr"), bpp)
+    assert other is not None
+    found = equal_bytes.lines(run, "jpeg", "webp", [bpp, 1.01 * end])
+    assert f"{bpp:.2f} bpp psnr: {psnr:.4g} against {other:.4g}, {psnr - other:+.3g} or {100 * (psnr / other - 1):+.1f} %" in found
+    assert found[len(run.metrics) :] == [f"{1.01 * end:.2f} bpp {metric}: a curve does not reach this rate" for metric in run.metrics]

@@ -168,7 +168,7 @@ def to_metric(image: Source | Analyzed, name: str, value: float, *, best_effort:
         return data
     slope = (found[high] - found[low]) / max(1, high - low)
     better = searched_metric(analyzed.search, beyond, data, least, slope=slope, near=NEAR, top=TOP) if slope > 0 else analyzed.search(least)
-    plain = copy(analyzed)
+    plain = copy(analyzed)  # dead zones and the search pay on average, not on every picture: the file without them is tried too
     plain.effort, plain.optimize_for = 0, None
     return min(better, to_metric(plain, name, value, best_effort=True), key=lambda d: (beyond(d) < 0, len(d)))
 
