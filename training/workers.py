@@ -4,6 +4,7 @@ Two processes of one thread learn from about 1.4 times as many pixels a second a
 nobody waits for the other inside a layer, only once a step.
 """
 import os
+import signal
 import tempfile
 from collections.abc import Callable
 from datetime import timedelta
@@ -17,6 +18,7 @@ PATIENCE = timedelta(minutes=30)    # one may evaluate, or be stopped for a whil
 
 
 def _enter(rank: int, job: Callable[..., None], count: int, store: str, args: Any) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # what torch sends when the parent is gone; under `nohup ... &` it would be ignored
     dist.init_process_group("gloo", init_method=f"file://{store}", rank=rank, world_size=count, timeout=PATIENCE)
     torch.set_num_threads(max(1, (os.cpu_count() or 1) // count))
     job(args)
