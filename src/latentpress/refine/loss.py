@@ -1,4 +1,4 @@
-"""What the search minimises, in bits: rate + pixels x (lambda x MSE + beta x LPIPS), the loss of training/train.py."""
+"""What the search minimises, in bits: rate + pixels x (lambda x MSE + beta x LPIPS), a loss of the form of training/train.py's."""
 
 from contextlib import AbstractContextManager
 from typing import Any, NamedTuple, TypeAlias
@@ -13,7 +13,7 @@ from latentpress.refine.perceptual import Lpips
 SHIFTED = 3  # pixels that a shift of Lpips takes away at most
 Tensor: TypeAlias = torch.Tensor
 LOWEST, HIGHEST = 0.035, 1.15  # bpp that quality 0 and 100 of lp1 are meant for: RATES of training/networks.py
-LAMBDA = (0.045, 1.8)  # factor and exponent of the rate, of squared error in levels^2: training/train.py
+LAMBDA = (0.045, 1.8)  # factor and exponent of the rate, of squared error in levels^2: those of training up to run 7
 BETA = (20.0, 1.7)    # the same for LPIPS (AlexNet); VGG16's share of the training loss is left out
 
 
