@@ -18,7 +18,7 @@ from latentpress.refine.plan import LATTICE_WEIGHTS, LEARNED_WEIGHTS, error_weig
 from latentpress.transforms import load_transform
 from latentpress.transforms.spaces import SPACES
 
-TABLES = tables.SCALES * len(tables.FAMILIES)
+TABLES = tables.ODD
 
 
 @settings(max_examples=200, deadline=None)

@@ -82,10 +82,11 @@ def test_the_lattice_prior_keeps_the_same_promises(y: NDArray[Any], error: float
     assert (np.abs(y_hat.astype(np.float64) - y) <= error).all()
     y_hat = there_and_back(y, FLOAT32, Precision(rmse=error), 16)
     assert math.sqrt(np.square((y_hat.astype(np.float64) - y) / error).mean()) <= 1 + 1e-12
-    coded = learned.encode(y, FLOAT32, np.float32(error), error / 2, 16)
-    if coded is not None:
-        assert np.array_equal(learned.decode(coded.payload, y.shape, FLOAT32, 16), coded.y_hat)
-        assert (np.abs(coded.y_hat.astype(np.float64) - y) <= error / 2).all()
+    for dependent in (False, True):
+        coded = learned.encode(y, FLOAT32, np.float32(error), error / 2, 16, dependent)
+        if coded is not None:
+            assert np.array_equal(learned.decode(coded.payload, y.shape, FLOAT32, 16), coded.y_hat)
+            assert (np.abs(coded.y_hat.astype(np.float64) - y) <= error / 2).all()
 
 
 @settings(max_examples=80, deadline=None)

@@ -171,7 +171,7 @@ def test_the_walk_equals_integers_by_the_rules_of_the_format(space: Space) -> No
             if scales[i]:
                 mu, eighths = walk.predict(i)
                 assert eighths.ravel().tolist() == scales[i]
-                walk.put(i, mu, symbols[p.channel, p.top :: p.stride, p.left :: p.stride])
+                walk.put(i, mu, 2 * symbols[p.channel, p.top :: p.stride, p.left :: p.stride])
         assert np.array_equal(walk.fine, fine)
 
 
@@ -194,8 +194,8 @@ def test_coded_bits_are_those_of_the_tables(space: Space) -> None:
     y = latent(space, 40, 40)
     coder, bits = LatticePrior(space, 60), 0.0
     modelled = coder.model(y)
-    for symbols, eighths in zip(modelled.symbols, modelled.eighths, strict=True):
-        numbers = table_numbers(eighths, best_choice(symbols, eighths))
+    for symbols, odd, eighths in zip(modelled.symbols, modelled.odd, modelled.eighths, strict=True):
+        numbers = table_numbers(eighths, best_choice(symbols, odd, eighths)) + odd * np.uint16(tables.ODD)
         for value, table in zip(symbols.ravel().tolist(), numbers.ravel().tolist(), strict=True):
             r = tables.radius(table)
             bits += tables.bit_costs(table)[value + r if abs(value) <= r else -1]
@@ -219,7 +219,7 @@ def test_a_channels_byte_finds_its_family_and_scale() -> None:
     for family, draw in enumerate((rng.normal(0, 1, 20_000), rng.standard_t(5, 20_000) * 0.6**0.5, rng.laplace(0, 0.5**0.5, 20_000))):
         for move in (-9, -3, 0, 4):
             symbols = np.rint(draw * sigma * np.exp(move * MOVE_UNIT * LOG_EIGHTH)).astype(np.int32)
-            found = best_choice(symbols, eighths)
+            found = best_choice(symbols, np.zeros(20_000, np.uint8), eighths)
             assert found & 3 == family
             assert (found >> 2 ^ 32) - 32 == pytest.approx(move, abs=1)
 
@@ -255,8 +255,8 @@ def test_another_size_step_or_prior_is_refused() -> None:
     for rows, columns in ((8, 7), (8, 9), (1, 1), (4096, 4096)):
         with pytest.raises(FormatError):
             list(coder.decode(body, rows, columns))
-    with pytest.raises(VersionError, match="prior 2"):
-        list(coder.decode(b"\2" + body[1:], 8, 8))
+    with pytest.raises(VersionError, match="prior 3"):
+        list(coder.decode(b"\3" + body[1:], 8, 8))
     for step in (0, 127, 32768, 65535):
         with pytest.raises(FormatError, match="step"):
             list(coder.decode(body[:1] + step.to_bytes(2, "little") + body[3:], 8, 8))

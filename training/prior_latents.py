@@ -1,7 +1,7 @@
 """Make the latents that the priors are trained on: python training/prior_latents.py PHOTOGRAPHS WEIGHTS --minutes 15
 
 WEIGHTS holds taesd, taesdxl, taesd3, taef1. Crops of 320 x 320 as in data.py (photographs at full and half size, flipped, some pages),
-each through all four encoders, in bfloat16: its rounding stands a hundredth of a deviation below the latent. Writes
+each through the encoders, in bfloat16 where the processor has it: its rounding stands a hundredth of a deviation below the latent. Writes
 runs/priors/SPACE.npy, (N, C, 40, 40) float16, and SPACE-held.npy, (N, C, 64, 64), from the held-out photographs.
 """
 import argparse
@@ -14,23 +14,25 @@ from diffusers import AutoencoderTiny
 from torch import Tensor
 
 from data import Crops, validation
+from latentpress.refine.loss import native_bfloat16
 
 TINY = {"sd15": "taesd", "sdxl": "taesdxl", "sd3": "taesd3", "flux1": "taef1"}
 OUT = Path(__file__).parents[1] / "runs/priors"
 SIDE = 320
+DTYPE = torch.bfloat16 if native_bfloat16() else torch.float32
 
 
 def encoder(folder: Path) -> torch.nn.Sequential:
-    """The encoder's layers: the first in float32, since it sees pixels, the others in bfloat16."""
+    """The encoder's layers: the first in float32, since it sees pixels, the others in DTYPE."""
     layers = AutoencoderTiny.from_pretrained(folder).encoder.eval().layers.to(memory_format=torch.channels_last)
-    layers[1:].to(torch.bfloat16)
+    layers[1:].to(DTYPE)
     return layers
 
 
 def encode(layers: torch.nn.Sequential, x: Tensor) -> np.ndarray:
     """x (N, 3, H, W) in [0, 1] -> (N, C, H / 8, W / 8) float16."""
     with torch.inference_mode():
-        return layers[1:](layers[0](x.contiguous(memory_format=torch.channels_last)).bfloat16()).to(torch.float16).contiguous().numpy()
+        return layers[1:](layers[0](x.contiguous(memory_format=torch.channels_last)).to(DTYPE)).to(torch.float16).contiguous().numpy()
 
 
 def save(found: dict[str, list[np.ndarray]], suffix: str = "") -> None:
@@ -43,21 +45,23 @@ def main() -> None:
     parser.add_argument("photographs")
     parser.add_argument("weights", type=Path)
     parser.add_argument("--minutes", type=float, default=15)
+    parser.add_argument("--spaces", default=",".join(TINY))
     options = parser.parse_args()
+    spaces = options.spaces.split(",")
     torch.set_num_threads(1)
     OUT.mkdir(parents=True, exist_ok=True)
-    models = {space: encoder(options.weights / tiny) for space, tiny in TINY.items()}
+    models = {space: encoder(options.weights / TINY[space]) for space in spaces}
     held = [x for x in validation(options.photographs, 512) if min(x.shape[2:]) == 512]
     save({space: [encode(model, x) for x in held[::2]] for space, model in models.items()}, "-held")
     crops, start = Crops(options.photographs, seed=4), time.monotonic()
-    found: dict[str, list[np.ndarray]] = {space: [] for space in TINY}
+    found: dict[str, list[np.ndarray]] = {space: [] for space in spaces}
     while time.monotonic() - start < 60 * options.minutes:
         for _ in range(16):
             x = crops.batch(1, SIDE)
             for space, model in models.items():
                 found[space].append(encode(model, x))
         save(found)
-        print(len(found["sd15"]), f"{time.monotonic() - start:.0f} s", flush=True)
+        print(len(found[spaces[0]]), f"{time.monotonic() - start:.0f} s", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Train a restoration: python training/restorations.py sd15 PHOTOGRAPHS WEIGHTS/taesd --minutes 40   (after restoration_data.py)
 
 Two phases on a wall-clock budget, one thread. First the latent's squared error alone, on windows of the latent; then through the frozen
-tiny decoder, in bfloat16:
+tiny decoder, in bfloat16 where the processor has it:
 
     MSE / MSE_0 + LPIPS / LPIPS_0 + LATENT_SHARE x (latent MSE) / (latent MSE)_0
 
@@ -42,7 +42,7 @@ class Decoder:
         self.net = AutoencoderTiny.from_pretrained(folder).decoder.eval().requires_grad_(False).to(memory_format=torch.channels_last)
 
     def __call__(self, z: Tensor) -> Tensor:
-        with torch.autocast("cpu", torch.bfloat16):
+        with half_precision():
             return self.net(z.contiguous(memory_format=torch.channels_last)).float() / 2 + 0.5
 
 
@@ -96,7 +96,7 @@ def shown_loss(decoder: Decoder, lpips: Lpips, held: Held, x: Tensor, y: Tensor,
     inner = (..., slice(EDGE, -EDGE), slice(EDGE, -EDGE))
     x, x_hat = x[inner], decoder(z)[inner]
     top, left = torch.randint(LPIPS_STRIDE, (2,)).tolist()
-    with torch.autocast("cpu", torch.bfloat16):
+    with half_precision():
         distance = lpips(x[:, :, top:, left:], x_hat[:, :, top:, left:]).float()
     mse, distance_0, latent = held.reference(step)
     terms = (x_hat - x).square().mean((1, 2, 3)) / mse + distance / distance_0 + LATENT_SHARE * (z - y).square().mean((1, 2, 3)) / latent

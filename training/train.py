@@ -20,6 +20,7 @@ from torch import Tensor
 
 import workers
 from data import Crops, validation
+from latentpress.refine.loss import half_precision
 from layer_distance import LayerDistance
 from networks import LEVELS, RATES, Codec
 from optimizers import Optimizers, learning_rate
@@ -46,7 +47,7 @@ def vgg_distance(vgg: Lpips, x: Tensor, x_hat: Tensor) -> Tensor:
 
 def loss_terms(net: Codec, alex: Lpips, vgg: Lpips, x: Tensor, level: Tensor) -> tuple[Tensor, dict[str, float]]:
     """Mean balanced loss of a batch x (N, 3, H, W) in [0, 1], and its parts for the log."""
-    with torch.autocast(x.device.type, torch.bfloat16):
+    with half_precision(x.device.type):
         x_hat, bits = net(x * 2 - 1, level)
         x_hat = x_hat / 2 + 0.5
         top, left = torch.randint(LPIPS_STRIDE, (2,)).tolist()  # else synthesis hides a grid where the stride does not look

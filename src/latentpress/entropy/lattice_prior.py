@@ -6,7 +6,8 @@ Values are counted in fine units, 1/8192 of the latent's unit, from the channel'
     symbol = round((y - mu) / S),   y_hat = mu + S x symbol              mu, S: integers
     scale index = (eighths of the network) - (eighths of log S)
 
-One set of weights serves all steps: contexts and predictions are in the latent's unit, and the step enters as an integer.
+One set of weights serves all steps: contexts and predictions are in the latent's unit, and the step enters as an integer. Under dependent
+quantisation (`trellis.py`), which latents as data have, a pass is an array of chains, and the value of a symbol is counted in half steps.
 Body: the prior's number; S (u16); CRC-32C of the symbols; a byte a channel, the family of its tables and how much its scales are moved, for
 latents unlike those of training; then one rANS stream, pass by pass.
 """
@@ -28,6 +29,7 @@ from latentpress.entropy.lattice_network import CONDITION_MAX, channel_means, lo
 from latentpress.entropy.lattices import REACH, UNREST_SHIFTS, WINDOW, Pass, gather, passes
 from latentpress.entropy.learned import symbols_crc
 from latentpress.entropy.static import step_size
+from latentpress.entropy.trellis import Chains, Path
 from latentpress.errors import FormatError, ImageError, VersionError
 from latentpress.quantizer import check_finite, quantize
 from latentpress.transforms.spaces import Space
@@ -45,36 +47,43 @@ BLOCK = 1 << 14           # positions a call of a network
 FAMILY_BITS = 2           # low bits of a channel's byte: one of the first four families of tables, those of zero skew
 MOVE_UNIT = 2             # eighths of a scale that a one in the other six bits, which are signed, moves a channel's scales
 MOVE_MAX = 24
-NUMBER = 1                # of the shipped weights; others get other numbers
+NUMBER, DEPENDENT = 1, 2  # of the shipped weights, under rounding and under dependent quantisation; others get other numbers
+CHAIN = 32                # symbols of a chain: more find better paths, and a pass takes as many calls
+DEPENDENT_WEIGHT = 12.0   # bits a squared error of one step^2 is worth there: at fine steps the rate's own slope
 HEAD = struct.Struct("<BH4s")
 MAX_POSITIONS_PER_BYTE = 1 << 14
 COSTS_REACH = 250         # larger symbols weigh as this one where the encoder compares tables
 
 
 class Modelled(NamedTuple):
-    """symbols: int32. mu: int64, fine units from the channel's mean. eighths: int32, scale indices times 8, not clipped. All (C, h, w)."""
+    """symbols: int32. odd: uint8, 1 where a symbol is of the odd quantiser. mu: int64, fine units from the channel's mean. eighths: int32,
+    scale indices times 8, not clipped. All (C, h, w).
+    """
 
     symbols: Ints
+    odd: NDArray[np.uint8]
     mu: NDArray[np.int64]
     eighths: Ints
 
 
 class LatticePrior:
-    """Coder of one space and quality. error_weight: of the encoder's dead zones (`dead_zones.shrink`); None rounds to the nearest."""
+    """Coder of one space and quality. error_weight: of the encoder's dead zones (`dead_zones.shrink`); None rounds to the nearest.
+    number: NUMBER or DEPENDENT.
+    """
 
     chunk_type = LATENT_LATTICE
 
     def __init__(self, space: Space, quality: float, error_weight: float | None = None) -> None:
-        self.space, self.step, self.error_weight = space, round(FINE * step_size(quality)), error_weight
+        self.space, self.step, self.error_weight, self.number = space, round(FINE * step_size(quality)), error_weight, NUMBER
         self.gain = np.full(space.channels, FINE / self.step, np.float32)
         self.passes = passes(space.channels)
         self.means = means(space)
 
     @classmethod
-    def of_step(cls, space: Space, step: int) -> LatticePrior:
-        """The coder of a step in fine units, LEAST_STEP to GREATEST_STEP."""
+    def of_step(cls, space: Space, step: int, number: int = NUMBER) -> LatticePrior:
+        """The coder of a step in fine units, LEAST_STEP to GREATEST_STEP. number: NUMBER or DEPENDENT."""
         prior = cls(space, 0)
-        prior.step, prior.gain = step, np.full(space.channels, FINE / step, np.float32)
+        prior.step, prior.gain, prior.number = step, np.full(space.channels, FINE / step, np.float32), number
         return prior
 
     def encode(self, strips_of_y: Iterable[NDArray[np.float32]]) -> bytes:
@@ -83,11 +92,16 @@ class LatticePrior:
 
     def pack(self, modelled: Modelled) -> bytes:
         """Stage 4 alone: what `model` found -> the body. ImageError where the format does not hold it."""
-        symbols, _, eighths = modelled
-        choices, coder = bytes(best_choice(*channel) for channel in zip(symbols, eighths, strict=True)), rans.new_coder()
+        symbols, odd, _, eighths = modelled
+        choices, coder = bytes(best_choice(*channel) for channel in zip(symbols, odd, eighths, strict=True)), rans.new_coder()
         for p in reversed(self.passes):
-            rans.push(coder, lattice(symbols[p.channel], p), table_numbers(lattice(eighths[p.channel], p), choices[p.channel]))
-        body = HEAD.pack(NUMBER, self.step, symbols_crc(symbols)) + choices + rans.to_bytes(coder)
+            values, scales = lattice(symbols[p.channel], p), lattice(eighths[p.channel], p)
+            numbers = table_numbers(scales, choices[p.channel])
+            if self.number == DEPENDENT:
+                Chains(scales.ravel(), CHAIN).push(coder, Path(values.ravel(), lattice(odd[p.channel], p).ravel()), numbers.ravel())
+            else:
+                rans.push(coder, values, numbers)
+        body = HEAD.pack(self.number, self.step, symbols_crc(symbols)) + choices + rans.to_bytes(coder)
         if symbols[0].size > MAX_POSITIONS_PER_BYTE * len(body):
             raise ImageError("a picture this large and this uniform is beyond the limits of the format")
         return body
@@ -96,24 +110,28 @@ class LatticePrior:
         """Quantize y (C, h, w) in the closed loop that the decoder runs."""
         target = y.astype(np.float64) * FINE - self.means
         walk = Walk(self.space, self.step, *y.shape[1:])
-        found = Modelled(np.empty(y.shape, np.int32), np.empty(y.shape, np.int64), np.empty(y.shape, np.int32))
+        kinds = (np.int32, np.uint8, np.int64, np.int32)
+        found = Modelled(*(np.empty(y.shape, kind) for kind in kinds))
         for i, p in enumerate(self.passes):
-            symbols, mu, eighths = (lattice(a[p.channel], p) for a in found)
+            symbols, odd, mu, eighths = (lattice(a[p.channel], p) for a in found)
             if symbols.size:
                 mu[...], eighths[...] = walk.predict(i)
-                symbols[...] = self.quantize((lattice(target[p.channel], p) - mu) / self.step, eighths)
-                walk.put(i, mu, symbols)
+                path = self.quantize((lattice(target[p.channel], p) - mu).ravel() / self.step, eighths.ravel())
+                symbols[...], odd[...] = (a.reshape(symbols.shape) for a in path)
+                walk.put(i, mu, path.halves().reshape(symbols.shape))
         return found
 
-    def quantize(self, v: NDArray[np.float64], eighths: NDArray[Any]) -> Ints:
-        """Symbols of v = (y - mu) / S. Dead zones are those of the normal family's tables, before the channel's byte is chosen."""
-        if self.error_weight is None:
-            return quantize(v, np.float32(0))
-        return shrink(v.astype(np.float32), table_numbers(eighths, 0), self.error_weight)
+    def quantize(self, v: NDArray[np.float64], eighths: NDArray[Any]) -> Path:
+        """Symbols of a pass, of v = (y - mu) / S. What they cost is read from the normal family's tables, before the channel's byte is chosen."""
+        numbers = table_numbers(eighths, 0)
+        if self.number == DEPENDENT:
+            return Chains(eighths, CHAIN).quantize(v, numbers, DEPENDENT_WEIGHT)
+        plain = quantize(v, np.float32(0)) if self.error_weight is None else shrink(v.astype(np.float32), numbers, self.error_weight)
+        return Path(plain, np.zeros(v.size, np.uint8))
 
     def fine(self, modelled: Modelled) -> NDArray[np.int64]:
         """What the decoder will have of it: y_hat in fine units, (C, h, w)."""
-        about = modelled.mu + modelled.symbols.astype(np.int64) * self.step
+        about = modelled.mu + change(Path(modelled.symbols, modelled.odd).halves(), self.step)
         return np.clip(about, -FINE_MAX, FINE_MAX) + self.means
 
     def decode(self, body: bytes, rows: int, columns: int) -> Iterator[NDArray[np.float32]]:
@@ -127,8 +145,8 @@ def decode_fine(space: Space, body: bytes, rows: int, columns: int) -> NDArray[n
     if len(body) < start or rows * columns > MAX_POSITIONS_PER_BYTE * len(body):
         raise FormatError("the coded latent is too short for the size in the header")
     number, step, crc = HEAD.unpack_from(body)
-    if number != NUMBER:
-        raise VersionError(f"the file needs prior {number} of space {space.name}; this latentpress ships number {NUMBER}")
+    if number not in (NUMBER, DEPENDENT):
+        raise VersionError(f"the file needs prior {number} of space {space.name}; this latentpress knows numbers {NUMBER} and {DEPENDENT}")
     if not LEAST_STEP <= step <= GREATEST_STEP:
         raise FormatError("the coded latent names an impossible step")
     coder, walk = rans.from_bytes(body[start:]), Walk(space, step, rows, columns)
@@ -138,8 +156,14 @@ def decode_fine(space: Space, body: bytes, rows: int, columns: int) -> NDArray[n
         if not target.size:
             continue
         mu, eighths = walk.predict(i)
-        target[...] = rans.pop(coder, table_numbers(eighths, body[HEAD.size + p.channel]))
-        walk.put(i, mu, target)
+        numbers = table_numbers(eighths, body[HEAD.size + p.channel])
+        if number == DEPENDENT:
+            path = Chains(eighths.ravel(), CHAIN).pop(coder, numbers.ravel())
+            target[...], halves = path.symbols.reshape(target.shape), path.halves().reshape(target.shape)
+        else:
+            target[...] = rans.pop(coder, numbers)
+            halves = 2 * target
+        walk.put(i, mu, halves)
     rans.check_empty(coder)
     if symbols_crc(symbols) != crc:
         raise FormatError("the coded latent is damaged: the symbols do not match their checksum")
@@ -169,18 +193,23 @@ class Walk:
             mu[first:end], eighths[first:end] = m.reshape(-1, columns), s.reshape(-1, columns)
         return mu << MU_BITS, eighths - self.log_step
 
-    def put(self, i: int, mu: NDArray[np.int64], symbols: Ints) -> None:
-        """The symbols of pass i, of the lattice's shape, are known."""
+    def put(self, i: int, mu: NDArray[np.int64], halves: Ints) -> None:
+        """What pass i adds to mu, in half steps and of the lattice's shape, is known."""
         p = self.passes[i]
-        change = symbols.astype(np.int64) * self.step
-        found = np.clip(mu + change, -FINE_MAX, FINE_MAX)
+        added = change(halves, self.step)
+        found = np.clip(mu + added, -FINE_MAX, FINE_MAX)
         lattice(self.fine[p.channel], p)[...] = found
         half = 1 << INPUT_BITS - 1
         inner = self.canvas[REACH:-REACH, REACH:-REACH]
         lattice(inner[:, :, p.channel], p)[...] = np.clip(found + half >> INPUT_BITS, -VALUE_MAX, VALUE_MAX)
-        lattice(inner[:, :, self.space.channels + p.channel], p)[...] = np.minimum(np.abs(change) + half >> INPUT_BITS, DISTANCE_MAX)
+        lattice(inner[:, :, self.space.channels + p.channel], p)[...] = np.minimum(np.abs(added) + half >> INPUT_BITS, DISTANCE_MAX)
         unrest = window_sums(self.canvas[:, :, self.space.channels + p.channel]) >> UNREST_SHIFTS[p.number]
         inner[:, :, 2 * self.space.channels + p.channel] = np.minimum(unrest, UNREST_MAX)
+
+
+def change(halves: Ints, step: int) -> NDArray[np.int64]:
+    """Half steps -> fine units, rounded down where an odd step is halved."""
+    return halves.astype(np.int64) * step >> 1
 
 
 def means(space: Space) -> NDArray[np.int64]:
@@ -208,9 +237,9 @@ def table_numbers(eighths: NDArray[Any], choice: int) -> NDArray[np.uint16]:
     return index.astype(np.uint16) + np.uint16(tables.SCALES * (choice & (1 << FAMILY_BITS) - 1))
 
 
-def best_choice(symbols: Ints, eighths: Ints) -> int:
+def best_choice(symbols: Ints, odd: NDArray[np.uint8], eighths: Ints) -> int:
     """The byte of a channel that codes its symbols in few bits: of each family the scales moved while that helps, then the best family."""
-    at = np.clip(symbols, -COSTS_REACH, COSTS_REACH) + COSTS_REACH
+    at = np.clip(symbols, -COSTS_REACH, COSTS_REACH) + (COSTS_REACH + odd * np.int64((2 * COSTS_REACH + 1) * tables.SCALES << FAMILY_BITS))
 
     def cost(family: int, move: int) -> float:
         table = table_numbers(eighths, choice_byte(family, move)).astype(np.int64)
@@ -233,10 +262,13 @@ def choice_byte(family: int, move: int) -> int:
 
 @cache
 def costs() -> NDArray[np.float32]:
-    """Bits of the symbols -COSTS_REACH..COSTS_REACH under each of the tables that a channel may choose, one after the other."""
+    """Bits of the symbols -COSTS_REACH..COSTS_REACH under each of the tables that a channel may choose, one after the other, then under
+    those of the odd quantiser.
+    """
     reach = np.arange(-COSTS_REACH, COSTS_REACH + 1)
     found = []
-    for table in range(tables.SCALES << FAMILY_BITS):
-        r = tables.radius(table)
-        found.append(tables.bit_costs(table)[np.where(np.abs(reach) > r, 2 * r + 1, reach + r)])
+    for first in (0, tables.ODD):
+        for table in range(first, first + (tables.SCALES << FAMILY_BITS)):
+            r = tables.radius(table)
+            found.append(tables.bit_costs(table)[np.where(np.abs(reach) > r, 2 * r + 1, reach + r)])
     return np.concatenate(found).astype(np.float32)

@@ -7,13 +7,14 @@ pure-Python coder).
 """
 
 from functools import cache
+from itertools import pairwise
 from typing import Any, TypeAlias
 
 import constriction
 import numpy as np
 from numpy.typing import NDArray
 
-from latentpress.entropy.tables import ESCAPE_LIMIT, counts, radius
+from latentpress.entropy.tables import ESCAPE_LIMIT, counts, load, radius
 from latentpress.errors import FormatError
 
 Coder: TypeAlias = Any  # constriction's AnsCoder, which has no stubs
@@ -29,29 +30,33 @@ def model(table: int) -> Any:
     return constriction.stream.model.Categorical((counts(table) - 1).astype(np.float64), perfect=False, lazy=False)
 
 
-def by_table(tables: Tables) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """(stable order of the symbols by table, how many have each table)."""
-    return np.argsort(tables, kind="stable"), np.bincount(tables, minlength=1)
-
-
 def push(coder: Coder, symbols: Ints, tables: Tables) -> None:
     """Put symbols, each under its own table (the same shape), on the stack; `pop` with the same tables gives them back.
 
     Symbols lie in (-ESCAPE_LIMIT, ESCAPE_LIMIT); beyond a table's radius they are escaped: 16 raw bits.
     """
-    order, amounts = by_table(tables.ravel())
-    ends, symbols = np.cumsum(amounts), symbols.ravel()
-    for table in np.flatnonzero(amounts)[::-1].tolist():
-        group, r = symbols[order[ends[table] - amounts[table] : ends[table]]], radius(table)
-        outside = np.abs(group) > r
-        if outside.any():
-            coder.encode_reverse(group[outside] + np.int32(ESCAPE_LIMIT), ESCAPED)
-        coder.encode_reverse(np.where(outside, 2 * r + 1, group + r).astype(np.int32), model(table))
+    order = np.argsort(tables.ravel(), kind="stable")
+    symbols, numbers = symbols.ravel()[order], tables.ravel()[order]
+    push_runs(coder, symbols, numbers, np.flatnonzero(np.diff(numbers)) + 1)
+
+
+def push_runs(coder: Coder, symbols: Ints, tables: NDArray[Any], edges: NDArray[Any]) -> None:
+    """Put symbols (n,) on the stack, a run at a time, each of one table; `pop_group` gives a run back. edges: where a run begins, but for
+    the first.
+    """
+    r = load()["radius"][tables]
+    outside = np.abs(symbols) > r
+    escaped, values = bool(outside.any()), np.where(outside, 2 * r + 1, symbols + r).astype(np.int32)
+    bounds = [0, *edges.tolist(), symbols.size] if symbols.size else [0]
+    for start, end in reversed(list(pairwise(bounds))):
+        if escaped and (beyond := symbols[start:end][outside[start:end]]).size:
+            coder.encode_reverse(beyond + np.int32(ESCAPE_LIMIT), ESCAPED)
+        coder.encode_reverse(values[start:end], model(int(tables[start])))
 
 
 def pop(coder: Coder, tables: Tables) -> Ints:
     """Take one symbol per table off the stack -> int32 of the tables' shape. FormatError for a symbol of -ESCAPE_LIMIT."""
-    order, amounts = by_table(tables.ravel())
+    order, amounts = np.argsort(tables.ravel(), kind="stable"), np.bincount(tables.ravel(), minlength=1)
     sorted_symbols, position = np.empty(tables.size, np.int32), 0
     for table in np.flatnonzero(amounts).tolist():
         amount = int(amounts[table])
@@ -67,8 +72,8 @@ def pop_group(coder: Coder, table: int, amount: int) -> Ints:
     r = radius(table)
     group = decode(coder, model(table), amount)
     group -= np.int32(r)
-    outside = group == r + 1
-    if outside.any():
+    if group.max(initial=0) > r:
+        outside = group > r
         escaped = decode(coder, ESCAPED, int(outside.sum())) - np.int32(ESCAPE_LIMIT)
         if escaped.min() == -ESCAPE_LIMIT:
             raise FormatError("the coded latent holds a symbol that is out of range")
@@ -78,6 +83,9 @@ def pop_group(coder: Coder, table: int, amount: int) -> Ints:
 
 def decode(coder: Coder, entropy_model: Any, amount: int) -> Ints:
     """Take `amount` numbers off the stack, a slice at a time: an allocation that fails inside the coder would end the process."""
+    if amount <= SLICE:
+        few: Ints = coder.decode(entropy_model, amount)
+        return few
     numbers = np.empty(amount, np.int32)
     for start in range(0, amount, SLICE):
         numbers[start : start + SLICE] = coder.decode(entropy_model, min(SLICE, amount - start))

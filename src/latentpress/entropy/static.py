@@ -75,7 +75,7 @@ class StaticTables:
         if len(body) < start + 3 * n or rows * columns > MAX_POSITIONS_PER_BYTE * len(body):
             raise FormatError("the coded latent is too short for the size in the header")
         best = np.frombuffer(body, "<u2", n, start)
-        if (best & TABLE_BITS).max() >= tables.SCALES * len(tables.FAMILIES):
+        if (best & TABLE_BITS).max() >= tables.ODD:
             raise FormatError("the coded latent names a table that does not exist")
         means = np.frombuffer(body, np.int8, n, start + 2 * n)
         coder = rans.from_bytes(body[start + 3 * n :])
@@ -114,7 +114,7 @@ def best_table(symbols: NDArray[np.int32]) -> int:
     def cost(word: int) -> float:
         return float(amounts @ bits_of(values, word))
 
-    plain = range(tables.SCALES * len(tables.FAMILIES))
+    plain = range(tables.ODD)
     mirrored = (t | MIRRORED for t in plain if tables.FAMILIES[t // tables.SCALES] in tables.SKEWED)
     words: list[int] = [*plain, *mirrored]
     return min(words, key=cost)

@@ -1,7 +1,8 @@
 """The shipped integer CDF tables: zero-mean distributions at SCALES scales, in counts of 2^24.
 
 A table's number is family * SCALES + scale index. Its alphabet is -radius..radius and an escape; counts are at least 1
-and sum to 2^24. `tables.npz` (made once by training/tables.py) holds integers only: nothing is recomputed here.
+and sum to 2^24. `tables.npz` (made by training/tables.py) holds integers only: nothing is recomputed here. The odd families
+are those of the odd quantiser of `trellis.py`, one for each of the first four: table t + ODD stands beside table t.
 """
 
 from functools import cache
@@ -14,9 +15,12 @@ from numpy.typing import NDArray
 FILE = Path(__file__).parent / "tables.npz"
 PRECISION_BITS = 24
 SCALES = 64                  # standard deviations, SIGMA_MIN * exp(i * LOG_STEP)
-FAMILIES = ("gaussian", "student", "laplace", "flat", "skewed", "very_skewed")  # position = id; never reordered
+FAMILIES = ("gaussian", "student", "laplace", "flat", "skewed", "very_skewed",
+            "odd_gaussian", "odd_student", "odd_laplace", "odd_flat")  # position = id; never reordered
+ODD_FAMILIES = 4
+ODD = SCALES * 6             # tables below it are of whole steps
 WHITENER_BITS = 12           # whitened symbol = symbol * whitener >> WHITENER_BITS, in 1/16 of sigma
-SKEWED = FAMILIES[4:]
+SKEWED = FAMILIES[4:6]
 ESCAPE_LIMIT = 1 << 15       # symbols lie in (-ESCAPE_LIMIT, ESCAPE_LIMIT)
 
 

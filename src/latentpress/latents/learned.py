@@ -7,7 +7,7 @@ y_hat = fine / 8192 in float64, rounded to the nearest number of the latent's ki
 
 import numpy as np
 
-from latentpress.entropy.lattice_prior import FINE, GREATEST_STEP, LEAST_STEP, LatticePrior, decode_fine
+from latentpress.entropy.lattice_prior import DEPENDENT, FINE, GREATEST_STEP, LEAST_STEP, NUMBER, LatticePrior, decode_fine
 from latentpress.errors import ImageError
 from latentpress.latents.dtypes import Array, round_to
 from latentpress.latents.lossy import Lossy, exceptions, read_exceptions
@@ -15,17 +15,19 @@ from latentpress.quantizer import SYMBOL_MAX
 from latentpress.transforms.spaces import space_by_id
 
 Shape = tuple[int, int, int]
+DEPENDENT_STEP = 1.12  # times the step of rounding of the same error
 
 
-def encode(y: Array, kind: int, step: np.float32, bound: Array | float, space_id: int) -> Lossy | None:
-    """A finite latent (C, H, W) at a step or a little less. Numbers further than `bound` from y_hat are kept exactly.
+def encode(y: Array, kind: int, step: np.float32, bound: Array | float, space_id: int, dependent: bool) -> Lossy | None:
+    """A finite latent (C, H, W) at a step or a little less. Numbers further than `bound` from y_hat are kept exactly. dependent: a squared
+    error of about this step's in fewer bytes, by dependent quantisation, where no single error has a bound of its own.
 
     None where the prior does not serve the step, or the latent is one number nearly everywhere.
     """
-    space, whole = space_by_id(space_id), int(float(step) * FINE)
+    space, whole = space_by_id(space_id), int(float(step) * FINE * (DEPENDENT_STEP if dependent else 1))
     if not LEAST_STEP <= whole <= GREATEST_STEP:
         return None
-    prior = LatticePrior.of_step(space, whole)
+    prior = LatticePrior.of_step(space, whole, DEPENDENT if dependent else NUMBER)
     target = np.where(np.abs(y) < SYMBOL_MAX * (whole / FINE) / 2, y, 0)  # the rest would mislead its neighbours
     modelled = prior.model(target)
     try:

@@ -18,6 +18,7 @@ LOSSLESS, PREDICTIVE, LEARNED = 1, 2, 3  # ids of the methods; later ones get fu
 FIRST_SPACE = 16                     # ids of models from here on are those of named spaces
 SEARCH_STEPS = 6
 CLOSE = 0.985                        # an rmse this near below the wanted one needs no further step
+LOOSE = 4.0                          # steps: no symbol of dependent quantisation is that far from its number
 EXCEPTIONS_WORTH = 0.02              # of the numbers: beyond this share a finer step is tried
 Code: TypeAlias = Callable[[np.float32, "Array | float"], "lossy.Lossy | None"]  # (step, bound) -> what it makes of a latent
 
@@ -62,7 +63,8 @@ def _best_lossy(y: Array, kind: int, precision: Precision, model: int) -> tuple[
     """The lattice prior where there is one; beside it the linear predictors, unless the prior does what it should."""
     found = []
     if model >= FIRST_SPACE:
-        payload = _lossy(y, kind, precision, lambda step, bound: learned.encode(y, kind, step, bound, model))
+        dependent = precision.rmse is not None
+        payload = _lossy(y, kind, precision, lambda step, bound: learned.encode(y, kind, step, bound, model, dependent))
         if payload is not None:
             if 8 * len(payload) < y.size * _usual_bits(y, precision):
                 return LEARNED, payload
@@ -140,7 +142,7 @@ def _step(wanted: float) -> np.float32 | None:
 
 def loose(y: Array, kind: int, step: np.float32) -> Array:
     """The bound where none was asked for: only what no symbol reached is kept exactly. (C, H, W) float64."""
-    return float(step) + np.abs(y.astype(np.float64)) * RELATIVE[kind]
+    return LOOSE * float(step) + np.abs(y.astype(np.float64)) * RELATIVE[kind]
 
 
 def _error(y: Array, y_hat: Array) -> Array:

@@ -57,7 +57,12 @@ class Distortion:
         return self.count * loss
 
 
-def half_precision() -> AbstractContextManager[Any]:
-    """bfloat16 for the convolutions where the processor has it: the search needs speed there, not exactness."""
+def half_precision(device: str = "cpu") -> AbstractContextManager[Any]:
+    """bfloat16 for the convolutions where the device has it: the search needs speed there, not exactness."""
+    return torch.autocast(device, torch.bfloat16, enabled=device != "cpu" or native_bfloat16())
+
+
+def native_bfloat16() -> bool:
+    """Whether the processor computes in bfloat16. One that emulates it takes ten times as long as in float32."""
     native = getattr(torch.cpu, "_is_avx512_bf16_supported", None)  # torch has no public name for it
-    return torch.autocast("cpu", torch.bfloat16, enabled=native is not None and native())
+    return native is not None and native()
