@@ -21,6 +21,7 @@ Coder: TypeAlias = Any  # constriction's AnsCoder, which has no stubs
 Ints = NDArray[np.int32]
 Tables = NDArray[np.uint8] | NDArray[np.uint16]
 SLICE = 1 << 20  # symbols a call
+FEW = 48         # so many are looked through faster as a list
 ESCAPED = constriction.stream.model.Uniform(2 * ESCAPE_LIMIT)
 
 
@@ -72,7 +73,7 @@ def pop_group(coder: Coder, table: int, amount: int) -> Ints:
     r = radius(table)
     group = decode(coder, model(table), amount)
     group -= np.int32(r)
-    if group.max(initial=0) > r:
+    if r + 1 in (group.tolist() if amount <= FEW else group):
         outside = group > r
         escaped = decode(coder, ESCAPED, int(outside.sum())) - np.int32(ESCAPE_LIMIT)
         if escaped.min() == -ESCAPE_LIMIT:

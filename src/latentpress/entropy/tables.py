@@ -31,6 +31,7 @@ def load() -> dict[str, NDArray[Any]]:
         return dict(f)
 
 
+@cache
 def radius(table: int) -> int:
     """Largest symbol of the table that needs no escape."""
     return int(load()["radius"][table])

@@ -29,6 +29,7 @@ NEXT = np.array([[0, 2], [5, 7], [1, 3], [6, 4], [2, 0], [4, 6], [3, 1], [7, 5]]
 NEXT_FLAT = NEXT.ravel()
 STATES = len(NEXT)
 REACH = 255                # symbols beyond it weigh as many bits as this one where the encoder compares paths
+LEAST, MOST = -512, 1023   # eighths beyond are sorted as these: 64 scales below the first table and above the last
 FAR = np.float32(1e30)     # the cost of what cannot be
 
 
@@ -46,10 +47,11 @@ class Path(NamedTuple):
 class Chains:
     """How n symbols are threaded: sorted by `eighths` (scale indices times 8, as the decoder knows them before any symbol), equal ones in
     their order; the i-th of them is in chain i modulo `lanes`. So a step of all chains is a slice, of few tables. length: of a chain, at most.
+    Tables must not fall where `eighths` rise, clipped to LEAST..MOST.
     """
 
     def __init__(self, eighths: NDArray[Any], length: int) -> None:
-        self.order = np.argsort(np.clip(eighths, -1, 8 * tables.SCALES).astype(np.int16), kind="stable")
+        self.order = np.argsort(np.clip(eighths, LEAST, MOST).astype(np.int16), kind="stable")
         self.lanes = max(1, -(-self.order.size // length))
 
     def quantize(self, v: NDArray[np.floating[Any]], table: NDArray[Any], weight: float) -> Path:
@@ -80,13 +82,16 @@ class Chains:
         for start, end in pairwise(edges):  # one table, one step
             here = state[start % self.lanes : start % self.lanes + end - start]
             found, is_odd, number = symbols[start:end], odd[start:end], int(table[start])
-            np.not_equal(here & 1, 0, out=is_odd)
+            np.not_equal(here & 1, 0, is_odd)
             amount = int(np.count_nonzero(is_odd))
-            if amount < found.size:
+            if amount == 0:
+                found[:] = rans.pop_group(coder, number, found.size)
+            elif amount == found.size:
+                found[:] = rans.pop_group(coder, number + tables.ODD, amount)
+            else:
                 found[~is_odd] = rans.pop_group(coder, number, found.size - amount)
-            if amount:
                 found[is_odd] = rans.pop_group(coder, number + tables.ODD, amount)
-            here[...] = NEXT_FLAT.take(2 * here + (found & 1))
+            here[:] = NEXT_FLAT.take(2 * here + (found & 1))
         return self.unsorted(symbols, odd)
 
     def unsorted(self, symbols: Ints, odd: NDArray[Any]) -> Path:
