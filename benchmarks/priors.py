@@ -22,7 +22,9 @@ from latentpress.latents.precision import Precision
 from latentpress.transforms.spaces import Space, space_of_codec
 
 STEPS = (0.1, 0.25, 0.5, 1.0)
-COLUMNS = ("space", "picture", "step", "numbers", "prior_bytes", "static_bytes", "order0_bytes", "record_bytes", "prior_rmse", "static_rmse")
+SIZES = ("numbers", "prior_bytes", "static_bytes", "order0_bytes", "record_bytes")
+ERRORS = ("prior_rmse", "static_rmse")
+COLUMNS = ("space", "picture", "step", *SIZES, *ERRORS)
 
 
 def quality_of(step: float) -> float:
@@ -61,8 +63,8 @@ def main() -> None:
         rows += [measure(space, name, y, step) for name, y in found.items() for step in STEPS]
         for step in STEPS:
             part = [r for r in rows if (r["space"], r["step"]) == (space.name, step)]
-            total = {k: sum(int(r[k]) for r in part) for k in COLUMNS[3:8]}
-            error = [math.sqrt(np.mean([float(r[k]) ** 2 for r in part])) for k in COLUMNS[8:]]
+            total = {k: sum(int(r[k]) for r in part) for k in SIZES}
+            error = [math.sqrt(np.mean([float(r[k]) ** 2 for r in part])) for k in ERRORS]
             print(f"{space.name:6} step {step:4}: {8 * total['prior_bytes'] / total['numbers']:.3f} bits a number, "
                   f"{100 * (total['prior_bytes'] / total['order0_bytes'] - 1):+.1f} % against order 0, "
                   f"{100 * (total['prior_bytes'] / total['static_bytes'] - 1):+.1f} % against the static tables, "

@@ -9,7 +9,17 @@ from numpy.typing import NDArray
 
 from latentpress import models
 from latentpress.entropy import lattice_network, lattice_prior, open_encoder, tables
-from latentpress.entropy.lattice_prior import FINE, HEAD, MOVE_UNIT, LatticePrior, Walk, best_choice, table_numbers
+from latentpress.entropy.lattice_prior import (
+    DEPENDENT,
+    FINE,
+    HEAD,
+    MOVE_UNIT,
+    NUMBER,
+    LatticePrior,
+    Walk,
+    best_choice,
+    table_numbers,
+)
 from latentpress.entropy.lattices import REACH, passes
 from latentpress.entropy.static import StaticTables
 from latentpress.errors import FormatError, ImageError, VersionError
@@ -116,16 +126,16 @@ def test_a_latent_that_is_not_finite_is_an_image_error(value: float) -> None:
         LatticePrior(SD15, 50).encode([y[:, :3], y[:, 3:]])
 
 
-def reference(space: Space, step: int, symbols: NDArray[np.int32]) -> tuple[list[list[int]], NDArray[np.int64]]:
+def reference(space: Space, step: int, halves: NDArray[np.int32]) -> tuple[list[list[int]], NDArray[np.int64]]:
     """The rules of docs/format.md on Python's integers, position by position -> eighths of every symbol by pass, y_hat in fine units."""
     a = {k: v.astype(object) for k, v in models.arrays(space.name, "prior.npz").items()}
-    channels, h, w = symbols.shape
+    channels, h, w = halves.shape
     steps = a["log_steps"].tolist()
     log_step = int(a["log_steps_from"]) + sum(t <= step for t in steps)
     condition = min(max(log_step + 92, -255), 255)
     planes: list[dict[tuple[int, int, int], int]] = [{}, {}, {}]
     value, distance, unrest = planes
-    fine = np.zeros(symbols.shape, np.int64)
+    fine = np.zeros(halves.shape, np.int64)
     scales, row = [], 0
     half_even = lambda total, shift: round(total / (1 << int(shift)))  # exact: below 2^24, as another test shows
     for i, p in enumerate(passes(channels)):
@@ -146,7 +156,7 @@ def reference(space: Space, step: int, symbols: NDArray[np.int32]) -> tuple[list
                 head = np.array(hidden, object) @ a["head"][i] + np.array(seen, object) @ a["linear"][rows] + a["head_bias"][i]
                 mu, eighths = (half_even(int(t), s) for t, s in zip(head, a["head_shift"][i], strict=True))
                 found.append(eighths - log_step)
-                change = int(symbols[p.channel, y, x]) * step
+                change = int(halves[p.channel, y, x]) * step // 2
                 fine[p.channel, y, x] = at = 8 * mu + change
                 value[p.channel, y, x] = min(max((at + 64) // 128, -511), 511)
                 distance[p.channel, y, x] = min((abs(change) + 64) // 128, 255)
@@ -162,16 +172,16 @@ def reference(space: Space, step: int, symbols: NDArray[np.int32]) -> tuple[list
 @EACH
 def test_the_walk_equals_integers_by_the_rules_of_the_format(space: Space) -> None:
     rng = np.random.default_rng(0)
-    for step, spread in ((410, 8.0), (2048, 2.0), (12288, 0.6)):
-        symbols = np.rint(rng.laplace(0, spread, (space.channels, 6, 7))).astype(np.int32)
-        symbols[0, 2, 2] = 32767
-        scales, fine = reference(space, step, symbols)
+    for step, spread in ((410, 16.0), (2047, 4.0), (12288, 1.2)):
+        halves = np.rint(rng.laplace(0, spread, (space.channels, 6, 7))).astype(np.int32)
+        halves[0, 2, 2] = 65534
+        scales, fine = reference(space, step, halves)
         walk = Walk(space, step, 6, 7)
         for i, p in enumerate(walk.passes):
             if scales[i]:
                 mu, eighths = walk.predict(i)
                 assert eighths.ravel().tolist() == scales[i]
-                walk.put(i, mu, 2 * symbols[p.channel, p.top :: p.stride, p.left :: p.stride])
+                walk.put(i, mu, halves[p.channel, p.top :: p.stride, p.left :: p.stride])
         assert np.array_equal(walk.fine, fine)
 
 
@@ -204,12 +214,48 @@ def test_coded_bits_are_those_of_the_tables(space: Space) -> None:
 
 
 @EACH
-def test_the_encoders_model_is_the_decoders(space: Space) -> None:
+@pytest.mark.parametrize("number", [NUMBER, DEPENDENT])
+def test_the_encoders_model_is_the_decoders(space: Space, number: int) -> None:
     y = latent(space, 21, 18)
-    coder = LatticePrior(space, 50)
-    found = coder.model(y)
-    fine = found.mu + coder.step * found.symbols.astype(np.int64) + coder.means
-    assert np.array_equal((fine / FINE).astype(np.float32), next(coder.decode(coder.encode([y]), 21, 18)))
+    for step in (301, 2048, 12288):
+        coder = LatticePrior.of_step(space, step, number)
+        body = coder.encode([y])
+        assert body[0] == number
+        assert np.array_equal((coder.fine(coder.model(y)) / FINE).astype(np.float32), next(coder.decode(body, 21, 18)))
+
+
+@EACH
+def test_dependent_quantisation_takes_fewer_bytes_at_less_error(space: Space) -> None:
+    y = latent(space, 40, 44)
+    for step, wider in ((600, 660), (2048, 2253), (5000, 5200)):
+        rounding, dependent = LatticePrior.of_step(space, step), LatticePrior.of_step(space, wider, DEPENDENT)
+        reached = []
+        for coder in (rounding, dependent):
+            body = coder.encode([y])
+            reached.append((len(body), np.square(next(coder.decode(body, 40, 44)) - y).mean()))
+        assert reached[1][0] < reached[0][0]
+        assert reached[1][1] < reached[0][1]
+
+
+def test_dependent_outliers_and_scales_moved_beyond_the_tables() -> None:
+    for scale in (1e-3, 40):
+        y = latent(SD15, 19, 23) * np.float32(scale)
+        y[1, 7, 7], y[3, 0, 22] = 900, -900
+        coder = LatticePrior.of_step(SD15, 900, DEPENDENT)
+        y_hat = next(coder.decode(coder.encode([y]), 19, 23))
+        assert np.abs(y_hat - y).max() < 2 * 900 / FINE
+
+
+def test_damage_under_dependent_quantisation_is_found() -> None:
+    y = latent(SD15, 8, 8)
+    body = LatticePrior.of_step(SD15, 1024, DEPENDENT).encode([y])
+    plain = LatticePrior.of_step(SD15, 1024)
+    for damaged in (bytes([NUMBER]) + body[1:], bytes([DEPENDENT]) + plain.encode([y])[1:], body[:-1], body + b"\1"):
+        with pytest.raises(FormatError):
+            list(plain.decode(damaged, 8, 8))
+    for i in range(3, len(body)):
+        with pytest.raises(FormatError):
+            list(plain.decode(body[:i] + bytes([body[i] ^ 0x11]) + body[i + 1 :], 8, 8))
 
 
 def test_a_channels_byte_finds_its_family_and_scale() -> None:

@@ -9,13 +9,15 @@ from latentpress.entropy import rans, tables
 from latentpress.errors import FormatError
 from slow_rans import slow_encode
 
+
 def fast_encode(symbols: list[int], numbers: list[int]) -> bytes:
     coder = rans.new_coder()
     rans.push(coder, np.array(symbols, np.int32), np.array(numbers, np.uint16))
     return rans.to_bytes(coder)
 
 
-CASES = st.lists(st.tuples(st.integers(-40, 40) | st.integers(-32767, 32767), st.integers(0, len(tables.FAMILIES) * tables.SCALES - 1)), max_size=60)
+NUMBERS = st.integers(0, len(tables.FAMILIES) * tables.SCALES - 1)
+CASES = st.lists(st.tuples(st.integers(-40, 40) | st.integers(-32767, 32767), NUMBERS), max_size=60)
 
 
 @settings(deadline=None)

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from data import validation
 from latentpress.entropy.lattice_prior import FINE, LatticePrior
+from latentpress.refine.loss import half_precision
 from latentpress.transforms.spaces import Space, space_of_codec
 from perceptual import Lpips
 from prior_latents import OUT as LATENTS

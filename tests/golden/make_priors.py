@@ -1,7 +1,8 @@
 """Write the golden files of the lattice priors anew:  python tests/golden/make_priors.py --replace
 
-Only when the format or a prior was meant to change: a prior that was released keeps its number and its files. Each file stands with its
-size, its symbols' checksum and its quantized latent, in integers of 1/8192.
+Only when the format or a prior was meant to change: a prior that was released keeps its number and its files. Each picture stands with its
+size, its symbols' checksum and its quantized latent, in integers of 1/8192; latents as data, rounded (a bounded error) and under dependent
+quantisation (an rmse), with their size and the checksums of their numbers.
 """
 
 import json
@@ -72,8 +73,10 @@ def main() -> None:
         index[name] = {"symbols_crc32c": checksum(data), "bytes": len(data), "latent": fine(data)}
     precision._usual_bits = lambda *_: math.inf  # the prior is taken for latents that are none
     for space, latents in ltps_cases().items():
-        save(latents, FOLDER / f"{space}.ltps", space=space, max_error=0.1)
-        index[f"{space}-latents"] = {"bytes": (FOLDER / f"{space}.ltps").stat().st_size, "crc32c": bits(FOLDER / f"{space}.ltps")}
+        for name, how in ((space, {"max_error": 0.1}), (f"{space}-rmse", {"rmse": 0.1})):
+            file = FOLDER / f"{name}.ltps"
+            save(latents, file, space=space, **how)
+            index[f"{name}-latents"] = {"bytes": file.stat().st_size, "crc32c": bits(file)}
     (FOLDER / "golden.json").write_text(json.dumps(index) + "\n")
 
 

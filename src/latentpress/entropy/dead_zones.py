@@ -29,7 +29,7 @@ def shrink(v: NDArray[np.float32], table: NDArray[Any], weight: float) -> NDArra
 
 @cache
 def savings() -> NDArray[np.float32]:
-    """(tables of whole steps, 2 REACH + 1): bits that a step towards zero saves, for the symbols -REACH..REACH; 0 where there is no such step."""
+    """(tables of whole steps, 2 REACH + 1): bits that going one towards zero saves, for -REACH..REACH; 0 where there is no such way."""
     saved = np.zeros((tables.ODD, 2 * REACH + 1), np.float32)
     for table, row in enumerate(saved):
         r, bits = tables.radius(table), tables.bit_costs(table)

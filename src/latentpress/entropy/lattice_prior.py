@@ -122,7 +122,7 @@ class LatticePrior:
         return found
 
     def quantize(self, v: NDArray[np.float64], eighths: NDArray[Any]) -> Path:
-        """Symbols of a pass, of v = (y - mu) / S. What they cost is read from the normal family's tables, before the channel's byte is chosen."""
+        """Symbols of a pass, of v = (y - mu) / S. Bits are those of the normal family's tables, before the channel's byte is chosen."""
         numbers = table_numbers(eighths, 0)
         if self.number == DEPENDENT:
             return Chains(eighths, CHAIN).quantize(v, numbers, DEPENDENT_WEIGHT)

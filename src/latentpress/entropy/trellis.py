@@ -41,13 +41,13 @@ class Path(NamedTuple):
 
     def halves(self) -> Ints:
         """The values, in half steps."""
-        return 2 * self.symbols - np.sign(self.symbols) * self.odd
+        return (2 * self.symbols - np.sign(self.symbols) * self.odd).astype(np.int32)
 
 
 class Chains:
-    """How n symbols are threaded: sorted by `eighths` (scale indices times 8, as the decoder knows them before any symbol), equal ones in
-    their order; the i-th of them is in chain i modulo `lanes`. So a step of all chains is a slice, of few tables. length: of a chain, at most.
-    Tables must not fall where `eighths` rise, clipped to LEAST..MOST.
+    """How n symbols are threaded: sorted by `eighths` (scale indices times 8, as the decoder knows them before any symbol, clipped to
+    LEAST..MOST), equal ones in their order; the i-th of them is in chain i modulo `lanes`. So a step of all chains is a slice, of few tables.
+    length: of a chain, at most. Tables that are given later must not fall where `eighths` rise.
     """
 
     def __init__(self, eighths: NDArray[Any], length: int) -> None:
@@ -156,12 +156,15 @@ def arrivals() -> tuple[NDArray[np.intp], NDArray[np.intp]]:
 
 @cache
 def bit_costs() -> tuple[Floats, Floats]:
-    """Bits of the magnitudes 0..REACH under the tables of ODD_FAMILIES families, one table after the other: the even quantiser's, the odd one's."""
-    even, odd = (np.concatenate([magnitude_bits(t + first) for t in range(tables.SCALES * tables.ODD_FAMILIES)]) for first in (0, tables.ODD))
-    return even, odd
+    """Bits of the magnitudes 0..REACH under the tables of ODD_FAMILIES families, one after the other, of the even and of the odd quantiser."""
+    count = tables.SCALES * tables.ODD_FAMILIES
+    return magnitude_bits(0, count), magnitude_bits(tables.ODD, count)
 
 
-def magnitude_bits(table: int) -> Floats:
-    """(REACH + 1,) bits of the magnitudes 0..REACH under a table."""
-    r, k = tables.radius(table), np.arange(REACH + 1)
-    return tables.bit_costs(table)[np.where(k > r, 2 * r + 1, k + r)].astype(np.float32)
+def magnitude_bits(first: int, count: int) -> Floats:
+    """(count x (REACH + 1),) bits of the magnitudes 0..REACH under the tables from `first` on."""
+    k, found = np.arange(REACH + 1), []
+    for table in range(first, first + count):
+        r = tables.radius(table)
+        found.append(tables.bit_costs(table)[np.where(k > r, 2 * r + 1, k + r)])
+    return np.concatenate(found).astype(np.float32)

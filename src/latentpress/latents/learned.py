@@ -18,7 +18,7 @@ Shape = tuple[int, int, int]
 DEPENDENT_STEP = 1.12  # times the step of rounding of the same error
 
 
-def encode(y: Array, kind: int, step: np.float32, bound: Array | float, space_id: int, dependent: bool) -> Lossy | None:
+def encode(y: Array, kind: int, step: np.float32, bound: Array | float, space_id: int, dependent: bool = False) -> Lossy | None:
     """A finite latent (C, H, W) at a step or a little less. Numbers further than `bound` from y_hat are kept exactly. dependent: a squared
     error of about this step's in fewer bytes, by dependent quantisation, where no single error has a bound of its own.
 
