@@ -48,7 +48,7 @@ FAMILY_BITS = 2           # low bits of a channel's byte: one of the first four 
 MOVE_UNIT = 2             # eighths of a scale that a one in the other six bits, which are signed, moves a channel's scales
 MOVE_MAX = 24
 NUMBER, DEPENDENT = 1, 2  # of the shipped weights, under rounding and under dependent quantisation; others get other numbers
-CHAIN = 32                # symbols of a chain: more find better paths, and a pass takes as many calls
+CHAINS = {4: 32, 16: 64}  # channels -> symbols of a chain: more find better paths, and a pass takes as many calls
 DEPENDENT_WEIGHT = 12.0   # bits a squared error of one step^2 is worth there: at fine steps the rate's own slope
 HEAD = struct.Struct("<BH4s")
 MAX_POSITIONS_PER_BYTE = 1 << 14
@@ -98,7 +98,8 @@ class LatticePrior:
             values, scales = lattice(symbols[p.channel], p), lattice(eighths[p.channel], p)
             numbers = table_numbers(scales, choices[p.channel])
             if self.number == DEPENDENT:
-                Chains(scales.ravel(), CHAIN).push(coder, Path(values.ravel(), lattice(odd[p.channel], p).ravel()), numbers.ravel())
+                path = Path(values.ravel(), lattice(odd[p.channel], p).ravel())
+                Chains(scales.ravel(), CHAINS[self.space.channels]).push(coder, path, numbers.ravel())
             else:
                 rans.push(coder, values, numbers)
         body = HEAD.pack(self.number, self.step, symbols_crc(symbols)) + choices + rans.to_bytes(coder)
@@ -125,7 +126,7 @@ class LatticePrior:
         """Symbols of a pass, of v = (y - mu) / S. Bits are those of the normal family's tables, before the channel's byte is chosen."""
         numbers = table_numbers(eighths, 0)
         if self.number == DEPENDENT:
-            return Chains(eighths, CHAIN).quantize(v, numbers, DEPENDENT_WEIGHT)
+            return Chains(eighths, CHAINS[self.space.channels]).quantize(v, numbers, DEPENDENT_WEIGHT)
         plain = quantize(v, np.float32(0)) if self.error_weight is None else shrink(v.astype(np.float32), numbers, self.error_weight)
         return Path(plain, np.zeros(v.size, np.uint8))
 
@@ -158,7 +159,7 @@ def decode_fine(space: Space, body: bytes, rows: int, columns: int) -> NDArray[n
         mu, eighths = walk.predict(i)
         numbers = table_numbers(eighths, body[HEAD.size + p.channel])
         if number == DEPENDENT:
-            path = Chains(eighths.ravel(), CHAIN).pop(coder, numbers.ravel())
+            path = Chains(eighths.ravel(), CHAINS[space.channels]).pop(coder, numbers.ravel())
             target[...], halves = path.symbols.reshape(target.shape), path.halves().reshape(target.shape)
         else:
             target[...] = rans.pop(coder, numbers)

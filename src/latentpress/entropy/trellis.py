@@ -46,7 +46,7 @@ class Path(NamedTuple):
 
 class Chains:
     """How n symbols are threaded: sorted by `eighths` (scale indices times 8, as the decoder knows them before any symbol, clipped to
-    LEAST..MOST), equal ones in their order; the i-th of them is in chain i modulo `lanes`. So a step of all chains is a slice, of few tables.
+    LEAST..MOST), equal ones in their order; the i-th of them is of chain i mod `lanes`. So a step of all chains is a slice of few tables.
     length: of a chain, at most. Tables that are given later must not fall where `eighths` rise.
     """
 
@@ -156,7 +156,7 @@ def arrivals() -> tuple[NDArray[np.intp], NDArray[np.intp]]:
 
 @cache
 def bit_costs() -> tuple[Floats, Floats]:
-    """Bits of the magnitudes 0..REACH under the tables of ODD_FAMILIES families, one after the other, of the even and of the odd quantiser."""
+    """Bits of the magnitudes 0..REACH under the tables of the first ODD_FAMILIES families, of the even and of the odd quantiser."""
     count = tables.SCALES * tables.ODD_FAMILIES
     return magnitude_bits(0, count), magnitude_bits(tables.ODD, count)
 

@@ -15,7 +15,7 @@ from latentpress.quantizer import SYMBOL_MAX
 from latentpress.transforms.spaces import space_by_id
 
 Shape = tuple[int, int, int]
-DEPENDENT_STEP = 1.12  # times the step of rounding of the same error
+DEPENDENT_STEP = {4: (1.109, 0.06), 16: (1.125, 0.12)}  # channels -> a, b: a + b x step is times the step of rounding of the same error
 
 
 def encode(y: Array, kind: int, step: np.float32, bound: Array | float, space_id: int, dependent: bool = False) -> Lossy | None:
@@ -24,7 +24,8 @@ def encode(y: Array, kind: int, step: np.float32, bound: Array | float, space_id
 
     None where the prior does not serve the step, or the latent is one number nearly everywhere.
     """
-    space, whole = space_by_id(space_id), int(float(step) * FINE * (DEPENDENT_STEP if dependent else 1))
+    space, (a, b) = space_by_id(space_id), DEPENDENT_STEP[space_by_id(space_id).channels] if dependent else (1.0, 0.0)
+    whole = int(float(step) * FINE * (a + b * min(float(step), 1.0)))
     if not LEAST_STEP <= whole <= GREATEST_STEP:
         return None
     prior = LatticePrior.of_step(space, whole, DEPENDENT if dependent else NUMBER)
