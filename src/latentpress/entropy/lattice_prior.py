@@ -7,7 +7,7 @@ Values are counted in fine units, 1/8192 of the latent's unit, from the channel'
     scale index = (eighths of the network) - (eighths of log S)
 
 One set of weights serves all steps: contexts and predictions are in the latent's unit, and the step enters as an integer. Under dependent
-quantisation (`trellis.py`), which latents as data may have, a pass is an array of chains, and the value of a symbol is counted in half steps.
+quantisation (`trellis.py`), which latents as data may have, a pass is an array of chains; the value of a symbol is counted in half steps.
 Body: the prior's number; S (u16); CRC-32C of the symbols; a byte a channel, the family of its tables and how much its scales are moved, for
 latents unlike those of training; then one rANS stream, pass by pass.
 """
