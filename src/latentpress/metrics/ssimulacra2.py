@@ -17,7 +17,7 @@ C2 = 0.0009
 OPSIN = np.array([[0.30, 0.622, 0.078], [0.23, 0.692, 0.078], [0.24342268924547819, 0.20476744424496821, 0.55180986650955360]], np.float32)
 OPSIN_BIAS = np.float32(0.0037930732552754493)
 # Its recursive Gaussian of sigma 1.5 (Charalampidis 2016) has this finite impulse response, centre first; zeros outside.
-WINDOW = np.array([0.2646211054881984, 0.2129285920104221, 0.1093353727774603, 0.0360111146583643, 0.0094143678096536], np.float32)
+WINDOW = np.array([0.2646211054881984, 0.2129285920104221, 0.1093353727774603, 0.0360111146583643, 0.0094143678096536], np.float32).astype(np.float64)
 # Of each channel a row a scale, finest first: mean of the SSIM, ringing and blurring maps, then their 4-norms.
 WEIGHTS = (
     # X
@@ -90,7 +90,8 @@ def _norms(first: tuple[Plane, ...], second: tuple[Plane, ...]) -> list[list[flo
 def _norms_of_channel(x: Plane, y: Plane) -> list[float]:
     r = len(WINDOW) - 1
     sums = np.zeros((2, 3))
-    wide_x, wide_y = np.pad(x, r), np.pad(y, r)
+    # in float32 the score of flat pictures stands on its last bits
+    wide_x, wide_y = np.pad(x, r).astype(np.float64), np.pad(y, r).astype(np.float64)
     for band in bands(wide_x.shape[0], wide_x.shape[1], 2 * r):
         u, v = wide_x[band], wide_y[band]
         mu_u, mu_v = blur(u, WINDOW), blur(v, WINDOW)

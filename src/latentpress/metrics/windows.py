@@ -1,4 +1,6 @@
-"""Symmetric separable windows over planes of float32, as SSIM-like metrics need them."""
+"""Symmetric separable windows over planes of real numbers, as SSIM-like metrics need them."""
+
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -6,9 +8,10 @@ from numpy.typing import NDArray
 BAND_SAMPLES = 1 << 15  # of a plane at a time: the maps of a band stay in the processor's cache
 
 Plane = NDArray[np.float32]
+Real = TypeVar("Real", NDArray[np.float32], NDArray[np.float64])
 
 
-def blur(t: Plane, half: Plane) -> Plane:
+def blur(t: Real, half: Real) -> Real:
     """Weighted sums at every place where the window fits: (H, W) -> (H - 2 r, W - 2 r), for a window of 2 r + 1 taps a side.
 
     half: its r + 1 weights, centre first; the window is symmetric.
