@@ -17,7 +17,7 @@ C2 = 0.0009
 OPSIN = np.array([[0.30, 0.622, 0.078], [0.23, 0.692, 0.078], [0.24342268924547819, 0.20476744424496821, 0.55180986650955360]], np.float32)
 OPSIN_BIAS = np.float32(0.0037930732552754493)
 # Its recursive Gaussian of sigma 1.5 (Charalampidis 2016) has this finite impulse response, centre first; zeros outside.
-WINDOW = np.array([0.2646211054881984, 0.2129285920104221, 0.1093353727774603, 0.0360111146583643, 0.0094143678096536])
+WINDOW: NDArray[np.float64] = np.array([0.2646211054881984, 0.2129285920104221, 0.1093353727774603, 0.0360111146583643, 0.0094143678096536])
 # Of each channel a row a scale, finest first: mean of the SSIM, ringing and blurring maps, then their 4-norms.
 WEIGHTS = (
     # X
