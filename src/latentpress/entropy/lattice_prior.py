@@ -16,20 +16,19 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Iterator
-from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from latentpress.container import LATENT_LATTICE
-from latentpress.entropy import rans, tables
+from latentpress.entropy import rans, tables, trellis
 from latentpress.entropy.dead_zones import shrink
 from latentpress.entropy.lattice_network import CONDITION_MAX, channel_means, log_step, networks
 from latentpress.entropy.lattices import REACH, UNREST_SHIFTS, WINDOW, Pass, gather, passes
 from latentpress.entropy.learned import symbols_crc
 from latentpress.entropy.static import step_size
-from latentpress.entropy.trellis import Chains, Path
+from latentpress.entropy.trellis import Chains, Path, bit_costs
 from latentpress.errors import FormatError, ImageError, VersionError
 from latentpress.quantizer import check_finite, quantize
 from latentpress.transforms.spaces import Space
@@ -52,7 +51,6 @@ CHAINS = {4: 32, 16: 64}  # channels -> symbols of a chain: more find better pat
 DEPENDENT_WEIGHT = 12.0   # bits a squared error of one step^2 is worth there: at fine steps the rate's own slope
 HEAD = struct.Struct("<BH4s")
 MAX_POSITIONS_PER_BYTE = 1 << 14
-COSTS_REACH = 250         # larger symbols weigh as this one where the encoder compares tables
 
 
 class Modelled(NamedTuple):
@@ -99,7 +97,7 @@ class LatticePrior:
             numbers = table_numbers(scales, choices[p.channel])
             if self.number == DEPENDENT:
                 path = Path(values.ravel(), lattice(odd[p.channel], p).ravel())
-                Chains(scales.ravel(), CHAINS[self.space.channels]).push(coder, path, numbers.ravel())
+                chains(self.space, scales).push(coder, path, numbers.ravel())
             else:
                 rans.push(coder, values, numbers)
         body = HEAD.pack(self.number, self.step, symbols_crc(symbols)) + choices + rans.to_bytes(coder)
@@ -126,7 +124,7 @@ class LatticePrior:
         """Symbols of a pass, of v = (y - mu) / S. Bits are those of the normal family's tables, before the channel's byte is chosen."""
         numbers = table_numbers(eighths, 0)
         if self.number == DEPENDENT:
-            return Chains(eighths, CHAINS[self.space.channels]).quantize(v, numbers, DEPENDENT_WEIGHT)
+            return chains(self.space, eighths).quantize(v, numbers, DEPENDENT_WEIGHT)
         plain = quantize(v, np.float32(0)) if self.error_weight is None else shrink(v.astype(np.float32), numbers, self.error_weight)
         return Path(plain, np.zeros(v.size, np.uint8))
 
@@ -159,7 +157,7 @@ def decode_fine(space: Space, body: bytes, rows: int, columns: int) -> NDArray[n
         mu, eighths = walk.predict(i)
         numbers = table_numbers(eighths, body[HEAD.size + p.channel])
         if number == DEPENDENT:
-            path = Chains(eighths.ravel(), CHAINS[space.channels]).pop(coder, numbers.ravel())
+            path = chains(space, eighths).pop(coder, numbers.ravel())
             target[...], halves = path.symbols.reshape(target.shape), path.halves().reshape(target.shape)
         else:
             target[...] = rans.pop(coder, numbers)
@@ -208,6 +206,11 @@ class Walk:
         inner[:, :, 2 * self.space.channels + p.channel] = np.minimum(unrest, UNREST_MAX)
 
 
+def chains(space: Space, eighths: NDArray[Any]) -> Chains:
+    """How the symbols of a pass are threaded under dependent quantisation. eighths: theirs, of any shape."""
+    return Chains(eighths.ravel(), CHAINS[space.channels])
+
+
 def change(halves: Ints, step: int) -> NDArray[np.int64]:
     """Half steps -> fine units, rounded down where an odd step is halved."""
     return halves.astype(np.int64) * step >> 1
@@ -240,11 +243,12 @@ def table_numbers(eighths: NDArray[Any], choice: int) -> NDArray[np.uint16]:
 
 def best_choice(symbols: Ints, odd: NDArray[np.uint8], eighths: Ints) -> int:
     """The byte of a channel that codes its symbols in few bits: of each family the scales moved while that helps, then the best family."""
-    at = np.clip(symbols, -COSTS_REACH, COSTS_REACH) + (COSTS_REACH + odd * np.int64((2 * COSTS_REACH + 1) * tables.SCALES << FAMILY_BITS))
+    costs, at = bit_costs(), np.minimum(np.abs(symbols), trellis.REACH)
+    at += odd * np.int32(costs.shape[1])
 
     def cost(family: int, move: int) -> float:
         table = table_numbers(eighths, choice_byte(family, move)).astype(np.int64)
-        return float(costs().take(table * (2 * COSTS_REACH + 1) + at).sum(dtype=np.float64))
+        return float(costs.take(table * (trellis.REACH + 1) + at).sum(dtype=np.float64))
 
     found, move = list[tuple[float, int]](), 0
     for family in range(1 << FAMILY_BITS):
@@ -259,17 +263,3 @@ def best_choice(symbols: Ints, odd: NDArray[np.uint8], eighths: Ints) -> int:
 def choice_byte(family: int, move: int) -> int:
     """A channel's byte."""
     return family | (move & 63) << FAMILY_BITS
-
-
-@cache
-def costs() -> NDArray[np.float32]:
-    """Bits of the symbols -COSTS_REACH..COSTS_REACH under each of the tables that a channel may choose, one after the other, then under
-    those of the odd quantiser.
-    """
-    reach = np.arange(-COSTS_REACH, COSTS_REACH + 1)
-    found = []
-    for first in (0, tables.ODD):
-        for table in range(first, first + (tables.SCALES << FAMILY_BITS)):
-            r = tables.radius(table)
-            found.append(tables.bit_costs(table)[np.where(np.abs(reach) > r, 2 * r + 1, reach + r)])
-    return np.concatenate(found).astype(np.float32)

@@ -12,7 +12,7 @@ Trellis-coded quantisation: Marcellin and Fischer 1990; under an entropy coder: 
 dependent quantisation of VVC and its successor, Schwarz et al. 2021 (doi:10.1109/TCSVT.2021.3072202).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from functools import cache
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -28,7 +28,7 @@ Floats = NDArray[np.float32]
 NEXT = np.array([[0, 2], [5, 7], [1, 3], [6, 4], [2, 0], [4, 6], [3, 1], [7, 5]], np.uint8)  # [state, parity of the symbol]
 NEXT_FLAT = NEXT.ravel()
 STATES = len(NEXT)
-REACH = 255                # symbols beyond it weigh as many bits as this one where the encoder compares paths
+REACH = 250                # symbols beyond it weigh as many bits as this one where the encoder compares paths, or tables
 LEAST, MOST = -512, 1023   # eighths beyond are sorted as these: 64 scales below the first table and above the last
 FAR = np.float32(1e30)     # the cost of what cannot be
 
@@ -101,7 +101,7 @@ class Chains:
         return path
 
 
-def candidates(v: Floats, table: NDArray[np.intp], weight: float, bits_of: Sequence[Floats]) -> tuple[Floats, Ints]:
+def candidates(v: Floats, table: NDArray[np.intp], weight: float, bits_of: Iterable[Floats]) -> tuple[Floats, Ints]:
     """The best symbol for v of each kind, and what it costs: (4, n) each; kind 2 x quantiser + parity of the symbol. bits_of: each
     quantiser's magnitudes 0..REACH, one table after the other.
     """
@@ -155,16 +155,13 @@ def arrivals() -> tuple[NDArray[np.intp], NDArray[np.intp]]:
 
 
 @cache
-def bit_costs() -> tuple[Floats, Floats]:
-    """Bits of the magnitudes 0..REACH under the tables of the first ODD_FAMILIES families, of the even and of the odd quantiser."""
-    count = tables.SCALES * tables.ODD_FAMILIES
-    return magnitude_bits(0, count), magnitude_bits(tables.ODD, count)
-
-
-def magnitude_bits(first: int, count: int) -> Floats:
-    """(count x (REACH + 1),) bits of the magnitudes 0..REACH under the tables from `first` on."""
+def bit_costs() -> Floats:
+    """(2, n): bits of the magnitudes 0..REACH under the tables of the first ODD_FAMILIES families, one after another, of the even quantiser
+    and of the odd one.
+    """
     k, found = np.arange(REACH + 1), []
-    for table in range(first, first + count):
-        r = tables.radius(table)
-        found.append(tables.bit_costs(table)[np.where(k > r, 2 * r + 1, k + r)])
-    return np.concatenate(found).astype(np.float32)
+    for first in (0, tables.ODD):
+        for table in range(first, first + tables.SCALES * tables.ODD_FAMILIES):
+            r = tables.radius(table)
+            found.append(tables.bit_costs(table)[np.where(k > r, 2 * r + 1, k + r)])
+    return np.concatenate(found).astype(np.float32).reshape(2, -1)

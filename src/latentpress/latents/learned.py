@@ -24,7 +24,8 @@ def encode(y: Array, kind: int, step: np.float32, bound: Array | float, space_id
 
     None where the prior does not serve the step, or the latent is one number nearly everywhere.
     """
-    space, (a, b) = space_by_id(space_id), DEPENDENT_STEP[space_by_id(space_id).channels] if dependent else (1.0, 0.0)
+    space = space_by_id(space_id)
+    a, b = DEPENDENT_STEP[space.channels] if dependent else (1.0, 0.0)
     whole = int(float(step) * FINE * (a + b * min(float(step), 1.0)))
     if not LEAST_STEP <= whole <= GREATEST_STEP:
         return None

@@ -63,6 +63,6 @@ def half_precision(device: str = "cpu") -> AbstractContextManager[Any]:
 
 
 def native_bfloat16() -> bool:
-    """Whether the processor computes in bfloat16. One that emulates it takes ten times as long as in float32."""
+    """Whether the processor computes in bfloat16. One that emulates it takes more than ten times as long as in float32."""
     native = getattr(torch.cpu, "_is_avx512_bf16_supported", None)  # torch has no public name for it
     return native is not None and native()
