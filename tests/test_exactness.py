@@ -15,7 +15,8 @@ from PIL import Image
 import latentpress
 from latentpress import codec, models
 from latentpress.entropy import learned, tables
-from latentpress.entropy.learned import Gaussians, LearnedPrior
+from latentpress.entropy.gaussians import Gaussians
+from latentpress.entropy.learned import LearnedPrior
 
 SCRIPT = """
 import sys, zlib, onnxruntime, latentpress
@@ -68,11 +69,11 @@ def test_inputs_at_their_limits_stay_exact() -> None:
     assert np.array_equal(features, np.rint(features))
     assert features.min() >= 0
     assert features.max() <= 255
-    symbols = np.where(rng.random((len(prior.gain), 16, 16)) < 0.5, -32767, 32767).astype(np.int32) * learned.checkerboard(16, 16)
-    others = prior.others(features, anchors, symbols)
+    white = np.where(rng.random((len(prior.gain), 16, 16)) < 0.5, -(1 << 40), 1 << 40) * learned.checkerboard(16, 16)
+    others = prior.others(features, anchors, white)
     assert others.scale().max() < tables.SCALES
     swapped = np.ascontiguousarray(features[:, :, ::-1, ::-1])[:, :, ::-1, ::-1]
-    again = prior.others(np.ascontiguousarray(swapped), anchors, symbols)
+    again = prior.others(np.ascontiguousarray(swapped), anchors, white)
     assert np.array_equal(again.eighths, others.eighths)
 
 
@@ -98,13 +99,14 @@ def test_no_sum_of_the_prior_can_leave_the_exact_integers(graph: str) -> None:
 
 
 def test_coded_bits_stay_by_the_estimate(photo: NDArray[np.uint8]) -> None:
-    """Against the ideal (real-valued Gaussian) bits of the same symbols."""
+    """Against the ideal (real-valued Gaussian) bits of the same symbols, each rounded alone."""
     phi = np.vectorize(lambda t: 0.5 * (1 + erf(t / sqrt(2))))
     y = codec.encode_latent(photo)
     for quality in (10, 50, 90):
-        prior = LearnedPrior("lp1", quality)
-        _, _, passes = prior.model_segment(y * prior.gain)
-        symbols, numbers = (np.concatenate([p[i].ravel() for p in passes]) for i in (0, 1))
+        prior = LearnedPrior("lp1", quality, chained=False)
+        z, passes, _ = prior.model_segment(y * prior.gain)
+        symbols = np.concatenate([z.ravel(), *(s.alone for _, s in passes)])
+        numbers = np.concatenate([prior.z_tables(z.shape).ravel(), *(one.tables for one, _ in passes)])
         sigma, v = tables.sigmas()[numbers].astype(np.float64), np.abs(symbols)
         keep = (v > 0) | (sigma > 0.2)  # the rest costs nothing
         p = phi((0.5 - v[keep]) / sigma[keep]) - phi((-0.5 - v[keep]) / sigma[keep])

@@ -22,6 +22,7 @@ from latentpress.container import (
     ALPHA,
     EXIF,
     ICC,
+    LATENT_CHAINED,
     LATENT_LATTICE,
     LATENT_LEARNED,
     LATENT_STATIC,
@@ -106,15 +107,15 @@ def test_other_weights_are_named() -> None:
 
 def test_lengths_of_segments() -> None:
     data = latentpress.compress(picture(3, 16 * 65, 16), quality=20)
-    body = unpack(data)[1][LATENT_LEARNED]
+    body = unpack(data)[1][LATENT_CHAINED]
     size, start = read_varint(body, 0)
     read(rebuilt(data))
     for length in (0, 3, 4, size - 1, size + 1, len(body) - start - 3, len(body) - start, len(body), 1 << 31):
         with pytest.raises(FormatError):
-            read(rebuilt(data, chunks={LATENT_LEARNED: write_varint(length) + body[start:]}))
+            read(rebuilt(data, chunks={LATENT_CHAINED: write_varint(length) + body[start:]}))
     for length_bytes in (b"\x80\0", b"\xff" * 5, bytes([size & 0x7F | 0x80, size >> 7 | 0x80, 0])):
         with pytest.raises(FormatError):
-            read(rebuilt(data, chunks={LATENT_LEARNED: length_bytes + body[start:]}))
+            read(rebuilt(data, chunks={LATENT_CHAINED: length_bytes + body[start:]}))
 
 
 def png(width: int, height: int, mode: str = "L") -> bytes:
@@ -191,13 +192,14 @@ print(json.dumps([result, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1
 def test_size_bombs_cost_little_time_and_memory(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     model_hash = bytes.fromhex(container.read_header(lp1_file()).model_hash)
-    kinds = ((LP1, LATENT_LEARNED), (SD15, LATENT_STATIC), (FLUX, LATENT_STATIC), (SD15, LATENT_LATTICE), (FLUX, LATENT_LATTICE))
+    kinds = ((LP1, LATENT_LEARNED), (LP1, LATENT_CHAINED))
+    kinds += ((SD15, LATENT_STATIC), (FLUX, LATENT_STATIC), (SD15, LATENT_LATTICE), (FLUX, LATENT_LATTICE))
     for space, kind in kinds:
         for size in (100, 10_000):
             payload = rng.integers(1, 256, size, np.uint8).tobytes()
             static = payload[:4] + bytes(3 * space.channels) + payload[4:]
             for width, height in ((65535, 65535), (31_600, 31_600), (65535, 1), (1, 65535)):
-                body = {LATENT_LEARNED: payload, LATENT_STATIC: static, LATENT_LATTICE: b"\1\0\x08" + payload}[kind]
+                body = {LATENT_STATIC: static, LATENT_LATTICE: b"\1\0\x08" + payload}.get(kind, payload)
                 if size == 10_000 and space is not LP1 and width == height == 31_600:
                     continue  # a picture that could be: a gigapixel may cost what a gigapixel costs
                 data = pack(space, model_hash, width, height, 50, {kind: body})

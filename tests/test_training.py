@@ -7,11 +7,14 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from PIL import Image
 
 import latentpress
-from latentpress import codec, models
+from golden.make import without_chains
+from latentpress import models
+from latentpress.container import LATENT_LEARNED, unpack
 from latentpress.entropy.lattice_prior import FINE, LatticePrior, table_numbers
-from latentpress.entropy.learned import CRC_BYTES, LearnedPrior
+from latentpress.entropy.learned import CRC_BYTES
 from latentpress.entropy.static import bits_of, step_size
 from latentpress.transforms.restoration import restore
 from latentpress.transforms.spaces import space_of_codec
@@ -55,11 +58,30 @@ def test_torch_estimates_the_bits_of_the_file(modules: Any, photo: NDArray[np.ui
     for quality in (20, 80):
         with torch.inference_mode():
             x_hat, bits = modules["net"](x, torch.tensor([quality / 100 * (modules["networks"].LEVELS - 1)]), hard=True)
-        coded = 8 * (len(LearnedPrior("lp1", quality).encode([codec.encode_latent(image)])) - CRC_BYTES)
+        file = without_chains(Image.fromarray(image), quality)
+        coded = 8 * (len(unpack(file)[1][LATENT_LEARNED]) - CRC_BYTES)
         assert abs(coded / float(bits) - 1) < 0.03
-        decoded = np.asarray(latentpress.decompress(latentpress.compress(image, quality=quality)))
+        decoded = np.asarray(latentpress.decompress(file))
         expected = ((x_hat[0].permute(1, 2, 0) * 127.5 + 127.5).clamp(0, 255)).numpy()
         assert np.abs(decoded - expected).mean() < 2
+
+
+def test_the_last_run_of_the_synthesis_sees_what_a_file_gives(modules: Any, photo: NDArray[np.uint8]) -> None:
+    import quantised
+
+    image, networks = photo[:256, :384], modules["networks"]
+    net = networks.Codec()
+    net.load_state_dict(modules["net"].state_dict())
+    codec = quantised.Quantised(net)
+    x = torch.from_numpy(image.copy()).permute(2, 0, 1)[None].float() / 127.5 - 1
+    x_hat, bits = codec(x, torch.tensor([0.6 * (networks.LEVELS - 1)]), hard=True)
+    file = latentpress.compress(image, quality=60)
+    expected = (x_hat.detach()[0].permute(1, 2, 0) * 127.5 + 127.5).clamp(0, 255).numpy()
+    assert np.abs(np.asarray(latentpress.decompress(file)) - expected).mean() < 0.6
+    assert abs(8 * len(file) / float(bits) - 1) < 0.05
+    x_hat.square().mean().backward()
+    learning = {name.split(".")[0] for name, p in net.named_parameters() if p.grad is not None}
+    assert learning == {"gs", "inverse"}
 
 
 def test_a_sum_that_could_leave_the_exact_integers_is_refused(modules: Any) -> None:

@@ -1,9 +1,10 @@
 """What exactness costs, on Kodak:  python training/evaluate.py [--weights runs/lp1/last.safetensors] [--images DIR]
 
-For each image and quality: bits of the shipped codec's stream, the model's estimate of the same symbols (real-valued
-Gaussians at the tables' scales), and the bits that the same torch model needs with its prior in floats: activations not
-rounded, scales on no grid, true rounding of the latent. Writes results/exactness.csv and prints the means: coded bits
-may be 1.005 x estimate + 64, and 1.01 x the float prior's. `latentpress bench` makes the rate-distortion table.
+For each image and quality: bits of the shipped codec's stream where every symbol is rounded alone (latent chunk 02), the
+model's estimate of the same symbols (real-valued Gaussians at the tables' scales), and the bits that the same torch model
+needs with its prior in floats: activations not rounded, scales on no grid, true rounding of the latent. Writes
+results/exactness.csv and prints the means: coded bits may be 1.005 x estimate + 64, and 1.01 x the float prior's.
+`latentpress bench` makes the rate-distortion table.
 """
 import argparse
 import csv
@@ -41,7 +42,8 @@ def float_bits(net: Codec, pixels: np.ndarray, quality: float) -> float:
 
 def estimated_bits(prior: LearnedPrior, y: np.ndarray) -> float:
     total = 0.0
-    for symbols, numbers in prior.model_segment(y * prior.gain)[2]:
+    z, passes, _ = prior.model_segment(y * prior.gain)
+    for symbols, numbers in ((z, prior.z_tables(z.shape)), *((found.alone, one.tables) for one, found in passes)):
         sigma = torch.from_numpy(tables.sigmas()[numbers]).double()
         total += float(gaussian_bits(torch.from_numpy(symbols).double(), sigma).sum())
     return total
@@ -63,7 +65,7 @@ def main() -> None:
         pixels = np.asarray(Image.open(path).convert("RGB"))
         y = codec.encode_latent(pixels)  # Kodak is one segment: a single stream
         for quality in QUALITIES:
-            prior = LearnedPrior("lp1", quality)
+            prior = LearnedPrior("lp1", quality, chained=False)
             coded = 8 * (len(prior.encode([y])) - CRC_BYTES)
             rows.append((path.name, quality, coded, round(estimated_bits(prior, y), 1), round(float_bits(net, pixels, quality), 1)))
         print(path.name, flush=True)

@@ -25,13 +25,15 @@ from layer_distance import LayerDistance
 from networks import LEVELS, RATES, Codec
 from optimizers import Optimizers, learning_rate
 from perceptual import Lpips
+from quantised import Quantised
 
 LAMBDA = lambda rate: 0.058 * rate**1.85 / (1 + 0.45 * rate**1.2)   # share of squared error; the quotient bends the top down
-BETA = lambda rate: 20.0 * rate**1.7 / (1 + 0.68 * rate**1.2)       # share of the perceptual distance
-ALEX_SHARE, VGG_SHARE, TEXTURE_SHARE = 0.65, 0.4, 0.24              # of LPIPS (AlexNet), LPIPS (VGG16) and the texture distance in it
+BETA = lambda rate: 20.0 * rate**1.7 / (1 + 0.5 * rate**1.2)        # share of the perceptual distance
+ALEX_SHARE, VGG_SHARE, TEXTURE_SHARE = 0.5, 0.8, 0.3                # of LPIPS (AlexNet), LPIPS (VGG16) and the texture distance in it
 CLIP = 2.0
 PRIOR_FIRST = 0.02                          # share of the budget that trains a fresh prior against fixed transforms
 CROPS, LARGE_CROPS = (4, 192), (3, 256)     # crops a process and step, pixels a side; large ones towards the end
+SYNTHESIS_CROPS = (2, 256)                  # where it alone learns: VGG16, half of such a step's time, sees one of them
 LPIPS_STRIDE = 4                            # of AlexNet's first layer
 VGG_CUT = 160                               # pixels a side
 CHECKPOINT_SECONDS, EVALUATE_SECONDS = 600, 900
@@ -45,7 +47,7 @@ def vgg_distance(vgg: Lpips, x: Tensor, x_hat: Tensor) -> Tensor:
     return F.pad((VGG_SHARE * layers[:, :1].sum(0) + TEXTURE_SHARE * layers[:, 1:].mean(0)) * len(x), (0, len(x) - 1))
 
 
-def loss_terms(net: Codec, alex: Lpips, vgg: Lpips, x: Tensor, level: Tensor) -> tuple[Tensor, dict[str, float]]:
+def loss_terms(net: Codec | Quantised, alex: Lpips, vgg: Lpips, x: Tensor, level: Tensor) -> tuple[Tensor, dict[str, float]]:
     """Mean balanced loss of a batch x (N, 3, H, W) in [0, 1], and its parts for the log."""
     with half_precision(x.device.type):
         x_hat, bits = net(x * 2 - 1, level)
@@ -63,8 +65,8 @@ def loss_terms(net: Codec, alex: Lpips, vgg: Lpips, x: Tensor, level: Tensor) ->
 
 
 @torch.inference_mode()
-def evaluate(net: Codec, lpips: Lpips, images: list[Tensor], device: str) -> str:
-    """Estimated bits, PSNR and LPIPS of whole images at every other level, with true rounding."""
+def evaluate(net: Codec | Quantised, alex: Lpips, vgg: Lpips, images: list[Tensor], device: str) -> str:
+    """Bits, PSNR and LPIPS (AlexNet) of whole images and LPIPS (VGG16) of their middles at every other level, with true rounding."""
     out = []
     for q in range(0, LEVELS, 2):
         rows = []
@@ -72,10 +74,12 @@ def evaluate(net: Codec, lpips: Lpips, images: list[Tensor], device: str) -> str
             x = x.to(device)
             x_hat, bits = net(x.contiguous(memory_format=torch.channels_last) * 2 - 1, torch.tensor([float(q)], device=device), hard=True)
             x_hat = ((x_hat / 2 + 0.5).clamp(0, 1) * 255).round() / 255
-            rows.append((float(bits) / x[0, 0].numel(), -10 * math.log10(float(((x_hat - x) ** 2).mean())), float(lpips(x, x_hat))))
-        bpp, psnr, distance = workers.mean(list(np.sum(rows, 0) * workers.count() / len(images)))
-        out.append(f"q{q} {bpp:.3f} {psnr:.2f} {distance:.3f}")
-    return "VAL level bpp PSNR LPIPS | " + " | ".join(out)
+            middle = [t[:, :, t.shape[2] // 4:][:, :, :t.shape[2] // 2, t.shape[3] // 4:][..., :t.shape[3] // 2] for t in (x, x_hat)]
+            psnr = -10 * math.log10(float(((x_hat - x) ** 2).mean()))
+            rows.append((float(bits) / x[0, 0].numel(), psnr, float(alex(x, x_hat)), float(vgg(*middle))))
+        bpp, psnr, distance, deep = workers.mean(list(np.sum(rows, 0) * workers.count() / len(images)))
+        out.append(f"q{q} {bpp:.3f} {psnr:.2f} {distance:.3f} {deep:.3f}")
+    return "VAL level bpp PSNR LPIPS VGG16's | " + " | ".join(out)
 
 
 def train(args: argparse.Namespace) -> None:
@@ -92,9 +96,11 @@ def train(args: argparse.Namespace) -> None:
         if first:
             print("fresh:", sorted({".".join(k.split(".")[:2]) for k in fresh}), flush=True)
     net = net.to(device=device, memory_format=torch.channels_last)
-    prior_first, frozen, since = (PRIOR_FIRST if fresh else 0.0), True, 0
-    for part in (net.ga, net.gs):
-        part.requires_grad_(False)
+    codec = Quantised(net) if args.synthesis_only else net
+    prior_first, frozen, since = (PRIOR_FIRST if fresh else 0.0), bool(fresh), 0
+    if frozen:
+        for part in (net.ga, net.gs):
+            part.requires_grad_(False)
     optimizers = Optimizers(net, args.lr, args.optimizer == "muon")
     ema = {k: v.clone() for k, v in net.state_dict().items()}
     start, now, budget, step, skipped = time.time(), 0.0, args.hours * 3600, 0, 0
@@ -116,16 +122,17 @@ def train(args: argparse.Namespace) -> None:
     def evaluate_ema() -> None:
         kept = {k: v.clone() for k, v in net.state_dict().items()}
         net.load_state_dict(ema)
-        log(f"{now:5.0f} s step {step} {evaluate(net, alex, held, device)}")
+        log(f"{now:5.0f} s step {step} {evaluate(codec, alex, vgg, held, device)}")
         net.load_state_dict(kept)
 
+    evaluate_ema()
     while now < budget:
         share = now / budget
         if frozen and share >= prior_first:  # the transforms join, with a warm-up of their own: Adam's first steps are all full size
             frozen, since = False, step
             net.requires_grad_(True)
-        n, size = LARGE_CROPS if share >= args.large_from else CROPS
-        loss, terms = loss_terms(net, alex, vgg, crops.batch(n, size).to(device), torch.rand(n, device=device) * (LEVELS - 1))
+        n, size = SYNTHESIS_CROPS if args.synthesis_only else LARGE_CROPS if share >= args.large_from else CROPS
+        loss, terms = loss_terms(codec, alex, vgg, crops.batch(n, size).to(device), torch.rand(n, device=device) * (LEVELS - 1))
         step += 1
         net.zero_grad(set_to_none=True)
         loss.backward()
@@ -165,6 +172,7 @@ def main() -> None:
     ap.add_argument("--out", default=str(Path(__file__).parents[1] / "runs/lp1"))
     ap.add_argument("--init", help="a .safetensors file of Codec weights to start from")
     ap.add_argument("--resume", action="store_true", help="start from the shipped model")
+    ap.add_argument("--synthesis-only", action="store_true", help="a last run on what the shipped coder's symbols stand for; with --resume")
     ap.add_argument("--optimizer", choices=("adam", "muon"), default="adam")
     ap.add_argument("--lr", type=float, default=4e-4, help="highest learning rate")
     ap.add_argument("--warm-up", type=int, default=500, help="steps")

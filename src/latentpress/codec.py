@@ -16,7 +16,7 @@ from PIL import Image
 
 from latentpress import container
 from latentpress.alpha import decode_alpha, encode_alpha
-from latentpress.container import ALPHA, EXIF, GREY, ICC, LATENT_LEARNED, LATENT_TYPES, XMP, Header
+from latentpress.container import ALPHA, EXIF, GREY, ICC, LATENT_TYPES, LP1_TYPES, XMP, Header
 from latentpress.entropy import Encoder, open_coder, open_encoder
 from latentpress.errors import FormatError, WeightsError
 from latentpress.image import Outline, Picture, assemble, max_pixels, read_picture
@@ -122,7 +122,7 @@ def decode_strips(header: Header, chunks: dict[int, bytes], space: Space) -> Ite
         size = f"{header.width} x {header.height} pixels"
         raise FormatError(f"the header promises {size}, more than the limit of {max_pixels()} (LATENTPRESS_MAX_PIXELS)")
     kind = next(k for k in chunks if k in LATENT_TYPES)
-    if (kind == LATENT_LEARNED) != (space.name == "lp1"):
+    if (kind in LP1_TYPES) != (space.name == "lp1"):
         raise FormatError(f"latents of space {space.name} are not coded this way")
     if space.name == "lp1":
         from latentpress.models import manifest

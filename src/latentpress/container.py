@@ -21,10 +21,12 @@ MAX_CHUNKS = 16
 MAX_CHUNK_BYTES = 1 << 31
 QUALITY_UNIT = 100  # steps of the quality field in one unit of quality
 
-LATENT_STATIC, LATENT_LEARNED, LATENT_LATTICE = 0x01, 0x02, 0x03  # how the latent is coded; later priors get further ids
+# How the latent is coded; later priors get further ids.
+LATENT_STATIC, LATENT_LEARNED, LATENT_LATTICE, LATENT_CHAINED = 0x01, 0x02, 0x03, 0x04
 ALPHA, GREY = 0x08, 0x09
 ICC, EXIF, XMP, RESTORATION = SKIPPABLE | 0x01, SKIPPABLE | 0x02, SKIPPABLE | 0x03, SKIPPABLE | 0x04
-LATENT_TYPES = (LATENT_STATIC, LATENT_LEARNED, LATENT_LATTICE)
+LATENT_TYPES = (LATENT_STATIC, LATENT_LEARNED, LATENT_LATTICE, LATENT_CHAINED)
+LP1_TYPES = (LATENT_LEARNED, LATENT_CHAINED)
 CHUNK_NAMES = dict.fromkeys(LATENT_TYPES, "latent") | {
     ALPHA: "alpha", GREY: "grey", ICC: "icc", EXIF: "exif", XMP: "xmp", RESTORATION: "restoration"
 }

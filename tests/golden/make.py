@@ -13,7 +13,10 @@ from PIL import Image
 import latentpress
 from latentpress import codec, container
 from latentpress.container import LATENT_STATIC, LATENT_TYPES, unpack
+from latentpress.entropy.learned import LearnedPrior
 from latentpress.entropy.static import StaticTables
+from latentpress.image import read_picture
+from latentpress.transforms import load_transform
 from latentpress.transforms.spaces import SPACES
 
 FOLDER = Path(__file__).parent / "v1"
@@ -35,6 +38,13 @@ def builtin_cases() -> dict[str, tuple[Image.Image, float]]:
         "pixel": (face.crop((80, 60, 81, 61)), 50), "grey": (face.convert("L").resize((64, 48)), 50), "alpha": (clear, 50),
         "metadata": (tagged, 50), "segments": (wide, 40),
     }  # fmt: skip
+
+
+def without_chains(image: Image.Image, quality: float) -> bytes:
+    """A file of latent chunk 02, which a search would write."""
+    picture, transform = read_picture(image), load_transform(SPACES[0])
+    coder = LearnedPrior("lp1", quality, chained=False)
+    return codec.write(picture.outline, transform, transform.analyze(picture), quality, codec.side_chunks(picture), coder)
 
 
 def latent_cases() -> dict[str, bytes]:
@@ -65,8 +75,9 @@ def main() -> None:
 
     emptied(FOLDER, __doc__)
     index: dict[str, dict[str, object]] = {}
-    for name, (image, quality) in builtin_cases().items():
-        data = latentpress.compress(image, quality=quality)
+    cases = builtin_cases()
+    files = {name: latentpress.compress(image, quality=quality) for name, (image, quality) in cases.items()}
+    for name, data in (files | {"alone": without_chains(*cases["q60"])}).items():
         (FOLDER / f"{name}.ltp").write_bytes(data)
         decoded = latentpress.decompress(data)
         decoded.info.clear()

@@ -6,7 +6,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from latentpress.container import LATENT_LATTICE, LATENT_LEARNED, LATENT_STATIC
+from latentpress.container import LATENT_CHAINED, LATENT_LATTICE, LATENT_STATIC, LP1_TYPES
 from latentpress.errors import ImageError
 from latentpress.transforms.spaces import Space
 
@@ -36,10 +36,10 @@ class Coder(Encoder, Protocol):
 
 def open_coder(space: Space, chunk_type: int, quality: float, error_weight: float | None = None) -> Coder:
     """The coder of a latent chunk's type in a space. error_weight: of an encoder's dead zones; None rounds to the nearest."""
-    if chunk_type == LATENT_LEARNED:
+    if chunk_type in LP1_TYPES:
         from latentpress.entropy.learned import LearnedPrior
 
-        return LearnedPrior(space.name, quality, error_weight)
+        return LearnedPrior(space.name, quality, error_weight, chained=chunk_type == LATENT_CHAINED)
     if chunk_type == LATENT_LATTICE:
         from latentpress.entropy.lattice_prior import LatticePrior
 
@@ -51,7 +51,7 @@ def open_coder(space: Space, chunk_type: int, quality: float, error_weight: floa
 
 def latent_type(space: Space) -> int:
     """The type of the latent chunk that a space's learned prior makes."""
-    return LATENT_LEARNED if space.name == "lp1" else LATENT_LATTICE
+    return LATENT_CHAINED if space.name == "lp1" else LATENT_LATTICE
 
 
 def open_encoder(space: Space, quality: float, error_weight: float | None = None) -> Encoder:

@@ -1,70 +1,47 @@
 """Stage 4 of 5 for lp1: the latent under a hyperprior with a two-pass checkerboard context, in exact integers.
 
 The latent is cut into segments of 64 x 64 positions, each coded alone: CRC-32C of its symbols, then one rANS stream:
-z, then the anchors (row + column even), then the others. Their scales come from ONNX graphs whose inputs, weights and
-sums are integers below 2^24 held in float32: the same on every machine. The stack is filled from its end.
+z, then the anchors (row + column even), then the others, each in a pass (`passes.py`). Their scales come from ONNX graphs whose inputs,
+weights and sums are integers below 2^24 held in float32: the same on every machine. The stack is filled from its end.
 """
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from functools import cached_property
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, TypeAlias
 
 import google_crc32c
 import numpy as np
 from numpy.typing import NDArray
 
 from latentpress import models
-from latentpress.container import LATENT_LEARNED, read_varint, write_varint
+from latentpress.container import LATENT_CHAINED, LATENT_LEARNED, read_varint, write_varint
 from latentpress.entropy import rans, tables
-from latentpress.entropy.dead_zones import shrink
+from latentpress.entropy.gaussians import Gaussians
+from latentpress.entropy.passes import Pass, Symbols
 from latentpress.errors import FormatError
-from latentpress.quantizer import check_finite, dequantize, interpolate, quantize
+from latentpress.quantizer import check_finite, interpolate
 from latentpress.transforms.tiling import STRIP_ROWS, is_large, strips
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int32]
+Coded: TypeAlias = list[tuple[Pass, Symbols]]
 Z_MAX = 127          # z is an integer in -127..127
 WHITE_MAX = 127      # whitened anchors: integers in -127..127, units of 1/16 sigma
 MU_UNIT = np.float32(1 / 64)
-SCALE_UNIT_BITS = 3  # scale indices come in eighths
 Z_FACTOR = 4         # latent positions a hyper position, each way
 CRC_BYTES = 4
 MIN_SEGMENT_BYTES = CRC_BYTES + 1
 
 
-@dataclass(frozen=True, eq=False)
-class Gaussians:
-    """mu: float32, in steps. eighths: int64, scale index times 8, unclipped. Both (C, h, w)."""
-
-    mu: Floats
-    eighths: NDArray[np.int64]
-
-    def scale(self) -> NDArray[np.uint8]:
-        """Scale index of each symbol: the number of its CDF table (family 0, gaussian)."""
-        return self._scale
-
-    @cached_property
-    def _scale(self) -> NDArray[np.uint8]:
-        half = 1 << SCALE_UNIT_BITS - 1
-        index: NDArray[np.uint8] = np.clip(self.eighths + half >> SCALE_UNIT_BITS, 0, tables.SCALES - 1).astype(np.uint8)
-        return index
-
-    def coded(self) -> NDArray[np.bool_]:
-        """Where a symbol is coded: at the least scale it is 0 and costs nothing, neither bits nor time."""
-        return self.scale() > 0
-
-
 class LearnedPrior:
     """Coder of one quality. `encode` takes strips of y (C, r, w) float32, `decode` gives strips of y_hat.
 
-    error_weight: of the encoder's dead zones (`dead_zones.shrink`); None rounds to the nearest.
+    error_weight: of the encoder's dead zones and paths (`Pass.quantize`); None looks for the least error. chained: whether symbols
+    of large scales stand in chains.
     """
 
-    chunk_type = LATENT_LEARNED
-
-    def __init__(self, space: str, quality: float, error_weight: float | None = None) -> None:
-        self.space, self.frugal, self.error_weight = space, False, error_weight
+    def __init__(self, space: str, quality: float, error_weight: float | None = None, *, chained: bool = True) -> None:
+        self.space, self.frugal, self.error_weight, self.chained = space, False, error_weight, chained
+        self.chunk_type = LATENT_CHAINED if chained else LATENT_LEARNED
         level = {name: interpolate(a, quality) for name, a in models.arrays(space, "levels.npz").items() if a.ndim == 2}
 
         def column(name: str) -> NDArray[Any]:
@@ -106,31 +83,29 @@ class LearnedPrior:
 
     def encode_segment(self, y: Floats, z: Ints | None = None) -> bytes:
         """y (C, h, w) in steps -> CRC-32C of the symbols, and their stream. z: where it is given, instead of `hyper_analysis`'s."""
-        z, symbols, passes = self.model_segment(y, z)
+        z, coded, _ = self.model_segment(y, z)
         coder = rans.new_coder()
-        for values, numbers in reversed(passes):
-            rans.push(coder, values, numbers)
-        return symbols_crc(z, symbols) + rans.to_bytes(coder)
+        for one, symbols in reversed(coded):
+            one.push(coder, symbols)
+        rans.push(coder, z, self.z_tables(z.shape))
+        return symbols_crc(z, together(coded)) + rans.to_bytes(coder)
 
-    def model_segment(self, y: Floats, z: Ints | None = None) -> tuple[Ints, Ints, list[tuple[Ints, NDArray[np.uint8]]]]:
-        """y (C, h, w) in steps -> z, the symbols (C, h, w), and what is coded: (symbols, their tables) in decoding order."""
-        h, w = y.shape[1:]
+    def model_segment(self, y: Floats, z: Ints | None = None) -> tuple[Ints, Coded, Floats]:
+        """y (C, h, w) in steps -> z, the passes with their symbols in decoding order, and y_hat (C, h, w) in steps."""
         z = self.hyper_analysis(y) if z is None else z
-        features, anchors = self.features(z, h, w)
-        first = checkerboard(h, w)
-        symbols = self.quantize(y, anchors) * (first & anchors.coded())
-        others = self.others(features, anchors, symbols)
-        symbols += self.quantize(y, others) * (~first & others.coded())
-        passes = [(z, self.z_tables(z.shape))]
-        for scale, coded in ((anchors.scale(), anchors.coded() & first), (others.scale(), others.coded() & ~first)):
-            passes.append((symbols[coded], scale[coded]))
-        return z, symbols, passes
+        coded, y_hat = self.walk(z, (y.shape[1], y.shape[2]), lambda one: one.quantize(y, self.error_weight))
+        return z, coded, y_hat
 
-    def quantize(self, y: Floats, modelled: Gaussians) -> Ints:
-        """Symbols of y (C, h, w) under their distributions; to be zeroed where they are not coded."""
-        if self.error_weight is None:
-            return quantize(y, modelled.mu)
-        return shrink(y - modelled.mu, modelled.scale(), self.error_weight)
+    def walk(self, z: Ints, shape: tuple[int, int], symbols_of: Callable[[Pass], Symbols]) -> tuple[Coded, Floats]:
+        """The two passes over shape's positions (h, w), each with its symbols as soon as it is known, and y_hat (C, h, w) in steps."""
+        features, modelled = self.features(z, *shape)
+        first = checkerboard(*shape)
+        anchors = Pass(modelled, first, self.chained)
+        coded = [(anchors, symbols_of(anchors))]
+        others = Pass(self.others(features, modelled, anchors.whitened(coded[0][1], modelled.scale())), ~first, self.chained)
+        coded.append((others, symbols_of(others)))
+        values = anchors.values(coded[0][1]) + others.values(coded[1][1])
+        return coded, values + np.where(first, anchors.mu, others.mu)
 
     def decode_segment(self, data: bytes, h: int, w: int) -> Floats:
         """What `encode_segment` made -> y_hat (C, h, w) in steps."""
@@ -138,18 +113,11 @@ class LearnedPrior:
         z = rans.pop(coder, self.z_tables((len(self.z_scale), -(-h // Z_FACTOR), -(-w // Z_FACTOR))))
         if np.abs(z).max() > Z_MAX:
             raise FormatError("the coded latent is damaged: side information out of range")
-        features, anchors = self.features(z, h, w)
-        first = checkerboard(h, w)
-        symbols = np.zeros(anchors.mu.shape, np.int32)
-        coded = anchors.coded() & first
-        symbols[coded] = rans.pop(coder, anchors.scale()[coded])
-        others = self.others(features, anchors, symbols)
-        coded = others.coded() & ~first
-        symbols[coded] = rans.pop(coder, others.scale()[coded])
+        coded, y_hat = self.walk(z, (h, w), lambda one: one.pop(coder))
         rans.check_empty(coder)
-        if symbols_crc(z, symbols) != data[:CRC_BYTES]:
+        if symbols_crc(z, together(coded)) != data[:CRC_BYTES]:
             raise FormatError("the coded latent is damaged: the symbols do not match their checksum")
-        return dequantize(symbols, np.where(first, anchors.mu, others.mu))
+        return y_hat
 
     def hyper_analysis(self, y: Floats) -> Ints:
         """y (C, h, w) in steps -> z (Z, ceil(h / 4), ceil(w / 4)). Encoder only: may be any floats."""
@@ -175,16 +143,19 @@ class LearnedPrior:
         features = np.ascontiguousarray(f[:, :, :h, :w])
         return features, Gaussians(mu * MU_UNIT * self.gain, scale.astype(np.int64) + self.scale_offset)
 
-    def others(self, features: Floats, anchors: Gaussians, symbols: Ints) -> Gaussians:
-        """Distributions of the second pass, given the anchors' symbols (zero elsewhere)."""
-        index = anchors.scale()
-        half = 1 << tables.WHITENER_BITS - 1
-        white = symbols * tables.whiteners()[index] + half >> tables.WHITENER_BITS
-        white = np.clip(white, -WHITE_MAX, WHITE_MAX).astype(np.float32)[None]
-        head = models.run(self.space, "context.onnx", frugal=self.frugal, features=features, white=white)[0][0]
+    def others(self, features: Floats, anchors: Gaussians, white: NDArray[np.int64]) -> Gaussians:
+        """Distributions of the second pass, given the anchors' values in 1/16 of their sigma (zero elsewhere)."""
+        near = np.clip(white, -WHITE_MAX, WHITE_MAX).astype(np.float32)[None]
+        head = models.run(self.space, "context.onnx", frugal=self.frugal, features=features, white=near)[0][0]
         mu, scale = np.split(head, 2)
-        mu = anchors.mu + (tables.sigmas()[index] * mu * MU_UNIT).astype(np.float32)
+        mu = anchors.mu + (tables.sigmas()[anchors.scale()] * mu * MU_UNIT).astype(np.float32)
         return Gaussians(mu, anchors.eighths + scale.astype(np.int64))
+
+
+def together(coded: Coded) -> Ints:
+    """The symbols of all passes at their places, (C, h, w)."""
+    (anchors, symbols), (others, following) = coded
+    return anchors.spread(symbols) + others.spread(following)
 
 
 def join(segments: list[bytes]) -> bytes:

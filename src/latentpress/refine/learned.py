@@ -33,7 +33,7 @@ class LearnedSearch:
     def __init__(self, picture: Picture, space: str, quality: float, aim: str, iterations: int, progress: Progress | None) -> None:
         self.picture, self.iterations = picture, iterations
         self.weights = weights_at(meant_rate(quality), aim)
-        self.prior = LearnedPrior(space, quality)
+        self.prior = LearnedPrior(space, quality, chained=False)
         self.twin = PriorTwin(self.prior)
         self.synthesis = twin(space, "synthesis.onnx", "Round")
         segments = math.ceil(picture.height / FACTOR / STRIP_ROWS) * math.ceil(picture.width / FACTOR / STRIP_ROWS)

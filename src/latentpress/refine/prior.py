@@ -9,7 +9,8 @@ import torch
 from numpy.typing import NDArray
 
 from latentpress.entropy import tables
-from latentpress.entropy.learned import MU_UNIT, SCALE_UNIT_BITS, WHITE_MAX, Z_MAX, LearnedPrior, checkerboard
+from latentpress.entropy.gaussians import SCALE_UNIT_BITS
+from latentpress.entropy.learned import MU_UNIT, WHITE_MAX, Z_MAX, LearnedPrior, checkerboard
 from latentpress.refine.rate import LowerBound, gaussian_bits
 from latentpress.twin.interpreter import straight_through, twin
 

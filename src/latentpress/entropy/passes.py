@@ -1,0 +1,77 @@
+"""One pass of lp1's symbols: each rounded alone, or those of large scales in chains of dependent quantisation (`trellis.py`).
+
+Chains save bits where symbols carry one or more each; the many of small scales, mostly zeros, are left alone. A symbol in a chain has a
+step STEP times that of the others, one scale's ratio, since both quantisers together are twice as fine; so its table is one scale lower.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from latentpress.entropy import rans, tables
+from latentpress.entropy.dead_zones import shrink
+from latentpress.entropy.gaussians import Gaussians
+from latentpress.entropy.trellis import Chains, Path
+from latentpress.quantizer import quantize
+
+Floats = NDArray[np.float32]
+Ints = NDArray[np.int32]
+FIRST_CHAINED = 14  # scale index, .53 steps: from here on symbols stand in chains
+LENGTH = 128        # symbols a chain, at most
+STEP = np.float32(1.118571)  # the ratio of neighbouring scales
+ERROR_WEIGHT = 60.0  # of a path where no other is asked for, bits a squared error of one step^2: nearly the least error
+
+
+class Symbols(NamedTuple):
+    """Of one pass, in the order of its positions. alone: (n,) int32. path: those in chains."""
+
+    alone: Ints
+    path: Path
+
+
+class Pass:
+    """The positions of one pass and what codes them. where: (h, w) or (C, h, w), the positions that are not of another pass.
+    dependent: whether there are chains.
+    """
+
+    def __init__(self, modelled: Gaussians, where: NDArray[np.bool_], dependent: bool) -> None:
+        self.mu, scale = modelled.mu, modelled.scale()
+        coded = modelled.coded() & where
+        self.chained = coded & (scale >= FIRST_CHAINED) if dependent else np.zeros_like(coded)
+        self.alone = coded & ~self.chained
+        self.tables, self.chain_tables = scale[self.alone], scale[self.chained] - 1
+        self.chains = Chains(modelled.eighths[self.chained], LENGTH)
+
+    def quantize(self, y: Floats, error_weight: float | None) -> Symbols:
+        """y (C, h, w) in steps -> symbols. error_weight: bits a squared error of one step^2; None rounds what stands alone."""
+        v = y - self.mu
+        single = v[self.alone]
+        alone = quantize(single, np.float32(0)) if error_weight is None else shrink(single, self.tables, error_weight)
+        return Symbols(alone, self.chains.quantize(v[self.chained] / STEP, self.chain_tables, error_weight or ERROR_WEIGHT))
+
+    def push(self, coder: rans.Coder, symbols: Symbols) -> None:
+        """Put the symbols on the stack: `pop` gives those that stand alone first."""
+        self.chains.push(coder, symbols.path, self.chain_tables)
+        rans.push(coder, symbols.alone, self.tables)
+
+    def pop(self, coder: rans.Coder) -> Symbols:
+        """Take the symbols off the stack. FormatError as of `rans.pop`."""
+        return Symbols(rans.pop(coder, self.tables), self.chains.pop(coder, self.chain_tables))
+
+    def spread(self, symbols: Symbols, halves: bool = False) -> Ints:
+        """The symbols, or their values in half steps, at their places: (C, h, w), 0 elsewhere."""
+        out = np.zeros(self.mu.shape, np.int32)
+        out[self.alone] = symbols.alone * (2 if halves else 1)
+        out[self.chained] = symbols.path.halves() if halves else symbols.path.symbols
+        return out
+
+    def whitened(self, symbols: Symbols, scale: NDArray[Any]) -> NDArray[np.int64]:
+        """16 value / sigma in integers, rounded: (C, h, w). scale: scale indices."""
+        bits = tables.WHITENER_BITS + 1
+        white: NDArray[np.int64] = self.spread(symbols, halves=True) * tables.whiteners()[scale - self.chained] + (1 << bits - 1) >> bits
+        return white
+
+    def values(self, symbols: Symbols) -> Floats:
+        """What the symbols stand for, about mu, in steps: (C, h, w) float32."""
+        return self.spread(symbols, halves=True).astype(np.float32) * np.where(self.chained, STEP / 2, np.float32(0.5))

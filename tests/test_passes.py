@@ -1,0 +1,70 @@
+"""lp1's passes: symbols alone and in chains."""
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+import latentpress
+from latentpress import codec
+from latentpress.container import LATENT_CHAINED, LATENT_LEARNED, unpack
+from latentpress.entropy import tables
+from latentpress.entropy.learned import LearnedPrior
+from latentpress.entropy.passes import FIRST_CHAINED, STEP
+
+Floats = NDArray[np.float32]
+
+
+@pytest.fixture(scope="module")
+def latent(photo: NDArray[np.uint8]) -> Floats:
+    return codec.encode_latent(photo)
+
+
+def coded(y: Floats, quality: float, chained: bool, error_weight: float | None = None) -> tuple[int, float]:
+    """Bytes, and the mean squared error in steps."""
+    prior = LearnedPrior("lp1", quality, error_weight, chained=chained)
+    y_hat = prior.model_segment(y * prior.gain)[2]
+    return len(prior.encode_segment(y * prior.gain)), float(np.square(y_hat - y * prior.gain).mean() / prior.gain.mean() ** 2)
+
+
+@pytest.mark.parametrize("chained", [False, True])
+@pytest.mark.parametrize("quality", [0, 45, 100])
+@pytest.mark.parametrize("error_weight", [None, 25.0])
+def test_the_decoder_has_what_the_encoder_meant(latent: Floats, quality: float, chained: bool, error_weight: float | None) -> None:
+    prior = LearnedPrior("lp1", quality, error_weight, chained=chained)
+    z, passes, y_hat = prior.model_segment(latent * prior.gain)
+    decoded = prior.decode_segment(prior.encode_segment(latent * prior.gain, z), *latent.shape[1:])
+    assert decoded.dtype == y_hat.dtype == np.float32
+    np.testing.assert_array_equal(decoded, y_hat)
+    assert any(one.chained.any() for one, _ in passes) == chained
+    assert not any((one.chained & one.alone).any() for one, _ in passes)
+
+
+def test_the_step_of_a_chain_is_one_scale() -> None:
+    sigma = tables.sigmas().astype(np.float64)
+    np.testing.assert_allclose(sigma[1:] / sigma[:-1], STEP, rtol=1e-5)
+    np.testing.assert_allclose(STEP, (128 / 0.11) ** (1 / 63), rtol=1e-6)  # docs/format.md
+    assert sigma[FIRST_CHAINED - 1] < 0.5 < sigma[FIRST_CHAINED]
+
+
+def test_whitened_values_are_sixteenths_of_sigma(latent: Floats) -> None:
+    prior = LearnedPrior("lp1", 80)
+    z, passes, _ = prior.model_segment(latent * prior.gain)
+    anchors, symbols = passes[0]
+    scale = prior.features(z, *latent.shape[1:])[1].scale()
+    white, exact = anchors.whitened(symbols, scale), 16 * anchors.values(symbols) / tables.sigmas()[scale]
+    assert anchors.chained.sum() > 1000
+    assert np.abs(white - exact).max() < 0.52 + 1e-3 * np.abs(exact).max()
+
+
+@pytest.mark.parametrize("quality", [40, 75])
+def test_chains_take_fewer_bytes_for_the_same_error(latent: Floats, quality: float) -> None:
+    size, error = coded(latent, quality, chained=True)
+    curve = np.array([coded(latent, q, chained=False) for q in range(quality - 5, quality + 16, 5)])
+    alone = np.exp(np.interp(-np.log(error), -np.log(curve[:, 1]), np.log(curve[:, 0])))
+    assert size < 0.99 * alone
+
+
+def test_a_search_has_no_chains(small: NDArray[np.uint8]) -> None:
+    pytest.importorskip("torch", reason="efforts 7 to 9 need torch")
+    kinds = {effort: unpack(latentpress.compress(small, quality=30, effort=effort))[0].chunks[0].type for effort in (0, 3, 7)}
+    assert kinds == {0: LATENT_CHAINED, 3: LATENT_CHAINED, 7: LATENT_LEARNED}
