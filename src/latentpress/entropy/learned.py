@@ -35,8 +35,8 @@ MIN_SEGMENT_BYTES = CRC_BYTES + 1
 class LearnedPrior:
     """Coder of one quality. `encode` takes strips of y (C, r, w) float32, `decode` gives strips of y_hat.
 
-    error_weight: of the encoder's dead zones and paths (`Pass.quantize`); None looks for the least error. chained: whether symbols
-    of large scales stand in chains.
+    error_weight: of the encoder's dead zones (`dead_zones.shrink`); None rounds to the nearest. chained: whether symbols of large
+    scales stand in chains, which have no dead zones.
     """
 
     def __init__(self, space: str, quality: float, error_weight: float | None = None, *, chained: bool = True) -> None:

@@ -20,7 +20,7 @@ Ints = NDArray[np.int32]
 FIRST_CHAINED = 14  # scale index, .53 steps: from here on symbols stand in chains
 LENGTH = 128        # symbols a chain, at most
 STEP = np.float32(1.118571)  # the ratio of neighbouring scales
-ERROR_WEIGHT = 60.0  # of a path where no other is asked for, bits a squared error of one step^2: nearly the least error
+ERROR_WEIGHT = 20.0  # of a path, bits a squared error of one step^2
 
 
 class Symbols(NamedTuple):
@@ -44,11 +44,11 @@ class Pass:
         self.chains = Chains(modelled.eighths[self.chained], LENGTH)
 
     def quantize(self, y: Floats, error_weight: float | None) -> Symbols:
-        """y (C, h, w) in steps -> symbols. error_weight: bits a squared error of one step^2; None rounds what stands alone."""
+        """y (C, h, w) in steps -> symbols. error_weight: of the dead zones of what stands alone; None rounds it."""
         v = y - self.mu
         single = v[self.alone]
         alone = quantize(single, np.float32(0)) if error_weight is None else shrink(single, self.tables, error_weight)
-        return Symbols(alone, self.chains.quantize(v[self.chained] / STEP, self.chain_tables, error_weight or ERROR_WEIGHT))
+        return Symbols(alone, self.chains.quantize(v[self.chained] / STEP, self.chain_tables, ERROR_WEIGHT))
 
     def push(self, coder: rans.Coder, symbols: Symbols) -> None:
         """Put the symbols on the stack: `pop` gives those that stand alone first."""
