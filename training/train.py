@@ -28,8 +28,8 @@ from perceptual import Lpips
 from quantised import Quantised
 
 LAMBDA = lambda rate: 0.058 * rate**1.85 / (1 + 0.45 * rate**1.2)   # share of squared error; the quotient bends the top down
-BETA = lambda rate: 20.0 * rate**1.7 / (1 + 0.5 * rate**1.2)        # share of the perceptual distance
-ALEX_SHARE, VGG_SHARE, TEXTURE_SHARE = 0.5, 0.8, 0.3                # of LPIPS (AlexNet), LPIPS (VGG16) and the texture distance in it
+BETA = lambda rate: 20.0 * rate**1.7 / (1 + 0.68 * rate**1.2)       # share of the perceptual distance
+ALEX_SHARE, VGG_SHARE, TEXTURE_SHARE = 0.65, 0.4, 0.24              # of LPIPS (AlexNet), LPIPS (VGG16) and the texture distance in it
 CLIP = 2.0
 PRIOR_FIRST = 0.02                          # share of the budget that trains a fresh prior against fixed transforms
 CROPS, LARGE_CROPS = (4, 192), (3, 256)     # crops a process and step, pixels a side; large ones towards the end

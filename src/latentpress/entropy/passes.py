@@ -20,6 +20,7 @@ Ints = NDArray[np.int32]
 FIRST_CHAINED = 14  # scale index, .53 steps: from here on symbols stand in chains
 LENGTH = 128        # symbols a chain, at most
 STEP = np.float32(1.118571)  # the ratio of neighbouring scales
+OUTWARD = np.float32(1 / 16)  # of a step in a chain: so much further from mu a value is put than the path has it
 ERROR_WEIGHT = 20.0  # of a path, bits a squared error of one step^2
 
 
@@ -73,5 +74,9 @@ class Pass:
         return white
 
     def values(self, symbols: Symbols) -> Floats:
-        """What the symbols stand for, about mu, in steps: (C, h, w) float32."""
-        return self.spread(symbols, halves=True).astype(np.float32) * np.where(self.chained, STEP / 2, np.float32(0.5))
+        """What the symbols stand for, about mu, in steps: (C, h, w) float32.
+
+        Synthesis was trained on rounding, whose true values lie further inside their points than those of a path: hence OUTWARD.
+        """
+        halves = self.spread(symbols, halves=True).astype(np.float32)
+        return np.where(self.chained, STEP * (halves / 2 + OUTWARD * np.sign(halves)), halves / 2)
