@@ -71,7 +71,8 @@ def bracket(
     """(low, high): steps where a rising function is below 0, and not below, as near each other as `done` asks.
 
     -1 and TOP + 1 stand for the ends when no step is below, or all are. Secants of the nearest points lead, on `axis` (TOP + 1,), a
-    rising stand-in for the step on which the function is nearly linear; a slope on it, where known, leads the second probe. aim: the
+    rising stand-in for the step on which the function is nearly linear; a slope on it, where known, leads the second probe and
+    stands in for a secant's of less than half or more than twice as much: sizes of neighbouring steps go up and down a little. aim: the
     value at which a probe is sent, for the lower end so far. Two secants on one side in a row are followed by a bisection.
     """
     axis = np.arange(TOP + 1, dtype=np.float64) if axis is None else axis
@@ -101,8 +102,12 @@ def _next(
     elif bisect and low >= 0 and high <= TOP:
         guess = (low + high) / 2
     else:
-        (a, fa), (b, fb) = sorted(sorted(known.items(), key=lambda item: abs(item[1] - aim))[:2])
-        guess = _step(axis, axis[a] - (fa - aim) * (axis[b] - axis[a]) / (fb - fa)) if fb > fa else (low + high) / 2
+        by_distance = sorted(known, key=lambda step: (abs(known[step] - aim), step not in (low, high)))
+        a, b = by_distance[:2]
+        rise = (known[b] - known[a]) / (axis[b] - axis[a])
+        if slope and not slope / 2 <= rise <= slope * 2:
+            rise = slope
+        guess = _step(axis, axis[a] - (known[a] - aim) / rise) if rise > 0 else (low + high) / 2
     return int(min(max(round(guess), max(low + 1, 0)), min(high - 1, TOP)))
 
 
