@@ -22,8 +22,8 @@ def latent(photo: NDArray[np.uint8]) -> Floats:
 def coded(y: Floats, quality: float, chained: bool, error_weight: float | None = None) -> tuple[int, float]:
     """Bytes, and the mean squared error in steps."""
     prior = LearnedPrior("lp1", quality, error_weight, chained=chained)
-    y_hat = prior.model_segment(y * prior.gain)[2]
-    return len(prior.encode_segment(y * prior.gain)), float(np.square(y_hat - y * prior.gain).mean() / prior.gain.mean() ** 2)
+    z, passes, y_hat = prior.model_segment(y * prior.gain)
+    return len(prior.pack_segment(z, passes)), float(np.square(y_hat - y * prior.gain).mean() / prior.gain.mean() ** 2)
 
 
 @pytest.mark.parametrize("chained", [False, True])
@@ -48,12 +48,12 @@ def test_the_step_of_a_chain_is_one_scale() -> None:
 
 def test_whitened_values_are_sixteenths_of_sigma(latent: Floats) -> None:
     prior = LearnedPrior("lp1", 80)
-    z, passes, _ = prior.model_segment(latent * prior.gain)
+    _, passes, _ = prior.model_segment(latent * prior.gain)
     anchors, symbols = passes[0]
-    scale = prior.features(z, *latent.shape[1:])[1].scale()
-    values = anchors.values(symbols)
+    halves = anchors.halves(symbols)
+    values = anchors.values(halves)
     values -= np.where(anchors.chained, OUTWARD * STEP * np.sign(values), 0)  # the path's own
-    white, exact = anchors.whitened(symbols, scale), 16 * values / tables.sigmas()[scale]
+    white, exact = anchors.whitened(halves), 16 * values / tables.sigmas()[anchors.scale]
     assert anchors.chained.sum() > 1000
     assert np.abs(white - exact).max() < 0.52 + 1e-3 * np.abs(exact).max()
 

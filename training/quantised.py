@@ -26,9 +26,9 @@ class Quantised:
         values, bits = [], []
         for one, quality in zip(y, (level * (100 / (LEVELS - 1))).tolist(), strict=True):
             prior = LearnedPrior("lp1", quality)
-            steps = one * prior.gain
-            values.append(prior.model_segment(steps)[2])
-            bits.append(8.0 * len(prior.encode_segment(steps)) if hard else 0.0)
-        y_hat = torch.from_numpy(np.stack(values)).to(x.device).contiguous(memory_format=torch.channels_last)
-        x_hat = self.net.gs(y_hat * interpolate(self.net.inverse, level)[:, :, None, None].exp())
+            z, passes, y_hat = prior.model_segment(one * prior.gain)
+            values.append(y_hat)
+            bits.append(8.0 * len(prior.pack_segment(z, passes)) if hard else 0.0)
+        decoded = torch.from_numpy(np.stack(values)).to(x.device).contiguous(memory_format=torch.channels_last)
+        x_hat = self.net.gs(decoded * interpolate(self.net.inverse, level)[:, :, None, None].exp())
         return x_hat.float(), torch.tensor(bits, device=x.device)

@@ -74,7 +74,8 @@ def evaluate(net: Codec | Quantised, alex: Lpips, vgg: Lpips, images: list[Tenso
             x = x.to(device)
             x_hat, bits = net(x.contiguous(memory_format=torch.channels_last) * 2 - 1, torch.tensor([float(q)], device=device), hard=True)
             x_hat = ((x_hat / 2 + 0.5).clamp(0, 1) * 255).round() / 255
-            middle = [t[:, :, t.shape[2] // 4:][:, :, :t.shape[2] // 2, t.shape[3] // 4:][..., :t.shape[3] // 2] for t in (x, x_hat)]
+            (top, left), (h, w) = (x.shape[2] // 4, x.shape[3] // 4), (x.shape[2] // 2, x.shape[3] // 2)
+            middle = [t[:, :, top:top + h, left:left + w] for t in (x, x_hat)]
             psnr = -10 * math.log10(float(((x_hat - x) ** 2).mean()))
             rows.append((float(bits) / x[0, 0].numel(), psnr, float(alex(x, x_hat)), float(vgg(*middle))))
         bpp, psnr, distance, deep = workers.mean(list(np.sum(rows, 0) * workers.count() / len(images)))
@@ -180,6 +181,8 @@ def main() -> None:
     ap.add_argument("--processes", type=int, default=1 if torch.cuda.is_available() else min(2, os.cpu_count() or 1))
     ap.add_argument("--seed", type=int, default=int(time.time()))
     args = ap.parse_args()
+    if args.synthesis_only and not args.resume:
+        ap.error("--synthesis-only learns on the shipped coder's symbols: it needs --resume")
     Path(args.out).mkdir(parents=True, exist_ok=True)
     workers.run(train, args.processes, args)
 

@@ -69,7 +69,7 @@ def encoder(
     progress: Progress | None = None,
 ) -> Encoder:
     """What makes stages 3 and 4 of a picture: the coder, at efforts 4 to 6 with dead zones where they pay, or from effort 7 on the
-    search that gives the same bitstream. Only the search looks at the picture.
+    search that gives a file of the same format. Only the search looks at the picture.
     """
     if effort >= FIRST_EFFORT:
         assert picture is not None

@@ -84,6 +84,10 @@ class LearnedPrior:
     def encode_segment(self, y: Floats, z: Ints | None = None) -> bytes:
         """y (C, h, w) in steps -> CRC-32C of the symbols, and their stream. z: where it is given, instead of `hyper_analysis`'s."""
         z, coded, _ = self.model_segment(y, z)
+        return self.pack_segment(z, coded)
+
+    def pack_segment(self, z: Ints, coded: Coded) -> bytes:
+        """What `model_segment` found -> CRC-32C of the symbols, and their stream."""
         coder = rans.new_coder()
         for one, symbols in reversed(coded):
             one.push(coder, symbols)
@@ -101,11 +105,12 @@ class LearnedPrior:
         features, modelled = self.features(z, *shape)
         first = checkerboard(*shape)
         anchors = Pass(modelled, first, self.chained)
-        coded = [(anchors, symbols_of(anchors))]
-        others = Pass(self.others(features, modelled, anchors.whitened(coded[0][1], modelled.scale())), ~first, self.chained)
-        coded.append((others, symbols_of(others)))
-        values = anchors.values(coded[0][1]) + others.values(coded[1][1])
-        return coded, values + np.where(first, anchors.mu, others.mu)
+        near = symbols_of(anchors)
+        halves = anchors.halves(near)
+        others = Pass(self.others(features, modelled, anchors.whitened(halves)), ~first, self.chained)
+        rest = symbols_of(others)
+        values = anchors.values(halves) + others.values(others.halves(rest))
+        return [(anchors, near), (others, rest)], values + np.where(first, anchors.mu, others.mu)
 
     def decode_segment(self, data: bytes, h: int, w: int) -> Floats:
         """What `encode_segment` made -> y_hat (C, h, w) in steps."""
@@ -154,8 +159,8 @@ class LearnedPrior:
 
 def together(coded: Coded) -> Ints:
     """The symbols of all passes at their places, (C, h, w)."""
-    (anchors, symbols), (others, following) = coded
-    return anchors.spread(symbols) + others.spread(following)
+    (anchors, near), (others, rest) = coded
+    return anchors.symbols(near) + others.symbols(rest)
 
 
 def join(segments: list[bytes]) -> bytes:

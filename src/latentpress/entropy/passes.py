@@ -4,7 +4,7 @@ Chains save bits where symbols carry one or more each; the many of small scales,
 step STEP times that of the others, one scale's ratio, since both quantisers together are twice as fine; so its table is one scale lower.
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,11 +37,11 @@ class Pass:
     """
 
     def __init__(self, modelled: Gaussians, where: NDArray[np.bool_], dependent: bool) -> None:
-        self.mu, scale = modelled.mu, modelled.scale()
+        self.mu, self.scale = modelled.mu, modelled.scale()
         coded = modelled.coded() & where
-        self.chained = coded & (scale >= FIRST_CHAINED) if dependent else np.zeros_like(coded)
+        self.chained = coded & (self.scale >= FIRST_CHAINED) if dependent else np.zeros_like(coded)
         self.alone = coded & ~self.chained
-        self.tables, self.chain_tables = scale[self.alone], scale[self.chained] - 1
+        self.tables, self.chain_tables = self.scale[self.alone], self.scale[self.chained] - 1
         self.chains = Chains(modelled.eighths[self.chained], LENGTH)
 
     def quantize(self, y: Floats, error_weight: float | None) -> Symbols:
@@ -60,23 +60,29 @@ class Pass:
         """Take the symbols off the stack. FormatError as of `rans.pop`."""
         return Symbols(rans.pop(coder, self.tables), self.chains.pop(coder, self.chain_tables))
 
-    def spread(self, symbols: Symbols, halves: bool = False) -> Ints:
-        """The symbols, or their values in half steps, at their places: (C, h, w), 0 elsewhere."""
-        out = np.zeros(self.mu.shape, np.int32)
-        out[self.alone] = symbols.alone * (2 if halves else 1)
-        out[self.chained] = symbols.path.halves() if halves else symbols.path.symbols
-        return out
+    def symbols(self, found: Symbols) -> Ints:
+        """The symbols at their places: (C, h, w), 0 elsewhere."""
+        return self._spread(found.alone, found.path.symbols)
 
-    def whitened(self, symbols: Symbols, scale: NDArray[Any]) -> NDArray[np.int64]:
-        """16 value / sigma in integers, rounded: (C, h, w). scale: scale indices."""
+    def halves(self, found: Symbols) -> Ints:
+        """Their values in half steps, each of its own step, at their places: (C, h, w), 0 elsewhere."""
+        return self._spread(2 * found.alone, found.path.halves())
+
+    def whitened(self, halves: Ints) -> NDArray[np.int64]:
+        """16 value / sigma in integers, rounded: (C, h, w)."""
         bits = tables.WHITENER_BITS + 1
-        white: NDArray[np.int64] = self.spread(symbols, halves=True) * tables.whiteners()[scale - self.chained] + (1 << bits - 1) >> bits
+        white: NDArray[np.int64] = halves * tables.whiteners()[self.scale - self.chained] + (1 << bits - 1) >> bits
         return white
 
-    def values(self, symbols: Symbols) -> Floats:
-        """What the symbols stand for, about mu, in steps: (C, h, w) float32.
+    def values(self, halves: Ints) -> Floats:
+        """What is decoded, about mu, in steps of what stands alone: (C, h, w) float32.
 
-        Synthesis was trained on rounding, whose true values lie further inside their points than those of a path: hence OUTWARD.
+        Those in chains lie OUTWARD of the path's own: so does synthesis, trained on rounding, give the better picture.
         """
-        halves = self.spread(symbols, halves=True).astype(np.float32)
-        return np.where(self.chained, STEP * (halves / 2 + OUTWARD * np.sign(halves)), halves / 2)
+        values = halves.astype(np.float32) / 2
+        return np.where(self.chained, STEP * (values + OUTWARD * np.sign(values)), values)
+
+    def _spread(self, alone: Ints, chained: Ints) -> Ints:
+        out = np.zeros(self.mu.shape, np.int32)
+        out[self.alone], out[self.chained] = alone, chained
+        return out

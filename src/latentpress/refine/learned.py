@@ -7,7 +7,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from latentpress.container import LATENT_LEARNED
 from latentpress.entropy.learned import Z_MAX, LearnedPrior, join
 from latentpress.image import Picture
 from latentpress.quantizer import check_finite
@@ -28,12 +27,11 @@ HALO = 4  # latent positions around a segment whose pixels count too: nearly all
 class LearnedSearch:
     """A coder of one picture at one quality: `encode` as of LearnedPrior."""
 
-    chunk_type = LATENT_LEARNED
-
     def __init__(self, picture: Picture, space: str, quality: float, aim: str, iterations: int, progress: Progress | None) -> None:
         self.picture, self.iterations = picture, iterations
         self.weights = weights_at(meant_rate(quality), aim)
         self.prior = LearnedPrior(space, quality, chained=False)
+        self.chunk_type = self.prior.chunk_type
         self.twin = PriorTwin(self.prior)
         self.synthesis = twin(space, "synthesis.onnx", "Round")
         segments = math.ceil(picture.height / FACTOR / STRIP_ROWS) * math.ceil(picture.width / FACTOR / STRIP_ROWS)
