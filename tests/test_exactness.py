@@ -14,6 +14,7 @@ from PIL import Image
 
 import latentpress
 from latentpress import codec, models
+from latentpress.container import LATENT_LEARNED
 from latentpress.entropy import learned, tables
 from latentpress.entropy.gaussians import Gaussians
 from latentpress.entropy.learned import LearnedPrior
@@ -103,7 +104,7 @@ def test_coded_bits_stay_by_the_estimate(photo: NDArray[np.uint8]) -> None:
     phi = np.vectorize(lambda t: 0.5 * (1 + erf(t / sqrt(2))))
     y = codec.encode_latent(photo)
     for quality in (10, 50, 90):
-        prior = LearnedPrior("lp1", quality, chained=False)
+        prior = LearnedPrior("lp1", quality, chunk_type=LATENT_LEARNED)
         z, passes, _ = prior.model_segment(y * prior.gain)
         symbols = np.concatenate([z.ravel(), *(s.alone for _, s in passes)])
         numbers = np.concatenate([prior.z_tables(z.shape).ravel(), *(one.tables for one, _ in passes)])

@@ -25,6 +25,7 @@ from latentpress.container import (
     LATENT_CHAINED,
     LATENT_LATTICE,
     LATENT_LEARNED,
+    LATENT_MASKED,
     LATENT_STATIC,
     XMP,
     pack,
@@ -107,15 +108,15 @@ def test_other_weights_are_named() -> None:
 
 def test_lengths_of_segments() -> None:
     data = latentpress.compress(picture(3, 16 * 65, 16), quality=20)
-    body = unpack(data)[1][LATENT_CHAINED]
+    body = unpack(data)[1][LATENT_MASKED]
     size, start = read_varint(body, 0)
     read(rebuilt(data))
     for length in (0, 3, 4, size - 1, size + 1, len(body) - start - 3, len(body) - start, len(body), 1 << 31):
         with pytest.raises(FormatError):
-            read(rebuilt(data, chunks={LATENT_CHAINED: write_varint(length) + body[start:]}))
+            read(rebuilt(data, chunks={LATENT_MASKED: write_varint(length) + body[start:]}))
     for length_bytes in (b"\x80\0", b"\xff" * 5, bytes([size & 0x7F | 0x80, size >> 7 | 0x80, 0])):
         with pytest.raises(FormatError):
-            read(rebuilt(data, chunks={LATENT_CHAINED: length_bytes + body[start:]}))
+            read(rebuilt(data, chunks={LATENT_MASKED: length_bytes + body[start:]}))
 
 
 def png(width: int, height: int, mode: str = "L") -> bytes:
@@ -192,7 +193,7 @@ print(json.dumps([result, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1
 def test_size_bombs_cost_little_time_and_memory(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     model_hash = bytes.fromhex(container.read_header(lp1_file()).model_hash)
-    kinds = ((LP1, LATENT_LEARNED), (LP1, LATENT_CHAINED))
+    kinds = ((LP1, LATENT_LEARNED), (LP1, LATENT_CHAINED), (LP1, LATENT_MASKED))
     kinds += ((SD15, LATENT_STATIC), (FLUX, LATENT_STATIC), (SD15, LATENT_LATTICE), (FLUX, LATENT_LATTICE))
     for space, kind in kinds:
         for size in (100, 10_000):

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 import latentpress
 from latentpress import codec
-from latentpress.container import LATENT_CHAINED, LATENT_LEARNED, unpack
+from latentpress.container import LATENT_CHAINED, LATENT_LEARNED, LATENT_MASKED, LP1_TYPES, unpack
 from latentpress.entropy import tables
 from latentpress.entropy.learned import LearnedPrior
 from latentpress.entropy.passes import FIRST_CHAINED, OUTWARD, STEP
@@ -19,23 +19,23 @@ def latent(photo: NDArray[np.uint8]) -> Floats:
     return codec.encode_latent(photo)
 
 
-def coded(y: Floats, quality: float, chained: bool, error_weight: float | None = None) -> tuple[int, float]:
+def coded(y: Floats, quality: float, kind: int, error_weight: float | None = None) -> tuple[int, float]:
     """Bytes, and the mean squared error in steps."""
-    prior = LearnedPrior("lp1", quality, error_weight, chained=chained)
+    prior = LearnedPrior("lp1", quality, error_weight, chunk_type=kind)
     z, passes, y_hat = prior.model_segment(y * prior.gain)
     return len(prior.pack_segment(z, passes)), float(np.square(y_hat - y * prior.gain).mean() / prior.gain.mean() ** 2)
 
 
-@pytest.mark.parametrize("chained", [False, True])
+@pytest.mark.parametrize("kind", LP1_TYPES)
 @pytest.mark.parametrize("quality", [0, 45, 100])
 @pytest.mark.parametrize("error_weight", [None, 25.0])
-def test_the_decoder_has_what_the_encoder_meant(latent: Floats, quality: float, chained: bool, error_weight: float | None) -> None:
-    prior = LearnedPrior("lp1", quality, error_weight, chained=chained)
+def test_the_decoder_has_what_the_encoder_meant(latent: Floats, quality: float, kind: int, error_weight: float | None) -> None:
+    prior = LearnedPrior("lp1", quality, error_weight, chunk_type=kind)
     z, passes, y_hat = prior.model_segment(latent * prior.gain)
     decoded = prior.decode_segment(prior.encode_segment(latent * prior.gain, z), *latent.shape[1:])
     assert decoded.dtype == y_hat.dtype == np.float32
     np.testing.assert_array_equal(decoded, y_hat)
-    assert any(one.chained.any() for one, _ in passes) == chained
+    assert any(one.chained.any() for one, _ in passes) == (kind != LATENT_LEARNED)
     assert not any((one.chained & one.alone).any() for one, _ in passes)
 
 
@@ -60,13 +60,13 @@ def test_whitened_values_are_sixteenths_of_sigma(latent: Floats) -> None:
 
 @pytest.mark.parametrize("quality", [40, 75])
 def test_chains_take_fewer_bytes_for_the_same_error(latent: Floats, quality: float) -> None:
-    size, error = coded(latent, quality, chained=True)
-    curve = np.array([coded(latent, q, chained=False) for q in range(quality - 5, quality + 16, 5)])
+    size, error = coded(latent, quality, LATENT_CHAINED)
+    curve = np.array([coded(latent, q, LATENT_LEARNED) for q in range(quality - 5, quality + 16, 5)])
     alone = np.exp(np.interp(-np.log(error), -np.log(curve[:, 1]), np.log(curve[:, 0])))
     assert size < 0.99 * alone
 
 
-def test_a_search_has_no_chains(small: NDArray[np.uint8]) -> None:
+def test_a_search_has_no_chains_and_no_masking(small: NDArray[np.uint8]) -> None:
     pytest.importorskip("torch", reason="efforts 7 to 9 need torch")
     kinds = {effort: unpack(latentpress.compress(small, quality=30, effort=effort))[0].chunks[0].type for effort in (0, 3, 7)}
-    assert kinds == {0: LATENT_CHAINED, 3: LATENT_CHAINED, 7: LATENT_LEARNED}
+    assert kinds == {0: LATENT_MASKED, 3: LATENT_MASKED, 7: LATENT_LEARNED}

@@ -18,7 +18,7 @@ torch = pytest.importorskip("torch")
 import latentpress  # noqa: E402
 from golden.make import without_chains  # noqa: E402
 from latentpress import refine, search  # noqa: E402
-from latentpress.container import read_header  # noqa: E402
+from latentpress.container import LATENT_LEARNED, read_header  # noqa: E402
 from latentpress.correction import searched_metric, searched_size  # noqa: E402
 from latentpress.entropy.learned import LearnedPrior, together  # noqa: E402
 from latentpress.errors import UsageError  # noqa: E402
@@ -56,7 +56,7 @@ def loss_of(data: bytes, image: NDArray[np.uint8], quality: float) -> float:
 def test_the_twin_of_the_prior_has_the_symbols_and_the_latent_of_the_coder(photo: NDArray[np.uint8]) -> None:
     transform = load_transform(SPACES[0])
     y = np.concatenate(list(transform.analyze(read_picture(photo))), axis=1)
-    prior = LearnedPrior("lp1", 60, chained=False)
+    prior = LearnedPrior("lp1", 60, chunk_type=LATENT_LEARNED)
     z, coded, _ = prior.model_segment(y * prior.gain)
     with torch.no_grad():
         found = PriorTwin(prior)(torch.from_numpy(y * prior.gain)[None], torch.from_numpy(z.astype(np.float32))[None], straight_through)
@@ -78,7 +78,7 @@ def test_the_decoder_has_the_latent_that_the_search_ended_with(photo: NDArray[np
     z = coder.prior.hyper_analysis(y) if z is None else z
     with torch.no_grad():
         found = coder.twin(torch.from_numpy(y)[None], torch.from_numpy(z.astype(np.float32))[None], straight_through)
-    prior = LearnedPrior("lp1", quality, chained=False)
+    prior = LearnedPrior("lp1", quality, chunk_type=LATENT_LEARNED)
     y_hat = prior.decode_segment(prior.encode_segment(y, z), rows, columns) * prior.inverse
     np.testing.assert_allclose(found.y_hat.numpy()[0], y_hat, rtol=1e-3, atol=1e-3)
 

@@ -10,7 +10,7 @@ import latentpress
 from conftest import ROOT
 from golden.make_restoration import FOLDER, latent, name_of
 from latentpress import codec, container, models
-from latentpress.container import LATENT_CHAINED, LATENT_LATTICE, RESTORATION, pack
+from latentpress.container import LATENT_MASKED, LATENT_LATTICE, RESTORATION, pack
 from latentpress.entropy.lattice_prior import LatticePrior
 from latentpress.entropy.learned import LearnedPrior
 from latentpress.entropy.static import step_size
@@ -73,7 +73,7 @@ def test_the_built_in_codec_is_never_restored(small: NDArray[np.uint8]) -> None:
     body = LearnedPrior("lp1", 20).encode([codec.encode_latent(small)])
     model_hash = bytes.fromhex(models.manifest("lp1")["model_hash"])
     asked, plain = (
-        codec.decode_latent(pack(SPACES[0], model_hash, 109, 75, 20, {LATENT_CHAINED: body} | extra))
+        codec.decode_latent(pack(SPACES[0], model_hash, 109, 75, 20, {LATENT_MASKED: body} | extra))
         for extra in ({RESTORATION: bytes([NUMBER])}, {})
     )
     np.testing.assert_array_equal(asked, plain)

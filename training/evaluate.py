@@ -18,6 +18,7 @@ from safetensors.torch import load_file
 import networks
 from export import OUT
 from latentpress import codec
+from latentpress.container import LATENT_LEARNED
 from latentpress.entropy import tables
 from latentpress.entropy.learned import CRC_BYTES, LearnedPrior
 from networks import LEVELS, Codec, gaussian_bits
@@ -65,7 +66,7 @@ def main() -> None:
         pixels = np.asarray(Image.open(path).convert("RGB"))
         y = codec.encode_latent(pixels)  # Kodak is one segment: a single stream
         for quality in QUALITIES:
-            prior = LearnedPrior("lp1", quality, chained=False)
+            prior = LearnedPrior("lp1", quality, chunk_type=LATENT_LEARNED)
             coded = 8 * (len(prior.encode([y])) - CRC_BYTES)
             rows.append((path.name, quality, coded, round(estimated_bits(prior, y), 1), round(float_bits(net, pixels, quality), 1)))
         print(path.name, flush=True)

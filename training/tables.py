@@ -85,8 +85,9 @@ def main() -> None:
         counts.append(integer_counts(counted(family, s, counts[table], p) if s < COUNTED_BELOW else p, mode=r))
         radii.append(r)
     whitener = np.round(WHITE * (1 << WHITENER_BITS) / sigma).astype(np.int64)
-    radius = np.array(radii, np.int32)
-    np.savez_compressed(FILE, counts=np.concatenate(counts), radius=radius, sigma=sigma.astype(np.float32), whitener=whitener)
+    activity = np.round(64 * 0.5 * np.log2(1 + sigma**2)).astype(np.int32)
+    arrays = {"radius": np.array(radii, np.int32), "sigma": sigma.astype(np.float32), "whitener": whitener, "activity": activity}
+    np.savez_compressed(FILE, counts=np.concatenate(counts), **arrays)
     print(FILE, FILE.stat().st_size, "bytes")
 
 

@@ -48,7 +48,8 @@ def compress(
     Stable Diffusion spaces a folder, a .safetensors file or a hub id. device: auto, cpu, cuda or mps. strict: a lossy
     conversion (16 bits, CMYK, frames) is an error. effort: 0..9, what the encoder spends on a better file of the same format;
     7 to 9 need torch. optimize_for: mse or perceptual (the default, where LPIPS's weights are here): what efforts 4 to 9 minimise; 4 to 6
-    of the built-in codec have a way for mse only, and else are as 0 to 3. progress: called with the share of the search that is done and
+    of the built-in codec have a way for mse only, and else are as 0 to 3; for mse its steps are the same everywhere, below effort 7 they
+    else follow the activity (`entropy/masking.py`). progress: called with the share of the search that is done and
     the seconds left. To ask for a size, a rate or a metric instead of a quality: `latentpress.search`.
     Raises ImageError, ConversionError, WeightsError, UsageError.
     """
@@ -78,7 +79,7 @@ def encoder(
         return open_search(picture, transform, quality, effort, optimize_for, progress)
     check_aim(optimize_for)
     weight = error_weight(effort, optimize_for, lp1=transform.space.name == "lp1")
-    return open_encoder(transform.space, quality, weight)
+    return open_encoder(transform.space, quality, weight, masking=optimize_for != "mse")
 
 
 def write(

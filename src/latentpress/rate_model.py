@@ -10,13 +10,13 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from latentpress.container import LATENT_CHAINED, LATENT_LATTICE, QUALITY_UNIT
+from latentpress.container import LATENT_MASKED, LATENT_LATTICE, QUALITY_UNIT
 from latentpress.entropy import latent_type, open_coder
 from latentpress.transforms.spaces import Space
 
 # k and the exponent. The lattice prior's: k = 2 pi e exp(1.27), as the mean of log v^2 over a Gaussian is log sigma^2 - 1.27; lp1's:
 # fitted on files of 13 held-out training images, where the estimate is off by 13 % (root mean square)
-FITTED = {LATENT_CHAINED: (7.5, 1.18), LATENT_LATTICE: (60.8, 1.0)}
+FITTED = {LATENT_MASKED: (7.5, 1.18), LATENT_LATTICE: (60.8, 1.0)}
 LEVELS = range(0, 101, 10)  # qualities at which it is computed; linear in between
 POSITIONS = 1024            # latent positions of a strip that are looked at, evenly spread, at most
 

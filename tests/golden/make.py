@@ -12,7 +12,7 @@ from PIL import Image
 
 import latentpress
 from latentpress import codec, container
-from latentpress.container import LATENT_STATIC, LATENT_TYPES, unpack
+from latentpress.container import LATENT_CHAINED, LATENT_LEARNED, LATENT_STATIC, LATENT_TYPES, unpack
 from latentpress.entropy.learned import LearnedPrior
 from latentpress.entropy.static import StaticTables
 from latentpress.image import read_picture
@@ -40,10 +40,10 @@ def builtin_cases() -> dict[str, tuple[Image.Image, float]]:
     }  # fmt: skip
 
 
-def without_chains(image: Image.Image, quality: float) -> bytes:
-    """A file of latent chunk 02, which a search would write."""
+def with_chunk(chunk_type: int, image: Image.Image, quality: float) -> bytes:
+    """A file of another of lp1's latent chunks than the encoder writes: 02 as a search does, 04 as for least squared error."""
     picture, transform = read_picture(image), load_transform(SPACES[0])
-    coder = LearnedPrior("lp1", quality, chained=False)
+    coder = LearnedPrior("lp1", quality, chunk_type=chunk_type)
     return codec.write(picture.outline, transform, transform.analyze(picture), quality, codec.side_chunks(picture), coder)
 
 
@@ -76,8 +76,9 @@ def main() -> None:
     emptied(FOLDER, __doc__)
     index: dict[str, dict[str, object]] = {}
     cases = builtin_cases()
+    others = {"alone": with_chunk(LATENT_LEARNED, *cases["q60"]), "chains": with_chunk(LATENT_CHAINED, *cases["q60"])}
     files = {name: latentpress.compress(image, quality=quality) for name, (image, quality) in cases.items()}
-    for name, data in (files | {"alone": without_chains(*cases["q60"])}).items():
+    for name, data in (files | others).items():
         (FOLDER / f"{name}.ltp").write_bytes(data)
         decoded = latentpress.decompress(data)
         decoded.info.clear()

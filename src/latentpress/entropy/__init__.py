@@ -6,7 +6,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from latentpress.container import LATENT_CHAINED, LATENT_LATTICE, LATENT_STATIC, LP1_TYPES
+from latentpress.container import LATENT_CHAINED, LATENT_LATTICE, LATENT_MASKED, LATENT_STATIC, LP1_TYPES
 from latentpress.errors import ImageError
 from latentpress.transforms.spaces import Space
 
@@ -39,7 +39,7 @@ def open_coder(space: Space, chunk_type: int, quality: float, error_weight: floa
     if chunk_type in LP1_TYPES:
         from latentpress.entropy.learned import LearnedPrior
 
-        return LearnedPrior(space.name, quality, error_weight, chained=chunk_type == LATENT_CHAINED)
+        return LearnedPrior(space.name, quality, error_weight, chunk_type)
     if chunk_type == LATENT_LATTICE:
         from latentpress.entropy.lattice_prior import LatticePrior
 
@@ -51,13 +51,14 @@ def open_coder(space: Space, chunk_type: int, quality: float, error_weight: floa
 
 def latent_type(space: Space) -> int:
     """The type of the latent chunk that a space's learned prior makes."""
-    return LATENT_CHAINED if space.name == "lp1" else LATENT_LATTICE
+    return LATENT_MASKED if space.name == "lp1" else LATENT_LATTICE
 
 
-def open_encoder(space: Space, quality: float, error_weight: float | None = None) -> Encoder:
-    """What codes a space best. error_weight: as of `open_coder`."""
-    learned = open_coder(space, latent_type(space), quality, error_weight)
-    return learned if space.name == "lp1" else Smaller([learned, open_coder(space, LATENT_STATIC, quality, error_weight)])
+def open_encoder(space: Space, quality: float, error_weight: float | None = None, *, masking: bool = True) -> Encoder:
+    """What codes a space best. error_weight: as of `open_coder`. masking: whether lp1's steps may follow the activity, at squared error's cost."""
+    if space.name == "lp1":
+        return open_coder(space, latent_type(space) if masking else LATENT_CHAINED, quality, error_weight)
+    return Smaller([open_coder(space, kind, quality, error_weight) for kind in (latent_type(space), LATENT_STATIC)])
 
 
 class Smaller:

@@ -13,10 +13,13 @@ SCALE_UNIT_BITS = 3  # scale indices come in eighths
 
 @dataclass(frozen=True, eq=False)
 class Gaussians:
-    """mu: float32, in steps. eighths: int64, scale index times 8, unclipped. Both (C, h, w)."""
+    """mu: float32, in steps. eighths: int64, scale index times 8, unclipped. Both (C, h, w). finer: (h, w) float32, or 1, how many
+    of those steps make one of the quality's (`masking.py`).
+    """
 
     mu: NDArray[np.float32]
     eighths: NDArray[np.int64]
+    finer: NDArray[np.float32] | np.float32 = np.float32(1)
 
     def scale(self) -> NDArray[np.uint8]:
         """Scale index of each symbol: the number of its CDF table (family 0, gaussian)."""

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentpress import models
-from latentpress.container import LATENT_CHAINED, LATENT_LEARNED, read_varint, write_varint
-from latentpress.entropy import rans, tables
+from latentpress.container import LATENT_LEARNED, LATENT_MASKED, read_varint, write_varint
+from latentpress.entropy import masking, rans, tables
 from latentpress.entropy.gaussians import Gaussians
 from latentpress.entropy.passes import Pass, Symbols
 from latentpress.errors import FormatError
@@ -35,13 +35,14 @@ MIN_SEGMENT_BYTES = CRC_BYTES + 1
 class LearnedPrior:
     """Coder of one quality. `encode` takes strips of y (C, r, w) float32, `decode` gives strips of y_hat.
 
-    error_weight: of the encoder's dead zones (`dead_zones.shrink`); None rounds to the nearest. chained: whether symbols of large
-    scales stand in chains, which have no dead zones.
+    error_weight: of the encoder's dead zones (`dead_zones.shrink`); None rounds to the nearest. chunk_type: one of LP1_TYPES:
+    LATENT_LEARNED, every symbol alone; LATENT_CHAINED, those of large scales in chains, which have no dead zones;
+    LATENT_MASKED, the same under steps that follow the activity (`masking.py`).
     """
 
-    def __init__(self, space: str, quality: float, error_weight: float | None = None, *, chained: bool = True) -> None:
-        self.space, self.frugal, self.error_weight, self.chained = space, False, error_weight, chained
-        self.chunk_type = LATENT_CHAINED if chained else LATENT_LEARNED
+    def __init__(self, space: str, quality: float, error_weight: float | None = None, chunk_type: int = LATENT_MASKED) -> None:
+        self.space, self.quality, self.frugal, self.error_weight = space, quality, False, error_weight
+        self.chunk_type, self.chained = chunk_type, chunk_type != LATENT_LEARNED
         level = {name: interpolate(a, quality) for name, a in models.arrays(space, "levels.npz").items() if a.ndim == 2}
 
         def column(name: str) -> NDArray[Any]:
@@ -109,8 +110,8 @@ class LearnedPrior:
         halves = anchors.halves(near)
         others = Pass(self.others(features, modelled, anchors.whitened(halves)), ~first, self.chained)
         rest = symbols_of(others)
-        values = anchors.values(halves) + others.values(others.halves(rest))
-        return [(anchors, near), (others, rest)], values + np.where(first, anchors.mu, others.mu)
+        values = anchors.values(halves) + others.values(others.halves(rest)) + np.where(first, anchors.mu, others.mu)
+        return [(anchors, near), (others, rest)], values / modelled.finer
 
     def decode_segment(self, data: bytes, h: int, w: int) -> Floats:
         """What `encode_segment` made -> y_hat (C, h, w) in steps."""
@@ -146,7 +147,12 @@ class LearnedPrior:
         f, head = models.run(self.space, "features.onnx", frugal=self.frugal, z=z[None].astype(np.float32), bias=self.bias)
         mu, scale = np.split(head[0, :, :h, :w], 2)
         features = np.ascontiguousarray(f[:, :, :h, :w])
-        return features, Gaussians(mu * MU_UNIT * self.gain, scale.astype(np.int64) + self.scale_offset)
+        modelled = Gaussians(mu * MU_UNIT * self.gain, scale.astype(np.int64) + self.scale_offset)
+        if self.chunk_type == LATENT_MASKED:
+            shift = masking.shifts(modelled.scale(), self.quality)
+            finer = masking.finer(shift)
+            modelled = Gaussians(modelled.mu * finer, modelled.eighths + shift, finer)
+        return features, modelled
 
     def others(self, features: Floats, anchors: Gaussians, white: NDArray[np.int64]) -> Gaussians:
         """Distributions of the second pass, given the anchors' values in 1/16 of their sigma (zero elsewhere)."""
@@ -154,7 +160,7 @@ class LearnedPrior:
         head = models.run(self.space, "context.onnx", frugal=self.frugal, features=features, white=near)[0][0]
         mu, scale = np.split(head, 2)
         mu = anchors.mu + (tables.sigmas()[anchors.scale()] * mu * MU_UNIT).astype(np.float32)
-        return Gaussians(mu, anchors.eighths + scale.astype(np.int64))
+        return Gaussians(mu, anchors.eighths + scale.astype(np.int64), anchors.finer)
 
 
 def together(coded: Coded) -> Ints:

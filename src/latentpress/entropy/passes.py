@@ -19,7 +19,7 @@ Floats = NDArray[np.float32]
 Ints = NDArray[np.int32]
 FIRST_CHAINED = 14  # scale index, .53 steps: from here on symbols stand in chains
 LENGTH = 128        # symbols a chain, at most
-STEP = np.float32(1.118571)  # the ratio of neighbouring scales
+STEP = tables.SCALE_RATIO
 OUTWARD = np.float32(1 / 16)  # of a step in a chain: so much further from mu a value is put than the path has it
 ERROR_WEIGHT = 20.0  # of a path, bits a squared error of one step^2
 
@@ -37,7 +37,7 @@ class Pass:
     """
 
     def __init__(self, modelled: Gaussians, where: NDArray[np.bool_], dependent: bool) -> None:
-        self.mu, self.scale = modelled.mu, modelled.scale()
+        self.mu, self.scale, self.finer = modelled.mu, modelled.scale(), modelled.finer
         coded = modelled.coded() & where
         self.chained = coded & (self.scale >= FIRST_CHAINED) if dependent else np.zeros_like(coded)
         self.alone = coded & ~self.chained
@@ -45,8 +45,8 @@ class Pass:
         self.chains = Chains(modelled.eighths[self.chained], LENGTH)
 
     def quantize(self, y: Floats, error_weight: float | None) -> Symbols:
-        """y (C, h, w) in steps -> symbols. error_weight: of the dead zones of what stands alone; None rounds it."""
-        v = y - self.mu
+        """y (C, h, w) in steps of the quality -> symbols. error_weight: of the dead zones of what stands alone; None rounds it."""
+        v = y * self.finer - self.mu
         single = v[self.alone]
         alone = quantize(single, np.float32(0)) if error_weight is None else shrink(single, self.tables, error_weight)
         return Symbols(alone, self.chains.quantize(v[self.chained] / STEP, self.chain_tables, ERROR_WEIGHT))

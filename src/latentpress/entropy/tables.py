@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 FILE = Path(__file__).parent / "tables.npz"
 PRECISION_BITS = 24
 SCALES = 64                  # standard deviations, SIGMA_MIN * exp(i * LOG_STEP)
+SCALE_RATIO = np.float32(1.118571)  # exp(LOG_STEP), of neighbouring scales
 FAMILIES = ("gaussian", "student", "laplace", "flat", "skewed", "very_skewed",
             "odd_gaussian", "odd_student", "odd_laplace", "odd_flat")  # position = id; never reordered
 ODD_FAMILIES = 4
@@ -26,7 +27,7 @@ ESCAPE_LIMIT = 1 << 15       # symbols lie in (-ESCAPE_LIMIT, ESCAPE_LIMIT)
 
 @cache
 def load() -> dict[str, NDArray[Any]]:
-    """counts: of all tables, one after the other; radius: of each table; sigma, whitener: of each scale."""
+    """counts: of all tables, one after the other; radius: of each table; sigma, whitener, activity: of each scale."""
     with np.load(FILE) as f:
         return dict(f)
 
@@ -47,6 +48,11 @@ def counts(table: int) -> NDArray[np.int32]:
 def sigmas() -> NDArray[np.float32]:
     """(SCALES,) standard deviations in steps; used for mu and estimates, never for a probability."""
     return load()["sigma"]
+
+
+def activities() -> NDArray[np.int32]:
+    """(SCALES,) integers: log2(1 + sigma^2) / 2, about the bits of a symbol, in 1/64 (`masking.py`)."""
+    return load()["activity"]
 
 
 def whiteners() -> NDArray[np.int64]:

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from latentpress.container import LATENT_LEARNED
 from latentpress.entropy.learned import Z_MAX, LearnedPrior, join
 from latentpress.image import Picture
 from latentpress.quantizer import check_finite
@@ -30,7 +31,7 @@ class LearnedSearch:
     def __init__(self, picture: Picture, space: str, quality: float, aim: str, iterations: int, progress: Progress | None) -> None:
         self.picture, self.iterations = picture, iterations
         self.weights = weights_at(meant_rate(quality), aim)
-        self.prior = LearnedPrior(space, quality, chained=False)
+        self.prior = LearnedPrior(space, quality, chunk_type=LATENT_LEARNED)
         self.chunk_type = self.prior.chunk_type
         self.twin = PriorTwin(self.prior)
         self.synthesis = twin(space, "synthesis.onnx", "Round")
