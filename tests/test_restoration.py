@@ -10,7 +10,7 @@ import latentpress
 from conftest import ROOT
 from golden.make_restoration import FOLDER, latent, name_of
 from latentpress import codec, container, models
-from latentpress.container import LATENT_MASKED, LATENT_LATTICE, RESTORATION, pack
+from latentpress.container import LATENT_LATTICE, LATENT_MASKED, RESTORATION, pack
 from latentpress.entropy.lattice_prior import LatticePrior
 from latentpress.entropy.learned import LearnedPrior
 from latentpress.entropy.static import step_size

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from latentpress.container import LATENT_MASKED, LATENT_LATTICE, QUALITY_UNIT
+from latentpress.container import LATENT_LATTICE, LATENT_MASKED, QUALITY_UNIT
 from latentpress.entropy import latent_type, open_coder
 from latentpress.transforms.spaces import Space
 

@@ -53,7 +53,10 @@ def compress(
     ] = 3,
     optimize_for: Annotated[
         str | None,
-        typer.Option(help="mse or perceptual: what efforts 4 to 9 minimise; the built-in codec's steps are the same everywhere for mse, at any effort.", show_default="perceptual, with LPIPS's weights"),
+        typer.Option(
+            help="mse or perceptual: what efforts 4 to 9 minimise; for mse the built-in codec's steps are the same everywhere.",
+            show_default="perceptual, with LPIPS's weights",
+        ),
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing outputs.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Make a lossy conversion (16 bits, CMYK, frames) an error.")] = False,

@@ -55,7 +55,9 @@ def latent_type(space: Space) -> int:
 
 
 def open_encoder(space: Space, quality: float, error_weight: float | None = None, *, masking: bool = True) -> Encoder:
-    """What codes a space best. error_weight: as of `open_coder`. masking: whether lp1's steps may follow the activity, at squared error's cost."""
+    """What codes a space best. error_weight: as of `open_coder`. masking: whether lp1's steps follow the activity, at a cost in
+    squared error.
+    """
     if space.name == "lp1":
         return open_coder(space, latent_type(space) if masking else LATENT_CHAINED, quality, error_weight)
     return Smaller([open_coder(space, kind, quality, error_weight) for kind in (latent_type(space), LATENT_STATIC)])

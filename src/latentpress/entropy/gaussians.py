@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from latentpress.entropy import tables
 
 SCALE_UNIT_BITS = 3  # scale indices come in eighths
+ONE = np.float32(1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,7 +20,7 @@ class Gaussians:
 
     mu: NDArray[np.float32]
     eighths: NDArray[np.int64]
-    finer: NDArray[np.float32] | np.float32 = np.float32(1)
+    finer: NDArray[np.float32] | np.float32 = ONE
 
     def scale(self) -> NDArray[np.uint8]:
         """Scale index of each symbol: the number of its CDF table (family 0, gaussian)."""

@@ -12,12 +12,14 @@ from numpy.typing import NDArray
 from latentpress.entropy import tables
 from latentpress.quantizer import interpolate
 
-STRENGTH = 152  # a step grows as the activity to the power STRENGTH / 127
-REFERENCE = np.array([[3088], [3100], [3124], [3180], [3264], [3352], [3434]])  # a level: log2 of the activity where a step is the quality's
-FLOOR = 3840    # added to the activity: 60 bits a position
-REACH = 2       # positions each way that count as one place
-MOST = 64       # eighths of a scale: steps change by 2.45 at most, either way
+# A row a level of the quality: a step grows as the activity to the power of STRENGTH / 127, and is what the quality says where the
+# logarithm of the activity, of the base 2, in 1/256, is REFERENCE.
+STRENGTH = np.array([[152], [152], [152], [165], [178], [190], [190]])
+REFERENCE = np.array([[3088], [3100], [3124], [3179], [3261], [3345], [3429]])
 SHIFT = 14
+FLOOR = 3840  # added to the activity: 60 bits a position
+REACH = 2     # positions each way that count as one place
+MOST = 64     # eighths of a scale: steps change by 2.45 at most, either way
 
 
 def shifts(scale: NDArray[np.uint8], quality: float) -> NDArray[np.int64]:
@@ -27,8 +29,8 @@ def shifts(scale: NDArray[np.uint8], quality: float) -> NDArray[np.int64]:
     level = 256 * exponent + (activity >> exponent - 8) - 256  # log2 in 1/256, linear between powers of 2
     side = 2 * REACH + 1
     near = np.lib.stride_tricks.sliding_window_view(np.pad(level, REACH, mode="edge"), (side, side)).sum((2, 3))
-    reference = int(interpolate(REFERENCE, quality)[0]) * side**2
-    shift: NDArray[np.int64] = (reference - near) * STRENGTH + (1 << SHIFT - 1) >> SHIFT
+    strength, reference = (int(interpolate(a, quality)[0]) for a in (STRENGTH, REFERENCE))
+    shift: NDArray[np.int64] = (reference * side**2 - near) * strength + (1 << SHIFT - 1) >> SHIFT
     return np.clip(shift, -MOST, MOST)
 
 
