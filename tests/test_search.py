@@ -19,7 +19,6 @@ from latentpress.container import read_header
 from latentpress.errors import TargetError, UsageError
 from latentpress.metrics import psnr, ssim
 from latentpress.probes import MAX_PROBES, TOP, Files, bracket
-from latentpress.rate_model import log_sizes
 from latentpress.search import Analyzed
 
 
@@ -44,7 +43,7 @@ def test_a_size_is_never_passed_and_nearly_reached(analyzed: Analyzed, share: fl
 def written_for(analyzed: Analyzed, limit: int) -> list[int]:
     """The sizes of the files that a search for a size writes, in order."""
     files = Files(lambda step: [analyzed.write(step)])
-    files.within(limit, analyzed.fixed_bytes(), log_sizes(analyzed.strips, analyzed.space))
+    files.within(limit, analyzed.fixed_bytes(), analyzed.log_sizes())
     return list(files.sizes.values())
 
 

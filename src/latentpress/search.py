@@ -14,6 +14,7 @@ from functools import reduce
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from latentpress import codec as pipeline
 from latentpress import container, refine
@@ -54,6 +55,7 @@ class Analyzed:
     ) -> None:
         self.space, self.model, self.device = space_of_codec(codec), model, device
         self.effort, self.optimize_for, self.progress = check_effort(effort), optimize_for, progress
+        self.kind = latent_type(self.space, masking=optimize_for != "mse")
         if self.searched:
             refine.check_torch()
         picture = image if isinstance(image, Picture) else read_picture(image, strict=strict)
@@ -84,8 +86,12 @@ class Analyzed:
 
     def fixed_bytes(self) -> int:
         """The bytes of a file beside its latent: header, side chunks."""
-        chunks = {latent_type(self.space): b""} | restoration.chunks(self.space) | self.side
+        chunks = {self.kind: b""} | restoration.chunks(self.space) | self.side
         return len(container.pack(self.space, self.transform.model_hash, self.outline.width, self.outline.height, 0, chunks))
+
+    def log_sizes(self) -> NDArray[np.float64]:
+        """The logarithm of the latent's bytes, about, at each step of the quality grid, before a file is written."""
+        return log_sizes(self.strips, self.space, self.kind)
 
     def measure(self, data: bytes, metric: Callable[..., float]) -> float:
         """A metric between the picture and what the file decodes to, in RGB."""
@@ -178,7 +184,7 @@ def _within(analyzed: Sequence[Analyzed], limit: int, too_small: Callable[[Seque
     `too_small` makes of the least files, or those themselves.
     """
     files = Files(lambda step: [a.write(step) for a in analyzed])
-    estimate = reduce(np.logaddexp, [log_sizes(a.strips, a.space) for a in analyzed])
+    estimate = reduce(np.logaddexp, [a.log_sizes() for a in analyzed])
     data = files.within(limit, sum(a.fixed_bytes() for a in analyzed), estimate)
     if any(a.searched for a in analyzed):
         step = next(step for step in reversed(files.sizes) if files.at(step) == data)

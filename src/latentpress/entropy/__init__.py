@@ -49,18 +49,19 @@ def open_coder(space: Space, chunk_type: int, quality: float, error_weight: floa
     return StaticTables(space, quality, error_weight)
 
 
-def latent_type(space: Space) -> int:
-    """The type of the latent chunk that a space's learned prior makes."""
-    return LATENT_MASKED if space.name == "lp1" else LATENT_LATTICE
-
-
-def open_encoder(space: Space, quality: float, error_weight: float | None = None, *, masking: bool = True) -> Encoder:
-    """What codes a space best. error_weight: as of `open_coder`. masking: whether lp1's steps follow the activity, at a cost in
+def latent_type(space: Space, *, masking: bool = True) -> int:
+    """The type of the latent chunk that a space's learned prior makes. masking: whether lp1's steps follow the activity, at a cost in
     squared error.
     """
     if space.name == "lp1":
-        return open_coder(space, latent_type(space) if masking else LATENT_CHAINED, quality, error_weight)
-    return Smaller([open_coder(space, kind, quality, error_weight) for kind in (latent_type(space), LATENT_STATIC)])
+        return LATENT_MASKED if masking else LATENT_CHAINED
+    return LATENT_LATTICE
+
+
+def open_encoder(space: Space, quality: float, error_weight: float | None = None, *, masking: bool = True) -> Encoder:
+    """What codes a space best. error_weight: as of `open_coder`. masking: as of `latent_type`."""
+    learned = open_coder(space, latent_type(space, masking=masking), quality, error_weight)
+    return learned if space.name == "lp1" else Smaller([learned, open_coder(space, LATENT_STATIC, quality, error_weight)])
 
 
 class Smaller:

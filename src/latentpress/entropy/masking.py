@@ -6,6 +6,8 @@ Adaptive quantisation by variance is what video encoders call it (x264's AQ); JP
 too is known to the decoder from what it has already.
 """
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -24,7 +26,7 @@ MOST = 64     # eighths of a scale: steps change by 2.45 at most, either way
 
 def shifts(scale: NDArray[np.uint8], quality: float) -> NDArray[np.int64]:
     """(h, w): how much finer steps are, in eighths of a scale. scale: (C, h, w), scale indices under the steps of the quality."""
-    activity = tables.activities().take(scale).sum(0, dtype=np.int64) + FLOOR
+    activity = tables.activities().take(scale).sum(0, dtype=np.int64) + FLOOR  # in 1/64 bit
     exponent = np.frexp(activity.astype(np.float64))[1].astype(np.int64) - 1
     level = 256 * exponent + (activity >> exponent - 8) - 256  # log2 in 1/256, linear between powers of 2
     side = 2 * REACH + 1
@@ -34,6 +36,14 @@ def shifts(scale: NDArray[np.uint8], quality: float) -> NDArray[np.int64]:
     return np.clip(shift, -MOST, MOST)
 
 
-def finer(shift: NDArray[np.int64]) -> NDArray[np.float32]:
-    """Steps that make one of the quality's, of any shape."""
+def estimate(v: NDArray[np.float32], quality: float) -> NDArray[np.float64]:
+    """About the shifts of n places, (n,), from what is coded there: v (C, n), in steps of the quality about their means."""
+    activity = 64 * 0.5 * np.log2(1 + np.square(v)).sum(0, dtype=np.float64) + FLOOR
+    strength, reference = (float(interpolate(a, quality)[0]) for a in (STRENGTH, REFERENCE))
+    shift: NDArray[np.float64] = (reference - 256 * np.log2(activity)) * (2 * REACH + 1) ** 2 * strength / (1 << SHIFT)
+    return np.clip(shift, -MOST, MOST)
+
+
+def finer(shift: NDArray[Any]) -> NDArray[np.float32]:
+    """How many such steps make one of the quality's; shift, and so this, of any shape."""
     return np.power(tables.SCALE_RATIO, (shift / 8).astype(np.float32))
