@@ -14,14 +14,13 @@ from numpy.typing import NDArray
 from latentpress.entropy import tables
 from latentpress.quantizer import interpolate
 
-# A row a level of the quality: a step grows as the activity to the power of STRENGTH / 127, and is what the quality says where the
-# logarithm of the activity, of the base 2, in 1/256, is REFERENCE.
-STRENGTH = np.array([[152], [152], [152], [165], [178], [190], [190]])
-REFERENCE = np.array([[3088], [3100], [3124], [3179], [3261], [3345], [3429]])
+STRENGTH = 152  # a step grows as the activity to the power of 1.2 = STRENGTH / 127
+# A row a level: the logarithm of the activity, of the base 2, in 1/256, where a step is the quality's.
+REFERENCE = np.array([[3088], [3100], [3124], [3180], [3264], [3352], [3434]])
 SHIFT = 14
-FLOOR = 3840  # added to the activity: 60 bits a position
-REACH = 2     # positions each way that count as one place
-MOST = 64     # eighths of a scale: steps change by 2.45 at most, either way
+FLOOR = 3840    # added to the activity: 60 bits a position
+REACH = 2       # positions each way that count as one place
+MOST = 64       # eighths of a scale: steps change by 2.45 at most, either way
 
 
 def shifts(scale: NDArray[np.uint8], quality: float) -> NDArray[np.int64]:
@@ -31,16 +30,16 @@ def shifts(scale: NDArray[np.uint8], quality: float) -> NDArray[np.int64]:
     level = 256 * exponent + (activity >> exponent - 8) - 256  # log2 in 1/256, linear between powers of 2
     side = 2 * REACH + 1
     near = np.lib.stride_tricks.sliding_window_view(np.pad(level, REACH, mode="edge"), (side, side)).sum((2, 3))
-    strength, reference = (int(interpolate(a, quality)[0]) for a in (STRENGTH, REFERENCE))
-    shift: NDArray[np.int64] = (reference * side**2 - near) * strength + (1 << SHIFT - 1) >> SHIFT
+    reference = int(interpolate(REFERENCE, quality)[0]) * side**2
+    shift: NDArray[np.int64] = (reference - near) * STRENGTH + (1 << SHIFT - 1) >> SHIFT
     return np.clip(shift, -MOST, MOST)
 
 
 def estimate(v: NDArray[np.float32], quality: float) -> NDArray[np.float64]:
     """About the shifts of n places, (n,), from what is coded there: v (C, n), in steps of the quality about their means."""
     activity = 64 * 0.5 * np.log2(1 + np.square(v)).sum(0, dtype=np.float64) + FLOOR
-    strength, reference = (float(interpolate(a, quality)[0]) for a in (STRENGTH, REFERENCE))
-    shift: NDArray[np.float64] = (reference - 256 * np.log2(activity)) * (2 * REACH + 1) ** 2 * strength / (1 << SHIFT)
+    reference = float(interpolate(REFERENCE, quality)[0])
+    shift: NDArray[np.float64] = (reference - 256 * np.log2(activity)) * (2 * REACH + 1) ** 2 * STRENGTH / (1 << SHIFT)
     return np.clip(shift, -MOST, MOST)
 
 
