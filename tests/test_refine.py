@@ -16,7 +16,7 @@ from PIL import Image
 torch = pytest.importorskip("torch")
 
 import latentpress  # noqa: E402
-from golden.make import without_chains  # noqa: E402
+from golden.make import with_chunk  # noqa: E402
 from latentpress import refine, search  # noqa: E402
 from latentpress.container import LATENT_LEARNED, read_header  # noqa: E402
 from latentpress.correction import searched_metric, searched_size  # noqa: E402
@@ -146,7 +146,7 @@ def test_perceptual_lowers_lpips(small: NDArray[np.uint8]) -> None:
     if reason := lpips.missing():
         pytest.skip(reason)
     searched = latentpress.compress(small, quality=40, effort=9, optimize_for="perceptual")
-    plain = without_chains(Image.fromarray(small), 40)
+    plain = with_chunk(LATENT_LEARNED, Image.fromarray(small), 40)
     assert lpips.function(small, decoded(searched)) < lpips.function(small, decoded(plain))
 
 

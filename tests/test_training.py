@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 import latentpress
-from golden.make import without_chains
+from golden.make import with_chunk
 from latentpress import models
 from latentpress.container import LATENT_LEARNED, unpack
 from latentpress.entropy.lattice_prior import FINE, LatticePrior, table_numbers
@@ -58,7 +58,7 @@ def test_torch_estimates_the_bits_of_the_file(modules: Any, photo: NDArray[np.ui
     for quality in (20, 80):
         with torch.inference_mode():
             x_hat, bits = modules["net"](x, torch.tensor([quality / 100 * (modules["networks"].LEVELS - 1)]), hard=True)
-        file = without_chains(Image.fromarray(image), quality)
+        file = with_chunk(LATENT_LEARNED, Image.fromarray(image), quality)
         coded = 8 * (len(unpack(file)[1][LATENT_LEARNED]) - CRC_BYTES)
         assert abs(coded / float(bits) - 1) < 0.03
         decoded = np.asarray(latentpress.decompress(file))
