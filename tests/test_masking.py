@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 
 import latentpress
-from latentpress import codec
+from latentpress import codec, search
 from latentpress.container import LATENT_CHAINED, LATENT_MASKED, unpack
 from latentpress.entropy import masking, tables
 from latentpress.entropy.learned import LearnedPrior
@@ -69,3 +69,11 @@ def test_who_wants_least_squared_error_has_one_step_for_all(small: NDArray[np.ui
         assert unpack(data)[0].chunks[0].type == LATENT_CHAINED
         assert latentpress.decompress(data).size == (109, 75)
     assert unpack(latentpress.compress(small, quality=40))[0].chunks[0].type == LATENT_MASKED
+
+
+def test_a_search_begins_where_files_with_the_same_steps_lie(small: NDArray[np.uint8]) -> None:
+    """A searched file has no masking: a quality found with masked files would be another one for it."""
+    pytest.importorskip("torch", reason="efforts 7 to 9 need torch")
+    for effort, aim, kind in ((3, None, LATENT_MASKED), (3, "mse", LATENT_CHAINED), (7, None, LATENT_CHAINED)):
+        analyzed = search.Analyzed(small, effort=effort, optimize_for=aim)
+        assert unpack(analyzed.write(4000))[0].chunks[0].type == analyzed.kind == kind

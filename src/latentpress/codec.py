@@ -68,9 +68,11 @@ def encoder(
     effort: int,
     optimize_for: str | None = None,
     progress: Progress | None = None,
+    masking: bool = True,
 ) -> Encoder:
     """What makes stages 3 and 4 of a picture: the coder, at efforts 4 to 6 with dead zones where they pay, or from effort 7 on the
-    search that gives a file of the same format. Only the search looks at the picture.
+    search that gives a file of the same format. Only the search looks at the picture. masking: whether the coder's steps may follow
+    the activity, which a search's never do.
     """
     if effort >= FIRST_EFFORT:
         assert picture is not None
@@ -79,7 +81,7 @@ def encoder(
         return open_search(picture, transform, quality, effort, optimize_for, progress)
     check_aim(optimize_for)
     weight = error_weight(effort, optimize_for, lp1=transform.space.name == "lp1")
-    return open_encoder(transform.space, quality, weight, masking=optimize_for != "mse")
+    return open_encoder(transform.space, quality, weight, masking=masking and optimize_for != "mse")
 
 
 def write(

@@ -55,7 +55,6 @@ class Analyzed:
     ) -> None:
         self.space, self.model, self.device = space_of_codec(codec), model, device
         self.effort, self.optimize_for, self.progress = check_effort(effort), optimize_for, progress
-        self.kind = latent_type(self.space, masking=optimize_for != "mse")
         if self.searched:
             refine.check_torch()
         picture = image if isinstance(image, Picture) else read_picture(image, strict=strict)
@@ -71,6 +70,16 @@ class Analyzed:
         """Whether the effort asks for a search of the latent."""
         return self.effort >= FIRST_EFFORT
 
+    @property
+    def masking(self) -> bool:
+        """Whether steps may follow the activity: not where a search is to begin at the quality that is found, with the same steps."""
+        return self.optimize_for != "mse" and not self.searched
+
+    @property
+    def kind(self) -> int:
+        """The type of the latent chunk that `write` makes, in the Stable Diffusion spaces mostly."""
+        return latent_type(self.space, masking=self.masking)
+
     def write(self, step: int) -> bytes:
         """The file at a step of the quality grid, without a search of the latent."""
         return self._write(step, min(self.effort, FIRST_EFFORT - 1))
@@ -81,7 +90,7 @@ class Analyzed:
 
     def _write(self, step: int, effort: int) -> bytes:
         quality = step / QUALITY_UNIT
-        coder = pipeline.encoder(self.picture, self.transform, quality, effort, self.optimize_for, self.progress)
+        coder = pipeline.encoder(self.picture, self.transform, quality, effort, self.optimize_for, self.progress, self.masking)
         return pipeline.write(self.outline, self.transform, iter(self.strips), quality, self.side, coder)
 
     def fixed_bytes(self) -> int:
@@ -175,7 +184,7 @@ def to_metric(image: Source | Analyzed, name: str, value: float, *, best_effort:
     slope = (found[high] - found[low]) / max(1, high - low)
     better = searched_metric(analyzed.search, beyond, data, least, slope=slope, near=NEAR, top=TOP) if slope > 0 else analyzed.search(least)
     plain = copy(analyzed)  # dead zones and the search pay on average, not on every picture: the file without them is tried too
-    plain.effort, plain.optimize_for = 0, None
+    plain.effort = 0
     return min(better, to_metric(plain, name, value, best_effort=True), key=lambda d: (beyond(d) < 0, len(d)))
 
 
