@@ -15,7 +15,7 @@ from PIL import Image
 import latentpress
 from conftest import ROOT
 from latentpress import search
-from latentpress.container import read_header
+from latentpress.container import LATENT_CHAINED, read_header, unpack
 from latentpress.errors import TargetError, UsageError
 from latentpress.metrics import psnr, ssim
 from latentpress.probes import MAX_PROBES, TOP, Files, bracket
@@ -111,21 +111,29 @@ def test_a_budget_for_many_pictures_holds_the_pixels_of_one(photo: NDArray[np.ui
 
 @pytest.mark.parametrize(("name", "metric"), [("psnr", psnr), ("ssim", ssim)])
 def test_a_metric_is_reached_by_the_least_quality(photo: NDArray[np.uint8], analyzed: Analyzed, name: str, metric: Any) -> None:
-    value = analyzed.measure(analyzed.write(6000), metric)
+    value = analyzed.measure(latentpress.compress(photo, quality=60, optimize_for="mse" if name == "psnr" else None), metric)
     data = search.to_metric(analyzed, name, value)
     assert metric(photo, np.asarray(latentpress.decompress(data))) >= value
     assert 57 <= read_header(data).quality <= 61  # from tenth to tenth of a quality SSIM goes up and down by .003 on so small a picture
 
 
-def test_a_metric_that_falls_with_quality(analyzed: Analyzed) -> None:
+def test_a_metric_that_falls_with_quality(photo: NDArray[np.uint8], analyzed: Analyzed) -> None:
     from latentpress.metrics import mse
 
-    data = search.to_metric(analyzed, "mse", analyzed.measure(analyzed.write(4000), mse))
+    data = search.to_metric(analyzed, "mse", analyzed.measure(latentpress.compress(photo, quality=40, optimize_for="mse"), mse))
     assert 39 <= read_header(data).quality <= 40.5
+    assert analyzed.optimize_for is None  # the caller's own
 
 
-def test_what_cannot_be_met_names_the_nearest_and_best_effort_gives_it(analyzed: Analyzed) -> None:
-    least, best = len(analyzed.write(0)), analyzed.measure(analyzed.write(TOP), psnr)
+def test_psnr_is_reached_with_the_same_steps_everywhere(photo: NDArray[np.uint8], analyzed: Analyzed) -> None:
+    value = analyzed.measure(analyzed.write(6000), psnr)
+    data = search.to_metric(analyzed, "psnr", value)
+    assert unpack(data)[0].chunks[0].type == LATENT_CHAINED
+    assert len(data) < len(search.to_metric(photo, "psnr", value, optimize_for="perceptual"))
+
+
+def test_what_cannot_be_met_names_the_nearest_and_best_effort_gives_it(photo: NDArray[np.uint8], analyzed: Analyzed) -> None:
+    least, best = len(analyzed.write(0)), analyzed.measure(latentpress.compress(photo, quality=100, optimize_for="mse"), psnr)
     with pytest.raises(TargetError, match=f"{least:,}") as raised:
         search.to_size(analyzed, 50)
     assert raised.value.nearest == [analyzed.write(0)]

@@ -33,6 +33,7 @@ from latentpress.transforms.spaces import space_of_codec
 
 NEAR = 100          # grid steps: a searched file this near a metric target is not corrected
 METRIC_CLOSE = 10   # grid steps: a metric target is met by the least quality, to so many
+SQUARED_ERROR = ("psnr", "mse")
 
 
 class Analyzed:
@@ -151,13 +152,16 @@ def to_total(images: Sequence[Source | Analyzed], limit: int, *, best_effort: bo
 
 
 def to_metric(image: Source | Analyzed, name: str, value: float, *, best_effort: bool = False, **how: Any) -> bytes:
-    """The smallest file whose decoded picture reaches `value` in a metric of `latentpress.metrics` (psnr, ssim, lpips...).
+    """The smallest file whose decoded picture reaches `value` in a metric of `latentpress.metrics` (psnr, ssim, lpips...). For psnr and
+    mse, optimize_for is mse where it is not given.
 
     Raises TargetError, naming the best value, where even quality 100 does not reach it (best_effort: gives the best file);
     UsageError for an unknown metric or one that cannot be computed here.
     """
     metric = _metric(name)
-    analyzed = image if isinstance(image, Analyzed) else Analyzed(image, **how)
+    analyzed = copy(image) if isinstance(image, Analyzed) else Analyzed(image, **how)
+    if name in SQUARED_ERROR:
+        analyzed.optimize_for = analyzed.optimize_for or "mse"
     sign = 1 if metric.direction == "higher" else -1
     files, found = Files(lambda step: [analyzed.write(step)]), dict[int, float]()
 

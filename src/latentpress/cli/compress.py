@@ -27,7 +27,11 @@ def compress(
     ] = None,
     target_bpp: Annotated[float | None, typer.Option(help="The best file of at most so many bits a pixel.", show_default=False)] = None,
     target: Annotated[
-        str | None, typer.Option(help="The smallest file that reaches a metric: psnr=32, ssim=0.9, lpips=0.1...", show_default=False)
+        str | None,
+        typer.Option(
+            help="The smallest file that reaches a metric: psnr=32 (with psnr and mse it is optimised for mse), ssim=0.9, lpips=0.1...",
+            show_default=False,
+        ),
     ] = None,
     total_size: Annotated[
         str | None, typer.Option(help="One quality for all images, so that their files sum to at most this.", show_default=False)
