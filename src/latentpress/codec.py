@@ -21,7 +21,7 @@ from latentpress.entropy import Encoder, open_coder, open_encoder
 from latentpress.errors import FormatError, WeightsError
 from latentpress.image import Outline, Picture, assemble, max_pixels, read_picture
 from latentpress.quantizer import check_quality
-from latentpress.refine.plan import FIRST_EFFORT, Progress, check_aim, check_effort, error_weight
+from latentpress.refine.plan import FIRST_EFFORT, Progress, check_aim, check_effort, error_weight, has_masking
 from latentpress.transforms import Transform, load_transform, restoration
 from latentpress.transforms.spaces import Space, space_by_id, space_of_codec
 
@@ -57,7 +57,7 @@ def compress(
     picture = image if isinstance(image, Picture) else read_picture(image, strict=strict)
     transform = load_transform(space, model, device)
     y = transform.analyze(picture)
-    coder = encoder(picture, transform, quality, effort, optimize_for, progress)
+    coder = encoder(picture, transform, quality, effort, optimize_for, progress, masking=has_masking(effort, optimize_for))
     return write(picture.outline, transform, y, quality, side_chunks(picture), coder)
 
 
@@ -68,11 +68,12 @@ def encoder(
     effort: int,
     optimize_for: str | None = None,
     progress: Progress | None = None,
-    masking: bool = True,
+    *,
+    masking: bool,
 ) -> Encoder:
     """What makes stages 3 and 4 of a picture: the coder, at efforts 4 to 6 with dead zones where they pay, or from effort 7 on the
-    search that gives a file of the same format. Only the search looks at the picture. masking: whether the coder's steps may follow
-    the activity, which a search's never do.
+    search that gives a file of the same format. Only the search looks at the picture. masking: of the coder, as of
+    `open_encoder`.
     """
     if effort >= FIRST_EFFORT:
         assert picture is not None
@@ -81,7 +82,7 @@ def encoder(
         return open_search(picture, transform, quality, effort, optimize_for, progress)
     check_aim(optimize_for)
     weight = error_weight(effort, optimize_for, lp1=transform.space.name == "lp1")
-    return open_encoder(transform.space, quality, weight, masking=masking and optimize_for != "mse")
+    return open_encoder(transform.space, quality, weight, masking=masking)
 
 
 def write(

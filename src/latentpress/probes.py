@@ -32,8 +32,8 @@ class Files:
             self.sizes[step] = sum(map(len, self._kept[step]))
         return self._kept[step]
 
-    def within(self, limit: int, fixed: int, estimate: NDArray[np.float64]) -> list[bytes]:
-        """The files of the highest step whose bytes sum to at most `limit`; those of step 0 where there is none.
+    def within(self, limit: int, fixed: int, estimate: NDArray[np.float64]) -> int:
+        """The step whose files' bytes sum to the most of at most `limit`, of those that a search for it tries; 0 where there is none.
 
         fixed: bytes that they have at every step. estimate: (TOP + 1,) the logarithm of the others, about, rising.
         """
@@ -41,7 +41,7 @@ class Files:
             raise UsageError(f"a size is a number of bytes above 0, not {limit}")
         room = limit - fixed
         if room < 1:
-            return self.at(0)
+            return 0
         start = int(np.searchsorted(estimate, math.log(room)))
 
         def gap(step: int) -> float:
@@ -55,8 +55,9 @@ class Files:
             near = low >= 0 and self.sizes[low] >= (1 - SIZE_NEAR) * limit
             return math.log1p(-min((SIZE_CLOSE if near else SIZE_NEAR) / 2 * limit / room, 0.5))
 
-        highest, _ = bracket(gap, start=start, axis=estimate, slope=1.0, aim=aim, done=done)
-        return self.at(max(highest, 0))
+        bracket(gap, start=start, axis=estimate, slope=1.0, aim=aim, done=done)
+        fitting = {step: size for step, size in self.sizes.items() if size <= limit}
+        return max(fitting, key=lambda step: (fitting[step], step), default=0)  # sizes of neighbouring steps go up and down a little
 
 
 def bracket(

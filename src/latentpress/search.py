@@ -26,7 +26,7 @@ from latentpress.errors import TargetError, UsageError
 from latentpress.image import Picture, read_picture
 from latentpress.probes import TOP, Files, bracket
 from latentpress.rate_model import log_sizes
-from latentpress.refine.plan import FIRST_EFFORT, Progress, check_effort
+from latentpress.refine.plan import FIRST_EFFORT, Progress, check_effort, has_masking
 from latentpress.scratch import Kept
 from latentpress.transforms import load_transform, restoration
 from latentpress.transforms.spaces import space_of_codec
@@ -73,12 +73,12 @@ class Analyzed:
 
     @property
     def masking(self) -> bool:
-        """Whether steps may follow the activity: not where a search is to begin at the quality that is found, with the same steps."""
-        return self.optimize_for != "mse" and not self.searched
+        """Whether the steps of what `write` makes follow the activity, in the built-in codec."""
+        return has_masking(self.effort, self.optimize_for)
 
     @property
     def kind(self) -> int:
-        """The type of the latent chunk that `write` makes, in the Stable Diffusion spaces mostly."""
+        """The type of the latent chunk that `write` makes; in the Stable Diffusion spaces static tables may be smaller."""
         return latent_type(self.space, masking=self.masking)
 
     def write(self, step: int) -> bytes:
@@ -91,7 +91,7 @@ class Analyzed:
 
     def _write(self, step: int, effort: int) -> bytes:
         quality = step / QUALITY_UNIT
-        coder = pipeline.encoder(self.picture, self.transform, quality, effort, self.optimize_for, self.progress, self.masking)
+        coder = pipeline.encoder(self.picture, self.transform, quality, effort, self.optimize_for, self.progress, masking=self.masking)
         return pipeline.write(self.outline, self.transform, iter(self.strips), quality, self.side, coder)
 
     def fixed_bytes(self) -> int:
@@ -198,9 +198,9 @@ def _within(analyzed: Sequence[Analyzed], limit: int, too_small: Callable[[Seque
     """
     files = Files(lambda step: [a.write(step) for a in analyzed])
     estimate = reduce(np.logaddexp, [a.log_sizes() for a in analyzed])
-    data = files.within(limit, sum(a.fixed_bytes() for a in analyzed), estimate)
+    step = files.within(limit, sum(a.fixed_bytes() for a in analyzed), estimate)
+    data = files.at(step)
     if any(a.searched for a in analyzed):
-        step = next(step for step in reversed(files.sizes) if files.at(step) == data)
         slope = max(estimate[min(step + NEAR, TOP)] - estimate[max(step - NEAR, 0)], 1e-3) / (min(step + NEAR, TOP) - max(step - NEAR, 0))
         data = searched_size(lambda step: [a.search(step) for a in analyzed], data, step, limit, slope=slope, top=TOP)
     if sum(map(len, data)) > limit and not best_effort:

@@ -37,6 +37,13 @@ def error_weight(effort: int, optimize_for: str | None, lp1: bool) -> float | No
     return (LEARNED_WEIGHTS if lp1 else LATTICE_WEIGHTS)[optimize_for or "perceptual"].get(effort)
 
 
+def has_masking(effort: int, optimize_for: str | None) -> bool:
+    """Whether lp1's steps follow the activity: not for least squared error, which pays for it, nor at efforts that search, whose files
+    have the same steps everywhere, as have those in which a search for a size or a metric finds where to begin.
+    """
+    return effort < FIRST_EFFORT and optimize_for != "mse"
+
+
 class Clock:
     """Counts the steps of a search and tells a Progress."""
 
