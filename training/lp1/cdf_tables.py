@@ -1,4 +1,4 @@
-"""Make src/latentpress/entropy/tables.npz: python training/tables.py (needs scipy). The result is shipped and never recomputed.
+"""Make src/latentpress/entropy/tables.npz: python -m training.lp1.cdf_tables (needs scipy). The result is shipped and never recomputed.
 
 Families, of mean 0, scaled to standard deviation sigma and integrated over unit bins: gaussian; student (t with 5
 degrees of freedom); laplace; flat (generalised Gaussian of exponent 4); skewed and very skewed (gamma of shape 8 and 2,
@@ -13,7 +13,7 @@ from scipy import stats
 
 from latentpress.entropy.tables import FAMILIES, FILE, ODD, ODD_FAMILIES, PRECISION_BITS, SCALES, WHITENER_BITS
 from latentpress.entropy.trellis import REACH, candidates, cheapest
-from networks import LOG_STEP, SIGMA_MIN, WHITE
+from training.grids import LOG_STEP, SIGMA_MIN, WHITE
 
 # unit distribution, its mean and deviation, radius in sigmas
 DISTRIBUTIONS = {"gaussian": (stats.norm(), 0.0, 1.0, 8.5), "student": (stats.t(5), 0.0, math.sqrt(5 / 3), 16.0),

@@ -1,4 +1,4 @@
-"""What exactness costs, on Kodak:  python training/evaluate.py [--weights runs/lp1/last.safetensors] [--images DIR]
+"""What exactness costs, on Kodak:  python -m training.lp1.exactness [--run RUN] [--images DIR]
 
 For each image and quality: bits of the shipped codec's stream where every symbol is rounded alone (latent chunk 02), the
 model's estimate of the same symbols (real-valued Gaussians at the tables' scales), and the bits that the same torch model
@@ -13,32 +13,35 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image
-from safetensors.torch import load_file
 
-import networks
-from export import OUT
 from latentpress import codec
 from latentpress.container import LATENT_LEARNED
 from latentpress.entropy import tables
 from latentpress.entropy.learned import CRC_BYTES, LearnedPrior
-from networks import LEVELS, Codec, gaussian_bits
-from shipped import load_shipped
+from training import grids
+from training.grids import gaussian_bits
+from training.lp1 import codec as torch_codec
+from training.lp1 import prior as torch_prior
+from training.lp1.checkpoint import load_run
+from training.lp1.codec import Codec
+from training.lp1.export import OUT
+from training.lp1.shape import LEVELS
+from training.lp1.shipped import shipped_codec
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 QUALITIES = (10, 30, 50, 70, 90)
 
 
 def float_prior() -> None:
     """Take the rounding out of the torch prior."""
-    on_grid = networks.table_sigma
-    networks.act = lambda t: t.float().clamp(0, networks.ACT_MAX / networks.ACT)
-    networks.table_sigma = lambda log_sigma, hard: on_grid(log_sigma, False)
+    torch_prior.act = lambda t: t.float().clamp(0, grids.ACT_MAX / grids.ACT)
+    torch_codec.table_sigma = lambda log_sigma, hard: grids.table_sigma(log_sigma, False)
 
 
 @torch.inference_mode()
 def float_bits(net: Codec, pixels: np.ndarray, quality: float) -> float:
     x = torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None].float() / 127.5 - 1
-    return float(net(x, torch.tensor([quality / 100 * (LEVELS - 1)]), hard=True)[1])
+    return float(net(x, torch.tensor([quality / 100 * (LEVELS - 1)]), hard=True).bits)
 
 
 def estimated_bits(prior: LearnedPrior, y: np.ndarray) -> float:
@@ -52,14 +55,10 @@ def estimated_bits(prior: LearnedPrior, y: np.ndarray) -> float:
 
 def main() -> None:
     ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    ap.add_argument("--weights", help="the torch weights that were exported; without them the shipped ones are read back")
+    ap.add_argument("--run", help="the run that was exported; without it the shipped model is read back")
     ap.add_argument("--images", default=str(ROOT.parent / "shared/data/kodak"))
     args = ap.parse_args()
-    net = Codec().eval()
-    if args.weights:
-        net.load_state_dict(load_file(args.weights))
-    else:
-        load_shipped(net)
+    net = load_run(args.run) if args.run else shipped_codec()
     float_prior()
     rows = []
     for path in sorted(Path(args.images).glob("*.png")):

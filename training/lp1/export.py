@@ -1,4 +1,6 @@
-"""Write the shipped model: python training/export.py runs/lp1/last.safetensors   (default: that file)
+"""Write the shipped model:  python -m training.lp1.export RUN
+
+RUN is the output folder of a training run, or folder:NAME of a run of pairs.
 
 torch weights -> src/latentpress/models/lp1/: five ONNX graphs, levels.npz (gains, integer tables a level) and
 model.json (SHA-256 of each file). Then checks the shipped form: the integer prior equals a float64 evaluation of the
@@ -13,31 +15,36 @@ import numpy as np
 import onnxruntime as ort
 import torch
 from onnx import TensorProto
-from safetensors.torch import load_file
 
-from integer import LAYERS, LOG_SIGMA_UNIT, IntegerLayer, integer_layer
-from networks import FEATURES, LEVELS, SIGMA_MIN, Codec, M, Prior, Z
-from onnx_graph import Graph
+from training.grids import SIGMA_MIN
+from training.lp1.checkpoint import load_run
+from training.lp1.codec import Codec
+from training.lp1.halo import halo
+from training.lp1.integer import LAYERS, LOG_SIGMA_UNIT, IntegerLayer, integer_layer
+from training.lp1.onnx_graph import Graph
+from training.lp1.prior import Prior
+from training.lp1.shape import LEVELS
 
-OUT = Path(__file__).parents[1] / "src/latentpress/models/lp1"
+OUT = Path(__file__).parents[2] / "src/latentpress/models/lp1"
 FLOAT, UINT8 = TensorProto.FLOAT, TensorProto.UINT8
 DECODER_FILES = ("features.onnx", "context.onnx", "synthesis.onnx", "levels.npz")  # what the file's model hash covers
-HALO = 9  # latent positions that a transform sees on each side
 
 
-def export_transforms(net: Codec) -> None:
+def export_transforms(net: Codec, out: Path = OUT) -> None:
+    """Write analysis.onnx, synthesis.onnx and hyper_analysis.onnx of a model into a folder."""
+    m, z = net.shape.latent, net.shape.hyper
     g = Graph()
     x = g.node("Transpose", g.node("Cast", "pixels", to=FLOAT), perm=[0, 3, 1, 2])
     x = g.node("Sub", g.node("Mul", x, g.scalar(2 / 255)), g.scalar(1))
-    g.save(str(OUT / "analysis.onnx"), {"pixels": (UINT8, [1, "H", "W", 3])}, {"y": (g.module(x, net.ga, "ga"), FLOAT, [1, M, "h", "w"])})
+    g.save(str(out / "analysis.onnx"), {"pixels": (UINT8, [1, "H", "W", 3])}, {"y": (g.module(x, net.ga, "ga"), FLOAT, [1, m, "h", "w"])})
     g = Graph()
     x = g.node("Add", g.node("Mul", g.module("y", net.gs, "gs"), g.scalar(127.5)), g.scalar(127.5))
     x = g.node("Round", g.node("Clip", x, g.scalar(0), g.scalar(255)))
     x = g.node("Cast", g.node("Transpose", x, perm=[0, 2, 3, 1]), to=UINT8)
-    g.save(str(OUT / "synthesis.onnx"), {"y": (FLOAT, [1, M, "h", "w"])}, {"pixels": (x, UINT8, [1, "H", "W", 3])})
+    g.save(str(out / "synthesis.onnx"), {"y": (FLOAT, [1, m, "h", "w"])}, {"pixels": (x, UINT8, [1, "H", "W", 3])})
     g = Graph()
-    g.save(str(OUT / "hyper_analysis.onnx"), {"y": (FLOAT, [1, M, "h", "w"])},
-           {"z": (g.module("y", net.prior.ha, "prior.ha"), FLOAT, [1, Z, "hz", "wz"])})
+    g.save(str(out / "hyper_analysis.onnx"), {"y": (FLOAT, [1, m, "h", "w"])},
+           {"z": (g.module("y", net.prior.ha, "prior.ha"), FLOAT, [1, z, "hz", "wz"])})
 
 
 def export_prior(prior: Prior, layers: dict[str, IntegerLayer]) -> None:
@@ -45,21 +52,22 @@ def export_prior(prior: Prior, layers: dict[str, IntegerLayer]) -> None:
         name = name or layer
         return g.integer_convolution(x, name, layers[layer].weights[name], getattr(prior, name))
 
+    m, z, f = prior.ctx_a.in_channels, prior.hs1.in_channels, prior.hs3.in_channels
     g = Graph()
-    f = g.activation(g.shuffle(g.rescale(conv(g, "z", "hs1"), "hs1", layers["hs1"], bias="bias"), 2))
-    f = g.activation(g.shuffle(g.rescale(conv(g, f, "hs2"), "hs2", layers["hs2"]), 2))
-    f = g.activation(g.rescale(conv(g, f, "hs3"), "hs3", layers["hs3"]))
-    head = g.rescale(conv(g, f, "head1"), "head1", layers["head1"])
-    g.save(str(OUT / "features.onnx"), {"z": (FLOAT, [1, Z, "hz", "wz"]), "bias": (FLOAT, [1, 4 * FEATURES, 1, 1])},
-           {"features": (f, FLOAT, [1, FEATURES, "h", "w"]), "head": (head, FLOAT, [1, 2 * M, "h", "w"])})
+    t = g.activation(g.shuffle(g.rescale(conv(g, "z", "hs1"), "hs1", layers["hs1"], bias="bias"), 2))
+    t = g.activation(g.shuffle(g.rescale(conv(g, t, "hs2"), "hs2", layers["hs2"]), 2))
+    t = g.activation(g.rescale(conv(g, t, "hs3"), "hs3", layers["hs3"]))
+    head = g.rescale(conv(g, t, "head1"), "head1", layers["head1"])
+    g.save(str(OUT / "features.onnx"), {"z": (FLOAT, [1, z, "hz", "wz"]), "bias": (FLOAT, [1, 4 * f, 1, 1])},
+           {"features": (t, FLOAT, [1, f, "h", "w"]), "head": (head, FLOAT, [1, 2 * m, "h", "w"])})
     g = Graph()
     h = g.node("Add", conv(g, "white", "ctx", "ctx_a"), conv(g, "white", "ctx", "ctx_b"))
     h = g.node("Add", h, conv(g, "features", "ctx", "ctx_f"))
     h = g.activation(g.rescale(h, "ctx", layers["ctx"]))
     h = g.activation(g.rescale(conv(g, h, "mix"), "mix", layers["mix"]))
     head = g.rescale(conv(g, h, "head2"), "head2", layers["head2"])
-    g.save(str(OUT / "context.onnx"), {"features": (FLOAT, [1, FEATURES, "h", "w"]), "white": (FLOAT, [1, M, "h", "w"])},
-           {"head": (head, FLOAT, [1, 2 * M, "h", "w"])})
+    g.save(str(OUT / "context.onnx"), {"features": (FLOAT, [1, f, "h", "w"]), "white": (FLOAT, [1, m, "h", "w"])},
+           {"head": (head, FLOAT, [1, 2 * m, "h", "w"])})
 
 
 def export_levels(net: Codec, layers: dict[str, IntegerLayer]) -> None:
@@ -78,8 +86,8 @@ def check(net: Codec, layers: dict[str, IntegerLayer]) -> None:
     """The shipped graphs against torch and against float64."""
     rng = np.random.default_rng(0)
     run = lambda name, **feeds: ort.InferenceSession(OUT / name, providers=["CPUExecutionProvider"]).run(None, feeds)
-    z = np.clip(np.round(rng.laplace(0, 4, (1, Z, 5, 7))), -127, 127).astype(np.float32)
-    white = np.round(rng.uniform(-127, 127, (1, M, 20, 28))).astype(np.float32)
+    z = np.clip(np.round(rng.laplace(0, 4, (1, net.shape.hyper, 5, 7))), -127, 127).astype(np.float32)
+    white = np.round(rng.uniform(-127, 127, (1, net.shape.latent, 20, 28))).astype(np.float32)
     bias = layers["hs1"].bias[LEVELS // 2].reshape(1, -1, 1, 1)
 
     def conv64(x: torch.Tensor, layer: str, name: str = "") -> torch.Tensor:
@@ -112,27 +120,34 @@ def check(net: Codec, layers: dict[str, IntegerLayer]) -> None:
         error = np.abs(run("analysis.onnx", pixels=x)[0] - y).max() / np.abs(y).max()
         pixels = (net.gs(torch.from_numpy(y)).clamp(-1, 1) * 127.5 + 127.5).round().permute(0, 2, 3, 1).numpy()
         levels = np.abs(run("synthesis.onnx", y=y)[0] - pixels).max()
-        real = net.prior.features(torch.from_numpy(z), net.prior.level_bias[LEVELS // 2][None]).numpy() * 32
+        real = net.prior.hyper_features(torch.from_numpy(z), net.prior.level_bias[LEVELS // 2][None]).numpy() * 32
         drift = np.abs(features - real).max()
     print(f"exact prior: equal; features against torch: {drift:.0f} of 255; "
           f"analysis off by {error:.1e} of its range; synthesis by {levels:.0f} levels")
 
 
 def main() -> None:
-    source = Path(sys.argv[1] if len(sys.argv) > 1 else Path(__file__).parents[1] / "runs/lp1/last.safetensors")
-    net = Codec()
-    net.load_state_dict(load_file(source))
-    net.eval()
+    """Export a run's averaged weights."""
+    if len(sys.argv) != 2:
+        raise SystemExit(__doc__)
+    net = load_run(sys.argv[1])
     OUT.mkdir(parents=True, exist_ok=True)
     layers = {name: integer_layer(net.prior, name) for name in LAYERS}
     export_transforms(net)
     export_prior(net.prior, layers)
     export_levels(net, layers)
-    digest = {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in sorted(OUT.glob("*")) if p.suffix in (".onnx", ".npz")}
-    model_hash = hashlib.sha256("".join(digest[n] for n in DECODER_FILES).encode()).hexdigest()[:8]
-    (OUT / "model.json").write_text(json.dumps({"space": "lp1", "model_hash": model_hash, "halo": HALO, "sha256": digest}, indent=1) + "\n")
+    shipped = sorted(p for p in OUT.glob("*") if p.suffix in (".onnx", ".npz"))
+    digest = {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in shipped}
+    covered = "".join(digest[name] for name in DECODER_FILES).encode()
+    model = {
+        "space": "lp1",
+        "model_hash": hashlib.sha256(covered).hexdigest()[:8],
+        "halo": halo(net),
+        "sha256": digest,
+    }
+    (OUT / "model.json").write_text(json.dumps(model, indent=1) + "\n")
     check(net, layers)
-    print(model_hash, sum(p.stat().st_size for p in OUT.glob("*")), "bytes")
+    print(model["model_hash"], sum(p.stat().st_size for p in OUT.glob("*")), "bytes")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Does synthesis hide a grid where LPIPS does not look?  python training/hidden_grid.py [--images KODAK] [--bpp 0.12]
+"""Does synthesis hide a grid where LPIPS does not look?  python -m training.lp1.hidden_grid [--images KODAK] [--bpp 0.12]
 
 Share of the periods 4 and 2 (the 4 x 4 shuffle, AlexNet's stride) in the fine detail of a smooth 96 x 96 patch: power
 of the Hann-windowed luma at those frequencies over its power beyond an eighth of the sampling rate.
@@ -28,7 +28,7 @@ def share(pixels: np.ndarray, top: int, left: int) -> float:
 
 def main() -> None:
     ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    ap.add_argument("--images", type=Path, default=Path(__file__).parents[2] / "shared/data/kodak")
+    ap.add_argument("--images", type=Path, default=Path(__file__).parents[3] / "shared/data/kodak")
     ap.add_argument("--bpp", type=float, default=0.12)
     args = ap.parse_args()
     for name, (top, left) in PATCHES.items():

@@ -9,11 +9,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from networks import ACT, ACT_MAX, LOG_STEP, SIGMA_MIN, WHITE, WHITE_MAX, Z_MAX, M, Prior
+from training.grids import ACT, ACT_MAX, LOG_STEP, SIGMA_MIN, WHITE, WHITE_MAX, Z_MAX
+from training.lp1.prior import Prior
 
 SUM_LIMIT, WEIGHT_LIMIT, MAX_SHIFT = 2**23 * 0.999, 32767, 20
 MU_UNIT, LOG_SIGMA_UNIT = 1 / 64, LOG_STEP / 8
-HEAD_UNIT = np.repeat([MU_UNIT, LOG_SIGMA_UNIT], M)
+HEAD_UNIT = "head"  # MU_UNIT for the first half of the outputs, LOG_SIGMA_UNIT for the other
 ACT_INPUT, Z_INPUT, WHITE_INPUT = (1 / ACT, ACT_MAX), (1.0, Z_MAX), (1 / WHITE, WHITE_MAX)  # (unit, largest)
 # layer -> (its convolutions with the unit and the largest value of their inputs, the unit of its output)
 LAYERS = {
@@ -36,6 +37,13 @@ class IntegerLayer:
     shift: NDArray[np.int32]
 
 
+def output_unit(prior: Prior, unit: float | str) -> float | NDArray[np.float64]:
+    """The unit of a layer's outputs: one, or one an output for a head."""
+    if unit != HEAD_UNIT:
+        return float(unit)
+    return np.repeat([MU_UNIT, LOG_SIGMA_UNIT], prior.head1.out_channels // 2)
+
+
 def layer_bias(prior: Prior, name: str) -> NDArray[np.float64]:
     """Real bias of a layer: (out,), or (LEVELS, out) for hs1; log sigma counts from SIGMA_MIN in the first head."""
     number = lambda t: t.detach().double().cpu().numpy()
@@ -43,12 +51,13 @@ def layer_bias(prior: Prior, name: str) -> NDArray[np.float64]:
     if name == "hs1":
         return bias + number(prior.level_bias)
     if name == "head1":
-        bias = bias - np.repeat([0.0, np.log(SIGMA_MIN)], M)
+        bias = bias - np.repeat([0.0, np.log(SIGMA_MIN)], len(bias) // 2)
     return bias
 
 
 def integer_layer(prior: Prior, name: str) -> IntegerLayer:
-    convolutions, unit_out = LAYERS[name]
+    convolutions, unit = LAYERS[name]
+    unit_out = output_unit(prior, unit)
     real = {c: getattr(prior, c).weight.detach().double().cpu().numpy() * unit_in / np.reshape(unit_out, (-1, 1, 1, 1))
             for c, unit_in, _ in convolutions}
     bias = layer_bias(prior, name) / unit_out
@@ -73,18 +82,19 @@ def check(layer: IntegerLayer, largest: dict[str, int]) -> None:
 
 def real_layer(prior: Prior, name: str, layer: IntegerLayer) -> None:
     """Put a shipped layer back into the torch prior (bias of hs1: all into level_bias)."""
-    convolutions, unit_out = LAYERS[name]
+    convolutions, unit = LAYERS[name]
+    unit_out = output_unit(prior, unit)
     scaled = 2.0 ** layer.shift.astype(np.float64)
     tensor = lambda a: torch.from_numpy(np.ascontiguousarray(a, np.float32))
     with torch.no_grad():
         for c, unit_in, _ in convolutions:
-            unit = np.reshape(unit_out / scaled / unit_in, (-1, 1, 1, 1))
-            getattr(prior, c).weight.copy_(tensor(layer.weights[c] * unit))
+            worth = np.reshape(unit_out / scaled / unit_in, (-1, 1, 1, 1))
+            getattr(prior, c).weight.copy_(tensor(layer.weights[c] * worth))
         bias = layer.bias / scaled * unit_out
         if name == "hs1":
             prior.hs1.bias.zero_()
             prior.level_bias.copy_(tensor(bias))
         else:
             if name == "head1":
-                bias = bias + np.repeat([0.0, np.log(SIGMA_MIN)], M)
+                bias = bias + np.repeat([0.0, np.log(SIGMA_MIN)], len(bias) // 2)
             getattr(prior, "ctx_f" if name == "ctx" else name).bias.copy_(tensor(bias))

@@ -1,4 +1,4 @@
-"""What masking's REFERENCE should be:  python training/masking_reference.py [--data DIR]
+"""What masking's REFERENCE should be:  python -m training.lp1.masking_reference PACKS
 
 A row a level: the reference at which the held-out images together take as many bytes under steps that follow the activity (latent
 chunk 05) as under the same steps everywhere (04), by secants. To be run after a new model was exported; the numbers go by hand into
@@ -11,13 +11,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from data import validation
 from latentpress import codec
 from latentpress.container import LATENT_CHAINED, LATENT_MASKED
 from latentpress.entropy import masking
 from latentpress.entropy.learned import LearnedPrior
 from latentpress.quantizer import interpolate
-from networks import LEVELS
+from training.data.store import load_held_out
+from training.lp1.shape import LEVELS
 
 CLOSE = 0.003   # of the bytes
 FIRST = 20      # of the reference's units, for the second try
@@ -47,9 +47,9 @@ def reference(latents: list[NDArray[np.float32]], quality: float) -> tuple[int, 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", default=str(Path(__file__).parents[2] / "shared/data/train"))
+    parser.add_argument("packs", type=Path)
     args = parser.parse_args()
-    pixels = [(x[0].permute(1, 2, 0).numpy() * 255).round().astype(np.uint8) for x in validation(args.data)]
+    pixels = [(x[0].permute(1, 2, 0).numpy() * 255).round().astype(np.uint8) for x in load_held_out(args.packs)]
     latents = [codec.encode_latent(a) for a in pixels]
     for level in range(LEVELS):
         found, off = reference(latents, 100 * level / (LEVELS - 1))

@@ -9,16 +9,23 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
-from integer import IntegerLayer
-from networks import ACT_MAX, Analysis, Residual, Synthesis
+from training.grids import ACT_MAX
+from training.lp1.blocks import Conv, Depthwise, Residual, WSiLU
+from training.lp1.integer import IntegerLayer
+from training.lp1.transforms import Analysis, Synthesis
 
 OPSET, IR_VERSION = 17, 8  # old on purpose: ONNX Runtime 1.13 and later read them
 
 
 def geometry(conv: nn.Conv2d) -> dict[str, list[int]]:
     """The attributes of its ONNX node."""
-    return {"kernel_shape": list(conv.kernel_size), "pads": [*conv.padding, *conv.padding], "strides": list(conv.stride),
-            "dilations": list(conv.dilation)}
+    return {
+        "kernel_shape": list(conv.kernel_size),
+        "pads": [*conv.padding, *conv.padding],
+        "strides": list(conv.stride),
+        "dilations": list(conv.dilation),
+        "group": conv.groups,
+    }
 
 
 class Graph:
@@ -41,34 +48,70 @@ class Graph:
     def scalar(self, value: float) -> str:
         return self.constant(f"c{len(self.initialisers)}", np.array(value, np.float32), cast=False)
 
-    def convolution(self, x: str, conv: nn.Conv2d, name: str) -> str:
-        params = [x, self.constant(f"{name}.weight", conv.weight.detach().cpu().numpy().astype(np.float16))]
-        if conv.bias is not None:
-            params.append(self.constant(f"{name}.bias", conv.bias.detach().cpu().numpy().astype(np.float16)))
-        return self.node("Conv", *params, **geometry(conv))
+    def convolution(self, x: str, conv: nn.Conv2d, name: str, fold: int = 1) -> str:
+        """A convolution; fold: of the pixel unshuffle before it, which it takes over."""
+        weight, bias = conv.folded() if isinstance(conv, Conv) else (conv.weight, conv.bias)
+        shape = geometry(conv)
+        if fold > 1:
+            weight = weight.reshape(len(weight), -1, fold, fold)
+            shape |= {"kernel_shape": [fold, fold], "strides": [fold, fold]}
+        half = lambda t: t.detach().cpu().numpy().astype(np.float16)
+        params = [x, self.constant(f"{name}.weight", half(weight))]
+        if bias is not None:
+            params.append(self.constant(f"{name}.bias", half(bias)))
+        return self.node("Conv", *params, **shape)
+
+    def sequence(self, x: str, m: nn.Sequential, name: str) -> str:
+        """Its parts; a pixel unshuffle and the 1 x 1 convolution after it become one of stride f."""
+        fold = 1
+        for i, part in enumerate(m):
+            if isinstance(part, nn.PixelUnshuffle):
+                fold = part.downscale_factor
+            elif fold > 1:
+                x = self.convolution(x, part, f"{name}.{i}", fold)
+                fold = 1
+            else:
+                x = self.module(x, part, f"{name}.{i}")
+        return x
 
     def module(self, x: str, m: nn.Module, name: str) -> str:
         if isinstance(m, nn.Sequential):
-            for i, part in enumerate(m):
-                x = self.module(x, part, f"{name}.{i}")
-            return x
+            return self.sequence(x, m, name)
         if isinstance(m, nn.Conv2d):
             return self.convolution(x, m, name)
         if isinstance(m, nn.ReLU):
             return self.node("Relu", x)
+        if isinstance(m, WSiLU):
+            gate = self.node("Sigmoid", self.node("Mul", x, self.scalar(4)))
+            return self.node("Mul", x, gate)
+        if isinstance(m, nn.GELU):
+            error = self.node("Erf", self.node("Mul", x, self.scalar(0.5**0.5)))
+            half = self.node("Mul", x, self.scalar(0.5))
+            return self.node("Mul", half, self.node("Add", error, self.scalar(1)))
         if isinstance(m, nn.PixelShuffle):
             return self.shuffle(x, m.upscale_factor)
-        if isinstance(m, Residual):
-            return self.node("Add", x, self.convolution(self.node("Relu", self.convolution(x, m.a, f"{name}.a")), m.b, f"{name}.b"))
+        if isinstance(m, Residual | Depthwise):
+            return self.block(x, m, name)
         if isinstance(m, Synthesis):
             t = self.module(x, m.trunk, f"{name}.trunk")
-            fine = self.node("Add", self.module(t, m.coarse, f"{name}.coarse"), self.module(t, m.fine, f"{name}.fine"))
-            return self.node("Add", fine, self.module(x, m.linear, f"{name}.linear"))
+            out = self.module(t, m.coarse, f"{name}.coarse")
+            if hasattr(m, "fine"):
+                out = self.node("Add", out, self.module(t, m.fine, f"{name}.fine"))
+            return self.node("Add", out, self.module(x, m.linear, f"{name}.linear"))
         if isinstance(m, Analysis):
             return self.node("Add", self.module(x, m.deep, f"{name}.deep"), self.module(x, m.linear, f"{name}.linear"))
         raise TypeError(type(m))
 
+    def block(self, x: str, m: Residual | Depthwise, name: str) -> str:
+        """x + b(act(a(x))), a after the depthwise convolution where there is one."""
+        t = x
+        if isinstance(m, Depthwise):
+            t = self.convolution(t, m.spatial, f"{name}.spatial")
+        t = self.module(self.convolution(t, m.a, f"{name}.a"), m.act, f"{name}.act")
+        return self.node("Add", x, self.convolution(t, m.b, f"{name}.b"))
+
     def shuffle(self, x: str, factor: int) -> str:
+        """(N, C factor^2, H, W) -> (N, C, factor H, factor W)."""
         return self.node("DepthToSpace", x, blocksize=factor, mode="CRD")
 
     def integer_convolution(self, x: str, name: str, weight: np.ndarray, conv: nn.Conv2d) -> str:

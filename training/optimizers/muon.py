@@ -1,48 +1,61 @@
-"""Muon (Jordan et al. 2024, https://kellerjordan.github.io/posts/muon): momentum whose matrix is made orthogonal.
+"""Muon (Jordan et al. 2024, https://kellerjordan.github.io/posts/muon): momentum made orthogonal.
 
-Newton-Schulz runs on the Gram matrix (the smaller side squared), which costs a third of the usual form here. The update
-is scaled to the root mean square of Adam's (Liu et al. 2025, arXiv:2502.16982), so both share one learning rate.
+Newton-Schulz runs on the Gram matrix, the smaller side squared, for all matrices of one shape at
+once. The update is scaled to the root mean square of Adam's (Liu et al. 2025, arXiv:2502.16982),
+so that both share one learning rate.
 """
+
 import torch
 from torch import Tensor
 
-import workers
+from training.optimizers.flat import Batch, FlatParameters
 
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 STEPS, MOMENTUM, RMS = 5, 0.95, 0.2
 
 
 def orthogonal(g: Tensor) -> Tensor:
-    """(r, c) -> about the nearest matrix with singular values 1."""
-    x = g.T if g.shape[0] > g.shape[1] else g
-    x = x / (x.norm() + 1e-7)
+    """(B, r, c) -> about the nearest matrices whose singular values are 1."""
+    tall = g.shape[1] > g.shape[2]
+    x = g.mT if tall else g
+    x = x / (x.norm(dim=(1, 2), keepdim=True) + 1e-7)
     a, b, c = COEFFICIENTS
-    eye = torch.eye(x.shape[0], device=x.device)
-    gram, q = x @ x.T, eye
+    eye = torch.eye(x.shape[1], device=x.device)
+    gram = x @ x.mT
+    q = eye
     for _ in range(STEPS):
         p = a * eye + b * gram + c * gram @ gram
-        q, gram = p @ q, p @ gram @ p
+        q = p @ q
+        gram = p @ gram @ p
     x = q @ x
-    return x.T if g.shape[0] > g.shape[1] else x
+    return x.mT if tall else x
 
 
-class Muon(torch.optim.Optimizer):
-    """For weights of two or more dimensions, flattened to (outputs, everything else)."""
+class Muon:
+    """For the matrices of flat parameters; the rest is another optimizer's.
 
-    def __init__(self, params: list[dict[str, object]], lr: float) -> None:
-        super().__init__(params, {"lr": lr})
+    Attributes:
+        state: What a run that goes on takes over, by name.
+    """
+
+    def __init__(self, flat: FlatParameters) -> None:
+        self.flat = flat
+        self.momentum = torch.zeros_like(flat.values[: flat.rest])
+        self.state = {"muon.momentum": self.momentum}
 
     @torch.no_grad()
-    def step(self) -> None:  # type: ignore[override]
-        """Every process makes its share of the matrices orthogonal; the sum over the processes has them all."""
-        for group in self.param_groups:
-            params = [p for p in group["params"] if p.grad is not None]
-            updates = []
-            for i, p in enumerate(params):
-                momentum = self.state[p].setdefault("momentum", torch.zeros_like(p))
-                momentum.lerp_(p.grad, 1 - MOMENTUM)
-                mine = i % workers.count() == workers.rank()
-                g = p.grad.lerp(momentum, MOMENTUM).reshape(p.shape[0], -1)
-                updates.append(orthogonal(g) * workers.count() if mine else torch.zeros_like(g))
-            for p, update in zip(params, workers.average_tensors(updates) if updates else [], strict=True):
-                p.add_(update.reshape(p.shape), alpha=-group["lr"] * RMS * max(update.shape) ** 0.5)
+    def step(self, gradients: Tensor, rate: Tensor) -> None:
+        """One step. gradients: (P,), clipped. rate: () learning rate."""
+        g = gradients[: self.flat.rest]
+        self.momentum.lerp_(g, 1 - MOMENTUM)
+        ahead = g.lerp(self.momentum, MOMENTUM)
+        for batch in self.flat.batches:
+            self._move(batch, ahead, rate)
+
+    def _move(self, batch: Batch, ahead: Tensor, rate: Tensor) -> None:
+        update = orthogonal(batch.of(ahead))
+        scale = RMS * max(batch.shape[1:]) ** 0.5
+        batch.of(self.flat.values).sub_(update * (rate * scale))
+
+    def refresh(self, step: int) -> None:
+        """Nothing is done between the steps."""

@@ -1,4 +1,4 @@
-"""Write the shipped priors of the Stable Diffusion spaces: python training/export_priors.py sd15 sdxl sd3 flux1   (after priors.py)
+"""Write the shipped priors of the Stable Diffusion spaces: python -m training.sd_priors.export sd15 sdxl sd3 flux1
 
 runs/priors/SPACE.pt -> src/latentpress/models/SPACE/prior.npz, integers only, and model.json (its SHA-256 beside those of
 other files). Checks that no sum can leave the integers that float32 holds.
@@ -15,11 +15,11 @@ import torch
 
 from latentpress.entropy.lattice_network import ACT_MAX, FILE
 from latentpress.entropy.lattice_prior import FINE, GREATEST_STEP, LEAST_STEP, VALUE_MAX
-from networks import ACT, SIGMA_MIN
-from prior_networks import LOG_UNIT, VALUE, PassNet, Prior
+from training.grids import ACT, SIGMA_MIN
+from training.sd_priors.networks import LOG_UNIT, VALUE, PassNet, Prior
 
-FOLDER = Path(__file__).parents[1] / "runs/priors"
-OUT = Path(__file__).parents[1] / "src/latentpress/models"
+FOLDER = Path(__file__).parents[2] / "runs/priors"
+OUT = Path(__file__).parents[2] / "src/latentpress/models"
 SUM_LIMIT, MAX_SHIFT = 2**23 * 0.999, 20
 HEAD_UNIT = np.array([1 / 1024, LOG_UNIT])
 

@@ -1,4 +1,4 @@
-"""Fit src/latentpress/latents/predictors.npz: python training/latent_predictors.py LATENTS_DIR
+"""Fit src/latentpress/latents/predictors.npz: python -m training.sd_priors.latent_predictors LATENTS_DIR
 
 LATENTS_DIR holds sd15.npy, sdxl.npy, sd3.npy, flux1.npy, each (N, C, H, W) float32 (`--make` writes them from photographs with the
 tiny autoencoders). Least squares over all latents, a ridge of step^2 / 12 standing for the noise of quantization; then the weights

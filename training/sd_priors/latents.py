@@ -1,7 +1,6 @@
-"""Make the latents that the priors are trained on: python training/prior_latents.py PHOTOGRAPHS WEIGHTS --minutes 15
+"""Make the latents that the priors are trained on: python -m training.sd_priors.latents PACKS WEIGHTS --minutes 15
 
-WEIGHTS holds taesd, taesdxl, taesd3, taef1. Crops of 320 x 320 as in data.py (photographs at full and half size, flipped, some pages),
-each through the encoders, in bfloat16 where the processor has it: its rounding stands a hundredth of a deviation below the latent. Writes
+WEIGHTS holds taesd, taesdxl, taesd3, taef1. Crops of 320 x 320 (`training.data.batches`), each through the encoders, in bfloat16 where the processor has it: its rounding stands a hundredth of a deviation below the latent. Writes
 runs/priors/SPACE.npy, (N, C, 40, 40) float16, and SPACE-held.npy, (N, C, 64, 64), from the held-out photographs.
 """
 import argparse
@@ -13,11 +12,12 @@ import torch
 from diffusers import AutoencoderTiny
 from torch import Tensor
 
-from data import Crops, validation
 from latentpress.refine.loss import native_bfloat16
+from training.data.batches import Crops
+from training.data.store import load_held_out
 
 TINY = {"sd15": "taesd", "sdxl": "taesdxl", "sd3": "taesd3", "flux1": "taef1"}
-OUT = Path(__file__).parents[1] / "runs/priors"
+OUT = Path(__file__).parents[2] / "runs/priors"
 SIDE = 320
 DTYPE = torch.bfloat16 if native_bfloat16() else torch.float32
 
@@ -42,7 +42,7 @@ def save(found: dict[str, list[np.ndarray]], suffix: str = "") -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("photographs")
+    parser.add_argument("packs", type=Path)
     parser.add_argument("weights", type=Path)
     parser.add_argument("--minutes", type=float, default=15)
     parser.add_argument("--spaces", default=",".join(TINY))
@@ -51,9 +51,9 @@ def main() -> None:
     torch.set_num_threads(1)
     OUT.mkdir(parents=True, exist_ok=True)
     models = {space: encoder(options.weights / TINY[space]) for space in spaces}
-    held = [x for x in validation(options.photographs, 512) if min(x.shape[2:]) == 512]
+    held = [x for x in load_held_out(options.packs) if min(x.shape[2:]) == 512]
     save({space: [encode(model, x) for x in held[::2]] for space, model in models.items()}, "-held")
-    crops, start = Crops(options.photographs, seed=4), time.monotonic()
+    crops, start = Crops(options.packs, seed=4), time.monotonic()
     found: dict[str, list[np.ndarray]] = {space: [] for space in spaces}
     while time.monotonic() - start < 60 * options.minutes:
         for _ in range(16):

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from latentpress.entropy.lattice_prior import DISTANCE_MAX, FINE, INPUT_BITS, UNREST_MAX, VALUE_MAX
 from latentpress.entropy.lattices import REACH, UNREST_SHIFTS, WINDOW, Pass, passes
-from networks import LOG_STEP, act, gaussian_bits, table_sigma
+from training.grids import LOG_STEP, act, gaussian_bits, table_sigma
 
 VALUE = FINE >> INPUT_BITS                      # inputs: integers in units of 1/64 of a latent's unit
 LOG_UNIT = LOG_STEP / 8                         # of log sigma and log step

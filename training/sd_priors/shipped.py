@@ -4,11 +4,11 @@ import math
 import numpy as np
 import torch
 
-from export_priors import HEAD_UNIT
 from latentpress import models
 from latentpress.entropy.lattice_network import FILE
-from networks import ACT, SIGMA_MIN
-from prior_networks import VALUE, Prior
+from training.grids import ACT, SIGMA_MIN
+from training.sd_priors.export import HEAD_UNIT
+from training.sd_priors.networks import VALUE, Prior
 
 
 def load_shipped(space: str) -> Prior:

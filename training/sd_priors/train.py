@@ -1,4 +1,4 @@
-"""Train the prior of a Stable Diffusion space: python training/priors.py sd15 --minutes 10   (after prior_latents.py)
+"""Train the prior of a Stable Diffusion space: python -m training.sd_priors.train sd15 --minutes 10
 
 Adam on whitened inputs, cosine, a wall-clock budget, one thread. Random windows of the latents in runs/priors/SPACE.npy, a step
 of up to 1.5 for each. Writes runs/priors/SPACE.pt and SPACE.csv: seconds, bits a number in training, and on held-out latents
@@ -13,11 +13,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from prior_networks import COARSEST, Prior, fit_linear
-from shipped_priors import load_shipped
-from whitened import WhitenedAdam, inverse_root
+from training.sd_priors.networks import COARSEST, Prior, fit_linear
+from training.sd_priors.shipped import load_shipped
+from training.sd_priors.whitened_adam import WhitenedAdam, inverse_root
 
-FOLDER = Path(__file__).parents[1] / "runs/priors"
+FOLDER = Path(__file__).parents[2] / "runs/priors"
 BATCH, SIDE, RATE, WARM_UP = 8, 36, 1e-2, 20
 SHARES = {"first": 0.3, "second": 1.0, "head": 1.0, "linear": 0.1}  # of the learning rate; the linear layers start well
 MOMENT_BATCHES = 6

@@ -1,6 +1,6 @@
-"""Make what restorations are trained on: python training/restoration_data.py sd15 PHOTOGRAPHS   (after prior_latents.py)
+"""Make what restorations are trained on: python -m training.sd_restoration.data sd15 PACKS
 
-The crops of prior_latents.py are drawn again (same seed, same order), and their latents in runs/priors/SPACE.npy go through the shipped
+The crops of `training.sd_priors.latents` are drawn again (same seed, same order), and their latents in runs/priors/SPACE.npy go through the shipped
 lattice prior: quantised in its closed loop at random qualities, half of them with dead zones of a random error weight. Writes
 runs/restoration/SPACE.npz: pixels (N, 320, 320, 3) uint8, y (N, C, 40, 40), y_hat (N, VARIANTS, C, 40, 40) float16, step (N, VARIANTS).
 """
@@ -10,13 +10,13 @@ from pathlib import Path
 
 import numpy as np
 
-from data import Crops
 from latentpress.entropy.lattice_prior import FINE, LatticePrior
 from latentpress.transforms.spaces import space_of_codec
-from prior_latents import OUT as LATENTS
-from prior_latents import SIDE
+from training.data.batches import Crops
+from training.sd_priors.latents import OUT as LATENTS
+from training.sd_priors.latents import SIDE
 
-OUT = Path(__file__).parents[1] / "runs/restoration"
+OUT = Path(__file__).parents[2] / "runs/restoration"
 VARIANTS, QUALITIES, ERROR_WEIGHTS = 4, 80, (15, 60)
 
 
@@ -34,13 +34,13 @@ def restored_from(prior: LatticePrior, y: np.ndarray) -> np.ndarray:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("space")
-    parser.add_argument("photographs")
+    parser.add_argument("packs", type=Path)
     parser.add_argument("--crops", type=int, default=1200)
     options = parser.parse_args()
     OUT.mkdir(parents=True, exist_ok=True)
     space, rng = space_of_codec(options.space), random.Random(1)
     y = np.load(LATENTS / f"{options.space}.npy")[: options.crops]
-    crops = Crops(options.photographs, seed=4)
+    crops = Crops(options.packs, seed=4)
     pixels = np.stack([(255 * crops.batch(1, SIDE)[0].permute(1, 2, 0)).round().byte().numpy() for _ in y])
     del crops
     y_hat, step = np.empty((len(y), VARIANTS, *y.shape[1:]), np.float16), np.empty((len(y), VARIANTS), np.float32)

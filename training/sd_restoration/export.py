@@ -1,4 +1,4 @@
-"""Write shipped restorations: python training/export_restorations.py sd15   (after restorations.py, export_priors.py)
+"""Write shipped restorations: python -m training.sd_restoration.export sd15   (after the prior's)
 
 runs/restoration/SPACE.pt -> src/latentpress/models/SPACE/restoration.onnx, float16 weights, and its SHA-256 in model.json. Checks that it
 equals torch within float16.
@@ -12,12 +12,12 @@ import onnxruntime as ort
 import torch
 from onnx import TensorProto
 
-from export_priors import OUT
 from latentpress.transforms.restoration import FILE
 from latentpress.transforms.spaces import space_of_codec
-from onnx_graph import Graph
-from restoration_data import OUT as RUNS
-from restoration_network import Restoration
+from training.lp1.onnx_graph import Graph
+from training.sd_priors.export import OUT
+from training.sd_restoration.data import OUT as RUNS
+from training.sd_restoration.network import Restoration
 
 
 def main() -> None:

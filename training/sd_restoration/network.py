@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 from latentpress import models
 from latentpress.transforms.restoration import FILE, HALO, LOG_HALF, LOG_MIDDLE
-from networks import Residual
+from training.lp1.blocks import Residual
+from training.lp1.shape import Shape
 
 WIDTH, BLOCKS = 64, (HALO - 2) // 2  # every 3x3 looks one position further
 
@@ -23,7 +24,7 @@ class Restoration(nn.Module):
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.first = nn.Conv2d(channels + 1, WIDTH, 3, padding=1)
-        self.blocks = nn.Sequential(*(Residual(WIDTH) for _ in range(BLOCKS)))
+        self.blocks = nn.Sequential(*(Residual(Shape(), WIDTH) for _ in range(BLOCKS)))
         self.last = nn.Conv2d(WIDTH, channels, 3, padding=1)
         self.last.weight.data.zero_()
         self.last.bias.data.zero_()

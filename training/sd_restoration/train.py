@@ -1,4 +1,4 @@
-"""Train a restoration: python training/restorations.py sd15 PHOTOGRAPHS WEIGHTS/taesd --minutes 40   (after restoration_data.py)
+"""Train a restoration: python -m training.sd_restoration.train sd15 PACKS WEIGHTS/taesd --minutes 40
 
 Two phases on a wall-clock budget, one thread. First the latent's squared error alone, on windows of the latent; then through the frozen
 tiny decoder, in bfloat16 where the processor has it:
@@ -18,21 +18,22 @@ import torch
 from diffusers import AutoencoderTiny
 from torch import Tensor
 
-from data import validation
 from latentpress.entropy.lattice_prior import FINE, LatticePrior
 from latentpress.refine.loss import half_precision
 from latentpress.transforms.spaces import Space, space_of_codec
-from perceptual import Lpips
-from prior_latents import OUT as LATENTS
-from restoration_data import OUT, restored_from
-from restoration_network import Restoration, load_shipped
+from training.data.packs import LPIPS
+from training.data.store import load_held_out
+from training.losses.lpips import lpips, random_phase
+from training.losses.trunks import Trunk, load_trunks
+from training.sd_priors.latents import OUT as LATENTS
+from training.sd_restoration.data import OUT, restored_from
+from training.sd_restoration.network import Restoration, load_shipped
 
 RATES = (1e-3, 5e-4)                    # of Adam, in the two phases; each goes down to a hundredth
 BATCH, WINDOW = 16, 24                  # of the first phase
 CROPS, SIDE, EDGE = 3, 26, 16           # of the second: latent positions a side, and pixels about the crop that do not count
 LATENT_SHARE = 0.25
 MEAN_DECAY, CLIP = 0.99, 1.0
-LPIPS_STRIDE = 4
 HELD = ((50, None), (30, None), (30, 20.0), (15, None), (15, 20.0), (0, None))  # (quality, error weight)
 
 
@@ -50,11 +51,11 @@ class Decoder:
 class Held:
     """Held-out photographs, their latents at every setting of HELD, and what plain rounding shows."""
 
-    def __init__(self, space: Space, photographs: str, decoder: Decoder, lpips: Lpips) -> None:
-        self.decoder, self.lpips = decoder, lpips
+    def __init__(self, space: Space, packs: Path, decoder: Decoder, alex: Trunk) -> None:
+        self.decoder, self.alex = decoder, alex
         y = np.load(LATENTS / f"{space.name}-held.npy")
         self.y = torch.from_numpy(y).float()
-        self.x = torch.cat([x for x in validation(photographs, 512) if min(x.shape[2:]) == 512][::2])
+        self.x = torch.cat([x for x in load_held_out(packs) if min(x.shape[2:]) == 512][::2])
         coders = [LatticePrior(space, *setting) for setting in HELD]
         self.steps = [coder.step / FINE for coder in coders]
         self.y_hat = [torch.from_numpy(np.stack([restored_from(coder, one) for one in y])).float() for coder in coders]
@@ -69,7 +70,7 @@ class Held:
             for one, y, x in zip(z, self.y, self.x, strict=True):
                 shown = (self.decoder(one[None, :, 12:52, 12:52]).clamp(0, 1) * 255).round() / 255
                 pixels = x[None, :, 96:416, 96:416]
-                found.append([float((shown - pixels).square().mean()), float(self.lpips(shown, pixels)), float((one - y).square().mean())])
+                found.append([float((shown - pixels).square().mean()), float(lpips(self.alex, pixels, shown)), float((one - y).square().mean())])
             rows.append(np.mean(found, 0))
         return np.array(rows)
 
@@ -93,12 +94,10 @@ def windows(rng: np.random.Generator, arrays: dict[str, np.ndarray], count: int,
     return as_floats(x).permute(0, 3, 1, 2) / 255, as_floats(y), as_floats(y_hat), torch.tensor(np.array(step))
 
 
-def shown_loss(decoder: Decoder, lpips: Lpips, held: Held, x: Tensor, y: Tensor, z: Tensor, step: Tensor) -> Tensor:
+def shown_loss(decoder: Decoder, alex: Trunk, held: Held, x: Tensor, y: Tensor, z: Tensor, step: Tensor) -> Tensor:
     inner = (..., slice(EDGE, -EDGE), slice(EDGE, -EDGE))
     x, x_hat = x[inner], decoder(z)[inner]
-    top, left = torch.randint(LPIPS_STRIDE, (2,)).tolist()
-    with half_precision():
-        distance = lpips(x[:, :, top:, left:], x_hat[:, :, top:, left:]).float()
+    distance = lpips(alex, *random_phase(x, x_hat))
     mse, distance_0, latent = held.reference(step)
     terms = (x_hat - x).square().mean((1, 2, 3)) / mse + distance / distance_0 + LATENT_SHARE * (z - y).square().mean((1, 2, 3)) / latent
     return terms.mean()
@@ -107,7 +106,7 @@ def shown_loss(decoder: Decoder, lpips: Lpips, held: Held, x: Tensor, y: Tensor,
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("space")
-    parser.add_argument("photographs")
+    parser.add_argument("packs", type=Path)
     parser.add_argument("decoder")
     parser.add_argument("--latent-minutes", type=float, default=4)
     parser.add_argument("--minutes", type=float, default=40, help="of both phases")
@@ -120,8 +119,9 @@ def main() -> None:
     rng, space, out = np.random.default_rng(1), space_of_codec(options.space), OUT / (options.out or options.space)
     with np.load(OUT / f"{options.space}.npz") as f:
         arrays = dict(f)
-    decoder, lpips = Decoder(options.decoder), Lpips()
-    held = Held(space, options.photographs, decoder, lpips)
+    decoder = Decoder(options.decoder)
+    alex = load_trunks(options.packs / LPIPS, "cpu", torch.float32)[0]
+    held = Held(space, options.packs, decoder, alex)
     net = Restoration(space.channels).to(memory_format=torch.channels_last)
     if options.resume:
         load_shipped(net, space.name)
@@ -159,7 +159,7 @@ def main() -> None:
         if phase == 0:
             loss = ((z - y).square().mean((1, 2, 3)) / held.reference(step)[2]).mean()
         else:
-            loss = shown_loss(decoder, lpips, held, x, y, z, step)
+            loss = shown_loss(decoder, alex, held, x, y, z, step)
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(net.parameters(), CLIP)

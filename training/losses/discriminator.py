@@ -1,0 +1,67 @@
+"""A conditional patch discriminator: does this place look like a photograph, given its latent?
+
+As in HiFiC (Mentzer et al. 2020, arXiv:2006.09965), with the level of the quality as a further
+input. Its step has its place in `training.lp1.step`; it learns only where a loss gives
+`adversarial` a weight.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.nn.utils.parametrizations import spectral_norm
+
+CONDITION = 12  # channels that the latent is mapped to
+PATCH = 16      # pixels of an answer
+
+
+class Discriminator(nn.Module):
+    """Logits of patches of PATCH x PATCH pixels: above 0 for an original.
+
+    Args:
+        latent: Channels of y_hat.
+        width: Channels of the first layer; the following have two, four and eight times as many.
+    """
+
+    def __init__(self, latent: int, width: int = 64) -> None:
+        super().__init__()
+        self.condition = nn.Conv2d(latent, CONDITION, 3, 1, 1)
+        widths = [3 + CONDITION + 1, width, 2 * width, 4 * width, 8 * width]
+        down = [
+            spectral_norm(nn.Conv2d(a, b, 4, 2, 1))
+            for a, b in zip(widths[:-1], widths[1:], strict=True)
+        ]
+        self.down = nn.ModuleList(down)
+        self.out = nn.Conv2d(widths[-1], 1, 1)
+
+    def forward(self, x: Tensor, y_hat: Tensor, level: Tensor) -> Tensor:
+        """Judge pictures.
+
+        Args:
+            x: (N, 3, 16 h, 16 w) in [0, 1].
+            y_hat: (N, M, h, w), the decoded latent. No gradient flows to it.
+            level: (N,) in [0, 1], of the quality.
+
+        Returns:
+            (N, 1, h, w) logits, float32.
+        """
+        c = F.leaky_relu(self.condition(y_hat.detach()), 0.2)
+        c = F.interpolate(c, scale_factor=PATCH, mode="nearest")
+        plane = level[:, None, None, None].expand(-1, 1, *x.shape[2:])
+        t = torch.cat([x * 2 - 1, c.to(x.dtype), plane.to(x.dtype)], 1)
+        for layer in self.down:
+            t = F.leaky_relu(layer(t), 0.2)
+        return self.out(t).float()
+
+
+def deceiving(logits: Tensor, text: Tensor) -> Tensor:
+    """What synthesis minimises, (N,): the non-saturating loss of its patches, none inside text.
+
+    text: (N, 1, H, W) mask in [0, 1]: letters are never redrawn.
+    """
+    away = 1 - F.max_pool2d(text, PATCH)
+    return (F.softplus(-logits) * away).mean((1, 2, 3))
+
+
+def telling_apart(real: Tensor, made: Tensor) -> Tensor:
+    """What the discriminator minimises, a scalar: its error on originals and reconstructions."""
+    return (F.softplus(-real) + F.softplus(made)).mean()

@@ -1,0 +1,189 @@
+"""The parts that analysis and synthesis are built of. Every part can be written as ONNX."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from training.lp1.shape import Shape
+
+
+class WSiLU(nn.Module):
+    """x * sigmoid(4 x) (DCVC-RT, arXiv:2502.20762)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(any shape) -> the same."""
+        return x * torch.sigmoid(4 * x)
+
+
+ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "gelu": nn.GELU, "wsilu": WSiLU}
+HIGH_BANDS = 0.3  # of the first weights of Haar's three detail bands, against the mean's
+
+
+def haar(factor: int) -> Tensor:
+    """(factor^2, factor^2), orthonormal: rows are the 2D Haar basis of a factor x factor block."""
+    one = torch.ones(1, 1)
+    while len(one) < factor:
+        n = len(one)
+        low = torch.kron(one, torch.tensor([[1.0, 1.0]]))
+        high = torch.kron(torch.eye(n), torch.tensor([[1.0, -1.0]]))
+        one = torch.cat([low, high]) / 2**0.5
+    return torch.kron(one, one)
+
+
+class Conv(nn.Conv2d):
+    """A convolution; with learned factors of its inputs and outputs where the shape asks."""
+
+    def __init__(
+        self,
+        shape: Shape,
+        inputs: int,
+        outputs: int,
+        kernel: int,
+        stride: int = 1,
+        groups: int = 1,
+    ) -> None:
+        padding = (kernel - stride + 1) // 2
+        super().__init__(inputs, outputs, kernel, stride, padding, groups=groups)
+        if shape.scales:
+            self.scale_in = nn.Parameter(torch.ones(inputs // groups))
+            self.scale_out = nn.Parameter(torch.ones(outputs))
+
+    def folded(self) -> tuple[Tensor, Tensor]:
+        """Weight and bias of the plain convolution that this one is."""
+        if not hasattr(self, "scale_in"):
+            return self.weight, self.bias
+        factors = self.scale_out[:, None, None, None] * self.scale_in[:, None, None]
+        return self.weight * factors, self.bias
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, inputs, H, W) -> (N, outputs, H / stride, W / stride)."""
+        weight, bias = self.folded()
+        return F.conv2d(x, weight, bias, self.stride, self.padding, groups=self.groups)
+
+
+class HaarConv(Conv):
+    """A 1 x 1 convolution beside a pixel (un)shuffle whose weights are seen in the Haar basis.
+
+    With `before` the shuffle comes after it and its outputs are bands, else its inputs are. In
+    PICO (arXiv:2605.05148) a convolution and a Haar transform were better than either shuffle.
+    """
+
+    def __init__(self, shape: Shape, inputs: int, outputs: int, factor: int, before: bool) -> None:
+        super().__init__(shape, inputs, outputs, 1)
+        self.before = before
+        self.register_buffer("basis", haar(factor), persistent=False)
+        with torch.no_grad():
+            bands = torch.full((factor**2,), HIGH_BANDS)
+            bands[0] = 1
+            if before:
+                self.weight.view(-1, factor**2, inputs).mul_(bands[:, None])
+            else:
+                self.weight.view(outputs, -1, factor**2).mul_(bands)
+
+    def folded(self) -> tuple[Tensor, Tensor]:
+        """Weight and bias of the plain convolution that this one is."""
+        weight, bias = super().folded()
+        n = len(self.basis)
+        matrix = weight[:, :, 0, 0]
+        if self.before:
+            matrix = torch.einsum("bk,cbi->cki", self.basis, matrix.view(-1, n, matrix.shape[1]))
+            bias = (bias.view(-1, n) @ self.basis).reshape(-1)
+        else:
+            matrix = torch.einsum("bk,ocb->ock", self.basis, matrix.view(len(matrix), -1, n))
+        return matrix.reshape(weight.shape), bias
+
+
+def resampling(shape: Shape, inputs: int, outputs: int, factor: int, up: bool) -> list[nn.Module]:
+    """A 1 x 1 convolution and a pixel shuffle by a factor, either way."""
+    area = factor**2
+    many = (inputs, outputs * area) if up else (inputs * area, outputs)
+    conv = HaarConv(shape, *many, factor, up) if shape.haar else Conv(shape, *many, 1)
+    if up:
+        return [conv, nn.PixelShuffle(factor)]
+    return [nn.PixelUnshuffle(factor), conv]
+
+
+class Residual(nn.Module):
+    """x + b(act(a(x))), 3 x 3, near identity at first: else the first steps blow up."""
+
+    def __init__(self, shape: Shape, c: int, gain: float = 0.2) -> None:
+        super().__init__()
+        self.a = Conv(shape, c, c, 3)
+        self.b = Conv(shape, c, c, 3)
+        self.act = ACTIVATIONS[shape.activation]()
+        self.b.weight.data.mul_(gain)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) -> the same shape."""
+        return x + self.b(self.act(self.a(x)))
+
+
+class Depthwise(nn.Module):
+    """x + b(act(a(spatial(x)))): depthwise 3 x 3, 1 x 1 to twice the channels, 1 x 1 back."""
+
+    def __init__(self, shape: Shape, c: int, gain: float = 0.2) -> None:
+        super().__init__()
+        self.spatial = Conv(shape, c, c, 3, groups=c)
+        self.a = Conv(shape, c, 2 * c, 1)
+        self.b = Conv(shape, 2 * c, c, 1)
+        self.act = ACTIVATIONS[shape.activation]()
+        self.b.weight.data.mul_(gain)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) -> the same shape."""
+        return x + self.b(self.act(self.a(self.spatial(x))))
+
+
+BLOCKS: dict[str, type[nn.Module]] = {"dense": Residual, "depthwise": Depthwise}
+
+
+def build(words: str, channels: int, shape: Shape) -> tuple[list[nn.Module], int]:
+    """The parts that a list of words names.
+
+    The words, with numbers after colons:
+        conv:C:K:S: convolution to C channels, K x K, stride S.
+        mix:C: 1 x 1 convolution to C channels.
+        dense[:n], depthwise[:n]: n residual blocks (1) of `Residual` or `Depthwise`.
+        down:C: 4 x 4 convolution of stride 2 to C channels.
+        fold:C[:f]: pixel unshuffle by f (2), then 1 x 1 to C channels.
+        up:C[:f]: 1 x 1 convolution, then pixel shuffle by f (2) to C channels.
+
+    Returns:
+        The parts, and the channels of the last.
+
+    Raises:
+        ValueError: A word is not one of these.
+    """
+    parts: list[nn.Module] = []
+    for word in words.split():
+        name, *rest = word.split(":")
+        numbers = [int(n) for n in rest]
+        if name in BLOCKS and len(numbers) <= 1:
+            parts += [BLOCKS[name](shape, channels) for _ in range(numbers[0] if numbers else 1)]
+            continue
+        if name == "conv" and len(numbers) == 3:
+            parts.append(Conv(shape, channels, numbers[0], numbers[1], numbers[2]))
+        elif name == "mix" and len(numbers) == 1:
+            parts.append(Conv(shape, channels, numbers[0], 1))
+        elif name == "down" and len(numbers) == 1:
+            parts.append(Conv(shape, channels, numbers[0], 4, 2))
+        elif name in ("fold", "up") and len(numbers) in (1, 2):
+            factor = numbers[1] if len(numbers) == 2 else 2
+            parts += resampling(shape, channels, numbers[0], factor, name == "up")
+        else:
+            raise ValueError(f"{word!r} is not a part of a network")
+        channels = numbers[0]
+    return parts, channels
+
+
+def reduction(parts: list[nn.Module]) -> float:
+    """By what factor the parts together reduce the resolution; below 1 where they raise it."""
+    factor = 1.0
+    for part in parts:
+        if isinstance(part, nn.PixelUnshuffle):
+            factor *= part.downscale_factor
+        elif isinstance(part, nn.PixelShuffle):
+            factor /= part.upscale_factor
+        elif isinstance(part, nn.Conv2d):
+            factor *= part.stride[0]
+    return factor

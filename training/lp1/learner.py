@@ -1,0 +1,259 @@
+"""One variant that learns: its network, its optimizer, and a step that never waits for the host.
+
+A step has three parts: the host puts a plan of crops and three numbers on the device; `_compute`
+makes the gradients; `_update` moves the parameters. On CUDA the last two are captured once for a
+size of crops and replayed.
+"""
+
+import contextlib
+from collections.abc import Callable
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+from training.data.crops import cut
+from training.data.plan import FLOATS, INTEGERS, Planner
+from training.losses.discriminator import Discriminator, deceiving, telling_apart
+from training.losses.parts import Distances, Parts, weighted
+from training.lp1.codec import Codec, rate_of
+from training.lp1.shape import LEVELS
+from training.lp1.variant import Variant
+from training.optimizers.adam import Adam
+from training.optimizers.flat import FlatParameters
+from training.optimizers.together import Together, averaging_weight, learning_rate
+
+SPIKE = 4.0  # times the usual loss: such a step is skipped
+USUAL = 0.02  # weight of a loss in the usual one
+EAGER_STEPS = 3  # before a size is captured
+AHEAD = 2  # steps that the host may be ahead of the device
+RING = 8  # plans on their way to the device; more than AHEAD
+COUNTERS = ("loss", *Parts._fields, "bpp", "adversarial", "skipped", "steps")
+
+
+def bfloat16(device: str) -> Any:
+    """Autocast for the networks where the device computes in bfloat16 itself."""
+    native = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
+    enabled = device != "cpu" or native()
+    return torch.autocast(device, torch.bfloat16, enabled=enabled)
+
+
+class Learner:
+    """Trains one variant.
+
+    Args:
+        variant: What it is.
+        device: "cuda" or "cpu".
+        pixels: int32 (P,), the store's.
+        planner: Of the crops.
+        distances: Parts of its loss.
+        graphs: Whether steps are captured (CUDA only).
+        pool: Memory pool that captured steps of several learners share.
+    """
+
+    def __init__(
+        self,
+        variant: Variant,
+        device: str,
+        pixels: Tensor,
+        planner: Planner,
+        distances: Distances,
+        graphs: bool = True,
+        pool: Any = None,
+    ) -> None:
+        self.variant, self.device, self.pixels = variant, device, pixels
+        self.planner, self.distances = planner, distances
+        self.graphs, self.pool = graphs and device == "cuda", pool
+        self.net = Codec(variant.shape).to(device)
+        for name, parameter in self.net.named_parameters():
+            parameter.requires_grad_(name.startswith(variant.learn))
+        self.flat = FlatParameters(self.net)
+        self.optimizer = Together(variant.optimizer, self.flat)
+        self.average = self.flat.values.clone()
+        number = lambda value=0.0: torch.full((), value, device=device)
+        self.rate, self.averaging, self.adversarial = number(), number(), number()
+        self.usual = number(float("inf"))
+        self.counters = torch.zeros(len(COUNTERS), device=device)
+        self.discriminator: Discriminator | None = None
+        if variant.loss.adversarial:
+            self.discriminator = Discriminator(variant.shape.latent).to(device)
+            self.flat_discriminator = FlatParameters(self.discriminator)
+            self.discriminator_optimizer = Adam(self.flat_discriminator)
+        self.steps = 0
+        self.pixels_seen = 0
+        self.size: tuple[int, int] | None = None
+        self.graph_failure: str | None = None
+        self.waiting: list[Any] = []
+
+    def start_from(self, state: dict[str, Tensor]) -> None:
+        """Take over weights. Those that are missing stay fresh; unknown ones are an error."""
+        missing, unknown = self.net.load_state_dict(state, strict=False)
+        if unknown:
+            raise ValueError(f"no such parameter: {unknown[0]}")
+        self.fresh = sorted({name.rsplit(".", 1)[0] for name in missing})
+        self.average.copy_(self.flat.values)
+
+    def step(self, share: float) -> None:
+        """One step at a share of the budget, 0 to 1."""
+        variant = self.variant
+        size = variant.crops_at(share)
+        if size != self.size:
+            self._open(size)
+        self._send(size)
+        self.rate.fill_(variant.rate * learning_rate(self.steps, share, variant.warm_up))
+        self.averaging.fill_(averaging_weight(self.steps + 1, variant.averaging))
+        start = variant.loss.adversarial_from
+        grown = min(1.0, max(0.0, (share - start) / start)) if start else 1.0
+        self.adversarial.fill_(variant.loss.adversarial * grown)
+        if self.graphs and self.size_steps == EAGER_STEPS:
+            self._capture()
+        self._run_compute()
+        self._exchange()
+        self._run_update()
+        self.steps += 1
+        self.size_steps += 1
+        self.pixels_seen += size[0] * size[1] ** 2
+        self.optimizer.refresh(self.steps)
+        self._throttle()
+
+    def _open(self, size: tuple[int, int]) -> None:
+        """Make place for plans of a size of crops (n, side)."""
+        self.size, self.size_steps = size, 0
+        n, _ = size
+        pinned = self.device == "cuda"
+        shapes = ((len(INTEGERS), n, torch.int64), (len(FLOATS), n, torch.float32))
+        self.plan = [torch.zeros(a, b, dtype=t, device=self.device) for a, b, t in shapes]
+        self.ring = [
+            [torch.zeros(a, b, dtype=t, pin_memory=pinned) for a, b, t in shapes]
+            for _ in range(RING)
+        ]
+        self._run_compute: Callable[[], None] = self._compute
+        self._run_update: Callable[[], None] = self._update
+
+    def _send(self, size: tuple[int, int]) -> None:
+        """Draw a plan and put it on the device."""
+        plan = self.planner.draw(*size)
+        staged = self.ring[self.steps % RING]
+        for host, here, there in zip((plan.integers, plan.floats), staged, self.plan, strict=True):
+            here.copy_(torch.from_numpy(host))
+            there.copy_(here, non_blocking=True)
+
+    def _compute(self) -> None:
+        """Gradients of the loss of one batch, and its parts into the counters."""
+        loss_shape = self.variant.loss
+        self.flat.gradients.zero_()
+        side = self.size[1] if self.size else 0
+        x, text = cut(self.pixels, *self.plan, side)
+        level = self.plan[1][FLOATS.index("level")]
+        with bfloat16(self.device):
+            coded = self.net(x * 2 - 1, level)
+        x_hat = coded.x_hat / 2 + 0.5
+        parts = self.distances(x, x_hat, text)
+        bpp = coded.bits / side**2
+        rate = rate_of(level, (loss_shape.lowest, loss_shape.highest))
+        loss = weighted(loss_shape, parts, bpp, rate).mean()
+        adversarial = torch.zeros((), device=self.device)
+        if self.discriminator is not None:
+            with bfloat16(self.device):
+                logits = self.discriminator(x_hat, coded.y_hat, level / (LEVELS - 1))
+            adversarial = deceiving(logits, text).mean()
+            loss = loss + self.adversarial * adversarial
+        loss.backward()
+        loss = loss.detach()
+        if self.discriminator is not None:
+            self._teach_discriminator(x, x_hat.detach(), coded.y_hat.detach(), level)
+        self.flat.loss.copy_(loss)
+        means = [loss, *(part.detach().mean() for part in parts), bpp.detach().mean()]
+        row = torch.stack([*means, adversarial.detach(), loss * 0, loss * 0 + 1])
+        self.counters += torch.nan_to_num(row, posinf=0.0)
+
+    def _teach_discriminator(self, x: Tensor, x_hat: Tensor, y_hat: Tensor, level: Tensor) -> None:
+        """The gradients of the discriminator."""
+        assert self.discriminator is not None
+        self.flat_discriminator.gradients.zero_()
+        with bfloat16(self.device):
+            place = level / (LEVELS - 1)
+            real = self.discriminator(x, y_hat, place)
+            made = self.discriminator(x_hat, y_hat, place)
+        telling_apart(real, made).backward()
+
+    def _exchange(self) -> None:
+        """Average gradients and losses over the processes, where there are several."""
+        if not dist.is_initialized():
+            return
+        tensors = [self.flat.exchanged]
+        if self.discriminator is not None:
+            tensors.append(self.flat_discriminator.exchanged)
+        for tensor in tensors:
+            dist.all_reduce(tensor)
+            tensor.div_(dist.get_world_size())
+
+    @torch.no_grad()
+    def _update(self) -> None:
+        """Clip, or skip a spike; move the parameters and their average."""
+        gradients, loss = self.flat.gradients, self.flat.loss[0]
+        norm = gradients.norm()
+        fine = norm.isfinite() & (loss < SPIKE * self.usual)
+        factor = (self.variant.clip / (norm + 1e-6)).clamp(max=1.0)
+        gradients.copy_(torch.where(fine, gradients * factor, 0.0))
+        begun = torch.where(self.usual.isinf(), loss, self.usual)
+        # A level that stays higher becomes the usual one after a while.
+        usual = torch.where(fine, begun.lerp(loss, USUAL), begun * (1 + USUAL))
+        self.usual.copy_(torch.where(usual.isfinite(), usual, self.usual))
+        self.counters[COUNTERS.index("skipped")] += 1 - fine.float()
+        self.optimizer.step(gradients, self.rate)
+        self.average.lerp_(self.flat.values, self.averaging)
+        if self.discriminator is not None:
+            gradients = self.flat_discriminator.gradients
+            gradients.copy_(torch.nan_to_num(gradients))
+            share = self.rate / self.variant.rate  # both rates follow one schedule
+            self.discriminator_optimizer.step(gradients, share * self.variant.discriminator_rate)
+
+    def _capture(self) -> None:
+        """Capture both parts of the step as graphs. Where that fails, steps stay as they are."""
+        graphs = []
+        try:
+            for part in (self._compute, self._update):
+                graph = torch.cuda.CUDAGraph()
+                with torch.cuda.graph(graph, pool=self.pool, capture_error_mode="thread_local"):
+                    part()
+                graphs.append(graph)
+        except Exception as error:  # whatever CUDA says
+            self.graphs = False
+            self.graph_failure = f"{type(error).__name__}: {str(error).splitlines()[0]}"
+            torch.cuda.synchronize()
+            return
+        self._run_compute, self._run_update = graphs[0].replay, graphs[1].replay
+
+    def _throttle(self) -> None:
+        """Let the host be at most AHEAD steps ahead."""
+        if self.device != "cuda":
+            return
+        event = torch.cuda.Event()
+        event.record()
+        self.waiting.append(event)
+        if len(self.waiting) > AHEAD:
+            self.waiting.pop(0).synchronize()
+
+    def finish(self) -> None:
+        """Wait for the device."""
+        if self.device == "cuda":
+            torch.cuda.synchronize()
+        self.waiting.clear()
+
+    def take_counters(self) -> Tensor:
+        """The counters since the last call, on the device; they begin anew."""
+        taken = self.counters.clone()
+        self.counters.zero_()
+        return taken
+
+    @contextlib.contextmanager
+    def averaged(self) -> Any:
+        """The network with its averaged weights, for the time of a `with`."""
+        kept = self.flat.values.clone()
+        self.flat.values.copy_(self.average)
+        try:
+            yield self.net
+        finally:
+            self.flat.values.copy_(kept)

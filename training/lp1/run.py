@@ -1,0 +1,295 @@
+"""A run: one variant or several, in turn, on one device, until the time is over.
+
+Time is the budget. It counts from the start of the process; the learning rate follows it, and the
+last evaluation lies inside it.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+import torch.distributed as dist
+
+from training.data.crops import cut
+from training.data.pages import Pages
+from training.data.packs import FONTS, LPIPS, check_packs
+from training.data.plan import Planner
+from training.data.store import load_held_out, load_store
+from training.losses.parts import Distances
+from training.losses.trunks import load_trunks
+from training.lp1.keeper import Copy, Keeper
+from training.lp1.learner import COUNTERS, Learner, bfloat16
+from training.lp1.linear_start import begin_linear
+from training.lp1.panel import Panel, Point, as_line
+from training.lp1.shape import LEVELS
+from training.lp1.speed import operations_per_pixel, product_rate
+from training.lp1.table import table_of
+from training.lp1.variant import Variant
+
+STARTED = time.monotonic()
+TURN = 10.0  # seconds that a variant has the device before the next one
+START_CROPS = 256  # whose principal components a fresh model begins with
+KEEP_EVERY = 60.0  # seconds between checkpoints
+LOG_EVERY = 50  # steps
+AGREE_EVERY = 10  # steps after which data-parallel processes agree on the time
+TABLE = "table.md"
+
+
+@dataclass
+class Settings:
+    """What a run is told beside its variants.
+
+    Attributes:
+        packs: Folder of packs.
+        out: Folder for what comes back.
+        minutes: Of the whole process; None where steps are given.
+        steps: Of each variant, instead of minutes.
+        painters: Processes that paint pages.
+        pages: Painted pages in the store.
+        seed: Of everything random.
+        graphs: Whether steps are captured on CUDA.
+        keep_every: Seconds between checkpoints.
+        turn: Seconds of a variant's turn.
+    """
+
+    packs: Path
+    out: Path
+    minutes: float | None = None
+    steps: int | None = None
+    painters: int = 0
+    pages: int = 256
+    seed: int = 0
+    graphs: bool = True
+    keep_every: float = KEEP_EVERY
+    turn: float = TURN
+
+
+@dataclass
+class Turn:
+    """A learner and what is known of its time.
+
+    Attributes:
+        used: Seconds on the device.
+        pending: Counters on their way to the host, with the learner's steps and time then.
+        operations: Floating-point operations a pixel.
+    """
+
+    name: str
+    learner: Learner
+    used: float = 0.0
+    pending: list[tuple[int, float, Copy]] = field(default_factory=list)
+    operations: float = 0.0
+    points: list[Point] = field(default_factory=list)
+    logged: tuple[float, int] = (0.0, 0)  # seconds and pixels at the last line
+
+    def speed(self) -> float:
+        """Millions of pixels a second of its own time."""
+        return self.learner.pixels_seen / 1e6 / max(self.used, 1e-9)
+
+
+class Run:
+    """See the module.
+
+    Args:
+        variants: By name.
+        settings: See there.
+        start: Weights and momenta to begin with, if any: called with each learner.
+        device: "cuda" or "cpu".
+    """
+
+    def __init__(
+        self,
+        variants: dict[str, Variant],
+        settings: Settings,
+        start: Callable[[Learner], str] | None = None,
+        device: str = "cpu",
+    ) -> None:
+        self.settings, self.device = settings, device
+        self.rank = dist.get_rank() if dist.is_initialized() else 0
+        self.keeper = Keeper(settings.out, quiet=self.rank > 0)
+        packs = settings.packs
+        check_packs(packs)
+        self.store = load_store(packs, device, settings.pages)
+        fonts = packs / FONTS if (packs / FONTS).exists() else None
+        self.pages = Pages(self.store, fonts, settings.painters, settings.seed + 7919 * self.rank)
+        dtype = torch.bfloat16 if device == "cuda" else torch.float32
+        alex, vgg = load_trunks(packs / LPIPS, device, dtype)
+        held = load_held_out(packs)
+        self.panel = Panel(held, alex, vgg, device)
+        photographs = [x.to(device) for x in held[:4]]
+        pool = torch.cuda.graph_pool_handle() if device == "cuda" else None
+        self.turns: list[Turn] = []
+        for name, variant in variants.items():
+            torch.manual_seed(settings.seed)  # variants of one shape begin alike
+            distances = Distances(variant.loss, alex, vgg, photographs)
+            planner = Planner(
+                self.store, LEVELS, variant.painted, settings.seed + 104729 * self.rank
+            )
+            pixels = self.store.pixels
+            learner = Learner(variant, device, pixels, planner, distances, settings.graphs, pool)
+            note = start(learner) if start else self.start_fresh(learner)
+            self.turns.append(Turn(name, learner))
+            self.say(f"{name}: {note}", "start", variant=name)
+        torch.manual_seed(settings.seed + 15485863 * self.rank)
+        millions = self.store.first_page / 1e6
+        self.say(
+            f"{len(self.store.kinds)} pictures, {millions:.0f} Mpx, {len(held)} held out, "
+            f"{self.store.pages} pages, {len(self.pages.processes)} painters, {self.now():.0f} s",
+            "data",
+        )
+
+    def start_fresh(self, learner: Learner) -> str:
+        """Begin without weights of before. Returns what was done, for the log."""
+        variant = learner.variant
+        if not variant.linear_start:
+            return "fresh weights"
+        planner = Planner(self.store, LEVELS, 0.0, self.settings.seed)
+        n, side = variant.crops_at(0.0)
+        plans = [planner.draw(n, side) for _ in range(START_CROPS // n + 1)]
+        pictures = []
+        for plan in plans:
+            numbers = [torch.from_numpy(a).to(self.device) for a in (plan.integers, plan.floats)]
+            pictures.append(cut(self.store.pixels, *numbers, side)[0])
+        begin_linear(learner.net, variant.loss, pictures)
+        learner.average.copy_(learner.flat.values)
+        return "fresh weights, linear paths from principal components"
+
+    def now(self) -> float:
+        """Seconds since the process began; the first process's everywhere."""
+        seconds = time.monotonic() - STARTED
+        if not dist.is_initialized():
+            return seconds
+        message = [seconds]
+        dist.broadcast_object_list(message, device=torch.device("cpu"))
+        return message[0]
+
+    def say(self, line: str, kind: str, **values: object) -> None:
+        """A line for the reader and the log."""
+        self.keeper.log(kind, line, seconds=round(time.monotonic() - STARTED, 2), **values)
+
+    def train(self) -> None:
+        """The whole run: a first evaluation, turns, a last evaluation, the table."""
+        self.rate_of_product = product_rate(self.device)
+        for turn in self.turns:
+            if self.settings.steps is None:
+                turn.operations = operations_per_pixel(turn.learner)
+        kind = torch.cuda.get_device_name() if self.device == "cuda" else "CPU"
+        tera = self.rate_of_product / 1e12
+        self.say(f"{kind}: matrix product {tera:.1f} TFLOP/s", "device", name=kind, tera=tera)
+        begun = self.now()
+        for turn in self.turns:
+            self.judge(turn)
+        judging = self.now() - begun
+        begun = self.now()
+        budget = None
+        if self.settings.minutes is not None:
+            # The last evaluation takes as long as the first, which also had to warm up.
+            budget = (60 * self.settings.minutes - begun - judging - 2.0) / len(self.turns)
+            if budget <= 0:
+                raise SystemExit(f"{self.settings.minutes} minutes end before training begins")
+        self.kept = self.now()
+        while any(self.open(turn, budget) for turn in self.turns):
+            for turn in self.turns:
+                self.take_turn(turn, budget)
+        for turn in self.turns:
+            self.flush(turn, wait=True)
+            self.keep(turn)
+        for turn in self.turns:
+            self.judge(turn)
+        self.finish()
+
+    def open(self, turn: Turn, budget: float | None) -> bool:
+        """Whether a learner has time or steps left."""
+        if self.settings.steps is not None:
+            return turn.learner.steps < self.settings.steps
+        return budget is not None and turn.used < budget
+
+    def take_turn(self, turn: Turn, budget: float | None) -> None:
+        """Let one learner train until its turn is over."""
+        learner, before = turn.learner, turn.used
+        begun = self.now()
+        end = before + self.settings.turn if len(self.turns) > 1 else float("inf")
+        while self.open(turn, budget) and turn.used < end:
+            if self.settings.steps is not None:
+                share = learner.steps / self.settings.steps
+            else:
+                share = turn.used / (budget or 1.0)
+            self.pages.refresh()
+            learner.step(share)
+            if learner.steps % AGREE_EVERY == 0 or not dist.is_initialized():
+                turn.used = before + self.now() - begun
+            if learner.steps % LOG_EVERY == 0:
+                turn.pending.append((learner.steps, turn.used, Copy(learner.take_counters())))
+            self.flush(turn)
+            if turn.used and self.now_is_late():
+                for other in self.turns:
+                    self.keep(other)
+        learner.finish()
+        turn.used = before + self.now() - begun
+
+    def now_is_late(self) -> bool:
+        """Whether the last checkpoint is long enough ago. Each process answers for itself."""
+        seconds = time.monotonic() - STARTED
+        if seconds - self.kept < self.settings.keep_every:
+            return False
+        self.kept = seconds
+        return True
+
+    def keep(self, turn: Turn) -> None:
+        """Hand a learner's weights to the keeper; its momenta too where it is the only one."""
+        name = turn.name if len(self.turns) > 1 else "weights"
+        self.keeper.keep(turn.learner, name, momenta=len(self.turns) == 1)
+
+    def flush(self, turn: Turn, wait: bool = False) -> None:
+        """Print the counters that have come from the device."""
+        while turn.pending and (wait or turn.pending[0][2].arrived()):
+            steps, used, copy = turn.pending.pop(0)
+            row = dict(zip(COUNTERS, copy.get().tolist(), strict=True))
+            count = max(row.pop("steps"), 1.0)
+            skipped = row.pop("skipped")
+            mean = {name: value / count for name, value in row.items()}
+            self.print_row(turn, steps, used, mean, int(skipped))
+
+    def print_row(
+        self, turn: Turn, steps: int, used: float, mean: dict[str, float], skipped: int
+    ) -> None:
+        """A line of the log: where training stands, and how fast it goes."""
+        speed = turn.speed()
+        tera = speed * 1e6 * turn.operations / 1e12
+        share = 1e12 * tera / self.rate_of_product
+        shown = " ".join(f"{name} {value:.4f}" for name, value in mean.items() if value)
+        rate = float(turn.learner.variant.rate)
+        line = f"{turn.name} {used:6.1f} s step {steps} {shown} | {speed:.2f} Mpx/s"
+        if tera:
+            line += f" {tera:.1f} TFLOP/s ({share:.0%} of a product)"
+        line += f" skipped {skipped}" if skipped else ""
+        values = {"variant": turn.name, "steps": steps, "used": used, "rate": rate}
+        self.say(line, "train", **values, **mean, skipped=skipped, mpx=speed, tera=tera)
+
+    def judge(self, turn: Turn) -> None:
+        """Evaluate averaged weights on the held-out pictures."""
+        learner = turn.learner
+        learner.finish()
+        with learner.averaged() as net:
+            turn.points = self.panel.judge(net)
+        rows = [point._asdict() for point in turn.points]
+        line = f"{turn.name} {turn.used:6.1f} s step {learner.steps} {as_line(turn.points)}"
+        self.say(line, "panel", variant=turn.name, steps=learner.steps, used=turn.used, rows=rows)
+
+    def finish(self) -> None:
+        """Write the table, wait for the files, end the painters."""
+        for turn in self.turns:
+            failure = turn.learner.graph_failure
+            if failure:
+                self.say(f"{turn.name}: steps were not captured: {failure}", "graphs")
+        rows = [(t.name, t.learner.steps, t.used, t.speed(), t.points) for t in self.turns]
+        table = table_of(rows)
+        if self.rank == 0:
+            (self.settings.out / TABLE).write_text(table)
+            print(table)
+        self.pages.close()
+        self.keeper.close()
+        self.say(f"done, {self.pages.painted} pages painted meanwhile", "done")
+

@@ -1,0 +1,144 @@
+"""Train the built-in model in a short run:  python -m training.lp1.train PACKS OUT --minutes 9.5
+
+PACKS is a folder that `python -m training.pack` made. OUT takes the averaged weights, every minute
+and at the end, the momenta, the log and a table: at most 8 files of 16 MiB. CUDA is used where it
+is. Several devices of one machine: torchrun --nproc-per-node 4 -m training.lp1.train ...
+
+    --pairs FILE       the variants of a TOML file share the device in turn, at equal time
+    --variant FILE     the one variant of a TOML file; FILE:NAME where it has several. Without it
+                       that of the source, or the shape of the shipped model
+    --continue SOURCE  weights to begin with: an OUT of before (with its momenta), a folder:NAME
+                       of a run of pairs, or "shipped", the model of the package
+"""
+
+import argparse
+import os
+from pathlib import Path
+
+import torch
+import torch.distributed as dist
+from safetensors.torch import load_file
+
+from training.lp1.checkpoint import load_weights, split_source, unpack_state
+from training.lp1.learner import Learner
+from training.lp1.run import KEEP_EVERY, TURN, Run, Settings
+from training.lp1.variant import Variant, read_variants
+
+SHIPPED = "shipped"
+
+
+def continue_from(source: str, learner: Learner) -> str:
+    """Give a learner the weights of a source, and momenta where there are some.
+
+    Returns:
+        What was done, for the log.
+
+    Raises:
+        ValueError: The source has no weights, or others than the learner's network.
+    """
+    if source == SHIPPED:
+        from training.lp1.shipped import load_shipped
+
+        learner.start_from(load_shipped())
+        return "the shipped weights, fresh momenta"
+    folder, name = split_source(source)
+    state, _ = load_weights(folder, name)
+    learner.start_from(state)
+    note = f"weights of {source}"
+    if learner.fresh:
+        note += f", fresh: {', '.join(learner.fresh)}"
+    momenta = folder / f"{name}-momenta.safetensors"
+    if not momenta.exists():
+        return note + ", fresh momenta"
+    try:
+        left_out = unpack_state(load_file(momenta), learner.optimizer.state)
+    except ValueError as error:
+        return f"{note}, fresh momenta ({error})"
+    return note + (f", momenta without {', '.join(left_out)}" if left_out else ", momenta")
+
+
+def choose(args: argparse.Namespace) -> dict[str, Variant]:
+    """The variants that the command line asks for.
+
+    Raises:
+        ValueError: The file has another number of them, or not that one.
+    """
+    if args.pairs:
+        return read_variants(args.pairs)
+    if not args.variant:
+        if args.source in (None, SHIPPED):
+            return {"default": Variant()}
+        return {"default": load_weights(*split_source(args.source))[1]}
+    path, name = args.variant, ""
+    if not Path(path).exists():
+        path, _, name = args.variant.rpartition(":")
+    found = read_variants(Path(path))
+    if not name and len(found) == 1:
+        return found
+    if name not in found:
+        raise ValueError(f"which variant of {path}: {', '.join(found)}?")
+    return {name: found[name]}
+
+
+def parse() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("packs", type=Path)
+    parser.add_argument("out", type=Path)
+    budget = parser.add_mutually_exclusive_group(required=True)
+    budget.add_argument("--minutes", type=float, help="of the whole process")
+    budget.add_argument("--steps", type=int, help="of each variant")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--pairs", type=Path)
+    which.add_argument("--variant")
+    parser.add_argument("--continue", dest="source")
+    parser.add_argument("--painters", type=int, help="processes; default: what CUDA leaves free")
+    parser.add_argument("--pages", type=int, default=256, help="painted pages in memory, 1 MiB each")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--keep-every", type=float, default=KEEP_EVERY, help="seconds")
+    parser.add_argument("--turn", type=float, default=TURN, help="seconds of a variant")
+    parser.add_argument("--no-graphs", action="store_true", help="do not capture steps on CUDA")
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Run it."""
+    args = parse()
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    processes = int(os.environ.get("WORLD_SIZE", "1"))
+    if processes > 1:
+        if device == "cuda":
+            torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+        dist.init_process_group("cpu:gloo,cuda:nccl" if device == "cuda" else "gloo")
+    if device == "cuda":
+        torch.backends.cudnn.benchmark = True
+    painters = args.painters
+    if painters is None:
+        painters = max(1, (os.cpu_count() or 1) // processes - 1) if device == "cuda" else 0
+    settings = Settings(
+        packs=args.packs,
+        out=args.out,
+        minutes=args.minutes,
+        steps=args.steps,
+        painters=painters,
+        pages=args.pages,
+        seed=args.seed,
+        graphs=not args.no_graphs,
+        keep_every=args.keep_every,
+        turn=args.turn,
+    )
+    source = args.source
+    start = (lambda learner: continue_from(source, learner)) if source else None
+    try:
+        run = Run(choose(args), settings, start, device)
+    except ValueError as error:
+        raise SystemExit(f"error: {error}") from None
+    run.train()
+    if processes > 1:
+        dist.destroy_process_group()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,92 @@
+"""A variant: everything that one run may do differently from another, read from TOML."""
+
+import dataclasses
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from training.losses.parts import LossShape
+from training.lp1.shape import Shape
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One model and how it is trained.
+
+    Attributes:
+        shape: Of the networks.
+        loss: Its weights.
+        linear_start: Whether a fresh model's linear paths begin as principal components.
+        optimizer: adam, muon or soap.
+        rate: Highest learning rate.
+        warm_up: Steps.
+        crops: Rows (from, n, side): from that share of the budget on a step sees n crops of side
+            pixels. The first row begins at 0.
+        painted: Share of the crops that are painted pages.
+        averaging: Exponent of the averaged weights, see `averaging_weight`.
+        clip: Largest norm of the gradient.
+        learn: Beginnings of the names of the parameters that learn.
+        discriminator_rate: Learning rate of the discriminator.
+    """
+
+    shape: Shape = field(default_factory=Shape)
+    loss: LossShape = field(default_factory=LossShape)
+    linear_start: bool = True
+    optimizer: str = "muon"
+    rate: float = 5e-4
+    warm_up: int = 300
+    crops: tuple[tuple[float, int, int], ...] = ((0.0, 32, 192), (0.3, 24, 256), (0.9, 6, 512))
+    painted: float = 0.1
+    averaging: float = 16.0
+    clip: float = 2.0
+    learn: tuple[str, ...] = ("ga", "gs", "prior", "gain", "inverse")
+    discriminator_rate: float = 1e-4
+
+    def crops_at(self, share: float) -> tuple[int, int]:
+        """Crops and their side at a share of the budget."""
+        _, n, side = [row for row in self.crops if row[0] <= share][-1]
+        return n, side
+
+
+def _filled(base: Any, values: dict[str, Any], name: str) -> Any:
+    """A frozen dataclass with some fields replaced. ValueError where it has no such field."""
+    known = {f.name: getattr(base, f.name) for f in dataclasses.fields(base)}
+    out: dict[str, Any] = {}
+    for key, value in values.items():
+        if key not in known:
+            raise ValueError(f"{name}: {key!r} is not one of {', '.join(known)}")
+        if dataclasses.is_dataclass(known[key]):
+            value = _filled(known[key], value, f"{name}.{key}")
+        elif isinstance(value, list):
+            value = tuple(tuple(row) if isinstance(row, list) else row for row in value)
+        elif isinstance(known[key], float):
+            value = float(value)
+        out[key] = value
+    return dataclasses.replace(base, **out)
+
+
+def read_variants(path: Path) -> dict[str, Variant]:
+    """The variants of a TOML file.
+
+    Its table [base] is what they share; each table below [variants] is one of them, with what it
+    does differently. Without [variants] the base is the only one and is called "base".
+
+    Raises:
+        ValueError: A field is unknown.
+    """
+    with path.open("rb") as file:
+        table = tomllib.load(file)
+    base = _filled(Variant(), table.get("base", {}), "base")
+    rows = table.get("variants", {"base": {}})
+    return {name: _filled(base, values, name) for name, values in rows.items()}
+
+
+def as_table(variant: Variant) -> dict[str, Any]:
+    """A variant as plain values, for JSON."""
+    return dataclasses.asdict(variant)
+
+
+def from_table(values: dict[str, Any]) -> Variant:
+    """What `as_table` made, after JSON."""
+    return _filled(Variant(), values, "variant")

@@ -1,0 +1,123 @@
+"""SOAP (Vyas et al. 2024, arXiv:2409.11321): Adam in the eigenbasis of Shampoo's preconditioner.
+
+For all matrices of one shape at once. The bases are turned between the steps, every REFRESH of
+them, by one step of orthogonal iteration (FIRST_TURNS of them after the first step, from the
+identity, where the paper decomposes); a side longer than LONGEST keeps its own basis.
+"""
+
+import torch
+from torch import Tensor
+
+from training.optimizers.flat import Batch, FlatParameters
+
+BETAS, EPSILON = (0.95, 0.95), 1e-8
+SHAMPOO_BETA = 0.95
+REFRESH = 10  # steps
+FIRST_TURNS = 4
+LONGEST = 640
+
+
+class _Side:
+    """The basis of one side of a batch of matrices: its second moments and their eigenvectors."""
+
+    def __init__(self, count: int, n: int, device: torch.device) -> None:
+        self.moments = torch.zeros(count, n, n, device=device)
+        self.basis = torch.eye(n, device=device).expand(count, n, n).clone()
+
+    def turn(self) -> Tensor:
+        """Better eigenvectors. Returns the order (B, n) of the old ones that the new ones have."""
+        estimate = (self.basis * (self.moments @ self.basis)).sum(1)
+        order = estimate.argsort(1, descending=True)
+        n = self.basis.shape[1]
+        basis = self.basis.gather(2, order[:, None].expand(-1, n, -1))
+        self.basis.copy_(torch.linalg.qr(self.moments @ basis)[0])
+        return order
+
+
+class _Matrices:
+    """The state of one batch."""
+
+    def __init__(self, batch: Batch, device: torch.device) -> None:
+        self.batch = batch
+        count, rows, columns = batch.shape
+        self.left = _Side(count, rows, device) if rows <= LONGEST else None
+        self.right = _Side(count, columns, device) if columns <= LONGEST else None
+
+    def rotate(self, t: Tensor) -> Tensor:
+        """(B, r, c) into the eigenbasis."""
+        if self.left is not None:
+            t = self.left.basis.mT @ t
+        return t @ self.right.basis if self.right is not None else t
+
+    def rotate_back(self, t: Tensor) -> Tensor:
+        """(B, r, c) out of the eigenbasis."""
+        if self.left is not None:
+            t = self.left.basis @ t
+        return t @ self.right.basis.mT if self.right is not None else t
+
+    def see(self, g: Tensor) -> None:
+        """Put a gradient into the moments."""
+        if self.left is not None:
+            self.left.moments.lerp_(g @ g.mT, 1 - SHAMPOO_BETA)
+        if self.right is not None:
+            self.right.moments.lerp_(g.mT @ g, 1 - SHAMPOO_BETA)
+
+
+class Soap:
+    """For the matrices of flat parameters; the rest is another optimizer's.
+
+    Attributes:
+        state: What a run that goes on takes over, by name.
+    """
+
+    def __init__(self, flat: FlatParameters) -> None:
+        self.flat = flat
+        device = flat.values.device
+        self.matrices = [_Matrices(batch, device) for batch in flat.batches]
+        self.mean = torch.zeros_like(flat.values[: flat.rest])
+        self.square = torch.zeros_like(self.mean)
+        self.steps = torch.zeros((), device=device)
+        self.mean_steps = torch.zeros((), device=device)  # a run that goes on keeps its means
+        self.state = {"soap.mean": self.mean, "soap.mean_steps": self.mean_steps}
+
+    @torch.no_grad()
+    def step(self, gradients: Tensor, rate: Tensor) -> None:
+        """One step. gradients: (P,), clipped. rate: () learning rate."""
+        first, second = BETAS
+        g = gradients[: self.flat.rest]
+        self.steps += 1
+        self.mean_steps += 1
+        self.mean.lerp_(g, 1 - first)
+        rate = rate / (1 - first**self.mean_steps)
+        unbiased = 1 - second**self.steps
+        for one in self.matrices:
+            gradient = one.batch.of(g)
+            rotated = one.rotate(gradient)
+            square = one.batch.of(self.square)
+            square.mul_(second).addcmul_(rotated, rotated, value=1 - second)
+            deviation = (square / unbiased).sqrt_().add_(EPSILON)
+            update = one.rotate_back(one.rotate(one.batch.of(self.mean)) / deviation)
+            one.batch.of(self.flat.values).sub_(update * rate)
+            one.see(gradient)
+
+    @torch.no_grad()
+    def refresh(self, step: int) -> None:
+        """Turn the bases where it is time to. step: counts from 1."""
+        if step != 1 and step % REFRESH:
+            return
+        for one in self.matrices:
+            square = one.batch.of(self.square)
+            for side, axis in ((one.left, 1), (one.right, 2)):
+                for _ in range(FIRST_TURNS if step == 1 else 1):
+                    self._turn(side, axis, square)
+            if step == 1:
+                rotated = one.rotate(one.batch.of(self.flat.gradients))
+                square.copy_(rotated.square() * (1 - BETAS[1]))
+
+    def _turn(self, side: _Side | None, axis: int, square: Tensor) -> None:
+        """Turn one side's basis, and put the second moments into its new order."""
+        if side is None:
+            return
+        order = side.turn()
+        index = order[:, :, None] if axis == 1 else order[:, None, :]
+        square.copy_(square.gather(axis, index.expand_as(square)))

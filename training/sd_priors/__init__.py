@@ -1,0 +1,1 @@
+"""The priors of the Stable Diffusion spaces, and the linear predictors of their latents."""

@@ -1,0 +1,1 @@
+"""The restorations of the Stable Diffusion spaces: what corrects a decoded latent."""
