@@ -1,21 +1,37 @@
 """The grids of the exact integer priors, as torch sees them, and the bits of a symbol.
 
 A prior's probability is a function of integers only. The layers in torch imitate that arithmetic:
-activations lie on the grid of `act`, scales on that of `table_sigma`.
+activations lie on the grid of `act`, scales on that of `table_sigma`. Nothing here needs the
+package latentpress: machines that train have torch and little else.
 """
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor
-
-from latentpress.refine.rate import LowerBound
 
 SIGMA_MIN, SIGMA_MAX, SCALES = 0.11, 128.0, 64
 LOG_STEP = math.log(SIGMA_MAX / SIGMA_MIN) / (SCALES - 1)  # of neighbouring scales, in nats
 ACT, ACT_MAX = 32, 255  # hidden activations: integers 0..255, in units of 1/32
 WHITE, WHITE_MAX = 16, 127  # whitened symbols: integers -127..127, in units of 1/16
 Z_MAX = 127
+
+
+class LowerBound(torch.autograd.Function):
+    """max(t, 0) whose gradient also passes where it would lift t to the bound."""
+
+    @staticmethod
+    def forward(ctx: Any, t: Tensor) -> Tensor:
+        """(any shape) -> the same shape."""
+        ctx.save_for_backward(t)
+        return t.clamp_min(0)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        """The gradient, but for what would push t further below the bound."""
+        (t,) = ctx.saved_tensors
+        return gradient * ((t >= 0) | (gradient < 0))
 
 
 def ste_round(t: Tensor) -> Tensor:

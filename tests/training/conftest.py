@@ -20,6 +20,8 @@ from training.data.packs import (  # noqa: E402
 )
 from training.losses.trunks import random_weights  # noqa: E402
 
+torch.set_num_threads(1)  # small tensors: threads would only wait for each other
+
 NAMES = ["cid22-001", "cid22-025", "wallpaper-001", "wallpaper-050", "clothing-001", "chart-001"]
 
 

@@ -146,7 +146,9 @@ def unpack_state(packed: dict[str, Tensor], state: dict[str, Tensor]) -> list[st
         if f"{name}.largest" in packed:
             t = torch.exp2((t.float() - 255) / OCTAVE) * packed[f"{name}.largest"]
         elif f"{name}.unit" in packed:
-            t = (t.float() * packed[f"{name}.unit"]).flatten()[: tensor.numel()]
+            t = (t.float() * packed[f"{name}.unit"]).flatten()
+            if 0 <= t.numel() - tensor.numel() < BLOCK:
+                t = t[: tensor.numel()]
         if t.numel() != tensor.numel():
             raise ValueError(f"{name} has {t.numel()} numbers, the network's {tensor.numel()}")
         tensor.copy_(t.view(tensor.shape))

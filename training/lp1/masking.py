@@ -23,7 +23,9 @@ def step_factor(sigma: Tensor, reference: Tensor) -> Tensor:
         (N, 1, h, w), between 1 / 2.45 and 2.45.
     """
     bits = 0.5 * torch.log2(1 + sigma.detach().square()).sum(1, keepdim=True)
-    level = 256 * torch.log2(64 * bits + FLOOR)
+    activity = 64 * bits + FLOOR
+    power = torch.log2(activity).floor()
+    level = 256 * (power + activity / torch.exp2(power) - 1)  # linear between powers of 2
     side = 2 * REACH + 1
     near = F.avg_pool2d(F.pad(level, (REACH,) * 4, mode="replicate"), side, 1)
     eighths = (reference[:, None, None, None] - near) * (side**2 * STRENGTH / 2**SHIFT)

@@ -4,6 +4,7 @@ Time is the budget. It counts from the start of the process; the learning rate f
 last evaluation lies inside it.
 """
 
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -26,7 +27,7 @@ from training.lp1.panel import Panel, Point, as_line
 from training.lp1.shape import LEVELS
 from training.lp1.speed import operations_per_pixel, product_rate
 from training.lp1.table import table_of
-from training.lp1.variant import Variant
+from training.lp1.variant import Variant, as_table
 
 STARTED = time.monotonic()
 TURN = 10.0  # seconds that a variant has the device before the next one
@@ -109,6 +110,14 @@ class Run:
         self.settings, self.device = settings, device
         self.rank = dist.get_rank() if dist.is_initialized() else 0
         self.keeper = Keeper(settings.out, quiet=self.rank > 0)
+        self.keeper.log(
+            "command",
+            f"{len(variants)} variants: {', '.join(variants)}",
+            arguments=sys.argv[1:],
+            torch=torch.__version__,
+            processes=dist.get_world_size() if dist.is_initialized() else 1,
+            variants={name: as_table(variant) for name, variant in variants.items()},
+        )
         packs = settings.packs
         check_packs(packs)
         self.store = load_store(packs, device, settings.pages)
@@ -138,6 +147,9 @@ class Run:
             f"{len(self.store.kinds)} pictures, {millions:.0f} Mpx, {len(held)} held out, "
             f"{self.store.pages} pages, {len(self.pages.processes)} painters, {self.now():.0f} s",
             "data",
+            pictures=len(self.store.kinds),
+            megapixels=round(millions),
+            held_out=len(held),
         )
 
     def start_fresh(self, learner: Learner) -> str:

@@ -1,0 +1,197 @@
+"""Whole runs by the command line, as another machine would make them."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from training.lp1.checkpoint import load_weights
+from training.lp1.panel import Point
+from training.lp1.table import against, table_of
+
+ROOT = Path(__file__).parents[2]
+TINY = """
+[base]
+crops = [[0.0, 2, 64], [0.5, 1, 96]]
+painted = 0.3
+linear_start = false
+[base.shape]
+latent = 24
+hyper = 8
+features = 16
+context = 16
+analysis = "conv:8:8:4 dense down:12 down:16"
+synthesis = "mix:16 up:12 dense up:8"
+"""
+PAIRS = TINY + "[variants.muon]\n[variants.soap]\noptimizer = 'soap'\n"
+
+
+@pytest.fixture
+def tiny(tmp_path: Path) -> Path:
+    file = tmp_path / "tiny.toml"
+    file.write_text(TINY)
+    return file
+
+
+def command(*arguments: object) -> list[str]:
+    return [sys.executable, "-m", "training.lp1.train", *map(str, arguments)]
+
+
+def environment() -> dict[str, str]:
+    return os.environ | {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+
+
+def run(*arguments: object) -> str:
+    done = subprocess.run(
+        command(*arguments), cwd=ROOT, env=environment(), capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def log(folder: Path, kind: str) -> list[dict[str, object]]:
+    rows = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+    return [row for row in rows if row["kind"] == kind]
+
+
+def test_a_run_of_pairs_ends_in_one_table(packs: Path, tmp_path: Path) -> None:
+    file = tmp_path / "pairs.toml"
+    file.write_text(PAIRS)
+    out = tmp_path / "out"
+    shown = run(packs, out, "--pairs", file, "--steps", 55, "--pages", 2, "--turn", 0.5)
+    assert "fresh weights" in shown
+    table = (out / "table.md").read_text()
+    assert table in shown
+    assert table.count("| muon | 55 |") == 4
+    assert table.count("| soap | 55 |") == 4
+    assert "against muon, at equal rate" in table
+    assert {row["variant"] for row in log(out, "train")} == {"muon", "soap"}
+    assert len(log(out, "panel")) == 4
+    assert load_weights(out, "soap")[1].optimizer == "soap"
+    assert not list(out.glob("*momenta*"))
+
+
+def test_a_run_goes_on_where_the_one_before_stopped(
+    packs: Path, tmp_path: Path, tiny: Path
+) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    run(packs, first, "--variant", tiny, "--steps", 20, "--pages", 2)
+    shown = run(packs, second, "--continue", first, "--steps", 2, "--pages", 2)
+    assert f"weights of {first}, momenta\n" in shown
+    last, begun = log(first, "panel")[-1], log(second, "panel")[0]
+    for a, b in zip(last["rows"], begun["rows"], strict=True):  # type: ignore[call-overload]
+        assert a["bpp"] == pytest.approx(b["bpp"], rel=0.02)
+        assert a["psnr"] == pytest.approx(b["psnr"], abs=0.1)
+
+
+def test_time_is_the_budget_of_the_whole_process(packs: Path, tmp_path: Path, tiny: Path) -> None:
+    begun = time.monotonic()
+    run(packs, tmp_path / "out", "--variant", tiny, "--minutes", 0.6, "--pages", 2)
+    assert time.monotonic() - begun < 60  # 36 s, and what a busy machine adds
+    steps = log(tmp_path / "out", "panel")[-1]["steps"]
+    assert isinstance(steps, int)
+    assert steps > 10
+    assert log(tmp_path / "out", "train")[-1]["tera"] > 0  # type: ignore[operator]
+
+
+def test_a_run_that_is_killed_leaves_its_averaged_weights(
+    packs: Path, tmp_path: Path, tiny: Path
+) -> None:
+    out = tmp_path / "out"
+    arguments = ("--variant", tiny, "--minutes", 30, "--pages", 2, "--keep-every", 0.5)
+    process = subprocess.Popen(command(packs, out, *arguments), cwd=ROOT, env=environment())
+    try:
+        deadline = time.monotonic() + 120
+        while not (out / "weights-momenta.safetensors").exists():
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+    finally:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    state, variant = load_weights(out)
+    assert variant.shape.latent == 24
+    assert all(t.isfinite().all() for t in state.values())
+    assert log(out, "panel")
+
+
+def test_two_processes_learn_the_same_from_other_crops(
+    packs: Path, tmp_path: Path, tiny: Path
+) -> None:
+    out = tmp_path / "out"
+    launch = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"]
+    launch += ["--master-port", str(20000 + os.getpid() % 20000), "-m", "training.lp1.train"]
+    settings = ["--variant", tiny, "--steps", 12, "--pages", 2, "--painters", 0]
+    done = subprocess.run(
+        [*launch, *map(str, [packs, out, *settings])],
+        cwd=ROOT,
+        env=environment(),
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("| default") + done.stdout.count("| base") == 4
+    assert log(out, "panel")[-1]["steps"] == 12
+
+
+def test_a_wrong_command_is_told(packs: Path, tmp_path: Path) -> None:
+    file = tmp_path / "pairs.toml"
+    file.write_text(PAIRS)
+    for arguments, told in (
+        (("--variant", file), "which variant of"),
+        (("--continue", tmp_path), r"no weights-1.safetensors"),
+    ):
+        done = subprocess.run(
+            command(packs, tmp_path / "out", "--steps", 1, *arguments),
+            cwd=ROOT,
+            env=environment(),
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 1
+        assert told in done.stderr
+        assert "Traceback" not in done.stderr
+
+
+def points(scale: float, better: float) -> list[Point]:
+    rates = (0.05 * scale, 0.1 * scale, 0.4 * scale, 1.0 * scale)
+    return [
+        Point(level, r, 30 + better + 5 * i, 0.2 / (i + 1), 0.3, 0.1, 0.1)
+        for i, (level, r) in enumerate(zip((0, 2, 4, 6), rates, strict=True))
+    ]
+
+
+def test_curves_are_compared_at_equal_rate() -> None:
+    same = against(points(1, 0), points(1, 0))
+    assert all(value == pytest.approx(0) for value in same.values())
+    assert against(points(1, 0), points(1, 0.5))["psnr"] == pytest.approx(0.5)
+    assert against(points(1, 0), points(1.5, 0))["psnr"] < 0  # the same for more bytes
+    assert against(points(1, 0), points(100, 0)) == {}
+    rows = [("a", 5, 1.0, 2.0, points(1, 0)), ("b", 5, 1.0, 2.0, points(100, 0))]
+    assert "| b | no rate in common |" in table_of(rows)
+
+
+
+def test_a_run_is_recorded_by_one_command(packs: Path, tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib", reason="curves need matplotlib")
+    from training.lp1.record import record
+
+    file = tmp_path / "pairs.toml"
+    file.write_text(PAIRS)
+    run(packs, tmp_path / "out", "--pairs", file, "--steps", 51, "--pages", 2)
+    for note in ("first", "second"):
+        record(tmp_path / "out", "trial", note, "abc1234", tmp_path / "results")
+    page = (tmp_path / "results/trial.md").read_text()
+    assert 'optimizer = "soap"' in page
+    assert "Commit abc1234. CPU" in page
+    assert (tmp_path / "out/table.md").read_text() in page
+    index = (tmp_path / "results/runs.md").read_text()
+    assert index.count("[trial](trial.md)") == 1
+    assert "second" in index
+    assert "first" not in index
+    assert (tmp_path / "results/trial.svg").read_text().count("<svg") == 1
