@@ -96,7 +96,9 @@ def run_there(machine: Path, out: Path, arguments: list[str]) -> None:
     path = os.pathsep.join([str(blocked), "src"])
     environment = os.environ | {"PYTHONPATH": path, "OUT": str(out)}
     command = [sys.executable, "-m", "training.lp1.train", str(machine / "packs"), str(out)]
-    print("there:", "PYTHONPATH=src python -m training.lp1.train PACKS $OUT", *arguments, flush=True)
+    print(
+        "there:", "PYTHONPATH=src python -m training.lp1.train PACKS $OUT", *arguments, flush=True
+    )
     done = subprocess.run([*command, *arguments], cwd=machine / "checkout", env=environment)
     if done.returncode:
         raise SystemExit(f"training failed there: exit status {done.returncode}")

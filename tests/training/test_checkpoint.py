@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 import torch
-
 from training.lp1 import checkpoint
 from training.lp1.checkpoint import (
     LARGE,

@@ -6,9 +6,8 @@ from typing import Any
 
 import pytest
 import torch
-
-from training.data.pages import Pages
 from training.data.packs import LPIPS
+from training.data.pages import Pages
 from training.data.plan import Planner
 from training.data.store import Store, load_held_out, load_store
 from training.losses.parts import Distances, LossShape
@@ -17,6 +16,7 @@ from training.lp1.learner import COUNTERS, Learner
 from training.lp1.linear_start import begin_linear, blocks
 from training.lp1.panel import Panel
 from training.lp1.shape import LEVELS, Shape
+from training.lp1.speed import operations_per_pixel, parts_of_a_step
 from training.lp1.variant import Variant
 
 SHAPE = Shape(
@@ -127,7 +127,7 @@ def test_a_spike_and_a_loss_that_is_no_number_are_skipped(place: dict[str, Any])
         before = one.flat.values.clone()
         one.flat.gradients.fill_(gradient)
         one.flat.loss.fill_(loss)
-        one._update()
+        one.update()
         assert torch.allclose(before, one.flat.values, atol=1e-4)
         assert float(momentum.abs().max()) == 0
     row = dict(zip(COUNTERS, one.take_counters().tolist(), strict=True))
@@ -140,7 +140,7 @@ def test_gradients_are_clipped_to_their_norm(place: dict[str, Any]) -> None:
     one.step(0.0)
     one.flat.gradients.normal_().mul_(100)
     one.flat.loss.copy_(one.usual)
-    one._update()
+    one.update()
     assert float(one.flat.gradients.norm()) == pytest.approx(0.5, rel=1e-3)
 
 
@@ -173,3 +173,22 @@ def test_blocks_are_in_the_order_of_a_convolution() -> None:
     conv = torch.nn.Conv2d(3, 5, 16, 16, bias=False)
     want = conv(x).permute(0, 2, 3, 1).reshape(-1, 5)
     torch.testing.assert_close(blocks(x) @ conv.weight.view(5, -1).T, want, atol=1e-4, rtol=1e-4)
+
+
+def test_a_profile_leaves_the_learner_as_it_was(place: dict[str, Any]) -> None:
+    one = learner(place, BASE)
+    before = one.flat.values.clone()
+    parts = parts_of_a_step(one, repeats=1)
+    assert set(parts) == {"crops", "networks", "losses", "gradients", "update", "step"}
+    assert all(value > 0 for value in parts.values())
+    assert torch.equal(before, one.flat.values)
+    assert one.steps == 0
+    assert all(float(t.abs().max()) == 0 for t in one.optimizer.state.values())
+
+
+def test_operations_are_those_of_the_convolutions(place: dict[str, Any]) -> None:
+    few = operations_per_pixel(learner(place, BASE))
+    wide = dataclasses.replace(SHAPE, synthesis="mix:16 dense:9 up:12 dense:9 up:8")
+    more = operations_per_pixel(learner(place, dataclasses.replace(BASE, shape=wide)))
+    macs = 8 * 2 * 9 * 16**2 / 256 + 8 * 2 * 9 * 12**2 / 64  # eight more blocks at each scale
+    assert more - few == pytest.approx(2 * 3 * macs, rel=0.01)

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor
-
 from training.losses import pixels
 from training.losses.discriminator import PATCH, Discriminator, deceiving, telling_apart
 from training.losses.layer_distance import LEAST, LayerDistance
@@ -114,10 +113,7 @@ def test_wasserstein_distortion_is_that_of_slow_windows() -> None:
     torch.testing.assert_close(wasserstein(f, g, 2), total)
     # The windows of two halvings, as the weights of one place.
     weights = torch.stack(
-        [
-            halve(halve(torch.eye(256)[i].view(1, 1, 16, 16)))[0, 0, 2, 1]
-            for i in range(256)
-        ]
+        [halve(halve(torch.eye(256)[i].view(1, 1, 16, 16)))[0, 0, 2, 1] for i in range(256)]
     ).view(16, 16)
     assert float(weights.sum()) == pytest.approx(1)
     mean, deviation = statistics(f, 2)

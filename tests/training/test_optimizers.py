@@ -3,7 +3,6 @@
 import pytest
 import torch
 from torch import nn
-
 from training.optimizers.adam import BETAS, EPSILON, Adam
 from training.optimizers.flat import LINEAR_SHARE, FlatParameters
 from training.optimizers.muon import MOMENTUM, RMS, Muon, orthogonal

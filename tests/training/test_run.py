@@ -9,7 +9,6 @@ import time
 from pathlib import Path
 
 import pytest
-
 from training.lp1.checkpoint import load_weights
 from training.lp1.panel import Point
 from training.lp1.table import against, table_of
@@ -174,7 +173,6 @@ def test_curves_are_compared_at_equal_rate() -> None:
     assert against(points(1, 0), points(100, 0)) == {}
     rows = [("a", 5, 1.0, 2.0, points(1, 0)), ("b", 5, 1.0, 2.0, points(100, 0))]
     assert "| b | no rate in common |" in table_of(rows)
-
 
 
 def test_a_run_is_recorded_by_one_command(packs: Path, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from torch import Tensor
 from training.data.plan import FLOATS, INTEGERS
 
 MOST_STRETCH = 2.0  # source pixels per pixel of a crop
-MARGIN = 5          # pixels around the crop that the filter reaches, at that stretch
+MARGIN = 5  # pixels around the crop that the filter reaches, at that stretch
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
 
 

@@ -16,7 +16,6 @@ from training.data.packs import Packed, read_photographs
 from training.data.painter import PAGE
 
 
-
 def rgbx(pixels: NDArray[np.uint8]) -> NDArray[np.int32]:
     """(H, W, 3 or 4) uint8 -> (H, W) int32: red, green, blue and the text mask (or 0) as bytes."""
     four = np.zeros((*pixels.shape[:2], 4), np.uint8)
@@ -57,9 +56,7 @@ class Store:
         return self.pixels[start : start + PAGE * PAGE]
 
 
-def load_store(
-    folder: Path, device: str, pages: int, threads: int = 16, sides: int = 192
-) -> Store:
+def load_store(folder: Path, device: str, pages: int, threads: int = 16, sides: int = 192) -> Store:
     """The pictures of the packs in a folder that are not held out.
 
     Args:

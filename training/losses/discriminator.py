@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 CONDITION = 12  # channels that the latent is mapped to
-PATCH = 16      # pixels of an answer
+PATCH = 16  # pixels of an answer
 
 
 class Discriminator(nn.Module):

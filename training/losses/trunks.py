@@ -55,7 +55,9 @@ class Trunk:
         count = len(self.architecture.padding)
         last = torch.channels_last
         take = lambda name: weights[f"{net}.{name}"].to(device, torch.float32)
-        self.kernels = [take(f"conv.{i}.weight").to(dtype, memory_format=last) for i in range(count)]
+        self.kernels = [
+            take(f"conv.{i}.weight").to(dtype, memory_format=last) for i in range(count)
+        ]
         self.biases = [take(f"conv.{i}.bias").to(dtype) for i in range(count)]
         self.linear = [take(f"linear.{i}") for i in range(len(self.architecture.taps))]
         self.shift = torch.tensor(SHIFT, device=device).view(1, 3, 1, 1)

@@ -67,7 +67,9 @@ class Codec(nn.Module):
         self.gs = Synthesis(self.shape)
         self.prior = Prior(self.shape)
         rates = rate_of(torch.arange(LEVELS)).tolist()
-        start = torch.tensor([[0.9 * math.log(r / 0.25)] for r in rates]).repeat(1, self.shape.latent)
+        start = torch.tensor([[0.9 * math.log(r / 0.25)] for r in rates]).repeat(
+            1, self.shape.latent
+        )
         self.gain = nn.Parameter(start.clone())
         self.inverse = nn.Parameter(-start.clone())
         reference = torch.tensor(masking.REFERENCE, dtype=torch.float32)[:, None]

@@ -6,6 +6,7 @@ needs with its prior in floats: activations not rounded, scales on no grid, true
 results/exactness.csv and prints the means: coded bits may be 1.005 x estimate + 64, and 1.01 x the float prior's.
 `latentpress bench` makes the rate-distortion table.
 """
+
 import argparse
 import csv
 from pathlib import Path
@@ -47,15 +48,22 @@ def float_bits(net: Codec, pixels: np.ndarray, quality: float) -> float:
 def estimated_bits(prior: LearnedPrior, y: np.ndarray) -> float:
     total = 0.0
     z, passes, _ = prior.model_segment(y * prior.gain)
-    for symbols, numbers in ((z, prior.z_tables(z.shape)), *((found.alone, one.tables) for one, found in passes)):
+    for symbols, numbers in (
+        (z, prior.z_tables(z.shape)),
+        *((found.alone, one.tables) for one, found in passes),
+    ):
         sigma = torch.from_numpy(tables.sigmas()[numbers]).double()
         total += float(gaussian_bits(torch.from_numpy(symbols).double(), sigma).sum())
     return total
 
 
 def main() -> None:
-    ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    ap.add_argument("--run", help="the run that was exported; without it the shipped model is read back")
+    ap = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    ap.add_argument(
+        "--run", help="the run that was exported; without it the shipped model is read back"
+    )
     ap.add_argument("--images", default=str(ROOT.parent / "shared/data/kodak"))
     args = ap.parse_args()
     net = load_run(args.run) if args.run else shipped_codec()
@@ -67,7 +75,15 @@ def main() -> None:
         for quality in QUALITIES:
             prior = LearnedPrior("lp1", quality, chunk_type=LATENT_LEARNED)
             coded = 8 * (len(prior.encode([y])) - CRC_BYTES)
-            rows.append((path.name, quality, coded, round(estimated_bits(prior, y), 1), round(float_bits(net, pixels, quality), 1)))
+            rows.append(
+                (
+                    path.name,
+                    quality,
+                    coded,
+                    round(estimated_bits(prior, y), 1),
+                    round(float_bits(net, pixels, quality), 1),
+                )
+            )
         print(path.name, flush=True)
     out = ROOT / "results/exactness.csv"
     with out.open("w", newline="") as f:
@@ -77,7 +93,9 @@ def main() -> None:
     print("quality  coded/estimate  worst (coded - 64)/estimate  coded/float prior")
     for quality in QUALITIES:
         coded, estimate, real = np.array([r[2:] for r in rows if r[1] == quality]).T
-        print(f"{quality:7} {coded.sum() / estimate.sum():15.5f} {((coded - 64) / estimate).max():28.5f} {coded.sum() / real.sum():18.5f}")
+        print(
+            f"{quality:7} {coded.sum() / estimate.sum():15.5f} {((coded - 64) / estimate).max():28.5f} {coded.sum() / real.sum():18.5f}"
+        )
     print(out, "model", (OUT / "model.json").read_text().split('"model_hash": "')[1][:8])
 
 

@@ -6,6 +6,7 @@ torch weights -> src/latentpress/models/lp1/: five ONNX graphs, levels.npz (gain
 model.json (SHA-256 of each file). Then checks the shipped form: the integer prior equals a float64 evaluation of the
 same integers to the last one, and the transforms equal torch within float16.
 """
+
 import hashlib
 import json
 import sys
@@ -27,7 +28,12 @@ from training.lp1.shape import LEVELS
 
 OUT = Path(__file__).parents[2] / "src/latentpress/models/lp1"
 FLOAT, UINT8 = TensorProto.FLOAT, TensorProto.UINT8
-DECODER_FILES = ("features.onnx", "context.onnx", "synthesis.onnx", "levels.npz")  # what the file's model hash covers
+DECODER_FILES = (
+    "features.onnx",
+    "context.onnx",
+    "synthesis.onnx",
+    "levels.npz",
+)  # what the file's model hash covers
 
 
 def export_transforms(net: Codec, out: Path = OUT) -> None:
@@ -36,15 +42,26 @@ def export_transforms(net: Codec, out: Path = OUT) -> None:
     g = Graph()
     x = g.node("Transpose", g.node("Cast", "pixels", to=FLOAT), perm=[0, 3, 1, 2])
     x = g.node("Sub", g.node("Mul", x, g.scalar(2 / 255)), g.scalar(1))
-    g.save(str(out / "analysis.onnx"), {"pixels": (UINT8, [1, "H", "W", 3])}, {"y": (g.module(x, net.ga, "ga"), FLOAT, [1, m, "h", "w"])})
+    g.save(
+        str(out / "analysis.onnx"),
+        {"pixels": (UINT8, [1, "H", "W", 3])},
+        {"y": (g.module(x, net.ga, "ga"), FLOAT, [1, m, "h", "w"])},
+    )
     g = Graph()
     x = g.node("Add", g.node("Mul", g.module("y", net.gs, "gs"), g.scalar(127.5)), g.scalar(127.5))
     x = g.node("Round", g.node("Clip", x, g.scalar(0), g.scalar(255)))
     x = g.node("Cast", g.node("Transpose", x, perm=[0, 2, 3, 1]), to=UINT8)
-    g.save(str(out / "synthesis.onnx"), {"y": (FLOAT, [1, m, "h", "w"])}, {"pixels": (x, UINT8, [1, "H", "W", 3])})
+    g.save(
+        str(out / "synthesis.onnx"),
+        {"y": (FLOAT, [1, m, "h", "w"])},
+        {"pixels": (x, UINT8, [1, "H", "W", 3])},
+    )
     g = Graph()
-    g.save(str(out / "hyper_analysis.onnx"), {"y": (FLOAT, [1, m, "h", "w"])},
-           {"z": (g.module("y", net.prior.ha, "prior.ha"), FLOAT, [1, z, "hz", "wz"])})
+    g.save(
+        str(out / "hyper_analysis.onnx"),
+        {"y": (FLOAT, [1, m, "h", "w"])},
+        {"z": (g.module("y", net.prior.ha, "prior.ha"), FLOAT, [1, z, "hz", "wz"])},
+    )
 
 
 def export_prior(prior: Prior, layers: dict[str, IntegerLayer]) -> None:
@@ -54,20 +71,28 @@ def export_prior(prior: Prior, layers: dict[str, IntegerLayer]) -> None:
 
     m, z, f = prior.ctx_a.in_channels, prior.hs1.in_channels, prior.hs3.in_channels
     g = Graph()
-    t = g.activation(g.shuffle(g.rescale(conv(g, "z", "hs1"), "hs1", layers["hs1"], bias="bias"), 2))
+    t = g.activation(
+        g.shuffle(g.rescale(conv(g, "z", "hs1"), "hs1", layers["hs1"], bias="bias"), 2)
+    )
     t = g.activation(g.shuffle(g.rescale(conv(g, t, "hs2"), "hs2", layers["hs2"]), 2))
     t = g.activation(g.rescale(conv(g, t, "hs3"), "hs3", layers["hs3"]))
     head = g.rescale(conv(g, t, "head1"), "head1", layers["head1"])
-    g.save(str(OUT / "features.onnx"), {"z": (FLOAT, [1, z, "hz", "wz"]), "bias": (FLOAT, [1, 4 * f, 1, 1])},
-           {"features": (t, FLOAT, [1, f, "h", "w"]), "head": (head, FLOAT, [1, 2 * m, "h", "w"])})
+    g.save(
+        str(OUT / "features.onnx"),
+        {"z": (FLOAT, [1, z, "hz", "wz"]), "bias": (FLOAT, [1, 4 * f, 1, 1])},
+        {"features": (t, FLOAT, [1, f, "h", "w"]), "head": (head, FLOAT, [1, 2 * m, "h", "w"])},
+    )
     g = Graph()
     h = g.node("Add", conv(g, "white", "ctx", "ctx_a"), conv(g, "white", "ctx", "ctx_b"))
     h = g.node("Add", h, conv(g, "features", "ctx", "ctx_f"))
     h = g.activation(g.rescale(h, "ctx", layers["ctx"]))
     h = g.activation(g.rescale(conv(g, h, "mix"), "mix", layers["mix"]))
     head = g.rescale(conv(g, h, "head2"), "head2", layers["head2"])
-    g.save(str(OUT / "context.onnx"), {"features": (FLOAT, [1, f, "h", "w"]), "white": (FLOAT, [1, m, "h", "w"])},
-           {"head": (head, FLOAT, [1, 2 * m, "h", "w"])})
+    g.save(
+        str(OUT / "context.onnx"),
+        {"features": (FLOAT, [1, f, "h", "w"]), "white": (FLOAT, [1, m, "h", "w"])},
+        {"head": (head, FLOAT, [1, 2 * m, "h", "w"])},
+    )
 
 
 def export_levels(net: Codec, layers: dict[str, IntegerLayer]) -> None:
@@ -75,24 +100,35 @@ def export_levels(net: Codec, layers: dict[str, IntegerLayer]) -> None:
     eighths = lambda a: np.round(a / LOG_SIGMA_UNIT).astype(np.int32)
     np.savez_compressed(
         OUT / "levels.npz",
-        gain=number(net.gain).astype(np.float32), inverse=number(net.inverse).astype(np.float32),
-        scale_offset=eighths(number(net.gain)),                               # (LEVELS, M) log gain, in 1/8 of a scale step
-        z_scale=eighths(number(net.prior.z_log_sigma) - np.log(SIGMA_MIN)),   # (LEVELS, Z) scale of z, likewise
-        bias=layers["hs1"].bias,                                              # (LEVELS, 4 * FEATURES)
-        hs1_shift=layers["hs1"].shift)
+        gain=number(net.gain).astype(np.float32),
+        inverse=number(net.inverse).astype(np.float32),
+        scale_offset=eighths(number(net.gain)),  # (LEVELS, M) log gain, in 1/8 of a scale step
+        z_scale=eighths(
+            number(net.prior.z_log_sigma) - np.log(SIGMA_MIN)
+        ),  # (LEVELS, Z) scale of z, likewise
+        bias=layers["hs1"].bias,  # (LEVELS, 4 * FEATURES)
+        hs1_shift=layers["hs1"].shift,
+    )
 
 
 def check(net: Codec, layers: dict[str, IntegerLayer]) -> None:
     """The shipped graphs against torch and against float64."""
     rng = np.random.default_rng(0)
-    run = lambda name, **feeds: ort.InferenceSession(OUT / name, providers=["CPUExecutionProvider"]).run(None, feeds)
-    z = np.clip(np.round(rng.laplace(0, 4, (1, net.shape.hyper, 5, 7))), -127, 127).astype(np.float32)
+    run = lambda name, **feeds: ort.InferenceSession(
+        OUT / name, providers=["CPUExecutionProvider"]
+    ).run(None, feeds)
+    z = np.clip(np.round(rng.laplace(0, 4, (1, net.shape.hyper, 5, 7))), -127, 127).astype(
+        np.float32
+    )
     white = np.round(rng.uniform(-127, 127, (1, net.shape.latent, 20, 28))).astype(np.float32)
     bias = layers["hs1"].bias[LEVELS // 2].reshape(1, -1, 1, 1)
 
     def conv64(x: torch.Tensor, layer: str, name: str = "") -> torch.Tensor:
         name = name or layer
-        weight, like = torch.from_numpy(layers[layer].weights[name]).double(), getattr(net.prior, name)
+        weight, like = (
+            torch.from_numpy(layers[layer].weights[name]).double(),
+            getattr(net.prior, name),
+        )
         return torch.nn.functional.conv2d(x, weight, padding=like.padding, dilation=like.dilation)
 
     def scale64(x: torch.Tensor, layer: str, b: np.ndarray) -> torch.Tensor:
@@ -110,20 +146,36 @@ def check(net: Codec, layers: dict[str, IntegerLayer]) -> None:
     h = act64(scale64(conv64(h, "mix"), "mix", layers["mix"].bias))
     head2 = scale64(conv64(h, "head2"), "head2", layers["head2"].bias)
     features, head = run("features.onnx", z=z, bias=bias.astype(np.float32))
-    context, = run("context.onnx", features=features, white=white)
-    for name, a, b in (("features", features, f), ("head", head, head1), ("context", context, head2)):
+    (context,) = run("context.onnx", features=features, white=white)
+    for name, a, b in (
+        ("features", features, f),
+        ("head", head, head1),
+        ("context", context, head2),
+    ):
         if not np.array_equal(a, b.numpy()):
             raise SystemExit(f"{name}: the shipped integers differ from float64's")
     with torch.inference_mode():
         x = rng.integers(0, 256, (1, 64, 96, 3), dtype=np.uint8)
         y = net.ga(torch.from_numpy(x).permute(0, 3, 1, 2).float() / 127.5 - 1).numpy()
         error = np.abs(run("analysis.onnx", pixels=x)[0] - y).max() / np.abs(y).max()
-        pixels = (net.gs(torch.from_numpy(y)).clamp(-1, 1) * 127.5 + 127.5).round().permute(0, 2, 3, 1).numpy()
+        pixels = (
+            (net.gs(torch.from_numpy(y)).clamp(-1, 1) * 127.5 + 127.5)
+            .round()
+            .permute(0, 2, 3, 1)
+            .numpy()
+        )
         levels = np.abs(run("synthesis.onnx", y=y)[0] - pixels).max()
-        real = net.prior.hyper_features(torch.from_numpy(z), net.prior.level_bias[LEVELS // 2][None]).numpy() * 32
+        real = (
+            net.prior.hyper_features(
+                torch.from_numpy(z), net.prior.level_bias[LEVELS // 2][None]
+            ).numpy()
+            * 32
+        )
         drift = np.abs(features - real).max()
-    print(f"exact prior: equal; features against torch: {drift:.0f} of 255; "
-          f"analysis off by {error:.1e} of its range; synthesis by {levels:.0f} levels")
+    print(
+        f"exact prior: equal; features against torch: {drift:.0f} of 255; "
+        f"analysis off by {error:.1e} of its range; synthesis by {levels:.0f} levels"
+    )
 
 
 def main() -> None:

@@ -3,6 +3,7 @@
 A layer computes  out = round(2^-k * (sum_i W_i * x_i + b)) , k a power per output channel, the largest that keeps
 |W| * max|x| + |b| below 2^23 in every order of summation. x, W, b, out are integers; `unit` says what 1 is worth.
 """
+
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +16,11 @@ from training.lp1.prior import Prior
 SUM_LIMIT, WEIGHT_LIMIT, MAX_SHIFT = 2**23 * 0.999, 32767, 20
 MU_UNIT, LOG_SIGMA_UNIT = 1 / 64, LOG_STEP / 8
 HEAD_UNIT = "head"  # MU_UNIT for the first half of the outputs, LOG_SIGMA_UNIT for the other
-ACT_INPUT, Z_INPUT, WHITE_INPUT = (1 / ACT, ACT_MAX), (1.0, Z_MAX), (1 / WHITE, WHITE_MAX)  # (unit, largest)
+ACT_INPUT, Z_INPUT, WHITE_INPUT = (
+    (1 / ACT, ACT_MAX),
+    (1.0, Z_MAX),
+    (1 / WHITE, WHITE_MAX),
+)  # (unit, largest)
 # layer -> (its convolutions with the unit and the largest value of their inputs, the unit of its output)
 LAYERS = {
     "hs1": ([("hs1", *Z_INPUT)], 1 / ACT),
@@ -58,15 +63,23 @@ def layer_bias(prior: Prior, name: str) -> NDArray[np.float64]:
 def integer_layer(prior: Prior, name: str) -> IntegerLayer:
     convolutions, unit = LAYERS[name]
     unit_out = output_unit(prior, unit)
-    real = {c: getattr(prior, c).weight.detach().double().cpu().numpy() * unit_in / np.reshape(unit_out, (-1, 1, 1, 1))
-            for c, unit_in, _ in convolutions}
+    real = {
+        c: getattr(prior, c).weight.detach().double().cpu().numpy()
+        * unit_in
+        / np.reshape(unit_out, (-1, 1, 1, 1))
+        for c, unit_in, _ in convolutions
+    }
     bias = layer_bias(prior, name) / unit_out
-    reach = sum(np.abs(real[c]).sum((1, 2, 3)) * largest for c, _, largest in convolutions) + np.abs(np.atleast_2d(bias)).max(0)
+    reach = sum(
+        np.abs(real[c]).sum((1, 2, 3)) * largest for c, _, largest in convolutions
+    ) + np.abs(np.atleast_2d(bias)).max(0)
     widest = np.max([np.abs(w).max((1, 2, 3)) for w in real.values()], axis=0)
     shift = np.minimum(np.log2(SUM_LIMIT / (reach + 1e-9)), np.log2(WEIGHT_LIMIT / (widest + 1e-9)))
     shift = np.clip(np.floor(shift), 0, MAX_SHIFT).astype(np.int32)
-    scaled = 2.0 ** shift
-    weights = {c: np.round(w * scaled[:, None, None, None]).astype(np.int16) for c, w in real.items()}
+    scaled = 2.0**shift
+    weights = {
+        c: np.round(w * scaled[:, None, None, None]).astype(np.int16) for c, w in real.items()
+    }
     out = IntegerLayer(weights, np.round(bias * scaled).astype(np.int32), shift)
     check(out, {c: largest for c, _, largest in convolutions})
     return out
@@ -74,7 +87,9 @@ def integer_layer(prior: Prior, name: str) -> IntegerLayer:
 
 def check(layer: IntegerLayer, largest: dict[str, int]) -> None:
     """Raise unless no order of summation can leave the integers that float32 holds."""
-    worst = sum(np.abs(w.astype(np.int64)).sum((1, 2, 3)) * largest[c] for c, w in layer.weights.items())
+    worst = sum(
+        np.abs(w.astype(np.int64)).sum((1, 2, 3)) * largest[c] for c, w in layer.weights.items()
+    )
     worst = worst + np.abs(np.atleast_2d(layer.bias)).max(0)
     if worst.max() >= 2**23:
         raise ValueError(f"sums of up to {worst.max()} are not exact in float32")

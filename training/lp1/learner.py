@@ -1,7 +1,7 @@
 """One variant that learns: its network, its optimizer, and a step that never waits for the host.
 
-A step has three parts: the host puts a plan of crops and three numbers on the device; `_compute`
-makes the gradients; `_update` moves the parameters. On CUDA the last two are captured once for a
+A step has three parts: the host puts a plan of crops and three numbers on the device; `compute`
+makes the gradients; `update` moves the parameters. On CUDA the last two are captured once for a
 size of crops and replayed.
 """
 
@@ -99,8 +99,8 @@ class Learner:
         variant = self.variant
         size = variant.crops_at(share)
         if size != self.size:
-            self._open(size)
-        self._send(size)
+            self.prepare(size)
+        self.send(size)
         self.rate.fill_(variant.rate * learning_rate(self.steps, share, variant.warm_up))
         self.averaging.fill_(averaging_weight(self.steps + 1, variant.averaging))
         start = variant.loss.adversarial_from
@@ -117,7 +117,7 @@ class Learner:
         self.optimizer.refresh(self.steps)
         self._throttle()
 
-    def _open(self, size: tuple[int, int]) -> None:
+    def prepare(self, size: tuple[int, int]) -> None:
         """Make place for plans of a size of crops (n, side)."""
         self.size, self.size_steps = size, 0
         n, _ = size
@@ -128,10 +128,10 @@ class Learner:
             [torch.zeros(a, b, dtype=t, pin_memory=pinned) for a, b, t in shapes]
             for _ in range(RING)
         ]
-        self._run_compute: Callable[[], None] = self._compute
-        self._run_update: Callable[[], None] = self._update
+        self._run_compute: Callable[[], None] = self.compute
+        self._run_update: Callable[[], None] = self.update
 
-    def _send(self, size: tuple[int, int]) -> None:
+    def send(self, size: tuple[int, int]) -> None:
         """Draw a plan and put it on the device."""
         plan = self.planner.draw(*size)
         staged = self.ring[self.steps % RING]
@@ -139,7 +139,7 @@ class Learner:
             here.copy_(torch.from_numpy(host))
             there.copy_(here, non_blocking=True)
 
-    def _compute(self) -> None:
+    def compute(self) -> None:
         """Gradients of the loss of one batch, and its parts into the counters."""
         loss_shape = self.variant.loss
         self.flat.gradients.zero_()
@@ -190,7 +190,7 @@ class Learner:
             tensor.div_(dist.get_world_size())
 
     @torch.no_grad()
-    def _update(self) -> None:
+    def update(self) -> None:
         """Clip, or skip a spike; move the parameters and their average."""
         gradients, loss = self.flat.gradients, self.flat.loss[0]
         norm = gradients.norm()
@@ -214,7 +214,7 @@ class Learner:
         """Capture both parts of the step as graphs. Where that fails, steps stay as they are."""
         graphs = []
         try:
-            for part in (self._compute, self._update):
+            for part in (self.compute, self.update):
                 graph = torch.cuda.CUDAGraph()
                 with torch.cuda.graph(graph, pool=self.pool, capture_error_mode="thread_local"):
                     part()

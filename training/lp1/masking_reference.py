@@ -4,6 +4,7 @@ A row a level: the reference at which the held-out images together take as many 
 chunk 05) as under the same steps everywhere (04), by secants. To be run after a new model was exported; the numbers go by hand into
 `src/latentpress/entropy/masking.py` and `docs/format.md`, before the golden files are made.
 """
+
 import argparse
 import math
 from pathlib import Path
@@ -19,8 +20,8 @@ from latentpress.quantizer import interpolate
 from training.data.store import load_held_out
 from training.lp1.shape import LEVELS
 
-CLOSE = 0.003   # of the bytes
-FIRST = 20      # of the reference's units, for the second try
+CLOSE = 0.003  # of the bytes
+FIRST = 20  # of the reference's units, for the second try
 TRIES = 6
 
 
@@ -46,10 +47,15 @@ def reference(latents: list[NDArray[np.float32]], quality: float) -> tuple[int, 
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("packs", type=Path)
     args = parser.parse_args()
-    pixels = [(x[0].permute(1, 2, 0).numpy() * 255).round().astype(np.uint8) for x in load_held_out(args.packs)]
+    pixels = [
+        (x[0].permute(1, 2, 0).numpy() * 255).round().astype(np.uint8)
+        for x in load_held_out(args.packs)
+    ]
     latents = [codec.encode_latent(a) for a in pixels]
     for level in range(LEVELS):
         found, off = reference(latents, 100 * level / (LEVELS - 1))

@@ -2,6 +2,7 @@
 
 Initialisers carry the torch parameter's name, so that a shipped model can be read back to go on training.
 """
+
 from typing import Any
 
 import numpy as np
@@ -99,7 +100,11 @@ class Graph:
                 out = self.node("Add", out, self.module(t, m.fine, f"{name}.fine"))
             return self.node("Add", out, self.module(x, m.linear, f"{name}.linear"))
         if isinstance(m, Analysis):
-            return self.node("Add", self.module(x, m.deep, f"{name}.deep"), self.module(x, m.linear, f"{name}.linear"))
+            return self.node(
+                "Add",
+                self.module(x, m.deep, f"{name}.deep"),
+                self.module(x, m.linear, f"{name}.linear"),
+            )
         raise TypeError(type(m))
 
     def block(self, x: str, m: Residual | Depthwise, name: str) -> str:
@@ -122,19 +127,31 @@ class Graph:
         """round(2^-shift * (x + bias)): exact, since x + bias stays below 2^23."""
         column = lambda a: a.reshape(1, -1, 1, 1)
         x = self.node("Add", x, bias or self.constant(f"prior.{name}.bias", column(layer.bias)))
-        scale = self.constant(f"prior.{name}.scale", column(2.0 ** -layer.shift.astype(np.float32)), cast=False)
+        scale = self.constant(
+            f"prior.{name}.scale", column(2.0 ** -layer.shift.astype(np.float32)), cast=False
+        )
         return self.node("Round", self.node("Mul", x, scale))
 
     def activation(self, x: str) -> str:
         return self.node("Clip", x, self.scalar(0), self.scalar(ACT_MAX))
 
-    def save(self, path: str, inputs: dict[str, tuple[int, list[Any]]], outputs: dict[str, tuple[str, int, list[Any]]]) -> None:
+    def save(
+        self,
+        path: str,
+        inputs: dict[str, tuple[int, list[Any]]],
+        outputs: dict[str, tuple[str, int, list[Any]]],
+    ) -> None:
         """inputs: name -> (type, shape); outputs: name -> (tensor, type, shape)."""
-        ends = [helper.make_node("Identity", [tensor], [name]) for name, (tensor, _, _) in outputs.items()]
+        ends = [
+            helper.make_node("Identity", [tensor], [name])
+            for name, (tensor, _, _) in outputs.items()
+        ]
         taken = [helper.make_tensor_value_info(n, t, s) for n, (t, s) in inputs.items()]
         given = [helper.make_tensor_value_info(n, t, s) for n, (_, t, s) in outputs.items()]
         graph = helper.make_graph(self.nodes + ends, "latentpress", taken, given, self.initialisers)
         opsets = [helper.make_opsetid("", OPSET)]
-        model = helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION, producer_name="latentpress")
+        model = helper.make_model(
+            graph, opset_imports=opsets, ir_version=IR_VERSION, producer_name="latentpress"
+        )
         onnx.checker.check_model(model)
         onnx.save(model, path)

@@ -12,7 +12,7 @@ from training.lp1.codec import Codec
 from training.lp1.learner import bfloat16
 
 LEVELS_SHOWN = (0, 2, 4, 6)
-BATCH = 8
+BATCH = 9
 EVERYTHING = LossShape(lpips_alex=1, lpips_vgg=1, texture=1, wasserstein=1)
 
 
@@ -32,19 +32,18 @@ class Panel:
     """Judges models by held-out pictures.
 
     Args:
-        pictures: (1, 3, H, W) in [0, 1] each, sides multiples of 16.
+        pictures: (1, 3, H, W) in [0, 1] each, sides multiples of 16. What one has beyond the
+            smallest is cut off, so that all are batches of one shape.
         alex, vgg: Feature extractors.
         device: Of torch.
     """
 
     def __init__(self, pictures: Sequence[Tensor], alex: Trunk, vgg: Trunk, device: str) -> None:
-        shapes: dict[torch.Size, list[Tensor]] = {}
-        for x in pictures:
-            shapes.setdefault(x.shape, []).append(x)
+        h, w = (min(x.shape[axis] for x in pictures) for axis in (2, 3))
+        alike = [x[:, :, :h, :w] for x in pictures]
         self.batches = [
-            torch.cat(group[i : i + BATCH]).to(device, memory_format=torch.channels_last)
-            for group in shapes.values()
-            for i in range(0, len(group), BATCH)
+            torch.cat(alike[i : i + BATCH]).to(device, memory_format=torch.channels_last)
+            for i in range(0, len(alike), BATCH)
         ]
         self.count = len(pictures)
         self.device = device
@@ -55,9 +54,10 @@ class Panel:
     def judge(self, net: Codec) -> list[Point]:
         """A row a level, with true rounding. The host waits for the device once."""
         rows = []
-        for level in LEVELS_SHOWN:
-            sums = [self._sums(net, x, float(level)) for x in self.batches]
-            rows.append(torch.stack(sums).sum(0) / self.count)
+        with torch.backends.cudnn.flags(benchmark=False):  # not worth a search in so few calls
+            for level in LEVELS_SHOWN:
+                sums = [self._sums(net, x, float(level)) for x in self.batches]
+                rows.append(torch.stack(sums).sum(0) / self.count)
         table = torch.stack(rows).cpu().tolist()
         return [Point(level, *row) for level, row in zip(LEVELS_SHOWN, table, strict=True)]
 

@@ -71,7 +71,11 @@ def report(rows: list[dict[str, Any]], table: str, name: str, note: str, commit:
     for variant, values in command["variants"].items():
         speed = last_speed(rows, variant)
         lines.append(f"{variant}: {speed['mpx']:.1f} Mpx/s, {speed['tera']:.1f} TFLOP/s.")
-        lines += ["", *(f"    {line}" for line in differences(values, default) or ["(default)"]), ""]
+        lines += [
+            "",
+            *(f"    {line}" for line in differences(values, default) or ["(default)"]),
+            "",
+        ]
     return "\n".join(lines).rstrip() + "\n"
 
 

@@ -14,18 +14,18 @@ import torch
 import torch.distributed as dist
 
 from training.data.crops import cut
-from training.data.pages import Pages
 from training.data.packs import FONTS, LPIPS, check_packs
+from training.data.pages import Pages
 from training.data.plan import Planner
 from training.data.store import load_held_out, load_store
 from training.losses.parts import Distances
 from training.losses.trunks import load_trunks
 from training.lp1.keeper import Copy, Keeper
-from training.lp1.learner import COUNTERS, Learner, bfloat16
+from training.lp1.learner import COUNTERS, Learner
 from training.lp1.linear_start import begin_linear
 from training.lp1.panel import Panel, Point, as_line
 from training.lp1.shape import LEVELS
-from training.lp1.speed import operations_per_pixel, product_rate
+from training.lp1.speed import operations_per_pixel, parts_of_a_step, product_rate
 from training.lp1.table import table_of
 from training.lp1.variant import Variant, as_table
 
@@ -34,6 +34,7 @@ TURN = 10.0  # seconds that a variant has the device before the next one
 START_CROPS = 256  # whose principal components a fresh model begins with
 KEEP_EVERY = 60.0  # seconds between checkpoints
 LOG_EVERY = 50  # steps
+HELD_OUT_SIDE = 480  # pixels: what every held-out picture has
 AGREE_EVERY = 10  # steps after which data-parallel processes agree on the time
 TABLE = "table.md"
 
@@ -51,6 +52,7 @@ class Settings:
         pages: Painted pages in the store.
         seed: Of everything random.
         graphs: Whether steps are captured on CUDA.
+        profile: Whether the parts of a step are timed first.
         keep_every: Seconds between checkpoints.
         turn: Seconds of a variant's turn.
     """
@@ -63,6 +65,7 @@ class Settings:
     pages: int = 256
     seed: int = 0
     graphs: bool = True
+    profile: bool = False
     keep_every: float = KEEP_EVERY
     turn: float = TURN
 
@@ -125,7 +128,7 @@ class Run:
         self.pages = Pages(self.store, fonts, settings.painters, settings.seed + 7919 * self.rank)
         dtype = torch.bfloat16 if device == "cuda" else torch.float32
         alex, vgg = load_trunks(packs / LPIPS, device, dtype)
-        held = load_held_out(packs)
+        held = load_held_out(packs, HELD_OUT_SIDE)
         self.panel = Panel(held, alex, vgg, device)
         photographs = [x.to(device) for x in held[:4]]
         pool = torch.cuda.graph_pool_handle() if device == "cuda" else None
@@ -190,6 +193,9 @@ class Run:
         kind = torch.cuda.get_device_name() if self.device == "cuda" else "CPU"
         tera = self.rate_of_product / 1e12
         self.say(f"{kind}: matrix product {tera:.1f} TFLOP/s", "device", name=kind, tera=tera)
+        if self.settings.profile:
+            for turn in self.turns:
+                self.profile(turn)
         begun = self.now()
         for turn in self.turns:
             self.judge(turn)
@@ -211,6 +217,15 @@ class Run:
         for turn in self.turns:
             self.judge(turn)
         self.finish()
+
+    def profile(self, turn: Turn) -> None:
+        """Tell what the parts of a step take."""
+        parts = parts_of_a_step(turn.learner)
+        n, side = turn.learner.variant.crops_at(0.0)
+        shown = ", ".join(f"{name} {value:.1f} ms" for name, value in parts.items())
+        speed = n * side**2 / 1000 / parts["step"]
+        line = f"{turn.name}: {n} crops of {side}: {shown}; {speed:.1f} Mpx/s"
+        self.say(line, "profile", variant=turn.name, crops=[n, side], **parts)
 
     def open(self, turn: Turn, budget: float | None) -> bool:
         """Whether a learner has time or steps left."""
@@ -304,4 +319,3 @@ class Run:
         self.pages.close()
         self.keeper.close()
         self.say(f"done, {self.pages.painted} pages painted meanwhile", "done")
-

@@ -95,10 +95,13 @@ def parse() -> argparse.Namespace:
     which.add_argument("--variant")
     parser.add_argument("--continue", dest="source")
     parser.add_argument("--painters", type=int, help="processes; default: what CUDA leaves free")
-    parser.add_argument("--pages", type=int, default=256, help="painted pages in memory, 1 MiB each")
+    parser.add_argument(
+        "--pages", type=int, default=256, help="painted pages in memory, 1 MiB each"
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--keep-every", type=float, default=KEEP_EVERY, help="seconds")
     parser.add_argument("--turn", type=float, default=TURN, help="seconds of a variant")
+    parser.add_argument("--profile", action="store_true", help="time the parts of a step first")
     parser.add_argument("--no-graphs", action="store_true", help="do not capture steps on CUDA")
     return parser.parse_args()
 
@@ -126,6 +129,7 @@ def main() -> None:
         pages=args.pages,
         seed=args.seed,
         graphs=not args.no_graphs,
+        profile=args.profile,
         keep_every=args.keep_every,
         turn=args.turn,
     )

@@ -35,7 +35,9 @@ class Synthesis(nn.Module):
         parts, channels = build(shape.synthesis, shape.latent, shape)
         self.trunk = nn.Sequential(*parts)
         left = int(FACTOR * reduction(parts))
-        self.coarse = nn.Sequential(nn.Conv2d(channels, 3 * left**2, 3, 1, 1), nn.PixelShuffle(left))
+        self.coarse = nn.Sequential(
+            nn.Conv2d(channels, 3 * left**2, 3, 1, 1), nn.PixelShuffle(left)
+        )
         if shape.head == "branch":
             half = left // 2
             self.fine = nn.Sequential(

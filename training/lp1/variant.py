@@ -1,10 +1,11 @@
 """A variant: everything that one run may do differently from another, read from TOML."""
 
 import dataclasses
-import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import tomllib
 
 from training.losses.parts import LossShape
 from training.lp1.shape import Shape

@@ -3,6 +3,7 @@
 WEIGHTS holds taesd, taesdxl, taesd3, taef1. Crops of 320 x 320 (`training.data.batches`), each through the encoders, in bfloat16 where the processor has it: its rounding stands a hundredth of a deviation below the latent. Writes
 runs/priors/SPACE.npy, (N, C, 40, 40) float16, and SPACE-held.npy, (N, C, 64, 64), from the held-out photographs.
 """
+
 import argparse
 import time
 from pathlib import Path
@@ -24,7 +25,11 @@ DTYPE = torch.bfloat16 if native_bfloat16() else torch.float32
 
 def encoder(folder: Path) -> torch.nn.Sequential:
     """The encoder's layers: the first in float32, since it sees pixels, the others in DTYPE."""
-    layers = AutoencoderTiny.from_pretrained(folder).encoder.eval().layers.to(memory_format=torch.channels_last)
+    layers = (
+        AutoencoderTiny.from_pretrained(folder)
+        .encoder.eval()
+        .layers.to(memory_format=torch.channels_last)
+    )
     layers[1:].to(DTYPE)
     return layers
 
@@ -32,7 +37,12 @@ def encoder(folder: Path) -> torch.nn.Sequential:
 def encode(layers: torch.nn.Sequential, x: Tensor) -> np.ndarray:
     """x (N, 3, H, W) in [0, 1] -> (N, C, H / 8, W / 8) float16."""
     with torch.inference_mode():
-        return layers[1:](layers[0](x.contiguous(memory_format=torch.channels_last)).to(DTYPE)).to(torch.float16).contiguous().numpy()
+        return (
+            layers[1:](layers[0](x.contiguous(memory_format=torch.channels_last)).to(DTYPE))
+            .to(torch.float16)
+            .contiguous()
+            .numpy()
+        )
 
 
 def save(found: dict[str, list[np.ndarray]], suffix: str = "") -> None:
@@ -41,7 +51,9 @@ def save(found: dict[str, list[np.ndarray]], suffix: str = "") -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("packs", type=Path)
     parser.add_argument("weights", type=Path)
     parser.add_argument("--minutes", type=float, default=15)

@@ -8,6 +8,7 @@
 Values are rounded to what the integer networks of `export_priors.py` will see. A pass's inputs carry no gradient, so the
 passes learn beside each other.
 """
+
 import math
 
 import torch
@@ -18,11 +19,11 @@ from latentpress.entropy.lattice_prior import DISTANCE_MAX, FINE, INPUT_BITS, UN
 from latentpress.entropy.lattices import REACH, UNREST_SHIFTS, WINDOW, Pass, passes
 from training.grids import LOG_STEP, act, gaussian_bits, table_sigma
 
-VALUE = FINE >> INPUT_BITS                      # inputs: integers in units of 1/64 of a latent's unit
-LOG_UNIT = LOG_STEP / 8                         # of log sigma and log step
-COARSEST = 1.5                                  # step that is trained on
-MIDDLE = math.log(math.sqrt(0.05 * 1.5))        # of the log step, as the decoder has it
-HIDDEN = {4: 64, 16: 48}                        # of a new prior, by channels
+VALUE = FINE >> INPUT_BITS  # inputs: integers in units of 1/64 of a latent's unit
+LOG_UNIT = LOG_STEP / 8  # of log sigma and log step
+COARSEST = 1.5  # step that is trained on
+MIDDLE = math.log(math.sqrt(0.05 * 1.5))  # of the log step, as the decoder has it
+HIDDEN = {4: 64, 16: 48}  # of a new prior, by channels
 
 
 class PassNet(nn.Module):
@@ -48,7 +49,9 @@ class Prior(nn.Module):
     def __init__(self, channels: int, hidden: int | None = None) -> None:
         super().__init__()
         self.channels, self.passes = channels, passes(channels)
-        self.nets = nn.ModuleList(PassNet(p.inputs, hidden or HIDDEN[channels]) for p in self.passes)
+        self.nets = nn.ModuleList(
+            PassNet(p.inputs, hidden or HIDDEN[channels]) for p in self.passes
+        )
         self.register_buffer("mean", torch.zeros(channels))
 
     def forward(self, y: Tensor, step: Tensor, hard: bool = False) -> tuple[Tensor, Tensor]:
@@ -75,20 +78,36 @@ class Prior(nn.Module):
             with torch.no_grad():
                 found = mu + d * symbol
                 y_hat[:, p.top :: p.stride, p.left :: p.stride, p.channel] = found.view(shape)
-                at = (slice(None), slice(REACH + p.top, REACH + h, p.stride), slice(REACH + p.left, REACH + w, p.stride))
-                canvas[(*at, p.channel)] = ((found * VALUE).round().clamp(-VALUE_MAX, VALUE_MAX) / VALUE).view(shape)
+                at = (
+                    slice(None),
+                    slice(REACH + p.top, REACH + h, p.stride),
+                    slice(REACH + p.left, REACH + w, p.stride),
+                )
+                canvas[(*at, p.channel)] = (
+                    (found * VALUE).round().clamp(-VALUE_MAX, VALUE_MAX) / VALUE
+                ).view(shape)
                 self.put(canvas, p, (d * symbol.abs()).view(shape))
-        return torch.stack([sum(b) for b in bits], 1), y_hat.permute(0, 3, 1, 2) + self.mean.view(1, -1, 1, 1)
+        return torch.stack([sum(b) for b in bits], 1), y_hat.permute(0, 3, 1, 2) + self.mean.view(
+            1, -1, 1, 1
+        )
 
     def put(self, canvas: Tensor, p: Pass, distance: Tensor) -> None:
         """The distances of a pass, (N, rows, columns), and the unrest that comes of them."""
         end = [n - REACH for n in canvas.shape[1:3]]
-        at = (slice(None), slice(REACH + p.top, end[0], p.stride), slice(REACH + p.left, end[1], p.stride))
-        canvas[(*at, self.channels + p.channel)] = (distance * VALUE).round().clamp(max=DISTANCE_MAX) / VALUE
+        at = (
+            slice(None),
+            slice(REACH + p.top, end[0], p.stride),
+            slice(REACH + p.left, end[1], p.stride),
+        )
+        canvas[(*at, self.channels + p.channel)] = (distance * VALUE).round().clamp(
+            max=DISTANCE_MAX
+        ) / VALUE
         sums = canvas[None, ..., self.channels + p.channel].contiguous()
         for window in ((WINDOW, 1), (1, WINDOW)):
             sums = F.avg_pool2d(sums, window, 1, divisor_override=1)
-        unrest = (sums[0] * (VALUE / 2 ** UNREST_SHIFTS[p.number])).floor().clamp(max=UNREST_MAX) / VALUE
+        unrest = (sums[0] * (VALUE / 2 ** UNREST_SHIFTS[p.number])).floor().clamp(
+            max=UNREST_MAX
+        ) / VALUE
         canvas[:, REACH:-REACH, REACH:-REACH, 2 * self.channels + p.channel] = unrest
 
     @staticmethod
@@ -102,8 +121,17 @@ def gather(canvas: Tensor, p: Pass, shape: torch.Size) -> Tensor:
     parts, (_, rows, columns) = [], shape
     for down, right, channels in p.taps:
         y, x = REACH + down + p.top, REACH + right + p.left
-        parts.append(canvas[:, y : y + rows * p.stride : p.stride, x : x + columns * p.stride : p.stride, channels][:, :rows, :columns])
-    return torch.cat(parts, 3).reshape(-1, p.inputs) if parts else canvas.new_zeros(shape.numel(), 0)
+        parts.append(
+            canvas[
+                :,
+                y : y + rows * p.stride : p.stride,
+                x : x + columns * p.stride : p.stride,
+                channels,
+            ][:, :rows, :columns]
+        )
+    return (
+        torch.cat(parts, 3).reshape(-1, p.inputs) if parts else canvas.new_zeros(shape.numel(), 0)
+    )
 
 
 @torch.no_grad()
@@ -119,20 +147,32 @@ def fit_linear(prior: Prior, y: Tensor, step: float = 0.25, ridge: float = 3e-3)
     canvas[:, REACH:-REACH, REACH:-REACH, :channels] = y + step * (torch.rand_like(y) - 0.5)
 
     def solve(x: Tensor, t: Tensor) -> Tensor:
-        return torch.linalg.solve(x.T @ x + ridge * len(t) * torch.eye(x.shape[1], dtype=double), x.T @ t)
+        return torch.linalg.solve(
+            x.T @ x + ridge * len(t) * torch.eye(x.shape[1], dtype=double), x.T @ t
+        )
 
     for p, net in zip(prior.passes, prior.nets, strict=True):
         target = y[:, p.top :: p.stride, p.left :: p.stride, p.channel]
         x, t = gather(canvas, p, target.shape).double(), target.reshape(-1).double()
-        plane = torch.tensor([c for _, _, part in p.taps for c in range(part.start, part.stop)], dtype=torch.long)
+        plane = torch.tensor(
+            [c for _, _, part in p.taps for c in range(part.start, part.stop)], dtype=torch.long
+        )
         one = torch.ones(len(t), 1, dtype=double)
-        values, spread = (torch.cat([x[:, chosen], one], 1) for chosen in (plane < channels, plane >= channels))
+        values, spread = (
+            torch.cat([x[:, chosen], one], 1) for chosen in (plane < channels, plane >= channels)
+        )
         v = solve(values, t)
         residual = t - values @ v
         size = torch.log(residual.abs() + 0.1 * residual.std())
         u = solve(spread, size)
         log_sigma = spread @ u
         u[-1] += 0.5 * torch.log((residual / log_sigma.exp()).square().mean())
-        net.linear.weight[0, :-1][plane < channels], net.linear.bias[0] = v[:-1].float(), float(v[-1])
-        net.linear.weight[1, :-1][plane >= channels], net.linear.bias[1] = u[:-1].float(), float(u[-1])
+        net.linear.weight[0, :-1][plane < channels], net.linear.bias[0] = (
+            v[:-1].float(),
+            float(v[-1]),
+        )
+        net.linear.weight[1, :-1][plane >= channels], net.linear.bias[1] = (
+            u[:-1].float(),
+            float(u[-1]),
+        )
         prior.put(canvas, p, residual.abs().float().view(target.shape))

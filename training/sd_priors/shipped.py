@@ -1,4 +1,5 @@
 """Read a shipped prior of a Stable Diffusion space back into torch, to go on training from it: the inverse of export_priors.py."""
+
 import math
 
 import numpy as np
@@ -19,13 +20,18 @@ def load_shipped(space: str) -> Prior:
     log_sigma_min = np.array([0, math.log(SIGMA_MIN)])
     for i, (p, net) in enumerate(zip(prior.passes, prior.nets, strict=True)):
         end = row + p.inputs + 1
-        first, second = (2.0 ** -a[f"{name}_shift"][i].astype(float) / ACT for name in ("first", "second"))
+        first, second = (
+            2.0 ** -a[f"{name}_shift"][i].astype(float) / ACT for name in ("first", "second")
+        )
         head = 2.0 ** -a["head_shift"][i].astype(float) * HEAD_UNIT
         found = {
-            "first.weight": (a["first"][row:end] * first).T * VALUE, "first.bias": a["first_bias"][i] * first,
-            "second.weight": (a["second"][i] * second).T * ACT, "second.bias": a["second_bias"][i] * second,
+            "first.weight": (a["first"][row:end] * first).T * VALUE,
+            "first.bias": a["first_bias"][i] * first,
+            "second.weight": (a["second"][i] * second).T * ACT,
+            "second.bias": a["second_bias"][i] * second,
             "head.weight": (a["head"][i] * head).T * ACT,
-            "linear.weight": (a["linear"][row:end] * head).T * VALUE, "linear.bias": a["head_bias"][i] * head + log_sigma_min,
+            "linear.weight": (a["linear"][row:end] * head).T * VALUE,
+            "linear.bias": a["head_bias"][i] * head + log_sigma_min,
         }
         net.load_state_dict({k: torch.from_numpy(v.astype(np.float32)) for k, v in found.items()})
         row = end

@@ -4,6 +4,7 @@ Adam on whitened inputs, cosine, a wall-clock budget, one thread. Random windows
 of up to 1.5 for each. Writes runs/priors/SPACE.pt and SPACE.csv: seconds, bits a number in training, and on held-out latents
 at steps 0.1, 0.25, 0.75.
 """
+
 import argparse
 import math
 import random
@@ -19,7 +20,12 @@ from training.sd_priors.whitened_adam import WhitenedAdam, inverse_root
 
 FOLDER = Path(__file__).parents[2] / "runs/priors"
 BATCH, SIDE, RATE, WARM_UP = 8, 36, 1e-2, 20
-SHARES = {"first": 0.3, "second": 1.0, "head": 1.0, "linear": 0.1}  # of the learning rate; the linear layers start well
+SHARES = {
+    "first": 0.3,
+    "second": 1.0,
+    "head": 1.0,
+    "linear": 0.1,
+}  # of the learning rate; the linear layers start well
 MOMENT_BATCHES = 6
 HELD_STEPS = (0.1, 0.25, 0.75)
 
@@ -56,7 +62,10 @@ class Windows:
         for _ in range(BATCH):
             r, c = self.rng.randrange(h - SIDE + 1), self.rng.randrange(w - SIDE + 1)
             window.append(self.latents[self.rng.randrange(n), :, r : r + SIDE, c : c + SIDE])
-        steps = [self.least_step * (COARSEST / self.least_step) ** self.rng.random() for _ in range(BATCH)]
+        steps = [
+            self.least_step * (COARSEST / self.least_step) ** self.rng.random()
+            for _ in range(BATCH)
+        ]
         return torch.stack(window), torch.tensor(steps)
 
 
@@ -89,12 +98,21 @@ def optimizer_of(prior: Prior, windows: Windows) -> WhitenedAdam:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("space")
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--resume", action="store_true", help="go on from the shipped prior")
-    parser.add_argument("--every", type=float, default=60, help="seconds between looks at the held-out latents")
-    parser.add_argument("--least-step", type=float, default=0.05, help="that is trained on; .015 for latents as data at 8 bits")
+    parser.add_argument(
+        "--every", type=float, default=60, help="seconds between looks at the held-out latents"
+    )
+    parser.add_argument(
+        "--least-step",
+        type=float,
+        default=0.05,
+        help="that is trained on; .015 for latents as data at 8 bits",
+    )
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--rate", type=float, default=RATE)
     options = parser.parse_args()
@@ -110,20 +128,35 @@ def main() -> None:
     optimizer = optimizer_of(prior, windows)
     simple = [order0(np.rint(held.numpy() / s)) for s in HELD_STEPS]
     log = (FOLDER / f"{options.space}.csv").open("w")
-    print("seconds,updates,train_bits", *(f"held_{s},share_of_order0_{s}" for s in HELD_STEPS), sep=",", file=log)
+    print(
+        "seconds,updates,train_bits",
+        *(f"held_{s},share_of_order0_{s}" for s in HELD_STEPS),
+        sep=",",
+        file=log,
+    )
 
     def look(updates: int, bits: float) -> None:
         found = [held_bits(prior, held, s) for s in HELD_STEPS]
         pairs = [f"{b:.4f},{b / e:.4f}" for b, e in zip(found, simple, strict=True)]
         for stream in (log, None):
-            print(f"{time.monotonic() - start:.0f},{updates},{bits:.4f}", *pairs, sep=",", file=stream, flush=True)
+            print(
+                f"{time.monotonic() - start:.0f},{updates},{bits:.4f}",
+                *pairs,
+                sep=",",
+                file=stream,
+                flush=True,
+            )
         torch.save(prior.state_dict(), FOLDER / f"{options.space}.pt")
 
     look(0, math.nan)
     updates, mean, looked, share = 0, [], time.monotonic(), 0.0
     while share < 1:
         share = (time.monotonic() - start) / (60 * options.minutes)
-        rate = options.rate * min(1, (updates + 1) / WARM_UP) * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(share, 1))))
+        rate = (
+            options.rate
+            * min(1, (updates + 1) / WARM_UP)
+            * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(share, 1))))
+        )
         y, step = windows()
         bits = prior(y, step)[0].sum(1) / y[0].numel()
         prior.zero_grad()

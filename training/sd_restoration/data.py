@@ -4,6 +4,7 @@ The crops of `training.sd_priors.latents` are drawn again (same seed, same order
 lattice prior: quantised in its closed loop at random qualities, half of them with dead zones of a random error weight. Writes
 runs/restoration/SPACE.npz: pixels (N, 320, 320, 3) uint8, y (N, C, 40, 40), y_hat (N, VARIANTS, C, 40, 40) float16, step (N, VARIANTS).
 """
+
 import argparse
 import random
 from pathlib import Path
@@ -32,7 +33,9 @@ def restored_from(prior: LatticePrior, y: np.ndarray) -> np.ndarray:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("space")
     parser.add_argument("packs", type=Path)
     parser.add_argument("--crops", type=int, default=1200)
@@ -41,9 +44,14 @@ def main() -> None:
     space, rng = space_of_codec(options.space), random.Random(1)
     y = np.load(LATENTS / f"{options.space}.npy")[: options.crops]
     crops = Crops(options.packs, seed=4)
-    pixels = np.stack([(255 * crops.batch(1, SIDE)[0].permute(1, 2, 0)).round().byte().numpy() for _ in y])
+    pixels = np.stack(
+        [(255 * crops.batch(1, SIDE)[0].permute(1, 2, 0)).round().byte().numpy() for _ in y]
+    )
     del crops
-    y_hat, step = np.empty((len(y), VARIANTS, *y.shape[1:]), np.float16), np.empty((len(y), VARIANTS), np.float32)
+    y_hat, step = (
+        np.empty((len(y), VARIANTS, *y.shape[1:]), np.float16),
+        np.empty((len(y), VARIANTS), np.float32),
+    )
     for i, latent in enumerate(y):
         for k in range(VARIANTS):
             prior = LatticePrior(space, *draw(rng))

@@ -4,6 +4,7 @@
 
 The step in front of f is the size of what rounding took away: where it goes to zero, so does the correction.
 """
+
 import numpy as np
 import onnx
 import torch
@@ -42,4 +43,9 @@ class Restoration(nn.Module):
 def load_shipped(net: Restoration, space: str) -> None:
     """Fill net with the float16 weights in src/latentpress/models/SPACE, to go on training from them."""
     graph = onnx.load_from_string(models.read_file(space, FILE)).graph
-    net.load_state_dict({t.name: torch.from_numpy(numpy_helper.to_array(t).astype(np.float32)) for t in graph.initializer})
+    net.load_state_dict(
+        {
+            t.name: torch.from_numpy(numpy_helper.to_array(t).astype(np.float32))
+            for t in graph.initializer
+        }
+    )
