@@ -5,6 +5,8 @@ input. Its step has its place in `training.lp1.step`; it learns only where a los
 `adversarial` a weight.
 """
 
+from itertools import pairwise
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -26,10 +28,7 @@ class Discriminator(nn.Module):
         super().__init__()
         self.condition = nn.Conv2d(latent, CONDITION, 3, 1, 1)
         widths = [3 + CONDITION + 1, width, 2 * width, 4 * width, 8 * width]
-        down = [
-            spectral_norm(nn.Conv2d(a, b, 4, 2, 1))
-            for a, b in zip(widths[:-1], widths[1:], strict=True)
-        ]
+        down = [spectral_norm(nn.Conv2d(a, b, 4, 2, 1)) for a, b in pairwise(widths)]
         self.down = nn.ModuleList(down)
         self.out = nn.Conv2d(widths[-1], 1, 1)
 
