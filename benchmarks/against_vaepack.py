@@ -23,10 +23,10 @@ from vaepack import container, pipeline
 from vaepack.codecs import JXLCodec
 from vaepack.quantize import dequantize_latent
 
-from latentpress import codec, search
-from latentpress.container import QUALITY_UNIT
-from latentpress.entropy.static import StaticTables
+from latentpress import codec, targets
+from latentpress.entropy.factorized import FactorizedCoder
 from latentpress.metrics import assess
+from latentpress.options import QUALITY_UNIT
 
 ALIKE = 1.02   # of vaepack's LPIPS
 RATE = 0.10    # bpp
@@ -71,14 +71,14 @@ def grades(reference: np.ndarray, decoded: Any) -> tuple[float, float]:
     return found["psnr"], found["lpips"]
 
 
-def plain(analyzed: search.Analyzed, reference: np.ndarray) -> tuple[float, float, float]:
+def plain(analyzed: targets.Analyzed, reference: np.ndarray) -> tuple[float, float, float]:
     """bpp, PSNR and LPIPS of the finest step whose static tables stay within RATE."""
     space, transform = analyzed.space, analyzed.transform
     y, picture = np.concatenate(list(analyzed.strips), axis=1), analyzed.picture
     low, high, best = 0, 100 * QUALITY_UNIT, None
     while low < high:
         middle = (low + high + 1) // 2
-        coder = StaticTables(space, middle / QUALITY_UNIT)
+        coder = FactorizedCoder(space, middle / QUALITY_UNIT)
         body = coder.encode([y])
         if 8 * len(body) <= RATE * analyzed.pixels:
             low, best = middle, body
@@ -86,19 +86,19 @@ def plain(analyzed: search.Analyzed, reference: np.ndarray) -> tuple[float, floa
             high = middle - 1
     if best is None:
         return (float("nan"),) * 3
-    y_hat = StaticTables(space, low / QUALITY_UNIT).decode(best, *y.shape[1:])
+    y_hat = FactorizedCoder(space, low / QUALITY_UNIT).decode(best, *y.shape[1:])
     decoded = np.concatenate(list(transform.synthesize(y_hat, picture.width, picture.height)))
     return 8 * len(best) / analyzed.pixels, *grades(reference, decoded)
 
 
 def row_of(space: str, path: Path, model: str, folder: Path) -> dict[str, Any]:
     reference = np.asarray(Image.open(path).convert("RGB"))
-    analyzed = search.Analyzed(path, codec=space, model=model, device="cpu")
+    analyzed = targets.Analyzed(path, codec=space, model=model, device="cpu")
     size, decoded = rival(path, Tiny(analyzed.transform), analyzed.space.channels, folder)
     theirs = grades(reference, decoded)
-    data = search.to_metric(analyzed, "lpips", ALIKE * theirs[1], best_effort=True)
+    data = targets.to_metric(analyzed, "lpips", ALIKE * theirs[1], best_effort=True)
     ours = grades(reference, codec.decompress(data, model=model, device="cpu"))
-    at_rate = search.to_rate(analyzed, RATE, best_effort=True)
+    at_rate = targets.to_rate(analyzed, RATE, best_effort=True)
     found = grades(reference, codec.decompress(at_rate, model=model, device="cpu"))
     values = (space, path.stem, size, *theirs, len(data), *ours, 8 * len(at_rate) / analyzed.pixels, *found, *plain(analyzed, reference))
     return dict(zip(COLUMNS, values, strict=True))

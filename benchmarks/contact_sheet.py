@@ -15,7 +15,7 @@ from demo import RIVALS, ROOT, rival
 from PIL import Image, ImageDraw, ImageFont
 
 import latentpress
-from latentpress import search
+from latentpress import targets
 from latentpress.metrics import psnr
 
 CROPS = {  # what -> (file, left, top)
@@ -43,7 +43,7 @@ def main() -> None:
     for row, (what, (name, left, top)) in enumerate(CROPS.items()):
         with Image.open(arguments.data / name) as file:
             picture = file.convert("RGB")
-        ours = search.to_rate(picture, arguments.bpp)
+        ours = targets.to_rate(picture, arguments.bpp)
         files = {"latentpress": ours} | {codec: rival(picture, options, len(ours)) for codec, options in RIVALS.items()}
         decoded = {codec: Image.open(io.BytesIO(data)).convert("RGB") for codec, data in files.items() if codec != "latentpress"}
         decoded["latentpress"] = latentpress.decompress(ours)

@@ -17,9 +17,9 @@ from PIL import Image
 from rich.console import Console
 from rich.table import Table
 
-from latentpress.image import write_image
+from latentpress.image.formats import write_image
+from latentpress.image.panels import side_by_side
 from latentpress.metrics import psnr, ssim
-from latentpress.panels import side_by_side
 
 ROOT = Path(__file__).resolve().parents[1]
 RIVALS = {"AVIF": {"format": "AVIF", "speed": 6}, "WebP": {"format": "WEBP", "method": 6}}

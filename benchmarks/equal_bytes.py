@@ -9,8 +9,8 @@ from pathlib import Path
 
 from field import at_rate
 
+from latentpress.bench.rate_distortion import curve, lossy
 from latentpress.bench.rows import Run, read_run
-from latentpress.bench.table import curve, lossy
 
 
 def lines(run: Run, codec: str, other: str, rates: list[float]) -> list[str]:

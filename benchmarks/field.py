@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 
 from latentpress.bench.bd_rate import pchip
+from latentpress.bench.rate_distortion import curve
 from latentpress.bench.rows import Run, read_run
-from latentpress.bench.table import curve
 
 RATES = (0.10, 0.15, 0.20, 0.30, 0.50)  # bpp
 FIELD = {  # PSNR in dB and MS-SSIM at RATES

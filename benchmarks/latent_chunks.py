@@ -17,11 +17,11 @@ from kept_rows import ROOT, read, usable, write
 
 from latentpress import codec
 from latentpress.container import LP1_TYPES
-from latentpress.entropy.learned import LearnedPrior
-from latentpress.image import read_picture
+from latentpress.entropy.hyperprior import HyperpriorCoder
+from latentpress.image.picture import read_picture
 from latentpress.metrics import assess
+from latentpress.spaces import SPACES
 from latentpress.transforms import load_transform
-from latentpress.transforms.spaces import SPACES
 
 MEASURED = ("psnr", "lpips", "lpips-vgg")
 KEY = ("chunk", "quality", "image")
@@ -33,7 +33,7 @@ def rows_of(path: Path, cells: list[tuple[int, float]], metrics: Sequence[str]) 
     picture, transform = read_picture(path), load_transform(SPACES[0])
     pixels, strips = picture.pixels(0, picture.height, 0, picture.width), list(transform.analyze(picture))
     for kind, quality in cells:
-        data = codec.write(picture.outline, transform, strips, quality, {}, LearnedPrior("lp1", quality, chunk_type=kind))
+        data = codec.write(picture.outline, transform, strips, quality, {}, HyperpriorCoder("lp1", quality, chunk_type=kind))
         values = assess(pixels, np.asarray(codec.decompress(data).convert("RGB")), metrics)
         key = {"chunk": kind, "quality": quality, "image": path.stem}
         yield dict.fromkeys(COLUMNS, "") | key | {"bytes": len(data)} | {name: f"{value:.5f}" for name, value in values.items()}

@@ -22,8 +22,8 @@ from PIL import Image
 
 from latentpress.codec import encode_latent
 from latentpress.latents import record
+from latentpress.latents.index import space_id
 from latentpress.latents.precision import Precision
-from latentpress.latents.store import space_id
 
 ROOT = Path(__file__).resolve().parents[1]
 TINY = {"sd15": "taesd", "sdxl": "taesdxl", "sd3": "taesd3", "flux1": "taef1"}

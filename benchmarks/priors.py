@@ -14,12 +14,12 @@ import numpy as np
 from latents import latents, read_options
 from static_tables import entropy_bits
 
-from latentpress.entropy.lattice_prior import LatticePrior
-from latentpress.entropy.static import COARSEST, FINEST, StaticTables
+from latentpress.entropy.factorized import FactorizedCoder
+from latentpress.entropy.multistage import MultistageCoder
 from latentpress.latents import record
 from latentpress.latents.dtypes import FLOAT32
 from latentpress.latents.precision import Precision
-from latentpress.transforms.spaces import Space, space_of_codec
+from latentpress.spaces import COARSEST, FINEST, Space, space_of_codec
 
 STEPS = (0.1, 0.25, 0.5, 1.0)
 SIZES = ("numbers", "prior_bytes", "static_bytes", "order0_bytes", "record_bytes")
@@ -33,7 +33,7 @@ def quality_of(step: float) -> float:
 
 def measure(space: Space, name: str, y: np.ndarray, step: float) -> dict[str, object]:
     row: dict[str, object] = {"space": space.name, "picture": name, "step": step, "numbers": y.size}
-    for label, coder in (("prior", LatticePrior(space, quality_of(step))), ("static", StaticTables(space, quality_of(step)))):
+    for label, coder in (("prior", MultistageCoder(space, quality_of(step))), ("static", FactorizedCoder(space, quality_of(step)))):
         body = coder.encode([y])
         y_hat = np.concatenate(list(coder.decode(body, *y.shape[1:])), axis=1)
         row |= {f"{label}_bytes": len(body), f"{label}_rmse": f"{np.sqrt(np.square(y_hat - y).mean()):.5f}"}
@@ -45,7 +45,7 @@ def measure(space: Space, name: str, y: np.ndarray, step: float) -> dict[str, ob
 
 def seconds(space: Space, y: np.ndarray) -> tuple[float, float]:
     """CPU seconds to encode and to decode a latent of 64 x 64 at step 0.25."""
-    coder, y, times = LatticePrior(space, quality_of(0.25)), y[:, :64, :64], []
+    coder, y, times = MultistageCoder(space, quality_of(0.25)), y[:, :64, :64], []
     for _ in range(5):
         start = time.process_time()
         body = coder.encode([y])

@@ -11,8 +11,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from latentpress.bench.results_folder import TIMED_BY
 from latentpress.bench.rows import INFO, ROWS, read_run
-from latentpress.bench.store import TIMED_BY
 
 SAME = ("images", "metrics", "grey", "repeats")
 

@@ -15,7 +15,7 @@ from openpyxl import load_workbook
 from PIL import Image
 
 from latentpress.metrics import assess
-from latentpress.metrics.checks import to_grey
+from latentpress.metrics.checks import to_gray
 
 ROOT = Path(__file__).resolve().parents[1]
 KINDS, COUNT = ("sd15_vae", "jpeg100", "webp80"), 5
@@ -41,8 +41,8 @@ def main() -> None:
     for i, kind in enumerate(KINDS):
         for number in range(1, COUNT + 1):
             a, b = read(f"original_{number:02}.png"), read(f"{kind}_{number:02}.png")
-            right = assess(a, b, ["ssim", "mse", "psnr", "lpips"], grey=True)
-            wrapped = wrapped_mse(to_grey(a), to_grey(b))
+            right = assess(a, b, ["ssim", "mse", "psnr", "lpips"], gray=True)
+            wrapped = wrapped_mse(to_gray(a), to_gray(b))
             reported = {m: values[m][i * COUNT + number - 1] for m in SHEETS}
             rows.append({"pair": f"{kind}_{number:02}"} | {f"{m}_reported": v for m, v in reported.items()} | {m: right[m] for m in right}
                         | {"mse_wrapped": wrapped, "psnr_wrapped": 10 * math.log10(255**2 / wrapped)})  # fmt: skip

@@ -20,7 +20,7 @@ from latentpress import container
 from latentpress.bench.bd_rate import bd_rate, pchip
 from latentpress.container import RESTORATION
 from latentpress.metrics import METRICS, assess
-from latentpress.transforms.spaces import space_of_codec
+from latentpress.spaces import space_of_codec
 
 MEASURED = ("psnr", "lpips", "lpips-vgg", "dists")
 KEY = ("codec", "effort", "quality", "image", "decoded")

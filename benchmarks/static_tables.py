@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from latentpress import codec
-from latentpress.entropy.static import StaticTables
-from latentpress.transforms.spaces import SPACES
+from latentpress.entropy.factorized import FactorizedCoder
+from latentpress.spaces import SPACES
 
 ROOT = Path(__file__).resolve().parents[1]
 WEIGHTS = {"sd15": "taesd", "sdxl": "taesdxl", "sd3": "taesd3", "flux1": "taef1"}
@@ -41,7 +41,7 @@ def main() -> None:
         for path in sorted(arguments.images.glob("*.png"))[:: arguments.every]:
             y = codec.encode_latent(path, codec=space.name, model=str(arguments.weights / WEIGHTS[space.name]))
             for quality in QUALITIES:
-                coder = StaticTables(space, quality)
+                coder = FactorizedCoder(space, quality)
                 body = coder.encode([y])
                 y_hat = next(coder.decode(body, *y.shape[1:]))
                 symbols = np.rint((y_hat - y_hat[:, :1, :1]) / coder.step).astype(int)  # the same integers, but for an offset

@@ -12,13 +12,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from latentpress import search
-from latentpress.probes import SIZE_NEAR, TOP
+from latentpress import targets
+from latentpress.options import TOP
+from latentpress.targets.bracket import SIZE_NEAR
 
 ROOT = Path(__file__).resolve().parents[1]
 
 
-class Counted(search.Analyzed):
+class Counted(targets.Analyzed):
     """An analyzed picture that keeps the sizes of what it writes."""
 
     sizes: list[int]
@@ -34,7 +35,7 @@ def measure(analyzed: Counted, bpp: float) -> dict[str, Any]:
     """One row. Outside of what the codec reaches on the picture: the least or best file is the result."""
     limit = int(bpp * analyzed.pixels / 8)
     analyzed.sizes = []
-    data = search.to_rate(analyzed, bpp, best_effort=True)
+    data = targets.to_rate(analyzed, bpp, best_effort=True)
     near: Callable[[int], bool] = lambda size: (1 - SIZE_NEAR) * limit <= size <= limit
     probes = next((i for i, size in enumerate(analyzed.sizes, 1) if near(size)), "")
     files = len(analyzed.sizes)

@@ -9,11 +9,12 @@ from PIL import Image
 import latentpress
 from latentpress import container
 from latentpress.codec import decode_latent
-from latentpress.container import ALPHA, FIXED, ICC, LAST, LATENT_LATTICE, LATENT_STATIC, crc, pack, read_varint, unpack
-from latentpress.entropy.lattice_prior import LatticePrior
-from latentpress.entropy.static import StaticTables
+from latentpress.container import ALPHA, FIXED, ICC, LAST, LATENT_FACTORIZED, LATENT_MULTISTAGE, crc, pack, unpack
+from latentpress.entropy.factorized import FactorizedCoder
+from latentpress.entropy.multistage import MultistageCoder
 from latentpress.errors import FormatError
-from latentpress.transforms.spaces import SPACES, space_of_codec
+from latentpress.spaces import SPACES, space_of_codec
+from latentpress.varint import read_varint
 
 LP1, SD15, FLUX = SPACES[0], space_of_codec("sd15"), space_of_codec("flux1")
 W, H = 45, 34
@@ -38,14 +39,14 @@ def lp1_file(rich: bool = True) -> bytes:
 def static_file() -> bytes:
     """A file of a Stable Diffusion space, from a random latent."""
     y = np.random.default_rng(0).normal(0, 1, (4, -(-H // 8), -(-W // 8))).astype(np.float32)
-    return pack(SD15, HASH, W, H, 60, {LATENT_STATIC: StaticTables(SD15, 60).encode([y]), ALPHA: b"\x80", ICC: b"icc"})
+    return pack(SD15, HASH, W, H, 60, {LATENT_FACTORIZED: FactorizedCoder(SD15, 60).encode([y]), ALPHA: b"\x80", ICC: b"icc"})
 
 
 @cache
 def lattice_file() -> bytes:
     """A file of a Stable Diffusion space under its learned prior."""
     y = np.random.default_rng(0).normal(0, 1, (16, -(-H // 8), -(-W // 8))).astype(np.float32)
-    return pack(FLUX, HASH, W, H, 60, {LATENT_LATTICE: LatticePrior(FLUX, 60).encode([y]), ALPHA: b"\x80", ICC: b"icc"})
+    return pack(FLUX, HASH, W, H, 60, {LATENT_MULTISTAGE: MultistageCoder(FLUX, 60).encode([y]), ALPHA: b"\x80", ICC: b"icc"})
 
 
 FILES = {"lp1": lp1_file, "sd15": static_file, "flux1": lattice_file}

@@ -8,8 +8,8 @@ import numpy as np
 from PIL import Image
 
 import latentpress
-from latentpress.bench.codecs import find_codec
 from latentpress.bench.datasets import sha256_of_pixels
+from latentpress.bench.image_codecs import find_codec
 from latentpress.metrics import METRICS
 
 METRIC_NAMES = ("mse", "psnr", "ssim")

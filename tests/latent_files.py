@@ -4,7 +4,7 @@ import google_crc32c
 import numpy as np
 from numpy.typing import NDArray
 
-from latentpress.latents import store
+from latentpress.latents import index
 
 CHANNELS = {"sd15": 4, "sdxl": 4, "sd3": 16, "flux1": 16, "raw": 3}
 
@@ -18,8 +18,8 @@ def smooth(channels: int, h: int, w: int, seed: int = 0) -> NDArray[np.float32]:
 
 def ltps(records: list[bytes], space: int = 0) -> bytes:
     """A well-formed file around any records."""
-    header, ends = store.HEADER.pack(store.MAGIC, store.VERSION, space), store.HEADER.size + np.cumsum([len(r) for r in records])
-    rows = np.array([(end, google_crc32c.value(r)) for end, r in zip(ends, records, strict=True)], store.ROW).tobytes()
-    start = int(ends[-1]) if records else store.HEADER.size
-    crc = google_crc32c.value(header + rows + store.NUMBERS.pack(start, len(records)))
-    return header + b"".join(records) + rows + store.FOOTER.pack(start, len(records), crc, store.END)
+    header, ends = index.HEADER.pack(index.MAGIC, index.VERSION, space), index.HEADER.size + np.cumsum([len(r) for r in records])
+    rows = np.array([(end, google_crc32c.value(r)) for end, r in zip(ends, records, strict=True)], index.ROW).tobytes()
+    start = int(ends[-1]) if records else index.HEADER.size
+    crc = google_crc32c.value(header + rows + index.NUMBERS.pack(start, len(records)))
+    return header + b"".join(records) + rows + index.FOOTER.pack(start, len(records), crc, index.END)

@@ -2,7 +2,7 @@
 
 import io
 
-from latentpress.image import read_picture
+from latentpress.image.picture import read_picture
 
 
 def whole(picture):

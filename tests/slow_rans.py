@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from latentpress.entropy import tables
+from latentpress.entropy import cdf_tables
 
 MASK = 0xFFFFFFFF
 
@@ -19,7 +19,7 @@ def slow_encode_groups(groups: list[tuple[int, list[int]]]) -> bytes:
     """The stream of groups of symbols, each (table, symbols), in decoding order; written from the end."""
     plan: list[tuple[int, int]] = []  # (start, count) in decoding order
     for table, group in groups:
-        counts, r = tables.counts(table).tolist(), tables.radius(table)
+        counts, r = cdf_tables.counts(table).tolist(), cdf_tables.radius(table)
         starts = np.concatenate([[0], np.cumsum(counts)]).tolist()
         coded = [2 * r + 1 if abs(s) > r else s + r for s in group]
         plan += [(starts[i], counts[i]) for i in coded]

@@ -52,8 +52,8 @@ def test_assess_takes_paths_images_and_arrays(folders, small):
     assert latentpress.assess(a, b, ["psnr", "ssim"]) == expected
     assert latentpress.assess(str(a), decoded, ["psnr", "ssim"]) == expected
     assert latentpress.assess(np.ascontiguousarray(small[::-1]), decoded, ["ssim"]) == {"ssim": expected["ssim"]}
-    grey = latentpress.assess(a, b, ["psnr"], grey=True)
-    assert grey == {"psnr": psnr(small[::-1], np.asarray(decoded), grey=True)}
+    gray = latentpress.assess(a, b, ["psnr"], gray=True)
+    assert gray == {"psnr": psnr(small[::-1], np.asarray(decoded), gray=True)}
 
 
 def saved(folder, name, image, **options):
@@ -68,13 +68,13 @@ def test_what_would_have_to_be_converted_is_refused(tmp_path, small):
     cmyk = saved(tmp_path, "cmyk.tif", Image.fromarray(small).convert("CMYK"))
     frames = saved(tmp_path, "frames.gif", Image.fromarray(small), save_all=True, append_images=[Image.fromarray(255 - small)])
     wide = saved(tmp_path, "wide.png", Image.fromarray(small[:, :-1]))
-    grey = saved(tmp_path, "grey.png", Image.fromarray(small[:, :, 0]))
+    gray = saved(tmp_path, "grey.png", Image.fromarray(small[:, :, 0]))
     clear_corner = np.dstack([small, np.full(small.shape[:2], 255, np.uint8)])
     opaque = saved(tmp_path, "opaque.png", Image.fromarray(clear_corner))
     clear_corner[0, 0, 3] = 9
     alpha = saved(tmp_path, "alpha.png", Image.fromarray(clear_corner))
     for path, message in (
-        (deep, "more than 8 bits"), (cmyk, "CMYK"), (frames, "2 frames"), (wide, "nothing is resized"), (grey, "a grey one"),
+        (deep, "more than 8 bits"), (cmyk, "CMYK"), (frames, "2 frames"), (wide, "nothing is resized"), (gray, "a grey one"),
         (alpha, "alpha channel"), (tmp_path / "none.png", "no such file"), (tmp_path, "folder"),
     ):  # fmt: skip
         with pytest.raises(ImageError, match=message) as caught:
@@ -228,7 +228,7 @@ def study_sheet(title):
 @study
 def test_ssim_of_the_study_is_reproduced_to_four_digits():
     for (kind, number), expected in zip(study_pairs(), study_sheet("SSIM"), strict=True):
-        values = latentpress.assess(STUDY / f"original_{number:02}.png", STUDY / f"{kind}_{number:02}.png", ["ssim"], grey=True)
+        values = latentpress.assess(STUDY / f"original_{number:02}.png", STUDY / f"{kind}_{number:02}.png", ["ssim"], gray=True)
         assert values["ssim"] == pytest.approx(expected, abs=5e-5), (kind, number)
 
 
@@ -237,7 +237,7 @@ def test_psnr_of_the_study_is_not_what_it_reported_and_is_what_it_is():
     reported, true = study_sheet("PSNR")[:5], [23.7, 20.6, 33.2, 20.0, 28.7]
     for number in range(1, 6):
         a, b = STUDY / f"original_{number:02}.png", STUDY / f"sd15_vae_{number:02}.png"
-        value = latentpress.assess(a, b, ["psnr"], grey=True)["psnr"]
+        value = latentpress.assess(a, b, ["psnr"], gray=True)["psnr"]
         assert value == pytest.approx(true[number - 1], abs=0.05), number
         assert value < reported[number - 1] - 2
 
@@ -248,7 +248,7 @@ def test_lpips_of_the_study():
     clear()
     for number, expected in enumerate([0.087, 0.111, 0.043, 0.136, 0.028], 1):
         a, b = STUDY / f"original_{number:02}.png", STUDY / f"sd15_vae_{number:02}.png"
-        values = latentpress.assess(a, b, ["lpips"], grey=True)
+        values = latentpress.assess(a, b, ["lpips"], gray=True)
         assert values["lpips"] == pytest.approx(expected, abs=0.002), number
 
 

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from latentpress.bench import choose
-from latentpress.bench.codecs import CODECS, OURS, find_codec, installed
+from latentpress.bench import cli_arguments
 from latentpress.bench.datasets import find_sources
+from latentpress.bench.image_codecs import CODECS, OURS, find_codec, installed
 from latentpress.errors import UsageError
 from latentpress.metrics import psnr
 from latentpress.models import manifest
@@ -73,14 +73,16 @@ def test_what_is_not_there_is_said():
 
 def test_the_words_of_a_command(tmp_path):
     (tmp_path / "sizes.csv").write_text("file,bytes\n")
-    chosen = choose.codecs("builtin, jpeg,sd15,jpeg", ["sd15=folder/vae"], ["x:enc {in} {out} {q}:dec {out} {png}"], [f"y={tmp_path}"])
+    chosen = cli_arguments.codecs(
+        "builtin, jpeg,sd15,jpeg", ["sd15=folder/vae"], ["x:enc {in} {out} {q}:dec {out} {png}"], [f"y={tmp_path}"]
+    )
     assert [codec.name for codec in chosen] == ["builtin", "jpeg", "sd15", "x", "y"]
     assert chosen[2].model == "folder/vae"
-    tried = {codec.name: qualities for codec, qualities in choose.qualities(chosen, 3, ["x=30,10.5", "jpeg=50"])}
+    tried = {codec.name: qualities for codec, qualities in cli_arguments.qualities(chosen, 3, ["x=30,10.5", "jpeg=50"])}
     assert tried["x"] == [10.5, 30.0]
     assert tried["jpeg"] == [50.0]
     assert tried["builtin"] == [5.0, 52.0, 100.0]
-    assert "png" in [codec.name for codec in choose.codecs("all", [], [], [])]
+    assert "png" in [codec.name for codec in cli_arguments.codecs("all", [], [], [])]
 
 
 @pytest.mark.parametrize(
@@ -95,24 +97,24 @@ def test_the_words_of_a_command(tmp_path):
 )
 def test_words_that_do_not_fit(names, models, externals, match):
     with pytest.raises(UsageError, match=match):
-        choose.codecs(names, models, externals, [])
+        cli_arguments.codecs(names, models, externals, [])
 
 
 def test_qualities_that_do_not_fit():
-    chosen = choose.codecs("png,jpeg,builtin", [], ["x:enc {in} {out} {q}:dec {out} {png}"], [])
+    chosen = cli_arguments.codecs("png,jpeg,builtin", [], ["x:enc {in} {out} {q}:dec {out} {png}"], [])
     for given, match in (([], "--qualities x=10"), (["z=1"], "not in this run"), (["x=a"], "numbers"), (["png=3", "x=1"], "no quality"),
                          (["x=1", "builtin=2.5", "jpeg=20.5"], "jpeg takes whole")):  # fmt: skip
         with pytest.raises(UsageError, match=match):
-            choose.qualities(chosen, 3, given)
+            cli_arguments.qualities(chosen, 3, given)
 
 
 def test_metrics_that_a_small_picture_cannot_take_are_left_out(tmp_path, small):
     Image.fromarray(small).save(tmp_path / "a.png")
     _, sources = find_sources([tmp_path], None, tmp_path)
-    usable, reasons = choose.metrics_for(["psnr", "ms-ssim"], sources)
+    usable, reasons = cli_arguments.metrics_for(["psnr", "ms-ssim"], sources)
     assert usable == ["psnr"]
     assert reasons == {"ms-ssim": "a picture has a side of 75 pixels, too few for it"}
 
 
 def test_absolute_paths_stay_out_of_the_command():
-    assert choose.command(["bench", "/home/me/photos", "-o", "a b"]) == "latentpress bench photos -o 'a b'"
+    assert cli_arguments.command(["bench", "/home/me/photos", "-o", "a b"]) == "latentpress bench photos -o 'a b'"

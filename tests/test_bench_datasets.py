@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from latentpress.bench import datasets, fetch
+from latentpress.bench import datasets, download
 from latentpress.bench.datasets import SETS, find_dataset, find_sources, locate, read_pixels, sha256_of_pixels
 from latentpress.errors import ImageError, UsageError
 
@@ -50,7 +50,7 @@ def test_the_public_sets_are_those_beside_the_project(name, monkeypatch, tmp_pat
 
 def test_a_set_is_fetched_once_and_kept(empty_cache, tiny_set, monkeypatch):
     asked = []
-    monkeypatch.setattr(fetch, "download", lambda url: asked.append(url) or png(tiny_set[url.rpartition("/")[2]]))
+    monkeypatch.setattr(download, "download", lambda url: asked.append(url) or png(tiny_set[url.rpartition("/")[2]]))
     assert find_dataset("kodak") == empty_cache / "kodak"
     assert len(asked) == 2
     assert asked[0].startswith("https://r0k.us/")
@@ -64,13 +64,13 @@ def test_the_study_is_cut_from_its_own_comparisons(empty_cache, monkeypatch):
     photographs = [np.random.default_rng(i).integers(0, 256, (8, 8, 3), np.uint8) for i in range(2)]
     monkeypatch.setitem(SETS, "science-fair", {f"original_0{i + 1}.png": sha256_of_pixels(p) for i, p in enumerate(photographs)})
     served = [np.hstack([photographs[1], 255 - photographs[1]]), np.hstack([photographs[0], photographs[0]])]
-    monkeypatch.setattr(fetch, "download", lambda url: png(served[int(url[-6:-4]) - 1]))
+    monkeypatch.setattr(download, "download", lambda url: png(served[int(url[-6:-4]) - 1]))
     folder = find_dataset("science-fair")
     assert all(np.array_equal(read_pixels(folder / f"original_0{i + 1}.png"), p) for i, p in enumerate(photographs))
 
 
 def test_another_picture_than_the_published_one_is_refused(empty_cache, tiny_set, monkeypatch):
-    monkeypatch.setattr(fetch, "download", lambda url: png(np.zeros((4, 6, 3), np.uint8)))
+    monkeypatch.setattr(download, "download", lambda url: png(np.zeros((4, 6, 3), np.uint8)))
     with pytest.raises(ImageError, match="is another picture than it was"):
         find_dataset("kodak")
     (empty_cache / "kodak").mkdir(parents=True)
@@ -84,7 +84,7 @@ def test_without_a_network_it_is_said_what_to_do(empty_cache, tiny_set, monkeypa
     def unreachable(url):
         raise OSError("no route to host")
 
-    monkeypatch.setattr(fetch, "download", unreachable)
+    monkeypatch.setattr(download, "download", unreachable)
     with pytest.raises(ImageError, match=r"could not be fetched \(no route to host\).*LATENTPRESS_DATA"):
         find_dataset("kodak")
 

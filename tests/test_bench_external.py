@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from latentpress.bench.external import External
-from latentpress.bench.pictures import Pictures, find_picture
+from latentpress.bench.precomputed import Pictures, find_picture
 from latentpress.errors import ImageError, UsageError
 
 CODER = """

@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 
 import latentpress
-from latentpress.bench import choose, run, work
+from latentpress.bench import cli_arguments, run, work
 from latentpress.bench.datasets import find_sources, read_pixels
-from latentpress.bench.ours import OurCodec
+from latentpress.bench.latentpress_codec import OurCodec
 from latentpress.bench.rows import decoded, file_of, original, read_run
 from latentpress.errors import ImageError, LatentpressError, UsageError
 from latentpress.metrics import METRICS, psnr
@@ -27,7 +27,9 @@ def no_memory_probe(monkeypatch):
 
 def plan_of(folder, output, codecs="jpeg,png", qualities=("jpeg=30,60",), **options):
     label, sources = find_sources([folder], None, output)
-    tried = choose.qualities(choose.codecs(codecs, [], options.pop("externals", []), options.pop("pictures", [])), 2, qualities)
+    tried = cli_arguments.qualities(
+        cli_arguments.codecs(codecs, [], options.pop("externals", []), options.pop("pictures", [])), 2, qualities
+    )
     return run.Plan(label, sources, tried, options.pop("metrics", METRICS_HERE), **options)
 
 
@@ -172,7 +174,7 @@ def test_a_lost_file_is_made_again(originals, tmp_path):
 def test_runs_that_do_not_belong_together_are_told(originals, tmp_path):
     run.run(plan_of(originals, tmp_path / "run"), tmp_path / "run")
     with pytest.raises(UsageError, match=r"graded otherwise.*choose another folder"):
-        run.run(plan_of(originals, tmp_path / "run", grey=True), tmp_path / "run")
+        run.run(plan_of(originals, tmp_path / "run", gray=True), tmp_path / "run")
     info = json.loads((tmp_path / "run" / "run.json").read_text())
     threads = info["machine"]["threads"]
     (tmp_path / "run" / "run.json").write_text(json.dumps(info | {"machine": info["machine"] | {"threads": threads + 30}}))

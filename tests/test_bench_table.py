@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from latentpress.bench.rate_distortion import bd_rates, bytes_at_equal_quality, complete, curve, default_anchor, lossy, means
 from latentpress.bench.rows import Run
-from latentpress.bench.table import bd_rates, bytes_at_equal_quality, complete, curve, default_anchor, lossy, means
 
 
 def codec(name, label, lossless=False):

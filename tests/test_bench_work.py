@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from latentpress.bench import work
-from latentpress.bench.codecs import find_codec
+from latentpress.bench.image_codecs import find_codec
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows does not tell the peak of a process this way")

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 import latentpress
-from latentpress.transforms.spaces import SPACES
+from latentpress.spaces import SPACES
 
 CHANNELS = SPACES[0].channels
 COMMANDS = ("compress", "decompress", "info", "latent", "compare", "models", "assess", "metrics")
@@ -335,13 +335,13 @@ def test_a_target_out_of_reach_writes_nothing_unless_best_effort(folder: Path) -
 
 
 def test_best_effort_writes_no_file_twice(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from latentpress.cli.wanted import Wanted
-    from latentpress.search import Analyzed
+    from latentpress.cli.request import Request
+    from latentpress.targets import Analyzed
 
     steps: list[int] = []
     write = Analyzed.write
     monkeypatch.setattr(Analyzed, "write", lambda self, step: steps.append(step) or write(self, step))
-    result = Wanted.of(None, None, None, "psnr=70", None, True).one(folder / "a.png", False, {})
+    result = Request.of(None, None, None, "psnr=70", None, True).one(folder / "a.png", False, {})
     assert "the best, at" in result.notices[0]
     assert len(set(steps[-2:])) == 2  # the last probes are kept and no search begins again
     assert steps.count(steps[0]) == 1

@@ -9,25 +9,25 @@ import pytest
 from PIL import Image
 
 from latentpress.errors import ConversionError
-from latentpress.image import read_picture
+from latentpress.image.picture import read_picture
 from pictures import read, saved, whole
 
 RNG = np.random.default_rng(7)
 RGB = RNG.integers(0, 256, (5, 7, 3), dtype=np.uint8)
-GREY, ALPHA = RGB[..., 0], RNG.integers(0, 256, (5, 7), dtype=np.uint8)
+GRAY, ALPHA = RGB[..., 0], RNG.integers(0, 256, (5, 7), dtype=np.uint8)
 
 
 def test_lossless_modes_give_the_same_pixels_and_pass_strict(tmp_path):
     rgb, alpha = Image.fromarray(RGB), Image.fromarray(ALPHA)
-    rgba, la = rgb.copy(), Image.fromarray(GREY)
+    rgba, la = rgb.copy(), Image.fromarray(GRAY)
     rgba.putalpha(alpha)
     la.putalpha(alpha)
-    for image, grey, has_alpha in [
-        (rgb, False, False), (rgba, False, True), (la, True, True), (Image.fromarray(GREY), True, False),
-        (Image.fromarray(GREY > 127), True, False), (rgb.convert("RGBX"), False, False), (rgb.quantize(16), False, False),
+    for image, gray, has_alpha in [
+        (rgb, False, False), (rgba, False, True), (la, True, True), (Image.fromarray(GRAY), True, False),
+        (Image.fromarray(GRAY > 127), True, False), (rgb.convert("RGBX"), False, False), (rgb.quantize(16), False, False),
     ]:  # fmt: skip
         picture = read_picture(image, strict=True)
-        assert (picture.grey, picture.alpha is not None) == (grey, has_alpha)
+        assert (picture.gray, picture.alpha is not None) == (gray, has_alpha)
         assert np.array_equal(whole(picture), np.asarray(image.convert("RGB")))
         assert picture.alpha is None or np.array_equal(picture.alpha, ALPHA)
         assert bool(picture.notices) == (image.mode in ("1", "P", "RGBX"))
@@ -36,7 +36,7 @@ def test_lossless_modes_give_the_same_pixels_and_pass_strict(tmp_path):
 def test_premultiplied_alpha_survives():
     rgba = Image.fromarray(np.dstack([RGB, np.maximum(ALPHA, 1)]))
     assert np.array_equal(read_picture(rgba.convert("RGBa")).alpha, np.maximum(ALPHA, 1))
-    assert read_picture(rgba.convert("LA").convert("La")).grey
+    assert read_picture(rgba.convert("LA").convert("La")).gray
 
 
 @pytest.mark.parametrize("transparency", [3, bytes(range(0, 160, 10))])
@@ -54,22 +54,22 @@ def test_a_palette_with_transparency_becomes_alpha_and_stays_unchanged(tmp_path,
     assert given_image.palette.mode == "RGB"
 
 
-def test_one_transparent_colour_becomes_alpha(tmp_path):
+def test_one_transparent_color_becomes_alpha(tmp_path):
     picture = read(tmp_path, saved(Image.fromarray(RGB), "PNG", transparency=tuple(int(v) for v in RGB[2, 3])), strict=True)
     assert np.array_equal(picture.alpha == 0, (RGB[2, 3] == RGB).all(axis=2))
-    picture = read(tmp_path, saved(Image.fromarray(GREY), "PNG", transparency=int(GREY[1, 1])), strict=True)
-    assert picture.grey
-    assert np.array_equal(picture.alpha == 0, GREY[1, 1] == GREY)
+    picture = read(tmp_path, saved(Image.fromarray(GRAY), "PNG", transparency=int(GRAY[1, 1])), strict=True)
+    assert picture.gray
+    assert np.array_equal(picture.alpha == 0, GRAY[1, 1] == GRAY)
 
 
-def png(depth, rows, transparent=None, colour_type=0):
+def png(depth, rows, transparent=None, color_type=0):
     """A PNG file of these rows of bytes, for the depths that Pillow does not write."""
 
     def chunk(kind, body):
         return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
 
-    width = len(rows[0]) * 8 // depth // {0: 1, 2: 3, 4: 2, 6: 4}[colour_type]
-    head = chunk(b"IHDR", struct.pack(">IIBBBBB", width, len(rows), depth, colour_type, 0, 0, 0))
+    width = len(rows[0]) * 8 // depth // {0: 1, 2: 3, 4: 2, 6: 4}[color_type]
+    head = chunk(b"IHDR", struct.pack(">IIBBBBB", width, len(rows), depth, color_type, 0, 0, 0))
     trns = b"" if transparent is None else chunk(b"tRNS", struct.pack(">H", transparent))
     return b"\x89PNG\r\n\x1a\n" + head + trns + chunk(b"IDAT", zlib.compress(b"".join(b"\0" + r for r in rows))) + chunk(b"IEND", b"")
 
@@ -78,7 +78,7 @@ LOW_DEPTHS = [(2, b"\x1b", [0, 85, 170, 255]), (4, b"\x0f", [0, 255]), (1, b"\x0
 
 
 @pytest.mark.parametrize(("depth", "row", "levels"), LOW_DEPTHS)
-def test_the_transparent_colour_of_a_low_depth_is_scaled_with_its_samples(tmp_path, depth, row, levels):
+def test_the_transparent_color_of_a_low_depth_is_scaled_with_its_samples(tmp_path, depth, row, levels):
     picture = read(tmp_path, png(depth, [row], transparent=(1 << depth) - 1), strict=True)
     assert whole(picture)[0, :, 0].tolist() == levels
     assert (picture.alpha[0] == 0).tolist() == [level == 255 for level in levels]
@@ -92,7 +92,7 @@ def test_sixteen_bits_are_rounded_not_cut(tmp_path):
     expected = np.round(values / 257).astype(np.uint8)
     for form in ("PNG", "TIFF", "PPM"):
         picture = read(tmp_path, saved(Image.fromarray(values), form))
-        assert picture.grey
+        assert picture.gray
         assert np.array_equal(whole(picture)[..., 0], expected)
         assert picture.notices == ("16-bit samples were scaled to 8 bits",)
         with pytest.raises(ConversionError, match="16-bit"):
@@ -101,15 +101,15 @@ def test_sixteen_bits_are_rounded_not_cut(tmp_path):
     assert np.flatnonzero(picture.alpha[0] == 0).tolist() == [44]
 
 
-@pytest.mark.parametrize(("colour_type", "channels"), [(2, 3), (4, 2), (6, 4)])
-def test_sixteen_bits_a_colour_are_told_and_less_than_a_level_off(tmp_path, colour_type, channels):
+@pytest.mark.parametrize(("color_type", "channels"), [(2, 3), (4, 2), (6, 4)])
+def test_sixteen_bits_a_color_are_told_and_less_than_a_level_off(tmp_path, color_type, channels):
     values = RNG.integers(0, 65536, (9, 4, channels), dtype=np.uint16)
-    picture = read(tmp_path, png(16, [row.astype(">u2").tobytes() for row in values], colour_type=colour_type))
-    colours = values[..., : 3 if channels > 2 else 1] / 257
-    assert np.abs(whole(picture) - colours).max() < 1
+    picture = read(tmp_path, png(16, [row.astype(">u2").tobytes() for row in values], color_type=color_type))
+    colors = values[..., : 3 if channels > 2 else 1] / 257
+    assert np.abs(whole(picture) - colors).max() < 1
     assert (picture.alpha is None) == (channels == 3)
     assert picture.alpha is None or np.abs(picture.alpha - values[..., -1] / 257).max() < 1
-    assert picture.grey == (channels == 2)
+    assert picture.gray == (channels == 2)
     assert picture.notices == ("16-bit samples were cut to 8 bits",)
     with pytest.raises(ConversionError, match="16-bit"):
         read_picture(tmp_path / "a.img", strict=True)
@@ -171,7 +171,7 @@ def test_cmyk_goes_through_its_profile_which_is_then_dropped(tmp_path):
 
 
 @pytest.mark.parametrize("mode", ["LAB", "HSV", "YCbCr"])
-def test_other_colour_spaces_are_converted_with_a_notice(mode):
+def test_other_color_spaces_are_converted_with_a_notice(mode):
     image = Image.fromarray(np.full((4, 4, 3), 90, np.uint8)).convert(mode)
     picture = read_picture(image)
     assert np.abs(whole(picture).astype(int) - 90).max() <= 2

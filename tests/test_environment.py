@@ -5,8 +5,8 @@ import pytest
 
 import latentpress
 from latentpress import models
-from latentpress.environment import whole_number
 from latentpress.errors import FormatError, ImageError, UsageError
+from latentpress.system.environment import whole_number
 
 WRONG = ["abc", "1e9", "-1", "1.5"]
 

@@ -14,10 +14,10 @@ from PIL import Image
 
 import latentpress
 from latentpress import codec, models
-from latentpress.container import LATENT_LEARNED
-from latentpress.entropy import learned, tables
-from latentpress.entropy.gaussians import Gaussians
-from latentpress.entropy.learned import LearnedPrior
+from latentpress.container import LATENT_HYPERPRIOR
+from latentpress.entropy import cdf_tables, hyperprior
+from latentpress.entropy.gaussian_conditional import Gaussians
+from latentpress.entropy.hyperprior import HyperpriorCoder
 
 SCRIPT = """
 import sys, zlib, onnxruntime, latentpress
@@ -64,18 +64,18 @@ def has_avx512() -> bool:
 def test_inputs_at_their_limits_stay_exact() -> None:
     """The largest inputs the prior can meet give integers, and the same ones in float64."""
     rng = np.random.default_rng(0)
-    prior = LearnedPrior("lp1", 100)
+    prior = HyperpriorCoder("lp1", 100)
     z = np.where(rng.random((64, 4, 4)) < 0.5, -127, 127).astype(np.int32)
     features, anchors = prior.features(z, 16, 16)
     assert np.array_equal(features, np.rint(features))
     assert features.min() >= 0
     assert features.max() <= 255
-    white = np.where(rng.random((len(prior.gain), 16, 16)) < 0.5, -(1 << 40), 1 << 40) * learned.checkerboard(16, 16)
-    others = prior.others(features, anchors, white)
-    assert others.scale().max() < tables.SCALES
+    white = np.where(rng.random((len(prior.gain), 16, 16)) < 0.5, -(1 << 40), 1 << 40) * hyperprior.checkerboard(16, 16)
+    non_anchors = prior.non_anchors(features, anchors, white)
+    assert non_anchors.scale().max() < cdf_tables.SCALES
     swapped = np.ascontiguousarray(features[:, :, ::-1, ::-1])[:, :, ::-1, ::-1]
-    again = prior.others(np.ascontiguousarray(swapped), anchors, white)
-    assert np.array_equal(again.eighths, others.eighths)
+    again = prior.non_anchors(np.ascontiguousarray(swapped), anchors, white)
+    assert np.array_equal(again.scale_eighths, non_anchors.scale_eighths)
 
 
 @pytest.mark.parametrize("graph", ["features.onnx", "context.onnx"])
@@ -104,18 +104,18 @@ def test_coded_bits_stay_by_the_estimate(photo: NDArray[np.uint8]) -> None:
     phi = np.vectorize(lambda t: 0.5 * (1 + erf(t / sqrt(2))))
     y = codec.encode_latent(photo)
     for quality in (10, 50, 90):
-        prior = LearnedPrior("lp1", quality, chunk_type=LATENT_LEARNED)
+        prior = HyperpriorCoder("lp1", quality, chunk_type=LATENT_HYPERPRIOR)
         z, passes, _ = prior.model_segment(y * prior.gain)
         symbols = np.concatenate([z.ravel(), *(s.alone for _, s in passes)])
         numbers = np.concatenate([prior.z_tables(z.shape).ravel(), *(one.tables for one, _ in passes)])
-        sigma, v = tables.sigmas()[numbers].astype(np.float64), np.abs(symbols)
+        sigma, v = cdf_tables.sigmas()[numbers].astype(np.float64), np.abs(symbols)
         keep = (v > 0) | (sigma > 0.2)  # the rest costs nothing
         p = phi((0.5 - v[keep]) / sigma[keep]) - phi((-0.5 - v[keep]) / sigma[keep])
         estimate = -np.log2(np.maximum(p, 1e-9)).sum()
-        coded = 8 * (len(prior.encode([y])) - learned.CRC_BYTES)
+        coded = 8 * (len(prior.encode([y])) - hyperprior.CRC_BYTES)
         assert estimate - 64 <= coded <= 1.005 * estimate + 64
 
 
 def test_scale_indices_round_half_up_and_clip() -> None:
-    eighths = np.array([-100, 3, 4, 11, 12, 9999], np.int64)
-    assert Gaussians(np.zeros(6, np.float32), eighths).scale().tolist() == [0, 0, 1, 1, 2, 63]
+    scale_eighths = np.array([-100, 3, 4, 11, 12, 9999], np.int64)
+    assert Gaussians(np.zeros(6, np.float32), scale_eighths).scale().tolist() == [0, 0, 1, 1, 2, 63]

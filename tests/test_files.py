@@ -14,7 +14,7 @@ import threading
 import pytest
 
 from latentpress.errors import OutputError
-from latentpress.files import atomic_write, check_output, replacing
+from latentpress.system.files import atomic_write, check_output, replacing
 
 
 def files(folder):
@@ -109,7 +109,7 @@ def test_a_full_disk_is_one_sentence_and_no_file(tmp_path, monkeypatch, overwrit
     def full(*_):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("latentpress.files._Stream.write", full)
+    monkeypatch.setattr("latentpress.system.files._Stream.write", full)
     with pytest.raises(OutputError, match=r"^[^\n]*a\.ltp: the disk is full$"):
         atomic_write(tmp_path / "a.ltp", b"abc", overwrite=overwrite)
     assert files(tmp_path) == []

@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from PIL import Image, ImageCms, ImageOps
 
 from latentpress.errors import ConversionError
-from latentpress.image import read_picture
+from latentpress.image.picture import read_picture
 from pictures import read, saved, whole
 
 RNG = np.random.default_rng(7)
 RGB = RNG.integers(0, 256, (5, 7, 3), dtype=np.uint8)
-GREY, ALPHA = RGB[..., 0], RNG.integers(0, 256, (5, 7), dtype=np.uint8)
+GRAY, ALPHA = RGB[..., 0], RNG.integers(0, 256, (5, 7), dtype=np.uint8)
 UPRIGHT = {  # Exif 2.32, tag Orientation: where row 0 and column 0 of the stored pixels belong
     1: lambda a: a,
     2: lambda a: a[:, ::-1],
@@ -78,7 +78,7 @@ def test_any_window_is_a_part_of_the_whole(orientation, data):
 
 
 def test_orientation_in_small_bands(monkeypatch, tmp_path):
-    monkeypatch.setattr("latentpress.colour.BAND_PIXELS", 8)
+    monkeypatch.setattr("latentpress.image.color.BAND_PIXELS", 8)
     for orientation, upright in UPRIGHT.items():
         picture = read(tmp_path, with_exif(saved(Image.fromarray(RGB), "PNG"), exif_block(orientation)))
         assert np.array_equal(whole(picture), upright(RGB))

@@ -9,8 +9,8 @@ import pytest
 from PIL import Image, ImageCms
 
 from latentpress.errors import OutputError
-from latentpress.image import read_picture, write_image
-from latentpress.image_formats import FORMATS
+from latentpress.image.formats import FORMATS, write_image
+from latentpress.image.picture import read_picture
 
 RNG = np.random.default_rng(5)
 SMOOTH = np.kron(RNG.integers(0, 256, (4, 5, 3), dtype=np.uint8), np.ones((16, 16, 1), np.uint8))
@@ -22,11 +22,11 @@ LOSSLESS = [".png", ".webp", ".tif", ".tiff", ".bmp", ".ppm", ".tga", ".jp2"]
 
 def images():
     rgb, alpha = Image.fromarray(SMOOTH), Image.fromarray(ALPHA)
-    grey = rgb.convert("L")
-    rgba, la = rgb.copy(), grey.copy()
+    gray = rgb.convert("L")
+    rgba, la = rgb.copy(), gray.copy()
     rgba.putalpha(alpha)
     la.putalpha(alpha)
-    return {"RGB": rgb, "L": grey, "RGBA": rgba, "LA": la}
+    return {"RGB": rgb, "L": gray, "RGBA": rgba, "LA": la}
 
 
 @pytest.mark.parametrize("mode", ["RGB", "L", "RGBA", "LA"])
@@ -65,7 +65,7 @@ def test_metadata_is_written(tmp_path, suffix):
     assert exif[0x010F] == "Abc"
 
 
-def grey_profile():
+def gray_profile():
     """A profile for grey whose samples are linear light (ICC.1, monochrome input)."""
     white = b"XYZ " + bytes(4) + struct.pack(">3i", 63190, 65536, 54061)
     curve = b"curv" + bytes(4) + struct.pack(">IHxx", 1, 256)
@@ -76,11 +76,11 @@ def grey_profile():
 
 @pytest.mark.parametrize("suffix", [".webp", ".avif"])
 @pytest.mark.parametrize("mode", ["L", "LA"])
-def test_a_grey_profile_is_used_up_where_grey_becomes_colour(tmp_path, mode, suffix):
+def test_a_gray_profile_is_used_up_where_gray_becomes_color(tmp_path, mode, suffix):
     image, path = Image.new("L", (16, 16), 64), tmp_path / f"a{suffix}"
     if mode == "LA":
         image.putalpha(128)
-    image.info = {"icc_profile": grey_profile(), "exif": EXIF}
+    image.info = {"icc_profile": gray_profile(), "exif": EXIF}
     [notice] = write_image(image, path)
     assert "through the grey ICC profile" in notice
     picture = read_picture(path)
@@ -89,21 +89,21 @@ def test_a_grey_profile_is_used_up_where_grey_becomes_colour(tmp_path, mode, suf
     assert (picture.alpha is None) == (mode == "L")
     light = 64 / 255
     assert np.abs(picture.pixels(0, 16, 0, 16) - 255 * (1.055 * light ** (1 / 2.4) - 0.055)).max() < 2
-    assert image.info["icc_profile"] == grey_profile()
+    assert image.info["icc_profile"] == gray_profile()
 
-    image.info["icc_profile"] = grey_profile()[:128]
+    image.info["icc_profile"] = gray_profile()[:128]
     [notice] = write_image(image, path, overwrite=True)
     assert "left out: it is damaged" in notice
     picture = read_picture(path)
     assert (picture.icc, int(picture.pixels(0, 1, 0, 1)[0, 0, 0])) == (None, 64)
 
 
-def test_a_grey_profile_stays_with_grey(tmp_path):
+def test_a_gray_profile_stays_with_gray(tmp_path):
     image = Image.new("L", (16, 16), 64)
-    image.info["icc_profile"] = grey_profile()
+    image.info["icc_profile"] = gray_profile()
     for suffix in (".png", ".jpg", ".tif"):
         assert write_image(image, tmp_path / f"a{suffix}") == ()
-        assert read_picture(tmp_path / f"a{suffix}").icc == grey_profile()
+        assert read_picture(tmp_path / f"a{suffix}").icc == gray_profile()
 
 
 def test_the_size_that_exif_holds_does_not_become_the_size_of_a_tiff_file(tmp_path):
@@ -127,7 +127,7 @@ def test_an_opaque_alpha_channel_may_go(tmp_path):
     assert read_picture(tmp_path / "a.jpg").alpha is None
 
 
-def test_colours_under_full_transparency_stay(tmp_path):
+def test_colors_under_full_transparency_stay(tmp_path):
     image = images()["RGB"]
     image.putalpha(0)
     for suffix in (".png", ".webp", ".tif"):
@@ -165,7 +165,7 @@ def test_a_full_disk_leaves_the_old_file(tmp_path, monkeypatch, suffix):
 
     path = tmp_path / f"a{suffix}"
     path.write_bytes(b"old")
-    monkeypatch.setattr("latentpress.files._Stream.write", full)
+    monkeypatch.setattr("latentpress.system.files._Stream.write", full)
     with pytest.raises(OutputError, match="the disk is full"):
         write_image(images()["RGB"], path, overwrite=True)
     assert path.read_bytes() == b"old"

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from latentpress.errors import ConversionError, ImageError
-from latentpress.image import assemble, read_picture
-from latentpress.pillow_limit import MAX_PIXELS, no_pillow_limit
+from latentpress.image.limits import MAX_PIXELS, no_pillow_limit
+from latentpress.image.picture import assemble, read_picture
 from pictures import saved, whole
 
 RNG = np.random.default_rng(11)
@@ -37,9 +37,9 @@ def png_header(width, height):
 def test_arrays(shape):
     array = RNG.integers(0, 256, shape, dtype=np.uint8)
     picture = read_picture(array, strict=True)
-    assert picture.grey == (len(shape) == 2 or shape[2] == 1)
-    colours = array if len(shape) == 3 else array[..., None]
-    assert np.array_equal(whole(picture), np.broadcast_to(colours[..., :3], (*shape[:2], 3)))
+    assert picture.gray == (len(shape) == 2 or shape[2] == 1)
+    colors = array if len(shape) == 3 else array[..., None]
+    assert np.array_equal(whole(picture), np.broadcast_to(colors[..., :3], (*shape[:2], 3)))
     assert (picture.alpha is not None) == (shape[-1] == 4 and len(shape) == 3)
     assert picture.alpha is None or np.array_equal(picture.alpha, array[..., 3])
 
@@ -173,16 +173,16 @@ def test_the_file_is_closed(tmp_path):
 # ---- assemble
 
 
-@pytest.mark.parametrize("grey", [False, True])
+@pytest.mark.parametrize("gray", [False, True])
 @pytest.mark.parametrize("with_alpha", [False, True])
-def test_assemble_undoes_read_picture(grey, with_alpha):
-    image = Image.fromarray(RGB[..., 0] if grey else RGB)
+def test_assemble_undoes_read_picture(gray, with_alpha):
+    image = Image.fromarray(RGB[..., 0] if gray else RGB)
     if with_alpha:
         image.putalpha(Image.fromarray(ALPHA))
     image.info = {"icc_profile": b"icc", "exif": b"Exif\0\0II*\0", "xmp": b"<x/>"}
     picture = read_picture(image)
     back = assemble(
-        Image.fromarray(whole(picture)), alpha=picture.alpha, grey=picture.grey, icc=picture.icc, exif=picture.exif, xmp=picture.xmp
+        Image.fromarray(whole(picture)), alpha=picture.alpha, gray=picture.gray, icc=picture.icc, exif=picture.exif, xmp=picture.xmp
     )
     assert back.mode == image.mode
     assert back.tobytes() == image.tobytes()
@@ -190,7 +190,7 @@ def test_assemble_undoes_read_picture(grey, with_alpha):
 
 
 def test_assemble_adds_no_empty_metadata_and_checks_the_alpha():
-    back = assemble(Image.fromarray(RGB), alpha=None, grey=False, icc=None, exif=None, xmp=None)
+    back = assemble(Image.fromarray(RGB), alpha=None, gray=False, icc=None, exif=None, xmp=None)
     assert back.info == {}
     with pytest.raises(ImageError, match="alpha"):
-        assemble(Image.fromarray(RGB), alpha=ALPHA[:2], grey=False, icc=None, exif=None, xmp=None)
+        assemble(Image.fromarray(RGB), alpha=ALPHA[:2], gray=False, icc=None, exif=None, xmp=None)

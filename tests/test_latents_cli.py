@@ -16,10 +16,10 @@ from PIL import Image
 from latent_files import smooth
 from latentpress import container
 from latentpress.codec import decode_latent
-from latentpress.container import LATENT_STATIC
-from latentpress.entropy.static import StaticTables
+from latentpress.container import LATENT_FACTORIZED
+from latentpress.entropy.factorized import FactorizedCoder
 from latentpress.latents import load
-from latentpress.transforms.spaces import space_of_codec
+from latentpress.spaces import space_of_codec
 
 
 def run(*arguments: object, fails: bool = False) -> str:
@@ -151,7 +151,7 @@ def test_what_is_asked_for_wrongly_is_usage(
 
 
 def test_names_stay_below_the_folder(tmp_path: Path) -> None:
-    from latentpress.latents.files import targets
+    from latentpress.latents.conversion import targets
 
     found = targets(["../../etc/passwd", "/root/x", "", "a\\..\\b", "C:/y"], tmp_path, "npy")
     assert all(tmp_path in f.parents for f in found)
@@ -172,7 +172,7 @@ def ltp_file(file: Path, space: str) -> NDArray[np.float32]:
     """A .ltp file of a space; its y_hat."""
     where = space_of_codec(space)
     y = smooth(where.channels, 5, 6)
-    file.write_bytes(container.pack(where, bytes(4), 48, 40, 60, {LATENT_STATIC: StaticTables(where, 60).encode([y])}))
+    file.write_bytes(container.pack(where, bytes(4), 48, 40, 60, {LATENT_FACTORIZED: FactorizedCoder(where, 60).encode([y])}))
     return decode_latent(file.read_bytes())
 
 

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
-from latentpress.latents import learned, lossless, lossy, predictive, record
+from latentpress.latents import record
 from latentpress.latents.dtypes import BFLOAT16, FLOAT16, FLOAT32, round_to
+from latentpress.latents.methods import learned, lossless, predictive, predictive_coding
 from latentpress.latents.precision import Precision
 
 TYPES = {FLOAT32: np.float32, FLOAT16: np.float16, BFLOAT16: np.float32}
@@ -92,25 +93,25 @@ def test_the_lattice_prior_keeps_the_same_promises(y: NDArray[Any], error: float
 @settings(max_examples=80, deadline=None)
 @given(hnp.arrays(np.uint32, SHAPES))
 def test_lossless_keeps_every_bit(bits: NDArray[np.uint32]) -> None:
-    halves = (bits >> 16).astype(np.uint16)
+    half_steps = (bits >> 16).astype(np.uint16)
     brains = (bits & np.uint32(0xFFFF0000)).astype(np.uint32).view(np.float32)
-    for kind, y in ((FLOAT32, bits.view(np.float32)), (FLOAT16, halves.view(np.float16)), (BFLOAT16, brains)):
+    for kind, y in ((FLOAT32, bits.view(np.float32)), (FLOAT16, half_steps.view(np.float16)), (BFLOAT16, brains)):
         assert there_and_back(y, kind, Precision(lossless=True)).tobytes() == y.tobytes()
 
 
 @settings(max_examples=40, deadline=None)
 @given(hnp.arrays(np.int32, SHAPES, elements=st.integers(-32767, 32767)), st.sampled_from([0, 1]))
 def test_symbols_come_back(symbols: NDArray[np.int32], model: int) -> None:
-    bases, stream = predictive.encode(symbols, model)
-    back = predictive.decode(bases, stream, symbols.shape, model, 0)
+    bases, stream = predictive_coding.encode(symbols, model)
+    back = predictive_coding.decode(bases, stream, symbols.shape, model, 0)
     assert (back.symbols == symbols).all()
 
 
 def test_the_encoder_has_what_the_decoder_will_have() -> None:
     y = np.random.default_rng(0).standard_t(2, (4, 33, 18)).astype(np.float32)
     for model in (0, 1, 16, 17):
-        coded = lossy.encode(y, FLOAT32, np.float32(0.1), 0.05001, model)
-        assert lossy.decode(coded.payload, y.shape, FLOAT32).tobytes() == coded.y_hat.tobytes()
+        coded = predictive.encode(y, FLOAT32, np.float32(0.1), 0.05001, model)
+        assert predictive.decode(coded.payload, y.shape, FLOAT32).tobytes() == coded.y_hat.tobytes()
 
 
 def test_outliers_are_kept_exactly_and_cost_little() -> None:
@@ -130,7 +131,7 @@ def test_lossless_costs_less_than_the_raw_numbers() -> None:
 
 def test_coded_bits_are_those_of_the_tables() -> None:
     """Coded bits against the cost of the symbols under the tables: at most half a percent and 64 bits more."""
-    from latentpress.entropy import rans, tables
+    from latentpress.entropy import cdf_tables, rans
 
     symbols = np.rint(np.random.default_rng(1).normal(0, 6, (4, 64, 64))).astype(np.int32)
     spent: list[float] = []
@@ -138,13 +139,13 @@ def test_coded_bits_are_those_of_the_tables() -> None:
 
     def watched(coder: Any, part: NDArray[np.int32], table: NDArray[Any]) -> None:
         for t in np.unique(table).tolist():
-            group, r = part[table == t], tables.radius(t)
-            spent.append(float(tables.bit_costs(t)[np.where(np.abs(group) > r, 2 * r + 1, group + r)].sum()))
+            group, r = part[table == t], cdf_tables.radius(t)
+            spent.append(float(cdf_tables.bit_costs(t)[np.where(np.abs(group) > r, 2 * r + 1, group + r)].sum()))
         push(coder, part, table)
 
     rans.push = watched
     try:
-        _, stream = predictive.encode(symbols, 16)
+        _, stream = predictive_coding.encode(symbols, 16)
     finally:
         rans.push = push
     assert sum(spent) <= 8 * len(stream) <= 1.005 * sum(spent) + 64

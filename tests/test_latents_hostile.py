@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 from latent_files import ltps, smooth
-from latentpress.container import write_varint
 from latentpress.errors import FormatError, SpaceError, UsageError, VersionError
-from latentpress.latents import Reader, learned, lossy, precision, predictive, save, store
+from latentpress.latents import Reader, index, precision, save
+from latentpress.latents.methods import learned, predictive, predictive_coding
 from latentpress.latents.record import MAX_VALUES_PER_BYTE
+from latentpress.varint import write_varint
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +94,7 @@ def test_a_promise_beyond_the_bytes_is_refused(tmp_path: Path) -> None:
 
 def test_the_largest_promise_takes_bounded_memory(tmp_path: Path) -> None:
     """A record that promises as much as it may is refused, in less than 16 bytes a number: three times what the numbers themselves take."""
-    payload = lossy.HEAD.pack(0, 0, 1.0, 0) + bytes(16) + b"\0" + bytes(1 + 16 * 7) + b"\x01" * 100
+    payload = predictive.HEAD.pack(0, 0, 1.0, 0) + bytes(16) + b"\0" + bytes(1 + 16 * 7) + b"\x01" * 100
     side = int(np.sqrt(MAX_VALUES_PER_BYTE * len(payload) / 16))
     (tmp_path / "a").write_bytes(ltps([head(2, 16, side, side) + payload]))
     tracemalloc.start()
@@ -140,7 +141,7 @@ def test_a_zlib_bomb_is_not_inflated(tmp_path: Path) -> None:
 
 
 def payload(model: int = 1, level: int = 0, step: float = 0.5, exceptions: bytes = b"\0") -> bytes:
-    bases, stream = predictive.encode(np.zeros((2, 8, 8), np.int32), 1)
+    bases, stream = predictive_coding.encode(np.zeros((2, 8, 8), np.int32), 1)
     return struct.pack("<BBfI", model, level, step, 0) + b"\0\0" + exceptions + bases + stream
 
 
@@ -198,4 +199,4 @@ def test_every_rule_of_the_file(tmp_path: Path) -> None:
         read_all(tmp_path / "a", ltps([b"x", b""]))
     with pytest.raises(FormatError, match=r"not an \.ltps"):
         read_all(tmp_path / "a", b"LTP\x01" + good[4:])
-    assert store.space_name(0) == "raw"
+    assert index.space_name(0) == "raw"

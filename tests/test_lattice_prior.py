@@ -8,29 +8,19 @@ from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
 from latentpress import models
-from latentpress.entropy import lattice_network, lattice_prior, open_encoder, tables
-from latentpress.entropy.lattice_prior import (
-    DEPENDENT,
-    FINE,
-    HEAD,
-    MOVE_UNIT,
-    NUMBER,
-    LatticePrior,
-    Walk,
-    best_choice,
-    table_numbers,
-)
-from latentpress.entropy.lattices import REACH, passes
-from latentpress.entropy.static import StaticTables
+from latentpress.entropy import cdf_tables, multistage, multistage_network, open_encoder
+from latentpress.entropy.factorized import FactorizedCoder
+from latentpress.entropy.multistage import DEPENDENT, FINE, HEAD, MOVE_UNIT, NUMBER, CodingLoop, MultistageCoder, best_choice, table_numbers
+from latentpress.entropy.multistage_passes import REACH, passes
+from latentpress.entropy.quantizer import SYMBOL_MAX
 from latentpress.errors import FormatError, ImageError, VersionError
-from latentpress.quantizer import SYMBOL_MAX
-from latentpress.transforms.spaces import SPACES, Space
+from latentpress.spaces import SPACES, Space
 
 SD_SPACES = [s for s in SPACES if s.name != "lp1"]
 SD15, FLUX = SD_SPACES[0], SD_SPACES[-1]
 EACH = pytest.mark.parametrize("space", SD_SPACES, ids=lambda s: s.name)
 Floats = NDArray[np.float32]
-LOG_EIGHTH = float(np.log(tables.sigmas()[63] / tables.sigmas()[0])) / 63 / 8
+LOG_EIGHTH = float(np.log(cdf_tables.sigmas()[63] / cdf_tables.sigmas()[0])) / 63 / 8
 
 
 def latent(space: Space, h: int, w: int, seed: int = 1) -> Floats:
@@ -41,14 +31,14 @@ def latent(space: Space, h: int, w: int, seed: int = 1) -> Floats:
 
 
 def coded(space: Space, quality: float, y: Floats) -> tuple[bytes, Floats]:
-    coder = LatticePrior(space, quality)
+    coder = MultistageCoder(space, quality)
     body = coder.encode([y])
     return body, np.concatenate(list(coder.decode(body, *y.shape[1:])), axis=1)
 
 
 def assert_close(space: Space, quality: float, y: Floats, y_hat: Floats) -> None:
     """|y_hat - y| is at most half a step, but for the rounding of float32."""
-    half = LatticePrior(space, quality).step / FINE / 2
+    half = MultistageCoder(space, quality).step / FINE / 2
     assert (np.abs(y_hat - y) <= half + 4 * np.spacing(np.abs(y).max() + np.float32(8))).all()
 
 
@@ -97,10 +87,10 @@ def test_latents_smaller_than_a_lattice(shape: tuple[int, int]) -> None:
 
 def test_strips_and_blocks_are_one_latent(monkeypatch: pytest.MonkeyPatch) -> None:
     y = latent(FLUX, 20, 7)
-    coder = LatticePrior(FLUX, 60)
+    coder = MultistageCoder(FLUX, 60)
     body = coder.encode([y])
     assert coder.encode([y[:, :8], y[:, 8:9], y[:, 9:]]) == body
-    monkeypatch.setattr(lattice_prior, "BLOCK", 5)
+    monkeypatch.setattr(multistage, "BLOCK", 5)
     assert coder.encode([y]) == body
 
 
@@ -113,7 +103,7 @@ def test_outliers_cost_themselves_and_their_neighbours_only() -> None:
     assert len(body) < len(plain) + 400
     y[0, 3, 3] = 1e5
     _, y_hat = coded(SD15, 50, y)
-    assert y_hat[0, 3, 3] == pytest.approx(SYMBOL_MAX * LatticePrior(SD15, 50).step / FINE, rel=0.01)
+    assert y_hat[0, 3, 3] == pytest.approx(SYMBOL_MAX * MultistageCoder(SD15, 50).step / FINE, rel=0.01)
     y[0, 3, 3] = y_hat[0, 3, 3]
     assert_close(SD15, 50, y, y_hat)
 
@@ -123,19 +113,19 @@ def test_a_latent_that_is_not_finite_is_an_image_error(value: float) -> None:
     y = latent(SD15, 5, 5)
     y[3, 4, 4] = value
     with pytest.raises(ImageError, match="finite"):
-        LatticePrior(SD15, 50).encode([y[:, :3], y[:, 3:]])
+        MultistageCoder(SD15, 50).encode([y[:, :3], y[:, 3:]])
 
 
-def reference(space: Space, step: int, halves: NDArray[np.int32]) -> tuple[list[list[int]], NDArray[np.int64]]:
+def reference(space: Space, step: int, half_steps: NDArray[np.int32]) -> tuple[list[list[int]], NDArray[np.int64]]:
     """The rules of docs/format.md on Python's integers, position by position -> eighths of every symbol by pass, y_hat in fine units."""
     a = {k: v.astype(object) for k, v in models.arrays(space.name, "prior.npz").items()}
-    channels, h, w = halves.shape
+    channels, h, w = half_steps.shape
     steps = a["log_steps"].tolist()
     log_step = int(a["log_steps_from"]) + sum(t <= step for t in steps)
     condition = min(max(log_step + 92, -255), 255)
     planes: list[dict[tuple[int, int, int], int]] = [{}, {}, {}]
-    value, distance, unrest = planes
-    fine = np.zeros(halves.shape, np.int64)
+    value, distance, local_activity = planes
+    fine = np.zeros(half_steps.shape, np.int64)
     scales, row = [], 0
     half_even = lambda total, shift: round(total / (1 << int(shift)))  # exact: below 2^24, as another test shows
     for i, p in enumerate(passes(channels)):
@@ -154,9 +144,9 @@ def reference(space: Space, step: int, halves: NDArray[np.int32]) -> tuple[list[
                 hidden = [int(t) for t in np.array(hidden, object) @ a["second"][i] + a["second_bias"][i]]
                 hidden = [min(max(half_even(t, s), 0), 255) for t, s in zip(hidden, a["second_shift"][i], strict=True)]
                 head = np.array(hidden, object) @ a["head"][i] + np.array(seen, object) @ a["linear"][rows] + a["head_bias"][i]
-                mu, eighths = (half_even(int(t), s) for t, s in zip(head, a["head_shift"][i], strict=True))
-                found.append(eighths - log_step)
-                change = int(halves[p.channel, y, x]) * step // 2
+                mu, scale_eighths = (half_even(int(t), s) for t, s in zip(head, a["head_shift"][i], strict=True))
+                found.append(scale_eighths - log_step)
+                change = int(half_steps[p.channel, y, x]) * step // 2
                 fine[p.channel, y, x] = at = 8 * mu + change
                 value[p.channel, y, x] = min(max((at + 64) // 128, -511), 511)
                 distance[p.channel, y, x] = min((abs(change) + 64) // 128, 255)
@@ -164,7 +154,7 @@ def reference(space: Space, step: int, halves: NDArray[np.int32]) -> tuple[list[
         for y in range(h if found else 0):
             for x in range(w):
                 total = sum(distance.get((p.channel, y + down, x + right), 0) for down, right in around)
-                unrest[p.channel, y, x] = min(total // 2 ** (1, 2, 2, 3, 4, 4, 5)[p.number], 511)
+                local_activity[p.channel, y, x] = min(total // 2 ** (1, 2, 2, 3, 4, 4, 5)[p.number], 511)
         scales.append(found)
     return scales, fine
 
@@ -173,22 +163,22 @@ def reference(space: Space, step: int, halves: NDArray[np.int32]) -> tuple[list[
 def test_the_walk_equals_integers_by_the_rules_of_the_format(space: Space) -> None:
     rng = np.random.default_rng(0)
     for step, spread in ((410, 16.0), (2047, 4.0), (12288, 1.2)):
-        halves = np.rint(rng.laplace(0, spread, (space.channels, 6, 7))).astype(np.int32)
-        halves[0, 2, 2] = 65534
-        scales, fine = reference(space, step, halves)
-        walk = Walk(space, step, 6, 7)
-        for i, p in enumerate(walk.passes):
+        half_steps = np.rint(rng.laplace(0, spread, (space.channels, 6, 7))).astype(np.int32)
+        half_steps[0, 2, 2] = 65534
+        scales, fine = reference(space, step, half_steps)
+        loop = CodingLoop(space, step, 6, 7)
+        for i, p in enumerate(loop.passes):
             if scales[i]:
-                mu, eighths = walk.predict(i)
-                assert eighths.ravel().tolist() == scales[i]
-                walk.put(i, mu, halves[p.channel, p.top :: p.stride, p.left :: p.stride])
-        assert np.array_equal(walk.fine, fine)
+                mu, scale_eighths = loop.predict(i)
+                assert scale_eighths.ravel().tolist() == scales[i]
+                loop.put(i, mu, half_steps[p.channel, p.top :: p.stride, p.left :: p.stride])
+        assert np.array_equal(loop.fine, fine)
 
 
 @EACH
 def test_no_sum_can_leave_the_exact_integers(space: Space) -> None:
     """Read from the shipped file itself: sum |weight| x largest input + |bias| < 2^24 at every output of every layer."""
-    a = {k: np.abs(v.astype(np.int64)) for k, v in models.arrays(space.name, lattice_network.FILE).items()}
+    a = {k: np.abs(v.astype(np.int64)) for k, v in models.arrays(space.name, multistage_network.FILE).items()}
     row = 0
     for i, p in enumerate(passes(space.channels)):
         rows = slice(row, row + p.inputs + 1)
@@ -202,13 +192,13 @@ def test_no_sum_can_leave_the_exact_integers(space: Space) -> None:
 @EACH
 def test_coded_bits_are_those_of_the_tables(space: Space) -> None:
     y = latent(space, 40, 40)
-    coder, bits = LatticePrior(space, 60), 0.0
+    coder, bits = MultistageCoder(space, 60), 0.0
     modelled = coder.model(y)
-    for symbols, odd, eighths in zip(modelled.symbols, modelled.odd, modelled.eighths, strict=True):
-        numbers = table_numbers(eighths, best_choice(symbols, odd, eighths)) + odd * np.uint16(tables.ODD)
+    for symbols, odd, scale_eighths in zip(modelled.symbols, modelled.odd, modelled.scale_eighths, strict=True):
+        numbers = table_numbers(scale_eighths, best_choice(symbols, odd, scale_eighths)) + odd * np.uint16(cdf_tables.ODD)
         for value, table in zip(symbols.ravel().tolist(), numbers.ravel().tolist(), strict=True):
-            r = tables.radius(table)
-            bits += tables.bit_costs(table)[value + r if abs(value) <= r else -1]
+            r = cdf_tables.radius(table)
+            bits += cdf_tables.bit_costs(table)[value + r if abs(value) <= r else -1]
     coded_bits = 8 * (len(coder.encode([y])) - HEAD.size - space.channels)
     assert bits - 8 <= coded_bits <= 1.001 * bits + 64
 
@@ -218,7 +208,7 @@ def test_coded_bits_are_those_of_the_tables(space: Space) -> None:
 def test_the_encoders_model_is_the_decoders(space: Space, number: int) -> None:
     y = latent(space, 21, 18)
     for step in (301, 2048, 12288):
-        coder = LatticePrior.of_step(space, step, number)
+        coder = MultistageCoder.of_step(space, step, number)
         body = coder.encode([y])
         assert body[0] == number
         assert np.array_equal((coder.fine(coder.model(y)) / FINE).astype(np.float32), next(coder.decode(body, 21, 18)))
@@ -228,7 +218,7 @@ def test_the_encoders_model_is_the_decoders(space: Space, number: int) -> None:
 def test_dependent_quantisation_takes_fewer_bytes_at_less_error(space: Space) -> None:
     y = latent(space, 40, 44)
     for step, wider in ((600, 660), (2048, 2253), (5000, 5200)):
-        rounding, dependent = LatticePrior.of_step(space, step), LatticePrior.of_step(space, wider, DEPENDENT)
+        rounding, dependent = MultistageCoder.of_step(space, step), MultistageCoder.of_step(space, wider, DEPENDENT)
         reached = []
         for coder in (rounding, dependent):
             body = coder.encode([y])
@@ -241,15 +231,15 @@ def test_dependent_outliers_and_scales_moved_beyond_the_tables() -> None:
     for scale in (1e-3, 40):
         y = latent(SD15, 19, 23) * np.float32(scale)
         y[1, 7, 7], y[3, 0, 22] = 900, -900
-        coder = LatticePrior.of_step(SD15, 900, DEPENDENT)
+        coder = MultistageCoder.of_step(SD15, 900, DEPENDENT)
         y_hat = next(coder.decode(coder.encode([y]), 19, 23))
         assert np.abs(y_hat - y).max() < 2 * 900 / FINE
 
 
 def test_damage_under_dependent_quantisation_is_found() -> None:
     y = latent(SD15, 8, 8)
-    body = LatticePrior.of_step(SD15, 1024, DEPENDENT).encode([y])
-    plain = LatticePrior.of_step(SD15, 1024)
+    body = MultistageCoder.of_step(SD15, 1024, DEPENDENT).encode([y])
+    plain = MultistageCoder.of_step(SD15, 1024)
     for damaged in (bytes([NUMBER]) + body[1:], bytes([DEPENDENT]) + plain.encode([y])[1:], body[:-1], body + b"\1"):
         with pytest.raises(FormatError):
             list(plain.decode(damaged, 8, 8))
@@ -260,12 +250,12 @@ def test_damage_under_dependent_quantisation_is_found() -> None:
 
 def test_a_channels_byte_finds_its_family_and_scale() -> None:
     rng = np.random.default_rng(0)
-    eighths = rng.integers(8 * 33, 8 * 37, 20_000).astype(np.int32)
-    sigma = float(tables.sigmas()[0]) * np.exp(eighths * LOG_EIGHTH)
+    scale_eighths = rng.integers(8 * 33, 8 * 37, 20_000).astype(np.int32)
+    sigma = float(cdf_tables.sigmas()[0]) * np.exp(scale_eighths * LOG_EIGHTH)
     for family, draw in enumerate((rng.normal(0, 1, 20_000), rng.standard_t(5, 20_000) * 0.6**0.5, rng.laplace(0, 0.5**0.5, 20_000))):
         for move in (-9, -3, 0, 4):
             symbols = np.rint(draw * sigma * np.exp(move * MOVE_UNIT * LOG_EIGHTH)).astype(np.int32)
-            found = best_choice(symbols, np.zeros(20_000, np.uint8), eighths)
+            found = best_choice(symbols, np.zeros(20_000, np.uint8), scale_eighths)
             assert found & 3 == family
             assert (found >> 2 ^ 32) - 32 == pytest.approx(move, abs=1)
 
@@ -273,30 +263,32 @@ def test_a_channels_byte_finds_its_family_and_scale() -> None:
 def test_the_smaller_of_two_is_written() -> None:
     encoder = open_encoder(SD15, 50)
     body = encoder.encode([np.zeros((4, 64, 64), np.float32)])
-    assert (encoder.chunk_type == StaticTables.chunk_type) == (body == StaticTables(SD15, 50).encode([np.zeros((4, 64, 64), np.float32)]))
+    assert (encoder.chunk_type == FactorizedCoder.chunk_type) == (
+        body == FactorizedCoder(SD15, 50).encode([np.zeros((4, 64, 64), np.float32)])
+    )
     r, c = np.mgrid[:32, :32] / 9  # what no table of a whole channel can know: smooth, of a wide range
     y = np.stack([np.sin(r + k) + np.cos(c * (1 + k / 4)) for k in range(4)]).astype(np.float32)
     body = encoder.encode(iter([y[:, :5], y[:, 5:]]))
-    assert encoder.chunk_type == LatticePrior.chunk_type
-    assert len(body) < len(StaticTables(SD15, 50).encode([y]))
+    assert encoder.chunk_type == MultistageCoder.chunk_type
+    assert len(body) < len(FactorizedCoder(SD15, 50).encode([y]))
 
 
 def test_a_uniform_picture_beyond_the_limit_goes_to_the_tables(monkeypatch: pytest.MonkeyPatch) -> None:
     y = np.zeros((4, 32, 32), np.float32)
-    body = LatticePrior(SD15, 0).encode([y])
-    monkeypatch.setattr(lattice_prior, "MAX_POSITIONS_PER_BYTE", y[0].size // len(body) - 1)
+    body = MultistageCoder(SD15, 0).encode([y])
+    monkeypatch.setattr(multistage, "MAX_POSITIONS_PER_BYTE", y[0].size // len(body) - 1)
     with pytest.raises(FormatError, match="too short"):
-        list(LatticePrior(SD15, 0).decode(body, 32, 32))
+        list(MultistageCoder(SD15, 0).decode(body, 32, 32))
     with pytest.raises(ImageError, match="limits"):
-        LatticePrior(SD15, 0).encode([y])
+        MultistageCoder(SD15, 0).encode([y])
     encoder = open_encoder(SD15, 0)
     encoder.encode([y])
-    assert encoder.chunk_type == StaticTables.chunk_type
+    assert encoder.chunk_type == FactorizedCoder.chunk_type
 
 
 def test_another_size_step_or_prior_is_refused() -> None:
     y = latent(SD15, 8, 8)
-    coder = LatticePrior(SD15, 50)
+    coder = MultistageCoder(SD15, 50)
     body = coder.encode([y])
     for rows, columns in ((8, 7), (8, 9), (1, 1), (4096, 4096)):
         with pytest.raises(FormatError):
@@ -312,6 +304,6 @@ def test_another_size_step_or_prior_is_refused() -> None:
 
 
 def test_log_steps_are_eighths_of_a_scale() -> None:
-    ratio = float(tables.sigmas()[63] / tables.sigmas()[0]) ** (1 / 63 / 8)
+    ratio = float(cdf_tables.sigmas()[63] / cdf_tables.sigmas()[0]) ** (1 / 63 / 8)
     for step in (128, 410, 2048, 8192, 12288, 32767):
-        assert lattice_network.log_step("sd15", step) == round(np.log(step / FINE) / np.log(ratio))
+        assert multistage_network.log_step("sd15", step) == round(np.log(step / FINE) / np.log(ratio))

@@ -12,7 +12,7 @@ from skimage.metrics import mean_squared_error, peak_signal_noise_ratio, structu
 
 from latentpress.errors import ImageError
 from latentpress.metrics import METRICS, checks, mse, psnr, ssim
-from latentpress.metrics.checks import to_grey
+from latentpress.metrics.checks import to_gray
 
 STUDY = Path(__file__).resolve().parents[2] / "shared" / "data" / "science-fair"
 SMALL = [key for key, metric in METRICS.items() if metric.smallest <= 32 and not metric.needs_weights]  # of any image here
@@ -38,10 +38,10 @@ def test_identical_images_reach_the_best_value_of_the_range(name):
 
 
 @pytest.mark.parametrize("name", [name for name in SMALL if name != "ssimulacra2"])  # that one tells lost edges from new ones
-@pytest.mark.parametrize("grey", [False, True])
-def test_symmetric(name, grey):
+@pytest.mark.parametrize("gray", [False, True])
+def test_symmetric(name, gray):
     a, b = pair()
-    assert METRICS[name].function(a, b, grey=grey) == METRICS[name].function(b, a, grey=grey)
+    assert METRICS[name].function(a, b, gray=gray) == METRICS[name].function(b, a, gray=gray)
 
 
 @pytest.mark.parametrize("name", SMALL)
@@ -70,30 +70,30 @@ def test_a_difference_does_not_wrap_around():
 
 @settings(max_examples=25, deadline=None)
 @given(st.integers(7, 40), st.integers(7, 40), st.booleans(), st.integers(0, 60), st.integers(0, 2**32 - 1))
-def test_same_as_scikit_image(h, w, colour, sigma, seed):
-    a, b = pair(seed, (h, w, 3) if colour else (h, w), sigma + 1)
+def test_same_as_scikit_image(h, w, color, sigma, seed):
+    a, b = pair(seed, (h, w, 3) if color else (h, w), sigma + 1)
     assert mse(a, b) == pytest.approx(mean_squared_error(a, b), rel=1e-12)
     if mse(a, b):
         assert psnr(a, b) == pytest.approx(peak_signal_noise_ratio(a, b, data_range=255), rel=1e-12)
-    expected = structural_similarity(a, b, data_range=255, channel_axis=2 if colour else None)
+    expected = structural_similarity(a, b, data_range=255, channel_axis=2 if color else None)
     assert ssim(a, b) == pytest.approx(expected, abs=1e-6)
 
 
 @pytest.mark.parametrize("band", [1, 500, 1 << 30])
 def test_bands_of_rows_change_nothing(monkeypatch, band):
     a, b = pair(3)
-    expected = mse(a, b), ssim(a, b), to_grey(b).tobytes()
+    expected = mse(a, b), ssim(a, b), to_gray(b).tobytes()
     monkeypatch.setattr(checks, "BAND", band)
-    assert (mse(a, b), pytest.approx(ssim(a, b), abs=1e-12), to_grey(b).tobytes()) == expected
+    assert (mse(a, b), pytest.approx(ssim(a, b), abs=1e-12), to_gray(b).tobytes()) == expected
 
 
-def test_grey_is_the_rounded_luma():
+def test_gray_is_the_rounded_luma():
     image = noise()
-    assert np.abs(to_grey(image) - image @ [0.299, 0.587, 0.114]).max() <= 0.51
+    assert np.abs(to_gray(image) - image @ [0.299, 0.587, 0.114]).max() <= 0.51
     levels = np.arange(256, dtype=np.uint8)
-    assert np.array_equal(to_grey(np.stack([levels] * 3, -1)[None]), levels[None])
+    assert np.array_equal(to_gray(np.stack([levels] * 3, -1)[None]), levels[None])
     a, b = pair()
-    assert mse(a, b, grey=True) == mse(to_grey(a), to_grey(b))
+    assert mse(a, b, gray=True) == mse(to_gray(a), to_gray(b))
 
 
 @pytest.mark.parametrize("name", SMALL)
@@ -117,7 +117,7 @@ def test_no_pixels_and_too_few_pixels_are_errors():
 @pytest.mark.skipif(not STUDY.is_dir(), reason=f"the pictures of the study are not at {STUDY}")
 def test_the_study_reported_a_psnr_of_differences_that_wrapped_around():
     a, b = (np.asarray(Image.open(STUDY / name).convert("RGB")) for name in ("original_01.png", "sd15_vae_01.png"))
-    wrapped = np.mean((to_grey(a) - to_grey(b)) ** 2)  # uint8 - uint8, then squared in uint8: both wrap
+    wrapped = np.mean((to_gray(a) - to_gray(b)) ** 2)  # uint8 - uint8, then squared in uint8: both wrap
     assert 10 * math.log10(255**2 / wrapped) == pytest.approx(32.02, abs=0.01)
-    assert psnr(a, b, grey=True) == pytest.approx(23.7, abs=0.05)
-    assert ssim(a, b, grey=True) == pytest.approx(0.7230, abs=5e-5)
+    assert psnr(a, b, gray=True) == pytest.approx(23.7, abs=0.05)
+    assert ssim(a, b, gray=True) == pytest.approx(0.7230, abs=5e-5)

@@ -109,8 +109,8 @@ def test_dists_is_plain_torch_code_on_both_runtimes(monkeypatch, pair, runtime):
     assert dists(a, a) == 0
     assert 0 < dists(a, a // 2 + b // 2) < dists(a, b)
     assert dists(a, b) == pytest.approx(dists(b, a), abs=1e-9)
-    grey = a[:, :, 0], b[:, :, 0]
-    assert dists(*grey) == pytest.approx(dists(*(np.stack([t] * 3, -1) for t in grey)), abs=1e-9)
+    gray = a[:, :, 0], b[:, :, 0]
+    assert dists(*gray) == pytest.approx(dists(*(np.stack([t] * 3, -1) for t in gray)), abs=1e-9)
 
 
 @pytest.mark.usefixtures("with_made_weights")

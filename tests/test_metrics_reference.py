@@ -9,7 +9,7 @@ from scipy.signal import convolve2d
 
 from latentpress.errors import ImageError
 from latentpress.metrics import gmsd, ms_ssim, ms_ssim_db, ssimulacra2, windows
-from latentpress.metrics.checks import to_grey
+from latentpress.metrics.checks import to_gray
 
 
 @pytest.fixture(scope="module")
@@ -26,10 +26,10 @@ def planes(torch, image):
 
 
 @pytest.mark.parametrize("size", [(200, 240), (161, 161), (193, 202)], ids=["even", "smallest", "odd"])
-@pytest.mark.parametrize("colour", [True, False])
-def test_ms_ssim_is_that_of_pytorch_msssim(pressed, size, colour):
+@pytest.mark.parametrize("color", [True, False])
+def test_ms_ssim_is_that_of_pytorch_msssim(pressed, size, color):
     torch, other = pytest.importorskip("torch"), pytest.importorskip("pytorch_msssim")
-    a, b = (image[: size[0], : size[1]] if colour else to_grey(image[: size[0], : size[1]]) for image in pressed)
+    a, b = (image[: size[0], : size[1]] if color else to_gray(image[: size[0], : size[1]]) for image in pressed)
     expected = other.ms_ssim(planes(torch, a), planes(torch, b), data_range=255).item()
     assert ms_ssim(a, b) == pytest.approx(expected, abs=2e-6)
     assert ms_ssim_db(a, b) == pytest.approx(-10 * np.log10(1 - expected), abs=1e-4)
@@ -53,8 +53,8 @@ def matlab_gmsd(a, b):
 @pytest.mark.parametrize("size", [(200, 240), (101, 77), (4, 5)])
 def test_gmsd_is_that_of_its_authors(pressed, size):
     a, b = (image[: size[0], : size[1]] for image in pressed)
-    assert gmsd(a, b) == pytest.approx(matlab_gmsd(to_grey(a), to_grey(b)), abs=1e-6)
-    assert gmsd(a, b, grey=True) == gmsd(a, b)
+    assert gmsd(a, b) == pytest.approx(matlab_gmsd(to_gray(a), to_gray(b)), abs=1e-6)
+    assert gmsd(a, b, gray=True) == gmsd(a, b)
 
 
 def flat(side, level):
@@ -93,13 +93,13 @@ def test_ssimulacra2_is_that_of_the_original_program(case):
     assert ssimulacra2(original(), distorted()) == pytest.approx(expected, abs=tolerance)
 
 
-def test_ssimulacra2_of_small_odd_and_grey_pictures(pressed):
+def test_ssimulacra2_of_small_odd_and_gray_pictures(pressed):
     a, b = pressed
     assert ssimulacra2(a, a) == 100
     values = [ssimulacra2(a[:h, :w], b[:h, :w]) for h, w in ((8, 8), (9, 200), (63, 71))]
     assert all(np.isfinite(v) and v < 100 for v in values)
-    grey = [to_grey(image) for image in pressed]
-    assert ssimulacra2(*grey) == ssimulacra2(*(np.stack([t] * 3, -1) for t in grey))
+    gray = [to_gray(image) for image in pressed]
+    assert ssimulacra2(*gray) == ssimulacra2(*(np.stack([t] * 3, -1) for t in gray))
     with pytest.raises(ImageError, match="8 x 8"):
         ssimulacra2(a[:7], b[:7])
 

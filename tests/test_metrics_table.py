@@ -53,8 +53,8 @@ def test_without_weights_assess_computes_the_others_and_refuses_a_named_one(no_w
 
 def test_assess_is_each_metric(photo):
     a, b = photo[:170, :180], photo[:170, :180] // 8 * 8
-    values = assess(a, b, FREE, grey=True)
-    assert values == {key: METRICS[key].function(a, b, grey=True) for key in FREE}
+    values = assess(a, b, FREE, gray=True)
+    assert values == {key: METRICS[key].function(a, b, gray=True) for key in FREE}
     identical = assess(a, a, FREE)
     assert identical["psnr"] == identical["ms-ssim-db"] == math.inf
     assert identical["ms-ssim"] == 1

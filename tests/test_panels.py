@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from latentpress import panels
 from latentpress.errors import ImageError
-from latentpress.panels import difference, latent_panels, side_by_side
+from latentpress.image import panels
+from latentpress.image.panels import difference, latent_panels, side_by_side
 
 
 def latent(c=4, h=8, w=12, seed=0):

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from latentpress.entropy.quantizer import SYMBOL_MAX, check_finite, dequantize, interpolate, quantize
 from latentpress.errors import ImageError, UsageError
-from latentpress.quantizer import SYMBOL_MAX, check_finite, check_quality, dequantize, interpolate, quantize
+from latentpress.options import check_quality
 
 HUNDREDTHS = st.integers(0, 10_000)
 LEVELS = st.lists(st.integers(-(1 << 31), (1 << 31) - 1), min_size=2, max_size=9)
@@ -66,11 +67,11 @@ def test_integers_do_not_depend_on_how_the_quality_was_written() -> None:
 
 @given(st.lists(st.floats(-30_000, 30_000, width=32), min_size=1, max_size=50), st.floats(-8, 8, width=32))
 def test_the_error_is_at_most_half_a_step(values: list[float], mu: float) -> None:
-    y, centre = np.array(values, np.float32), np.float32(mu)
-    symbols = quantize(y, centre)
+    y, center = np.array(values, np.float32), np.float32(mu)
+    symbols = quantize(y, center)
     assert symbols.dtype == np.int32
     slack = np.spacing(np.abs(y).max() + np.float32(8)) * 2
-    assert (np.abs(dequantize(symbols, centre) - y) <= 0.5 + slack).all()
+    assert (np.abs(dequantize(symbols, center) - y) <= 0.5 + slack).all()
 
 
 @given(st.lists(st.integers(-SYMBOL_MAX, SYMBOL_MAX), min_size=1, max_size=50))

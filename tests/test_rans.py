@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from latentpress.entropy import rans, tables
+from latentpress.entropy import cdf_tables, rans
 from latentpress.errors import FormatError
 from slow_rans import slow_encode
 
@@ -16,7 +16,7 @@ def fast_encode(symbols: list[int], numbers: list[int]) -> bytes:
     return rans.to_bytes(coder)
 
 
-NUMBERS = st.integers(0, len(tables.FAMILIES) * tables.SCALES - 1)
+NUMBERS = st.integers(0, len(cdf_tables.FAMILIES) * cdf_tables.SCALES - 1)
 CASES = st.lists(st.tuples(st.integers(-40, 40) | st.integers(-32767, 32767), NUMBERS), max_size=60)
 
 
@@ -38,10 +38,10 @@ def test_pop_inverts_push_and_empties_the_stack(cases: list[tuple[int, int]]) ->
 
 def test_coded_bits_stay_by_the_tables_bits() -> None:
     rng = np.random.default_rng(0)
-    numbers = rng.integers(0, tables.SCALES, 50_000).astype(np.uint8)
-    symbols = np.rint(rng.normal(0, tables.sigmas()[numbers])).astype(np.int32)
+    numbers = rng.integers(0, cdf_tables.SCALES, 50_000).astype(np.uint8)
+    symbols = np.rint(rng.normal(0, cdf_tables.sigmas()[numbers])).astype(np.int32)
     pairs = zip(symbols.tolist(), numbers.tolist(), strict=True)
-    bits = sum(tables.bit_costs(n)[min(s + tables.radius(n), 2 * tables.radius(n) + 1)] for s, n in pairs)
+    bits = sum(cdf_tables.bit_costs(n)[min(s + cdf_tables.radius(n), 2 * cdf_tables.radius(n) + 1)] for s, n in pairs)
     coded = 8 * len(fast_encode(symbols.tolist(), numbers.tolist()))
     assert bits - 1 <= coded <= 1.0005 * bits + 64
 
@@ -55,13 +55,13 @@ def test_leftovers_and_padding_are_refused() -> None:
         rans.from_bytes(b"\1\0")
 
 
-@pytest.mark.parametrize("table", range(tables.SCALES * len(tables.FAMILIES)))
+@pytest.mark.parametrize("table", range(cdf_tables.SCALES * len(cdf_tables.FAMILIES)))
 def test_tables_are_distributions(table: int) -> None:
-    counts = tables.counts(table)
-    assert counts.sum() == 1 << tables.PRECISION_BITS
+    counts = cdf_tables.counts(table)
+    assert counts.sum() == 1 << cdf_tables.PRECISION_BITS
     assert counts.min() >= 1
-    assert len(counts) == 2 * tables.radius(table) + 2
-    if tables.FAMILIES[table // tables.SCALES] not in tables.SKEWED:
+    assert len(counts) == 2 * cdf_tables.radius(table) + 2
+    if cdf_tables.FAMILIES[table // cdf_tables.SCALES] not in cdf_tables.SKEWED:
         assert np.array_equal(counts[:-1], counts[:-1][::-1])
 
 
@@ -69,10 +69,10 @@ def test_gaussian_tables_are_gaussian() -> None:
     from math import erf, sqrt
 
     for scale in (0, 10, 30, 50, 63):
-        sigma, r = float(tables.sigmas()[scale]), tables.radius(scale)
+        sigma, r = float(cdf_tables.sigmas()[scale]), cdf_tables.radius(scale)
         phi = lambda t: 0.5 * (1 + erf(t / sqrt(2)))
         expected = np.array([phi((k + 0.5) / sigma) - phi((k - 0.5) / sigma) for k in range(-r, r + 1)])
-        assert np.abs(tables.counts(scale)[:-1] / 2**24 - expected).max() < 5e-7
+        assert np.abs(cdf_tables.counts(scale)[:-1] / 2**24 - expected).max() < 5e-7
 
 
 @pytest.mark.parametrize("symbol", [-32767, 32767])

@@ -17,24 +17,22 @@ torch = pytest.importorskip("torch")
 
 import latentpress  # noqa: E402
 from golden.make import with_chunk  # noqa: E402
-from latentpress import refine, search  # noqa: E402
-from latentpress.container import LATENT_LEARNED, read_header  # noqa: E402
-from latentpress.correction import searched_metric, searched_size  # noqa: E402
-from latentpress.entropy.learned import LearnedPrior, together  # noqa: E402
+from latentpress import optimize, options, targets  # noqa: E402
+from latentpress.container import LATENT_HYPERPRIOR, read_header  # noqa: E402
+from latentpress.entropy.hyperprior import HyperpriorCoder, together  # noqa: E402
 from latentpress.errors import UsageError  # noqa: E402
-from latentpress.image import read_picture  # noqa: E402
+from latentpress.image.picture import read_picture  # noqa: E402
 from latentpress.metrics import mse, psnr  # noqa: E402
-from latentpress.refine import plan  # noqa: E402
-from latentpress.refine.descent import descend  # noqa: E402
-from latentpress.refine.heap import kept  # noqa: E402
-from latentpress.refine.learned import LearnedSearch  # noqa: E402
-from latentpress.refine.loss import meant_rate, weights_at  # noqa: E402
-from latentpress.refine.prior import PriorTwin  # noqa: E402
-from latentpress.refine.rate import gaussian_bits  # noqa: E402
-from latentpress.refine.rounding import gumbel  # noqa: E402
+from latentpress.optimize.annealing import anneal, gumbel_rounding  # noqa: E402
+from latentpress.optimize.loss import meant_rate, weights_at  # noqa: E402
+from latentpress.optimize.lp1_optimizer import Lp1Optimizer  # noqa: E402
+from latentpress.optimize.onnx_torch import straight_through  # noqa: E402
+from latentpress.optimize.rate import gaussian_bits  # noqa: E402
+from latentpress.optimize.torch_hyperprior import TorchHyperprior  # noqa: E402
+from latentpress.spaces import SPACES, space_of_codec  # noqa: E402
+from latentpress.system.malloc import kept  # noqa: E402
+from latentpress.targets.correction import corrected_metric, corrected_size  # noqa: E402
 from latentpress.transforms import load_transform  # noqa: E402
-from latentpress.transforms.spaces import SPACES, space_of_codec  # noqa: E402
-from latentpress.twin.interpreter import straight_through  # noqa: E402
 
 TAESD = Path(__file__).parents[2] / "shared/weights/taesd"
 
@@ -42,7 +40,7 @@ TAESD = Path(__file__).parents[2] / "shared/weights/taesd"
 @pytest.fixture(autouse=True)
 def _few_iterations(monkeypatch: pytest.MonkeyPatch) -> None:
     for effort, iterations in ((7, 4), (8, 6), (9, 12)):
-        monkeypatch.setitem(plan.ITERATIONS, effort, iterations)
+        monkeypatch.setitem(options.ITERATIONS, effort, iterations)
 
 
 def decoded(data: bytes) -> NDArray[np.uint8]:
@@ -56,10 +54,12 @@ def loss_of(data: bytes, image: NDArray[np.uint8], quality: float) -> float:
 def test_the_twin_of_the_prior_has_the_symbols_and_the_latent_of_the_coder(photo: NDArray[np.uint8]) -> None:
     transform = load_transform(SPACES[0])
     y = np.concatenate(list(transform.analyze(read_picture(photo))), axis=1)
-    prior = LearnedPrior("lp1", 60, chunk_type=LATENT_LEARNED)
+    prior = HyperpriorCoder("lp1", 60, chunk_type=LATENT_HYPERPRIOR)
     z, coded, _ = prior.model_segment(y * prior.gain)
     with torch.no_grad():
-        found = PriorTwin(prior)(torch.from_numpy(y * prior.gain)[None], torch.from_numpy(z.astype(np.float32))[None], straight_through)
+        found = TorchHyperprior(prior)(
+            torch.from_numpy(y * prior.gain)[None], torch.from_numpy(z.astype(np.float32))[None], straight_through
+        )
     data = prior.encode_segment(y * prior.gain, z)
     np.testing.assert_array_equal(found.symbols.numpy()[0], together(coded))
     y_hat = prior.decode_segment(data, *y.shape[1:]) * prior.inverse
@@ -71,14 +71,14 @@ def test_the_twin_of_the_prior_has_the_symbols_and_the_latent_of_the_coder(photo
 @given(quality=st.floats(0, 100), height=st.integers(17, 90), width=st.integers(17, 90))
 def test_the_decoder_has_the_latent_that_the_search_ended_with(photo: NDArray[np.uint8], quality: float, height: int, width: int) -> None:
     picture, transform = read_picture(photo[:height, :width].copy()), load_transform(SPACES[0])
-    coder = LearnedSearch(picture, "lp1", quality, "mse", 5, None)
+    coder = Lp1Optimizer(picture, "lp1", quality, "mse", 5, None)
     window = np.concatenate(list(transform.analyze(picture)), axis=1)
     rows, columns = window.shape[1:]
-    y, z = coder.search_segment(window, (slice(0, rows), slice(0, columns)), picture.pixels(0, height, 0, width))
+    y, z = coder.optimize_segment(window, (slice(0, rows), slice(0, columns)), picture.pixels(0, height, 0, width))
     z = coder.prior.hyper_analysis(y) if z is None else z
     with torch.no_grad():
-        found = coder.twin(torch.from_numpy(y)[None], torch.from_numpy(z.astype(np.float32))[None], straight_through)
-    prior = LearnedPrior("lp1", quality, chunk_type=LATENT_LEARNED)
+        found = coder.torch_graph(torch.from_numpy(y)[None], torch.from_numpy(z.astype(np.float32))[None], straight_through)
+    prior = HyperpriorCoder("lp1", quality, chunk_type=LATENT_HYPERPRIOR)
     y_hat = prior.decode_segment(prior.encode_segment(y, z), rows, columns) * prior.inverse
     np.testing.assert_allclose(found.y_hat.numpy()[0], y_hat, rtol=1e-3, atol=1e-3)
 
@@ -101,10 +101,10 @@ def test_several_segments_and_strips(photo: NDArray[np.uint8], shape: tuple[int,
 @settings(max_examples=4, deadline=None)
 @given(share=st.floats(0.1, 0.9))
 def test_a_searched_file_is_never_above_a_size(photo: NDArray[np.uint8], share: float) -> None:
-    analyzed = search.Analyzed(photo[100:175, 150:259].copy(), effort=7, optimize_for="mse")
-    least, most = len(analyzed.write(0)), len(analyzed.write(search.TOP))
+    analyzed = targets.Analyzed(photo[100:175, 150:259].copy(), effort=7, optimize_for="mse")
+    least, most = len(analyzed.write(0)), len(analyzed.write(targets.TOP))
     limit = int(least * (most / least) ** share)
-    data = search.to_size(analyzed, limit)
+    data = targets.to_size(analyzed, limit)
     assert 0.9 * limit <= len(data) <= limit
     decoded(data)
 
@@ -112,9 +112,9 @@ def test_a_searched_file_is_never_above_a_size(photo: NDArray[np.uint8], share: 
 def test_a_searched_file_reaches_a_metric(photo: NDArray[np.uint8]) -> None:
     picture = photo[60:210, 100:318].copy()
     target = psnr(picture, decoded(latentpress.compress(picture, quality=40)))
-    data = search.to_metric(picture, "psnr", target, effort=7, optimize_for="mse")
+    data = targets.to_metric(picture, "psnr", target, effort=7, optimize_for="mse")
     assert psnr(picture, decoded(data)) >= target
-    assert len(data) <= len(search.to_metric(picture, "psnr", target))
+    assert len(data) <= len(targets.to_metric(picture, "psnr", target))
 
 
 @given(factor=st.floats(0.5, 1.6), step=st.integers(0, 10_000), limit=st.integers(500, 10**6))
@@ -122,12 +122,12 @@ def test_no_correction_passes_a_limit(factor: float, step: int, limit: int) -> N
     def size(at: int, by: float) -> int:
         return int(limit * by * np.exp((at - step) * 3e-4))
 
-    files = searched_size(lambda at: [bytes(size(at, factor))], [bytes(limit)], step, limit, slope=3e-4, top=10_000)
+    files = corrected_size(lambda at: [bytes(size(at, factor))], [bytes(limit)], step, limit, slope=3e-4, top=10_000)
     assert len(files[0]) <= limit
 
 
 def test_a_metric_that_no_searched_file_reaches_gives_the_plain_one() -> None:
-    assert searched_metric(lambda step: b"s", lambda data: -1.0, b"plain", 50, slope=0.01, near=10, top=100) == b"plain"
+    assert corrected_metric(lambda step: b"s", lambda data: -1.0, b"plain", 50, slope=0.01, near=10, top=100) == b"plain"
 
 
 def test_progress_rises_to_one(small: NDArray[np.uint8]) -> None:
@@ -145,13 +145,13 @@ def test_perceptual_lowers_lpips(small: NDArray[np.uint8]) -> None:
     if reason := lpips.missing():
         pytest.skip(reason)
     searched = latentpress.compress(small, quality=40, effort=9, optimize_for="perceptual")
-    plain = with_chunk(LATENT_LEARNED, Image.fromarray(small), 40)
+    plain = with_chunk(LATENT_HYPERPRIOR, Image.fromarray(small), 40)
     assert lpips.function(small, decoded(searched)) < lpips.function(small, decoded(plain))
 
 
 def test_gumbel_gives_neighbours_and_ends_at_the_nearest() -> None:
     t = torch.linspace(-3, 3, 601)
-    hot, cold = (gumbel(t, temperature, torch.Generator().manual_seed(1)) for temperature in (0.5, 0.01))
+    hot, cold = (gumbel_rounding(t, temperature, torch.Generator().manual_seed(1)) for temperature in (0.5, 0.01))
     assert bool(((hot >= t.floor()) & (hot <= t.floor() + 1)).all())
     clear = (t - t.floor() - 0.5).abs() > 0.1
     assert bool(((cold - t.round()).abs() < 1e-3)[clear].all())
@@ -170,7 +170,7 @@ def test_bits_are_those_of_the_distribution() -> None:
 
 def test_a_descent_finds_the_cheaper_integer() -> None:
     v = torch.full((1, 4), 0.4, requires_grad=True)
-    descend([v], lambda rounding: 10 * (rounding(v) - 1).square().sum(), 60, lambda: None)
+    anneal([v], lambda rounding: 10 * (rounding(v) - 1).square().sum(), 60, lambda: None)
     assert v.detach().round().tolist() == [[1.0] * 4]
 
 
@@ -181,14 +181,14 @@ def test_what_makes_no_sense_is_refused(small: NDArray[np.uint8], how: dict[str,
 
 
 def test_without_torch_the_extra_is_named(small: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(refine, "find_spec", lambda name: None)
+    monkeypatch.setattr(optimize, "find_spec", lambda name: None)
     with pytest.raises(UsageError, match=r"latentpress\[sd\]"):
         latentpress.compress(small, effort=7)
 
 
 @pytest.mark.skipif(not TAESD.is_dir(), reason="the weights of TAESD are not beside the project")
 def test_a_searched_file_in_a_stable_diffusion_space(small: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(plan.ITERATIONS, 9, 50)  # a dozen is too few to gain anything here
+    monkeypatch.setitem(options.ITERATIONS, 9, 50)  # a dozen is too few to gain anything here
     how = {"codec": "sd15", "model": str(TAESD), "quality": 20}
     plain = latentpress.compress(small, **how)  # type: ignore[arg-type]
     searched = latentpress.compress(small, **how, effort=9, optimize_for="mse")  # type: ignore[arg-type]

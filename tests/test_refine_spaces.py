@@ -16,10 +16,10 @@ with warnings.catch_warnings():
     from diffusers import AutoencoderKL
 
 import latentpress  # noqa: E402
+from latentpress import options  # noqa: E402
 from latentpress.container import read_header  # noqa: E402
 from latentpress.metrics import mse  # noqa: E402
-from latentpress.refine import plan  # noqa: E402
-from latentpress.refine.loss import weights_at  # noqa: E402
+from latentpress.optimize.loss import weights_at  # noqa: E402
 
 WEIGHTS = ROOT.parent / "shared/weights"
 TINY = {"sd15": "taesd", "sdxl": "taesdxl", "sd3": "taesd3", "flux1": "taef1"}
@@ -29,7 +29,7 @@ Image = NDArray[np.uint8]
 @pytest.fixture(autouse=True)
 def _few_iterations(monkeypatch: pytest.MonkeyPatch) -> None:
     for effort, iterations in ((7, 8), (8, 20), (9, 60)):
-        monkeypatch.setitem(plan.ITERATIONS, effort, iterations)
+        monkeypatch.setitem(options.ITERATIONS, effort, iterations)
 
 
 def loss_of(data: bytes, image: Image, bpp: float, model: str | None = None) -> float:
@@ -67,7 +67,7 @@ def test_the_search_through_an_autoencoder_kl(small: Image, tmp_path: Path, code
 
 def test_more_effort_is_a_smaller_loss_on_average(photo: Image, monkeypatch: pytest.MonkeyPatch) -> None:
     for effort, iterations in ((7, 50), (9, 120)):  # as they are, and less than it is
-        monkeypatch.setitem(plan.ITERATIONS, effort, iterations)
+        monkeypatch.setitem(options.ITERATIONS, effort, iterations)
     crops = [photo[r : r + 80, c : c + 96].copy() for r, c in ((60, 200), (150, 40), (200, 300))]
     quality, bpp, losses = 40, 0.14, []
     for effort in (0, 4, 5, 6, 7, 9):

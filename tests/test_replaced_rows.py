@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from bench_runs import make_run
+from latentpress.bench.rate_distortion import curve
 from latentpress.bench.rows import read_run
-from latentpress.bench.table import curve
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 import equal_bytes

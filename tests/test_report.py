@@ -17,7 +17,7 @@ from PIL import Image
 from bench_runs import LADDERS, make_run
 from latentpress.bench.bd_rate import bd_rate
 from latentpress.bench.report import write_report
-from latentpress.bench.report.story import Story
+from latentpress.bench.report.derived import Story
 from latentpress.bench.rows import read_run
 from latentpress.errors import OutputError, UsageError
 from test_cli import fails, run
@@ -150,7 +150,7 @@ def test_levels_are_bytes_of_real_settings(story):
 
 
 def test_the_page_states_both_sides(story):
-    from latentpress.bench.report.tables import headline
+    from latentpress.bench.report.text_tables import headline
 
     text = " ".join(headline(story))
     result = story.compare("builtin", "jpeg", "psnr").result
@@ -202,12 +202,12 @@ def test_up_is_better_in_every_chart(story):
 
 
 def test_no_two_codecs_look_alike():
-    from latentpress.bench.report.looks import css_class, looks
+    from latentpress.bench.report.style import css_class, looks
 
     codecs = [{"name": f"c{i}", "ours": i < 4} for i in range(16)]
     found = looks(codecs)
-    assert len({(v.colour, v.dash, v.marker) for v in found.values()}) == 16
-    assert len({(found[f"c{i}"].colour, found[f"c{i}"].marker) for i in range(4, 16)}) == 12
+    assert len({(v.color, v.dash, v.marker) for v in found.values()}) == 16
+    assert len({(found[f"c{i}"].color, found[f"c{i}"].marker) for i in range(4, 16)}) == 12
     assert min(found[f"c{i}"].width for i in range(4)) > max(found[f"c{i}"].width for i in range(4, 16))
     assert re.fullmatch(r"[A-Za-z0-9_-]+", css_class("my codec <x>"))
     assert css_class("a b") != css_class("a_b")
@@ -265,7 +265,7 @@ def test_the_command(folder, tmp_path):
 
 def test_the_page_stays_within_its_budget(story, monkeypatch):
     from latentpress.bench.report import gallery
-    from latentpress.bench.report.tables import gallery_note
+    from latentpress.bench.report.text_tables import gallery_note
 
     monkeypatch.setattr(gallery, "BUDGET", 1000)
     items = gallery.gallery(story, 2)

@@ -10,14 +10,13 @@ import latentpress
 from conftest import ROOT
 from golden.make_restoration import FOLDER, latent, name_of
 from latentpress import codec, container, models
-from latentpress.container import LATENT_LATTICE, LATENT_MASKED, RESTORATION, pack
-from latentpress.entropy.lattice_prior import LatticePrior
-from latentpress.entropy.learned import LearnedPrior
-from latentpress.entropy.static import step_size
+from latentpress.container import LATENT_MASKED, LATENT_MULTISTAGE, RESTORATION, pack
+from latentpress.entropy.hyperprior import HyperpriorCoder
+from latentpress.entropy.multistage import MultistageCoder
 from latentpress.errors import FormatError
+from latentpress.spaces import SPACES, Space, step_size
 from latentpress.transforms import restoration
 from latentpress.transforms.restoration import FILE, HALO, NUMBER, chunks, condition, is_shipped, restore
-from latentpress.transforms.spaces import SPACES, Space
 
 SHIPPED = [s for s in SPACES if is_shipped(s)]
 SD15 = SPACES[1]
@@ -28,8 +27,8 @@ Floats = NDArray[np.float32]
 
 def file_of(space: Space, quality: float, extra: dict[int, bytes]) -> bytes:
     """A file of 76 x 69 pixels."""
-    body = LatticePrior(space, quality).encode([latent(space)])
-    return pack(space, bytes(4), 69, 76, quality, {LATENT_LATTICE: body} | extra)
+    body = MultistageCoder(space, quality).encode([latent(space)])
+    return pack(space, bytes(4), 69, 76, quality, {LATENT_MULTISTAGE: body} | extra)
 
 
 def whole(space: Space, y: Floats, quality: float) -> Floats:
@@ -70,7 +69,7 @@ def test_a_space_without_weights_goes_without(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_the_built_in_codec_is_never_restored(small: NDArray[np.uint8]) -> None:
-    body = LearnedPrior("lp1", 20).encode([codec.encode_latent(small)])
+    body = HyperpriorCoder("lp1", 20).encode([codec.encode_latent(small)])
     model_hash = bytes.fromhex(models.manifest("lp1")["model_hash"])
     asked, plain = (
         codec.decode_latent(pack(SPACES[0], model_hash, 109, 75, 20, {LATENT_MASKED: body} | extra))
@@ -141,7 +140,7 @@ def test_a_photograph_comes_out_better(photo: NDArray[np.uint8], quality: float)
 @EACH
 def test_the_search_goes_through_the_same_network(space: Space) -> None:
     torch = pytest.importorskip("torch")
-    from latentpress.refine.lattice import restored
+    from latentpress.optimize.stable_diffusion_optimizer import restored
 
     y = np.random.default_rng(4).normal(0, 1, (space.channels, 12, 9)).astype(np.float32)
     found = restored(space, torch.from_numpy(y)[None].requires_grad_(), 10)

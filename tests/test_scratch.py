@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from latentpress import scratch
 from latentpress.errors import OutputError
+from latentpress.system import scratch
 
 
 def arrays(seed: int) -> list[Any]:

@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from latentpress.bench.sheets import write_sheets
 from latentpress.errors import UsageError
+from latentpress.system.spreadsheet import write_sheets
 
 
 def test_a_name_is_a_text_whatever_it_looks_like() -> None:

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from latentpress.errors import UsageError, WeightsError
+from latentpress.spaces import space_of_codec
+from latentpress.transforms import hub as stage2_weights
 from latentpress.transforms import stable_diffusion
-from latentpress.transforms import weights as stage2_weights
-from latentpress.transforms.spaces import space_of_codec
 from latentpress.transforms.stable_diffusion import StableDiffusionTransform
 
 torch = pytest.importorskip("torch", reason="needs the extra sd")
@@ -31,7 +31,7 @@ needs_tiny = pytest.mark.skipif(not SHARED.is_dir(), reason="the tiny autoencode
 
 
 class Array:
-    """A picture of an array, with the part of latentpress.image.Picture that a transform uses."""
+    """A picture of an array, with the part of latentpress.image.picture.Picture that a transform uses."""
 
     def __init__(self, x: np.ndarray) -> None:
         self.x, self.height, self.width = x, *x.shape[:2]

@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
-from latentpress.entropy import static
-from latentpress.entropy.static import COARSEST, FINEST, StaticTables, step_size
+from latentpress.entropy import factorized
+from latentpress.entropy.factorized import FactorizedCoder
+from latentpress.entropy.quantizer import SYMBOL_MAX
 from latentpress.errors import FormatError, ImageError
-from latentpress.quantizer import SYMBOL_MAX
-from latentpress.transforms.spaces import SPACES, Space
+from latentpress.spaces import COARSEST, FINEST, SPACES, Space, step_size
 
 STATIC_SPACES = [s for s in SPACES if s.name != "lp1"]
 SD15, FLUX = STATIC_SPACES[0], STATIC_SPACES[-1]
@@ -39,7 +39,7 @@ def latent(name: str, space: Space, h: int, w: int) -> Floats:
 
 def coded(space: Space, quality: float, y: Floats) -> tuple[bytes, Floats]:
     """The body, and what it decodes to."""
-    coder = StaticTables(space, quality)
+    coder = FactorizedCoder(space, quality)
     body = coder.encode([y])
     return body, np.concatenate(list(coder.decode(body, *y.shape[1:])), axis=1)
 
@@ -86,7 +86,7 @@ def test_the_rate_is_the_order_0_entropy(name: str, quality: float) -> None:
 @pytest.mark.parametrize("name", ["gaussian", "skewed"])
 def test_the_size_rises_with_quality(name: str) -> None:
     y = latent(name, SD15, 32, 48)
-    sizes = [len(StaticTables(SD15, q).encode([y])) for q in range(0, 101, 5)]
+    sizes = [len(FactorizedCoder(SD15, q).encode([y])) for q in range(0, 101, 5)]
     assert sizes == sorted(sizes)
     assert sizes[-1] > 3 * sizes[0]
 
@@ -103,7 +103,7 @@ def test_any_latent_within_the_symbols_round_trips(y: Floats, quality: int) -> N
 
 def test_strips_are_one_latent() -> None:
     y = latent("gaussian", FLUX, 20, 7)
-    coder = StaticTables(FLUX, 60)
+    coder = FactorizedCoder(FLUX, 60)
     assert coder.encode([y[:, :8], y[:, 8:9], y[:, 9:]]) == coder.encode([y])
 
 
@@ -148,22 +148,22 @@ def test_a_latent_that_is_not_finite_is_an_image_error(value: float) -> None:
     y = latent("gaussian", SD15, 5, 5)
     y[3, 4, 4] = value
     with pytest.raises(ImageError, match="finite"):
-        StaticTables(SD15, 50).encode([y[:, :3], y[:, 3:]])
+        FactorizedCoder(SD15, 50).encode([y[:, :3], y[:, 3:]])
 
 
 def test_an_encoder_never_makes_what_the_decoder_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
     y = np.zeros((4, 32, 32), np.float32)
-    body = StaticTables(SD15, 0).encode([y])
-    monkeypatch.setattr(static, "MAX_POSITIONS_PER_BYTE", y[0].size // len(body) - 1)
+    body = FactorizedCoder(SD15, 0).encode([y])
+    monkeypatch.setattr(factorized, "MAX_POSITIONS_PER_BYTE", y[0].size // len(body) - 1)
     with pytest.raises(FormatError, match="too short"):
-        list(StaticTables(SD15, 0).decode(body, 32, 32))
+        list(FactorizedCoder(SD15, 0).decode(body, 32, 32))
     with pytest.raises(ImageError, match="limits"):
-        StaticTables(SD15, 0).encode([y])
+        FactorizedCoder(SD15, 0).encode([y])
 
 
 def test_another_size_or_table_is_refused() -> None:
     y = latent("gaussian", SD15, 8, 8)
-    coder = StaticTables(SD15, 50)
+    coder = FactorizedCoder(SD15, 50)
     body = coder.encode([y])
     for rows, columns in ((8, 7), (8, 9), (1, 1), (4096, 4096)):
         with pytest.raises(FormatError):

@@ -7,7 +7,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 import latentpress
-from latentpress.bench import study
+from latentpress.bench import study_preset
 from latentpress.bench.rows import file_of, read_run
 from latentpress.cli.app import app
 from latentpress.metrics import mse, psnr, ssim
@@ -28,9 +28,9 @@ def folder(tmp_path_factory, photo):
     Image.fromarray(photo[:150, :200]).save(root / "photos" / "one.png")
     Image.fromarray(photo[120:261, 150:347]).save(root / "photos" / "two.png")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(study, "VAE_QUALITIES", ())
-        patch.setattr(study, "JPEG_QUALITIES", (5, 20, 100))
-        patch.setattr(study, "WEBP_QUALITIES", (0, 20, 80))
+        patch.setattr(study_preset, "VAE_QUALITIES", ())
+        patch.setattr(study_preset, "JPEG_QUALITIES", (5, 20, 100))
+        patch.setattr(study_preset, "WEBP_QUALITIES", (0, 20, 80))
         done = CliRunner().invoke(app, ["study", "--images", str(root / "photos"), "-o", str(root / "out"), "-q", "60"])
     assert done.exit_code == 0, done.output
     assert "JPEG, same bytes" in done.output
@@ -55,9 +55,9 @@ def test_sheets_hold_what_the_files_are(folder):
             assert sheets["bits per pixel"][i][column] == pytest.approx(8 * len(data) / original[..., 0].size)
             picture = latentpress.decompress(data) if codec == "builtin" else read(path).convert("RGB")
             decoded = np.asarray(picture)
-            assert sheets["MSE"][i][column] == pytest.approx(mse(original, decoded, grey=True), rel=1e-3)
-            assert sheets["SSIM"][i][column] == pytest.approx(ssim(original, decoded, grey=True), abs=1e-4)
-            expected = psnr(original, decoded, grey=True)
+            assert sheets["MSE"][i][column] == pytest.approx(mse(original, decoded, gray=True), rel=1e-3)
+            assert sheets["SSIM"][i][column] == pytest.approx(ssim(original, decoded, gray=True), abs=1e-4)
+            expected = psnr(original, decoded, gray=True)
             assert sheets["PSNR"][i][column] == ("inf" if codec == "png" else pytest.approx(expected, abs=0.01))
     for name in names[:-1]:
         for column in range(1, 7):
@@ -67,7 +67,7 @@ def test_sheets_hold_what_the_files_are(folder):
 
 def test_the_rivals_at_the_same_bytes_are_the_closest(folder):
     run = read_run(folder)
-    table = study.columns(run, "builtin", 60)
+    table = study_preset.columns(run, "builtin", 60)
     for column, codec in ((table[4], "jpeg"), (table[5], "webp")):
         for image in IMAGES:
             size = table[0].rows[image]["bytes"]
@@ -89,11 +89,11 @@ def test_pictures(folder):
 
 
 def test_the_plan_is_the_study():
-    plan = {codec.name: qualities for codec, qualities in study.plan_codecs("builtin", None, 42)}
+    plan = {codec.name: qualities for codec, qualities in study_preset.plan_codecs("builtin", None, 42)}
     assert list(plan) == ["builtin", "png", "jpeg", "webp"]
     assert 42 in plan["builtin"]
-    assert study.JPEG_OF_STUDY in plan["jpeg"]
-    assert study.WEBP_OF_STUDY in plan["webp"]
+    assert study_preset.JPEG_OF_STUDY in plan["jpeg"]
+    assert study_preset.WEBP_OF_STUDY in plan["webp"]
 
 
 def test_an_unknown_vae_is_told(tmp_path):

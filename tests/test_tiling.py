@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from latentpress import codec, models
-from latentpress.image import read_picture
-from latentpress.transforms import builtin, tiling
-from latentpress.transforms.spaces import SPACES
+from latentpress.image.picture import read_picture
+from latentpress.spaces import SPACES
+from latentpress.transforms import lp1, tiling
 
 CHANNELS = SPACES[0].channels  # of lp1
 
@@ -37,7 +37,7 @@ def test_tile_columns_cover_once_and_stay_small(rows: int, columns: int, halo: i
 @pytest.mark.parametrize("positions", [600, 1200])
 def test_tiled_equals_untiled_within_a_level(photo: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch, positions: int) -> None:
     picture = read_picture(np.tile(photo, (2, 2, 1))[:555, :790])
-    transform = builtin.BuiltinTransform("cpu")
+    transform = lp1.Lp1Transform("cpu")
     y = np.concatenate(list(transform.analyze(picture)), axis=1)
     pixels = np.concatenate(list(transform.synthesize([y], 790, 555)))
     monkeypatch.setattr(tiling, "STRIP_ROWS", 8)

@@ -8,9 +8,9 @@ torch = pytest.importorskip("torch")
 onnx = pytest.importorskip("onnx")
 
 from latentpress import models  # noqa: E402
-from latentpress.transforms.spaces import SPACES  # noqa: E402
-from latentpress.twin.interpreter import Twin, twin  # noqa: E402
-from latentpress.twin.onnx_file import read_graph  # noqa: E402
+from latentpress.optimize.onnx_file import read_graph  # noqa: E402
+from latentpress.optimize.onnx_torch import TorchGraph, torch_graph  # noqa: E402
+from latentpress.spaces import SPACES  # noqa: E402
 
 GRAPHS = ("analysis.onnx", "synthesis.onnx", "hyper_analysis.onnx", "features.onnx", "context.onnx")
 M = SPACES[0].channels
@@ -42,10 +42,10 @@ def test_a_file_that_is_cut_off_is_refused() -> None:
 
 def test_pixels_are_within_one_level() -> None:
     y = RNG.normal(0, 2, (1, M, 5, 7)).astype(np.float32)
-    [expected], [found] = models.run("lp1", "synthesis.onnx", y=y), twin("lp1", "synthesis.onnx")(y=torch.from_numpy(y))
+    [expected], [found] = models.run("lp1", "synthesis.onnx", y=y), torch_graph("lp1", "synthesis.onnx")(y=torch.from_numpy(y))
     assert found.shape == expected.shape
     assert np.abs(found.numpy() - expected).max() <= 1
-    [before] = twin("lp1", "synthesis.onnx", "Round")(y=torch.from_numpy(y))
+    [before] = torch_graph("lp1", "synthesis.onnx", "Round")(y=torch.from_numpy(y))
     assert np.abs(before.permute(0, 2, 3, 1).numpy() - expected).max() <= 0.51
 
 
@@ -53,15 +53,15 @@ def test_the_integer_graphs_are_exact() -> None:
     bias = models.arrays("lp1", "levels.npz")["bias"][3].reshape(1, -1, 1, 1).astype(np.float32)
     z, white = whole(1, 64, 2, 3), whole(1, M, 8, 12)
     expected = models.run("lp1", "features.onnx", z=z, bias=bias)
-    found = twin("lp1", "features.onnx")(z=torch.from_numpy(z), bias=torch.from_numpy(bias))
+    found = torch_graph("lp1", "features.onnx")(z=torch.from_numpy(z), bias=torch.from_numpy(bias))
     for a, b in zip(found, expected, strict=True):
         np.testing.assert_array_equal(a.numpy(), b)
     [head] = models.run("lp1", "context.onnx", features=expected[0], white=white)
-    np.testing.assert_array_equal(twin("lp1", "context.onnx")(features=found[0], white=torch.from_numpy(white))[0].numpy(), head)
+    np.testing.assert_array_equal(torch_graph("lp1", "context.onnx")(features=found[0], white=torch.from_numpy(white))[0].numpy(), head)
 
 
 def test_the_gradient_of_synthesis_is_its_derivative() -> None:
-    run = twin("lp1", "synthesis.onnx", "Clip")
+    run = torch_graph("lp1", "synthesis.onnx", "Clip")
     y, direction = (torch.from_numpy(RNG.normal(0, 1, (1, M, 2, 2)).astype(np.float32)) for _ in range(2))
     y.requires_grad_()
     (run(y=y)[0] / 255).square().sum().backward()
@@ -80,7 +80,7 @@ def test_round_and_clip_pass_gradients() -> None:
         return data
 
     x = torch.tensor([-1.0, 0.4, 1.5, 3.0], requires_grad=True)
-    [out] = Twin(tiny())(x=x)
+    [out] = TorchGraph(tiny())(x=x)
     out.sum().backward()
     assert out.tolist() == [0, 0, 2, 2]
     assert x.grad.tolist() == [0, 1, 1, 0]

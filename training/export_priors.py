@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from latentpress.entropy.lattice_network import ACT_MAX, FILE
-from latentpress.entropy.lattice_prior import FINE, GREATEST_STEP, LEAST_STEP, VALUE_MAX
+from latentpress.entropy.multistage import FINE, GREATEST_STEP, LEAST_STEP, VALUE_MAX
+from latentpress.entropy.multistage_network import ACT_MAX, FILE
 from networks import ACT, SIGMA_MIN
 from prior_networks import LOG_UNIT, VALUE, PassNet, Prior
 

@@ -13,8 +13,8 @@ import torch
 from onnx import TensorProto
 
 from export_priors import OUT
+from latentpress.spaces import space_of_codec
 from latentpress.transforms.restoration import FILE
-from latentpress.transforms.spaces import space_of_codec
 from onnx_graph import Graph
 from restoration_data import OUT as RUNS
 from restoration_network import Restoration

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 import latentpress
-from latentpress import search
+from latentpress import targets
 
 SIDE, PERIOD = 96, 4
 PATCHES = {"kodim21.png": (64, 160), "kodim04.png": (330, 150), "kodim13.png": (380, 400)}  # top, left: sky, skin, water
@@ -34,7 +34,7 @@ def main() -> None:
     for name, (top, left) in PATCHES.items():
         with Image.open(args.images / name) as file:
             picture = file.convert("RGB")
-        decoded = latentpress.decompress(search.to_rate(picture, args.bpp))
+        decoded = latentpress.decompress(targets.to_rate(picture, args.bpp))
         print(f"{name}: original {share(np.asarray(picture), top, left):.2%}, decoded {share(np.asarray(decoded), top, left):.2%}")
 
 

@@ -13,9 +13,9 @@ import numpy as np
 from PIL import Image
 from scipy.optimize import nnls
 
-from latentpress.entropy import tables
-from latentpress.latents.predictive import lattice
-from latentpress.latents.predictor import FILE, LEVEL_STEPS, MAGNITUDE_BITS, PASSES, REACH, WEIGHT_BITS
+from latentpress.entropy import cdf_tables
+from latentpress.latents.methods.predictive_coding import lattice
+from latentpress.latents.methods.predictors import FILE, LEVEL_STEPS, MAGNITUDE_BITS, PASSES, REACH, WEIGHT_BITS
 
 SPACES = {"sd15": "taesd", "sdxl": "taesdxl", "sd3": "taesd3", "flux1": "taef1"}
 OWN, OWN_NEAR, LOOKUP = 14, 8, 2048
@@ -92,7 +92,7 @@ def fit(latents: np.ndarray, generic: bool) -> dict[str, np.ndarray]:
 
 def lookup() -> np.ndarray:
     """Scales above the base for an expected magnitude in 1/256 deviations."""
-    log_step = math.log(float(tables.sigmas()[1] / tables.sigmas()[0]))
+    log_step = math.log(float(cdf_tables.sigmas()[1] / cdf_tables.sigmas()[0]))
     expected = (np.arange(LOOKUP) + 0.5) / (256 * 0.7979)
     return np.rint(np.log(expected) / log_step).clip(-63, 63).astype(np.int8)
 

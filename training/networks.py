@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from latentpress.refine.rate import LowerBound
+from latentpress.optimize.rate import LowerBound
 
 M, Z, FEATURES, HIDDEN = 320, 64, 128, 192  # channels: latent, hyper latent, hyper features, context
 LEVELS = 7                                  # anchor levels of the quality knob; between them all is interpolated

@@ -14,7 +14,7 @@ from diffusers import AutoencoderTiny
 from torch import Tensor
 
 from data import Crops, validation
-from latentpress.refine.loss import native_bfloat16
+from latentpress.optimize.loss import native_bfloat16
 
 TINY = {"sd15": "taesd", "sdxl": "taesdxl", "sd3": "taesd3", "flux1": "taef1"}
 OUT = Path(__file__).parents[1] / "runs/priors"

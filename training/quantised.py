@@ -5,7 +5,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from latentpress.entropy.learned import LearnedPrior
+from latentpress.entropy.hyperprior import HyperpriorCoder
 from networks import LEVELS, Codec, interpolate
 
 
@@ -25,7 +25,7 @@ class Quantised:
             y = self.net.ga(x).float().cpu().numpy()
         values, bits = [], []
         for one, quality in zip(y, (level * (100 / (LEVELS - 1))).tolist(), strict=True):
-            prior = LearnedPrior("lp1", quality)
+            prior = HyperpriorCoder("lp1", quality)
             z, passes, y_hat = prior.model_segment(one * prior.gain)
             values.append(y_hat)
             bits.append(8.0 * len(prior.pack_segment(z, passes)) if hard else 0.0)

@@ -19,9 +19,9 @@ from diffusers import AutoencoderTiny
 from torch import Tensor
 
 from data import validation
-from latentpress.entropy.lattice_prior import FINE, LatticePrior
-from latentpress.refine.loss import half_precision
-from latentpress.transforms.spaces import Space, space_of_codec
+from latentpress.entropy.multistage import FINE, MultistageCoder
+from latentpress.optimize.loss import half_precision
+from latentpress.spaces import Space, space_of_codec
 from perceptual import Lpips
 from prior_latents import OUT as LATENTS
 from restoration_data import OUT, restored_from
@@ -55,7 +55,7 @@ class Held:
         y = np.load(LATENTS / f"{space.name}-held.npy")
         self.y = torch.from_numpy(y).float()
         self.x = torch.cat([x for x in validation(photographs, 512) if min(x.shape[2:]) == 512][::2])
-        coders = [LatticePrior(space, *setting) for setting in HELD]
+        coders = [MultistageCoder(space, *setting) for setting in HELD]
         self.steps = [coder.step / FINE for coder in coders]
         self.y_hat = [torch.from_numpy(np.stack([restored_from(coder, one) for one in y])).float() for coder in coders]
         self.plain = self.look(lambda y_hat, step: y_hat)

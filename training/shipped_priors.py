@@ -6,7 +6,7 @@ import torch
 
 from export_priors import HEAD_UNIT
 from latentpress import models
-from latentpress.entropy.lattice_network import FILE
+from latentpress.entropy.multistage_network import FILE
 from networks import ACT, SIGMA_MIN
 from prior_networks import VALUE, Prior
 

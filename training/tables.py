@@ -11,7 +11,7 @@ import math
 import numpy as np
 from scipy import stats
 
-from latentpress.entropy.tables import FAMILIES, FILE, ODD, ODD_FAMILIES, PRECISION_BITS, SCALES, WHITENER_BITS
+from latentpress.entropy.cdf_tables import FAMILIES, FILE, ODD, ODD_FAMILIES, PRECISION_BITS, SCALES, WHITENER_BITS
 from latentpress.entropy.trellis import REACH, candidates, cheapest
 from networks import LOG_STEP, SIGMA_MIN, WHITE
 

@@ -20,7 +20,7 @@ from torch import Tensor
 
 import workers
 from data import Crops, validation
-from latentpress.refine.loss import half_precision
+from latentpress.optimize.loss import half_precision
 from layer_distance import LayerDistance
 from networks import LEVELS, RATES, Codec
 from optimizers import Optimizers, learning_rate

@@ -1,17 +1,25 @@
-"""The latent spaces: what the numbers of a latent mean. Ids are numbered by hand and never change meaning."""
+"""The latent spaces: what the numbers of a latent mean. Ids are numbered by hand and never change
+meaning.
+"""
 
 from dataclasses import dataclass
 
 from latentpress.errors import SpaceError, UsageError
+
+COARSEST, FINEST = (
+    1.5,
+    0.05,
+)  # quantisation step at quality 0 and 100 of the Stable Diffusion spaces, in the latent's unit
 
 
 @dataclass(frozen=True)
 class Space:
     """A latent space.
 
-    id: the byte in the file. name: "lp1", "sd15", ... channels: of the latent. factor: pixels per latent position, each way.
-    scaling, shift: latent = (raw - shift) * scaling, raw being what the family's AutoencoderKL gives.
-    default_model: what `--codec` loads when no model is named ("" for the model in the package).
+    id: the byte in the file. name: "lp1", "sd15", ... channels: of the latent. factor: pixels per
+    latent position, each way. scaling, shift: latent = (raw - shift) * scaling, raw being what the
+    family's AutoencoderKL gives. default_model: what `--codec` loads when no model is named ("" for
+    the model in the package).
     """
 
     id: int
@@ -38,7 +46,9 @@ def space_by_id(number: int) -> Space:
     for space in SPACES:
         if space.id == number:
             return space
-    raise SpaceError(f"the file is in latent space {number}, which this version of latentpress does not know")
+    raise SpaceError(
+        f"the file is in latent space {number}, which this version of latentpress does not know"
+    )
 
 
 def space_of_codec(codec: str) -> Space:
@@ -46,3 +56,10 @@ def space_of_codec(codec: str) -> Space:
     if codec not in CODECS:
         raise UsageError(f"unknown codec {codec!r}: choose one of {', '.join(CODECS)}")
     return next(s for s in SPACES if s.name == CODECS[codec])
+
+
+def step_size(quality: float) -> float:
+    """The quantisation step of the Stable Diffusion spaces at quality 0..100, in the latent's unit:
+    geometric in the quality.
+    """
+    return COARSEST * float((FINEST / COARSEST) ** (quality / 100))

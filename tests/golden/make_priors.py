@@ -13,9 +13,9 @@ import google_crc32c
 import numpy as np
 
 from latentpress import codec, container
-from latentpress.entropy.lattice_prior import FINE, LatticePrior
+from latentpress.entropy.multistage import FINE, MultistageCoder
 from latentpress.latents import Reader, precision, save
-from latentpress.transforms.spaces import SPACES
+from latentpress.spaces import SPACES
 
 FOLDER = Path(__file__).parent / "priors_v1"
 QUALITIES = (0, 37.5, 100)
@@ -29,8 +29,8 @@ def cases() -> dict[str, bytes]:
             rng = np.random.default_rng(space.id)
             y = (rng.gamma(8, size=(space.channels, 10, 9)) / 3 - 2.5).astype(np.float32)
             y[0, 0, 0] = 900  # escaped
-            body = LatticePrior(space, quality).encode([y])
-            out[f"{space.name}-q{quality}"] = container.pack(space, bytes(4), 69, 76, quality, {container.LATENT_LATTICE: body})
+            body = MultistageCoder(space, quality).encode([y])
+            out[f"{space.name}-q{quality}"] = container.pack(space, bytes(4), 69, 76, quality, {container.LATENT_MULTISTAGE: body})
     return out
 
 
@@ -54,7 +54,7 @@ def bits(file: Path) -> list[int]:
 
 def checksum(data: bytes) -> str:
     """The symbols' CRC-32C from the file's bytes, in hex."""
-    return container.unpack(data)[1][container.LATENT_LATTICE][3:7].hex()
+    return container.unpack(data)[1][container.LATENT_MULTISTAGE][3:7].hex()
 
 
 def fine(data: bytes) -> list[object]:

@@ -1,4 +1,6 @@
-"""SHA-256 of the decoded samples (RGB, rows top to bottom) of the public data sets' pictures: file name -> 64 hex digits."""
+"""SHA-256 of the decoded samples (RGB, rows top to bottom) of the public data sets' pictures: file
+name -> 64 hex digits.
+"""
 
 KODAK = {
     "kodim01.png": "a00210743353594464ac67e680a41710f484444ca5f9dfddeb570de25c428273",

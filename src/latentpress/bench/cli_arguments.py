@@ -5,22 +5,25 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
-from latentpress.bench.codecs import OURS, find_codec, installed
+from latentpress.bench.codec_protocol import Codec
 from latentpress.bench.datasets import Source
 from latentpress.bench.external import External
-from latentpress.bench.interface import Codec
-from latentpress.bench.pictures import Pictures
+from latentpress.bench.image_codecs import OURS, find_codec, installed
+from latentpress.bench.precomputed import Pictures
 from latentpress.errors import UsageError
 from latentpress.metrics import METRICS
 
 MAX_JOBS = 8
 
 
-def codecs(names: str, models: Sequence[str], externals: Sequence[str], pictures: Sequence[str]) -> list[Codec]:
+def codecs(
+    names: str, models: Sequence[str], externals: Sequence[str], pictures: Sequence[str]
+) -> list[Codec]:
     """The codecs of a run, each once.
 
-    names: with commas between; "all" stands for the installed ones. models: CODEC=MODEL. externals: templates. pictures: NAME=FOLDER.
-    UsageError where a word does not fit, or two codecs share a name.
+    names: with commas between; "all" stands for the installed ones. models: CODEC=MODEL. externals:
+    templates. pictures: NAME=FOLDER. UsageError where a word does not fit, or two codecs share a
+    name.
     """
     weights = dict(_pair("--model", text) for text in models)
     if wrong := [name for name in weights if name not in OURS[1:]]:
@@ -29,7 +32,10 @@ def codecs(names: str, models: Sequence[str], externals: Sequence[str], pictures
     asked = [name for word in words for name in (installed() if word == "all" else [word])]
     found = [find_codec(name, model=weights.get(name)) for name in dict.fromkeys(asked)]
     found += [External.of(template) for template in externals]
-    found += [Pictures.of(name, Path(folder)) for name, folder in (_pair("--pictures", text) for text in pictures)]
+    found += [
+        Pictures.of(name, Path(folder))
+        for name, folder in (_pair("--pictures", text) for text in pictures)
+    ]
     given = [codec.name for codec in found]
     if not found:
         raise UsageError("no codec was named: use --codecs, --external or --pictures")
@@ -40,9 +46,15 @@ def codecs(names: str, models: Sequence[str], externals: Sequence[str], pictures
     return found
 
 
-def qualities(chosen: Sequence[Codec], points: int, given: Sequence[str]) -> list[tuple[Codec, list[float]]]:
-    """Each codec with the qualities it is tried at: `points` of its own, or those that NAME=Q,Q gives it."""
-    named = {name: _numbers(name, text) for name, text in (_pair("--qualities", text) for text in given)}
+def qualities(
+    chosen: Sequence[Codec], points: int, given: Sequence[str]
+) -> list[tuple[Codec, list[float]]]:
+    """Each codec with the qualities it is tried at: `points` of its own, or those that NAME=Q,Q
+    gives it.
+    """
+    named = {
+        name: _numbers(name, text) for name, text in (_pair("--qualities", text) for text in given)
+    }
     if unknown := [name for name in named if name not in [codec.name for codec in chosen]]:
         raise UsageError(f"--qualities {unknown[0]}=...: {unknown[0]} is not in this run")
     found = []
@@ -61,22 +73,36 @@ def qualities(chosen: Sequence[Codec], points: int, given: Sequence[str]) -> lis
     return found
 
 
-def metrics_for(names: Sequence[str], sources: Sequence[Source]) -> tuple[list[str], dict[str, str]]:
-    """The metrics that the smallest picture is large enough for, and for every other one the reason."""
+def metrics_for(
+    names: Sequence[str], sources: Sequence[Source]
+) -> tuple[list[str], dict[str, str]]:
+    """The metrics that the smallest picture is large enough for, and for every other one the
+    reason.
+    """
     side = min(min(source.width, source.height) for source in sources)
-    reasons = {name: f"a picture has a side of {side} pixels, too few for it" for name in names if METRICS[name].smallest > side}
+    reasons = {
+        name: f"a picture has a side of {side} pixels, too few for it"
+        for name in names
+        if METRICS[name].smallest > side
+    }
     return [name for name in names if name not in reasons], reasons
 
 
 def cores() -> int:
     """The cores that this process may use, at most MAX_JOBS."""
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    usable = (
+        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    )
     return min(usable, MAX_JOBS)
 
 
 def command(words: Sequence[str]) -> str:
-    """The command line as run.json keeps it: absolute paths by their last part, for a run is passed on."""
-    return shlex.join(["latentpress", *(Path(word).name if os.path.isabs(word) else word for word in words)])
+    """The command line as run.json keeps it: absolute paths by their last part, for a run is passed
+    on.
+    """
+    return shlex.join(
+        ["latentpress", *(Path(word).name if os.path.isabs(word) else word for word in words)]
+    )
 
 
 def _pair(option: str, text: str) -> tuple[str, str]:

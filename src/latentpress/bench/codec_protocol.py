@@ -1,4 +1,6 @@
-"""What the benchmark asks of a codec: who it is, at which qualities it is tried, pixels to bytes and back."""
+"""What the benchmark asks of a codec: who it is, at which qualities it is tried, pixels to bytes
+and back.
+"""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -12,9 +14,10 @@ from numpy.typing import NDArray
 class Codec(ABC):
     """A codec of a run.
 
-    name: as it is asked for, and the folder of its files. label: for people. version: of the library that does the work.
-    settings: everything but the quality, in words. suffix: of its files, with the dot. ladder: its qualities, lowest rate
-    first, so that they cover its useful range about evenly in log rate. lossless: it has one setting, and is no curve.
+    name: as it is asked for, and the folder of its files. label: for people. version: of the
+    library that does the work. settings: everything but the quality, in words. suffix: of its
+    files, with the dot. ladder: its qualities, lowest rate first, so that they cover its useful
+    range about evenly in log rate. lossless: it has one setting, and is no curve.
     """
 
     name: str
@@ -28,11 +31,15 @@ class Codec(ABC):
     ours: ClassVar[bool] = False
 
     def qualities(self, points: int) -> list[float]:
-        """`points` qualities spread over the ladder, ends included, whole numbers, each once (so a short range gives fewer)."""
+        """`points` qualities spread over the ladder, ends included, whole numbers, each once (so a
+        short range gives fewer).
+        """
         if len(self.ladder) < 2 or points == 1:
             return [self.ladder[len(self.ladder) // 2]]
         at = np.linspace(0, len(self.ladder) - 1, points)
-        return sorted({float(round(q)) for q in np.interp(at, range(len(self.ladder)), self.ladder)})
+        return sorted(
+            {float(round(q)) for q in np.interp(at, range(len(self.ladder)), self.ladder)}
+        )
 
     def setting(self, quality: float) -> str:
         """The name of a quality in the rows and among the folders of the files."""
@@ -40,8 +47,18 @@ class Codec(ABC):
 
     def entry(self) -> dict[str, Any]:
         """What run.json says of it."""
-        who = {"name": self.name, "label": self.label, "version": self.version, "settings": self.settings}
-        return who | {"ours": self.ours, "lossless": self.lossless, "suffix": self.suffix, "kind": self.kind}
+        who = {
+            "name": self.name,
+            "label": self.label,
+            "version": self.version,
+            "settings": self.settings,
+        }
+        return who | {
+            "ours": self.ours,
+            "lossless": self.lossless,
+            "suffix": self.suffix,
+            "kind": self.kind,
+        }
 
     @abstractmethod
     def encode(self, pixels: NDArray[np.uint8], quality: float) -> bytes:

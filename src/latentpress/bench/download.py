@@ -12,23 +12,29 @@ from PIL import Image
 
 from latentpress.bench.datasets import FOLDER_VARIABLE, sha256_of_pixels
 from latentpress.errors import ImageError
-from latentpress.files import atomic_write
+from latentpress.system.files import atomic_write
 
 KODAK_URL = "https://r0k.us/graphics/kodak/kodak/{file}"
-# The study kept its resized photographs only as the left halves of these, "original | decoded" (1024 x 512), and they depend on the
-# size of thumbnail that Wikimedia then served and on Pillow's resizing: so they are taken from there, at this commit.
+# The study kept its resized photographs only as the left halves of these, "original | decoded"
+# (1024 x 512), and they depend on the
+# size of thumbnail that Wikimedia then served and on Pillow's resizing: so they are taken from
+# there, at this commit.
 STUDY_URL = (
     "https://raw.githubusercontent.com/qmmartin/Portfolio/463242895b0b3867a9a8ec4689b432e19106ac6d"
     "/img_compression_research_project/output/comparison_img{number:02}.png"
 )
-STUDY_PICTURES = range(1, 16)  # five photographs x three codecs; each photograph is in three of them
+STUDY_PICTURES = range(
+    1, 16
+)  # five photographs x three codecs; each photograph is in three of them
 MAX_BYTES, TIMEOUT_SECONDS = 20_000_000, 30
 
 
 def fetch(name: str, expected: dict[str, str], folder: Path) -> Path:
-    """Download the pictures that `folder` lacks and return it; expected: file name -> SHA-256 of its samples.
+    """Download the pictures that `folder` lacks and return it; expected: file name -> SHA-256 of
+    its samples.
 
-    ImageError, in one sentence that says what to do instead, where the network or the address fails or a picture is another one.
+    ImageError, in one sentence that says what to do instead, where the network or the address fails
+    or a picture is another one.
     """
     wanted = {sha256: file for file, sha256 in expected.items() if not (folder / file).is_file()}
     try:
@@ -41,10 +47,14 @@ def fetch(name: str, expected: dict[str, str], folder: Path) -> Path:
     except (OSError, urllib.error.URLError, ValueError) as error:
         reason = str(getattr(error, "reason", error))
     else:
-        reason = f"{', '.join(sorted(wanted.values()))} is not there, or is another picture than it was"
+        reason = (
+            f"{', '.join(sorted(wanted.values()))} is not there, or is another picture than it was"
+        )
     raise ImageError(
-        f"the data set {name} is not on this machine and could not be fetched ({reason}): with a network, run the command again; or put "
-        f"{next(iter(expected))} and the others into a folder {name} and set {FOLDER_VARIABLE} to what holds it; or name your own pictures"
+        f"the data set {name} is not on this machine and could not be fetched ({reason}): with a "
+        "network, run the command again; or put "
+        f"{next(iter(expected))} and the others into a folder {name} and set {FOLDER_VARIABLE} to "
+        "what holds it; or name your own pictures"
     )
 
 

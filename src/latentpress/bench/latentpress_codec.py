@@ -1,4 +1,6 @@
-"""latentpress's own codecs in the benchmark: timed in this process, decoded for the table by a fresh one, from the bytes alone."""
+"""latentpress's own codecs in the benchmark: timed in this process, decoded for the table by a
+fresh one, from the bytes alone.
+"""
 
 import subprocess
 import sys
@@ -12,15 +14,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentpress import __version__
+from latentpress.bench.codec_protocol import Codec
 from latentpress.bench.datasets import read_pixels
-from latentpress.bench.interface import Codec
 from latentpress.errors import ImageError
 from latentpress.models import manifest
 
 
 @dataclass(frozen=True)
 class OurCodec(Codec):
-    """model: a folder, .safetensors file or hub id of a Stable Diffusion autoencoder; None for the default one."""
+    """model: a folder, .safetensors file or hub id of a Stable Diffusion autoencoder; None for the
+    default one.
+    """
 
     model: str | None = None
     kind: ClassVar[str] = "ours"
@@ -29,13 +33,31 @@ class OurCodec(Codec):
     @classmethod
     def of(cls, name: str, model: str | None) -> "OurCodec":
         """The codec of a latent space by the name that `latentpress compress --codec` takes."""
-        version = f"latentpress {__version__}"  # and the weights: rows of other ones must not be mixed with these
+        # and the weights: rows of other ones must not be mixed with these
+        version = f"latentpress {__version__}"
         if name == "builtin":
-            label, settings, version = "latentpress", "all threads", f"{version}, lp1 model {manifest('lp1')['model_hash']}"
+            label, settings, version = (
+                "latentpress",
+                "all threads",
+                f"{version}, lp1 model {manifest('lp1')['model_hash']}",
+            )
         else:
-            label, settings = f"latentpress {name}", f"model {Path(model).name if model else 'default'}, all threads"
-            version = ", ".join([version, *(f"{Path(file).stem} {digest[:8]}" for file, digest in manifest(name)["sha256"].items())])
-        return cls(name, label, version, settings, ".ltp", (5, 15, 30, 45, 60, 75, 90, 100), model=model)
+            label, settings = (
+                f"latentpress {name}",
+                f"model {Path(model).name if model else 'default'}, all threads",
+            )
+            version = ", ".join(
+                [
+                    version,
+                    *(
+                        f"{Path(file).stem} {digest[:8]}"
+                        for file, digest in manifest(name)["sha256"].items()
+                    ),
+                ]
+            )
+        return cls(
+            name, label, version, settings, ".ltp", (5, 15, 30, 45, 60, 75, 90, 100), model=model
+        )
 
     def entry(self) -> dict[str, Any]:
         """See Codec; and the model, which decoding needs."""
@@ -54,10 +76,27 @@ class OurCodec(Codec):
         return np.asarray(decompress(data, model=self.model).convert("RGB"))
 
     def decode_elsewhere(self, files: Sequence[Path]) -> list[NDArray[np.uint8]]:
-        """Decode files by `latentpress decompress` in one other process, as whoever gets the bytes would."""
+        """Decode files by `latentpress decompress` in one other process, as whoever gets the bytes
+        would.
+        """
         with tempfile.TemporaryDirectory() as folder:
-            command = [sys.executable, "-m", "latentpress", "decompress", *map(str, files), "-o", f"{folder}/"]
-            done = subprocess.run([*command, *(["--model", self.model] if self.model else [])], capture_output=True, text=True)
+            command = [
+                sys.executable,
+                "-m",
+                "latentpress",
+                "decompress",
+                *map(str, files),
+                "-o",
+                f"{folder}/",
+            ]
+            done = subprocess.run(
+                [*command, *(["--model", self.model] if self.model else [])],
+                capture_output=True,
+                text=True,
+            )
             if done.returncode:
-                raise ImageError(f"{self.label}: decoding in another process failed: {done.stderr.strip()[-300:]}")
+                raise ImageError(
+                    f"{self.label}: decoding in another process failed: "
+                    f"{done.stderr.strip()[-300:]}"
+                )
             return [read_pixels(Path(folder) / file.with_suffix(".png").name) for file in files]

@@ -1,4 +1,5 @@
-"""Results of a codec that is not here: a folder of pictures that it decoded, and a list of the sizes of its files.
+"""Results of a codec that is not here: a folder of pictures that it decoded, and a list of the
+sizes of its files.
 
     FOLDER/kodim01.png ...  FOLDER/sizes.csv                one setting, named after the folder
     FOLDER/low/kodim01.png ...  FOLDER/low/sizes.csv  ...   one setting a subfolder
@@ -14,8 +15,8 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from latentpress.bench.codec_protocol import Codec
 from latentpress.bench.datasets import read_pixels
-from latentpress.bench.interface import Codec
 from latentpress.errors import ImageError, UsageError
 
 SIZES = "sizes.csv"
@@ -31,15 +32,29 @@ class Pictures(Codec):
 
     @classmethod
     def of(cls, name: str, folder: Path) -> "Pictures":
-        """The codec `name`, whose decoded pictures lie in `folder`; UsageError where a size list is missing."""
+        """The codec `name`, whose decoded pictures lie in `folder`; UsageError where a size list is
+        missing.
+        """
         if (folder / SIZES).is_file():
             names: tuple[str, ...] = (folder.resolve().name,)
         else:
             names = tuple(sorted(path.parent.name for path in folder.glob(f"*/{SIZES}")))
         if not names:
-            raise UsageError(f"--pictures {name}: {folder} needs {SIZES} (columns file,bytes), itself or in a subfolder a setting")
+            raise UsageError(
+                f"--pictures {name}: {folder} needs {SIZES} (columns file,bytes), itself or in a "
+                "subfolder a setting"
+            )
         ladder = tuple(map(float, range(len(names))))
-        return cls(name, name, "", f"decoded elsewhere; sizes as listed in {SIZES}", "", ladder, folder=folder, names=names)
+        return cls(
+            name,
+            name,
+            "",
+            f"decoded elsewhere; sizes as listed in {SIZES}",
+            "",
+            ladder,
+            folder=folder,
+            names=names,
+        )
 
     def qualities(self, points: int) -> list[float]:
         """The number of each setting."""
@@ -58,9 +73,15 @@ class Pictures(Codec):
         path = _folder_of(self.folder, self.setting(quality)) / SIZES
         try:
             with path.open(newline="", encoding="utf-8-sig") as stream:
-                found = [int(row["bytes"]) for row in csv.DictReader(stream) if Path(row["file"]).stem == image]
+                found = [
+                    int(row["bytes"])
+                    for row in csv.DictReader(stream)
+                    if Path(row["file"]).stem == image
+                ]
         except (OSError, KeyError, TypeError, ValueError) as error:
-            raise ImageError(f"{path}: needs the columns file and bytes, whole numbers ({error})") from error
+            raise ImageError(
+                f"{path}: needs the columns file and bytes, whole numbers ({error})"
+            ) from error
         if len(found) != 1 or found[0] < 1:
             raise ImageError(f"{path}: {image} must be listed once, with its bytes")
         return found[0]
@@ -79,11 +100,15 @@ class Pictures(Codec):
 
 
 def find_picture(folder: Path, setting: str, image: str) -> Path:
-    """The decoded picture of an image, whatever its suffix; ImageError where there is none, or more than one."""
+    """The decoded picture of an image, whatever its suffix; ImageError where there is none, or more
+    than one.
+    """
     place = _folder_of(folder, setting)
     found = [path for path in place.iterdir() if path.stem == image] if place.is_dir() else []
     if len(found) != 1:
-        raise ImageError(f"{place}: {'no' if not found else 'more than one'} decoded picture {image}")
+        raise ImageError(
+            f"{place}: {'no' if not found else 'more than one'} decoded picture {image}"
+        )
     return found[0]
 
 

@@ -10,7 +10,7 @@ from latentpress.cli.units import parse_size, parse_target
 from latentpress.errors import TargetError, UsageError
 
 if TYPE_CHECKING:
-    from latentpress.image import Outline
+    from latentpress.image.picture import Outline
 
 DEFAULT_QUALITY = 50.0
 
@@ -24,8 +24,10 @@ class Result(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """One of quality, size, bpp, metric and total_size; best_effort: the nearest where that is out of reach."""
+class Request:
+    """One of quality, size, bpp, metric and total_size; best_effort: the nearest where that is out
+    of reach.
+    """
 
     quality: float
     size: int | None
@@ -36,16 +38,28 @@ class Wanted:
 
     @classmethod
     def of(
-        cls, quality: float | None, size: str | None, bpp: float | None, metric: str | None, total_size: str | None, best_effort: bool
-    ) -> "Wanted":
+        cls,
+        quality: float | None,
+        size: str | None,
+        bpp: float | None,
+        metric: str | None,
+        total_size: str | None,
+        best_effort: bool,
+    ) -> "Request":
         """The options as they were typed; UsageError where two contradict, or one is no number."""
-        options = {"-q": quality, "--target-size": size, "--target-bpp": bpp, "--target": metric, "--total-size": total_size}
+        options = {
+            "-q": quality,
+            "--target-size": size,
+            "--target-bpp": bpp,
+            "--target": metric,
+            "--total-size": total_size,
+        }
         given = [name for name, value in options.items() if value is not None]
         if len(given) > 1:
             raise UsageError(f"{' and '.join(given)} ask for different files: give one of them")
         if bpp is not None and not 0 < bpp < float("inf"):
             raise UsageError(f"--target-bpp is a number of bits a pixel above 0, not {bpp}")
-        from latentpress.quantizer import check_quality
+        from latentpress.options import check_quality
 
         return cls(
             check_quality(DEFAULT_QUALITY if quality is None else quality),
@@ -58,44 +72,53 @@ class Wanted:
 
     def one(self, source: Path, strict: bool, how: dict[str, Any]) -> Result:
         """The picture and the file of one image, and notices."""
-        from latentpress import codec, search
-        from latentpress.image import read_picture
+        from latentpress import codec, targets
+        from latentpress.image.picture import read_picture
 
         picture = read_picture(source, strict=strict)  # its errors name the file themselves
         with naming(source):
             if self.size is None and self.bpp is None and self.metric is None:
-                return Result(picture.outline, codec.compress(picture, quality=self.quality, **how), [])
-            analyzed = search.Analyzed(picture, **how)
+                return Result(
+                    picture.outline, codec.compress(picture, quality=self.quality, **how), []
+                )
+            analyzed = targets.Analyzed(picture, **how)
             try:
                 if self.size is not None:
-                    return Result(picture.outline, search.to_size(analyzed, self.size), [])
+                    return Result(picture.outline, targets.to_size(analyzed, self.size), [])
                 if self.bpp is not None:
-                    return Result(picture.outline, search.to_rate(analyzed, self.bpp), [])
+                    return Result(picture.outline, targets.to_rate(analyzed, self.bpp), [])
                 assert self.metric is not None
-                return Result(picture.outline, search.to_metric(analyzed, *self.metric), [])
+                return Result(picture.outline, targets.to_metric(analyzed, *self.metric), [])
             except TargetError as error:
                 if not self.best_effort:
                     raise
                 return Result(picture.outline, error.nearest[0], [str(error)])
 
-    def together(self, sources: Sequence[Path], strict: bool, how: dict[str, Any]) -> dict[Path, Result]:
-        """With --total-size the pictures and files of all images, else nothing. Any image that fails ends the command."""
+    def together(
+        self, sources: Sequence[Path], strict: bool, how: dict[str, Any]
+    ) -> dict[Path, Result]:
+        """With --total-size the pictures and files of all images, else nothing. Any image that
+        fails ends the command.
+        """
         if self.total_size is None:
             return {}
-        from latentpress import search
-        from latentpress.image import read_picture
+        from latentpress import targets
+        from latentpress.image.picture import read_picture
 
         analyzed = []
         for source in sources:
             picture = read_picture(source, strict=strict)
             with naming(source):
-                analyzed.append(search.Analyzed(picture, keep_pixels=False, **how))
+                analyzed.append(targets.Analyzed(picture, keep_pixels=False, **how))
             del picture  # before the next one is read
         notices: list[str] = []
         try:
-            files: Sequence[bytes] = search.to_total(analyzed, self.total_size)
+            files: Sequence[bytes] = targets.to_total(analyzed, self.total_size)
         except TargetError as error:
             if not self.best_effort:
                 raise
             files, notices = error.nearest, [str(error)]
-        return {source: Result(a.outline, data, notices) for source, a, data in zip(sources, analyzed, files, strict=True)}
+        return {
+            source: Result(a.outline, data, notices)
+            for source, a, data in zip(sources, analyzed, files, strict=True)
+        }

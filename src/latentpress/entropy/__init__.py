@@ -6,9 +6,15 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from latentpress.container import LATENT_CHAINED, LATENT_LATTICE, LATENT_MASKED, LATENT_STATIC, LP1_TYPES
+from latentpress.container import (
+    LATENT_FACTORIZED,
+    LATENT_MASKED,
+    LATENT_MULTISTAGE,
+    LATENT_TRELLIS,
+    LP1_TYPES,
+)
 from latentpress.errors import ImageError
-from latentpress.transforms.spaces import Space
+from latentpress.spaces import Space
 
 
 class Encoder(Protocol):
@@ -25,54 +31,76 @@ class Encoder(Protocol):
 
 
 class Coder(Encoder, Protocol):
-    """Codes a latent at one quality, both ways. gain: of each channel, steps of the quantiser a unit of the latent."""
+    """Codes a latent at one quality, both ways. gain: of each channel, steps of the quantiser a
+    unit of the latent.
+    """
 
     gain: NDArray[np.float32]
 
     def decode(self, body: bytes, rows: int, columns: int) -> Iterator[NDArray[np.float32]]:
-        """The body -> strips of y_hat; FormatError where the symbols are not those that were coded."""
+        """The body -> strips of y_hat; FormatError where the symbols are not those that were
+        coded.
+        """
         ...
 
 
-def open_coder(space: Space, chunk_type: int, quality: float, error_weight: float | None = None) -> Coder:
-    """The coder of a latent chunk's type in a space. error_weight: of an encoder's dead zones; None rounds to the nearest."""
+def open_coder(
+    space: Space, chunk_type: int, quality: float, lagrangian_weight: float | None = None
+) -> Coder:
+    """The coder of a latent chunk's type in a space. lagrangian_weight: of an encoder's dead zones;
+    None rounds to the nearest.
+    """
     if chunk_type in LP1_TYPES:
-        from latentpress.entropy.learned import LearnedPrior
+        from latentpress.entropy.hyperprior import HyperpriorCoder
 
-        return LearnedPrior(space.name, quality, error_weight, chunk_type)
-    if chunk_type == LATENT_LATTICE:
-        from latentpress.entropy.lattice_prior import LatticePrior
+        return HyperpriorCoder(space.name, quality, lagrangian_weight, chunk_type)
+    if chunk_type == LATENT_MULTISTAGE:
+        from latentpress.entropy.multistage import MultistageCoder
 
-        return LatticePrior(space, quality, error_weight)
-    from latentpress.entropy.static import StaticTables
+        return MultistageCoder(space, quality, lagrangian_weight)
+    from latentpress.entropy.factorized import FactorizedCoder
 
-    return StaticTables(space, quality, error_weight)
+    return FactorizedCoder(space, quality, lagrangian_weight)
 
 
 def latent_type(space: Space, *, masking: bool = True) -> int:
-    """The type of the latent chunk that a space's learned prior makes. masking: whether lp1's steps follow the activity, at a cost in
-    squared error.
+    """The type of the latent chunk that a space's learned prior makes. masking: whether lp1's steps
+    follow the activity, at a cost in squared error.
     """
     if space.name == "lp1":
-        return LATENT_MASKED if masking else LATENT_CHAINED
-    return LATENT_LATTICE
+        return LATENT_MASKED if masking else LATENT_TRELLIS
+    return LATENT_MULTISTAGE
 
 
-def open_encoder(space: Space, quality: float, error_weight: float | None = None, *, masking: bool = True) -> Encoder:
-    """What codes a space best. error_weight: as of `open_coder`. masking: as of `latent_type`."""
-    learned = open_coder(space, latent_type(space, masking=masking), quality, error_weight)
-    return learned if space.name == "lp1" else Smaller([learned, open_coder(space, LATENT_STATIC, quality, error_weight)])
+def open_encoder(
+    space: Space, quality: float, lagrangian_weight: float | None = None, *, masking: bool = True
+) -> Encoder:
+    """What codes a space best. lagrangian_weight: as of `open_coder`. masking: as of
+    `latent_type`.
+    """
+    learned = open_coder(space, latent_type(space, masking=masking), quality, lagrangian_weight)
+    return (
+        learned
+        if space.name == "lp1"
+        else Smaller([learned, open_coder(space, LATENT_FACTORIZED, quality, lagrangian_weight)])
+    )
 
 
 class Smaller:
-    """Encoder of a Stable Diffusion space: the learned prior, the static tables where these take fewer bytes (tiny or made-up pictures)."""
+    """Encoder of a Stable Diffusion space: the learned prior, the static tables where these take
+    fewer bytes (tiny or made-up pictures).
+    """
 
     def __init__(self, coders: Sequence[Coder]) -> None:
         self._coders, self.chunk_type = coders, coders[0].chunk_type
 
     def encode(self, strips_of_y: Iterable[NDArray[np.float32]]) -> bytes:
         """Strips of y (C, r, w) -> the latent chunk's body. ImageError where neither holds it."""
-        strips, found, refused = list(strips_of_y), list[tuple[int, int, bytes]](), list[ImageError]()
+        strips, found, refused = (
+            list(strips_of_y),
+            list[tuple[int, int, bytes]](),
+            list[ImageError](),
+        )
         for coder in self._coders:
             try:
                 body = coder.encode(strips)

@@ -1,8 +1,9 @@
 """The shipped integer CDF tables: zero-mean distributions at SCALES scales, in counts of 2^24.
 
-A table's number is family * SCALES + scale index. Its alphabet is -radius..radius and an escape; counts are at least 1
-and sum to 2^24. `tables.npz` (made by training/tables.py) holds integers only: nothing is recomputed here. The odd families
-are those of the odd quantiser of `trellis.py`, one for each of the first four: table t + ODD stands beside table t.
+A table's number is family * SCALES + scale index. Its alphabet is -radius..radius and an escape;
+counts are at least 1 and sum to 2^24. `tables.npz` (made by training/tables.py) holds integers
+only: nothing is recomputed here. The odd families are those of the odd quantiser of `trellis.py`,
+one for each of the first four: table t + ODD stands beside table t.
 """
 
 from functools import cache
@@ -14,20 +15,32 @@ from numpy.typing import NDArray
 
 FILE = Path(__file__).parent / "tables.npz"
 PRECISION_BITS = 24
-SCALES = 64                  # standard deviations, SIGMA_MIN * exp(i * LOG_STEP)
+SCALES = 64  # standard deviations, SIGMA_MIN * exp(i * LOG_STEP)
 SCALE_RATIO = np.float32(1.118571)  # exp(LOG_STEP), of neighbouring scales
-FAMILIES = ("gaussian", "student", "laplace", "flat", "skewed", "very_skewed",
-            "odd_gaussian", "odd_student", "odd_laplace", "odd_flat")  # position = id; never reordered
+FAMILIES = (
+    "gaussian",
+    "student",
+    "laplace",
+    "flat",
+    "skewed",
+    "very_skewed",
+    "odd_gaussian",
+    "odd_student",
+    "odd_laplace",
+    "odd_flat",
+)  # position = id; never reordered
 ODD_FAMILIES = 4
-ODD = SCALES * 6             # tables below it are of whole steps
-WHITENER_BITS = 12           # whitened symbol = symbol * whitener >> WHITENER_BITS, in 1/16 of sigma
+ODD = SCALES * 6  # tables below it are of whole steps
+WHITENER_BITS = 12  # whitened symbol = symbol * whitener >> WHITENER_BITS, in 1/16 of sigma
 SKEWED = FAMILIES[4:6]
-ESCAPE_LIMIT = 1 << 15       # symbols lie in (-ESCAPE_LIMIT, ESCAPE_LIMIT)
+ESCAPE_LIMIT = 1 << 15  # symbols lie in (-ESCAPE_LIMIT, ESCAPE_LIMIT)
 
 
 @cache
 def load() -> dict[str, NDArray[Any]]:
-    """counts: of all tables, one after the other; radius: of each table; sigma, whitener, activity: of each scale."""
+    """counts: of all tables, one after the other; radius: of each table; sigma, whitener, activity:
+    of each scale.
+    """
     with np.load(FILE) as f:
         return dict(f)
 
@@ -46,12 +59,16 @@ def counts(table: int) -> NDArray[np.int32]:
 
 
 def sigmas() -> NDArray[np.float32]:
-    """(SCALES,) standard deviations in steps; used for mu and estimates, never for a probability."""
+    """(SCALES,) standard deviations in steps; used for mu and estimates, never for a
+    probability.
+    """
     return load()["sigma"]
 
 
 def activities() -> NDArray[np.int32]:
-    """(SCALES,) integers: log2(1 + sigma^2) / 2, about the bits of a symbol, in 1/64 (`masking.py`)."""
+    """(SCALES,) integers: log2(1 + sigma^2) / 2, about the bits of a symbol, in 1/64
+    (`masking.py`).
+    """
     return load()["activity"]
 
 

@@ -1,8 +1,9 @@
-"""Stage 4 of 5 for the Stable Diffusion spaces: every channel under one shipped integer CDF table, named in the file.
+"""Stage 4 of 5 for the Stable Diffusion spaces: every channel under one shipped integer CDF table,
+named in the file.
 
-Body: CRC-32C of the symbols; two bytes a channel, its table (family * 64 + scale; bit 15: mirrored); a signed byte a
-channel, its mean in sixteenths; then one rANS stream of all channels. The step is the same in all channels: the spaces are scaled to
-about unit deviation.
+Body: CRC-32C of the symbols; two bytes a channel, its table (family * 64 + scale; bit 15:
+mirrored); a signed byte a channel, its mean in sixteenths; then one rANS stream of all channels.
+The step is the same in all channels: the spaces are scaled to about unit deviation.
 """
 
 from collections.abc import Iterable, Iterator
@@ -10,32 +11,32 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from latentpress.container import LATENT_STATIC
-from latentpress.entropy import rans, tables
-from latentpress.entropy.dead_zones import shrink
-from latentpress.entropy.learned import CRC_BYTES, symbols_crc
+from latentpress.container import LATENT_FACTORIZED
+from latentpress.entropy import cdf_tables, rans
+from latentpress.entropy.quantizer import check_finite, dequantize, quantize
+from latentpress.entropy.rans import CRC_BYTES, symbols_crc
+from latentpress.entropy.rdoq import quantize_rdoq
 from latentpress.errors import FormatError, ImageError
-from latentpress.quantizer import check_finite, dequantize, quantize
-from latentpress.transforms.spaces import Space
+from latentpress.spaces import Space, step_size
 
-COARSEST, FINEST = 1.5, 0.05  # step at quality 0 and 100, in the latent's units
 MEAN_UNIT = 1 / 16
 MIRRORED, TABLE_BITS = 0x8000, 0x7FFF
-MAX_POSITIONS_PER_BYTE = 1 << 14  # a real picture has hundreds at most, were it black: its borders cost
+MAX_POSITIONS_PER_BYTE = (
+    1 << 14
+)  # a real picture has hundreds at most, were it black: its borders cost
 
 
-def step_size(quality: float) -> float:
-    """The quantisation step, geometric in quality."""
-    return COARSEST * float((FINEST / COARSEST) ** (quality / 100))
+class FactorizedCoder:
+    """Coder of one space and quality. lagrangian_weight: of the encoder's dead zones
+    (`dead_zones.shrink`); None rounds to the nearest.
+    """
 
+    chunk_type = LATENT_FACTORIZED
 
-class StaticTables:
-    """Coder of one space and quality. error_weight: of the encoder's dead zones (`dead_zones.shrink`); None rounds to the nearest."""
-
-    chunk_type = LATENT_STATIC
-
-    def __init__(self, space: Space, quality: float, error_weight: float | None = None) -> None:
-        self.channels, self.error_weight = space.channels, error_weight
+    def __init__(
+        self, space: Space, quality: float, lagrangian_weight: float | None = None
+    ) -> None:
+        self.channels, self.lagrangian_weight = space.channels, lagrangian_weight
         self.step = np.float32(step_size(quality))
         self.gain = np.full(space.channels, 1 / self.step, np.float32)
 
@@ -45,18 +46,32 @@ class StaticTables:
         return self.encode_symbols(self.quantize(y - self.offsets(means)), means)
 
     def quantize(self, v: NDArray[np.float32]) -> NDArray[np.int32]:
-        """Symbols of v (C, h, w), in steps about the means. Dead zones are those of the tables that plain symbols have."""
+        """Symbols of v (C, h, w), in steps about the means. Dead zones are those of the tables that
+        plain symbols have.
+        """
         symbols = quantize(v, np.float32(0))
-        if self.error_weight is None:
+        if self.lagrangian_weight is None:
             return symbols
         best = np.array([best_table(s) for s in symbols], np.uint16)
-        return shrink(v * sign(best).astype(np.float32), (best & TABLE_BITS)[:, None, None], self.error_weight) * sign(best)
+        return quantize_rdoq(
+            v * sign(best).astype(np.float32),
+            (best & TABLE_BITS)[:, None, None],
+            self.lagrangian_weight,
+        ) * sign(best)
 
-    def scaled(self, strips_of_y: Iterable[NDArray[np.float32]]) -> tuple[NDArray[np.float32], NDArray[np.int8]]:
-        """Strips of y (C, r, w) -> y in steps, whole, and the means of its channels in MEAN_UNIT, (C,)."""
+    def scaled(
+        self, strips_of_y: Iterable[NDArray[np.float32]]
+    ) -> tuple[NDArray[np.float32], NDArray[np.int8]]:
+        """Strips of y (C, r, w) -> y in steps, whole, and the means of its channels in MEAN_UNIT,
+        (C,).
+        """
         finite = [check_finite(strip) for strip in strips_of_y]
-        y: NDArray[np.float32] = np.divide(np.concatenate(finite, axis=1), self.step, dtype=np.float32)
-        return y, np.clip(np.rint(y.mean((1, 2)) * self.step / MEAN_UNIT), -128, 127).astype(np.int8)
+        y: NDArray[np.float32] = np.divide(
+            np.concatenate(finite, axis=1), self.step, dtype=np.float32
+        )
+        return y, np.clip(np.rint(y.mean((1, 2)) * self.step / MEAN_UNIT), -128, 127).astype(
+            np.int8
+        )
 
     def encode_symbols(self, symbols: NDArray[np.int32], means: NDArray[np.int8]) -> bytes:
         """Symbols (C, h, w) about the means -> the latent chunk's body."""
@@ -66,7 +81,9 @@ class StaticTables:
         rans.push(coder, (symbols * sign(best)).ravel(), np.repeat(best & TABLE_BITS, h * w))
         body: bytes = symbols_crc(symbols) + best.tobytes() + means.tobytes() + rans.to_bytes(coder)
         if h * w > MAX_POSITIONS_PER_BYTE * len(body):
-            raise ImageError("a picture this large and this uniform is beyond the limits of the format")
+            raise ImageError(
+                "a picture this large and this uniform is beyond the limits of the format"
+            )
         return body
 
     def decode(self, body: bytes, rows: int, columns: int) -> Iterator[NDArray[np.float32]]:
@@ -75,18 +92,24 @@ class StaticTables:
         if len(body) < start + 3 * n or rows * columns > MAX_POSITIONS_PER_BYTE * len(body):
             raise FormatError("the coded latent is too short for the size in the header")
         best = np.frombuffer(body, "<u2", n, start)
-        if (best & TABLE_BITS).max() >= tables.ODD:
+        if (best & TABLE_BITS).max() >= cdf_tables.ODD:
             raise FormatError("the coded latent names a table that does not exist")
         means = np.frombuffer(body, np.int8, n, start + 2 * n)
         coder = rans.from_bytes(body[start + 3 * n :])
         symbols = np.empty((n, rows, columns), np.int32)
-        for table in np.unique(best & TABLE_BITS).tolist():  # what `rans.pop` does for one table a channel, in less memory
+        for table in np.unique(
+            best & TABLE_BITS
+        ).tolist():  # what `rans.pop` does for one table a channel, in less memory
             channels = np.flatnonzero((best & TABLE_BITS) == table)
-            symbols[channels] = rans.pop_group(coder, table, len(channels) * rows * columns).reshape(-1, rows, columns)
+            symbols[channels] = rans.pop_group(
+                coder, table, len(channels) * rows * columns
+            ).reshape(-1, rows, columns)
         symbols *= sign(best)
         rans.check_empty(coder)
         if symbols_crc(symbols) != body[:start]:
-            raise FormatError("the coded latent is damaged: the symbols do not match their checksum")
+            raise FormatError(
+                "the coded latent is damaged: the symbols do not match their checksum"
+            )
         yield dequantize(symbols, self.offsets(means)) * self.step
 
     def offsets(self, means: NDArray[np.int8]) -> NDArray[np.float32]:
@@ -102,7 +125,11 @@ def sign(best: NDArray[np.uint16]) -> NDArray[np.int32]:
 def bits_of(symbols: NDArray[np.int32], word: int) -> NDArray[np.float64]:
     """The bits of each symbol under a table word."""
     table = word & TABLE_BITS
-    v, r, bits = -symbols if word & MIRRORED else symbols, tables.radius(table), tables.bit_costs(table)
+    v, r, bits = (
+        -symbols if word & MIRRORED else symbols,
+        cdf_tables.radius(table),
+        cdf_tables.bit_costs(table),
+    )
     cost: NDArray[np.float64] = bits[np.where(np.abs(v) > r, 2 * r + 1, v + r)]
     return cost
 
@@ -114,7 +141,11 @@ def best_table(symbols: NDArray[np.int32]) -> int:
     def cost(word: int) -> float:
         return float(amounts @ bits_of(values, word))
 
-    plain = range(tables.ODD)
-    mirrored = (t | MIRRORED for t in plain if tables.FAMILIES[t // tables.SCALES] in tables.SKEWED)
+    plain = range(cdf_tables.ODD)
+    mirrored = (
+        t | MIRRORED
+        for t in plain
+        if cdf_tables.FAMILIES[t // cdf_tables.SCALES] in cdf_tables.SKEWED
+    )
     words: list[int] = [*plain, *mirrored]
     return min(words, key=cost)

@@ -1,88 +1,146 @@
-"""One pass of lp1's symbols: each rounded alone, or those of large scales in chains of dependent quantisation (`trellis.py`).
+"""One pass of lp1's symbols: each rounded alone, or those of large scales in chains of dependent
+quantisation (`trellis.py`).
 
-Chains save bits where symbols carry one or more each; the many of small scales, mostly zeros, are left alone. A symbol in a chain has a
-step STEP times that of the others, one scale's ratio, since both quantisers together are twice as fine; so its table is one scale lower.
+Chains save bits where symbols carry one or more each; the many of small scales, mostly zeros, are
+left alone. A symbol in a chain has a step STEP times that of the others, one scale's ratio, since
+both quantisers together are twice as fine; so its table is one scale lower.
 """
 
+from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from latentpress.entropy import rans, tables
-from latentpress.entropy.dead_zones import shrink
-from latentpress.entropy.gaussians import Gaussians
-from latentpress.entropy.trellis import Chains, Path
-from latentpress.quantizer import quantize
+from latentpress.entropy import cdf_tables, rans
+from latentpress.entropy.quantizer import quantize
+from latentpress.entropy.rdoq import quantize_rdoq
+from latentpress.entropy.trellis import Path, TrellisLanes
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int32]
-FIRST_CHAINED = 14  # scale index, .53 steps: from here on symbols stand in chains
-LENGTH = 128        # symbols a chain, at most
-STEP = tables.SCALE_RATIO
-OUTWARD = np.float32(1 / 16)  # of a step in a chain: so much further from mu a value is put than the path has it
+SCALE_UNIT_BITS = 3  # scale indices come in eighths
+ONE = np.float32(1)
+FIRST_TRELLIS_SCALE = 14  # scale index, .53 steps: from here on symbols stand in chains
+LENGTH = 128  # symbols a chain, at most
+STEP = cdf_tables.SCALE_RATIO
+OUTWARD = np.float32(
+    1 / 16
+)  # of a step in a chain: so much further from mu a value is put than the path has it
 ERROR_WEIGHT = 20.0  # of a path, bits a squared error of one step^2
 
 
-class Symbols(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Gaussians:
+    """mu: float32, in steps. scale_eighths: int64, scale index times 8, unclipped. Both (C, h, w).
+    step_factor: the quality's step / the local step, (h, w) float32, or 1 (`masking.py`).
+    """
+
+    mu: NDArray[np.float32]
+    scale_eighths: NDArray[np.int64]
+    step_factor: NDArray[np.float32] | np.float32 = ONE
+
+    def scale(self) -> NDArray[np.uint8]:
+        """Scale index of each symbol: the number of its CDF table (family 0, gaussian)."""
+        return self._scale
+
+    @cached_property
+    def _scale(self) -> NDArray[np.uint8]:
+        half = 1 << SCALE_UNIT_BITS - 1
+        index: NDArray[np.uint8] = np.clip(
+            self.scale_eighths + half >> SCALE_UNIT_BITS, 0, cdf_tables.SCALES - 1
+        ).astype(np.uint8)
+        return index
+
+    def coded(self) -> NDArray[np.bool_]:
+        """Where a symbol is coded: at the least scale it is 0 and costs nothing, neither bits nor
+        time.
+        """
+        return self.scale() > 0
+
+
+class ConditionalSymbols(NamedTuple):
     """Of one pass, in the order of its positions. alone: (n,) int32. path: those in chains."""
 
     alone: Ints
     path: Path
 
 
-class Pass:
-    """The positions of one pass and what codes them. where: (h, w) or (C, h, w), the positions that are not of another pass.
-    dependent: whether there are chains.
+class GaussianConditional:
+    """The positions of one pass and what codes them. where: (h, w) or (C, h, w), the positions that
+    are not of another pass. dependent: whether there are chains.
     """
 
     def __init__(self, modelled: Gaussians, where: NDArray[np.bool_], dependent: bool) -> None:
-        self.mu, self.scale, self.finer = modelled.mu, modelled.scale(), modelled.finer
+        self.mu, self.scale, self.step_factor = modelled.mu, modelled.scale(), modelled.step_factor
         coded = modelled.coded() & where
-        self.chained = coded & (self.scale >= FIRST_CHAINED) if dependent else np.zeros_like(coded)
-        self.alone = coded & ~self.chained
-        self.tables, self.chain_tables = self.scale[self.alone], self.scale[self.chained] - 1
-        self.chains = Chains(modelled.eighths[self.chained], LENGTH)
+        self.trellis_coded = (
+            coded & (self.scale >= FIRST_TRELLIS_SCALE) if dependent else np.zeros_like(coded)
+        )
+        self.alone = coded & ~self.trellis_coded
+        self.tables, self.trellis_tables = (
+            self.scale[self.alone],
+            self.scale[self.trellis_coded] - 1,
+        )
+        self.lanes = TrellisLanes(modelled.scale_eighths[self.trellis_coded], LENGTH)
 
-    def quantize(self, y: Floats, error_weight: float | None) -> Symbols:
-        """y (C, h, w) in steps of the quality -> symbols. error_weight: of the dead zones of what stands alone; None rounds it."""
-        v = y * self.finer - self.mu
+    def quantize(self, y: Floats, lagrangian_weight: float | None) -> ConditionalSymbols:
+        """y (C, h, w) in steps of the quality -> symbols. lagrangian_weight: of the dead zones of
+        what stands alone; None rounds it.
+        """
+        v = y * self.step_factor - self.mu
         single = v[self.alone]
-        alone = quantize(single, np.float32(0)) if error_weight is None else shrink(single, self.tables, error_weight)
-        return Symbols(alone, self.chains.quantize(v[self.chained] / STEP, self.chain_tables, ERROR_WEIGHT))
+        alone = (
+            quantize(single, np.float32(0))
+            if lagrangian_weight is None
+            else quantize_rdoq(single, self.tables, lagrangian_weight)
+        )
+        return ConditionalSymbols(
+            alone,
+            self.lanes.quantize(v[self.trellis_coded] / STEP, self.trellis_tables, ERROR_WEIGHT),
+        )
 
-    def push(self, coder: rans.Coder, symbols: Symbols) -> None:
+    def push(self, coder: rans.Coder, symbols: ConditionalSymbols) -> None:
         """Put the symbols on the stack: `pop` gives those that stand alone first."""
-        self.chains.push(coder, symbols.path, self.chain_tables)
+        self.lanes.push(coder, symbols.path, self.trellis_tables)
         rans.push(coder, symbols.alone, self.tables)
 
-    def pop(self, coder: rans.Coder) -> Symbols:
+    def pop(self, coder: rans.Coder) -> ConditionalSymbols:
         """Take the symbols off the stack. FormatError as of `rans.pop`."""
-        return Symbols(rans.pop(coder, self.tables), self.chains.pop(coder, self.chain_tables))
+        return ConditionalSymbols(
+            rans.pop(coder, self.tables), self.lanes.pop(coder, self.trellis_tables)
+        )
 
-    def symbols(self, found: Symbols) -> Ints:
+    def symbols(self, found: ConditionalSymbols) -> Ints:
         """The symbols at their places: (C, h, w), 0 elsewhere."""
         return self._spread(found.alone, found.path.symbols)
 
-    def halves(self, found: Symbols) -> Ints:
-        """Their values in half steps, each of its own step, at their places: (C, h, w), 0 elsewhere."""
-        return self._spread(2 * found.alone, found.path.halves())
+    def half_steps(self, found: ConditionalSymbols) -> Ints:
+        """Their values in half steps, each of its own step, at their places: (C, h, w), 0
+        elsewhere.
+        """
+        return self._spread(2 * found.alone, found.path.half_steps())
 
-    def whitened(self, halves: Ints) -> NDArray[np.int64]:
+    def whitened(self, half_steps: Ints) -> NDArray[np.int64]:
         """16 value / sigma in integers, rounded: (C, h, w)."""
-        bits = tables.WHITENER_BITS + 1
-        white: NDArray[np.int64] = halves * tables.whiteners()[self.scale - self.chained] + (1 << bits - 1) >> bits
+        bits = cdf_tables.WHITENER_BITS + 1
+        white: NDArray[np.int64] = (
+            half_steps * cdf_tables.whiteners()[self.scale - self.trellis_coded] + (1 << bits - 1)
+            >> bits
+        )
         return white
 
-    def values(self, halves: Ints) -> Floats:
+    def values(self, half_steps: Ints) -> Floats:
         """What is decoded, about mu, in steps of what stands alone: (C, h, w) float32.
 
-        Those in chains lie OUTWARD of the path's own: so does synthesis, trained on rounding, give the better picture.
+        Those in chains lie OUTWARD of the path's own: so does synthesis, trained on rounding, give
+        the better picture.
         """
-        values = halves.astype(np.float32) / 2
-        return np.where(self.chained, STEP * (values + OUTWARD * np.sign(values)), values)
+        values = half_steps.astype(np.float32) / 2
+        return np.where(self.trellis_coded, STEP * (values + OUTWARD * np.sign(values)), values)
 
-    def _spread(self, alone: Ints, chained: Ints) -> Ints:
+    def _spread(self, alone: Ints, trellis_coded: Ints) -> Ints:
         out = np.zeros(self.mu.shape, np.int32)
-        out[self.alone], out[self.chained] = alone, chained
+        out[self.alone], out[self.trellis_coded] = alone, trellis_coded
         return out

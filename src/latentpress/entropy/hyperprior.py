@@ -1,49 +1,70 @@
-"""Stage 4 of 5 for lp1: the latent under a hyperprior with a two-pass checkerboard context, in exact integers.
+"""Stage 4 of 5 for lp1: the latent under a hyperprior with a two-pass checkerboard context, in
+exact integers.
 
-The latent is cut into segments of 64 x 64 positions, each coded alone: CRC-32C of its symbols, then one rANS stream:
-z, then the anchors (row + column even), then the others, each in a pass (`passes.py`). Their scales come from ONNX graphs whose inputs,
-weights and sums are integers below 2^24 held in float32: the same on every machine. The stack is filled from its end.
+The latent is cut into segments of 64 x 64 positions, each coded alone: CRC-32C of its symbols, then
+one rANS stream: z, then the anchors (row + column even), then the others, each in a pass
+(`passes.py`). Their scales come from ONNX graphs whose inputs, weights and sums are integers below
+2^24 held in float32: the same on every machine. The stack is filled from its end.
 """
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeAlias
 
-import google_crc32c
 import numpy as np
 from numpy.typing import NDArray
 
 from latentpress import models
-from latentpress.container import LATENT_LEARNED, LATENT_MASKED, read_varint, write_varint
-from latentpress.entropy import masking, rans, tables
-from latentpress.entropy.gaussians import Gaussians
-from latentpress.entropy.passes import Pass, Symbols
+from latentpress.container import LATENT_HYPERPRIOR, LATENT_MASKED
+from latentpress.entropy import cdf_tables, masking, rans
+from latentpress.entropy.gaussian_conditional import (
+    ConditionalSymbols,
+    GaussianConditional,
+    Gaussians,
+)
+from latentpress.entropy.quantizer import check_finite, interpolate
 from latentpress.errors import FormatError
-from latentpress.quantizer import check_finite, interpolate
 from latentpress.transforms.tiling import STRIP_ROWS, is_large, strips
+from latentpress.varint import read_varint, write_varint
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int32]
-Coded: TypeAlias = list[tuple[Pass, Symbols]]
-Z_MAX = 127          # z is an integer in -127..127
-WHITE_MAX = 127      # whitened anchors: integers in -127..127, units of 1/16 sigma
+Coded: TypeAlias = list[tuple[GaussianConditional, ConditionalSymbols]]
+Z_MAX = 127  # z is an integer in -127..127
+WHITE_MAX = 127  # whitened anchors: integers in -127..127, units of 1/16 sigma
 MU_UNIT = np.float32(1 / 64)
-Z_FACTOR = 4         # latent positions a hyper position, each way
-CRC_BYTES = 4
-MIN_SEGMENT_BYTES = CRC_BYTES + 1
+Z_FACTOR = 4  # latent positions a hyper position, each way
+MIN_SEGMENT_BYTES = rans.CRC_BYTES + 1
 
 
-class LearnedPrior:
-    """Coder of one quality. `encode` takes strips of y (C, r, w) float32, `decode` gives strips of y_hat.
+class HyperpriorCoder:
+    """Coder of one quality. `encode` takes strips of y (C, r, w) float32, `decode` gives strips of
+    y_hat.
 
-    error_weight: of the encoder's dead zones (`dead_zones.shrink`); None rounds to the nearest. chunk_type: one of LP1_TYPES:
-    LATENT_LEARNED, every symbol alone; LATENT_CHAINED, those of large scales in chains, which have no dead zones;
-    LATENT_MASKED, the same under steps that follow the activity (`masking.py`).
+    lagrangian_weight: of the encoder's dead zones (`dead_zones.shrink`); None rounds to the
+    nearest. chunk_type: one of LP1_TYPES: LATENT_HYPERPRIOR, every symbol alone; LATENT_TRELLIS,
+    those of large scales in chains, which have no dead zones; LATENT_MASKED, the same under steps
+    that follow the activity (`masking.py`).
     """
 
-    def __init__(self, space: str, quality: float, error_weight: float | None = None, chunk_type: int = LATENT_MASKED) -> None:
-        self.space, self.quality, self.frugal, self.error_weight = space, quality, False, error_weight
-        self.chunk_type, self.chained = chunk_type, chunk_type != LATENT_LEARNED
-        level = {name: interpolate(a, quality) for name, a in models.arrays(space, "levels.npz").items() if a.ndim == 2}
+    def __init__(
+        self,
+        space: str,
+        quality: float,
+        lagrangian_weight: float | None = None,
+        chunk_type: int = LATENT_MASKED,
+    ) -> None:
+        self.space, self.quality, self.frugal, self.lagrangian_weight = (
+            space,
+            quality,
+            False,
+            lagrangian_weight,
+        )
+        self.chunk_type, self.chained = chunk_type, chunk_type != LATENT_HYPERPRIOR
+        level = {
+            name: interpolate(a, quality)
+            for name, a in models.arrays(space, "levels.npz").items()
+            if a.ndim == 2
+        }
 
         def column(name: str) -> NDArray[Any]:
             return level[name].reshape(-1, 1, 1)
@@ -56,12 +77,17 @@ class LearnedPrior:
         """The latent chunk's body."""
         coded = []
         for y in map(check_finite, strips_of_y):
-            coded += [self.encode_segment(y[:, :, c : c + STRIP_ROWS] * self.gain) for c in range(0, y.shape[2], STRIP_ROWS)]
+            coded += [
+                self.encode_segment(y[:, :, c : c + STRIP_ROWS] * self.gain)
+                for c in range(0, y.shape[2], STRIP_ROWS)
+            ]
             del y  # before the next one is made
         return join(coded)
 
     def decode(self, body: bytes, rows: int, columns: int) -> Iterator[Floats]:
-        """Strips of y_hat (C, r, columns); FormatError where a segment's symbols are not those that were coded."""
+        """Strips of y_hat (C, r, columns); FormatError where a segment's symbols are not those that
+        were coded.
+        """
         count = -(-rows // STRIP_ROWS) * -(-columns // STRIP_ROWS)
         if len(body) < count * MIN_SEGMENT_BYTES - 1:
             raise FormatError("the coded latent is too short for the size in the header")
@@ -74,16 +100,20 @@ class LearnedPrior:
                 size = len(body) - position
                 if done < count:
                     size, position = read_varint(body, position)
-                if not CRC_BYTES <= size <= len(body) - position:
+                if not rans.CRC_BYTES <= size <= len(body) - position:
                     raise FormatError("a segment of the latent is cut off")
-                segment = self.decode_segment(body[position : position + size], end - first, min(STRIP_ROWS, columns - c))
+                segment = self.decode_segment(
+                    body[position : position + size], end - first, min(STRIP_ROWS, columns - c)
+                )
                 y_hat[:, :, c : c + STRIP_ROWS] = segment * self.inverse
                 position += size
             yield y_hat
             del y_hat
 
     def encode_segment(self, y: Floats, z: Ints | None = None) -> bytes:
-        """y (C, h, w) in steps -> CRC-32C of the symbols, and their stream. z: where it is given, instead of `hyper_analysis`'s."""
+        """y (C, h, w) in steps -> CRC-32C of the symbols, and their stream. z: where it is given,
+        instead of `hyper_analysis`'s.
+        """
         z, coded, _ = self.model_segment(y, z)
         return self.pack_segment(z, coded)
 
@@ -93,40 +123,63 @@ class LearnedPrior:
         for one, symbols in reversed(coded):
             one.push(coder, symbols)
         rans.push(coder, z, self.z_tables(z.shape))
-        return symbols_crc(z, together(coded)) + rans.to_bytes(coder)
+        return rans.symbols_crc(z, together(coded)) + rans.to_bytes(coder)
 
     def model_segment(self, y: Floats, z: Ints | None = None) -> tuple[Ints, Coded, Floats]:
-        """y (C, h, w) in steps -> z, the passes with their symbols in decoding order, and y_hat (C, h, w) in steps."""
+        """y (C, h, w) in steps -> z, the passes with their symbols in decoding order, and y_hat (C,
+        h, w) in steps.
+        """
         z = self.hyper_analysis(y) if z is None else z
-        coded, y_hat = self.walk(z, (y.shape[1], y.shape[2]), lambda one: one.quantize(y, self.error_weight))
+        coded, y_hat = self.coding_loop(
+            z, (y.shape[1], y.shape[2]), lambda one: one.quantize(y, self.lagrangian_weight)
+        )
         return z, coded, y_hat
 
-    def walk(self, z: Ints, shape: tuple[int, int], symbols_of: Callable[[Pass], Symbols]) -> tuple[Coded, Floats]:
-        """The two passes over shape's positions (h, w), each with its symbols as soon as it is known, and y_hat (C, h, w) in steps."""
+    def coding_loop(
+        self,
+        z: Ints,
+        shape: tuple[int, int],
+        symbols_of: Callable[[GaussianConditional], ConditionalSymbols],
+    ) -> tuple[Coded, Floats]:
+        """The two passes over shape's positions (h, w), each with its symbols as soon as it is
+        known, and y_hat (C, h, w) in steps.
+        """
         features, modelled = self.features(z, *shape)
         first = checkerboard(*shape)
-        anchors = Pass(modelled, first, self.chained)
+        anchors = GaussianConditional(modelled, first, self.chained)
         near = symbols_of(anchors)
-        halves = anchors.halves(near)
-        others = Pass(self.others(features, modelled, anchors.whitened(halves)), ~first, self.chained)
-        rest = symbols_of(others)
-        values = anchors.values(halves) + others.values(others.halves(rest)) + np.where(first, anchors.mu, others.mu)
-        return [(anchors, near), (others, rest)], values / modelled.finer
+        half_steps = anchors.half_steps(near)
+        non_anchors = GaussianConditional(
+            self.non_anchors(features, modelled, anchors.whitened(half_steps)), ~first, self.chained
+        )
+        rest = symbols_of(non_anchors)
+        values = (
+            anchors.values(half_steps)
+            + non_anchors.values(non_anchors.half_steps(rest))
+            + np.where(first, anchors.mu, non_anchors.mu)
+        )
+        return [(anchors, near), (non_anchors, rest)], values / modelled.step_factor
 
     def decode_segment(self, data: bytes, h: int, w: int) -> Floats:
         """What `encode_segment` made -> y_hat (C, h, w) in steps."""
-        coder = rans.from_bytes(data[CRC_BYTES:])
-        z = rans.pop(coder, self.z_tables((len(self.z_scale), -(-h // Z_FACTOR), -(-w // Z_FACTOR))))
+        coder = rans.from_bytes(data[rans.CRC_BYTES :])
+        z = rans.pop(
+            coder, self.z_tables((len(self.z_scale), -(-h // Z_FACTOR), -(-w // Z_FACTOR)))
+        )
         if np.abs(z).max() > Z_MAX:
             raise FormatError("the coded latent is damaged: side information out of range")
-        coded, y_hat = self.walk(z, (h, w), lambda one: one.pop(coder))
+        coded, y_hat = self.coding_loop(z, (h, w), lambda one: one.pop(coder))
         rans.check_empty(coder)
-        if symbols_crc(z, together(coded)) != data[:CRC_BYTES]:
-            raise FormatError("the coded latent is damaged: the symbols do not match their checksum")
+        if rans.symbols_crc(z, together(coded)) != data[: rans.CRC_BYTES]:
+            raise FormatError(
+                "the coded latent is damaged: the symbols do not match their checksum"
+            )
         return y_hat
 
     def hyper_analysis(self, y: Floats) -> Ints:
-        """y (C, h, w) in steps -> z (Z, ceil(h / 4), ceil(w / 4)). Encoder only: may be any floats."""
+        """y (C, h, w) in steps -> z (Z, ceil(h / 4), ceil(w / 4)). Encoder only: may be any
+        floats.
+        """
         z: Ints = np.clip(np.rint(self.hyper_latent(y)), -Z_MAX, Z_MAX).astype(np.int32)
         return z
 
@@ -143,30 +196,46 @@ class LearnedPrior:
         return Gaussians(zeros, np.broadcast_to(self.z_scale, shape)).scale()
 
     def features(self, z: Ints, h: int, w: int) -> tuple[Floats, Gaussians]:
-        """z -> hyper features (1, F, h, w), integers in float32, and the distributions of the anchors."""
-        f, head = models.run(self.space, "features.onnx", frugal=self.frugal, z=z[None].astype(np.float32), bias=self.bias)
+        """z -> hyper features (1, F, h, w), integers in float32, and the distributions of the
+        anchors.
+        """
+        f, head = models.run(
+            self.space,
+            "features.onnx",
+            frugal=self.frugal,
+            z=z[None].astype(np.float32),
+            bias=self.bias,
+        )
         mu, scale = np.split(head[0, :, :h, :w], 2)
         features = np.ascontiguousarray(f[:, :, :h, :w])
         modelled = Gaussians(mu * MU_UNIT * self.gain, scale.astype(np.int64) + self.scale_offset)
         if self.chunk_type == LATENT_MASKED:
             shift = masking.shifts(modelled.scale(), self.quality)
-            finer = masking.finer(shift)
-            modelled = Gaussians(modelled.mu * finer, modelled.eighths + shift, finer)
+            step_factor = masking.step_factor(shift)
+            modelled = Gaussians(
+                modelled.mu * step_factor, modelled.scale_eighths + shift, step_factor
+            )
         return features, modelled
 
-    def others(self, features: Floats, anchors: Gaussians, white: NDArray[np.int64]) -> Gaussians:
-        """Distributions of the second pass, given the anchors' values in 1/16 of their sigma (zero elsewhere)."""
+    def non_anchors(
+        self, features: Floats, anchors: Gaussians, white: NDArray[np.int64]
+    ) -> Gaussians:
+        """Distributions of the second pass, given the anchors' values in 1/16 of their sigma (zero
+        elsewhere).
+        """
         near = np.clip(white, -WHITE_MAX, WHITE_MAX).astype(np.float32)[None]
-        head = models.run(self.space, "context.onnx", frugal=self.frugal, features=features, white=near)[0][0]
+        head = models.run(
+            self.space, "context.onnx", frugal=self.frugal, features=features, white=near
+        )[0][0]
         mu, scale = np.split(head, 2)
-        mu = anchors.mu + (tables.sigmas()[anchors.scale()] * mu * MU_UNIT).astype(np.float32)
-        return Gaussians(mu, anchors.eighths + scale.astype(np.int64), anchors.finer)
+        mu = anchors.mu + (cdf_tables.sigmas()[anchors.scale()] * mu * MU_UNIT).astype(np.float32)
+        return Gaussians(mu, anchors.scale_eighths + scale.astype(np.int64), anchors.step_factor)
 
 
 def together(coded: Coded) -> Ints:
     """The symbols of all passes at their places, (C, h, w)."""
-    (anchors, near), (others, rest) = coded
-    return anchors.symbols(near) + others.symbols(rest)
+    (anchors, near), (non_anchors, rest) = coded
+    return anchors.symbols(near) + non_anchors.symbols(rest)
 
 
 def join(segments: list[bytes]) -> bytes:
@@ -178,11 +247,3 @@ def checkerboard(h: int, w: int) -> NDArray[np.bool_]:
     """(h, w), true at the anchors: row + column even."""
     anchors: NDArray[np.bool_] = np.add.outer(np.arange(h), np.arange(w)) % 2 == 0
     return anchors
-
-
-def symbols_crc(*arrays: Ints) -> bytes:
-    """CRC-32C of the symbols as int16 little-endian, in order, each array in raster order (channel, row, column)."""
-    value = 0
-    for a in arrays:
-        value = google_crc32c.extend(value, a.astype("<i2").tobytes())
-    return int(value).to_bytes(CRC_BYTES, "little")

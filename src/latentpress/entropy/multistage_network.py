@@ -1,7 +1,9 @@
-"""The networks of the lattice prior: a small one a pass, in integers held by float32, whose sums stay below 2^24 in any order.
+"""The networks of the lattice prior: a small one a pass, in integers held by float32, whose sums
+stay below 2^24 in any order.
 
-A layer is round(2^-shift (x w + bias)), halves to even, a shift an output. Hidden values are clipped to 0..255; the head takes the second
-hidden layer and, beside it, the inputs. The last row of `first` and `linear` belongs to the step, which is the same everywhere.
+A layer is round(2^-shift (x w + bias)), halves to even, a shift an output. Hidden values are
+clipped to 0..255; the head takes the second hidden layer and, beside it, the inputs. The last row
+of `first` and `linear` belongs to the step, which is the same everywhere.
 """
 
 from functools import cache
@@ -11,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentpress import models
-from latentpress.entropy.lattices import passes
+from latentpress.entropy.multistage_passes import passes
 
 Floats = NDArray[np.float32]
 ACT_MAX, CONDITION_MAX = 255, 255
@@ -19,7 +21,9 @@ FILE = "prior.npz"
 
 
 class Network(NamedTuple):
-    """One pass. Weights: float32 integers, (inputs, outputs); biases and 2^-shift: (outputs,). *_step: the step's row, int64."""
+    """One pass. Weights: float32 integers, (inputs, outputs); biases and 2^-shift: (outputs,).
+    *_step: the step's row, int64.
+    """
 
     first: Floats
     first_step: NDArray[np.int64]
@@ -35,7 +39,9 @@ class Network(NamedTuple):
     head_unit: Floats
 
     def __call__(self, x: Floats, condition: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """x: (n, inputs), integers. condition: the step's. -> mu in 1/1024 of the latent's unit, log sigma in eighths of a scale."""
+        """x: (n, inputs), integers. condition: the step's. -> mu in 1/1024 of the latent's unit,
+        log sigma in eighths of a scale.
+        """
         bias = (self.first_bias + condition * self.first_step).astype(np.float32)
         h = np.clip(np.rint((x @ self.first + bias) * self.first_unit), 0, ACT_MAX)
         h = np.clip(np.rint((h @ self.second + self.second_bias) * self.second_unit), 0, ACT_MAX)
@@ -53,10 +59,18 @@ def networks(space: str, channels: int) -> tuple[Network, ...]:
         end = row + p.inputs
         found.append(
             Network(
-                floats(a["first"][row:end]), ints(a["first"][end]), ints(a["first_bias"][i]), unit(a["first_shift"][i]),
-                floats(a["second"][i]), floats(a["second_bias"][i]), unit(a["second_shift"][i]),
-                floats(a["head"][i]), floats(a["linear"][row:end]), ints(a["linear"][end]),
-                ints(a["head_bias"][i]), unit(a["head_shift"][i]),
+                floats(a["first"][row:end]),
+                ints(a["first"][end]),
+                ints(a["first_bias"][i]),
+                unit(a["first_shift"][i]),
+                floats(a["second"][i]),
+                floats(a["second_bias"][i]),
+                unit(a["second_shift"][i]),
+                floats(a["head"][i]),
+                floats(a["linear"][row:end]),
+                ints(a["linear"][end]),
+                ints(a["head_bias"][i]),
+                unit(a["head_shift"][i]),
             )
         )
         row = end + 1
@@ -84,6 +98,8 @@ def channel_means(space: str) -> NDArray[np.int64]:
 
 
 def log_step(space: str, fine_step: int) -> int:
-    """The logarithm of a step in fine units (1/8192), in eighths of a scale: 0 for a step of 1. From shipped integers, never a float."""
+    """The logarithm of a step in fine units (1/8192), in eighths of a scale: 0 for a step of 1.
+    From shipped integers, never a float.
+    """
     a = models.arrays(space, FILE)
     return int(a["log_steps_from"]) + int(np.searchsorted(a["log_steps"], fine_step, "right"))

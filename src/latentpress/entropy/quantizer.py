@@ -1,7 +1,8 @@
 """Stage 3 of 5: latent <-> integer symbols, about a mean, with the steps that a quality names.
 
-A model carries gains (reciprocal steps) for a few anchor levels; between them the logarithm of a gain is linear in the
-quality, and integers of the prior are interpolated in integers, so that every machine has the same.
+A model carries gains (reciprocal steps) for a few anchor levels; between them the logarithm of a
+gain is linear in the quality, and integers of the prior are interpolated in integers, so that every
+machine has the same.
 """
 
 from typing import Any
@@ -9,41 +10,42 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from latentpress.container import QUALITY_UNIT, quality_field
-from latentpress.errors import ImageError, UsageError
+from latentpress.errors import ImageError
+from latentpress.options import TOP_STEP, grid_step
 
-FULL = 100 * QUALITY_UNIT
 SYMBOL_MAX = 32767
 
 
-def check_quality(quality: float) -> float:
-    """Quality as the file will hold it (hundredths); UsageError outside 0..100."""
-    if not 0 <= quality <= 100:
-        raise UsageError(f"quality must lie in 0..100, not {quality}")
-    return quality_field(quality) / QUALITY_UNIT
-
-
 def interpolate(anchors: NDArray[Any], quality: float) -> NDArray[Any]:
-    """Rows (levels, n) of equally spaced qualities -> (n,) at quality; exact for integer anchors (rounded half up)."""
-    position = quality_field(quality) * (len(anchors) - 1)
-    i = min(position // FULL, len(anchors) - 2)
-    f = position - i * FULL
+    """Rows (levels, n) of equally spaced qualities -> (n,) at quality; exact for integer anchors
+    (rounded half up).
+    """
+    position = grid_step(quality) * (len(anchors) - 1)
+    i = min(position // TOP_STEP, len(anchors) - 2)
+    f = position - i * TOP_STEP
     if np.issubdtype(anchors.dtype, np.integer):
         a, b = anchors[i].astype(np.int64), anchors[i + 1].astype(np.int64)
-        between: NDArray[Any] = (a * (FULL - f) + b * f + FULL // 2) // FULL
+        between: NDArray[Any] = (a * (TOP_STEP - f) + b * f + TOP_STEP // 2) // TOP_STEP
     else:
-        between = (anchors[i] * (FULL - f) + anchors[i + 1] * f) / np.float32(FULL)
+        between = (anchors[i] * (TOP_STEP - f) + anchors[i + 1] * f) / np.float32(TOP_STEP)
     return between
 
 
 def check_finite(y: NDArray[np.float32]) -> NDArray[np.float32]:
-    """y as it is; ImageError where a number in it is NaN or infinite, which no symbol can stand for."""
+    """y as it is; ImageError where a number in it is NaN or infinite, which no symbol can stand
+    for.
+    """
     if not np.isfinite(y).all():
-        raise ImageError("the analysis transform gave a latent that is not finite; with 16-bit weights try --device cpu")
+        raise ImageError(
+            "the analysis transform gave a latent that is not finite; with 16-bit weights try "
+            "--device cpu"
+        )
     return y
 
 
-def quantize(y: NDArray[np.floating[Any]], mu: NDArray[np.float32] | np.float32) -> NDArray[np.int32]:
+def quantize(
+    y: NDArray[np.floating[Any]], mu: NDArray[np.float32] | np.float32
+) -> NDArray[np.int32]:
     """Symbols: y - mu rounded to the nearest integer, within +-SYMBOL_MAX. Any shape."""
     symbols: NDArray[np.int32] = np.clip(np.rint(y - mu), -SYMBOL_MAX, SYMBOL_MAX).astype(np.int32)
     return symbols

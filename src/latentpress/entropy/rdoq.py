@@ -1,7 +1,9 @@
-"""Rate-distortion optimised quantisation: a symbol goes one step towards zero where the bits it saves outweigh the error it adds.
+"""Rate-distortion optimised quantisation: a symbol goes one step towards zero where the bits it
+saves outweigh the error it adds.
 
-With v = y - mu, its nearest integer q and the bits b of the symbol's own integer CDF table, q gives way to q' = q - sign(q) where
-w (v - q')^2 + b(q') < w (v - q)^2 + b(q). So every table and magnitude has a dead zone of its own. The decoder notices nothing.
+With v = y - mu, its nearest integer q and the bits b of the symbol's own integer CDF table, q gives
+way to q' = q - sign(q) where w (v - q')^2 + b(q') < w (v - q)^2 + b(q). So every table and
+magnitude has a dead zone of its own. The decoder notices nothing.
 """
 
 from functools import cache
@@ -10,29 +12,34 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from latentpress.entropy import tables
-from latentpress.quantizer import quantize
+from latentpress.entropy import cdf_tables
+from latentpress.entropy.quantizer import quantize
 
 REACH = 64  # symbols beyond this are left where they are
 
 
-def shrink(v: NDArray[np.float32], table: NDArray[Any], weight: float) -> NDArray[np.int32]:
-    """Symbols, int32. v: y - mu, in steps. table: the number of each one's table, or an array that broadcasts to v's shape.
-    weight: bits that a squared error of one step^2 is worth.
+def quantize_rdoq(v: NDArray[np.float32], table: NDArray[Any], weight: float) -> NDArray[np.int32]:
+    """Symbols, int32. v: y - mu, in steps. table: the number of each one's table, or an array that
+    broadcasts to v's shape. weight: bits that a squared error of one step^2 is worth.
     """
     symbols = quantize(v, np.float32(0))
-    saved = savings()[table, np.clip(symbols, -REACH, REACH) + REACH]
+    saved = bits_saved()[table, np.clip(symbols, -REACH, REACH) + REACH]
     grown = 1 + 2 * (np.abs(v) - np.abs(symbols))  # by how much the squared error grows
     symbols -= np.where(saved > weight * grown, np.sign(symbols), 0).astype(np.int32)
     return symbols
 
 
 @cache
-def savings() -> NDArray[np.float32]:
-    """(tables of whole steps, 2 REACH + 1): bits that going one towards zero saves, for -REACH..REACH; 0 where there is no such way."""
-    saved = np.zeros((tables.ODD, 2 * REACH + 1), np.float32)
+def bits_saved() -> NDArray[np.float32]:
+    """(tables of whole steps, 2 REACH + 1): bits that going one towards zero saves, for
+    -REACH..REACH; 0 where there is no such way.
+    """
+    saved = np.zeros((cdf_tables.ODD, 2 * REACH + 1), np.float32)
     for table, row in enumerate(saved):
-        r, bits = tables.radius(table), tables.bit_costs(table)
+        r, bits = cdf_tables.radius(table), cdf_tables.bit_costs(table)
         m = np.arange(1, min(r, REACH) + 1)
-        row[REACH + m], row[REACH - m] = bits[r + m] - bits[r + m - 1], bits[r - m] - bits[r - m + 1]
+        row[REACH + m], row[REACH - m] = (
+            bits[r + m] - bits[r + m - 1],
+            bits[r - m] - bits[r - m + 1],
+        )
     return saved

@@ -1,4 +1,6 @@
-"""The alpha chunk: an opacity plane, lossless. One byte where it is constant, else a grey PNG (1 bit where that is enough)."""
+"""The alpha chunk: an opacity plane, lossless. One byte where it is constant, else a grey PNG (1
+bit where that is enough).
+"""
 
 import io
 
@@ -7,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from latentpress.errors import FormatError
-from latentpress.pillow_limit import no_pillow_limit
+from latentpress.image.limits import no_pillow_limit
 
 
 def encode_alpha(alpha: NDArray[np.uint8]) -> bytes:

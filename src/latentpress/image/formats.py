@@ -9,20 +9,26 @@ from typing import Any, BinaryIO
 
 from PIL import Image, PngImagePlugin
 
-from latentpress.colour import to_srgb
 from latentpress.errors import OutputError
-from latentpress.files import replacing
-from latentpress.metadata import description
+from latentpress.image.color import to_srgb
+from latentpress.image.metadata import description
+from latentpress.system.files import replacing
 
-PNG_LEVEL = 1  # zlib, mean of Kodak: 684 kB in 32 ms; level 3: 670 kB in 44 ms; level 6: 664 kB in 112 ms
-PNG_STRATEGY = 3  # zlib's Z_RLE: on a decoded photograph of 12 megapixels 18.7 MB in 0.71 s, by default 19.8 MB in 0.86 s
+PNG_LEVEL = (
+    1  # zlib, mean of Kodak: 684 kB in 32 ms; level 3: 670 kB in 44 ms; level 6: 664 kB in 112 ms
+)
+# zlib's Z_RLE: on a decoded photograph of 12 megapixels 18.7 MB in 0.71 s, by default 19.8 MB in
+# 0.86 s
+PNG_STRATEGY = 3
 XMP_TAG = 700  # of a TIFF file
 ICC_SPACE = slice(16, 20)  # of a profile: the colour space of its pictures (ICC.1, 7.2.6)
 
 
 @dataclass(frozen=True)
 class ImageFormat:
-    """One format of Pillow: its modes, its longest side in pixels, the metadata it holds, the options used when none are given."""
+    """One format of Pillow: its modes, its longest side in pixels, the metadata it holds, the
+    options used when none are given.
+    """
 
     name: str
     modes: tuple[str, ...]
@@ -33,48 +39,86 @@ class ImageFormat:
 
 ALL = ("icc_profile", "exif", "xmp")
 WORDS = {"icc_profile": "the ICC profile", "exif": "EXIF", "xmp": "XMP"}
-GREY_OR_RGB, WITH_ALPHA = ("L", "RGB"), ("L", "LA", "RGB", "RGBA")
+GRAY_OR_RGB, WITH_ALPHA = ("L", "RGB"), ("L", "LA", "RGB", "RGBA")
 
-PNG = ImageFormat("PNG", WITH_ALPHA, 65535, ALL, {"compress_level": PNG_LEVEL, "compress_type": PNG_STRATEGY})
-JPEG = ImageFormat("JPEG", GREY_OR_RGB, 65500, ALL, {"quality": 95, "subsampling": "4:4:4"})
-# Lossless at little effort: smaller than PNG and about as fast. `exact` keeps the colours under full transparency.
-WEBP = ImageFormat("WEBP", ("RGB", "RGBA"), 16383, ALL, {"lossless": True, "quality": 20, "method": 1, "exact": True})
-# Pillow's AVIF is never lossless; this is 45 dB on a Kodak image, at a speed whose files are no larger than the default's.
-AVIF = ImageFormat("AVIF", ("RGB", "RGBA"), 65535, ALL, {"quality": 95, "subsampling": "4:4:4", "speed": 8})
+PNG = ImageFormat(
+    "PNG", WITH_ALPHA, 65535, ALL, {"compress_level": PNG_LEVEL, "compress_type": PNG_STRATEGY}
+)
+JPEG = ImageFormat("JPEG", GRAY_OR_RGB, 65500, ALL, {"quality": 95, "subsampling": "4:4:4"})
+# Lossless at little effort: smaller than PNG and about as fast. `exact` keeps the colours under
+# full transparency.
+WEBP = ImageFormat(
+    "WEBP",
+    ("RGB", "RGBA"),
+    16383,
+    ALL,
+    {"lossless": True, "quality": 20, "method": 1, "exact": True},
+)
+# Pillow's AVIF is never lossless; this is 45 dB on a Kodak image, at a speed whose files are no
+# larger than the default's.
+AVIF = ImageFormat(
+    "AVIF", ("RGB", "RGBA"), 65535, ALL, {"quality": 95, "subsampling": "4:4:4", "speed": 8}
+)
 # Pillow writes the EXIF and GPS directories of a photograph into uncompressed TIFF files only.
 TIFF = ImageFormat("TIFF", WITH_ALPHA, 65535, ALL, {"compression": "raw"})
-BMP = ImageFormat("BMP", GREY_OR_RGB, 65535, (), {})
-PPM = ImageFormat("PPM", GREY_OR_RGB, 65535, (), {})
+BMP = ImageFormat("BMP", GRAY_OR_RGB, 65535, (), {})
+PPM = ImageFormat("PPM", GRAY_OR_RGB, 65535, (), {})
 TGA = ImageFormat("TGA", WITH_ALPHA, 65535, (), {})
 JPEG2000 = ImageFormat("JPEG2000", WITH_ALPHA, 65535, (), {})  # lossless unless told otherwise
 
 FORMATS = {
-    ".png": PNG, ".jpg": JPEG, ".jpeg": JPEG, ".webp": WEBP, ".avif": AVIF, ".tif": TIFF, ".tiff": TIFF,
-    ".bmp": BMP, ".ppm": PPM, ".pgm": PPM, ".pnm": PPM, ".tga": TGA, ".jp2": JPEG2000,
-}  # fmt: skip
+    ".png": PNG,
+    ".jpg": JPEG,
+    ".jpeg": JPEG,
+    ".webp": WEBP,
+    ".avif": AVIF,
+    ".tif": TIFF,
+    ".tiff": TIFF,
+    ".bmp": BMP,
+    ".ppm": PPM,
+    ".pgm": PPM,
+    ".pnm": PPM,
+    ".tga": TGA,
+    ".jp2": JPEG2000,
+}
 
 
 def output_format(path: str | os.PathLike[str]) -> ImageFormat:
     """The format that the suffix of `path` asks for. Raises OutputError for an unknown suffix."""
     suffix = os.path.splitext(os.fspath(path))[1].lower()
     if suffix not in FORMATS:
-        what = f"no image format has the suffix {suffix}" if suffix else "the name has no suffix to tell the image format"
+        what = (
+            f"no image format has the suffix {suffix}"
+            if suffix
+            else "the name has no suffix to tell the image format"
+        )
         raise OutputError(f"{os.fspath(path)}: {what}; known are {' '.join(FORMATS)}")
     return FORMATS[suffix]
 
 
-def write_image(image: Image.Image, path: str | os.PathLike[str], *, overwrite: bool = False, **save_options: Any) -> tuple[str, ...]:
-    """Write an image in mode L, LA, RGB or RGBA to `path`, in the format of its suffix, whole or not at all; sentences about what was lost.
+def write_image(
+    image: Image.Image,
+    path: str | os.PathLike[str],
+    *,
+    overwrite: bool = False,
+    **save_options: Any,
+) -> tuple[str, ...]:
+    """Write an image in mode L, LA, RGB or RGBA to `path`, in the format of its suffix, whole or
+    not at all; sentences about what was lost.
 
-    ICC profile, EXIF and XMP are taken from `image.info` and written where the format has a place for them; one that its encoder
-    refuses (a damaged EXIF block in AVIF, more than 64 kB in JPEG) is left out, and a sentence says so. Without `save_options` (those
-    of Pillow) the format's own in FORMATS hold, with any of them none of these do.
-    Raises OutputError: unknown suffix, existing output, no permission, full disk, an alpha channel that the format cannot hold.
+    ICC profile, EXIF and XMP are taken from `image.info` and written where the format has a place
+    for them; one that its encoder refuses (a damaged EXIF block in AVIF, more than 64 kB in JPEG)
+    is left out, and a sentence says so. Without `save_options` (those of Pillow) the format's own
+    in FORMATS hold, with any of them none of these do. Raises OutputError: unknown suffix, existing
+    output, no permission, full disk, an alpha channel that the format cannot hold.
     """
     name = os.fspath(path)
     form = output_format(path)
     if max(image.size) > form.side:
-        raise OutputError(f"{name}: a {form.name} file is at most {form.side} pixels wide and high, not {image.width} x {image.height}")
+        raise OutputError(
+            f"{name}: a {form.name} file is at most {form.side} pixels wide and high, not "
+            f"{image.width} x {image.height}"
+        )
     image, notices = _fitted(image, form, name)
     options = save_options or form.options
     with replacing(path, overwrite=overwrite) as stream:
@@ -98,7 +142,9 @@ def write_image(image: Image.Image, path: str | os.PathLike[str], *, overwrite: 
 
 
 def _save(image: Image.Image, stream: BinaryIO, form: ImageFormat, options: dict[str, Any]) -> None:
-    """Encode, with the metadata of `image.info`. OutputError where the encoder fails; the disk's errors and those of memory as they are."""
+    """Encode, with the metadata of `image.info`. OutputError where the encoder fails; the disk's
+    errors and those of memory as they are.
+    """
     try:
         image.save(stream, format=form.name, **{**_metadata(image, form), **options})
     except MemoryError:
@@ -106,11 +152,15 @@ def _save(image: Image.Image, stream: BinaryIO, form: ImageFormat, options: dict
     except Exception as error:  # on damaged metadata Pillow's writers raise nearly anything
         if isinstance(error, OSError) and error.errno is not None:
             raise
-        raise OutputError(f"the {form.name} encoder failed: {str(error) or type(error).__name__}") from None
+        raise OutputError(
+            f"the {form.name} encoder failed: {str(error) or type(error).__name__}"
+        ) from None
 
 
 def _refused_metadata(image: Image.Image, form: ImageFormat) -> dict[str, str]:
-    """The entries of `image.info` that this format's encoder does not take, tried one by one on a single pixel, and why."""
+    """The entries of `image.info` that this format's encoder does not take, tried one by one on a
+    single pixel, and why.
+    """
     refused = {}
     for key in (k for k in form.metadata if k in image.info):
         pixel = Image.new(image.mode, (1, 1))
@@ -122,21 +172,35 @@ def _refused_metadata(image: Image.Image, form: ImageFormat) -> dict[str, str]:
     return refused
 
 
-def _fitted(image: Image.Image, form: ImageFormat, name: str) -> tuple[Image.Image, tuple[str, ...]]:
-    """The image in a mode that the format holds, and notices; only an alpha channel that is opaque everywhere may go."""
+def _fitted(
+    image: Image.Image, form: ImageFormat, name: str
+) -> tuple[Image.Image, tuple[str, ...]]:
+    """The image in a mode that the format holds, and notices; only an alpha channel that is opaque
+    everywhere may go.
+    """
     if image.mode in form.modes:
         return image, ()
     if image.mode not in WITH_ALPHA:
-        raise OutputError(f"{name}: an image in mode {image.mode} cannot be written; convert it to RGB first")
-    if image.mode in ("L", "LA") and "RGB" in form.modes and (image.mode == "L" or "RGBA" in form.modes):
-        return _coloured(image, form)
+        raise OutputError(
+            f"{name}: an image in mode {image.mode} cannot be written; convert it to RGB first"
+        )
+    if (
+        image.mode in ("L", "LA")
+        and "RGB" in form.modes
+        and (image.mode == "L" or "RGBA" in form.modes)
+    ):
+        return _colored(image, form)
     if image.getchannel("A").getextrema() != (255, 255):
-        raise OutputError(f"{name}: {form.name} cannot hold the alpha channel; .png, .webp, .avif and .tif can")
+        raise OutputError(
+            f"{name}: {form.name} cannot hold the alpha channel; .png, .webp, .avif and .tif can"
+        )
     return image.getchannel("L") if image.mode == "LA" else image.convert("RGB"), ()
 
 
-def _coloured(image: Image.Image, form: ImageFormat) -> tuple[Image.Image, tuple[str, ...]]:
-    """L as RGB, LA as RGBA, and a notice where a profile for grey, which no RGB file can carry, was used up or dropped."""
+def _colored(image: Image.Image, form: ImageFormat) -> tuple[Image.Image, tuple[str, ...]]:
+    """L as RGB, LA as RGBA, and a notice where a profile for grey, which no RGB file can carry, was
+    used up or dropped.
+    """
     icc = image.info.get("icc_profile") or b""
     if icc[ICC_SPACE] != b"GRAY":
         return image.convert("RGB" if image.mode == "L" else "RGBA"), ()
@@ -144,7 +208,10 @@ def _coloured(image: Image.Image, form: ImageFormat) -> tuple[Image.Image, tuple
     notice = f"{form.name} holds no grey: converted to sRGB through the grey ICC profile"
     if result is None:
         result = image.getchannel("L").convert("RGB")
-        notice = f"the ICC profile left out: it is damaged, and for grey, which {form.name} does not hold"
+        notice = (
+            f"the ICC profile left out: it is damaged, and for grey, which {form.name} does "
+            "not hold"
+        )
     if image.mode == "LA":
         result.putalpha(image.getchannel("A"))
     result.info = {key: value for key, value in image.info.items() if key != "icc_profile"}
@@ -153,11 +220,20 @@ def _coloured(image: Image.Image, form: ImageFormat) -> tuple[Image.Image, tuple
 
 def _metadata(image: Image.Image, form: ImageFormat) -> dict[str, Any]:
     """Pillow's save options for the metadata in `image.info`."""
-    found = {key: image.info[key] for key in form.metadata if isinstance(image.info.get(key), bytes) and image.info[key]}
+    found = {
+        key: image.info[key]
+        for key in form.metadata
+        if isinstance(image.info.get(key), bytes) and image.info[key]
+    }
     if form is PNG and "xmp" in found:
         found["pnginfo"] = chunks = PngImagePlugin.PngInfo()
         chunks.add(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + found.pop("xmp"))
-    if form is TIFF:  # only what describes the picture: a photograph's EXIF may hold a width and height too, which would become the file's
+    if (
+        form is TIFF
+        # only what describes the picture: a photograph's EXIF may hold a width and height too,
+        # which
+        # would become the file's
+    ):
         found["tiffinfo"] = _described(found.pop("exif", b""))
         if "xmp" in found:
             found["tiffinfo"][XMP_TAG] = found.pop("xmp")
@@ -165,7 +241,9 @@ def _metadata(image: Image.Image, form: ImageFormat) -> dict[str, Any]:
 
 
 def _described(exif: bytes) -> dict[int, Any]:
-    """The tags of an EXIF block for a TIFF file; none of a damaged block, which Pillow cannot take apart."""
+    """The tags of an EXIF block for a TIFF file; none of a damaged block, which Pillow cannot take
+    apart.
+    """
     tags = Image.Exif()
     try:
         tags.load(exif)

@@ -10,22 +10,36 @@ from PIL import Image, ImageChops, ImageDraw, ImageFont
 from latentpress.errors import ImageError
 
 ROW_CHANNELS = 16  # up to so many channels stand in one row, more in a near-square grid
-PANEL_ROW, PANEL_GRID = 256, 112  # pixels: longest side of a panel that is aimed at, in a row and in a grid
-LATENT_SIDE = 16384  # pixels: a latent picture stays below it; larger latents show every k-th position
-SHOWN = (1600, 1080)  # pixels: the largest width and height at which an image is shown at its true size
+PANEL_ROW, PANEL_GRID = (
+    256,
+    112,
+)  # pixels: longest side of a panel that is aimed at, in a row and in a grid
+LATENT_SIDE = (
+    16384  # pixels: a latent picture stays below it; larger latents show every k-th position
+)
+SHOWN = (
+    1600,
+    1080,
+)  # pixels: the largest width and height at which an image is shown at its true size
 BACKGROUND, TEXT, DIM = (24, 26, 30), (236, 238, 242), (150, 156, 166)
 FONT, MARGIN, GAP = 17, 20, 12  # pixels
 
 
-def latent_panels(latent: NDArray[np.floating], columns: int | None = None, scale: int | None = None) -> Image.Image:
-    """A latent (C, h, w), any float range -> a grey ("L") picture with one panel a channel, in reading order.
+def latent_panels(
+    latent: NDArray[np.floating], columns: int | None = None, scale: int | None = None
+) -> Image.Image:
+    """A latent (C, h, w), any float range -> a grey ("L") picture with one panel a channel, in
+    reading order.
 
-    Each panel is stretched so that its least value is black and its greatest white (a constant channel is mid-grey) and
-    enlarged by the whole factor `scale`, nearest neighbour: one latent position is one square. columns, scale: chosen
-    from C and (h, w) when None. ImageError for another shape, or values that are not finite.
+    Each panel is stretched so that its least value is black and its greatest white (a constant
+    channel is mid-grey) and enlarged by the whole factor `scale`, nearest neighbour: one latent
+    position is one square. columns, scale: chosen from C and (h, w) when None. ImageError for
+    another shape, or values that are not finite.
     """
     if latent.ndim != 3 or not latent.size:
-        raise ImageError(f"a latent has shape (C, h, w) with at least one value; this one has {latent.shape}")
+        raise ImageError(
+            f"a latent has shape (C, h, w) with at least one value; this one has {latent.shape}"
+        )
     if not np.isfinite(latent).all():
         raise ImageError("the latent holds values that are not finite, so there is nothing to show")
     if (columns is not None and columns < 1) or (scale is not None and scale < 1):
@@ -45,13 +59,17 @@ def latent_panels(latent: NDArray[np.floating], columns: int | None = None, scal
     height, width = h * scale, w * scale
     sheet = Image.new("L", (columns * (width + gap) - gap, rows * (height + gap) - gap), 0)
     for i in range(count):
-        panel = Image.fromarray(_stretch(latent[i])).resize((width, height), Image.Resampling.NEAREST)
+        panel = Image.fromarray(_stretch(latent[i])).resize(
+            (width, height), Image.Resampling.NEAREST
+        )
         sheet.paste(panel, (i % columns * (width + gap), i // columns * (height + gap)))
     return sheet
 
 
 def difference(a: Image.Image, b: Image.Image, gain: float = 4) -> Image.Image:
-    """min(255, round(gain |a - b|)) of two RGB images of one size -> RGB. ImageError where the sizes differ."""
+    """min(255, round(gain |a - b|)) of two RGB images of one size -> RGB. ImageError where the
+    sizes differ.
+    """
     if a.size != b.size:
         raise ImageError(f"the images differ in size: {_size(a)} and {_size(b)}")
     table = [min(255, round(gain * level)) for level in range(256)]
@@ -59,28 +77,42 @@ def difference(a: Image.Image, b: Image.Image, gain: float = 4) -> Image.Image:
 
 
 def side_by_side(images: Sequence[Image.Image], captions: Sequence[str]) -> Image.Image:
-    """Images in a row (very wide ones in a column), each under its caption, on a dark ground -> RGB.
+    """Images in a row (very wide ones in a column), each under its caption, on a dark ground ->
+    RGB.
 
-    A caption's first line is bright, the lines after it dim. Images up to 1600 x 1080 are shown at their true size;
-    larger ones are reduced by a whole factor for display, which the caption then says. ImageError without images, or
-    where images and captions differ in number.
+    A caption's first line is bright, the lines after it dim. Images up to 1600 x 1080 are shown at
+    their true size; larger ones are reduced by a whole factor for display, which the caption then
+    says. ImageError without images, or where images and captions differ in number.
     """
     if not images or len(images) != len(captions):
-        raise ImageError(f"each image needs one caption; got {len(images)} images and {len(captions)} captions")
+        raise ImageError(
+            f"each image needs one caption; got {len(images)} images and {len(captions)} captions"
+        )
     font = ImageFont.load_default(FONT)
     ink = ImageDraw.Draw(Image.new("RGB", (1, 1)))
     shown: list[tuple[Image.Image, list[str]]] = []
     for image, caption in zip(images, captions, strict=True):
         factor = max(1, math.ceil(image.width / SHOWN[0]), math.ceil(image.height / SHOWN[1]))
         small = image.convert("RGB") if factor == 1 else image.convert("RGB").reduce(factor)
-        shown.append((small, caption.split("\n") + ([f"shown at 1/{factor} of its size"] if factor > 1 else [])))
+        shown.append(
+            (
+                small,
+                caption.split("\n") + ([f"shown at 1/{factor} of its size"] if factor > 1 else []),
+            )
+        )
     line = FONT + 6
     text_height = max(len(lines) for _, lines in shown) * line + 8
-    widths = [max(image.width, *(math.ceil(ink.textlength(t, font)) for t in lines)) for image, lines in shown]
+    widths = [
+        max(image.width, *(math.ceil(ink.textlength(t, font)) for t in lines))
+        for image, lines in shown
+    ]
     tall = max(image.height for image, _ in shown)
     stacked = len(shown) > 1 and max(image.width for image, _ in shown) > 2.2 * tall and tall >= 100
     if stacked:
-        size = (max(widths), sum(image.height for image, _ in shown) + len(shown) * (text_height + GAP) - GAP)
+        size = (
+            max(widths),
+            sum(image.height for image, _ in shown) + len(shown) * (text_height + GAP) - GAP,
+        )
     else:
         size = (sum(widths) + GAP * (len(shown) - 1), tall + text_height)
     sheet = Image.new("RGB", (size[0] + 2 * MARGIN, size[1] + 2 * MARGIN), BACKGROUND)
@@ -103,7 +135,9 @@ def _stretch(panel: NDArray[np.floating]) -> NDArray[np.uint8]:
 
 
 def _columns(count: int, h: int, w: int) -> int:
-    """Columns of a near-square sheet of count panels (h, w): of the three nearest choices, the one with the fewest gaps."""
+    """Columns of a near-square sheet of count panels (h, w): of the three nearest choices, the one
+    with the fewest gaps.
+    """
     square = max(2, round(math.sqrt(count * h / w)))
     return min((square, square - 1, square + 1), key=lambda columns: -count % columns)
 

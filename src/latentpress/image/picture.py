@@ -1,8 +1,8 @@
 """Stage 1 of 5: read pictures from image files, and put decoded ones back together.
 
-    read_picture: file, PIL image or array -> Picture      (colour.py: modes; metadata.py: EXIF, XMP, orientation)
-    assemble:     decoded RGB, alpha, grey, metadata -> PIL image
-    write_image:  PIL image -> file                        (image_formats.py)
+read_picture: file, PIL image or array -> Picture      (colour.py: modes; metadata.py: EXIF, XMP,
+orientation) assemble:     decoded RGB, alpha, grey, metadata -> PIL image write_image:  PIL image
+-> file                        (image_formats.py)
 """
 
 from __future__ import annotations
@@ -17,12 +17,20 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from latentpress import colour, metadata
 from latentpress.errors import ConversionError, ImageError
-from latentpress.image_formats import write_image
-from latentpress.pillow_limit import MAX_SIDE, max_pixels, no_pillow_limit
+from latentpress.image import color, metadata
+from latentpress.image.formats import write_image
+from latentpress.image.limits import MAX_SIDE, max_pixels, no_pillow_limit
 
-__all__ = ["MAX_SIDE", "Picture", "assemble", "info_entries", "max_pixels", "read_picture", "write_image"]
+__all__ = [
+    "MAX_SIDE",
+    "Picture",
+    "assemble",
+    "info_entries",
+    "max_pixels",
+    "read_picture",
+    "write_image",
+]
 
 TRANSPOSE = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -39,7 +47,9 @@ Source = str | os.PathLike[str] | Image.Image | NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Outline:
-    """What is known of a picture when its pixels are let go: upright columns and rows, and its notices."""
+    """What is known of a picture when its pixels are let go: upright columns and rows, and its
+    notices.
+    """
 
     width: int
     height: int
@@ -48,16 +58,18 @@ class Outline:
 
 @dataclass(frozen=True, eq=False)
 class Picture:
-    """A picture as the codec sees it: upright 8-bit RGB, alpha apart, metadata as bytes without an orientation.
+    """A picture as the codec sees it: upright 8-bit RGB, alpha apart, metadata as bytes without an
+    orientation.
 
-    The pixels stay as they were stored and are turned and converted as they are asked for, so that a large photograph
-    is held once. `notices` are sentences about what was converted and what was dropped.
+    The pixels stay as they were stored and are turned and converted as they are asked for, so that
+    a large photograph is held once. `notices` are sentences about what was converted and what was
+    dropped.
     """
 
     stored: Image.Image  # mode L, RGB or RGBA (then read the alpha from `alpha`), as in the file
     orientation: int  # 1 to 8, Exif's numbering: how `stored` must be turned
     alpha: NDArray[np.uint8] | None  # (height, width), upright; None when there is no alpha channel
-    grey: bool  # came in as grey: L or LA must come back
+    gray: bool  # came in as grey: L or LA must come back
     icc: bytes | None
     exif: bytes | None  # a TIFF stream, without the prefix "Exif\0\0"
     xmp: bytes | None
@@ -90,19 +102,26 @@ class Picture:
         return image.convert("RGB")
 
     def pixels(self, top: int, bottom: int, left: int, right: int) -> NDArray[np.uint8]:
-        """Rows top to bottom, columns left to right (ends excluded, within the picture): (rows, columns, 3), 0 to 255, a new array."""
+        """Rows top to bottom, columns left to right (ends excluded, within the picture): (rows,
+        columns, 3), 0 to 255, a new array.
+        """
         if not (0 <= top <= bottom <= self.height and 0 <= left <= right <= self.width):
-            raise ValueError(f"rows {top}:{bottom}, columns {left}:{right} are not within {self.height} x {self.width}")
+            raise ValueError(
+                f"rows {top}:{bottom}, columns {left}:{right} are not within {self.height} x "
+                f"{self.width}"
+            )
         out = np.empty((bottom - top, right - left, 3), np.uint8)
         _copy(self.stored, self.orientation, out, top, left)
         return out
 
 
 def read_picture(source: Source, *, strict: bool = False) -> Picture:
-    """Read everything that Pillow reads, or take a PIL image or a uint8 array (H, W), (H, W, 1), (H, W, 3) or (H, W, 4).
+    """Read everything that Pillow reads, or take a PIL image or a uint8 array (H, W), (H, W, 1),
+    (H, W, 3) or (H, W, 4).
 
-    The first frame of an image file is read, the current frame of a PIL image. A PIL image is not changed and not copied.
-    Raises ImageError; ConversionError with `strict` where colours, samples, frames or metadata would be lost.
+    The first frame of an image file is read, the current frame of a PIL image. A PIL image is not
+    changed and not copied. Raises ImageError; ConversionError with `strict` where colours, samples,
+    frames or metadata would be lost.
     """
     if isinstance(source, np.ndarray):
         return _picture("the array", _from_array(source), strict)
@@ -110,25 +129,39 @@ def read_picture(source: Source, *, strict: bool = False) -> Picture:
         with _readable("the image"):
             return _picture("the image", source, strict)
     if isinstance(source, (bytes, bytearray, memoryview)):
-        raise ImageError("bytes are no picture here: give a path, a PIL image (Image.open(io.BytesIO(data))) or an array")
+        raise ImageError(
+            "bytes are no picture here: give a path, a PIL image (Image.open(io.BytesIO(data))) "
+            "or an array"
+        )
     name = os.fspath(source)
     with _readable(name), open(name, "rb") as file, Image.open(file) as image:
-        colour.scale_transparency(image)
+        color.scale_transparency(image)
         return _picture(name, image, strict)
 
 
 def assemble(
-    image: Image.Image, *, alpha: NDArray[np.uint8] | None, grey: bool, icc: bytes | None, exif: bytes | None, xmp: bytes | None
+    image: Image.Image,
+    *,
+    alpha: NDArray[np.uint8] | None,
+    gray: bool,
+    icc: bytes | None,
+    exif: bytes | None,
+    xmp: bytes | None,
 ) -> Image.Image:
-    """Put a decoded picture back together: mode L, LA, RGB or RGBA, metadata in `info` under Pillow's names.
+    """Put a decoded picture back together: mode L, LA, RGB or RGBA, metadata in `info` under
+    Pillow's names.
 
-    `image` is RGB (or L) and is used up: it may become the result. `alpha` is (height, width). Grey is the rounded luma of the RGB.
+    `image` is RGB (or L) and is used up: it may become the result. `alpha` is (height, width). Grey
+    is the rounded luma of the RGB.
     """
-    if grey and image.mode != "L":
+    if gray and image.mode != "L":
         image = image.convert("L")
     if alpha is not None:
         if alpha.shape != (image.height, image.width):
-            raise ImageError(f"the alpha channel is {alpha.shape[1]} x {alpha.shape[0]}, the picture {image.width} x {image.height}")
+            raise ImageError(
+                f"the alpha channel is {alpha.shape[1]} x {alpha.shape[0]}, the picture "
+                f"{image.width} x {image.height}"
+            )
         image.putalpha(Image.fromarray(alpha))
     image.info.update(info_entries(icc, exif, xmp))
     return image
@@ -136,21 +169,29 @@ def assemble(
 
 def info_entries(icc: bytes | None, exif: bytes | None, xmp: bytes | None) -> dict[str, bytes]:
     """Metadata as it stands in Pillow's `info`: what there is, EXIF with its prefix."""
-    entries = {"icc_profile": icc, "exif": exif and metadata.EXIF_PREFIX + exif.removeprefix(metadata.EXIF_PREFIX), "xmp": xmp}
+    entries = {
+        "icc_profile": icc,
+        "exif": exif and metadata.EXIF_PREFIX + exif.removeprefix(metadata.EXIF_PREFIX),
+        "xmp": xmp,
+    }
     return {name: value for name, value in entries.items() if value}
 
 
 def _picture(name: str, image: Image.Image, strict: bool) -> Picture:
     _check_size(name, *image.size)
-    deep, deep_grey = colour.is_deep(image), colour.is_deep_grey(image)
-    frames = getattr(image, "n_frames", 1) if image.format != "PSD" and getattr(image, "is_animated", False) else 1
+    deep, deep_gray = color.is_deep(image), color.is_deep_gray(image)
+    frames = (
+        getattr(image, "n_frames", 1)
+        if image.format != "PSD" and getattr(image, "is_animated", False)
+        else 1
+    )
     image.load()
     icc, exif, xmp = metadata.read_metadata(image)
     dropped = metadata.dropped_metadata(image)
 
-    converted = colour.convert(image, icc)
-    if deep_grey:
-        converted = colour.Converted(image.getchannel("R"), converted.alpha)
+    converted = color.convert(image, icc)
+    if deep_gray:
+        converted = color.Converted(image.getchannel("R"), converted.alpha)
     losses = [
         f"only one of {frames} frames was kept" if frames > 1 else None,
         "16-bit samples were cut to 8 bits" if deep else None,
@@ -171,16 +212,26 @@ def _picture(name: str, image: Image.Image, strict: bool) -> Picture:
         _copy(converted.alpha, orientation, alpha, 0, 0)
     notices = lost if converted.lossy or not converted.notice else [*lost, converted.notice]
     return Picture(
-        stored=converted.image, orientation=orientation, alpha=alpha, grey=converted.image.mode == "L",
-        icc=icc if converted.keeps_icc else None, exif=exif, xmp=xmp, notices=tuple(notices),
-    )  # fmt: skip
+        stored=converted.image,
+        orientation=orientation,
+        alpha=alpha,
+        gray=converted.image.mode == "L",
+        icc=icc if converted.keeps_icc else None,
+        exif=exif,
+        xmp=xmp,
+        notices=tuple(notices),
+    )
 
 
-def _copy(image: Image.Image, orientation: int, out: NDArray[np.uint8], top: int, left: int) -> None:
-    """Fill `out`, (rows, columns) or (rows, columns, 3), with the upright pixels from `top`, `left` on, a band at a time."""
+def _copy(
+    image: Image.Image, orientation: int, out: NDArray[np.uint8], top: int, left: int
+) -> None:
+    """Fill `out`, (rows, columns) or (rows, columns, 3), with the upright pixels from `top`, `left`
+    on, a band at a time.
+    """
     width, height = image.size if orientation < 5 else image.size[::-1]
     right = left + out.shape[1]
-    rows = max(1, colour.BAND_PIXELS // max(1, out.shape[1]))
+    rows = max(1, color.BAND_PIXELS // max(1, out.shape[1]))
     for start in range(top, top + out.shape[0], rows):
         end = min(start + rows, top + out.shape[0])
         x = (width - right, width - left) if orientation in (2, 3, 6, 7) else (left, right)
@@ -198,21 +249,33 @@ def _from_array(array: NDArray[np.uint8]) -> Image.Image:
     if array.dtype != np.uint8:
         raise ImageError(f"the array must be of type uint8, not {array.dtype}")
     if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (1, 3, 4)):
-        raise ImageError(f"the array must have the shape (H, W), (H, W, 1), (H, W, 3) or (H, W, 4), not {array.shape}")
+        raise ImageError(
+            "the array must have the shape (H, W), (H, W, 1), (H, W, 3) or (H, W, 4), not "
+            f"{array.shape}"
+        )
     _check_size("the array", array.shape[1], array.shape[0])
-    return Image.fromarray(np.ascontiguousarray(array[..., 0] if array.shape[2:] == (1,) else array))
+    return Image.fromarray(
+        np.ascontiguousarray(array[..., 0] if array.shape[2:] == (1,) else array)
+    )
 
 
 def _check_size(name: str, width: int, height: int) -> None:
     if not (1 <= width <= MAX_SIDE and 1 <= height <= MAX_SIDE):
-        raise ImageError(f"{name}: {width} x {height} pixels; each side must be 1 to {MAX_SIDE} long")
+        raise ImageError(
+            f"{name}: {width} x {height} pixels; each side must be 1 to {MAX_SIDE} long"
+        )
     if width * height > max_pixels():
-        raise ImageError(f"{name}: {width} x {height} pixels are more than the limit of {max_pixels()} (LATENTPRESS_MAX_PIXELS)")
+        raise ImageError(
+            f"{name}: {width} x {height} pixels are more than the limit of {max_pixels()} "
+            "(LATENTPRESS_MAX_PIXELS)"
+        )
 
 
 @contextlib.contextmanager
 def _readable(name: str) -> Iterator[None]:
-    """Open and load without Pillow's limit of pixels; every way in which that fails becomes one ImageError."""
+    """Open and load without Pillow's limit of pixels; every way in which that fails becomes one
+    ImageError.
+    """
     try:
         with no_pillow_limit():
             yield
@@ -229,4 +292,6 @@ def _readable(name: str) -> Iterator[None]:
     except MemoryError:
         raise ImageError(f"{name}: not enough memory to decode it") from None
     except Exception as error:  # on damaged files Pillow's readers raise nearly anything
-        raise ImageError(f"{name}: cannot be decoded: {str(error) or type(error).__name__}") from None
+        raise ImageError(
+            f"{name}: cannot be decoded: {str(error) or type(error).__name__}"
+        ) from None

@@ -1,4 +1,6 @@
-"""The table of metrics: what each is called, its unit, range and direction, what it needs, and the function that computes it."""
+"""The table of metrics: what each is called, its unit, range and direction, what it needs, and the
+function that computes it.
+"""
 
 import functools
 import math
@@ -37,9 +39,10 @@ def _nothing_missing() -> str | None:
 class Metric(NamedTuple):
     """One metric.
 
-    name: as it is printed. unit: as it is printed. range: lowest and highest value. direction: "higher" or "lower" is better.
-    function: (a, b, *, grey=False) -> float on uint8 images. needs_weights: of a pretrained network. missing: why it cannot be
-    computed on this machine, None where it can. smallest: pixels a side of the smallest image. slow: seconds, not a fraction of
+    name: as it is printed. unit: as it is printed. range: lowest and highest value. direction:
+    "higher" or "lower" is better. function: (a, b, *, grey=False) -> float on uint8 images.
+    needs_weights: of a pretrained network. missing: why it cannot be computed on this machine, None
+    where it can. smallest: pixels a side of the smallest image. slow: seconds, not a fraction of
     one, for an image of 768 x 512.
     """
 
@@ -59,22 +62,47 @@ METRICS = {
     "psnr": Metric("PSNR", "dB", (0.0, math.inf), "higher", psnr),
     "ssim": Metric("SSIM", "", (-1.0, 1.0), "higher", ssim, smallest=SSIM_SIDE),
     "ms-ssim": Metric("MS-SSIM", "", (0.0, 1.0), "higher", ms_ssim, smallest=MS_SSIM_SIDE),
-    "ms-ssim-db": Metric("MS-SSIM", "dB", (0.0, math.inf), "higher", ms_ssim_db, smallest=MS_SSIM_SIDE),
+    "ms-ssim-db": Metric(
+        "MS-SSIM", "dB", (0.0, math.inf), "higher", ms_ssim_db, smallest=MS_SSIM_SIDE
+    ),
     "gmsd": Metric("GMSD", "", (0.0, 0.5), "lower", gmsd, smallest=GMSD_SIDE),
-    "ssimulacra2": Metric("SSIMULACRA 2", "", (-math.inf, 100.0), "higher", ssimulacra2, smallest=SSIMULACRA2_SIDE),
+    "ssimulacra2": Metric(
+        "SSIMULACRA 2", "", (-math.inf, 100.0), "higher", ssimulacra2, smallest=SSIMULACRA2_SIDE
+    ),
     "lpips": Metric(
-        "LPIPS", "", (0.0, math.inf), "lower", lpips, True, functools.partial(lpips_missing, "alex"), smallest=LPIPS_SIDE["alex"]
+        "LPIPS",
+        "",
+        (0.0, math.inf),
+        "lower",
+        lpips,
+        True,
+        functools.partial(lpips_missing, "alex"),
+        smallest=LPIPS_SIDE["alex"],
     ),
     "lpips-vgg": Metric(
-        "LPIPS (VGG)", "", (0.0, math.inf), "lower", lpips_vgg, True, functools.partial(lpips_missing, "vgg"), LPIPS_SIDE["vgg"], slow=True
+        "LPIPS (VGG)",
+        "",
+        (0.0, math.inf),
+        "lower",
+        lpips_vgg,
+        True,
+        functools.partial(lpips_missing, "vgg"),
+        LPIPS_SIDE["vgg"],
+        slow=True,
     ),
-    "dists": Metric("DISTS", "", (0.0, math.inf), "lower", dists, True, dists_missing, DISTS_SIDE, slow=True),
+    "dists": Metric(
+        "DISTS", "", (0.0, math.inf), "lower", dists, True, dists_missing, DISTS_SIDE, slow=True
+    ),
 }
-DERIVED = {"psnr": ("mse", psnr_of_mse), "ms-ssim-db": ("ms-ssim", decibels)}  # metric -> (of which one, how)
+DERIVED = {
+    "psnr": ("mse", psnr_of_mse),
+    "ms-ssim-db": ("ms-ssim", decibels),
+}  # metric -> (of which one, how)
 
 
 def check_names(names: Names) -> list[str]:
-    """The keys of METRICS that are meant, each once, in the order of the table; UsageError for an unknown or no name.
+    """The keys of METRICS that are meant, each once, in the order of the table; UsageError for an
+    unknown or no name.
 
     None: all but the slow ones. "all": all.
     """
@@ -90,33 +118,43 @@ def check_names(names: Names) -> list[str]:
 
 
 def available(names: Names = None) -> tuple[list[str], dict[str, str]]:
-    """The metrics of `names` that can be computed on this machine, and for every other one the reason, a sentence without a stop.
+    """The metrics of `names` that can be computed on this machine, and for every other one the
+    reason, a sentence without a stop.
 
-    names: keys of METRICS; "all"; None: all but the slow ones (LPIPS on VGG16, DISTS). UsageError for an unknown name.
+    names: keys of METRICS; "all"; None: all but the slow ones (LPIPS on VGG16, DISTS). UsageError
+    for an unknown name.
     """
     reasons = {key: METRICS[key].missing() for key in check_names(names)}
-    return [key for key, reason in reasons.items() if reason is None], {key: reason for key, reason in reasons.items() if reason}
+    return [key for key, reason in reasons.items() if reason is None], {
+        key: reason for key, reason in reasons.items() if reason
+    }
 
 
-def assess(a: NDArray[np.uint8], b: NDArray[np.uint8], metrics: Names = None, *, grey: bool = False) -> dict[str, float]:
-    """Metrics of the original a and the distorted b, two uint8 arrays (H, W) or (H, W, 3), samples 0 to 255: key -> value.
+def assess(
+    a: NDArray[np.uint8], b: NDArray[np.uint8], metrics: Names = None, *, gray: bool = False
+) -> dict[str, float]:
+    """Metrics of the original a and the distorted b, two uint8 arrays (H, W) or (H, W, 3), samples
+    0 to 255: key -> value.
 
-    metrics: keys of METRICS; then each is computed or there is an error: WeightsError where its weights or library are missing,
-    ImageError where the images are too small for it. "all" or None (all but the slow ones): those that can be computed here.
-    grey: MSE, PSNR, SSIM and MS-SSIM of the luma (the others are metrics of colours, GMSD of luma always). ImageError where the
-    images do not match; UsageError for an unknown name.
+    metrics: keys of METRICS; then each is computed or there is an error: WeightsError where its
+    weights or library are missing, ImageError where the images are too small for it. "all" or None
+    (all but the slow ones): those that can be computed here. gray: MSE, PSNR, SSIM and MS-SSIM of
+    the luma (the others are metrics of colours, GMSD of luma always). ImageError where the images
+    do not match; UsageError for an unknown name.
     """
     a, b = check_pair(a, b)
     usable, reasons = available(metrics)
     if metrics is None or metrics == "all":
         usable = [key for key in usable if min(a.shape[:2]) >= METRICS[key].smallest]
     elif reasons:
-        raise WeightsError("; ".join(f"{METRICS[key].name}: {reason}" for key, reason in reasons.items()))
+        raise WeightsError(
+            "; ".join(f"{METRICS[key].name}: {reason}" for key, reason in reasons.items())
+        )
     values: dict[str, float] = {}
     for key in usable:
         source, derive = DERIVED.get(key, (None, None))
         if source in values and derive is not None:
             values[key] = derive(values[source])
         else:
-            values[key] = METRICS[key].function(a, b, grey=grey)
+            values[key] = METRICS[key].function(a, b, gray=gray)
     return values

@@ -1,7 +1,9 @@
-"""Encoder-side latent search (efforts 7 to 9): the same bitstream, found by gradients through the decoder and the prior.
+"""Encoder-side latent search (efforts 7 to 9): the same bitstream, found by gradients through the
+decoder and the prior.
 
-plan.py says how long, loss.py what is minimised, descent.py how; learned.py searches in space lp1, lattice.py in the Stable
-Diffusion spaces. torch is imported only by a search. Yang, Bamler and Mandt 2020, arXiv:2006.04240.
+plan.py says how long, loss.py what is minimised, descent.py how; learned.py searches in space lp1,
+lattice.py in the Stable Diffusion spaces. torch is imported only by a search. Yang, Bamler and
+Mandt 2020, arXiv:2006.04240.
 """
 
 from __future__ import annotations
@@ -10,13 +12,13 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from latentpress.errors import UsageError
-from latentpress.refine.plan import EXTRA, FIRST_EFFORT, ITERATIONS, Progress, check_effort
+from latentpress.options import EXTRA, FIRST_EFFORT, ITERATIONS, Progress, check_effort
 
-__all__ = ["FIRST_EFFORT", "Progress", "check_effort", "check_torch", "open_search"]
+__all__ = ["FIRST_EFFORT", "Progress", "check_effort", "check_torch", "open_optimizer"]
 
 if TYPE_CHECKING:
     from latentpress.entropy import Encoder
-    from latentpress.image import Picture
+    from latentpress.image.picture import Picture
     from latentpress.transforms import Transform
 
 
@@ -26,22 +28,32 @@ def check_torch() -> None:
         raise UsageError(EXTRA)
 
 
-def open_search(
-    picture: Picture, transform: Transform, quality: float, effort: int, optimize_for: str | None = None, progress: Progress | None = None
+def open_optimizer(
+    picture: Picture,
+    transform: Transform,
+    quality: float,
+    effort: int,
+    optimize_for: str | None = None,
+    progress: Progress | None = None,
 ) -> Encoder:
-    """A coder whose `encode` searches the latent of a picture. effort: 7, 8 or 9. optimize_for: mse, perceptual, or None for
-    perceptual where LPIPS's weights are here. UsageError without torch, and for another aim.
+    """A coder whose `encode` searches the latent of a picture. effort: 7, 8 or 9. optimize_for:
+    mse, perceptual, or None for perceptual where LPIPS's weights are here. UsageError without
+    torch, and for another aim.
     """
     check_torch()
-    from latentpress.refine.aim import choose_aim
-    from latentpress.refine.learned import LearnedSearch
-    from latentpress.transforms.builtin import BuiltinTransform
+    from latentpress.optimize.lp1_optimizer import Lp1Optimizer
+    from latentpress.optimize.objective import choose_objective
+    from latentpress.transforms.lp1 import Lp1Transform
 
-    aim, iterations = choose_aim(optimize_for)[0], ITERATIONS[effort]
-    if isinstance(transform, BuiltinTransform):
-        return LearnedSearch(picture, transform.space.name, quality, aim, iterations, progress)
-    from latentpress.refine.lattice import LatticeSearch
+    objective, iterations = choose_objective(optimize_for)[0], ITERATIONS[effort]
+    if isinstance(transform, Lp1Transform):
+        return Lp1Optimizer(picture, transform.space.name, quality, objective, iterations, progress)
+    from latentpress.optimize.stable_diffusion_optimizer import StableDiffusionOptimizer
     from latentpress.transforms.stable_diffusion import StableDiffusionTransform
 
-    assert isinstance(transform, StableDiffusionTransform)
-    return LatticeSearch(picture, transform, quality, aim, iterations // 2, progress)  # these decoders cost several times as much
+    assert isinstance(
+        transform, StableDiffusionTransform
+    )  # half the iterations: these decoders cost several times as much
+    return StableDiffusionOptimizer(
+        picture, transform, quality, objective, iterations // 2, progress
+    )

@@ -1,4 +1,6 @@
-"""What the search minimises, in bits: rate + pixels x (lambda x MSE + beta x LPIPS), a loss of the form of training/train.py's."""
+"""What the search minimises, in bits: rate + pixels x (lambda x MSE + beta x LPIPS), a loss of the
+form of training/train.py's.
+"""
 
 from contextlib import AbstractContextManager
 from typing import Any, NamedTuple, TypeAlias
@@ -8,17 +10,25 @@ import torch
 from numpy.typing import NDArray
 
 from latentpress.metrics.lpips import MIN_SIDE
-from latentpress.refine.perceptual import Lpips
+from latentpress.optimize.torch_lpips import Lpips
 
 SHIFTED = 3  # pixels that a shift of Lpips takes away at most
 Tensor: TypeAlias = torch.Tensor
-LOWEST, HIGHEST = 0.035, 1.15  # bpp that quality 0 and 100 of lp1 are meant for: RATES of training/networks.py
-LAMBDA = (0.045, 1.8)  # factor and exponent of the rate, of squared error in levels^2: those of training up to run 7
-BETA = (20.0, 1.7)    # the same for LPIPS (AlexNet); VGG16's share of the training loss is left out
+LOWEST, HIGHEST = (
+    0.035,
+    1.15,
+)  # bpp that quality 0 and 100 of lp1 are meant for: RATES of training/networks.py
+LAMBDA = (
+    0.045,
+    1.8,
+)  # factor and exponent of the rate, of squared error in levels^2: those of training up to run 7
+BETA = (20.0, 1.7)  # the same for LPIPS (AlexNet); VGG16's share of the training loss is left out
 
 
 class Weights(NamedTuple):
-    """mse: bits a pixel for one level^2 of squared error. lpips: bits a pixel for an LPIPS of 1; 0 leaves it out."""
+    """mse: bits a pixel for one level^2 of squared error. lpips: bits a pixel for an LPIPS of 1; 0
+    leaves it out.
+    """
 
     mse: float
     lpips: float
@@ -29,10 +39,10 @@ def meant_rate(quality: float) -> float:
     return LOWEST * float((HIGHEST / LOWEST) ** (quality / 100))
 
 
-def weights_at(bpp: float, aim: str) -> Weights:
-    """The weights of a rate. aim: one of plan.AIMS."""
+def weights_at(bpp: float, objective: str) -> Weights:
+    """The weights of a rate. objective: one of plan.OBJECTIVES."""
     (a, b), (c, d) = LAMBDA, BETA
-    return Weights(a * bpp**b, c * bpp**d if aim == "perceptual" else 0.0)
+    return Weights(a * bpp**b, c * bpp**d if objective == "perceptual" else 0.0)
 
 
 class Distortion:
@@ -41,12 +51,18 @@ class Distortion:
     def __init__(self, pixels: NDArray[np.uint8], weights: Weights) -> None:
         self._reference = torch.from_numpy(pixels.astype(np.float32)).permute(2, 0, 1)[None]
         self.weights, self.count, self._calls = weights, pixels.shape[0] * pixels.shape[1], 0
-        self._lpips = Lpips(self._reference) if weights.lpips and min(pixels.shape[:2]) >= MIN_SIDE["alex"] + SHIFTED else None
+        self._lpips = (
+            Lpips(self._reference)
+            if weights.lpips and min(pixels.shape[:2]) >= MIN_SIDE["alex"] + SHIFTED
+            else None
+        )
 
     def __call__(self, x_hat: Tensor) -> Tensor:
-        """x_hat: (1, 3, H or more, W or more) in [0, 255]; what is beyond the picture is not looked at. A scalar, in bits.
+        """x_hat: (1, 3, H or more, W or more) in [0, 255]; what is beyond the picture is not looked
+        at. A scalar, in bits.
 
-        Calls with gradients take turns in where LPIPS looks; without, it is the LPIPS of `latentpress.metrics`.
+        Calls with gradients take turns in where LPIPS looks; without, it is the LPIPS of
+        `latentpress.metrics`.
         """
         x_hat = x_hat[:, :, : self._reference.shape[2], : self._reference.shape[3]]
         loss = self.weights.mse * (x_hat - self._reference).square().mean()
@@ -58,11 +74,17 @@ class Distortion:
 
 
 def half_precision(device: str = "cpu") -> AbstractContextManager[Any]:
-    """bfloat16 for the convolutions where the device has it: the search needs speed there, not exactness."""
+    """bfloat16 for the convolutions where the device has it: the search needs speed there, not
+    exactness.
+    """
     return torch.autocast(device, torch.bfloat16, enabled=device != "cpu" or native_bfloat16())
 
 
 def native_bfloat16() -> bool:
-    """Whether the processor computes in bfloat16. One that emulates it takes more than ten times as long as in float32."""
-    native = getattr(torch.cpu, "_is_avx512_bf16_supported", None)  # torch has no public name for it
+    """Whether the processor computes in bfloat16. One that emulates it takes more than ten times as
+    long as in float32.
+    """
+    native = getattr(
+        torch.cpu, "_is_avx512_bf16_supported", None
+    )  # torch has no public name for it
     return native is not None and native()

@@ -1,14 +1,16 @@
-"""What a search minimises beside the rate: squared error alone, or the perceptual loss the model was trained for."""
+"""What a search minimises beside the rate: squared error alone, or the perceptual loss the model
+was trained for.
+"""
 
 from latentpress.metrics.lpips import missing
-from latentpress.refine.plan import check_aim
+from latentpress.options import check_objective
 
 
-def choose_aim(wanted: str | None) -> tuple[str, list[str]]:
-    """(one of plan.AIMS, notices). None means perceptual, which becomes mse where LPIPS cannot be computed here, with a notice that
-    says so. UsageError for another word.
+def choose_objective(wanted: str | None) -> tuple[str, list[str]]:
+    """(one of plan.OBJECTIVES, notices). None means perceptual, which becomes mse where LPIPS
+    cannot be computed here, with a notice that says so. UsageError for another word.
     """
-    check_aim(wanted)
+    check_objective(wanted)
     reason = None if wanted == "mse" else missing("alex")
     notice = f"optimized for mse, since LPIPS cannot be computed here: {reason}"
     return ("mse" if wanted == "mse" or reason else "perceptual"), [notice] if reason else []

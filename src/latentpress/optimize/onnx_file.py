@@ -1,7 +1,9 @@
-"""Reads an ONNX file, as far as the shipped graphs go: nodes, their attributes, and initialisers as NumPy arrays.
+"""Reads an ONNX file, as far as the shipped graphs go: nodes, their attributes, and initialisers as
+NumPy arrays.
 
-The bytes come from `models.read_file`, which has verified their SHA-256. Wire format: https://protobuf.dev/programming-guides/encoding;
-field numbers: https://github.com/onnx/onnx/blob/main/onnx/onnx.proto.
+The bytes come from `models.read_file`, which has verified their SHA-256. Wire format:
+https://protobuf.dev/programming-guides/encoding; field numbers:
+https://github.com/onnx/onnx/blob/main/onnx/onnx.proto.
 """
 
 import struct
@@ -18,7 +20,9 @@ DTYPES = {1: "<f4", 5: "<i2", 6: "<i4", 7: "<i8", 10: "<f2"}  # TensorProto.Data
 
 @dataclass(frozen=True)
 class Node:
-    """One operation: its op_type, the names of its inputs and outputs, and its attributes (numbers, bytes, lists of integers)."""
+    """One operation: its op_type, the names of its inputs and outputs, and its attributes (numbers,
+    bytes, lists of integers).
+    """
 
     op: str
     inputs: tuple[str, ...]
@@ -28,7 +32,9 @@ class Node:
 
 @dataclass(frozen=True)
 class Graph:
-    """nodes: in an order in which they can run. constants: the initialisers. inputs, outputs: names."""
+    """nodes: in an order in which they can run. constants: the initialisers. inputs, outputs:
+    names.
+    """
 
     nodes: tuple[Node, ...]
     constants: dict[str, NDArray[Any]]
@@ -37,14 +43,21 @@ class Graph:
 
 
 def read_graph(data: bytes) -> Graph:
-    """The graph of an ONNX file (ModelProto). ValueError where it is cut off or holds what the shipped graphs do not."""
+    """The graph of an ONNX file (ModelProto). ValueError where it is cut off or holds what the
+    shipped graphs do not.
+    """
     [graph] = [value for number, value in fields(data) if number == 7]
     parts: dict[int, list[bytes]] = {}
     for number, value in fields(graph):
         parts.setdefault(number, []).append(value)
     constants = dict(tensor(t) for t in parts.get(5, ()))
     inputs, outputs = (tuple(text(v, 1) for v in parts.get(number, ())) for number in (11, 12))
-    return Graph(tuple(map(node, parts.get(1, ()))), constants, tuple(n for n in inputs if n not in constants), outputs)
+    return Graph(
+        tuple(map(node, parts.get(1, ()))),
+        constants,
+        tuple(n for n in inputs if n not in constants),
+        outputs,
+    )
 
 
 def fields(message: bytes) -> Iterator[tuple[int, Any]]:
@@ -113,7 +126,9 @@ def tensor(message: bytes) -> tuple[str, NDArray[Any]]:
     shape = [size for n, v in found if n == 1 for size in integers(v)]
     dtype, raw = (next((v for n, v in found if n == number), None) for number in (2, 9))
     if dtype not in DTYPES or raw is None:
-        raise ValueError(f"the tensor {text(message, 8)} is of a kind that the shipped graphs do not hold")
+        raise ValueError(
+            f"the tensor {text(message, 8)} is of a kind that the shipped graphs do not hold"
+        )
     return text(message, 8), np.frombuffer(raw, DTYPES[dtype]).reshape(shape)
 
 

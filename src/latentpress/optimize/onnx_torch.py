@@ -1,7 +1,8 @@
 """Runs a shipped ONNX graph on torch tensors, with gradients.
 
-Clip passes its gradient inside the range, Round as if it were the identity (straight-through), and a Cast to integers is left
-out, for a tensor of integers has no gradient: the values are whole numbers there all the same.
+Clip passes its gradient inside the range, Round as if it were the identity (straight-through), and
+a Cast to integers is left out, for a tensor of integers has no gradient: the values are whole
+numbers there all the same.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,7 +14,7 @@ import torch
 import torch.nn.functional as F
 
 from latentpress import models
-from latentpress.twin.onnx_file import Node, read_graph
+from latentpress.optimize.onnx_file import Node, read_graph
 
 Tensor: TypeAlias = torch.Tensor
 
@@ -23,14 +24,19 @@ def straight_through(t: Tensor) -> Tensor:
     return t + (t.round() - t).detach()
 
 
-class Twin:
+class TorchGraph:
     """A graph as a function on tensors: twin(y=...) gives the list of its outputs, float32.
 
-    data: an ONNX file. rounding: what Round does. until: leave out the nodes from the first of this op type, and give its input
-    instead of the outputs.
+    data: an ONNX file. rounding: what Round does. until: leave out the nodes from the first of this
+    op type, and give its input instead of the outputs.
     """
 
-    def __init__(self, data: bytes, rounding: Callable[[Tensor], Tensor] = straight_through, until: str | None = None) -> None:
+    def __init__(
+        self,
+        data: bytes,
+        rounding: Callable[[Tensor], Tensor] = straight_through,
+        until: str | None = None,
+    ) -> None:
         graph = read_graph(data)
         self._constants: dict[str, Tensor] = {}
         for name, array in graph.constants.items():
@@ -89,7 +95,9 @@ def _convolution(
     dilations: Sequence[int] = (1, 1),
 ) -> Tensor:
     bias = x[2] if len(x) > 2 else None
-    return F.conv2d(x[0], x[1], bias, stride=tuple(strides), padding=tuple(pads[:2]), dilation=tuple(dilations))
+    return F.conv2d(
+        x[0], x[1], bias, stride=tuple(strides), padding=tuple(pads[:2]), dilation=tuple(dilations)
+    )
 
 
 def _channels_last(t: Tensor) -> Tensor:
@@ -97,6 +105,6 @@ def _channels_last(t: Tensor) -> Tensor:
 
 
 @cache
-def twin(space: str, name: str, until: str | None = None) -> Twin:
+def torch_graph(space: str, name: str, until: str | None = None) -> TorchGraph:
     """The twin of a file of a shipped model, kept."""
-    return Twin(models.read_file(space, name), until=until)
+    return TorchGraph(models.read_file(space, name), until=until)

@@ -25,7 +25,9 @@ class LowerBound(torch.autograd.Function):  # type: ignore[misc]  # torch is not
 
 
 def gaussian_bits(v: Tensor, sigma: Tensor) -> Tensor:
-    """Bits of v, an integer or between two, under a zero-mean Gaussian that is integrated over unit bins. v, sigma: of one shape."""
+    """Bits of v, an integer or between two, under a zero-mean Gaussian that is integrated over unit
+    bins. v, sigma: of one shape.
+    """
     v = v.abs()
     above = torch.special.log_ndtr((0.5 - v) / sigma)
     below = torch.special.log_ndtr((-0.5 - v) / sigma)

@@ -1,4 +1,6 @@
-"""The learned prior on tensors: a segment's latent and hyper latent -> y_hat and bits, with gradients, in the decoder's two passes."""
+"""The learned prior on tensors: a segment's latent and hyper latent -> y_hat and bits, with
+gradients, in the decoder's two passes.
+"""
 
 import math
 from collections.abc import Callable
@@ -8,18 +10,20 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from latentpress.entropy import tables
-from latentpress.entropy.gaussians import SCALE_UNIT_BITS
-from latentpress.entropy.learned import MU_UNIT, WHITE_MAX, Z_MAX, LearnedPrior, checkerboard
-from latentpress.refine.rate import LowerBound, gaussian_bits
-from latentpress.twin.interpreter import straight_through, twin
+from latentpress.entropy import cdf_tables
+from latentpress.entropy.gaussian_conditional import SCALE_UNIT_BITS
+from latentpress.entropy.hyperprior import MU_UNIT, WHITE_MAX, Z_MAX, HyperpriorCoder, checkerboard
+from latentpress.optimize.onnx_torch import straight_through, torch_graph
+from latentpress.optimize.rate import LowerBound, gaussian_bits
 
 Tensor: TypeAlias = torch.Tensor
 Rounding: TypeAlias = Callable[[Tensor], Tensor]
 
 
 class Modelled(NamedTuple):
-    """symbols (1, C, h, w) and z (1, Z, hz, wz) as they were rounded; y_hat in the latent's units; bits, a scalar."""
+    """symbols (1, C, h, w) and z (1, Z, hz, wz) as they were rounded; y_hat in the latent's units;
+    bits, a scalar.
+    """
 
     symbols: Tensor
     z: Tensor
@@ -27,48 +31,60 @@ class Modelled(NamedTuple):
     bits: Tensor
 
 
-class PriorTwin:
-    """The twin of a LearnedPrior, which brings the quality."""
+class TorchHyperprior:
+    """The twin of a HyperpriorCoder, which brings the quality."""
 
-    def __init__(self, prior: LearnedPrior) -> None:
+    def __init__(self, prior: HyperpriorCoder) -> None:
         def column(a: NDArray[Any]) -> Tensor:
             return torch.from_numpy(np.asarray(a, np.float32).reshape(1, -1, 1, 1))
 
-        self.gain, self.inverse, self.scale_offset = column(prior.gain), column(prior.inverse), column(prior.scale_offset)
+        self.gain, self.inverse, self.scale_offset = (
+            column(prior.gain),
+            column(prior.inverse),
+            column(prior.scale_offset),
+        )
         self.bias = column(prior.bias)
         self.z_sigma = sigma_of(table_index(column(prior.z_scale)))
-        self.features, self.context = (twin(prior.space, name) for name in ("features.onnx", "context.onnx"))
+        self.features, self.context = (
+            torch_graph(prior.space, name) for name in ("features.onnx", "context.onnx")
+        )
 
     def __call__(self, y: Tensor, z: Tensor, rounding: Rounding) -> Modelled:
-        """y (1, C, h, w) and z (1, Z, ceil(h / 4), ceil(w / 4)), in steps, not rounded. rounding: of both."""
+        """y (1, C, h, w) and z (1, Z, ceil(h / 4), ceil(w / 4)), in steps, not rounded. rounding:
+        of both.
+        """
         h, w = y.shape[2:]
         first = torch.from_numpy(checkerboard(h, w))
         z = rounding(z).clamp(-Z_MAX, Z_MAX)
         bits = gaussian_bits(z, self.z_sigma.expand_as(z)).sum()
         features, head = (t[:, :, :h, :w] for t in self.features(z=z, bias=self.bias))
-        mu1, eighths = head.chunk(2, 1)
-        mu1, eighths = mu1 * float(MU_UNIT) * self.gain, eighths + self.scale_offset
-        index1 = table_index(eighths)
+        mu1, scale_eighths = head.chunk(2, 1)
+        mu1, scale_eighths = mu1 * float(MU_UNIT) * self.gain, scale_eighths + self.scale_offset
+        index1 = table_index(scale_eighths)
         sigma1 = sigma_of(index1)
         anchors = rounding(y - mu1) * (coded(index1) & first)
         white = straight_through((anchors * 16 / sigma1).clamp(-WHITE_MAX, WHITE_MAX))
         mu2, change = self.context(features=features, white=white)[0].chunk(2, 1)
         mu = torch.where(first, mu1, mu1 + sigma1 * mu2 * float(MU_UNIT))
-        index = torch.where(first, index1, table_index(eighths + change))
+        index = torch.where(first, index1, table_index(scale_eighths + change))
         symbols = torch.where(first, anchors, rounding(y - mu) * coded(index))
         bits = bits + (gaussian_bits(symbols, sigma_of(index)) * coded(index)).sum()
         return Modelled(symbols, z, (symbols + mu) * self.inverse, bits)
 
 
-def table_index(eighths: Tensor) -> Tensor:
-    """Scale indices of the tables, whole numbers; the gradient is that of eighths / 8 within the tables' range."""
-    index = LowerBound.apply(eighths / (1 << SCALE_UNIT_BITS)).clamp(max=tables.SCALES - 1)
+def table_index(scale_eighths: Tensor) -> Tensor:
+    """Scale indices of the tables, whole numbers; the gradient is that of eighths / 8 within the
+    tables' range.
+    """
+    index = LowerBound.apply(scale_eighths / (1 << SCALE_UNIT_BITS)).clamp(
+        max=cdf_tables.SCALES - 1
+    )
     return index + (torch.floor(index.detach() + 0.5) - index.detach())
 
 
 def sigma_of(index: Tensor) -> Tensor:
     """Standard deviations, in steps, of scale indices."""
-    sigmas = tables.sigmas()
+    sigmas = cdf_tables.sigmas()
     log_step = math.log(float(sigmas[-1] / sigmas[0])) / (len(sigmas) - 1)
     return torch.exp(index * log_step) * float(sigmas[0])
 

@@ -1,23 +1,27 @@
-"""LPIPS v0.1 on AlexNet as a torch function with gradients: formula, weights and trunk of `latentpress.metrics.lpips`."""
+"""LPIPS v0.1 on AlexNet as a torch function with gradients: formula, weights and trunk of
+`latentpress.metrics.lpips`.
+"""
 
 from functools import cache
 from typing import TypeAlias
 
 import torch
 
-from latentpress.metrics.features import TRUNKS
 from latentpress.metrics.features_torch import build_differentiable
 from latentpress.metrics.lpips import EPSILON, SCALE, SHIFT
+from latentpress.metrics.trunks import TRUNKS
 from latentpress.metrics.weights import load_network
 
 Tensor: TypeAlias = torch.Tensor
 
 
 class Lpips:
-    """LPIPS against one reference, (1, 3, H, W) in [0, 255], whose feature maps are kept. At least 31 pixels a side and a few more.
+    """LPIPS against one reference, (1, 3, H, W) in [0, 255], whose feature maps are kept. At least
+    31 pixels a side and a few more.
 
-    The first convolution of AlexNet looks every fourth pixel; a search would learn to please just those places. So each call with a
-    new `shift` leaves out other rows and columns at the top and left. WeightsError where the weights are missing.
+    The first convolution of AlexNet looks every fourth pixel; a search would learn to please just
+    those places. So each call with a new `shift` leaves out other rows and columns at the top and
+    left. WeightsError where the weights are missing.
     """
 
     SHIFTS = ((0, 0), (1, 2), (2, 3), (3, 1))  # rows and columns
@@ -28,7 +32,9 @@ class Lpips:
         self._reference, self._maps = reference, dict[int, list[Tensor]]()
 
     def __call__(self, x: Tensor, shift: int = 0) -> Tensor:
-        """The distance of x, a tensor like the reference: a scalar. shift: number of one of SHIFTS."""
+        """The distance of x, a tensor like the reference: a scalar. shift: number of one of
+        SHIFTS.
+        """
         if shift not in self._maps:
             with torch.no_grad():
                 self._maps[shift] = self._unit_maps(self._reference, shift)
@@ -38,8 +44,14 @@ class Lpips:
     def _unit_maps(self, x: Tensor, shift: int) -> list[Tensor]:
         rows, columns = self.SHIFTS[shift]
         mean, deviation = (torch.tensor(t).reshape(1, 3, 1, 1) for t in (SHIFT, SCALE))
-        maps = [f.float() for f in self._trunk((x[:, :, rows:, columns:] / 127.5 - 1 - mean) / deviation)]
-        return [f / (f.square().sum(1, keepdim=True).clamp_min(EPSILON**2).sqrt() + EPSILON) for f in maps]
+        maps = [
+            f.float()
+            for f in self._trunk((x[:, :, rows:, columns:] / 127.5 - 1 - mean) / deviation)
+        ]
+        return [
+            f / (f.square().sum(1, keepdim=True).clamp_min(EPSILON**2).sqrt() + EPSILON)
+            for f in maps
+        ]
 
 
 @cache

@@ -1,4 +1,6 @@
-"""Whole files or none: every output is written beside its place under another name and moved there when it is complete."""
+"""Whole files or none: every output is written beside its place under another name and moved there
+when it is complete.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,9 @@ REASONS = {
 
 
 class _Stream(io.BufferedRandom):
-    """A buffered file without a descriptor: Pillow then writes through Python, where a full disk is an OSError with its errno."""
+    """A buffered file without a descriptor: Pillow then writes through Python, where a full disk is
+    an OSError with its errno.
+    """
 
     def fileno(self) -> NoReturn:
         raise io.UnsupportedOperation("fileno")
@@ -36,11 +40,13 @@ class _Stream(io.BufferedRandom):
 
 @contextlib.contextmanager
 def replacing(path: str | os.PathLike[str], *, overwrite: bool) -> Iterator[BinaryIO]:
-    """Open a temporary file in the folder of `path`; move it to `path` when the block ends, delete it when the block fails.
+    """Open a temporary file in the folder of `path`; move it to `path` when the block ends, delete
+    it when the block fails.
 
-    A symbolic link stays and its target is written. A new file gets the permissions of the umask, a replaced one keeps its own.
-    Of two concurrent writers each writes a whole file; without `overwrite` exactly one of them succeeds.
-    Raises OutputError, in one sentence that names the file.
+    A symbolic link stays and its target is written. A new file gets the permissions of the umask, a
+    replaced one keeps its own. Of two concurrent writers each writes a whole file; without
+    `overwrite` exactly one of them succeeds. Raises OutputError, in one sentence that names the
+    file.
     """
     name = os.fspath(path)
     if "\0" in name:
@@ -49,8 +55,12 @@ def replacing(path: str | os.PathLike[str], *, overwrite: bool) -> Iterator[Bina
     try:
         target = os.path.realpath(name)
         mode = _check(name, target, overwrite)
-        temporary = os.path.join(os.path.dirname(target), f".latentpress-{secrets.token_hex(8)}.tmp")
-        descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
+        temporary = os.path.join(
+            os.path.dirname(target), f".latentpress-{secrets.token_hex(8)}.tmp"
+        )
+        descriptor = os.open(
+            temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666
+        )
         with _Stream(io.FileIO(descriptor, "r+b")) as stream:
             yield stream
         if mode is not None:
@@ -63,7 +73,8 @@ def replacing(path: str | os.PathLike[str], *, overwrite: bool) -> Iterator[Bina
         raise output_error(name, error) from None
     finally:
         if temporary is not None:
-            # no call before unlink, not even of suppress(): a signal that came while the stream was closed is raised at the next one
+            # no call before unlink, not even of suppress(): a signal that came while the stream was
+            # closed is raised at the next one
             try:  # noqa: SIM105
                 os.unlink(temporary)
             except OSError:
@@ -72,17 +83,24 @@ def replacing(path: str | os.PathLike[str], *, overwrite: bool) -> Iterator[Bina
 
 def output_error(path: str | os.PathLike[str], error: OSError) -> OutputError:
     """What the system said of writing to `path`, in one sentence that names the file."""
-    return OutputError(f"{os.fspath(path)}: {REASONS.get(error.errno or 0) or error.strerror or str(error) or type(error).__name__}")
+    return OutputError(
+        f"{os.fspath(path)}: "
+        f"{REASONS.get(error.errno or 0) or error.strerror or str(error) or type(error).__name__}"
+    )
 
 
 def atomic_write(path: str | os.PathLike[str], data: bytes, *, overwrite: bool = False) -> None:
-    """Write `data` to `path`, all of it or nothing; the rules and the OutputError of `replacing`."""
+    """Write `data` to `path`, all of it or nothing; the rules and the OutputError of
+    `replacing`.
+    """
     with replacing(path, overwrite=overwrite) as stream:
         stream.write(data)
 
 
 def check_output(path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
-    """Raise the OutputError that `replacing` would raise now, before the work that makes the output is done."""
+    """Raise the OutputError that `replacing` would raise now, before the work that makes the output
+    is done.
+    """
     with contextlib.suppress(UntouchedError), replacing(path, overwrite=overwrite):
         raise UntouchedError
 
@@ -101,7 +119,9 @@ def _check(name: str, target: str, overwrite: bool) -> int | None:
         return None
     if stat.S_ISDIR(status.st_mode):
         raise OutputError(f"{name}: is a folder, not a file")
-    if not stat.S_ISREG(status.st_mode):  # a rename would replace a device such as /dev/null by a file
+    if not stat.S_ISREG(
+        status.st_mode
+    ):  # a rename would replace a device such as /dev/null by a file
         raise OutputError(f"{name}: is a device or a pipe, not a file")
     if not overwrite:
         raise FileExistsError
@@ -111,7 +131,9 @@ def _check(name: str, target: str, overwrite: bool) -> int | None:
 
 
 def _move(temporary: str, target: str, overwrite: bool) -> None:
-    """Rename; without `overwrite` through a hard link, which fails when another writer was faster."""
+    """Rename; without `overwrite` through a hard link, which fails when another writer was
+    faster.
+    """
     if not overwrite:
         try:
             os.link(temporary, target)

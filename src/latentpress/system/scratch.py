@@ -12,7 +12,9 @@ from latentpress.errors import OutputError
 
 
 class Scratch:
-    """A temporary file that is gone with the last `Kept` in it. One for all that are kept at a time, so that descriptors do not add up."""
+    """A temporary file that is gone with the last `Kept` in it. One for all that are kept at a
+    time, so that descriptors do not add up.
+    """
 
     def __init__(self) -> None:
         self._file, self._lock, self._end = tempfile.TemporaryFile(), threading.Lock(), 0  # noqa: SIM115  closed by the next line
@@ -41,7 +43,9 @@ class Scratch:
 
 
 class Kept:
-    """Arrays (float32, any shapes) on disk; every iteration reads them again, in order, one at a time."""
+    """Arrays (float32, any shapes) on disk; every iteration reads them again, in order, one at a
+    time.
+    """
 
     def __init__(self, arrays: Iterable[NDArray[np.float32]]) -> None:
         self._scratch = _shared()

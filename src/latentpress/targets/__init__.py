@@ -1,9 +1,10 @@
-"""Ask for a size, a rate or a metric instead of a quality: the analysis transform runs once, only stages 3 to 5 repeat.
+"""Ask for a size, a rate or a metric instead of a quality: the analysis transform runs once, only
+stages 3 to 5 repeat.
 
->>> from latentpress import search
->>> data = search.to_size("photo.jpg", 20_000)               # at most 20,000 bytes, as close below as the quality grid allows
->>> data = search.to_rate("photo.jpg", 0.15)                 # bpp
->>> data = search.to_metric("photo.jpg", "psnr", 32)         # the smallest file that reaches it
+>>> from latentpress import targets
+>>> data = targets.to_size("photo.jpg", 20_000)             # at most 20,000 bytes
+>>> data = targets.to_rate("photo.jpg", 0.15)               # bpp
+>>> data = targets.to_metric("photo.jpg", "psnr", 32)       # the smallest file that reaches it
 """
 
 import math
@@ -17,28 +18,35 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentpress import codec as pipeline
-from latentpress import container, refine
+from latentpress import container, optimize
 from latentpress.codec import Source
-from latentpress.container import QUALITY_UNIT
-from latentpress.correction import searched_metric, searched_size
 from latentpress.entropy import latent_type
 from latentpress.errors import TargetError, UsageError
-from latentpress.image import Picture, read_picture
-from latentpress.probes import TOP, Files, bracket
-from latentpress.rate_model import log_sizes
-from latentpress.refine.plan import FIRST_EFFORT, Progress, check_effort, has_masking
-from latentpress.scratch import Kept
+from latentpress.image.picture import Picture, read_picture
+from latentpress.options import (
+    FIRST_EFFORT,
+    QUALITY_UNIT,
+    TOP_STEP,
+    Progress,
+    check_effort,
+    has_masking,
+)
+from latentpress.spaces import space_of_codec
+from latentpress.system.scratch import Kept
+from latentpress.targets.bracket import Files, bracket
+from latentpress.targets.correction import corrected_metric, corrected_size
+from latentpress.targets.size_model import log_sizes
 from latentpress.transforms import load_transform, restoration
-from latentpress.transforms.spaces import space_of_codec
 
-NEAR = 100          # grid steps: a searched file this near a metric target is not corrected
-METRIC_CLOSE = 10   # grid steps: a metric target is met by the least quality, to so many
+NEAR = 100  # grid steps: a searched file this near a metric target is not corrected
+METRIC_CLOSE = 10  # grid steps: a metric target is met by the least quality, to so many
 SQUARED_ERROR = ("psnr", "mse")
 
 
 class Analyzed:
-    """A picture whose latent is kept (in a temporary file), to be written at many qualities. Arguments as in `compress`; keep_pixels:
-    for `search` and `measure`, which need them (efforts 7 to 9 keep them always).
+    """A picture whose latent is kept (in a temporary file), to be written at many qualities.
+    Arguments as in `compress`; keep_pixels: for `search` and `measure`, which need them (efforts 7
+    to 9 keep them always).
     """
 
     def __init__(
@@ -57,7 +65,7 @@ class Analyzed:
         self.space, self.model, self.device = space_of_codec(codec), model, device
         self.effort, self.optimize_for, self.progress = check_effort(effort), optimize_for, progress
         if self.searched:
-            refine.check_torch()
+            optimize.check_torch()
         picture = image if isinstance(image, Picture) else read_picture(image, strict=strict)
         self.transform = load_transform(self.space, model, device)
         self.strips = Kept(self.transform.analyze(picture))
@@ -78,7 +86,9 @@ class Analyzed:
 
     @property
     def kind(self) -> int:
-        """The type of the latent chunk that `write` makes; in the Stable Diffusion spaces static tables may be smaller."""
+        """The type of the latent chunk that `write` makes; in the Stable Diffusion spaces static
+        tables may be smaller.
+        """
         return latent_type(self.space, masking=self.masking)
 
     def write(self, step: int) -> bytes:
@@ -91,16 +101,37 @@ class Analyzed:
 
     def _write(self, step: int, effort: int) -> bytes:
         quality = step / QUALITY_UNIT
-        coder = pipeline.encoder(self.picture, self.transform, quality, effort, self.optimize_for, self.progress, masking=self.masking)
-        return pipeline.write(self.outline, self.transform, iter(self.strips), quality, self.side, coder)
+        coder = pipeline.encoder(
+            self.picture,
+            self.transform,
+            quality,
+            effort,
+            self.optimize_for,
+            self.progress,
+            masking=self.masking,
+        )
+        return pipeline.write(
+            self.outline, self.transform, iter(self.strips), quality, self.side, coder
+        )
 
     def fixed_bytes(self) -> int:
         """The bytes of a file beside its latent: header, side chunks."""
         chunks = {self.kind: b""} | restoration.chunks(self.space) | self.side
-        return len(container.pack(self.space, self.transform.model_hash, self.outline.width, self.outline.height, 0, chunks))
+        return len(
+            container.pack(
+                self.space,
+                self.transform.model_hash,
+                self.outline.width,
+                self.outline.height,
+                0,
+                chunks,
+            )
+        )
 
     def log_sizes(self) -> NDArray[np.float64]:
-        """The logarithm of the latent's bytes, about, at each step of the quality grid, before a file is written."""
+        """The logarithm of the latent's bytes, about, at each step of the quality grid, before a
+        file is written.
+        """
         return log_sizes(self.strips, self.space, self.kind)
 
     def measure(self, data: bytes, metric: Callable[..., float]) -> float:
@@ -108,23 +139,35 @@ class Analyzed:
         if self.picture is None:
             raise ValueError("this picture's pixels were let go")
         decoded = pipeline.decompress(data, model=self.model, device=self.device)
-        return metric(np.asarray(self.picture.image.convert("RGB")), np.asarray(decoded.convert("RGB")))
+        return metric(
+            np.asarray(self.picture.image.convert("RGB")), np.asarray(decoded.convert("RGB"))
+        )
 
 
-def to_size(image: Source | Analyzed, limit: int, *, best_effort: bool = False, **how: Any) -> bytes:
-    """The best file of at most `limit` bytes. **how: codec, model, device, strict, effort, optimize_for, progress of
-    `compress`; a search of the latent (efforts 7 to 9) is run up to three times.
+def to_size(
+    image: Source | Analyzed, limit: int, *, best_effort: bool = False, **how: Any
+) -> bytes:
+    """The best file of at most `limit` bytes. **how: codec, model, device, strict, effort,
+    optimize_for, progress of `compress`; a search of the latent (efforts 7 to 9) is run up to three
+    times.
 
-    Raises TargetError, naming the least size, where even quality 0 is larger (best_effort: gives that file).
+    Raises TargetError, naming the least size, where even quality 0 is larger (best_effort: gives
+    that file).
     """
+
     def too_small(data: Sequence[bytes]) -> str:
-        return f"no file of this picture is as small as {limit:,} bytes: the least, at quality 0, has {len(data[0]):,}"
+        return (
+            f"no file of this picture is as small as {limit:,} bytes: the least, at quality 0, "
+            f"has {len(data[0]):,}"
+        )
 
     analyzed = image if isinstance(image, Analyzed) else Analyzed(image, **how)
     return _within([analyzed], limit, too_small, best_effort)[0]
 
 
-def to_rate(image: Source | Analyzed, bpp: float, *, best_effort: bool = False, **how: Any) -> bytes:
+def to_rate(
+    image: Source | Analyzed, bpp: float, *, best_effort: bool = False, **how: Any
+) -> bytes:
     """The best file of at most `bpp` bits a pixel: 8 x file bytes / (W x H). Else as `to_size`."""
     if not 0 < bpp < math.inf:
         raise UsageError(f"a rate is a number of bits a pixel above 0, not {bpp}")
@@ -132,13 +175,21 @@ def to_rate(image: Source | Analyzed, bpp: float, *, best_effort: bool = False, 
 
     def too_small(data: Sequence[bytes]) -> str:
         least = 8 * len(data[0]) / analyzed.pixels
-        return f"no file of this picture has as little as {bpp:g} bpp: the least, at quality 0, has {least:.4f}"
+        return (
+            f"no file of this picture has as little as {bpp:g} bpp: the least, at quality 0, "
+            f"has {least:.4f}"
+        )
 
-    return _within([analyzed], max(1, int(min(bpp * analyzed.pixels / 8, sys.maxsize))), too_small, best_effort)[0]
+    return _within(
+        [analyzed], max(1, int(min(bpp * analyzed.pixels / 8, sys.maxsize))), too_small, best_effort
+    )[0]
 
 
-def to_total(images: Sequence[Source | Analyzed], limit: int, *, best_effort: bool = False, **how: Any) -> list[bytes]:
-    """One quality for all pictures, the best whose files sum to at most `limit` bytes. Else as `to_size`; UsageError for no picture.
+def to_total(
+    images: Sequence[Source | Analyzed], limit: int, *, best_effort: bool = False, **how: Any
+) -> list[bytes]:
+    """One quality for all pictures, the best whose files sum to at most `limit` bytes. Else as
+    `to_size`; UsageError for no picture.
 
     One picture at a time is in memory, at efforts 7 to 9 all of them.
     """
@@ -146,17 +197,28 @@ def to_total(images: Sequence[Source | Analyzed], limit: int, *, best_effort: bo
         raise UsageError("there is no picture to share the bytes among")
 
     def too_small(data: Sequence[bytes]) -> str:
-        return f"these pictures do not fit into {limit:,} bytes: at quality 0 they have {sum(map(len, data)):,}"
+        return (
+            f"these pictures do not fit into {limit:,} bytes: at quality 0 they have "
+            f"{sum(map(len, data)):,}"
+        )
 
-    return _within([i if isinstance(i, Analyzed) else Analyzed(i, keep_pixels=False, **how) for i in images], limit, too_small, best_effort)
+    return _within(
+        [i if isinstance(i, Analyzed) else Analyzed(i, keep_pixels=False, **how) for i in images],
+        limit,
+        too_small,
+        best_effort,
+    )
 
 
-def to_metric(image: Source | Analyzed, name: str, value: float, *, best_effort: bool = False, **how: Any) -> bytes:
-    """The smallest file whose decoded picture reaches `value` in a metric of `latentpress.metrics` (psnr, ssim, lpips...). For psnr and
-    mse, optimize_for is mse where it is not given.
+def to_metric(
+    image: Source | Analyzed, name: str, value: float, *, best_effort: bool = False, **how: Any
+) -> bytes:
+    """The smallest file whose decoded picture reaches `value` in a metric of `latentpress.metrics`
+    (psnr, ssim, lpips...). For psnr and mse, optimize_for is mse where it is not given.
 
-    Raises TargetError, naming the best value, where even quality 100 does not reach it (best_effort: gives the best file);
-    UsageError for an unknown metric or one that cannot be computed here.
+    Raises TargetError, naming the best value, where even quality 100 does not reach it
+    (best_effort: gives the best file); UsageError for an unknown metric or one that cannot be
+    computed here.
     """
     metric = _metric(name)
     analyzed = copy(image) if isinstance(image, Analyzed) else Analyzed(image, **how)
@@ -172,37 +234,69 @@ def to_metric(image: Source | Analyzed, name: str, value: float, *, best_effort:
         found[step] = beyond(files.at(step)[0])
         return found[step]
 
-    _, least = bracket(gap, start=TOP // 2, done=lambda low, high: high - low <= METRIC_CLOSE)
-    if least > TOP:
+    _, least = bracket(gap, start=TOP_STEP // 2, done=lambda low, high: high - low <= METRIC_CLOSE)
+    if least > TOP_STEP:
         best = max(found, key=lambda step: found[step])
         data, reached = files.at(best)[0], found[best]
         if analyzed.searched:  # the search may reach what rounding does not
-            data, reached = max(((data, reached), (d := analyzed.search(best), beyond(d))), key=lambda pair: pair[1])
+            data, reached = max(
+                ((data, reached), (d := analyzed.search(best), beyond(d))), key=lambda pair: pair[1]
+            )
         if reached < 0 and not best_effort:
-            text = f"no quality reaches {name} {value:g} on this picture: the best, at {best / QUALITY_UNIT:g}"
+            text = (
+                f"no quality reaches {name} {value:g} on this picture: the best, at "
+                f"{best / QUALITY_UNIT:g}"
+            )
             raise TargetError(f"{text}, is {value + sign * reached:.4g}", [data])
         return data
     data, (low, high) = files.at(least)[0], (min(found), max(found))
     if not analyzed.searched or found.get(least, -math.inf) < 0:
         return data
     slope = (found[high] - found[low]) / max(1, high - low)
-    better = searched_metric(analyzed.search, beyond, data, least, slope=slope, near=NEAR, top=TOP) if slope > 0 else analyzed.search(least)
-    plain = copy(analyzed)  # dead zones and the search pay on average, not on every picture: the file without them is tried too
+    better = (
+        corrected_metric(analyzed.search, beyond, data, least, slope=slope, near=NEAR, top=TOP_STEP)
+        if slope > 0
+        else analyzed.search(least)
+    )
+    plain = copy(
+        analyzed
+        # dead zones and the search pay on average, not on every picture: the file without them is
+        # tried
+        # too
+    )
     plain.effort = 0
-    return min(better, to_metric(plain, name, value, best_effort=True), key=lambda d: (beyond(d) < 0, len(d)))
+    return min(
+        better,
+        to_metric(plain, name, value, best_effort=True),
+        key=lambda d: (beyond(d) < 0, len(d)),
+    )
 
 
-def _within(analyzed: Sequence[Analyzed], limit: int, too_small: Callable[[Sequence[bytes]], str], best_effort: bool) -> list[bytes]:
-    """The best files, at one quality, whose bytes sum to at most `limit`. Where there are none: TargetError with the text that
-    `too_small` makes of the least files, or those themselves.
+def _within(
+    analyzed: Sequence[Analyzed],
+    limit: int,
+    too_small: Callable[[Sequence[bytes]], str],
+    best_effort: bool,
+) -> list[bytes]:
+    """The best files, at one quality, whose bytes sum to at most `limit`. Where there are none:
+    TargetError with the text that `too_small` makes of the least files, or those themselves.
     """
     files = Files(lambda step: [a.write(step) for a in analyzed])
     estimate = reduce(np.logaddexp, [a.log_sizes() for a in analyzed])
     step = files.within(limit, sum(a.fixed_bytes() for a in analyzed), estimate)
     data = files.at(step)
     if any(a.searched for a in analyzed):
-        slope = max(estimate[min(step + NEAR, TOP)] - estimate[max(step - NEAR, 0)], 1e-3) / (min(step + NEAR, TOP) - max(step - NEAR, 0))
-        data = searched_size(lambda step: [a.search(step) for a in analyzed], data, step, limit, slope=slope, top=TOP)
+        slope = max(estimate[min(step + NEAR, TOP_STEP)] - estimate[max(step - NEAR, 0)], 1e-3) / (
+            min(step + NEAR, TOP_STEP) - max(step - NEAR, 0)
+        )
+        data = corrected_size(
+            lambda step: [a.search(step) for a in analyzed],
+            data,
+            step,
+            limit,
+            slope=slope,
+            top=TOP_STEP,
+        )
     if sum(map(len, data)) > limit and not best_effort:
         raise TargetError(too_small(data), data)
     return data

@@ -1,19 +1,29 @@
-"""Targets at efforts that search the latent: the quality is found by plain rounding, then corrected once or twice after the search."""
+"""Targets at efforts that search the latent: the quality is found by plain rounding, then corrected
+once or twice after the search.
+"""
 
 import math
 from collections.abc import Callable
 
-SIZE_NEAR = 0.98    # a searched file of this share of the limit is not corrected
-SIZE_AIM = 0.99     # a correction aims at this share
+SIZE_NEAR = 0.98  # a searched file of this share of the limit is not corrected
+SIZE_AIM = 0.99  # a correction aims at this share
 CORRECTIONS = 2
 
 
-def searched_size(
-    write: Callable[[int], list[bytes]], plain: list[bytes], step: int, limit: int, *, slope: float, top: int
+def corrected_size(
+    write: Callable[[int], list[bytes]],
+    plain: list[bytes],
+    step: int,
+    limit: int,
+    *,
+    slope: float,
+    top: int,
 ) -> list[bytes]:
-    """Searched files whose bytes sum to at most `limit`, those of the highest step that was tried; where none fits, the plain ones.
+    """Searched files whose bytes sum to at most `limit`, those of the highest step that was tried;
+    where none fits, the plain ones.
 
-    write: the searched files at a step of the quality grid, 0 to top. plain: the unsearched ones at `step`. slope: log bytes a step.
+    write: the searched files at a step of the quality grid, 0 to top. plain: the unsearched ones at
+    `step`. slope: log bytes a step.
     """
     found: dict[int, list[bytes]] = {}
     while step not in found and len(found) <= CORRECTIONS:
@@ -28,13 +38,22 @@ def searched_size(
     return min(plain, *found.values(), key=lambda files: sum(map(len, files)))
 
 
-def searched_metric(
-    write: Callable[[int], bytes], gap: Callable[[bytes], float], plain: bytes, step: int, *, slope: float, near: int, top: int
+def corrected_metric(
+    write: Callable[[int], bytes],
+    gap: Callable[[bytes], float],
+    plain: bytes,
+    step: int,
+    *,
+    slope: float,
+    near: int,
+    top: int,
 ) -> bytes:
-    """The smallest of the searched files that were tried and the plain one whose gap is not below 0; the plain one where none is.
+    """The smallest of the searched files that were tried and the plain one whose gap is not below
+    0; the plain one where none is.
 
-    gap: of a file, how far beyond its target a metric lies; it rises with the step by about `slope` a step. near: a correction of
-    fewer steps is not made. plain: the unsearched file at `step`, which reaches the target.
+    gap: of a file, how far beyond its target a metric lies; it rises with the step by about `slope`
+    a step. near: a correction of fewer steps is not made. plain: the unsearched file at `step`,
+    which reaches the target.
     """
     reached, tried = [plain], set[int]()
     while step not in tried and len(tried) <= CORRECTIONS:

@@ -1,4 +1,6 @@
-"""Stage 2 of 5, the shipped model: pixels <-> latent of space lp1, on ONNX Runtime, tile by tile."""
+"""Stage 2 of 5, the shipped model: pixels <-> latent of space lp1, on ONNX Runtime, tile by
+tile.
+"""
 
 from collections.abc import Iterable, Iterator
 
@@ -7,15 +9,22 @@ from numpy.typing import NDArray
 
 from latentpress import models
 from latentpress.errors import UsageError
-from latentpress.image import Picture
-from latentpress.transforms.spaces import SPACES
-from latentpress.transforms.tiling import is_large, strips, tile_columns, tile_positions, windows, with_halo
+from latentpress.image.picture import Picture
+from latentpress.spaces import SPACES
+from latentpress.transforms.tiling import (
+    is_large,
+    strips,
+    tile_columns,
+    tile_positions,
+    windows,
+    with_halo,
+)
 
 SPACE = SPACES[0]
 FACTOR = SPACE.factor
 
 
-class BuiltinTransform:
+class Lp1Transform:
     """Analysis and synthesis of lp1. device: auto, cpu, cuda or mps (ONNX Runtime's providers)."""
 
     space = SPACE
@@ -32,48 +41,77 @@ class BuiltinTransform:
         for first, end in strips(rows):
             low, high = with_halo(first, end, self.halo, rows)
             y = np.empty((SPACE.channels, end - first, columns), np.float32)
-            for left, right in tile_columns(high - low, columns, self.halo, tile_positions(rows, columns)):
+            for left, right in tile_columns(
+                high - low, columns, self.halo, tile_positions(rows, columns)
+            ):
                 a, b = with_halo(left, right, self.halo, columns)
                 pixels = padded_pixels(picture, low, high, a, b)[None]
-                tile = models.run(SPACE.name, "analysis.onnx", self.device, frugal=is_large(rows, columns), pixels=pixels)[0][0]
+                tile = models.run(
+                    SPACE.name,
+                    "analysis.onnx",
+                    self.device,
+                    frugal=is_large(rows, columns),
+                    pixels=pixels,
+                )[0][0]
                 y[:, :, left:right] = tile[:, first - low : end - low, left - a : right - a]
             yield y
             del y
 
-    def synthesize(self, latent: Iterable[NDArray[np.float32]], width: int, height: int) -> Iterator[NDArray[np.uint8]]:
-        """Strips of the quantized latent, as `analyze` gives them -> strips of pixels (up to 1024, width, 3), rounded."""
+    def synthesize(
+        self, latent: Iterable[NDArray[np.float32]], width: int, height: int
+    ) -> Iterator[NDArray[np.uint8]]:
+        """Strips of the quantized latent, as `analyze` gives them -> strips of pixels (up to 1024,
+        width, 3), rounded.
+        """
         rows, columns = -(-height // FACTOR), -(-width // FACTOR)
         done = 0
         for parts, first, end in windows(latent, rows, self.halo):
             window_rows = sum(p.shape[1] for p in parts)
             pixels = np.empty((min(FACTOR * (end - first), height - done), width, 3), np.uint8)
-            for left, right in tile_columns(window_rows, columns, self.halo, tile_positions(rows, columns)):
+            for left, right in tile_columns(
+                window_rows, columns, self.halo, tile_positions(rows, columns)
+            ):
                 a, b = with_halo(left, right, self.halo, columns)
                 y = np.concatenate([p[:, :, a:b] for p in parts], axis=1)[None]
-                tile = models.run(SPACE.name, "synthesis.onnx", self.device, frugal=is_large(rows, columns), y=y)[0][0]
+                tile = models.run(
+                    SPACE.name, "synthesis.onnx", self.device, frugal=is_large(rows, columns), y=y
+                )[0][0]
                 own = tile[FACTOR * first :, FACTOR * (left - a) : FACTOR * (right - a)]
-                pixels[:, FACTOR * left : FACTOR * right] = own[: len(pixels), : width - FACTOR * left]
+                pixels[:, FACTOR * left : FACTOR * right] = own[
+                    : len(pixels), : width - FACTOR * left
+                ]
             done += len(pixels)
             yield pixels
             del pixels
 
 
-def padded_pixels(picture: Picture, low: int, high: int, left: int, right: int) -> NDArray[np.uint8]:
-    """Pixels of a rectangle of latent positions (rows, columns, 3); past the picture its last row and column repeat."""
+def padded_pixels(
+    picture: Picture, low: int, high: int, left: int, right: int
+) -> NDArray[np.uint8]:
+    """Pixels of a rectangle of latent positions (rows, columns, 3); past the picture its last row
+    and column repeat.
+    """
     bottom, end = min(FACTOR * high, picture.height), min(FACTOR * right, picture.width)
     pixels = picture.pixels(FACTOR * low, bottom, FACTOR * left, end)
-    return np.pad(pixels, ((0, FACTOR * high - bottom), (0, FACTOR * right - end), (0, 0)), mode="edge")
+    return np.pad(
+        pixels, ((0, FACTOR * high - bottom), (0, FACTOR * right - end), (0, 0)), mode="edge"
+    )
 
 
-def load(model: str | None, device: str) -> BuiltinTransform:
+def load(model: str | None, device: str) -> Lp1Transform:
     """The shipped model; UsageError where another is asked for."""
     if model not in (None, "", "builtin", "lp1"):
-        raise UsageError("the built-in codec has one model, the shipped one: --model is for sd15, sdxl, sd3 and flux1")
-    return BuiltinTransform(device)
+        raise UsageError(
+            "the built-in codec has one model, the shipped one: --model is for sd15, sdxl, sd3 "
+            "and flux1"
+        )
+    return Lp1Transform(device)
 
 
 def verify() -> list[tuple[str, str]]:
-    """(file, SHA-256) of every file of the shipped model; WeightsError where one is missing or altered."""
+    """(file, SHA-256) of every file of the shipped model; WeightsError where one is missing or
+    altered.
+    """
     names = models.manifest(SPACE.name)["sha256"]
     for name in names:
         models.read_file(SPACE.name, name)

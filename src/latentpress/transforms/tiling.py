@@ -1,7 +1,8 @@
 """Stage 2 of 5, bounded memory: strips of latent rows, each transformed in tiles with a halo.
 
-A convolutional transform with zero padding sees at most `halo` latent positions to each side; a tile that brings that
-much of its neighbours gives the same numbers as the whole picture. Real borders get no halo: there the padding is right.
+A convolutional transform with zero padding sees at most `halo` latent positions to each side; a
+tile that brings that much of its neighbours gives the same numbers as the whole picture. Real
+borders get no halo: there the padding is right.
 """
 
 import itertools
@@ -10,10 +11,13 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-STRIP_ROWS = 64        # latent rows a strip
-TILE_POSITIONS = 12_000       # latent positions a tile, halo included: about 0.3 GB of activations in lp1
-TILE_POSITIONS_LARGE = 3_500  # the same for pictures of more than LARGE positions, which need their memory for themselves
-LARGE = 125_000               # 32 megapixels
+STRIP_ROWS = 64  # latent rows a strip
+TILE_POSITIONS = (
+    12_000  # latent positions a tile, halo included: about 0.3 GB of activations in lp1
+)
+# the same for pictures of more than LARGE positions, which need their memory for themselves
+TILE_POSITIONS_LARGE = 3_500
+LARGE = 125_000  # 32 megapixels
 
 
 def strips(rows: int) -> Iterator[tuple[int, int]]:
@@ -38,7 +42,9 @@ def tile_positions(rows: int, columns: int) -> int:
 
 
 def tile_columns(rows: int, columns: int, halo: int, positions: int) -> list[tuple[int, int]]:
-    """(first, end) latent columns of equal tiles so that rows x (columns + 2 halo) stays within positions."""
+    """(first, end) latent columns of equal tiles so that rows x (columns + 2 halo) stays within
+    positions.
+    """
     widest = positions // rows
     if columns <= widest:
         return [(0, columns)]
@@ -47,10 +53,14 @@ def tile_columns(rows: int, columns: int, halo: int, positions: int) -> list[tup
     return list(itertools.pairwise(edges))
 
 
-def windows(latent_strips: Iterable[NDArray[np.float32]], rows: int, halo: int) -> Iterator[tuple[list[NDArray[np.float32]], int, int]]:
-    """Strips (C, r, w) in order -> each with up to halo rows of its neighbours: (parts, first own row, end) within them.
+def windows(
+    latent_strips: Iterable[NDArray[np.float32]], rows: int, halo: int
+) -> Iterator[tuple[list[NDArray[np.float32]], int, int]]:
+    """Strips (C, r, w) in order -> each with up to halo rows of its neighbours: (parts, first own
+    row, end) within them.
 
-    The parts lie one below the other; two strips and halo rows are held, more only where halo exceeds a strip.
+    The parts lie one below the other; two strips and halo rows are held, more only where halo
+    exceeds a strip.
     """
     source = iter(latent_strips)
     held: list[tuple[int, NDArray[np.float32]]] = []  # (first row, strip)
@@ -60,6 +70,18 @@ def windows(latent_strips: Iterable[NDArray[np.float32]], rows: int, halo: int) 
         while read < high:
             held.append((read, next(source)))
             read += held[-1][1].shape[1]
-        yield [s[:, max(0, low - top) : high - top] for top, s in held if top < high and top + s.shape[1] > low], first - low, end - low
+        yield (
+            [
+                s[:, max(0, low - top) : high - top]
+                for top, s in held
+                if top < high and top + s.shape[1] > low
+            ],
+            first - low,
+            end - low,
+        )
         kept = max(0, end - halo)  # copied, so that the strip itself can go
-        held = [(top, s) if top >= kept else (kept, s[:, kept - top :].copy()) for top, s in held if top + s.shape[1] > kept]
+        held = [
+            (top, s) if top >= kept else (kept, s[:, kept - top :].copy())
+            for top, s in held
+            if top + s.shape[1] > kept
+        ]

@@ -8,11 +8,15 @@ from numpy.typing import NDArray
 SIDE = 96  # pixels of a crop
 
 
-def most_different(pictures: Sequence[NDArray[np.uint8]], count: int = 2, side: int = SIDE) -> list[tuple[int, int, int, int]]:
-    """Windows (left, top, width, height) in which decoded pictures (H, W, 3) uint8 of one image vary most among each other.
+def most_different(
+    pictures: Sequence[NDArray[np.uint8]], count: int = 2, side: int = SIDE
+) -> list[tuple[int, int, int, int]]:
+    """Windows (left, top, width, height) in which decoded pictures (H, W, 3) uint8 of one image
+    vary most among each other.
 
-    The variance over the pictures, summed over the window; windows do not overlap, the strongest stands first. At most
-    `side` pixels a side; fewer than `count` where the image has no room for more.
+    The variance over the pictures, summed over the window; windows do not overlap, the strongest
+    stands first. At most `side` pixels a side; fewer than `count` where the image has no room for
+    more.
     """
     height, width = pictures[0].shape[:2]
     h, w = min(side, height), min(side, width)
@@ -29,7 +33,9 @@ def most_different(pictures: Sequence[NDArray[np.uint8]], count: int = 2, side: 
 
 
 def _spread(pictures: Sequence[NDArray[np.uint8]]) -> NDArray[np.float64]:
-    """Variance over the pictures at each pixel, mean over the channels: (H, W). Two sums, so that no stack of floats is held."""
+    """Variance over the pictures at each pixel, mean over the channels: (H, W). Two sums, so that
+    no stack of floats is held.
+    """
     first, second = np.zeros(pictures[0].shape, np.float32), np.zeros(pictures[0].shape, np.float32)
     for picture in pictures:
         x = picture.astype(np.float32)

@@ -5,12 +5,20 @@ import math
 from latentpress.bench.bd_rate import BdRate
 from latentpress.metrics import METRICS
 
-DIGITS = {"mse": 1, "psnr": 2, "psnr_of_mean_mse": 2, "ms-ssim-db": 2, "ssimulacra2": 1}  # others: 4
+DIGITS = {
+    "mse": 1,
+    "psnr": 2,
+    "psnr_of_mean_mse": 2,
+    "ms-ssim-db": 2,
+    "ssimulacra2": 1,
+}  # others: 4
 LITTLE = 0.3  # share of the tested codec's range below which a BD-rate is said to rest on little
 
 
 def number(metric: str, value: float | None) -> str:
-    """A metric's value with the digits that mean something, "∞" for identical images, "–" where there is none."""
+    """A metric's value with the digits that mean something, "∞" for identical images, "–" where
+    there is none.
+    """
     if value is None:
         return "–"
     return f"{value:.{DIGITS.get(metric, 4)}f}".replace("-", "−") if math.isfinite(value) else "∞"

@@ -1,16 +1,18 @@
-"""Method 1: every bit as it was. The numbers' bytes are taken apart, most significant first, and each plane goes through zlib.
+"""Method 1: every bit as it was. The numbers' bytes are taken apart, most significant first, and
+each plane goes through zlib.
 
-The sign is turned to the lowest place, so that the first plane of a float32 is its exponent. Payload: for every plane a byte (0 raw,
-1 zlib) and, of a zlib plane, its length as LEB128; then the planes.
+The sign is turned to the lowest place, so that the first plane of a float32 is its exponent.
+Payload: for every plane a byte (0 raw, 1 zlib) and, of a zlib plane, its length as LEB128; then the
+planes.
 """
 
 import zlib
 
 import numpy as np
 
-from latentpress.container import read_varint, write_varint
 from latentpress.errors import FormatError
 from latentpress.latents.dtypes import BITS_TYPE, Array, from_bits, to_bits
+from latentpress.varint import read_varint, write_varint
 
 STORED, ZLIB = 0, 1
 STRATEGIES = (zlib.Z_DEFAULT_STRATEGY, zlib.Z_HUFFMAN_ONLY)
@@ -48,7 +50,9 @@ def decode(payload: bytes, amount: int, kind: int) -> Array:
     planes = np.empty((amount, width), np.uint8)
     for i, (packed, size) in enumerate(sizes):
         body = payload[position : position + size]
-        planes[:, width - 1 - i] = np.frombuffer(inflate(body, amount) if packed else body, np.uint8)
+        planes[:, width - 1 - i] = np.frombuffer(
+            inflate(body, amount) if packed else body, np.uint8
+        )
         position += size
     turned = planes.view(BITS_TYPE[kind]).ravel()
     return from_bits((turned >> 1 | turned << (8 * width - 1)).astype(BITS_TYPE[kind]), kind)

@@ -1,8 +1,10 @@
-"""The linear predictors of the latent spaces: integers fitted once (training/latent_predictors.py), shipped, never recomputed.
+"""The linear predictors of the latent spaces: integers fitted once (training/latent_predictors.py),
+shipped, never recomputed.
 
-A latent is coded channel after channel, a channel in PASSES, from coarse to fine lattices. A position is predicted from what is
-decoded before it: earlier passes of its channel, every position of earlier channels. The taps of a channel and a pass, their
-weights at a few levels (how fine the step is), and the weights of the neighbours' magnitudes are rows of `predictors.npz`.
+A latent is coded channel after channel, a channel in PASSES, from coarse to fine lattices. A
+position is predicted from what is decoded before it: earlier passes of its channel, every position
+of earlier channels. The taps of a channel and a pass, their weights at a few levels (how fine the
+step is), and the weights of the neighbours' magnitudes are rows of `predictors.npz`.
 """
 
 from dataclasses import dataclass
@@ -14,14 +16,31 @@ import numpy as np
 from numpy.typing import NDArray
 
 FILE = Path(__file__).parent / "predictors.npz"
-PASSES = ((0, 0, 4), (2, 2, 4), (0, 2, 4), (2, 0, 4), (1, 1, 2), (0, 1, 2), (1, 0, 2))  # first row, first column, stride
-REACH = 5                                      # no tap is further away, in rows and in columns
-MODELS = {0: "none", 1: "generic", 16: "sd15", 17: "sdxl", 18: "sd3", 19: "flux1"}  # ids of the file; never renumbered
-LEVEL_STEPS = (0.025, 0.1, 0.35, 1.0)          # step in standard deviations that a level was fitted for
-WEIGHT_BITS = 12                               # weights of values are units of 2^-12
-MAGNITUDE_BITS = 8                             # weights of magnitudes are units of 2^-8
+PASSES = (
+    (0, 0, 4),
+    (2, 2, 4),
+    (0, 2, 4),
+    (2, 0, 4),
+    (1, 1, 2),
+    (0, 1, 2),
+    (1, 0, 2),
+)  # first row, first column, stride
+REACH = 5  # no tap is further away, in rows and in columns
+MODELS = {
+    0: "none",
+    1: "generic",
+    16: "sd15",
+    17: "sdxl",
+    18: "sd3",
+    19: "flux1",
+}  # ids of the file; never renumbered
+LEVEL_STEPS = (0.025, 0.1, 0.35, 1.0)  # step in standard deviations that a level was fitted for
+WEIGHT_BITS = 12  # weights of values are units of 2^-12
+MAGNITUDE_BITS = 8  # weights of magnitudes are units of 2^-8
 
-Tap = tuple[int, int, int]  # channel (or channels back, in the generic model), rows down, columns right
+Tap = tuple[
+    int, int, int
+]  # channel (or channels back, in the generic model), rows down, columns right
 
 
 @dataclass(frozen=True)
@@ -40,22 +59,30 @@ NOTHING = Step((), ((),) * len(LEVEL_STEPS), (), (), 0)
 
 @cache
 def load() -> dict[str, NDArray[Any]]:
-    """The arrays of predictors.npz: `lookup`, and for each model `*_taps`, `*_weights`, `*_near`, `*_constant`, `*_rows`."""
+    """The arrays of predictors.npz: `lookup`, and for each model `*_taps`, `*_weights`, `*_near`,
+    `*_constant`, `*_rows`.
+    """
     with np.load(FILE) as f:
         return dict(f)
 
 
 @cache
 def lookup() -> NDArray[np.int64]:
-    """(n,) how many scales above the base: index, the expected magnitude in 1/256 of its average's deviation."""
+    """(n,) how many scales above the base: index, the expected magnitude in 1/256 of its average's
+    deviation.
+    """
     return load()["lookup"].astype(np.int64)
 
 
 @cache
 def steps(model: int) -> tuple[tuple[Step, ...], ...]:
-    """Per channel, per pass of a model; the generic model has one channel, which stands for all. Model 0 is not asked for."""
+    """Per channel, per pass of a model; the generic model has one channel, which stands for all.
+    Model 0 is not asked for.
+    """
     arrays, name = load(), MODELS[model]
-    rows: Any = arrays[f"{name}_rows"]  # (channels, passes, 4): start and end of the taps, start and end of the near ones
+    rows: Any = arrays[
+        f"{name}_rows"
+    ]  # (channels, passes, 4): start and end of the taps, start and end of the near ones
     taps, weights = arrays[f"{name}_taps"].tolist(), arrays[f"{name}_weights"].tolist()
     near, near_weights = arrays[f"{name}_near"].tolist(), arrays[f"{name}_near_weights"].tolist()
     constant = arrays[f"{name}_constant"].tolist()
