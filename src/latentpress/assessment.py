@@ -55,7 +55,8 @@ def assess(
     luma. ImageError where the pictures do not match; UsageError for an unknown metric; WeightsError
     where a named one lacks its weights.
     """
-    first, second = read_graded(original), read_graded(distorted)
+    first = read_graded(original)
+    second = read_graded(distorted)
     check_match(first, second)
     return assess_arrays(first.pixels, second.pixels, metrics, gray=gray)
 

@@ -1,9 +1,10 @@
 """The whole pipeline on one page: an image travels down `compress` and up `decompress`.
 
-stage 1  image.py       read_picture   / assemble stage 2  transforms/    analyze        /
-synthesize stage 3  quantizer.py   quantize       / dequantize     (within stage 4, which knows mu
-and the steps) stage 4  entropy/       encode         / decode         (then restoration.restore, in
-the Stable Diffusion spaces) stage 5  container.py   pack           / unpack
+stage 1  image/                read_picture   / assemble
+stage 2  transforms/           analyze        / synthesize
+stage 3  entropy/quantizer.py  quantize       / dequantize   (within stage 4, which knows mu)
+stage 4  entropy/              encode         / decode
+stage 5  container.py          pack           / unpack
 """
 
 import os
@@ -62,7 +63,9 @@ def compress(
     that is done and the seconds left. To ask for a size, a rate or a metric instead of a quality:
     `latentpress.targets`. Raises ImageError, ConversionError, WeightsError, UsageError.
     """
-    quality, space, effort = check_quality(quality), space_of_codec(codec), check_effort(effort)
+    quality = check_quality(quality)
+    space = space_of_codec(codec)
+    effort = check_effort(effort)
     picture = image if isinstance(image, Picture) else read_picture(image, strict=strict)
     transform = load_transform(space, model, device)
     y = transform.analyze(picture)

@@ -25,15 +25,16 @@ LAST, SKIPPABLE = 0x80, 0x40
 MAX_CHUNKS = 16
 
 # How the latent is coded; later priors get further ids.
-LATENT_FACTORIZED, LATENT_HYPERPRIOR, LATENT_MULTISTAGE, LATENT_TRELLIS, LATENT_MASKED = (
-    0x01,
-    0x02,
-    0x03,
-    0x04,
-    0x05,
-)
+LATENT_FACTORIZED = 0x01
+LATENT_HYPERPRIOR = 0x02
+LATENT_MULTISTAGE = 0x03
+LATENT_TRELLIS = 0x04
+LATENT_MASKED = 0x05
 ALPHA, GRAY = 0x08, 0x09
-ICC, EXIF, XMP, RESTORATION = SKIPPABLE | 0x01, SKIPPABLE | 0x02, SKIPPABLE | 0x03, SKIPPABLE | 0x04
+ICC = SKIPPABLE | 0x01
+EXIF = SKIPPABLE | 0x02
+XMP = SKIPPABLE | 0x03
+RESTORATION = SKIPPABLE | 0x04
 LATENT_TYPES = (
     LATENT_FACTORIZED,
     LATENT_HYPERPRIOR,
@@ -100,7 +101,8 @@ def pack(
     chunks: dict[int, bytes],
 ) -> bytes:
     """Header and chunk bodies (type -> body, the latent among them) -> the file's bytes."""
-    rows, bodies = bytearray(), bytearray()
+    rows = bytearray()
+    bodies = bytearray()
     for i, (kind, body) in enumerate(chunks.items()):
         rows.append(kind | (LAST if i == len(chunks) - 1 else 0))
         rows += write_varint(len(body))

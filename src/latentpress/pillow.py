@@ -16,7 +16,9 @@ from latentpress.container import EXIF, ICC, MAGIC, XMP, crc, read_header
 from latentpress.errors import FormatError, LatentpressError, UsageError
 from latentpress.image.picture import info_entries
 
-FORMAT, SUFFIX, MIME = "LTP", ".ltp", "image/x-latentpress"
+FORMAT = "LTP"
+SUFFIX = ".ltp"
+MIME = "image/x-latentpress"
 SAVE_OPTIONS = (
     "quality",
     "codec",

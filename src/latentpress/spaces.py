@@ -6,10 +6,9 @@ from dataclasses import dataclass
 
 from latentpress.errors import SpaceError, UsageError
 
-COARSEST, FINEST = (
-    1.5,
-    0.05,
-)  # quantisation step at quality 0 and 100 of the Stable Diffusion spaces, in the latent's unit
+# quantisation step at quality 0 and 100 of the Stable Diffusion spaces, in the latent's unit
+COARSEST = 1.5
+FINEST = 0.05
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,8 @@ def bd_rate(
     ]
     if min(len(metric) for metric, _ in curves) < 2:
         return None
-    low, high = max(m[0] for m, _ in curves), min(m[-1] for m, _ in curves)
+    low = max(m[0] for m, _ in curves)
+    high = min(m[-1] for m, _ in curves)
     if high <= low:
         return None
     at = np.linspace(low, high, samples)
@@ -68,7 +69,8 @@ def pchip(
     """Monotone piecewise cubic Hermite interpolation of (x, y), x rising, at points inside [x[0],
     x[-1]].
     """
-    h, slope = np.diff(x), np.diff(y) / np.diff(x)
+    h = np.diff(x)
+    slope = np.diff(y) / np.diff(x)
     if len(x) == 2:
         return y[0] + (at - x[0]) * slope[0]
     d = np.empty_like(y)

@@ -50,7 +50,8 @@ def find_sources(
     if bool(images) == bool(dataset):
         raise UsageError(f"name image files or folders, or --dataset ({', '.join(SETS)})")
     if dataset:
-        folder, label = find_dataset(dataset), dataset
+        folder = find_dataset(dataset)
+        label = dataset
         found = [(name, folder / name) for name in SETS[dataset]]
     else:
         paths = [

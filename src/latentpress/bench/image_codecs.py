@@ -101,11 +101,9 @@ def _heif_library() -> str:
     return f", libheif {info['libheif']}, {info['HEIF']}"
 
 
-_JPEG, _WEBP, _AVIF = (
-    (5, 10, 20, 35, 50, 65, 80, 90),
-    (0, 5, 15, 30, 50, 70, 82, 92),
-    (5, 15, 25, 35, 45, 55, 68, 80),
-)
+_JPEG = (5, 10, 20, 35, 50, 65, 80, 90)
+_WEBP = (0, 5, 15, 30, 50, 70, 82, 92)
+_AVIF = (5, 15, 25, 35, 45, 55, 68, 80)
 CODECS: dict[str, RivalCodec] = {
     codec.name: codec
     for codec in (

@@ -36,16 +36,12 @@ class OurCodec(Codec):
         # and the weights: rows of other ones must not be mixed with these
         version = f"latentpress {__version__}"
         if name == "builtin":
-            label, settings, version = (
-                "latentpress",
-                "all threads",
-                f"{version}, lp1 model {manifest('lp1')['model_hash']}",
-            )
+            label = "latentpress"
+            settings = "all threads"
+            version = f"{version}, lp1 model {manifest('lp1')['model_hash']}"
         else:
-            label, settings = (
-                f"latentpress {name}",
-                f"model {Path(model).name if model else 'default'}, all threads",
-            )
+            label = f"latentpress {name}"
+            settings = f"model {Path(model).name if model else 'default'}, all threads"
             version = ", ".join(
                 [
                     version,

@@ -38,7 +38,8 @@ class Store:
         """Open a folder for a run of these cells, and take over what an earlier, interrupted or
         smaller one finished there.
         """
-        self.folder, self.info = folder, info
+        self.folder = folder
+        self.info = info
         self.rows: list[Row] = []
         self.ungraded: list[Row] = []
         self._finished: set[Cell] = set()
@@ -67,7 +68,8 @@ class Store:
             raise UsageError(advice % "over other pictures")
         if old.info.get("grey", False) != self.info["grey"]:
             raise UsageError(advice % "graded otherwise (--grey)")
-        here, there = self.info["machine"], old.info.get("machine", {})
+        here = self.info["machine"]
+        there = old.info.get("machine", {})
         if different := [key for key in TIMED_BY if there.get(key) != here[key]]:
             raise UsageError(
                 advice % f"timed with another {different[0]} ({there.get(different[0])}, now "
@@ -88,7 +90,8 @@ class Store:
                 )
                 raise UsageError(advice % what)
             codec.update({key: value for key, value in before.items() if key not in codec})
-        wanted, now = list(self.info["metrics"]), {codec["name"] for codec in self.info["codecs"]}
+        wanted = list(self.info["metrics"])
+        now = {codec["name"] for codec in self.info["codecs"]}
         self.info["metrics"] += [metric for metric in old.metrics if metric not in wanted]
         self.info["codecs"] = [c for c in old.info["codecs"] if c["name"] not in now] + self.info[
             "codecs"

@@ -1,8 +1,8 @@
 """A run's folder, read back: what it says of itself, its rows, its kept files.
 
-run.json    versions, machine, pictures, codecs, metrics rows.csv    one row a codec, setting and
-picture; rows.parquet is the same where pyarrow is installed files/
-<codec>/<setting>/<picture><suffix>: the compressed files, the evidence of every rate
+run.json    versions, machine, pictures, codecs, metrics
+rows.csv    a row a codec, setting and picture; rows.parquet is the same where pyarrow is installed
+files/      <codec>/<setting>/<picture><suffix>: the compressed files, the evidence of every rate
 """
 
 import csv
@@ -17,7 +17,10 @@ from numpy.typing import NDArray
 
 from latentpress.errors import ImageError, UsageError
 
-INFO, ROWS, PARQUET, FILES = "run.json", "rows.csv", "rows.parquet", "files"
+INFO = "run.json"
+ROWS = "rows.csv"
+PARQUET = "rows.parquet"
+FILES = "files"
 FIELDS = (
     "codec",
     "setting",

@@ -172,7 +172,9 @@ def _code(
     codec: Codec, quality: float, batch: Sequence[Source], repeats: int, folder: Path
 ) -> list[Coded]:
     """Compress and decompress pictures, timed, and keep the files."""
-    cells, files, setting = [], [], codec.setting(quality)
+    cells = []
+    files = []
+    setting = codec.setting(quality)
     for source in batch:
         with _naming(source, codec.name, setting):
             if isinstance(codec, Pictures):
@@ -245,12 +247,11 @@ def _grade_again(plan: Plan, store: Store, workers: ProcessPoolExecutor | None) 
     """Metrics that earlier calls did not ask for, from the kept files: sizes and times of their
     rows stay.
     """
-    made, sources = (
-        Run(store.folder, store.info, store.rows),
-        {source.name: source for source in plan.sources},
-    )
+    made = Run(store.folder, store.info, store.rows)
+    sources = {source.name: source for source in plan.sources}
     for i in range(0, len(store.ungraded), BATCH_PICTURES):
-        rows, asked = store.ungraded[i : i + BATCH_PICTURES], list[Asked]()
+        rows = store.ungraded[i : i + BATCH_PICTURES]
+        asked = list[Asked]()
         for row in rows:
             source, cell = sources[row["image"]], (row["codec"], row["setting"])
             with _naming(source, *cell):

@@ -104,7 +104,8 @@ def measure_memory(codec: Codec, picture: Path, quality: float) -> dict[str, flo
 def _encode(codec: Codec, picture: Path, quality: float) -> dict[str, Any]:
     from latentpress.bench.datasets import read_pixels
 
-    pixels, idle = read_pixels(picture), _peak_mb(False)
+    pixels = read_pixels(picture)
+    idle = _peak_mb(False)
     first, data = timed(codec.encode, pixels, quality)
     peak = _peak_mb(codec.kind == "external")
     return {

@@ -28,7 +28,9 @@ from latentpress.cli.report import report
 from latentpress.cli.study import study
 from latentpress.errors import LatentpressError, UsageError
 
-EXIT_FAILED, EXIT_USAGE, EXIT_SIGNAL = 1, 2, 128
+EXIT_FAILED = 1
+EXIT_USAGE = 2
+EXIT_SIGNAL = 128
 
 app = typer.Typer(
     no_args_is_help=True,

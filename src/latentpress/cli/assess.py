@@ -157,7 +157,8 @@ def pairs_of(originals: Path, distorted: Path) -> list[tuple[str, Path, Path]]:
             raise UsageError(
                 f"{folder} is no folder and {other} is one: give two pictures or two folders"
             )
-    first, second = _pictures(originals), _pictures(distorted)
+    first = _pictures(originals)
+    second = _pictures(distorted)
     if not first and not second:
         raise UsageError(f"there are no pictures in {originals} and {distorted}")
     alone = [str(first[stem]) for stem in first.keys() - second.keys()] + [
@@ -214,10 +215,8 @@ def _row(
     from latentpress.metrics import assess as assess_arrays
 
     try:
-        a, b = (
-            read_graded(first, model=model, device=device),
-            read_graded(second, model=model, device=device),
-        )
+        a = read_graded(first, model=model, device=device)
+        b = read_graded(second, model=model, device=device)
         for notice in check_match(a, b):
             print(f"{second}: {notice}", file=sys.stderr)
         height, width = a.pixels.shape[:2]

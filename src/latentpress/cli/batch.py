@@ -173,7 +173,8 @@ class Bar:
     """
 
     def __init__(self, total: int) -> None:
-        self._total, self._files = total, 0
+        self._total = total
+        self._files = 0
         self._bar: Any = None
         self._timer: Timer | None = None
         self._search: Any = None

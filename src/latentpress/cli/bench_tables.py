@@ -169,7 +169,9 @@ def _told(run: Run) -> list[str]:
 
 
 def _heading(metric: str) -> str:
-    name, unit, direction = METRICS[metric].name, METRICS[metric].unit, METRICS[metric].direction
+    name = METRICS[metric].name
+    unit = METRICS[metric].unit
+    direction = METRICS[metric].direction
     return f"{name}{f' {unit}' if unit else ''} {'↑' if direction == 'higher' else '↓'}"
 
 

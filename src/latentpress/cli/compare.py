@@ -107,7 +107,8 @@ def _measure(a: "Image.Image", b: "Image.Image", size: int) -> dict[str, Any]:
     from latentpress.metrics import mse, ssim
     from latentpress.metrics.psnr import psnr_of_mse
 
-    x, y = np.asarray(a), np.asarray(b)
+    x = np.asarray(a)
+    y = np.asarray(b)
     error = mse(x, y)
     return {
         "width": a.width,

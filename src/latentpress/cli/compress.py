@@ -153,7 +153,8 @@ def compress(
         outline, data, found = (
             together.pop(source) if source in together else wanted.one(source, strict, how)
         )
-        before, notices = file_size(source), [*outline.notices, *found]
+        before = file_size(source)
+        notices = [*outline.notices, *found]
         larger = before is not None and len(data) > before
         if larger and (max_no_gain or skip_larger):
             notices.append(

@@ -103,7 +103,8 @@ def pack(
                         size += writer.add(latent, name=name, metadata=metadata)
                     except UsageError as error:  # here it is the file that is wrong
                         raise ImageError(str(error)) from error
-                    count, numbers = count + 1, numbers + math.prod(latent.shape)
+                    count = count + 1
+                    numbers = numbers + math.prod(latent.shape)
             advance()
     typer.echo(
         f"{output}: {count} latents, {size:,} bytes, {8 * size / max(numbers, 1):.3f} bits a number"

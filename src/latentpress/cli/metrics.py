@@ -24,7 +24,8 @@ def metrics(
     """
     if context.invoked_subcommand:
         return
-    rows, lines = listing(), []
+    rows = listing()
+    lines = []
     for row in rows:
         low, high = (
             "∞" if end == "inf" else "-∞" if end == "-inf" else f"{end:g}" for end in row["range"]

@@ -56,7 +56,8 @@ def listing() -> list[dict[str, str | None]]:
         path, status = None, "not here"
         try:
             if weights := cached(known.name):
-                path, status = str(weights.file), "cached"
+                path = str(weights.file)
+                status = "cached"
         except WeightsError:
             status = NO_EXTRA
         source = f"huggingface.co/{known.name}" + (

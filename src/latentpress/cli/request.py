@@ -117,7 +117,8 @@ class Request:
         except TargetError as error:
             if not self.best_effort:
                 raise
-            files, notices = error.nearest, [str(error)]
+            files = error.nearest
+            notices = [str(error)]
         return {
             source: Result(a.outline, data, notices)
             for source, a, data in zip(sources, analyzed, files, strict=True)

@@ -92,15 +92,14 @@ class Smaller:
     """
 
     def __init__(self, coders: Sequence[Coder]) -> None:
-        self._coders, self.chunk_type = coders, coders[0].chunk_type
+        self._coders = coders
+        self.chunk_type = coders[0].chunk_type
 
     def encode(self, strips_of_y: Iterable[NDArray[np.float32]]) -> bytes:
         """Strips of y (C, r, w) -> the latent chunk's body. ImageError where neither holds it."""
-        strips, found, refused = (
-            list(strips_of_y),
-            list[tuple[int, int, bytes]](),
-            list[ImageError](),
-        )
+        strips = list(strips_of_y)
+        found = list[tuple[int, int, bytes]]()
+        refused = list[ImageError]()
         for coder in self._coders:
             try:
                 body = coder.encode(strips)

@@ -36,7 +36,8 @@ class FactorizedCoder:
     def __init__(
         self, space: Space, quality: float, lagrangian_weight: float | None = None
     ) -> None:
-        self.channels, self.lagrangian_weight = space.channels, lagrangian_weight
+        self.channels = space.channels
+        self.lagrangian_weight = lagrangian_weight
         self.step = np.float32(step_size(quality))
         self.gain = np.full(space.channels, 1 / self.step, np.float32)
 
@@ -125,11 +126,9 @@ def sign(best: NDArray[np.uint16]) -> NDArray[np.int32]:
 def bits_of(symbols: NDArray[np.int32], word: int) -> NDArray[np.float64]:
     """The bits of each symbol under a table word."""
     table = word & TABLE_BITS
-    v, r, bits = (
-        -symbols if word & MIRRORED else symbols,
-        cdf_tables.radius(table),
-        cdf_tables.bit_costs(table),
-    )
+    v = -symbols if word & MIRRORED else symbols
+    r = cdf_tables.radius(table)
+    bits = cdf_tables.bit_costs(table)
     cost: NDArray[np.float64] = bits[np.where(np.abs(v) > r, 2 * r + 1, v + r)]
     return cost
 

@@ -73,16 +73,16 @@ class GaussianConditional:
     """
 
     def __init__(self, modelled: Gaussians, where: NDArray[np.bool_], dependent: bool) -> None:
-        self.mu, self.scale, self.step_factor = modelled.mu, modelled.scale(), modelled.step_factor
+        self.mu = modelled.mu
+        self.scale = modelled.scale()
+        self.step_factor = modelled.step_factor
         coded = modelled.coded() & where
         self.trellis_coded = (
             coded & (self.scale >= FIRST_TRELLIS_SCALE) if dependent else np.zeros_like(coded)
         )
         self.alone = coded & ~self.trellis_coded
-        self.tables, self.trellis_tables = (
-            self.scale[self.alone],
-            self.scale[self.trellis_coded] - 1,
-        )
+        self.tables = self.scale[self.alone]
+        self.trellis_tables = self.scale[self.trellis_coded] - 1
         self.lanes = TrellisLanes(modelled.scale_eighths[self.trellis_coded], LENGTH)
 
     def quantize(self, y: Floats, lagrangian_weight: float | None) -> ConditionalSymbols:

@@ -3,8 +3,8 @@ exact integers.
 
 The latent is cut into segments of 64 x 64 positions, each coded alone: CRC-32C of its symbols, then
 one rANS stream: z, then the anchors (row + column even), then the others, each in a pass
-(`passes.py`). Their scales come from ONNX graphs whose inputs, weights and sums are integers below
-2^24 held in float32: the same on every machine. The stack is filled from its end.
+(`gaussian_conditional.py`). Their scales come from ONNX graphs whose inputs, weights and sums are
+integers below 2^24 held in float32: the same on every machine. The stack is filled from its end.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -53,13 +53,12 @@ class HyperpriorCoder:
         lagrangian_weight: float | None = None,
         chunk_type: int = LATENT_MASKED,
     ) -> None:
-        self.space, self.quality, self.frugal, self.lagrangian_weight = (
-            space,
-            quality,
-            False,
-            lagrangian_weight,
-        )
-        self.chunk_type, self.chained = chunk_type, chunk_type != LATENT_HYPERPRIOR
+        self.space = space
+        self.quality = quality
+        self.frugal = False
+        self.lagrangian_weight = lagrangian_weight
+        self.chunk_type = chunk_type
+        self.chained = chunk_type != LATENT_HYPERPRIOR
         level = {
             name: interpolate(a, quality)
             for name, a in models.arrays(space, "levels.npz").items()
@@ -69,8 +68,10 @@ class HyperpriorCoder:
         def column(name: str) -> NDArray[Any]:
             return level[name].reshape(-1, 1, 1)
 
-        self.gain, self.inverse = np.exp(column("gain")), np.exp(column("inverse"))
-        self.scale_offset, self.z_scale = column("scale_offset"), column("z_scale")
+        self.gain = np.exp(column("gain"))
+        self.inverse = np.exp(column("inverse"))
+        self.scale_offset = column("scale_offset")
+        self.z_scale = column("z_scale")
         self.bias = level["bias"].astype(np.float32).reshape(1, -1, 1, 1)
 
     def encode(self, strips_of_y: Iterable[Floats]) -> bytes:

@@ -1,9 +1,9 @@
 """Stage 4 of 5 for the Stable Diffusion spaces: a learned prior in many small passes, in exact
 integers, without side information.
 
-Each pass (lattices.py) codes one lattice of one channel; its network sees what is decoded so far
-and gives every position's mu and scale. Values are counted in fine units, 1/8192 of the latent's
-unit, from the channel's mean; S is the step in fine units:
+Each pass (multistage_passes.py) codes one lattice of one channel; its network sees what is decoded
+so far and gives every position's mu and scale. Values are counted in fine units, 1/8192 of the
+latent's unit, from the channel's mean; S is the step in fine units:
 
     symbol = round((y - mu) / S),   y_hat = mu + S x symbol              mu, S: integers
     scale index = (eighths of the network) - (eighths of log S)
@@ -47,14 +47,15 @@ FINE = 8192  # fine units in the latent's unit
 MEAN_FINE = FINE // 16  # fine units in the unit of the channels' means
 MU_BITS = 3  # the networks' mu is this many bits coarser than fine units
 INPUT_BITS = 7  # their inputs this many
-VALUE_MAX, DISTANCE_MAX, LOCAL_ACTIVITY_MAX = 511, 255, 511
+VALUE_MAX = 511
+DISTANCE_MAX = 255
+LOCAL_ACTIVITY_MAX = 511
 MIDDLE = 92  # added to the log step: steps of 0.05 to 1.5 lie about 0
 FINE_MAX = 1 << 30  # y_hat is clipped to it
 LEAST_STEP, GREATEST_STEP = 128, 32767
 BLOCK = 1 << 14  # positions a call of a network
-FAMILY_BITS = (
-    2  # low bits of a channel's byte: one of the first four families of tables, those of zero skew
-)
+# low bits of a channel's byte: one of the first four families of tables, those of zero skew
+FAMILY_BITS = 2
 # eighths of a scale that a one in the other six bits, which are signed, moves a channel's scales
 MOVE_UNIT = 2
 MOVE_MAX = 24
@@ -68,9 +69,8 @@ LANE_LENGTH = {
     4: 32,
     16: 64,
 }  # channels -> symbols of a chain: more find better paths, and a pass takes as many calls
-DEPENDENT_WEIGHT = (
-    12.0  # bits a squared error of one step^2 is worth there: at fine steps the rate's own slope
-)
+# bits a squared error of one step^2 is worth there: at fine steps the rate's own slope
+DEPENDENT_WEIGHT = 12.0
 HEAD = struct.Struct("<BH4s")
 MAX_POSITIONS_PER_BYTE = 1 << 14
 
@@ -97,12 +97,10 @@ class MultistageCoder:
     def __init__(
         self, space: Space, quality: float, lagrangian_weight: float | None = None
     ) -> None:
-        self.space, self.step, self.lagrangian_weight, self.number = (
-            space,
-            round(FINE * step_size(quality)),
-            lagrangian_weight,
-            NUMBER,
-        )
+        self.space = space
+        self.step = round(FINE * step_size(quality))
+        self.lagrangian_weight = lagrangian_weight
+        self.number = NUMBER
         self.gain = np.full(space.channels, FINE / self.step, np.float32)
         self.passes = passes(space.channels)
         self.means = means(space)
@@ -113,11 +111,9 @@ class MultistageCoder:
         DEPENDENT.
         """
         prior = cls(space, 0)
-        prior.step, prior.gain, prior.number = (
-            step,
-            np.full(space.channels, FINE / step, np.float32),
-            number,
-        )
+        prior.step = step
+        prior.gain = np.full(space.channels, FINE / step, np.float32)
+        prior.number = number
         return prior
 
     def encode(self, strips_of_y: Iterable[NDArray[np.float32]]) -> bytes:
@@ -133,17 +129,13 @@ class MultistageCoder:
         it.
         """
         symbols, odd, _, scale_eighths = modelled
-        choices, coder = (
-            bytes(
-                best_choice(*channel) for channel in zip(symbols, odd, scale_eighths, strict=True)
-            ),
-            rans.new_coder(),
+        choices = bytes(
+            best_choice(*channel) for channel in zip(symbols, odd, scale_eighths, strict=True)
         )
+        coder = rans.new_coder()
         for p in reversed(self.passes):
-            values, scales = (
-                pass_view(symbols[p.channel], p),
-                pass_view(scale_eighths[p.channel], p),
-            )
+            values = pass_view(symbols[p.channel], p)
+            scales = pass_view(scale_eighths[p.channel], p)
             numbers = table_numbers(scales, choices[p.channel])
             if self.number == DEPENDENT:
                 path = Path(values.ravel(), pass_view(odd[p.channel], p).ravel())
@@ -218,7 +210,8 @@ def decode_fine(space: Space, body: bytes, rows: int, columns: int) -> NDArray[n
         )
     if not LEAST_STEP <= step <= GREATEST_STEP:
         raise FormatError("the coded latent names an impossible step")
-    coder, loop = rans.from_bytes(body[start:]), CodingLoop(space, step, rows, columns)
+    coder = rans.from_bytes(body[start:])
+    loop = CodingLoop(space, step, rows, columns)
     symbols = np.empty((space.channels, rows, columns), np.int32)
     for i, p in enumerate(loop.passes):
         target = pass_view(symbols[p.channel], p)
@@ -246,8 +239,10 @@ class CodingLoop:
     """What is decoded so far, and what it says about the next pass. step: S."""
 
     def __init__(self, space: Space, step: int, rows: int, columns: int) -> None:
-        self.space, self.step = space, step
-        self.passes, self.networks = passes(space.channels), networks(space.name, space.channels)
+        self.space = space
+        self.step = step
+        self.passes = passes(space.channels)
+        self.networks = networks(space.name, space.channels)
         self.log_step = log_step(space.name, step)
         self.condition = int(np.clip(self.log_step + MIDDLE, -CONDITION_MAX, CONDITION_MAX))
         self.fine = np.zeros((space.channels, rows, columns), np.int32)
@@ -264,7 +259,8 @@ class CodingLoop:
         for first in range(0, rows, block):
             end = min(first + block, rows)
             m, s = network(gather(self.canvas, p, first, end), self.condition)
-            mu[first:end], scale_eighths[first:end] = m.reshape(-1, columns), s.reshape(-1, columns)
+            mu[first:end] = m.reshape(-1, columns)
+            scale_eighths[first:end] = s.reshape(-1, columns)
         return mu << MU_BITS, scale_eighths - self.log_step
 
     def put(self, i: int, mu: NDArray[np.int64], half_steps: Ints) -> None:
@@ -335,14 +331,16 @@ def best_choice(symbols: Ints, odd: NDArray[np.uint8], scale_eighths: Ints) -> i
     """The byte of a channel that codes its symbols in few bits: of each family the scales moved
     while that helps, then the best family.
     """
-    costs, at = bit_costs(), np.minimum(np.abs(symbols), trellis.REACH)
+    costs = bit_costs()
+    at = np.minimum(np.abs(symbols), trellis.REACH)
     at += odd * np.int32(costs.shape[1])
 
     def cost(family: int, move: int) -> float:
         table = table_numbers(scale_eighths, choice_byte(family, move)).astype(np.int64)
         return float(costs.take(table * (trellis.REACH + 1) + at).sum(dtype=np.float64))
 
-    found, move = list[tuple[float, int]](), 0
+    found = list[tuple[float, int]]()
+    move = 0
     for family in range(1 << FAMILY_BITS):
         least = cost(family, move)
         for direction in (1, -1):

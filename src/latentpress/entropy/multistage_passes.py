@@ -68,7 +68,8 @@ def passes(channels: int) -> tuple[Pass, ...]:
 
 
 def _pass(channels: int, c: int, number: int) -> Pass:
-    own, (values, distances) = own_taps(number), SIDES[channels]
+    own = own_taps(number)
+    (values, distances) = SIDES[channels]
     taps = [(y, x, slice(c, c + 1)) for y, x in own[:OWN]]
     taps += [(y, x, slice(channels + c, channels + c + 1)) for y, x in own[:OWN_FAR]]
     if c:
@@ -114,7 +115,8 @@ def cross() -> list[tuple[int, int]]:
 def gather(canvas: NDArray[np.int16], p: Pass, first: int, end: int) -> NDArray[np.float32]:
     """(positions, inputs): what the pass sees at its lattice rows first to end, in raster order."""
     columns = range(p.left, canvas.shape[1] - 2 * REACH, p.stride)
-    found, at = np.empty((end - first, len(columns), p.inputs), np.float32), 0
+    found = np.empty((end - first, len(columns), p.inputs), np.float32)
+    at = 0
     for down, right, channels in p.taps:
         y, x = REACH + down + p.top + first * p.stride, REACH + right + p.left
         part = canvas[

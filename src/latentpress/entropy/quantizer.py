@@ -24,7 +24,8 @@ def interpolate(anchors: NDArray[Any], quality: float) -> NDArray[Any]:
     i = min(position // TOP_STEP, len(anchors) - 2)
     f = position - i * TOP_STEP
     if np.issubdtype(anchors.dtype, np.integer):
-        a, b = anchors[i].astype(np.int64), anchors[i + 1].astype(np.int64)
+        a = anchors[i].astype(np.int64)
+        b = anchors[i + 1].astype(np.int64)
         between: NDArray[Any] = (a * (TOP_STEP - f) + b * f + TOP_STEP // 2) // TOP_STEP
     else:
         between = (anchors[i] * (TOP_STEP - f) + anchors[i + 1] * f) / np.float32(TOP_STEP)

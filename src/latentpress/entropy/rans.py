@@ -43,7 +43,8 @@ def push(coder: Coder, symbols: Ints, tables: Tables) -> None:
     bits.
     """
     order = np.argsort(tables.ravel(), kind="stable")
-    symbols, numbers = symbols.ravel()[order], tables.ravel()[order]
+    symbols = symbols.ravel()[order]
+    numbers = tables.ravel()[order]
     push_runs(coder, symbols, numbers, np.flatnonzero(np.diff(numbers)) + 1)
 
 
@@ -53,10 +54,8 @@ def push_runs(coder: Coder, symbols: Ints, tables: NDArray[Any], edges: NDArray[
     """
     r = load()["radius"][tables]
     outside = np.abs(symbols) > r
-    escaped, values = (
-        bool(outside.any()),
-        np.where(outside, 2 * r + 1, symbols + r).astype(np.int32),
-    )
+    escaped = bool(outside.any())
+    values = np.where(outside, 2 * r + 1, symbols + r).astype(np.int32)
     bounds = [0, *edges.tolist(), symbols.size] if symbols.size else [0]
     for start, end in reversed(list(pairwise(bounds))):
         if escaped and (beyond := symbols[start:end][outside[start:end]]).size:
@@ -68,11 +67,10 @@ def pop(coder: Coder, tables: Tables) -> Ints:
     """Take one symbol per table off the stack -> int32 of the tables' shape. FormatError for a
     symbol of -ESCAPE_LIMIT.
     """
-    order, amounts = (
-        np.argsort(tables.ravel(), kind="stable"),
-        np.bincount(tables.ravel(), minlength=1),
-    )
-    sorted_symbols, position = np.empty(tables.size, np.int32), 0
+    order = np.argsort(tables.ravel(), kind="stable")
+    amounts = np.bincount(tables.ravel(), minlength=1)
+    sorted_symbols = np.empty(tables.size, np.int32)
+    position = 0
     for table in np.flatnonzero(amounts).tolist():
         amount = int(amounts[table])
         sorted_symbols[position : position + amount] = pop_group(coder, table, amount)

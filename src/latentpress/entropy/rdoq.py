@@ -36,7 +36,8 @@ def bits_saved() -> NDArray[np.float32]:
     """
     saved = np.zeros((cdf_tables.ODD, 2 * REACH + 1), np.float32)
     for table, row in enumerate(saved):
-        r, bits = cdf_tables.radius(table), cdf_tables.bit_costs(table)
+        r = cdf_tables.radius(table)
+        bits = cdf_tables.bit_costs(table)
         m = np.arange(1, min(r, REACH) + 1)
         row[REACH + m], row[REACH - m] = (
             bits[r + m] - bits[r + m - 1],

@@ -36,10 +36,9 @@ NEXT_FLAT = NEXT.ravel()
 STATES = len(NEXT)
 # symbols beyond it weigh as many bits as this one where the encoder compares paths, or tables
 REACH = 250
-LEAST, MOST = (
-    -512,
-    1023,
-)  # eighths beyond are sorted as these: 64 scales below the first table and above the last
+# eighths beyond are sorted as these: 64 scales below the first table and above the last
+LEAST = -512
+MOST = 1023
 FAR = np.float32(1e30)  # the cost of what cannot be
 
 
@@ -80,7 +79,8 @@ class TrellisLanes:
         the even quantiser, rising with `scale_eighths`. A step's symbols are coded table after
         table, and under each those of the even quantiser first.
         """
-        table, odd = table[self.order].astype(np.int64), path.odd[self.order]
+        table = table[self.order].astype(np.int64)
+        odd = path.odd[self.order]
         key = (np.arange(table.size) // self.lanes * cdf_tables.ODD + table) * 2 + odd
         order = np.argsort(key, kind="stable")
         key = key[order]
@@ -91,8 +91,10 @@ class TrellisLanes:
 
     def pop(self, coder: rans.Coder, table: NDArray[Any]) -> Path:
         """Take the symbols off the stack. FormatError as of `rans.pop`."""
-        table, state = table[self.order], np.zeros(self.lanes, np.uint8)
-        symbols, odd = np.empty(table.size, np.int32), np.empty(table.size, np.bool_)
+        table = table[self.order]
+        state = np.zeros(self.lanes, np.uint8)
+        symbols = np.empty(table.size, np.int32)
+        odd = np.empty(table.size, np.bool_)
         edges = np.unique(
             np.concatenate(
                 [
@@ -104,7 +106,9 @@ class TrellisLanes:
         ).tolist()
         for start, end in pairwise(edges):  # one table, one step
             here = state[start % self.lanes : start % self.lanes + end - start]
-            found, is_odd, number = symbols[start:end], odd[start:end], int(table[start])
+            found = symbols[start:end]
+            is_odd = odd[start:end]
+            number = int(table[start])
             np.not_equal(here & 1, 0, is_odd)
             amount = int(np.count_nonzero(is_odd))
             if amount == 0:
@@ -120,7 +124,8 @@ class TrellisLanes:
     def unsorted(self, symbols: Ints, odd: NDArray[Any]) -> Path:
         """What is in chain order -> in the order of the symbols."""
         path = Path(np.empty(symbols.size, np.int32), np.empty(symbols.size, np.uint8))
-        path.symbols[self.order], path.odd[self.order] = symbols, odd
+        path.symbols[self.order] = symbols
+        path.odd[self.order] = odd
         return path
 
 
@@ -130,15 +135,17 @@ def candidates(
     """The best symbol for v of each kind, and what it costs: (4, n) each; kind 2 x quantiser +
     parity of the symbol. bits_of: each quantiser's magnitudes 0..REACH, one table after the other.
     """
-    size, column, row = np.abs(v), np.arange(v.size), table * (REACH + 1)
-    costs, chosen = np.empty((4, v.size), np.float32), np.empty((4, v.size), np.int32)
+    size = np.abs(v)
+    column = np.arange(v.size)
+    row = table * (REACH + 1)
+    costs = np.empty((4, v.size), np.float32)
+    chosen = np.empty((4, v.size), np.int32)
     for quantizer, bits in enumerate(bits_of):
         shift = np.float32(0.5 * quantizer)
         near = (size + shift).astype(np.int32)
-        even, odd = (
-            near + (near & 1),
-            near + (near & 1 ^ 1),
-        )  # the least of its parity that is not below `near`
+        # the least of its parity that is not below `near`
+        even = near + (near & 1)
+        odd = near + (near & 1 ^ 1)
         trials = np.stack(
             [np.zeros_like(near), np.maximum(even - 2, 0), even, np.maximum(odd - 2, 1), odd]
         )
@@ -146,10 +153,8 @@ def candidates(
         cost += bits.take(row + np.minimum(trials, REACH))
         for parity, (first, end) in enumerate(((0, 3), (3, 5))):
             best = first + cost[first:end].argmin(0)
-            costs[2 * quantizer + parity], chosen[2 * quantizer + parity] = (
-                cost[best, column],
-                trials[best, column],
-            )
+            costs[2 * quantizer + parity] = cost[best, column]
+            chosen[2 * quantizer + parity] = trials[best, column]
     return costs, np.where(v < 0, -chosen, chosen)
 
 
@@ -166,12 +171,14 @@ def cheapest(costs: Floats, lanes: int) -> NDArray[np.intp]:
     for i, start in enumerate(range(0, n, lanes)):
         step = slice(start, start + lanes)
         m = by_a[0, step].size
-        a, b = total.take(origin[0], 0)[:, :m], total.take(origin[1], 0)[:, :m]
+        a = total.take(origin[0], 0)[:, :m]
+        b = total.take(origin[1], 0)[:, :m]
         a += by_a[:, step]
         b += by_b[:, step]
         np.less(b, a, out=second[i, :, :m])
         np.minimum(a, b, out=total[:, :m])
-    state, taken = total.argmin(0), np.empty(n, np.intp)
+    state = total.argmin(0)
+    taken = np.empty(n, np.intp)
     lane = np.arange(lanes)
     for i in reversed(range(len(second))):
         m = min(lanes, n - i * lanes)
@@ -204,7 +211,8 @@ def bit_costs() -> Floats:
     """(2, n): bits of the magnitudes 0..REACH under the tables of the first ODD_FAMILIES families,
     one after another, of the even quantiser and of the odd one.
     """
-    k, found = np.arange(REACH + 1), []
+    k = np.arange(REACH + 1)
+    found = []
     for first in (0, cdf_tables.ODD):
         for table in range(first, first + cdf_tables.SCALES * cdf_tables.ODD_FAMILIES):
             r = cdf_tables.radius(table)

@@ -113,7 +113,8 @@ def _plain(image: Image.Image) -> Converted:
     """1, L and RGB, with the one transparent colour that PNG allows them."""
     notice = None
     if image.mode == "1":
-        image, notice = image.convert("L"), "black and white became 8-bit grey"
+        image = image.convert("L")
+        notice = "black and white became 8-bit grey"
     if "transparency" in image.info:
         image = image.convert("RGBA" if image.mode == "RGB" else "LA")
         color = image if image.mode == "RGBA" else image.getchannel("L")
@@ -178,7 +179,8 @@ def _range(image: Image.Image) -> tuple[float, float]:
     for _, band in _bands(image):
         finite = band[np.isfinite(band)]
         if finite.size:
-            low, high = min(low, float(finite.min())), max(high, float(finite.max()))
+            low = min(low, float(finite.min()))
+            high = max(high, float(finite.max()))
     for customary in (1.0, 255.0, 65535.0) if image.mode == "F" else (65535.0,):
         if low >= 0 and high <= customary:
             return 0.0, customary

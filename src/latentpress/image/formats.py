@@ -14,9 +14,8 @@ from latentpress.image.color import to_srgb
 from latentpress.image.metadata import description
 from latentpress.system.files import replacing
 
-PNG_LEVEL = (
-    1  # zlib, mean of Kodak: 684 kB in 32 ms; level 3: 670 kB in 44 ms; level 6: 664 kB in 112 ms
-)
+# zlib, mean of Kodak: 684 kB in 32 ms; level 3: 670 kB in 44 ms; level 6: 664 kB in 112 ms
+PNG_LEVEL = 1
 # zlib's Z_RLE: on a decoded photograph of 12 megapixels 18.7 MB in 0.71 s, by default 19.8 MB in
 # 0.86 s
 PNG_STRATEGY = 3

@@ -35,7 +35,8 @@ def no_pillow_limit() -> Iterator[None]:
     global _users, _before
     with _lock:
         if _users == 0:
-            _before, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+            _before = Image.MAX_IMAGE_PIXELS
+            Image.MAX_IMAGE_PIXELS = None
         _users += 1
     try:
         yield

@@ -116,7 +116,8 @@ def _exif(image: Image.Image) -> bytes | None:
             image.getexif()
         )  # TIFF tags, ImageMagick's text chunk in a PNG, or what the caller set
         if image.format == "TIFF":
-            tags, found = description(found), Image.Exif()
+            tags = description(found)
+            found = Image.Exif()
             found.update(tags)
         exif = found.tobytes() if len(found) else b""
     while exif.startswith(EXIF_PREFIX):

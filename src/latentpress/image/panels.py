@@ -10,19 +10,22 @@ from PIL import Image, ImageChops, ImageDraw, ImageFont
 from latentpress.errors import ImageError
 
 ROW_CHANNELS = 16  # up to so many channels stand in one row, more in a near-square grid
-PANEL_ROW, PANEL_GRID = (
-    256,
-    112,
-)  # pixels: longest side of a panel that is aimed at, in a row and in a grid
-LATENT_SIDE = (
-    16384  # pixels: a latent picture stays below it; larger latents show every k-th position
-)
+# pixels: longest side of a panel that is aimed at, in a row and in a grid
+PANEL_ROW = 256
+PANEL_GRID = 112
+# pixels: a latent picture stays below it; larger latents show every k-th position
+LATENT_SIDE = 16384
 SHOWN = (
     1600,
     1080,
 )  # pixels: the largest width and height at which an image is shown at its true size
-BACKGROUND, TEXT, DIM = (24, 26, 30), (236, 238, 242), (150, 156, 166)
-FONT, MARGIN, GAP = 17, 20, 12  # pixels
+BACKGROUND = (24, 26, 30)
+TEXT = (236, 238, 242)
+DIM = (150, 156, 166)
+# pixels
+FONT = 17
+MARGIN = 20
+GAP = 12
 
 
 def latent_panels(
@@ -116,7 +119,9 @@ def side_by_side(images: Sequence[Image.Image], captions: Sequence[str]) -> Imag
     else:
         size = (sum(widths) + GAP * (len(shown) - 1), tall + text_height)
     sheet = Image.new("RGB", (size[0] + 2 * MARGIN, size[1] + 2 * MARGIN), BACKGROUND)
-    ink, x, y = ImageDraw.Draw(sheet), MARGIN, MARGIN
+    ink = ImageDraw.Draw(sheet)
+    x = MARGIN
+    y = MARGIN
     for (image, lines), width in zip(shown, widths, strict=True):
         for i, text in enumerate(lines):
             ink.text((x, y + i * line), text, TEXT if i == 0 else DIM, font)
@@ -128,7 +133,8 @@ def side_by_side(images: Sequence[Image.Image], captions: Sequence[str]) -> Imag
 def _stretch(panel: NDArray[np.floating]) -> NDArray[np.uint8]:
     """(h, w) floats -> uint8, least value 0 and greatest 255; a constant panel is 128."""
     values = panel.astype(np.float64)
-    low, high = values.min(), values.max()
+    low = values.min()
+    high = values.max()
     if low == high:
         return np.full(panel.shape, 128, np.uint8)
     return np.asarray(np.rint((values - low) / (high - low) * 255), np.uint8)

@@ -1,8 +1,8 @@
 """Stage 1 of 5: read pictures from image files, and put decoded ones back together.
 
-read_picture: file, PIL image or array -> Picture      (colour.py: modes; metadata.py: EXIF, XMP,
-orientation) assemble:     decoded RGB, alpha, grey, metadata -> PIL image write_image:  PIL image
--> file                        (image_formats.py)
+read_picture: file, PIL image or array -> Picture   (color.py, metadata.py)
+assemble:     decoded RGB, alpha, gray, metadata -> PIL image
+write_image:  PIL image -> file                  (formats.py)
 """
 
 from __future__ import annotations
@@ -179,7 +179,8 @@ def info_entries(icc: bytes | None, exif: bytes | None, xmp: bytes | None) -> di
 
 def _picture(name: str, image: Image.Image, strict: bool) -> Picture:
     _check_size(name, *image.size)
-    deep, deep_gray = color.is_deep(image), color.is_deep_gray(image)
+    deep = color.is_deep(image)
+    deep_gray = color.is_deep_gray(image)
     frames = (
         getattr(image, "n_frames", 1)
         if image.format != "PSD" and getattr(image, "is_animated", False)

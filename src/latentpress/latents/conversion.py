@@ -150,7 +150,8 @@ def targets(names: list[str], folder: Path, suffix: str) -> list[Path]:
     """Where latents of these names go: below the folder, never outside of it; nameless ones by
     their number. UsageError for doubles.
     """
-    digits, found = len(str(max(len(names) - 1, 0))), []
+    digits = len(str(max(len(names) - 1, 0)))
+    found = []
     for n, name in enumerate(names):
         parts = [
             p

@@ -38,7 +38,8 @@ class LatentDataset(Dataset[Any]):  # type: ignore[misc]  # torch is not here wh
         ]
         if not files:
             raise UsageError(f"no .ltps file in {', '.join(map(str, sources)) or 'an empty list'}")
-        self.transform, self.dtype = transform, dtype
+        self.transform = transform
+        self.dtype = dtype
         self.readers = [Reader(f, torch=True) for f in files]
         if len({r.space for r in self.readers}) > 1:
             raise UsageError(

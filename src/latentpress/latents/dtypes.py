@@ -9,7 +9,10 @@ from numpy.typing import NDArray
 
 from latentpress.errors import UsageError
 
-FLOAT32, FLOAT16, BFLOAT16 = 0, 1, 2  # ids of the file; never renumbered
+# ids of the file; never renumbered
+FLOAT32 = 0
+FLOAT16 = 1
+BFLOAT16 = 2
 NAMES = {FLOAT32: "float32", FLOAT16: "float16", BFLOAT16: "bfloat16"}
 LARGEST = {
     FLOAT32: float(np.finfo(np.float32).max),

@@ -21,7 +21,9 @@ from numpy.typing import NDArray
 from latentpress.errors import FormatError, SpaceError, VersionError
 from latentpress.spaces import SPACES
 
-MAGIC, END, VERSION = b"LTPS", b"SPTL", 1
+MAGIC = b"LTPS"
+END = b"SPTL"
+VERSION = 1
 HEADER = struct.Struct("<4sBBxx")  # magic, version, space id
 FOOTER = struct.Struct("<QQI4s")  # start of the index, records, CRC-32C, end mark
 NUMBERS = struct.Struct("<QQ")
@@ -82,7 +84,8 @@ def write_header(stream: BinaryIO, space: int) -> bytes:
 def write_index(stream: BinaryIO, header: bytes, rows: NDArray[np.void]) -> None:
     """Put the index and the footer behind the last record."""
     start = int(rows["end"][-1]) if len(rows) else HEADER.size
-    body, numbers = rows.tobytes(), NUMBERS.pack(start, len(rows))
+    body = rows.tobytes()
+    numbers = NUMBERS.pack(start, len(rows))
     stream.write(
         body + FOOTER.pack(start, len(rows), google_crc32c.value(header + body + numbers), END)
     )

@@ -16,7 +16,10 @@ from latentpress.latents.methods import lossless as exact
 from latentpress.options import check_quality
 from latentpress.spaces import step_size
 
-LOSSLESS, PREDICTIVE, LEARNED = 1, 2, 3  # ids of the methods; later ones get further ids
+# ids of the methods; later ones get further ids
+LOSSLESS = 1
+PREDICTIVE = 2
+LEARNED = 3
 FIRST_SPACE = 16  # ids of models from here on are those of named spaces
 SEARCH_STEPS = 6
 CLOSE = 0.985  # an rmse this near below the wanted one needs no further step
@@ -153,7 +156,8 @@ def _to_rmse(
     """A uniform error of rmse has step rmse x sqrt(12); where the step is coarse beside the latent
     the error is less, and it may grow.
     """
-    wanted, best = rmse * math.sqrt(12), None
+    wanted = rmse * math.sqrt(12)
+    best = None
     low, high = 0.0, math.inf
     for _ in range(SEARCH_STEPS):
         step = _step(wanted)

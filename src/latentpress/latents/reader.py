@@ -26,7 +26,8 @@ class Reader:
     """
 
     def __init__(self, file: str | os.PathLike[str], *, torch: bool = False) -> None:
-        self.file, self.torch = os.fspath(file), torch
+        self.file = os.fspath(file)
+        self.torch = torch
         self._open()
 
     def _open(self) -> None:
@@ -39,7 +40,8 @@ class Reader:
         except FormatError as error:
             self._stream.close()
             raise type(error)(f"{self.file}: {error}") from error
-        self._process, self._lock = os.getpid(), Lock()
+        self._process = os.getpid()
+        self._lock = Lock()
 
     @property
     def space(self) -> str:

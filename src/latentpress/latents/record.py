@@ -66,7 +66,8 @@ def pack(
         (encode(y, kind, precision, model) for model in candidates), key=lambda found: len(found[1])
     )
     try:
-        text, label = name.encode(), b""
+        text = name.encode()
+        label = b""
     except UnicodeEncodeError as error:
         raise UsageError(
             f"the name of a latent must be text, which {name!r} is not: a file name in another "
@@ -130,7 +131,8 @@ def unpack_head(record: bytes) -> tuple[int, int, Info, int]:
         texts.append(record[position : position + size])
         position += size
     try:
-        name, metadata = texts[0].decode(), json.loads(texts[1]) if texts[1] else {}
+        name = texts[0].decode()
+        metadata = json.loads(texts[1]) if texts[1] else {}
     except (ValueError, RecursionError) as error:
         raise FormatError("the name or the metadata of a latent is damaged") from error
     if not isinstance(metadata, dict):
@@ -171,7 +173,8 @@ def unpack(record: bytes, space: int) -> tuple[Array, int, Info]:
         raise FormatError(
             f"the latent has {info.shape[0]} channels, those of its space {CHANNELS[space]}"
         )
-    payload, (c, h, w) = record[position:], info.shape
+    payload = record[position:]
+    (c, h, w) = info.shape
     if method == LOSSLESS:
         return lossless.decode(payload, c * h * w, kind).reshape(c, h, w), kind, info
     if method == LEARNED:

@@ -44,14 +44,18 @@ class Writer:
         append: bool = False,
     ) -> None:
         self.precision = Precision(max_error, rmse, quality, lossless)
-        self.space, self.file = index.space_id(space), file
+        self.space = index.space_id(space)
+        self.file = file
         if self.space == index.RAW and quality is not None:
             raise UsageError(
                 "quality is a step in a named space; for raw latents say max_error or rmse in "
                 "their own unit"
             )
-        self.overwrite, self.append = overwrite or append, append
-        self._stack, self._rows, self._end = ExitStack(), bytearray(), index.HEADER.size
+        self.overwrite = overwrite or append
+        self.append = append
+        self._stack = ExitStack()
+        self._rows = bytearray()
+        self._end = index.HEADER.size
         self._stream: BinaryIO | None = None
 
     def __enter__(self) -> Writer:
@@ -107,7 +111,8 @@ class Writer:
             # the block's own error goes on as it is: within `replacing` one of the system would be
             # taken for the output's
         ):
-            self._stream, untouched = None, UntouchedError()
+            self._stream = None
+            untouched = UntouchedError()
             with suppress(OutputError):  # of a disk too full to close the file that is deleted now
                 self._stack.__exit__(UntouchedError, untouched, None)
             return

@@ -59,9 +59,12 @@ def _maps(image: NDArray[np.uint8]) -> list[Array]:
 
 def _similarities(f: Array, g: Array) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """l and s of each channel of f and g, (C, h, w) each -> (C,), (C,)."""
-    f, g = f.reshape(len(f), -1), g.reshape(len(g), -1)
-    mu_f, mu_g = f.mean(1, dtype=np.float64), g.mean(1, dtype=np.float64)
-    f, g = f - mu_f[:, None].astype(np.float32), g - mu_g[:, None].astype(np.float32)
+    f = f.reshape(len(f), -1)
+    g = g.reshape(len(g), -1)
+    mu_f = f.mean(1, dtype=np.float64)
+    mu_g = g.mean(1, dtype=np.float64)
+    f = f - mu_f[:, None].astype(np.float32)
+    g = g - mu_g[:, None].astype(np.float32)
     covariance, variance_f, variance_g = (
         np.einsum("cn,cn->c", u, v, dtype=np.float32) / f.shape[1]
         for u, v in ((f, g), (f, f), (g, g))

@@ -42,7 +42,9 @@ def graph(trunk: Trunk) -> onnx.ModelProto:
         arrays.append(numpy_helper.from_array(array, name))
         return name
 
-    x, channels, outputs = "image", 3, []
+    x = "image"
+    channels = 3
+    outputs = []
     for i, (kernel, bias) in enumerate(load_network(trunk.weights).convolutions):
         if i in trunk.pools:
             kind, window, stride = trunk.pools[i]

@@ -31,7 +31,8 @@ def gmsd(a: NDArray[np.uint8], b: NDArray[np.uint8], *, gray: bool = False) -> f
             f"GMSD needs at least {MIN_SIDE} x {MIN_SIDE} pixels; the images are {a.shape[1]} x "
             f"{a.shape[0]}"
         )
-    m_a, m_b = _gradient(_halve(to_gray(a))), _gradient(_halve(to_gray(b)))
+    m_a = _gradient(_halve(to_gray(a)))
+    m_b = _gradient(_halve(to_gray(b)))
     similarity = (2 * m_a * m_b + C) / (m_a * m_a + m_b * m_b + C)
     return float(similarity.std(dtype=np.float64))
 

@@ -10,10 +10,9 @@ from latentpress.metrics import features, weights
 from latentpress.metrics.checks import check_pair
 
 MIN_SIDE = {"alex": 31, "vgg": 16}  # pixels: the coarsest feature map has one sample
-SHIFT, SCALE = (
-    (-0.030, -0.088, -0.188),
-    (0.458, 0.448, 0.450),
-)  # of samples in [-1, 1], as the authors' code has them
+# of samples in [-1, 1], as the authors' code has them
+SHIFT = (-0.030, -0.088, -0.188)
+SCALE = (0.458, 0.448, 0.450)
 EPSILON = 1e-10
 
 
@@ -54,7 +53,9 @@ def _lpips(net: str, a: NDArray[np.uint8], b: NDArray[np.uint8]) -> float:
             f"LPIPS ({net}) needs at least {side} x {side} pixels; the images are {a.shape[1]} x "
             f"{a.shape[0]}"
         )
-    mean, deviation = [(1 + s) / 2 for s in SHIFT], [s / 2 for s in SCALE]  # of samples in [0, 1]
+    # of samples in [0, 1]
+    mean = [(1 + s) / 2 for s in SHIFT]
+    deviation = [s / 2 for s in SCALE]
     first, second = (
         features.compute(net, features.planes(image, tuple(mean), tuple(deviation)))
         for image in (a, b)

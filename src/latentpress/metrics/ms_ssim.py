@@ -61,7 +61,8 @@ def _of_planes(x: Plane, y: Plane) -> float:
     product = 1.0
     for scale, weight in enumerate(WEIGHTS):
         if scale:
-            x, y = _halve(x), _halve(y)
+            x = _halve(x)
+            y = _halve(y)
         similarity, structure = _means(x, y)
         factor = similarity if scale == len(WEIGHTS) - 1 else structure
         product *= max(factor, 0.0) ** weight
@@ -72,11 +73,11 @@ def _means(x: Plane, y: Plane) -> tuple[float, float]:
     """Mean of l cs and mean of cs over all windows inside the plane, a band of rows at a time."""
     similarity = structure = 0.0
     for band in bands(x.shape[0], x.shape[1], TAPS - 1):
-        u, v = (
-            x[band] - 128,
-            y[band] - 128,
-        )  # closer to 0, so that float32 loses less in the variances
-        mu_u, mu_v = blur(u, WINDOW), blur(v, WINDOW)
+        # closer to 0, so that float32 loses less in the variances
+        u = x[band] - 128
+        v = y[band] - 128
+        mu_u = blur(u, WINDOW)
+        mu_v = blur(v, WINDOW)
         covariance = blur(u * v, WINDOW) - mu_u * mu_v
         variances = blur(u * u + v * v, WINDOW) - (mu_u * mu_u + mu_v * mu_v)
         cs = (2 * covariance + C2) / (variances + C2)

@@ -41,11 +41,11 @@ def _ssim_map(x: NDArray[np.int32], y: NDArray[np.int32]) -> NDArray[np.float64]
     """SSIM of every window. N * sums of squares stay below 2^28, so the (co)variances are exact in
     int32.
     """
-    sum_x, sum_y = _box(x), _box(y)
-    product, squares = (
-        sum_x * sum_y,
-        sum_x * sum_x + sum_y * sum_y,
-    )  # N^2 mu_a mu_b, N^2 (mu_a^2 + mu_b^2)
+    sum_x = _box(x)
+    sum_y = _box(y)
+    # N^2 mu_a mu_b, N^2 (mu_a^2 + mu_b^2)
+    product = sum_x * sum_y
+    squares = sum_x * sum_x + sum_y * sum_y
     covariance = N * _box(x * y) - product  # N (N - 1) s_ab
     variances = N * _box(x * x + y * y) - squares
     means = (2 / N**2 * product + C1) / (squares / N**2 + C1)

@@ -216,10 +216,12 @@ def _norms_of_channel(x: Plane, y: Plane) -> list[float]:
     r = len(WINDOW) - 1
     sums = np.zeros((2, 3))
     # in float32 the score of flat pictures stands on its last bits
-    wide_x, wide_y = np.pad(x, r).astype(np.float64), np.pad(y, r).astype(np.float64)
+    wide_x = np.pad(x, r).astype(np.float64)
+    wide_y = np.pad(y, r).astype(np.float64)
     for band in bands(wide_x.shape[0], wide_x.shape[1], 2 * r):
         u, v = wide_x[band], wide_y[band]
-        mu_u, mu_v = blur(u, WINDOW), blur(v, WINDOW)
+        mu_u = blur(u, WINDOW)
+        mu_v = blur(v, WINDOW)
         covariance = blur(u * v, WINDOW) - mu_u * mu_v
         variances = blur(u * u + v * v, WINDOW) - (mu_u * mu_u + mu_v * mu_v)
         dissimilarity = 1 - (1 - np.square(mu_u - mu_v)) * (2 * covariance + C2) / (variances + C2)

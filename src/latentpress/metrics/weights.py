@@ -30,10 +30,9 @@ HELP = (
     f"{FOLDER_VARIABLE}"
 )
 DISTS_CHANNELS = 1475  # 3 of the image and 64, 128, 256, 512, 512 of VGG16's stages
-DISTS_ALPHA, DISTS_BETA = (
-    480,
-    6388,
-)  # bytes: where the two arrays of little-endian float32 start in weights.pt
+# bytes: where the two arrays of little-endian float32 start in weights.pt
+DISTS_ALPHA = 480
+DISTS_BETA = 6388
 
 Array = NDArray[np.float32]
 

@@ -110,10 +110,8 @@ def session(space: str, name: str, device: str = "cpu") -> Any:
     """
     import onnxruntime
 
-    data, providers = (
-        read_file(space, name),
-        list(dict.fromkeys([provider(device), "CPUExecutionProvider"])),
-    )
+    data = read_file(space, name)
+    providers = list(dict.fromkeys([provider(device), "CPUExecutionProvider"]))
     with naming_failures(f"{space}/{name}"):
         return onnxruntime.InferenceSession(data, session_options(), providers=providers)
 

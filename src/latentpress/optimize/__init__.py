@@ -1,9 +1,15 @@
-"""Encoder-side latent search (efforts 7 to 9): the same bitstream, found by gradients through the
-decoder and the prior.
+"""Latent optimisation in the encoder (efforts 7 to 9): the same bitstream, found by gradients
+through the decoder and the prior, with stochastic Gumbel annealing (Yang, Bamler and Mandt 2020,
+arXiv:2006.04240).
 
-plan.py says how long, loss.py what is minimised, descent.py how; learned.py searches in space lp1,
-lattice.py in the Stable Diffusion spaces. torch is imported only by a search. Yang, Bamler and
-Mandt 2020, arXiv:2006.04240.
+lp1_optimizer.py               space lp1; torch_hyperprior.py: its prior with gradients
+stable_diffusion_optimizer.py  the Stable Diffusion spaces
+loss.py                        what is minimised; rate.py, torch_lpips.py, objective.py: its terms
+annealing.py                   the descent, through rounding that is annealed from soft to hard
+onnx_torch.py, onnx_file.py    the shipped ONNX graphs as torch functions
+progress.py                    how far it is
+
+torch is imported only by an optimisation.
 """
 
 from __future__ import annotations
@@ -45,7 +51,8 @@ def open_optimizer(
     from latentpress.optimize.objective import choose_objective
     from latentpress.transforms.lp1 import Lp1Transform
 
-    objective, iterations = choose_objective(optimize_for)[0], ITERATIONS[effort]
+    objective = choose_objective(optimize_for)[0]
+    iterations = ITERATIONS[effort]
     if isinstance(transform, Lp1Transform):
         return Lp1Optimizer(picture, transform.space.name, quality, objective, iterations, progress)
     from latentpress.optimize.stable_diffusion_optimizer import StableDiffusionOptimizer

@@ -14,10 +14,9 @@ from latentpress.optimize.torch_lpips import Lpips
 
 SHIFTED = 3  # pixels that a shift of Lpips takes away at most
 Tensor: TypeAlias = torch.Tensor
-LOWEST, HIGHEST = (
-    0.035,
-    1.15,
-)  # bpp that quality 0 and 100 of lp1 are meant for: RATES of training/networks.py
+# bpp that quality 0 and 100 of lp1 are meant for: RATES of training/networks.py
+LOWEST = 0.035
+HIGHEST = 1.15
 LAMBDA = (
     0.045,
     1.8,
@@ -41,7 +40,8 @@ def meant_rate(quality: float) -> float:
 
 def weights_at(bpp: float, objective: str) -> Weights:
     """The weights of a rate. objective: one of plan.OBJECTIVES."""
-    (a, b), (c, d) = LAMBDA, BETA
+    (a, b) = LAMBDA
+    (c, d) = BETA
     return Weights(a * bpp**b, c * bpp**d if objective == "perceptual" else 0.0)
 
 
@@ -50,7 +50,9 @@ class Distortion:
 
     def __init__(self, pixels: NDArray[np.uint8], weights: Weights) -> None:
         self._reference = torch.from_numpy(pixels.astype(np.float32)).permute(2, 0, 1)[None]
-        self.weights, self.count, self._calls = weights, pixels.shape[0] * pixels.shape[1], 0
+        self.weights = weights
+        self.count = pixels.shape[0] * pixels.shape[1]
+        self._calls = 0
         self._lpips = (
             Lpips(self._reference)
             if weights.lpips and min(pixels.shape[:2]) >= MIN_SIDE["alex"] + SHIFTED

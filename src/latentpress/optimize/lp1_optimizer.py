@@ -41,7 +41,8 @@ class Lp1Optimizer:
         iterations: int,
         progress: Progress | None,
     ) -> None:
-        self.picture, self.iterations = picture, iterations
+        self.picture = picture
+        self.iterations = iterations
         self.weights = weights_at(meant_rate(quality), objective)
         self.prior = HyperpriorCoder(space, quality, chunk_type=LATENT_HYPERPRIOR)
         self.chunk_type = self.prior.chunk_type
@@ -60,7 +61,8 @@ class Lp1Optimizer:
         """
         coded, first = [], 0
         source = map(check_finite, strips_of_y)
-        strip, above = next(source, None), None
+        strip = next(source, None)
+        above = None
         while strip is not None:
             following = next(source, None)
             parts = [above, strip, None if following is None else following[:, :HALO]]

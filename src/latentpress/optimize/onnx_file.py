@@ -14,7 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5  # wire types
+# wire types
+VARINT = 0
+FIXED64 = 1
+BYTES = 2
+FIXED32 = 5
 DTYPES = {1: "<f4", 5: "<i2", 6: "<i4", 7: "<i8", 10: "<f2"}  # TensorProto.DataType -> NumPy's name
 
 
@@ -136,7 +140,8 @@ def integers(value: int | bytes) -> list[int]:
     """A repeated integer field's entry, plain or packed."""
     if isinstance(value, int):
         return [value]
-    out, position = list[int](), 0
+    out = list[int]()
+    position = 0
     while position < len(value):
         number, position = varint(value, position)
         out.append(number)

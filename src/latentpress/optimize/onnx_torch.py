@@ -25,7 +25,7 @@ def straight_through(t: Tensor) -> Tensor:
 
 
 class TorchGraph:
-    """A graph as a function on tensors: twin(y=...) gives the list of its outputs, float32.
+    """A graph as a function on tensors: graph(y=...) gives the list of its outputs, float32.
 
     data: an ONNX file. rounding: what Round does. until: leave out the nodes from the first of this
     op type, and give its input instead of the outputs.
@@ -41,7 +41,9 @@ class TorchGraph:
         self._constants: dict[str, Tensor] = {}
         for name, array in graph.constants.items():
             self._constants[name] = _channels_last(torch.from_numpy(array.astype(np.float32)))
-        self._rounding, self._nodes, self._outputs = rounding, list[Node](), graph.outputs
+        self._rounding = rounding
+        self._nodes = list[Node]()
+        self._outputs = graph.outputs
         for node in graph.nodes:
             if node.op == until:
                 self._outputs = node.inputs[:1]
@@ -106,5 +108,5 @@ def _channels_last(t: Tensor) -> Tensor:
 
 @cache
 def torch_graph(space: str, name: str, until: str | None = None) -> TorchGraph:
-    """The twin of a file of a shipped model, kept."""
+    """The torch function of a graph of a shipped model, kept between calls."""
     return TorchGraph(models.read_file(space, name), until=until)

@@ -54,13 +54,12 @@ class StableDiffusionOptimizer:
         iterations: int,
         progress: Progress | None,
     ) -> None:
-        self.picture, self.transform, self.objective, self.iterations = (
-            picture,
-            transform,
-            objective,
-            iterations,
-        )
-        self.prior, self.quality = MultistageCoder(transform.space, quality), quality
+        self.picture = picture
+        self.transform = transform
+        self.objective = objective
+        self.iterations = iterations
+        self.prior = MultistageCoder(transform.space, quality)
+        self.quality = quality
         self.step = self.prior.step / FINE
         self.progress = progress
 

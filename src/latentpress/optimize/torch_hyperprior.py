@@ -32,17 +32,15 @@ class Modelled(NamedTuple):
 
 
 class TorchHyperprior:
-    """The twin of a HyperpriorCoder, which brings the quality."""
+    """The prior of a HyperpriorCoder, which brings the quality, on tensors."""
 
     def __init__(self, prior: HyperpriorCoder) -> None:
         def column(a: NDArray[Any]) -> Tensor:
             return torch.from_numpy(np.asarray(a, np.float32).reshape(1, -1, 1, 1))
 
-        self.gain, self.inverse, self.scale_offset = (
-            column(prior.gain),
-            column(prior.inverse),
-            column(prior.scale_offset),
-        )
+        self.gain = column(prior.gain)
+        self.inverse = column(prior.inverse)
+        self.scale_offset = column(prior.scale_offset)
         self.bias = column(prior.bias)
         self.z_sigma = sigma_of(table_index(column(prior.z_scale)))
         self.features, self.context = (
@@ -59,7 +57,8 @@ class TorchHyperprior:
         bits = gaussian_bits(z, self.z_sigma.expand_as(z)).sum()
         features, head = (t[:, :, :h, :w] for t in self.features(z=z, bias=self.bias))
         mu1, scale_eighths = head.chunk(2, 1)
-        mu1, scale_eighths = mu1 * float(MU_UNIT) * self.gain, scale_eighths + self.scale_offset
+        mu1 = mu1 * float(MU_UNIT) * self.gain
+        scale_eighths = scale_eighths + self.scale_offset
         index1 = table_index(scale_eighths)
         sigma1 = sigma_of(index1)
         anchors = rounding(y - mu1) * (coded(index1) & first)

@@ -29,7 +29,8 @@ class Lpips:
     def __init__(self, reference: Tensor) -> None:
         self._trunk = _trunk()
         self._linear = [torch.tensor(w).reshape(1, -1, 1, 1) for w in load_network("alex").linear]
-        self._reference, self._maps = reference, dict[int, list[Tensor]]()
+        self._reference = reference
+        self._maps = dict[int, list[Tensor]]()
 
     def __call__(self, x: Tensor, shift: int = 0) -> Tensor:
         """The distance of x, a tensor like the reference: a scalar. shift: number of one of

@@ -62,8 +62,12 @@ class Analyzed:
         progress: Progress | None = None,
         keep_pixels: bool = True,
     ) -> None:
-        self.space, self.model, self.device = space_of_codec(codec), model, device
-        self.effort, self.optimize_for, self.progress = check_effort(effort), optimize_for, progress
+        self.space = space_of_codec(codec)
+        self.model = model
+        self.device = device
+        self.effort = check_effort(effort)
+        self.optimize_for = optimize_for
+        self.progress = progress
         if self.searched:
             optimize.check_torch()
         picture = image if isinstance(image, Picture) else read_picture(image, strict=strict)
@@ -225,7 +229,8 @@ def to_metric(
     if name in SQUARED_ERROR:
         analyzed.optimize_for = analyzed.optimize_for or "mse"
     sign = 1 if metric.direction == "higher" else -1
-    files, found = Files(lambda step: [analyzed.write(step)]), dict[int, float]()
+    files = Files(lambda step: [analyzed.write(step)])
+    found = dict[int, float]()
 
     def beyond(data: bytes) -> float:
         return sign * (analyzed.measure(data, metric.function) - value)
@@ -237,7 +242,8 @@ def to_metric(
     _, least = bracket(gap, start=TOP_STEP // 2, done=lambda low, high: high - low <= METRIC_CLOSE)
     if least > TOP_STEP:
         best = max(found, key=lambda step: found[step])
-        data, reached = files.at(best)[0], found[best]
+        data = files.at(best)[0]
+        reached = found[best]
         if analyzed.searched:  # the search may reach what rounding does not
             data, reached = max(
                 ((data, reached), (d := analyzed.search(best), beyond(d))), key=lambda pair: pair[1]
@@ -249,7 +255,8 @@ def to_metric(
             )
             raise TargetError(f"{text}, is {value + sign * reached:.4g}", [data])
         return data
-    data, (low, high) = files.at(least)[0], (min(found), max(found))
+    data = files.at(least)[0]
+    (low, high) = (min(found), max(found))
     if not analyzed.searched or found.get(least, -math.inf) < 0:
         return data
     slope = (found[high] - found[low]) / max(1, high - low)

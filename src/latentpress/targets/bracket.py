@@ -26,7 +26,9 @@ class Files:
     KEPT = 2
 
     def __init__(self, write: Callable[[int], list[bytes]]) -> None:
-        self._write, self._kept, self.sizes = write, dict[int, list[bytes]](), dict[int, int]()
+        self._write = write
+        self._kept = dict[int, list[bytes]]()
+        self.sizes = dict[int, int]()
 
     def at(self, step: int) -> list[bytes]:
         """The files at a step, written where they are not kept."""
@@ -101,13 +103,11 @@ def bracket(
         (low, high); -1 and TOP_STEP + 1 stand for the ends when no step is below, or all are.
     """
     axis = np.arange(TOP_STEP + 1, dtype=np.float64) if axis is None else axis
-    known, low, high, step, same_side = (
-        dict[int, float](),
-        -1,
-        TOP_STEP + 1,
-        min(max(start, 0), TOP_STEP),
-        0,
-    )
+    known = dict[int, float]()
+    low = -1
+    high = TOP_STEP + 1
+    step = min(max(start, 0), TOP_STEP)
+    same_side = 0
     while not done(low, high) and len(known) < MAX_PROBES:
         known[step] = gap(step)
         side = 1 if known[step] >= 0 else -1

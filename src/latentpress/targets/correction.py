@@ -55,7 +55,8 @@ def corrected_metric(
     a step. near: a correction of fewer steps is not made. plain: the unsearched file at `step`,
     which reaches the target.
     """
-    reached, tried = [plain], set[int]()
+    reached = [plain]
+    tried = set[int]()
     while step not in tried and len(tried) <= CORRECTIONS:
         tried.add(step)
         data = write(step)

@@ -36,7 +36,8 @@ def log_sizes(
     """
     k, exponent = FITTED[kind]
     gains = [np.ravel(open_coder(space, kind, quality).gain)[:, None] for quality in LEVELS]
-    bits, positions = np.zeros(len(gains)), 0
+    bits = np.zeros(len(gains))
+    positions = 0
     for strip in strips:
         every = math.ceil((strip[0].size / POSITIONS) ** 0.5)
         v = strip[:, ::every, ::every].reshape(len(strip), -1).astype(np.float32)

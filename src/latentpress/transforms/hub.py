@@ -231,7 +231,8 @@ def cached(name: str) -> Weights | None:
     """The weights of a hub id in the local cache; None where they are not there. Never uses the
     network.
     """
-    hub, known = hub_library(), find_known(name)
+    hub = hub_library()
+    known = find_known(name)
     repository = known.name if known else name
     for place in _places(name):
         try:
@@ -249,8 +250,10 @@ def fetch(name: str) -> Weights:
     """Download the weights of a hub id into the hub's cache (or find them there); WeightsError
     where that fails.
     """
-    hub, known = hub_library(), find_known(name)
-    repository, reason = known.name if known else name, _no_network(hub)
+    hub = hub_library()
+    known = find_known(name)
+    repository = known.name if known else name
+    reason = _no_network(hub)
     for place in _places(name) if reason is None else ():
         try:
             config, file = (
@@ -343,10 +346,9 @@ def verify(weights: Weights, space: Space | None = None) -> str:
     check_safetensors(weights.file)
     sha256 = sha256_of(weights.file)
     if weights.hub:
-        known, blob = (
-            find_known(weights.name),
-            weights.file.resolve().name,
-        )  # the cache names a large file by its SHA-256
+        # the cache names a large file by its SHA-256
+        known = find_known(weights.name)
+        blob = weights.file.resolve().name
         wrong = _SHA256.fullmatch(blob) and blob != sha256
         if known and known.hub_sha256:
             wrong = wrong or sha256 not in {known.hub_sha256, *known.also_good}

@@ -91,7 +91,8 @@ def padded_pixels(
     """Pixels of a rectangle of latent positions (rows, columns, 3); past the picture its last row
     and column repeat.
     """
-    bottom, end = min(FACTOR * high, picture.height), min(FACTOR * right, picture.width)
+    bottom = min(FACTOR * high, picture.height)
+    end = min(FACTOR * right, picture.width)
     pixels = picture.pixels(FACTOR * low, bottom, FACTOR * left, end)
     return np.pad(
         pixels, ((0, FACTOR * high - bottom), (0, FACTOR * right - end), (0, 0)), mode="edge"

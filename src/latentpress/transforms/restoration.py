@@ -24,7 +24,8 @@ Floats = NDArray[np.float32]
 FILE = "restoration.onnx"
 NUMBER = 1  # of the shipped weights; others get other numbers
 HALO = 8  # latent positions that an output sees on each side
-LOG_MIDDLE, LOG_HALF = math.log(COARSEST * FINEST) / 2, math.log(COARSEST / FINEST) / 2
+LOG_MIDDLE = math.log(COARSEST * FINEST) / 2
+LOG_HALF = math.log(COARSEST / FINEST) / 2
 
 
 def is_shipped(space: Space) -> bool:
@@ -61,7 +62,8 @@ def restore(space: Space, latent: Iterable[Floats], quality: float) -> Iterator[
     """
     y_hat = np.concatenate(list(latent), axis=1)
     channels, h, w = y_hat.shape
-    step, told = np.float32(step_size(quality)), np.float32(condition(quality))
+    step = np.float32(step_size(quality))
+    told = np.float32(condition(quality))
     for first, end in strips(h):
         low, high = with_halo(first, end, HALO, h)
         z = y_hat[:, first:end].copy()

@@ -69,8 +69,11 @@ class StableDiffusionTransform:
         """
         import torch
 
-        self.space, self.name, self.model_hash = space, name, model_hash
-        self._device, self._dtype = device, getattr(torch, dtype)
+        self.space = space
+        self.name = name
+        self.model_hash = model_hash
+        self._device = device
+        self._dtype = getattr(torch, dtype)
         torch.nn.Module.to(
             autoencoder, device, self._dtype, memory_format=torch.channels_last
         )  # diffusers' own `to` logs a warning
@@ -106,7 +109,8 @@ class StableDiffusionTransform:
         """
         if not all(find_spec(name) for name in ("torch", "diffusers", "safetensors")):
             raise WeightsError(hub.EXTRA)
-        found, device = hub.resolve(model, space), _device(device)
+        found = hub.resolve(model, space)
+        device = _device(device)
         key = space, found, device, _stamp(found.file), _stamp(found.config)
         return _last_used(key, lambda: cls._open(space, found, device))
 
@@ -246,7 +250,8 @@ def _core(
     f: int,
 ) -> NDArray[Any]:
     """Of a window (C, H, W) with f values a latent position, the part that is exact."""
-    (top, bottom, first_row, _), (left, right, first_column, _) = rows, columns
+    (top, bottom, first_row, _) = rows
+    (left, right, first_column, _) = columns
     return window[
         :,
         (top - first_row) * f : (bottom - first_row) * f,

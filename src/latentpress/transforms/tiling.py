@@ -12,9 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 STRIP_ROWS = 64  # latent rows a strip
-TILE_POSITIONS = (
-    12_000  # latent positions a tile, halo included: about 0.3 GB of activations in lp1
-)
+# latent positions a tile, halo included: about 0.3 GB of activations in lp1
+TILE_POSITIONS = 12_000
 # the same for pictures of more than LARGE positions, which need their memory for themselves
 TILE_POSITIONS_LARGE = 3_500
 LARGE = 125_000  # 32 megapixels

@@ -1,9 +1,11 @@
 """Reports of a benchmark run: one self-contained HTML page, an Excel workbook, or Markdown with its
 curves beside it.
 
-story.py     what a run tells                  tables.py, words.py   the same as cells and sentences
-curves.py    R-D curves as SVG (axes, looks)   gallery.py            pictures at matched bytes
-(crops, embed) page.py      HTML                              workbook.py, markdown.py
+derived.py          what follows from a run, as every report tells it
+text_tables.py      the same as cells and sentences; number_format.py: how numbers are written
+curves.py           rate-distortion curves as SVG (axes.py, style.py)
+gallery.py          pictures at matched bytes (crops.py, embed.py)
+page.py             HTML; workbook.py: Excel; markdown.py: Markdown
 """
 
 from collections.abc import Callable

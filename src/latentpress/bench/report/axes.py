@@ -27,7 +27,8 @@ class Axis(NamedTuple):
 
 def linear_axis(values: Iterable[float], *, flipped: bool = False, count: int = 6) -> Axis:
     """An axis that holds all values, with about `count` ticks at round numbers."""
-    low, high = min(values := list(values)), max(values)
+    low = min(values := list(values))
+    high = max(values)
     if low == high:
         low, high = low - 0.5, high + 0.5
     margin = 0.04 * (high - low)
@@ -51,7 +52,8 @@ def log_axis(values: Iterable[float], *, flipped: bool = False) -> Axis:
     """A logarithmic axis that holds all values (> 0), with ticks at 1, 2 and 5 of each power of ten
     (1 alone over many).
     """
-    low, high = min(values := list(values)), max(values)
+    low = min(values := list(values))
+    high = max(values)
     margin = (high / low) ** 0.04 if high > low else 2.0
     low, high = low / margin, high * margin
     powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)

@@ -19,7 +19,8 @@ def most_different(
     more.
     """
     height, width = pictures[0].shape[:2]
-    h, w = min(side, height), min(side, width)
+    h = min(side, height)
+    w = min(side, width)
     spread = _spread(pictures)
     total = np.zeros((height + 1, width + 1))
     total[1:, 1:] = spread.cumsum(0).cumsum(1)
@@ -36,7 +37,8 @@ def _spread(pictures: Sequence[NDArray[np.uint8]]) -> NDArray[np.float64]:
     """Variance over the pictures at each pixel, mean over the channels: (H, W). Two sums, so that
     no stack of floats is held.
     """
-    first, second = np.zeros(pictures[0].shape, np.float32), np.zeros(pictures[0].shape, np.float32)
+    first = np.zeros(pictures[0].shape, np.float32)
+    second = np.zeros(pictures[0].shape, np.float32)
     for picture in pictures:
         x = picture.astype(np.float32)
         first += x

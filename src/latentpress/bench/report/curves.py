@@ -11,7 +11,10 @@ from latentpress.bench.report.axes import Axis, linear_axis, log_axis
 from latentpress.bench.report.style import Look, css_class, marker
 
 WIDTH, HEIGHT = 520, 380  # units of the viewBox; text of 13 units stays readable on a phone
-LEFT, RIGHT, TOP, BOTTOM = 58, 14, 14, 46
+LEFT = 58
+RIGHT = 14
+TOP = 14
+BOTTOM = 46
 LEGEND_LINE, LEGEND_LETTER = 22, 7.2  # units: height of a row, mean width of a letter
 
 
@@ -77,7 +80,9 @@ def _place(x: Axis, y: Axis, point: tuple[float, float]) -> tuple[float, float]:
 
 
 def _grid(x: Axis, y: Axis, title: str, note: str) -> str:
-    low, right, middle = HEIGHT - BOTTOM, WIDTH - RIGHT, (TOP + HEIGHT - BOTTOM) / 2
+    low = HEIGHT - BOTTOM
+    right = WIDTH - RIGHT
+    middle = (TOP + HEIGHT - BOTTOM) / 2
     parts = ['<g class="grid">']
     for value, text in x.ticks:
         at = _place(x, y, (value, y.low))[0]
@@ -124,11 +129,14 @@ def _curve(series: Series, x: Axis, y: Axis) -> str:
 
 def _legend(series: Sequence[Series]) -> tuple[str, float]:
     """The legend below a chart that stands alone: (SVG, its height)."""
-    parts, at, row = [], float(LEFT), 0
+    parts = []
+    at = float(LEFT)
+    row = 0
     for s in series:
         width = 46 + LEGEND_LETTER * len(s.label)
         if at + width > WIDTH and at > LEFT:
-            at, row = float(LEFT), row + 1
+            at = float(LEFT)
+            row = row + 1
         y = HEIGHT + 10 + row * LEGEND_LINE
         parts.append(
             f'<g class="curve {css_class(s.name)}"><path d="M{at:.0f} {y}h28" '

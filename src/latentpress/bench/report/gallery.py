@@ -149,10 +149,8 @@ def _picture(story: Story, row: Row, ours: Row, x: Pixels, pixels: Pixels) -> Pi
         + ", ".join(values)
     )
     apart = difference(Image.fromarray(x), Image.fromarray(pixels), GAIN)
-    src, other = (
-        data_uri(shown(pixels), QUALITY),
-        data_uri(shown(np.asarray(apart)), DIFFERENCE_QUALITY),
-    )
+    src = data_uri(shown(pixels), QUALITY)
+    other = data_uri(shown(np.asarray(apart)), DIFFERENCE_QUALITY)
     return Picture(row["codec"], story.label(row["codec"]), words, src, other, off)
 
 

@@ -53,7 +53,8 @@ def markdown(story: Story, stem: str) -> tuple[str, dict[str, str]]:
     for t in text_tables.levels(story):
         rows = [[f"{row['label']} {row['source']}", *row["cells"]] for row in t["rows"]]
         lines += [*_table([t["metric"], *t["columns"]], rows), ""]
-    speed, numbers = text_tables.speed(story), text_tables.numbers(story)
+    speed = text_tables.speed(story)
+    numbers = text_tables.numbers(story)
     lines += [
         "## Speed and memory",
         "",

@@ -7,7 +7,9 @@ from typing import Any, NamedTuple
 # Okabe and Ito's palette (jfly.uni-koeln.de/color), (on a light ground, on a dark one): some are
 # darkened or lightened until
 # a line stands out from its ground. The yellow is left out: it is lost on white.
-VERMILION, PURPLE, ORANGE = ("#d55e00", "#ff7f32"), ("#b8538c", "#e39ac4"), ("#c78500", "#f0b429")
+VERMILION = ("#d55e00", "#ff7f32")
+PURPLE = ("#b8538c", "#e39ac4")
+ORANGE = ("#c78500", "#f0b429")
 BLUE, GREEN, SKY, GRAY = (
     ("#0072b2", "#4ba3dd"),
     ("#009e73", "#2cc79a"),
@@ -46,7 +48,8 @@ def looks(codecs: Sequence[dict[str, Any]]) -> dict[str, Look]:
             )
             ours += 1
         else:
-            color, turn = RIVALS[rivals % len(RIVALS)], rivals // len(RIVALS)
+            color = RIVALS[rivals % len(RIVALS)]
+            turn = rivals // len(RIVALS)
             marker = MARKERS[
                 (1 + rivals + 2 * turn) % len(MARKERS)
             ]  # a colour that comes again has another marker

@@ -120,7 +120,8 @@ def matrices(story: Story) -> list[Table]:
 def _cell(story: Story, c: Comparison) -> Table:
     if c.result is None:
         return {"text": "", "overlap": "", "little": True}
-    little, care = story.reach(c) < LITTLE, "; little, read with care"
+    little = story.reach(c) < LITTLE
+    care = "; little, read with care"
     text = (
         f"{overlap(c.metric, c.result)}, {100 * story.reach(c):.0f} % of its "
         f"range{care if little else ''}"

@@ -20,10 +20,12 @@ STRATEGIES = (zlib.Z_DEFAULT_STRATEGY, zlib.Z_HUFFMAN_ONLY)
 
 def encode(values: Array, kind: int) -> bytes:
     """An array of a kind of numbers -> the payload."""
-    bits, width = to_bits(np.ascontiguousarray(values), kind).ravel(), BITS_TYPE[kind].itemsize
+    bits = to_bits(np.ascontiguousarray(values), kind).ravel()
+    width = BITS_TYPE[kind].itemsize
     turned = (bits << 1 | bits >> (8 * width - 1)).astype(BITS_TYPE[kind])
     planes = turned.view(np.uint8).reshape(-1, width)[:, ::-1]
-    head, bodies = bytearray(), []
+    head = bytearray()
+    bodies = []
     for i in range(width):
         plane = planes[:, i].tobytes()
         packed = min((_deflate(plane, strategy) for strategy in STRATEGIES), key=len)
@@ -38,7 +40,9 @@ def encode(values: Array, kind: int) -> bytes:
 
 def decode(payload: bytes, amount: int, kind: int) -> Array:
     """The payload -> (amount,) numbers. FormatError where it does not hold exactly them."""
-    width, position, sizes = BITS_TYPE[kind].itemsize, 0, []
+    width = BITS_TYPE[kind].itemsize
+    position = 0
+    sizes = []
     for _ in range(width):
         if position >= len(payload) or payload[position] > ZLIB:
             raise FormatError("a lossless latent is damaged")

@@ -51,7 +51,8 @@ def encode(y: Array, kind: int, step: np.float32, bound: Array | float, model: i
     step: > 0, in the latent's unit. bound: one number or one a position. model: an id of
     predictor.MODELS that fits C.
     """
-    values, unit = y.astype(np.float64), float(step) / predictive_coding.UNIT
+    values = y.astype(np.float64)
+    unit = float(step) / predictive_coding.UNIT
     mean, deviation = moments(values)
     offsets = np.clip(np.rint(mean / float(step)), -OFFSET_MAX, OFFSET_MAX)
     level = int(

@@ -1,7 +1,7 @@
 """Method 2: closed-loop linear prediction and a local scale, in exact integers, under the shipped
 tables.
 
-Values are integers q in units of step / 16. For every channel and pass (predictor.py):
+Values are integers q in units of step / 16. For every channel and pass (predictors.py):
 
     prediction = floor((sum of weight x q + 2^11) / 2^12)      over the taps
     q          = 16 symbol + prediction      the encoder picks the symbol, so errors do not add up
@@ -128,7 +128,8 @@ def quantize(target: Floats, model: int, level: int) -> Coded:
     will have.
     """
     shape: Shape = target.shape
-    q, symbols = bordered(shape, np.int32), np.zeros(shape, np.int32)
+    q = bordered(shape, np.int32)
+    symbols = np.zeros(shape, np.int32)
     for c, n, where in passes(shape):
         prediction = predict(q, step_of(model, c, n), level, c, where)
         top, left, stride = where
@@ -142,7 +143,8 @@ def quantize(target: Floats, model: int, level: int) -> Coded:
 def encode(symbols: NDArray[np.int32], model: int) -> tuple[bytes, bytes]:
     """Symbols (C, H, W) -> (bases: a strength, then a byte a channel and pass; the stream)."""
     shape: Shape = symbols.shape
-    magnitudes, parts = bordered(shape, np.uint8), []
+    magnitudes = bordered(shape, np.uint8)
+    parts = []
     for c, n, where in passes(shape):
         if n == 0:
             magnitudes[c] = MAGNITUDE_MEAN
@@ -151,7 +153,8 @@ def encode(symbols: NDArray[np.int32], model: int) -> tuple[bytes, bytes]:
         pass_view(magnitudes, c, where)[...] = magnitude(part, base)
         parts.append((part, base, activity(magnitudes, step_of(model, c, n), c, where)))
     strength = best_strength(parts)
-    bases, coded = bytearray([strength]), []
+    bases = bytearray([strength])
+    coded = []
     for part, base, above in parts:
         index = scales(above, base, strength)
         family = best_family(part, index)
@@ -167,18 +170,19 @@ def decode(bases: bytes, stream: bytes, shape: Shape, model: int, level: int) ->
     """What `quantize` gave. bases: the strength, a byte for each of `passes(shape)`. FormatError
     where the stream is damaged.
     """
-    coder, strength = rans.from_bytes(stream), bases[0]
+    coder = rans.from_bytes(stream)
+    strength = bases[0]
     if strength > STRENGTHS:
         raise FormatError("the coded latent names an impossible strength")
-    q, magnitudes, symbols = (
-        bordered(shape, np.int32),
-        bordered(shape, np.uint8),
-        np.zeros(shape, np.int32),
-    )
+    q = bordered(shape, np.int32)
+    magnitudes = bordered(shape, np.uint8)
+    symbols = np.zeros(shape, np.int32)
     for (c, n, where), byte in zip(passes(shape), bases[1:], strict=True):
         if n == 0:
             magnitudes[c] = MAGNITUDE_MEAN
-        step, base, family = step_of(model, c, n), byte & (1 << SCALE_BITS) - 1, byte >> SCALE_BITS
+        step = step_of(model, c, n)
+        base = byte & (1 << SCALE_BITS) - 1
+        family = byte >> SCALE_BITS
         index = scales(activity(magnitudes, step, c, where), base, strength)
         part = rans.pop(coder, index.astype(np.uint16) + np.uint16(family * cdf_tables.SCALES))
         top, left, stride = where
@@ -205,7 +209,8 @@ def _mean_magnitudes() -> Floats:
     """(SCALES,) E|symbol| under the gaussian tables."""
     found = []
     for table in range(cdf_tables.SCALES):
-        n, r = cdf_tables.counts(table).astype(np.float64)[:-1], cdf_tables.radius(table)
+        n = cdf_tables.counts(table).astype(np.float64)[:-1]
+        r = cdf_tables.radius(table)
         found.append(float((n * np.abs(np.arange(-r, r + 1))).sum() / n.sum()))
     return np.array(found)
 
@@ -215,7 +220,8 @@ def best_strength(parts: list[tuple[NDArray[np.int32], int, NDArray[np.int64]]])
     symbols = np.concatenate([part.ravel() for part, _, _ in parts])
     base = np.repeat([base for _, base, _ in parts], [part.size for part, _, _ in parts])
     above = np.concatenate([moved.ravel() for _, _, moved in parts])
-    squares, costs = np.square(symbols.astype(np.float64)) / 2, []
+    squares = np.square(symbols.astype(np.float64)) / 2
+    costs = []
     for strength in range(STRENGTHS + 1):
         sigma = np.maximum(cdf_tables.sigmas().astype(np.float64), 0.3)[
             scales(above, base, strength)

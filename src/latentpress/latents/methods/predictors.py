@@ -79,12 +79,15 @@ def steps(model: int) -> tuple[tuple[Step, ...], ...]:
     """Per channel, per pass of a model; the generic model has one channel, which stands for all.
     Model 0 is not asked for.
     """
-    arrays, name = load(), MODELS[model]
+    arrays = load()
+    name = MODELS[model]
     rows: Any = arrays[
         f"{name}_rows"
     ]  # (channels, passes, 4): start and end of the taps, start and end of the near ones
-    taps, weights = arrays[f"{name}_taps"].tolist(), arrays[f"{name}_weights"].tolist()
-    near, near_weights = arrays[f"{name}_near"].tolist(), arrays[f"{name}_near_weights"].tolist()
+    taps = arrays[f"{name}_taps"].tolist()
+    weights = arrays[f"{name}_weights"].tolist()
+    near = arrays[f"{name}_near"].tolist()
+    near_weights = arrays[f"{name}_near_weights"].tolist()
     constant = arrays[f"{name}_constant"].tolist()
     found = []
     for c, channel in enumerate(rows.tolist()):
