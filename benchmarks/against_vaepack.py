@@ -26,7 +26,7 @@ from vaepack.quantize import dequantize_latent
 from latentpress import codec, targets
 from latentpress.entropy.factorized import FactorizedCoder
 from latentpress.metrics import assess
-from latentpress.options import QUALITY_UNIT
+from latentpress.options import QUALITY_UNIT, EncodeOptions
 
 ALIKE = 1.02   # of vaepack's LPIPS
 RATE = 0.10    # bpp
@@ -73,7 +73,7 @@ def grades(reference: np.ndarray, decoded: Any) -> tuple[float, float]:
 
 def plain(analyzed: targets.Analyzed, reference: np.ndarray) -> tuple[float, float, float]:
     """bpp, PSNR and LPIPS of the finest step whose static tables stay within RATE."""
-    space, transform = analyzed.space, analyzed.transform
+    space, transform = analyzed.options.space, analyzed.transform
     y, picture = np.concatenate(list(analyzed.strips), axis=1), analyzed.picture
     low, high, best = 0, 100 * QUALITY_UNIT, None
     while low < high:
@@ -93,8 +93,8 @@ def plain(analyzed: targets.Analyzed, reference: np.ndarray) -> tuple[float, flo
 
 def row_of(space: str, path: Path, model: str, folder: Path) -> dict[str, Any]:
     reference = np.asarray(Image.open(path).convert("RGB"))
-    analyzed = targets.Analyzed(path, codec=space, model=model, device="cpu")
-    size, decoded = rival(path, Tiny(analyzed.transform), analyzed.space.channels, folder)
+    analyzed = targets.Analyzed(path, EncodeOptions(codec=space, model=model, device="cpu"))
+    size, decoded = rival(path, Tiny(analyzed.transform), analyzed.options.space.channels, folder)
     theirs = grades(reference, decoded)
     data = targets.to_metric(analyzed, "lpips", ALIKE * theirs[1], best_effort=True)
     ours = grades(reference, codec.decompress(data, model=model, device="cpu"))

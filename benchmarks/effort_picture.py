@@ -16,6 +16,7 @@ from latentpress import targets
 from latentpress.cli.units import parse_size
 from latentpress.image.panels import side_by_side
 from latentpress.metrics import assess
+from latentpress.options import EncodeOptions
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -37,7 +38,7 @@ def main() -> None:
     images, captions = [original], [f"original\n{original.width} x {original.height}"]
     for effort in map(int, arguments.efforts.split(",")):
         how = {"codec": arguments.codec, "model": arguments.model, "effort": effort, "optimize_for": arguments.optimize_for}
-        data = targets.to_size(original, arguments.size, **how)
+        data = targets.to_size(original, arguments.size, options=EncodeOptions(**how))
         decoded = latentpress.decompress(data, model=arguments.model).convert("RGB")
         values = assess(np.asarray(original), np.asarray(decoded), ("psnr", "lpips"))
         bpp = 8 * len(data) / (original.width * original.height)

@@ -16,12 +16,12 @@ from effort import at_equal
 from kept_rows import ROOT, read, usable, write
 
 from latentpress import codec
-from latentpress.container import LP1_TYPES
 from latentpress.entropy.hyperprior import HyperpriorCoder
+from latentpress.entropy.smallest import Smallest
 from latentpress.image.picture import read_picture
 from latentpress.metrics import assess
-from latentpress.spaces import SPACES
-from latentpress.transforms import load_transform
+from latentpress.parts import Lp1Parts, load_transform
+from latentpress.spaces import LP1
 
 MEASURED = ("psnr", "lpips", "lpips-vgg")
 KEY = ("chunk", "quality", "image")
@@ -30,10 +30,10 @@ COLUMNS = (*KEY, "bytes", *MEASURED)
 
 def rows_of(path: Path, cells: list[tuple[int, float]], metrics: Sequence[str]) -> Iterator[dict[str, Any]]:
     """A row a cell (chunk type, quality); the picture is analysed once."""
-    picture, transform = read_picture(path), load_transform(SPACES[0])
+    picture, transform = read_picture(path), load_transform(LP1)
     pixels, strips = picture.pixels(0, picture.height, 0, picture.width), list(transform.analyze(picture))
     for kind, quality in cells:
-        data = codec.write(picture.outline, transform, strips, quality, {}, HyperpriorCoder("lp1", quality, chunk_type=kind))
+        data = codec.write(picture.outline, transform, strips, quality, {}, Smallest([HyperpriorCoder("lp1", quality, chunk_type=kind)]))
         values = assess(pixels, np.asarray(codec.decompress(data).convert("RGB")), metrics)
         key = {"chunk": kind, "quality": quality, "image": path.stem}
         yield dict.fromkeys(COLUMNS, "") | key | {"bytes": len(data)} | {name: f"{value:.5f}" for name, value in values.items()}
@@ -49,11 +49,11 @@ def main() -> None:
     rows, done = read(args.output, KEY)
     metrics = usable(args.metrics)
     for path in args.images:
-        cells = [(kind, quality) for quality in map(float, args.qualities.split(",")) for kind in LP1_TYPES]
+        cells = [(kind, quality) for quality in map(float, args.qualities.split(",")) for kind in Lp1Parts.chunk_types]
         rows += rows_of(path, [(k, q) for k, q in cells if (str(k), str(q), path.stem) not in done], metrics)
         write(args.output, COLUMNS, rows)
         print(path.stem, flush=True)
-    for before, kind in pairwise(LP1_TYPES):
+    for before, kind in pairwise(Lp1Parts.chunk_types):
         curves: dict[str, list[dict[str, Any]]] = {}
         for row in rows:
             if int(row["chunk"]) == before:

@@ -68,7 +68,7 @@ for i in range(repeats + 1):
         times['decompress'].append(back)
 if codec == 'latentpress':
     from latentpress.image import read_picture
-    from latentpress.transforms import load_transform
+    from latentpress.parts import load_transform
     from latentpress.transforms.spaces import space_of_codec
     picture, transform = read_picture(image), load_transform(space_of_codec('builtin'), None, 'auto')
     for i in range(repeats):

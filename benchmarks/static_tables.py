@@ -13,7 +13,7 @@ import numpy as np
 
 from latentpress import codec
 from latentpress.entropy.factorized import FactorizedCoder
-from latentpress.spaces import SPACES
+from latentpress.spaces import STABLE_DIFFUSION
 
 ROOT = Path(__file__).resolve().parents[1]
 WEIGHTS = {"sd15": "taesd", "sdxl": "taesdxl", "sd3": "taesd3", "flux1": "taef1"}
@@ -37,7 +37,7 @@ def main() -> None:
     parser.add_argument("--images", type=Path, default=ROOT.parent / "shared/data/kodak")
     arguments = parser.parse_args()
     rows = []
-    for space in SPACES[1:]:
+    for space in STABLE_DIFFUSION:
         for path in sorted(arguments.images.glob("*.png"))[:: arguments.every]:
             y = codec.encode_latent(path, codec=space.name, model=str(arguments.weights / WEIGHTS[space.name]))
             for quality in QUALITIES:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from latentpress import targets
-from latentpress.options import TOP
+from latentpress.options import TOP_STEP, EncodeOptions
 from latentpress.targets.bracket import SIZE_NEAR
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -39,7 +39,7 @@ def measure(analyzed: Counted, bpp: float) -> dict[str, Any]:
     near: Callable[[int], bool] = lambda size: (1 - SIZE_NEAR) * limit <= size <= limit
     probes = next((i for i, size in enumerate(analyzed.sizes, 1) if near(size)), "")
     files = len(analyzed.sizes)
-    reachable = len(data) <= limit and (bool(probes) or len(analyzed.write(TOP)) >= (1 - SIZE_NEAR) * limit)
+    reachable = len(data) <= limit and (bool(probes) or len(analyzed.write(TOP_STEP)) >= (1 - SIZE_NEAR) * limit)
     return {"reachable": reachable, "probes": probes, "files": files, "share": f"{len(data) / limit:.5f}"}
 
 
@@ -54,7 +54,7 @@ def main() -> None:
     arguments = parser.parse_args()
     rows = []
     for path in arguments.images:
-        analyzed = Counted(path, codec=arguments.codec, model=arguments.model)
+        analyzed = Counted(path, EncodeOptions(codec=arguments.codec, model=arguments.model))
         for bpp in map(float, arguments.rates.split(",")):
             rows.append({"codec": arguments.codec, "image": path.stem, "bpp": bpp} | measure(analyzed, bpp))
             print(*rows[-1].values(), flush=True)

@@ -16,7 +16,7 @@ from latentpress.errors import FormatError
 from latentpress.spaces import SPACES, space_of_codec
 from latentpress.varint import read_varint
 
-LP1, SD15, FLUX = SPACES[0], space_of_codec("sd15"), space_of_codec("flux1")
+SD15, FLUX = space_of_codec("sd15"), space_of_codec("flux1")
 W, H = 45, 34
 HASH = bytes(4)
 

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 import latentpress
-from latentpress.spaces import SPACES
+from latentpress.spaces import LP1
 
-CHANNELS = SPACES[0].channels
+CHANNELS = LP1.channels
 COMMANDS = ("compress", "decompress", "info", "latent", "compare", "models", "assess", "metrics")
 Run = subprocess.CompletedProcess[str]
 
@@ -336,12 +336,13 @@ def test_a_target_out_of_reach_writes_nothing_unless_best_effort(folder: Path) -
 
 def test_best_effort_writes_no_file_twice(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from latentpress.cli.request import Request
+    from latentpress.options import EncodeOptions
     from latentpress.targets import Analyzed
 
     steps: list[int] = []
     write = Analyzed.write
     monkeypatch.setattr(Analyzed, "write", lambda self, step: steps.append(step) or write(self, step))
-    result = Request.of(None, None, None, "psnr=70", None, True).one(folder / "a.png", False, {})
+    result = Request.of(None, None, None, "psnr=70", None, True).one(folder / "a.png", EncodeOptions())
     assert "the best, at" in result.notices[0]
     assert len(set(steps[-2:])) == 2  # the last probes are kept and no search begins again
     assert steps.count(steps[0]) == 1

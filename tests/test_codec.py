@@ -85,10 +85,10 @@ def test_hundredths_of_quality_are_kept(small: NDArray[np.uint8]) -> None:
 
 def test_another_lp1_model_is_a_weights_error(small: NDArray[np.uint8]) -> None:
     from latentpress import container
-    from latentpress.spaces import SPACES
+    from latentpress.spaces import LP1
 
     header, chunks = unpack(latentpress.compress(small))
-    other = container.pack(SPACES[0], b"\0\0\0\0", header.width, header.height, header.quality, chunks)
+    other = container.pack(LP1, b"\0\0\0\0", header.width, header.height, header.quality, chunks)
     with pytest.raises(latentpress.WeightsError, match="00000000"):
         latentpress.decompress(other)
 

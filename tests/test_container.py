@@ -9,9 +9,8 @@ from hypothesis import strategies as st
 from latentpress import container
 from latentpress.container import ALPHA, EXIF, GRAY, ICC, LATENT_FACTORIZED, LATENT_HYPERPRIOR, SKIPPABLE, pack, read_header, unpack
 from latentpress.errors import FormatError, SpaceError, VersionError
-from latentpress.spaces import SPACES, Space
+from latentpress.spaces import LP1, SPACES, Space
 
-LP1 = SPACES[0]
 HASH = bytes.fromhex("01020304")
 FILE = pack(LP1, HASH, 768, 512, 50, {LATENT_HYPERPRIOR: bytes(range(200)), ICC: b"profile"})
 

@@ -14,9 +14,9 @@ from latentpress.entropy.rdoq import REACH, bits_saved, quantize_rdoq
 from latentpress.errors import UsageError
 from latentpress.image.picture import read_picture
 from latentpress.metrics import psnr
-from latentpress.options import LP1_WEIGHTS, STABLE_DIFFUSION_WEIGHTS, lagrangian_weight
-from latentpress.spaces import SPACES
-from latentpress.transforms import load_transform
+from latentpress.options import EncodeOptions
+from latentpress.parts import LP1_WEIGHTS, STABLE_DIFFUSION_WEIGHTS, load_transform, rdoq_weight
+from latentpress.spaces import LP1, STABLE_DIFFUSION
 
 TABLES = cdf_tables.ODD
 
@@ -80,20 +80,21 @@ def test_perceptual_middle_efforts_round_to_the_nearest(small: NDArray[np.uint8]
 
 def test_the_stable_diffusion_spaces_have_dead_zones_for_either_aim_wider_ones_for_mse() -> None:
     for aim in ("mse", "perceptual", None):
-        weights = [lagrangian_weight(e, aim, lp1=False) for e in range(7)]
+        weights = [rdoq_weight(STABLE_DIFFUSION_WEIGHTS, EncodeOptions(effort=e, optimize_for=aim)) for e in range(7)]
         assert weights[:4] == [None] * 4
         assert sorted(weights[4:], reverse=True) == weights[4:]
-    wide, narrow = lagrangian_weight(6, "mse", lp1=False), lagrangian_weight(6, None, lp1=False)
+    asked = [EncodeOptions(effort=6, optimize_for=aim) for aim in ("mse", None, "perceptual")]
+    wide, narrow, named = (rdoq_weight(STABLE_DIFFUSION_WEIGHTS, options) for options in asked)
     assert wide
     assert narrow
-    assert wide < narrow == lagrangian_weight(6, "perceptual", lp1=False)
-    assert lagrangian_weight(6, None, lp1=True) is None
+    assert wide < narrow == named
+    assert rdoq_weight(LP1_WEIGHTS, asked[1]) is None
 
 
 def test_static_tables_with_dead_zones_have_the_symbols_that_the_decoder_finds() -> None:
     y = np.random.default_rng(2).gamma(2, 0.5, (4, 40, 40)).astype(np.float32)  # skewed: mirrored tables too
     y[1] *= -1
-    plain, coder = FactorizedCoder(SPACES[1], 20), FactorizedCoder(SPACES[1], 20, STABLE_DIFFUSION_WEIGHTS["mse"][5])
+    plain, coder = FactorizedCoder(STABLE_DIFFUSION[0], 20), FactorizedCoder(STABLE_DIFFUSION[0], 20, STABLE_DIFFUSION_WEIGHTS["mse"][5])
     body = coder.encode([y])
     [y_hat] = plain.decode(body, 40, 40)
     assert len(body) < len(plain.encode([y]))
@@ -102,7 +103,7 @@ def test_static_tables_with_dead_zones_have_the_symbols_that_the_decoder_finds()
 
 def test_the_lattice_prior_with_dead_zones_has_the_symbols_that_the_decoder_finds() -> None:
     y = np.random.default_rng(3).normal(0, 0.7, (4, 24, 31)).astype(np.float32)
-    plain, coder = MultistageCoder(SPACES[1], 20), MultistageCoder(SPACES[1], 20, STABLE_DIFFUSION_WEIGHTS["mse"][5])
+    plain, coder = MultistageCoder(STABLE_DIFFUSION[0], 20), MultistageCoder(STABLE_DIFFUSION[0], 20, STABLE_DIFFUSION_WEIGHTS["mse"][5])
     body = coder.encode([y])
     [y_hat] = plain.decode(body, 24, 31)
     assert len(body) < len(plain.encode([y]))
@@ -111,7 +112,7 @@ def test_the_lattice_prior_with_dead_zones_has_the_symbols_that_the_decoder_find
 
 def test_the_context_is_that_of_the_symbols_that_were_coded(photo: NDArray[np.uint8]) -> None:
     """Else the decoder would find other scales, and its checksum would not match."""
-    strips = list(load_transform(SPACES[0]).analyze(read_picture(photo)))
+    strips = list(load_transform(LP1).analyze(read_picture(photo)))
     from latentpress.entropy.hyperprior import HyperpriorCoder
 
     body = HyperpriorCoder("lp1", 55, LP1_WEIGHTS["mse"][6]).encode(iter(strips))

@@ -18,6 +18,7 @@ from latentpress.container import LATENT_HYPERPRIOR
 from latentpress.entropy import cdf_tables, hyperprior
 from latentpress.entropy.gaussian_conditional import Gaussians
 from latentpress.entropy.hyperprior import HyperpriorCoder
+from latentpress.entropy.rans import CRC_BYTES
 
 SCRIPT = """
 import sys, zlib, onnxruntime, latentpress
@@ -112,7 +113,7 @@ def test_coded_bits_stay_by_the_estimate(photo: NDArray[np.uint8]) -> None:
         keep = (v > 0) | (sigma > 0.2)  # the rest costs nothing
         p = phi((0.5 - v[keep]) / sigma[keep]) - phi((-0.5 - v[keep]) / sigma[keep])
         estimate = -np.log2(np.maximum(p, 1e-9)).sum()
-        coded = 8 * (len(prior.encode([y])) - hyperprior.CRC_BYTES)
+        coded = 8 * (len(prior.encode([y])) - CRC_BYTES)
         assert estimate - 64 <= coded <= 1.005 * estimate + 64
 
 

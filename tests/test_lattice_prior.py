@@ -8,12 +8,14 @@ from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
 from latentpress import models
-from latentpress.entropy import cdf_tables, multistage, multistage_network, open_encoder
+from latentpress.entropy import cdf_tables, multistage, multistage_network
 from latentpress.entropy.factorized import FactorizedCoder
 from latentpress.entropy.multistage import DEPENDENT, FINE, HEAD, MOVE_UNIT, NUMBER, CodingLoop, MultistageCoder, best_choice, table_numbers
 from latentpress.entropy.multistage_passes import REACH, passes
 from latentpress.entropy.quantizer import SYMBOL_MAX
 from latentpress.errors import FormatError, ImageError, VersionError
+from latentpress.options import EncodeOptions
+from latentpress.parts import parts_of
 from latentpress.spaces import SPACES, Space
 
 SD_SPACES = [s for s in SPACES if s.name != "lp1"]
@@ -261,15 +263,15 @@ def test_a_channels_byte_finds_its_family_and_scale() -> None:
 
 
 def test_the_smaller_of_two_is_written() -> None:
-    encoder = open_encoder(SD15, 50)
-    body = encoder.encode([np.zeros((4, 64, 64), np.float32)])
-    assert (encoder.chunk_type == FactorizedCoder.chunk_type) == (
+    encoder = parts_of(SD15).encoder(EncodeOptions(codec="sd15", quality=50))
+    kind, body = encoder.encode([np.zeros((4, 64, 64), np.float32)])
+    assert (kind == FactorizedCoder.chunk_type) == (
         body == FactorizedCoder(SD15, 50).encode([np.zeros((4, 64, 64), np.float32)])
     )
     r, c = np.mgrid[:32, :32] / 9  # what no table of a whole channel can know: smooth, of a wide range
     y = np.stack([np.sin(r + k) + np.cos(c * (1 + k / 4)) for k in range(4)]).astype(np.float32)
-    body = encoder.encode(iter([y[:, :5], y[:, 5:]]))
-    assert encoder.chunk_type == MultistageCoder.chunk_type
+    kind, body = encoder.encode(iter([y[:, :5], y[:, 5:]]))
+    assert kind == MultistageCoder.chunk_type
     assert len(body) < len(FactorizedCoder(SD15, 50).encode([y]))
 
 
@@ -281,9 +283,8 @@ def test_a_uniform_picture_beyond_the_limit_goes_to_the_tables(monkeypatch: pyte
         list(MultistageCoder(SD15, 0).decode(body, 32, 32))
     with pytest.raises(ImageError, match="limits"):
         MultistageCoder(SD15, 0).encode([y])
-    encoder = open_encoder(SD15, 0)
-    encoder.encode([y])
-    assert encoder.chunk_type == FactorizedCoder.chunk_type
+    kind, _ = parts_of(SD15).encoder(EncodeOptions(codec="sd15", quality=0)).encode([y])
+    assert kind == FactorizedCoder.chunk_type
 
 
 def test_another_size_step_or_prior_is_refused() -> None:

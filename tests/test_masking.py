@@ -10,6 +10,7 @@ from latentpress.container import LATENT_MASKED, LATENT_TRELLIS, unpack
 from latentpress.entropy import cdf_tables, masking
 from latentpress.entropy.hyperprior import HyperpriorCoder
 from latentpress.entropy.masking import FLOOR, MOST, REACH, shifts, step_factor
+from latentpress.options import EncodeOptions
 
 C = 320
 
@@ -75,5 +76,5 @@ def test_a_search_begins_where_files_with_the_same_steps_lie(small: NDArray[np.u
     """A searched file has no masking: a quality found with masked files would be another one for it."""
     pytest.importorskip("torch", reason="efforts 7 to 9 need torch")
     for effort, aim, kind in ((3, None, LATENT_MASKED), (3, "mse", LATENT_TRELLIS), (7, None, LATENT_TRELLIS)):
-        analyzed = targets.Analyzed(small, effort=effort, optimize_for=aim)
-        assert unpack(analyzed.write(4000))[0].chunks[0].type == analyzed.kind == kind
+        analyzed = targets.Analyzed(small, EncodeOptions(effort=effort, optimize_for=aim))
+        assert unpack(analyzed.write(4000))[0].chunks[0].type == analyzed.chunk_type == kind

@@ -6,10 +6,11 @@ from numpy.typing import NDArray
 
 import latentpress
 from latentpress import codec
-from latentpress.container import LATENT_HYPERPRIOR, LATENT_MASKED, LATENT_TRELLIS, LP1_TYPES, unpack
+from latentpress.container import LATENT_HYPERPRIOR, LATENT_MASKED, LATENT_TRELLIS, unpack
 from latentpress.entropy import cdf_tables
 from latentpress.entropy.gaussian_conditional import FIRST_TRELLIS_SCALE, OUTWARD, STEP
 from latentpress.entropy.hyperprior import HyperpriorCoder
+from latentpress.parts import Lp1Parts
 
 Floats = NDArray[np.float32]
 
@@ -26,7 +27,7 @@ def coded(y: Floats, quality: float, kind: int, lagrangian_weight: float | None 
     return len(prior.pack_segment(z, passes)), float(np.square(y_hat - y * prior.gain).mean() / prior.gain.mean() ** 2)
 
 
-@pytest.mark.parametrize("kind", LP1_TYPES)
+@pytest.mark.parametrize("kind", Lp1Parts.chunk_types)
 @pytest.mark.parametrize("quality", [0, 45, 100])
 @pytest.mark.parametrize("lagrangian_weight", [None, 25.0])
 def test_the_decoder_has_what_the_encoder_meant(latent: Floats, quality: float, kind: int, lagrangian_weight: float | None) -> None:

@@ -29,10 +29,11 @@ from latentpress.optimize.lp1_optimizer import Lp1Optimizer  # noqa: E402
 from latentpress.optimize.onnx_torch import straight_through  # noqa: E402
 from latentpress.optimize.rate import gaussian_bits  # noqa: E402
 from latentpress.optimize.torch_hyperprior import TorchHyperprior  # noqa: E402
-from latentpress.spaces import SPACES, space_of_codec  # noqa: E402
+from latentpress.options import TOP_STEP, EncodeOptions  # noqa: E402
+from latentpress.parts import load_transform  # noqa: E402
+from latentpress.spaces import LP1, space_of_codec  # noqa: E402
 from latentpress.system.malloc import kept  # noqa: E402
 from latentpress.targets.correction import corrected_metric, corrected_size  # noqa: E402
-from latentpress.transforms import load_transform  # noqa: E402
 
 TAESD = Path(__file__).parents[2] / "shared/weights/taesd"
 
@@ -52,7 +53,7 @@ def loss_of(data: bytes, image: NDArray[np.uint8], quality: float) -> float:
 
 
 def test_the_twin_of_the_prior_has_the_symbols_and_the_latent_of_the_coder(photo: NDArray[np.uint8]) -> None:
-    transform = load_transform(SPACES[0])
+    transform = load_transform(LP1)
     y = np.concatenate(list(transform.analyze(read_picture(photo))), axis=1)
     prior = HyperpriorCoder("lp1", 60, chunk_type=LATENT_HYPERPRIOR)
     z, coded, _ = prior.model_segment(y * prior.gain)
@@ -70,7 +71,7 @@ def test_the_twin_of_the_prior_has_the_symbols_and_the_latent_of_the_coder(photo
 @settings(max_examples=4, deadline=None)
 @given(quality=st.floats(0, 100), height=st.integers(17, 90), width=st.integers(17, 90))
 def test_the_decoder_has_the_latent_that_the_search_ended_with(photo: NDArray[np.uint8], quality: float, height: int, width: int) -> None:
-    picture, transform = read_picture(photo[:height, :width].copy()), load_transform(SPACES[0])
+    picture, transform = read_picture(photo[:height, :width].copy()), load_transform(LP1)
     coder = Lp1Optimizer(picture, "lp1", quality, "mse", 5, None)
     window = np.concatenate(list(transform.analyze(picture)), axis=1)
     rows, columns = window.shape[1:]
@@ -101,8 +102,8 @@ def test_several_segments_and_strips(photo: NDArray[np.uint8], shape: tuple[int,
 @settings(max_examples=4, deadline=None)
 @given(share=st.floats(0.1, 0.9))
 def test_a_searched_file_is_never_above_a_size(photo: NDArray[np.uint8], share: float) -> None:
-    analyzed = targets.Analyzed(photo[100:175, 150:259].copy(), effort=7, optimize_for="mse")
-    least, most = len(analyzed.write(0)), len(analyzed.write(targets.TOP))
+    analyzed = targets.Analyzed(photo[100:175, 150:259].copy(), EncodeOptions(effort=7, optimize_for="mse"))
+    least, most = len(analyzed.write(0)), len(analyzed.write(TOP_STEP))
     limit = int(least * (most / least) ** share)
     data = targets.to_size(analyzed, limit)
     assert 0.9 * limit <= len(data) <= limit
@@ -112,7 +113,7 @@ def test_a_searched_file_is_never_above_a_size(photo: NDArray[np.uint8], share: 
 def test_a_searched_file_reaches_a_metric(photo: NDArray[np.uint8]) -> None:
     picture = photo[60:210, 100:318].copy()
     target = psnr(picture, decoded(latentpress.compress(picture, quality=40)))
-    data = targets.to_metric(picture, "psnr", target, effort=7, optimize_for="mse")
+    data = targets.to_metric(picture, "psnr", target, options=EncodeOptions(effort=7, optimize_for="mse"))
     assert psnr(picture, decoded(data)) >= target
     assert len(data) <= len(targets.to_metric(picture, "psnr", target))
 

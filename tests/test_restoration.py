@@ -14,12 +14,12 @@ from latentpress.container import LATENT_MASKED, LATENT_MULTISTAGE, RESTORATION,
 from latentpress.entropy.hyperprior import HyperpriorCoder
 from latentpress.entropy.multistage import MultistageCoder
 from latentpress.errors import FormatError
-from latentpress.spaces import SPACES, Space, step_size
+from latentpress.spaces import LP1, SPACES, STABLE_DIFFUSION, Space, step_size
 from latentpress.transforms import restoration
 from latentpress.transforms.restoration import FILE, HALO, NUMBER, chunks, condition, is_shipped, restore
 
 SHIPPED = [s for s in SPACES if is_shipped(s)]
-SD15 = SPACES[1]
+SD15 = STABLE_DIFFUSION[0]
 EACH = pytest.mark.parametrize("space", SHIPPED, ids=lambda s: s.name)
 TAESD = ROOT.parent / "shared/weights/taesd"
 Floats = NDArray[np.float32]
@@ -72,7 +72,7 @@ def test_the_built_in_codec_is_never_restored(small: NDArray[np.uint8]) -> None:
     body = HyperpriorCoder("lp1", 20).encode([codec.encode_latent(small)])
     model_hash = bytes.fromhex(models.manifest("lp1")["model_hash"])
     asked, plain = (
-        codec.decode_latent(pack(SPACES[0], model_hash, 109, 75, 20, {LATENT_MASKED: body} | extra))
+        codec.decode_latent(pack(LP1, model_hash, 109, 75, 20, {LATENT_MASKED: body} | extra))
         for extra in ({RESTORATION: bytes([NUMBER])}, {})
     )
     np.testing.assert_array_equal(asked, plain)

@@ -18,9 +18,9 @@ from latentpress import targets
 from latentpress.container import LATENT_TRELLIS, read_header, unpack
 from latentpress.errors import TargetError, UsageError
 from latentpress.metrics import psnr, ssim
-from latentpress.options import TOP_STEP
+from latentpress.options import TOP_STEP, EncodeOptions
 from latentpress.targets import Analyzed
-from latentpress.targets.bracket import MAX_PROBES, Files, bracket
+from latentpress.targets.bracket import MAX_PROBES, WrittenFiles, bracket
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +43,7 @@ def test_a_size_is_never_passed_and_nearly_reached(analyzed: Analyzed, share: fl
 
 def written_for(analyzed: Analyzed, limit: int) -> list[int]:
     """The sizes of the files that a search for a size writes, in order."""
-    files = Files(lambda step: [analyzed.write(step)])
+    files = WrittenFiles(lambda step: [analyzed.write(step)])
     files.within(limit, analyzed.fixed_bytes(), analyzed.log_sizes())
     return list(files.sizes.values())
 
@@ -97,7 +97,7 @@ def test_a_budget_for_many_pictures_holds_the_pixels_of_one(photo: NDArray[np.ui
     path = tmp_path / "a.png"
     Image.fromarray(photo).save(path)
     held: list[weakref.ref[Image.Image]] = []
-    load = targets.read_picture
+    load = targets.analyzed.read_picture
 
     def counted(*source: Any, **how: Any) -> Any:
         picture = load(*source, **how)
@@ -106,7 +106,7 @@ def test_a_budget_for_many_pictures_holds_the_pixels_of_one(photo: NDArray[np.ui
         return picture
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(targets, "read_picture", counted)
+        patch.setattr(targets.analyzed, "read_picture", counted)
         assert len(targets.to_total([path] * 3, 9000)) == 3
 
 
@@ -123,14 +123,14 @@ def test_a_metric_that_falls_with_quality(photo: NDArray[np.uint8], analyzed: An
 
     data = targets.to_metric(analyzed, "mse", analyzed.measure(latentpress.compress(photo, quality=40, optimize_for="mse"), mse))
     assert 39 <= read_header(data).quality <= 40.5
-    assert analyzed.optimize_for is None  # the caller's own
+    assert analyzed.options.optimize_for is None  # the caller's own
 
 
 def test_psnr_is_reached_with_the_same_steps_everywhere(photo: NDArray[np.uint8], analyzed: Analyzed) -> None:
     value = analyzed.measure(analyzed.write(6000), psnr)
     data = targets.to_metric(analyzed, "psnr", value)
     assert unpack(data)[0].chunks[0].type == LATENT_TRELLIS
-    assert len(data) < len(targets.to_metric(photo, "psnr", value, optimize_for="perceptual"))
+    assert len(data) < len(targets.to_metric(photo, "psnr", value, options=EncodeOptions(optimize_for="perceptual")))
 
 
 def test_what_cannot_be_met_names_the_nearest_and_best_effort_gives_it(photo: NDArray[np.uint8], analyzed: Analyzed) -> None:

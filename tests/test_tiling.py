@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 
 from latentpress import codec, models
 from latentpress.image.picture import read_picture
-from latentpress.spaces import SPACES
+from latentpress.spaces import LP1
 from latentpress.transforms import lp1, tiling
 
-CHANNELS = SPACES[0].channels  # of lp1
+CHANNELS = LP1.channels  # of lp1
 
 
 @given(st.integers(1, 300), st.integers(1, 20), st.integers(1, 5))

@@ -236,7 +236,7 @@ def test_a_shipped_prior_read_back_estimates_the_bits_of_its_integers(modules: A
         step = torch.tensor([coder.step / FINE], dtype=torch.float32)
         bits, _ = prior(torch.from_numpy(y.astype(np.float32))[None], step, hard=True)
     modelled = coder.model(y.astype(np.float32))
-    chosen = table_numbers(modelled.eighths, 0)  # a file's may be others: it adapts them to a latent unlike the trained ones
+    chosen = table_numbers(modelled.scale_eighths, 0)  # a file's may be others: it adapts them to a latent unlike the trained ones
     coded = sum(float(bits_of(modelled.symbols[chosen == t], int(t)).sum()) for t in np.unique(chosen))
     assert abs(coded / float(bits.sum()) - 1) < 0.01
 

@@ -42,7 +42,6 @@ LATENT_TYPES = (
     LATENT_TRELLIS,
     LATENT_MASKED,
 )
-LP1_TYPES = (LATENT_HYPERPRIOR, LATENT_TRELLIS, LATENT_MASKED)
 CHUNK_NAMES = dict.fromkeys(LATENT_TYPES, "latent") | {
     ALPHA: "alpha",
     GRAY: "grey",
@@ -87,9 +86,20 @@ class Header:
     bpp: float
 
     @property
+    def latent_space(self) -> Space:
+        """The space of the latent."""
+        return space_by_id(self.space_id)
+
+    @property
     def codec(self) -> str:
         """The name that `--codec` takes."""
-        return "builtin" if self.space == "lp1" else self.space
+        return self.latent_space.codec
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """Rows and columns of the latent."""
+        factor = self.latent_space.factor
+        return -(-self.height // factor), -(-self.width // factor)
 
 
 def pack(

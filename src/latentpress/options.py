@@ -2,23 +2,100 @@
 them.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from latentpress.errors import UsageError
+from latentpress.spaces import Space, space_of_codec
+
+if TYPE_CHECKING:
+    from typing_extensions import TypedDict
+
+    class EncodeFields(TypedDict, total=False):
+        """The fields of EncodeOptions as keywords, all of them optional."""
+
+        quality: float
+        codec: str
+        model: str | None
+        device: str
+        strict: bool
+        effort: int
+        optimize_for: str | None
+        progress: Progress | None
+
 
 Progress = Callable[[float, float], None]  # (share done 0 to 1, seconds left)
 QUALITY_UNIT = 100  # steps of the quality grid in one unit of quality
 TOP_STEP = 100 * QUALITY_UNIT  # the quality grid: 0 to TOP_STEP, hundredths of a unit
 FIRST_EFFORT = 7  # efforts from here on optimise the latent
 OBJECTIVES = ("mse", "perceptual")
-# Bits a step^2 of squared error, of the dead zones of efforts 4 to 6.
-LP1_WEIGHTS = {"mse": {4: 60.0, 5: 40.0, 6: 25.0}, "perceptual": {}}  # space lp1
-STABLE_DIFFUSION_WEIGHTS = {
-    "mse": {4: 60.0, 5: 30.0, 6: 20.0},
-    "perceptual": dict.fromkeys((4, 5, 6), 60.0),
-}  # the Stable Diffusion spaces
-ITERATIONS = {7: 50, 8: 130, 9: 300}  # of the search, a tile
-EXTRA = "efforts 7 to 9 search the latent with torch: pip install 'latentpress[sd]'"
+ITERATIONS = {7: 50, 8: 130, 9: 300}  # of a latent optimisation, a tile
+
+
+@dataclass(frozen=True, kw_only=True)
+class EncodeOptions:
+    """What `compress` and the functions of `latentpress.targets` are asked for.
+
+    Args:
+        quality: 0 to 100, rounded to hundredths; the size of the file rises with it. A target
+            chooses it itself.
+        codec: "builtin", "sd15", "sdxl", "sd3" or "flux1": the latent space.
+        model: of a Stable Diffusion space a folder, a .safetensors file or a hub id; None is the
+            space's default.
+        device: "auto", "cpu", "cuda" or "mps".
+        strict: a lossy conversion of the input (16 bits, CMYK, frames) is an error.
+        effort: 0 to 9, what the encoder spends on a better file of the same format; 7 to 9 optimise
+            the latent, which needs torch.
+        optimize_for: "mse", "perceptual" or None: perceptual where LPIPS's weights are here, else
+            mse. The effect at each effort is told in docs/method.md.
+        progress: called with the share of a latent optimisation that is done, 0 to 1, and the
+            seconds left.
+
+    Raises:
+        UsageError: a field is outside its range.
+
+    Example:
+        >>> EncodeOptions(quality=30, effort=6).quality
+        30.0
+    """
+
+    quality: float = 50.0
+    codec: str = "builtin"
+    model: str | None = None
+    device: str = "auto"
+    strict: bool = False
+    effort: int = 3
+    optimize_for: str | None = None
+    progress: Progress | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "quality", check_quality(self.quality))
+        space_of_codec(self.codec)
+        check_effort(self.effort)
+        check_objective(self.optimize_for)
+
+    @property
+    def space(self) -> Space:
+        """The latent space of the codec."""
+        return space_of_codec(self.codec)
+
+    @property
+    def objective(self) -> str:
+        """One of OBJECTIVES: perceptual where nothing was said."""
+        return self.optimize_for or "perceptual"
+
+    @property
+    def optimizes_latent(self) -> bool:
+        """Whether the effort asks for latent optimisation."""
+        return self.effort >= FIRST_EFFORT
+
+    @property
+    def has_masking(self) -> bool:
+        """Whether lp1 uses activity-dependent steps: efforts 0 to 6, unless optimising for mse."""
+        return not self.optimizes_latent and self.objective != "mse"
 
 
 def grid_step(quality: float) -> int:
@@ -44,24 +121,3 @@ def check_objective(wanted: str | None) -> None:
     """UsageError for what is neither None nor one of OBJECTIVES."""
     if wanted not in (None, *OBJECTIVES):
         raise UsageError(f"optimize for one of {', '.join(OBJECTIVES)}, not {wanted!r}")
-
-
-def lagrangian_weight(effort: int, optimize_for: str | None, lp1: bool) -> float | None:
-    """Of the dead zones of an effort below FIRST_EFFORT; None for plain rounding. optimize_for: one
-    of OBJECTIVES, None for perceptual.
-
-    In lp1, which was trained with LPIPS, zeros take away texture that LPIPS misses. In the Stable
-    Diffusion spaces a restoration puts back what rounding took, but not what a zero took
-    (docs/method.md): wide dead zones serve PSNR alone.
-    """
-    return (LP1_WEIGHTS if lp1 else STABLE_DIFFUSION_WEIGHTS)[optimize_for or "perceptual"].get(
-        effort
-    )
-
-
-def has_masking(effort: int, optimize_for: str | None) -> bool:
-    """Whether lp1's steps follow the activity: not for least squared error, which pays for it, nor
-    at efforts that search, whose files have the same steps everywhere, as have those in which a
-    search for a size or a metric finds where to begin.
-    """
-    return effort < FIRST_EFFORT and optimize_for != "mse"

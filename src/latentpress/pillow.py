@@ -8,6 +8,7 @@ decoded when its pixels are first asked for, and the file is closed then.
 from __future__ import annotations
 
 import os
+from dataclasses import fields
 from typing import IO, Any
 
 from PIL import Image, ImageFile
@@ -15,19 +16,14 @@ from PIL import Image, ImageFile
 from latentpress.container import EXIF, ICC, MAGIC, XMP, crc, read_header
 from latentpress.errors import FormatError, LatentpressError, UsageError
 from latentpress.image.picture import info_entries
+from latentpress.options import EncodeOptions
 
 FORMAT = "LTP"
 SUFFIX = ".ltp"
 MIME = "image/x-latentpress"
-SAVE_OPTIONS = (
-    "quality",
-    "codec",
-    "model",
-    "device",
-    "strict",
-    "effort",
-    "optimize_for",
-)  # of codec.compress
+# of EncodeOptions
+SAVE_OPTIONS = tuple(f.name for f in fields(EncodeOptions) if f.name != "progress")
+# save options as elsewhere in Pillow; without them those of `info` are written
 METADATA = (
     "icc_profile",
     "exif",

@@ -29,15 +29,22 @@ class Space:
     shift: float
     default_model: str
 
+    @property
+    def codec(self) -> str:
+        """The name that `--codec` takes: an alias of lp1, else the space's own."""
+        return CODEC_OF_SPACE.get(self.name, self.name)
 
-SPACES = (
-    Space(1, "lp1", 320, 16, 1.0, 0.0, ""),
+
+CODEC_OF_SPACE = {"lp1": "builtin"}  # the aliases
+LP1 = Space(1, "lp1", 320, 16, 1.0, 0.0, "")
+STABLE_DIFFUSION = (
     Space(16, "sd15", 4, 8, 0.18215, 0.0, "stable-diffusion-v1-5/stable-diffusion-v1-5"),
     Space(17, "sdxl", 4, 8, 0.13025, 0.0, "stabilityai/sdxl-vae"),
     Space(18, "sd3", 16, 8, 1.5305, 0.0609, "stabilityai/stable-diffusion-3-medium-diffusers"),
     Space(19, "flux1", 16, 8, 0.3611, 0.1159, "black-forest-labs/FLUX.1-schnell"),
 )
-CODECS = {"builtin": "lp1"} | {s.name: s.name for s in SPACES if s.id >= 16}
+SPACES = (LP1, *STABLE_DIFFUSION)
+CODECS = {space.codec: space for space in SPACES}
 
 
 def space_by_id(number: int) -> Space:
@@ -54,7 +61,7 @@ def space_of_codec(codec: str) -> Space:
     """The space of a `--codec` name; UsageError where unknown."""
     if codec not in CODECS:
         raise UsageError(f"unknown codec {codec!r}: choose one of {', '.join(CODECS)}")
-    return next(s for s in SPACES if s.name == CODECS[codec])
+    return CODECS[codec]
 
 
 def step_size(quality: float) -> float:

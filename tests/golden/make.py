@@ -15,9 +15,10 @@ from latentpress import codec, container
 from latentpress.container import LATENT_FACTORIZED, LATENT_HYPERPRIOR, LATENT_TRELLIS, LATENT_TYPES, unpack
 from latentpress.entropy.factorized import FactorizedCoder
 from latentpress.entropy.hyperprior import HyperpriorCoder
+from latentpress.entropy.smallest import Smallest
 from latentpress.image.picture import read_picture
-from latentpress.spaces import SPACES
-from latentpress.transforms import load_transform
+from latentpress.parts import load_transform
+from latentpress.spaces import LP1, STABLE_DIFFUSION
 
 FOLDER = Path(__file__).parent / "v1"
 SAMPLES = Path(__file__).parents[2] / "samples"
@@ -42,15 +43,15 @@ def builtin_cases() -> dict[str, tuple[Image.Image, float]]:
 
 def with_chunk(chunk_type: int, image: Image.Image, quality: float) -> bytes:
     """A file of another of lp1's latent chunks than the encoder writes: 02 as a search does, 04 as for least squared error."""
-    picture, transform = read_picture(image), load_transform(SPACES[0])
+    picture, transform = read_picture(image), load_transform(LP1)
     coder = HyperpriorCoder("lp1", quality, chunk_type=chunk_type)
-    return codec.write(picture.outline, transform, transform.analyze(picture), quality, codec.side_chunks(picture), coder)
+    return codec.write(picture.outline, transform, transform.analyze(picture), quality, codec.side_chunks(picture), Smallest([coder]))
 
 
 def latent_cases() -> dict[str, bytes]:
     """Name -> a file of a Stable Diffusion space, made without weights."""
     out = {}
-    for space in SPACES[1:]:
+    for space in STABLE_DIFFUSION:
         rng = np.random.default_rng(space.id)
         y = (rng.gamma(8, size=(space.channels, 5, 7)) / 3 - 2.5).astype(np.float32)
         y[0, 0, 0] = 900  # escaped

@@ -15,7 +15,7 @@ import numpy as np
 from latentpress import codec, container
 from latentpress.entropy.multistage import FINE, MultistageCoder
 from latentpress.latents import Reader, precision, save
-from latentpress.spaces import SPACES
+from latentpress.spaces import STABLE_DIFFUSION
 
 FOLDER = Path(__file__).parent / "priors_v1"
 QUALITIES = (0, 37.5, 100)
@@ -24,7 +24,7 @@ QUALITIES = (0, 37.5, 100)
 def cases() -> dict[str, bytes]:
     """Name -> a file, made without weights of an autoencoder."""
     out = {}
-    for space in SPACES[1:]:
+    for space in STABLE_DIFFUSION:
         for quality in QUALITIES:
             rng = np.random.default_rng(space.id)
             y = (rng.gamma(8, size=(space.channels, 10, 9)) / 3 - 2.5).astype(np.float32)
@@ -37,7 +37,7 @@ def cases() -> dict[str, bytes]:
 def ltps_cases() -> dict[str, list[np.ndarray]]:
     """Space -> two latents of an .ltps file."""
     out = {}
-    for space in SPACES[1:]:
+    for space in STABLE_DIFFUSION:
         y = np.random.default_rng(space.id).normal(0, 1, (space.channels, 9, 7)).astype(np.float32)
         y[0, 3, 3] = 1e7
         out[space.name] = [y, y.clip(-100, 100).astype(np.float16)]

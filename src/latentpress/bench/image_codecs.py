@@ -17,7 +17,7 @@ from latentpress.bench.codec_protocol import Codec
 from latentpress.errors import UsageError
 from latentpress.spaces import SPACES
 
-OURS = ("builtin", *(space.name for space in SPACES[1:]))
+OURS = tuple(space.codec for space in SPACES)
 
 
 @dataclass(frozen=True)

@@ -177,7 +177,7 @@ class Bar:
         self._files = 0
         self._bar: Any = None
         self._timer: Timer | None = None
-        self._search: Any = None
+        self._optimization: Any = None
 
     def __enter__(self) -> "Bar":
         if sys.stderr.isatty():
@@ -208,18 +208,18 @@ class Bar:
         """One more file is done."""
         if self._bar is not None:
             self._bar.advance(self._files)
-            if self._search is not None:
-                self._bar.update(self._search, visible=False)
+            if self._optimization is not None:
+                self._bar.update(self._optimization, visible=False)
 
-    def search(self, share: float, seconds_left: float) -> None:
-        """How much of a search of the latent is done, and how long it will still take."""
+    def optimization(self, share: float, seconds_left: float) -> None:
+        """How much of a latent optimisation is done, and how long it will still take."""
         if self._bar is None:
             return
-        if self._search is None:
-            self._search = self._bar.add_task("searching", total=1.0)
+        if self._optimization is None:
+            self._optimization = self._bar.add_task("searching", total=1.0)
         minutes, seconds = divmod(round(seconds_left), 60)
         self._bar.update(
-            self._search,
+            self._optimization,
             completed=share,
             visible=True,
             description=f"searching, {minutes}:{seconds:02} left",

@@ -11,6 +11,7 @@ import typer
 from latentpress.cli import batch
 from latentpress.cli.request import Request
 from latentpress.container import read_header
+from latentpress.options import FIRST_EFFORT, EncodeOptions
 
 
 def compress(
@@ -129,29 +130,30 @@ def compress(
     from latentpress.system.files import atomic_write, check_output
 
     space_of_codec(codec)
-    wanted = Request.of(quality, target_size, target_bpp, target, total_size, best_effort)
+    request = Request.of(quality, target_size, target_bpp, target, total_size, best_effort)
     targets = batch.outputs(images, output, ".ltp")
     if total_size is not None:
         for target_file in targets:
             check_output(target_file, overwrite=overwrite)
     bar = batch.Bar(len(images))
-    how = {
-        "codec": codec,
-        "model": model,
-        "device": device,
-        "effort": effort,
-        "optimize_for": optimize_for,
-        "progress": bar.search,
-    }
     for notice in optimizer_notices(effort, optimize_for):
         print(notice, file=sys.stderr)
-    together = wanted.together(images, strict, how)
+    options = EncodeOptions(
+        codec=codec,
+        model=model,
+        device=device,
+        strict=strict,
+        effort=effort,
+        optimize_for=optimize_for,
+        progress=bar.optimization,
+    )
+    together = request.together(images, options)
 
     def work(source: Path, target: Path) -> dict[str, Any]:
         check_output(target, overwrite=overwrite)
         start = time.perf_counter()
         outline, data, found = (
-            together.pop(source) if source in together else wanted.one(source, strict, how)
+            together.pop(source) if source in together else request.one(source, options)
         )
         before = file_size(source)
         notices = [*outline.notices, *found]
@@ -196,16 +198,16 @@ def file_size(source: Path) -> int | None:
 
 
 def optimizer_notices(effort: int, optimize_for: str | None) -> list[str]:
-    """What the user should know before a search of the latent; UsageError where it cannot be
+    """What the user should know before a latent optimisation; UsageError where it cannot be
     made.
     """
-    from latentpress import optimize
-
-    if optimize_for is not None or effort >= optimize.FIRST_EFFORT:
-        from latentpress.optimize.objective import choose_objective
-
-        notices = choose_objective(optimize_for)[1]
-    if effort < optimize.FIRST_EFFORT:
+    if optimize_for is None and effort < FIRST_EFFORT:
         return []
-    optimize.check_torch()
+    from latentpress.optimize import check_torch
+    from latentpress.optimize.objective import choose_objective
+
+    _, notices = choose_objective(optimize_for)
+    if effort < FIRST_EFFORT:
+        return []
+    check_torch()
     return notices

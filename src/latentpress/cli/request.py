@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from latentpress.cli.batch import naming
 from latentpress.cli.units import parse_size, parse_target
 from latentpress.errors import TargetError, UsageError
+from latentpress.options import EncodeOptions, check_quality
 
 if TYPE_CHECKING:
     from latentpress.image.picture import Outline
@@ -59,8 +60,6 @@ class Request:
             raise UsageError(f"{' and '.join(given)} ask for different files: give one of them")
         if bpp is not None and not 0 < bpp < float("inf"):
             raise UsageError(f"--target-bpp is a number of bits a pixel above 0, not {bpp}")
-        from latentpress.options import check_quality
-
         return cls(
             check_quality(DEFAULT_QUALITY if quality is None else quality),
             parse_size(size) if size is not None else None,
@@ -70,33 +69,33 @@ class Request:
             best_effort,
         )
 
-    def one(self, source: Path, strict: bool, how: dict[str, Any]) -> Result:
-        """The picture and the file of one image, and notices."""
+    def one(self, source: Path, options: EncodeOptions) -> Result:
+        """The picture and the file of one image, and notices. options: their quality is not looked
+        at.
+        """
         from latentpress import codec, targets
         from latentpress.image.picture import read_picture
 
-        picture = read_picture(source, strict=strict)  # its errors name the file themselves
+        picture = read_picture(source, strict=options.strict)  # its errors name the file themselves
         with naming(source):
             if self.size is None and self.bpp is None and self.metric is None:
-                return Result(
-                    picture.outline, codec.compress(picture, quality=self.quality, **how), []
-                )
-            analyzed = targets.Analyzed(picture, **how)
+                data = codec.compress(picture, options=options, quality=self.quality)
+                return Result(picture.outline, data, [])
+            analyzed = targets.Analyzed(picture, options)
             try:
                 if self.size is not None:
-                    return Result(picture.outline, targets.to_size(analyzed, self.size), [])
-                if self.bpp is not None:
-                    return Result(picture.outline, targets.to_rate(analyzed, self.bpp), [])
-                assert self.metric is not None
-                return Result(picture.outline, targets.to_metric(analyzed, *self.metric), [])
+                    data = targets.to_size(analyzed, self.size)
+                elif self.bpp is not None:
+                    data = targets.to_rate(analyzed, self.bpp)
+                elif self.metric is not None:
+                    data = targets.to_metric(analyzed, *self.metric)
             except TargetError as error:
                 if not self.best_effort:
                     raise
                 return Result(picture.outline, error.nearest[0], [str(error)])
+            return Result(picture.outline, data, [])
 
-    def together(
-        self, sources: Sequence[Path], strict: bool, how: dict[str, Any]
-    ) -> dict[Path, Result]:
+    def together(self, sources: Sequence[Path], options: EncodeOptions) -> dict[Path, Result]:
         """With --total-size the pictures and files of all images, else nothing. Any image that
         fails ends the command.
         """
@@ -107,9 +106,9 @@ class Request:
 
         analyzed = []
         for source in sources:
-            picture = read_picture(source, strict=strict)
+            picture = read_picture(source, strict=options.strict)
             with naming(source):
-                analyzed.append(targets.Analyzed(picture, keep_pixels=False, **how))
+                analyzed.append(targets.Analyzed(picture, options, keep_pixels=False))
             del picture  # before the next one is read
         notices: list[str] = []
         try:

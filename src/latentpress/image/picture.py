@@ -10,14 +10,15 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from latentpress.errors import ConversionError, ImageError
+from latentpress._typing import Pixels
+from latentpress.errors import ConversionError, FormatError, ImageError
 from latentpress.image import color, metadata
 from latentpress.image.formats import write_image
 from latentpress.image.limits import MAX_SIDE, max_pixels, no_pillow_limit
@@ -32,6 +33,8 @@ __all__ = [
     "write_image",
 ]
 
+# rows of a strip that are pasted at a time: Pillow makes a copy with four bytes a pixel
+PASTE_ROWS = 64
 TRANSPOSE = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -137,6 +140,23 @@ def read_picture(source: Source, *, strict: bool = False) -> Picture:
     with _readable(name), open(name, "rb") as file, Image.open(file) as image:
         color.scale_transparency(image)
         return _picture(name, image, strict)
+
+
+def paste(strips: Iterable[Pixels], width: int, height: int) -> Image.Image:
+    """Strips of pixels (rows, width, 3), top to bottom -> one RGB image, made when the first strip
+    has come. FormatError where there is none.
+    """
+    image = None
+    top = 0
+    for pixels in strips:
+        image = image or Image.new("RGB", (width, height))
+        for i in range(0, len(pixels), PASTE_ROWS):
+            image.paste(Image.fromarray(pixels[i : i + PASTE_ROWS]), (0, top + i))
+        top += len(pixels)
+        del pixels  # before the next strip is made
+    if image is None:
+        raise FormatError("the file holds no pixels")
+    return image
 
 
 def assemble(

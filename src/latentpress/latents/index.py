@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentpress.errors import FormatError, SpaceError, VersionError
-from latentpress.spaces import SPACES
+from latentpress.spaces import STABLE_DIFFUSION
 
 MAGIC = b"LTPS"
 END = b"SPTL"
@@ -53,21 +53,19 @@ def space_id(name: str | None) -> int:
     """
     if name in (None, "raw"):
         return RAW
-    for space in SPACES:
-        if space.name == name and space.id >= 16:
+    for space in STABLE_DIFFUSION:
+        if space.name == name:
             return space.id
-    raise SpaceError(
-        f"unknown latent space {name!r}: one of "
-        f"{', '.join(s.name for s in SPACES if s.id >= 16)}, or raw"
-    )
+    names = ", ".join(space.name for space in STABLE_DIFFUSION)
+    raise SpaceError(f"unknown latent space {name!r}: one of {names}, or raw")
 
 
 def space_name(number: int) -> str:
     """The name of a space's id, "raw" for 0; SpaceError where unknown."""
     if number == RAW:
         return "raw"
-    for space in SPACES:
-        if space.id == number and number >= 16:
+    for space in STABLE_DIFFUSION:
+        if space.id == number:
             return space.name
     raise SpaceError(
         f"the file is in latent space {number}, which this version of latentpress does not know"

@@ -30,7 +30,7 @@ HALO = 4
 
 
 class Lp1Optimizer:
-    """A coder of one picture at one quality: `encode` as of HyperpriorCoder."""
+    """The encoder of one picture at one quality. Arguments as of StableDiffusionOptimizer."""
 
     def __init__(
         self,
@@ -45,16 +45,15 @@ class Lp1Optimizer:
         self.iterations = iterations
         self.weights = weights_at(meant_rate(quality), objective)
         self.prior = HyperpriorCoder(space, quality, chunk_type=LATENT_HYPERPRIOR)
-        self.chunk_type = self.prior.chunk_type
-        self.torch_graph = TorchHyperprior(self.prior)
+        self.torch_prior = TorchHyperprior(self.prior)
         self.synthesis = torch_graph(space, "synthesis.onnx", "Round")
         segments = math.ceil(picture.height / FACTOR / STRIP_ROWS) * math.ceil(
             picture.width / FACTOR / STRIP_ROWS
         )
         self.clock = Clock(segments * iterations, progress)
 
-    def encode(self, strips_of_y: Iterable[Floats]) -> bytes:
-        """Strips of y (C, r, w), of one segment's height -> the latent chunk's body.
+    def encode(self, strips_of_y: Iterable[Floats]) -> tuple[int, bytes]:
+        """Strips of y (C, r, w), of one segment's height -> (type, body) of the latent chunk.
 
         A segment sees its neighbours as they are so far: y_hat above and to the left, y below and
         to the right.
@@ -85,7 +84,7 @@ class Lp1Optimizer:
                 y[:] = self.prior.decode_segment(segment, *y.shape[1:]) * self.prior.inverse
             above = latent[:, max(0, top + rows - HALO) : top + rows].copy()
             strip, first = following, first + rows
-        return join(coded)
+        return self.prior.chunk_type, join(coded)
 
     def optimize_segment(
         self, window: Floats, own: tuple[slice, slice], pixels: NDArray[np.uint8]
@@ -101,7 +100,7 @@ class Lp1Optimizer:
         distortion = Distortion(pixels, self.weights)
 
         def loss(rounding: Rounding) -> torch.Tensor:
-            modelled = self.torch_graph(y, z, rounding)
+            modelled = self.torch_prior(y, z, rounding)
             latent = around.clone()
             latent[:, :, own[0], own[1]] = modelled.y_hat
             with half_precision():

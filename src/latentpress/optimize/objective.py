@@ -1,5 +1,5 @@
-"""What a search minimises beside the rate: squared error alone, or the perceptual loss the model
-was trained for.
+"""What a latent optimisation minimises beside the rate: squared error alone, or the perceptual loss
+the model was trained for.
 """
 
 from latentpress.metrics.lpips import missing
@@ -7,7 +7,7 @@ from latentpress.options import check_objective
 
 
 def choose_objective(wanted: str | None) -> tuple[str, list[str]]:
-    """(one of plan.OBJECTIVES, notices). None means perceptual, which becomes mse where LPIPS
+    """(one of options.OBJECTIVES, notices). None means perceptual, which becomes mse where LPIPS
     cannot be computed here, with a notice that says so. UsageError for another word.
     """
     check_objective(wanted)

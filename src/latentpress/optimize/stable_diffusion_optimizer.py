@@ -13,7 +13,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from latentpress.container import LATENT_MULTISTAGE
 from latentpress.entropy import cdf_tables
 from latentpress.entropy.multistage import FINE, MultistageCoder, table_numbers
 from latentpress.entropy.quantizer import check_finite
@@ -39,11 +38,11 @@ BETWEEN = 10  # iterations until the prior is asked anew
 
 
 class StableDiffusionOptimizer:
-    """A coder of one picture at one quality: `encode` as of MultistageCoder. objective: of
-    loss.OBJECTIVES; its weights are those of the plain rate.
-    """
+    """The encoder of one picture at one quality.
 
-    chunk_type = LATENT_MULTISTAGE
+    objective: one of options.OBJECTIVES; its weights are those of the rate without optimisation.
+    iterations: of a tile. progress: is told after each of them.
+    """
 
     def __init__(
         self,
@@ -63,9 +62,9 @@ class StableDiffusionOptimizer:
         self.step = self.prior.step / FINE
         self.progress = progress
 
-    def encode(self, strips_of_y: Iterable[Floats]) -> bytes:
-        """Strips of y (C, r, w) -> the latent chunk's body: the best found, plain rounding where a
-        tile of it is better.
+    def encode(self, strips_of_y: Iterable[Floats]) -> tuple[int, bytes]:
+        """Strips of y (C, r, w) -> (type, body) of the latent chunk: the best found, plain rounding
+        where a tile of it is better.
         """
         y = np.concatenate([check_finite(strip) for strip in strips_of_y], axis=1)
         plain = self.prior.encode([y])
@@ -77,7 +76,7 @@ class StableDiffusionOptimizer:
         clock = Clock(len(tiles) * self.iterations, self.progress)
         for rows, columns in tiles:
             self.optimize_tile(y, found, rows, columns, clock)
-        return self.prior.encode([y])
+        return self.prior.chunk_type, self.prior.encode([y])
 
     def optimize_tile(
         self, y: Floats, found: Floats, rows: slice, columns: slice, clock: Clock

@@ -18,7 +18,7 @@ SIZE_NEAR = 0.01
 MAX_PROBES = 14
 
 
-class Files:
+class WrittenFiles:
     """The files of one or more pictures at steps of the quality grid; the last few are kept. write:
     the files at a step.
     """

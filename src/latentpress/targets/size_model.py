@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentpress.container import LATENT_MASKED, LATENT_MULTISTAGE, LATENT_TRELLIS
-from latentpress.entropy import masking, open_coder
+from latentpress.entropy import masking
 from latentpress.options import QUALITY_UNIT, TOP_STEP
+from latentpress.parts import parts_of
 from latentpress.spaces import Space
 
 # k and the exponent. The lattice prior's: k = 2 pi e exp(1.27), as the mean of log v^2 over a
@@ -35,7 +36,7 @@ def log_sizes(
     strips: the latent (C, r, w) float32. kind: the chunk's type.
     """
     k, exponent = FITTED[kind]
-    gains = [np.ravel(open_coder(space, kind, quality).gain)[:, None] for quality in LEVELS]
+    gains = [np.ravel(parts_of(space).coder(kind, quality).gain)[:, None] for quality in LEVELS]
     bits = np.zeros(len(gains))
     positions = 0
     for strip in strips:

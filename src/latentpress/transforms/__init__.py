@@ -34,19 +34,3 @@ class Transform(Protocol):
         height.
         """
         ...
-
-
-def load_transform(space: Space, model: str | None = None, device: str = "auto") -> Transform:
-    """The model of a space: the shipped one for lp1, else through diffusers (extra `sd`).
-
-    model: None for the space's default, a folder, a .safetensors file or a hub id. device: auto,
-    cpu, cuda or mps. WeightsError where it is missing or does not fit; UsageError for a device that
-    is not there.
-    """
-    if space.name == "lp1":
-        from latentpress.transforms import lp1
-
-        return lp1.load(model, device)
-    from latentpress.transforms.stable_diffusion import StableDiffusionTransform
-
-    return StableDiffusionTransform.load(space, model, device)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from latentpress import models
 from latentpress.errors import UsageError
 from latentpress.image.picture import Picture
-from latentpress.spaces import SPACES
+from latentpress.spaces import LP1
 from latentpress.transforms.tiling import (
     is_large,
     strips,
@@ -20,7 +20,7 @@ from latentpress.transforms.tiling import (
     with_halo,
 )
 
-SPACE = SPACES[0]
+SPACE = LP1
 FACTOR = SPACE.factor
 
 

@@ -51,6 +51,15 @@ def is_wanted(space: Space, file_chunks: Mapping[int, bytes]) -> bool:
     return file_chunks[RESTORATION][0] == NUMBER and is_shipped(space)
 
 
+def restore_wanted(
+    space: Space, y_hat: Iterator[Floats], quality: float, file_chunks: Mapping[int, bytes]
+) -> Iterator[Floats]:
+    """Strips of y_hat (C, r, w) -> strips of the latent that the synthesis takes: of z where the
+    file asks for the shipped weights, else y_hat as it is. FormatError for a bad chunk.
+    """
+    return restore(space, y_hat, quality) if is_wanted(space, file_chunks) else y_hat
+
+
 def condition(quality: float) -> float:
     """What the network is told of the step: its logarithm, -1 at quality 100 to 1 at 0."""
     return (math.log(step_size(quality)) - LOG_MIDDLE) / LOG_HALF
