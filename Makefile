@@ -23,6 +23,7 @@ benchmark: $(VENV)/bench  ## Kodak with every codec -> results/benchmark, docs/b
 lint: $(VENV)/test
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 
 $(VENV)/python:
 	$(PYTHON) -m venv $(VENV)

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 import latentpress
-from latentpress.bench.datasets import sha256_of_pixels
+from latentpress.bench.checksums import sha256_of_pixels
 from latentpress.bench.image_codecs import find_codec
 from latentpress.metrics import METRICS
 

@@ -8,7 +8,8 @@ import pytest
 from PIL import Image
 
 from latentpress.bench import datasets, download
-from latentpress.bench.datasets import SETS, find_dataset, find_sources, locate, read_pixels, sha256_of_pixels
+from latentpress.bench.checksums import sha256_of_pixels
+from latentpress.bench.datasets import SETS, find_dataset, find_sources, locate, read_pixels
 from latentpress.errors import ImageError, UsageError
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
@@ -17,7 +18,7 @@ needs_shared = pytest.mark.skipif(not (SHARED / "kodak").is_dir(), reason="needs
 
 @pytest.fixture
 def empty_cache(tmp_path, monkeypatch):
-    monkeypatch.setattr(datasets, "cache_folder", lambda: tmp_path / "cache")
+    monkeypatch.setattr(datasets, "cache_folder", lambda name: tmp_path / "cache")
     monkeypatch.delenv("LATENTPRESS_DATA", raising=False)
     return tmp_path / "cache"
 
@@ -92,7 +93,7 @@ def test_without_a_network_it_is_said_what_to_do(empty_cache, tiny_set, monkeypa
 def test_the_cache_is_the_users(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setenv("LOCALAPPDATA", str(tmp_path))
-    assert datasets.cache_folder() == tmp_path / "latentpress" / "datasets"
+    assert datasets.cache_folder("datasets") == tmp_path / "latentpress" / "datasets"
 
 
 def test_folders_and_files(tmp_path, small):

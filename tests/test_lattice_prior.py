@@ -8,7 +8,7 @@ from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
 from latentpress import models
-from latentpress.entropy import cdf_tables, multistage, multistage_network
+from latentpress.entropy import cdf_tables, density, multistage, multistage_network
 from latentpress.entropy.factorized import FactorizedCoder
 from latentpress.entropy.multistage import DEPENDENT, FINE, HEAD, MOVE_UNIT, NUMBER, CodingLoop, MultistageCoder, best_choice, table_numbers
 from latentpress.entropy.multistage_passes import REACH, passes
@@ -278,7 +278,7 @@ def test_the_smaller_of_two_is_written() -> None:
 def test_a_uniform_picture_beyond_the_limit_goes_to_the_tables(monkeypatch: pytest.MonkeyPatch) -> None:
     y = np.zeros((4, 32, 32), np.float32)
     body = MultistageCoder(SD15, 0).encode([y])
-    monkeypatch.setattr(multistage, "MAX_POSITIONS_PER_BYTE", y[0].size // len(body) - 1)
+    monkeypatch.setattr(density, "MAX_POSITIONS_PER_BYTE", y[0].size // len(body) - 1)
     with pytest.raises(FormatError, match="too short"):
         list(MultistageCoder(SD15, 0).decode(body, 32, 32))
     with pytest.raises(ImageError, match="limits"):

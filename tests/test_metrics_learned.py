@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from latentpress.errors import ImageError
-from latentpress.metrics import METRICS, features, weights
+from latentpress.metrics import METRICS, features, trunks, weights
 from latentpress.metrics.dists import dists
 from latentpress.metrics.lpips import lpips, lpips_vgg
 from metric_weights import clear, install, made_dists, made_params, old_pickle, published
@@ -53,7 +53,7 @@ def tensor(image):
 
 def plain_features(x, net, pool):
     """The trunk, straight from the papers' code: convolution, ReLU, pooling before the layers that the trunk's table names."""
-    trunk, maps = features.TRUNKS[net], []
+    trunk, maps = trunks.TRUNKS[net], []
     for i, (kernel, bias) in enumerate(weights.load_network(trunk.weights).convolutions):
         if i in trunk.pools:
             x = pool(x)

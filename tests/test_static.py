@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
-from latentpress.entropy import factorized
+from latentpress.entropy import density
 from latentpress.entropy.factorized import FactorizedCoder
 from latentpress.entropy.quantizer import SYMBOL_MAX
 from latentpress.errors import FormatError, ImageError
@@ -154,7 +154,7 @@ def test_a_latent_that_is_not_finite_is_an_image_error(value: float) -> None:
 def test_an_encoder_never_makes_what_the_decoder_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
     y = np.zeros((4, 32, 32), np.float32)
     body = FactorizedCoder(SD15, 0).encode([y])
-    monkeypatch.setattr(factorized, "MAX_POSITIONS_PER_BYTE", y[0].size // len(body) - 1)
+    monkeypatch.setattr(density, "MAX_POSITIONS_PER_BYTE", y[0].size // len(body) - 1)
     with pytest.raises(FormatError, match="too short"):
         list(FactorizedCoder(SD15, 0).decode(body, 32, 32))
     with pytest.raises(ImageError, match="limits"):

@@ -14,7 +14,7 @@ from PIL import Image
 from scipy.optimize import nnls
 
 from latentpress.entropy import cdf_tables
-from latentpress.latents.methods.predictive_coding import lattice
+from latentpress.latents.methods.predictive_coding import pass_view as lattice
 from latentpress.latents.methods.predictors import FILE, LEVEL_STEPS, MAGNITUDE_BITS, PASSES, REACH, WEIGHT_BITS
 
 SPACES = {"sd15": "taesd", "sdxl": "taesdxl", "sd3": "taesd3", "flux1": "taef1"}

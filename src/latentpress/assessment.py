@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
+from latentpress._typing import Pixels
 from latentpress.container import MAGIC
-from latentpress.errors import ImageError, LatentpressError
+from latentpress.errors import ImageError, LatentpressError, prefixed
 from latentpress.image import color
 from latentpress.image.limits import no_pillow_limit
-from latentpress.image.picture import Source, read_picture
+from latentpress.image.picture import Source, frames_of, read_picture
 from latentpress.metrics.registry import Names
 from latentpress.metrics.registry import assess as assess_arrays
 
@@ -38,8 +38,8 @@ class Graded:
     """
 
     name: str
-    pixels: NDArray[np.uint8]
-    alpha: NDArray[np.uint8] | None
+    pixels: Pixels
+    alpha: Pixels | None
     icc: bytes | None
 
 
@@ -79,7 +79,7 @@ def read_graded(
                     name, decompress(Path(name).read_bytes(), model=model, device=device)
                 )
             except LatentpressError as error:
-                raise type(error)(f"{name}: {error}") from error
+                raise prefixed(name, error) from error
         _check_file(name)
         return _graded(name, name)
     if isinstance(source, bytes):
@@ -123,9 +123,8 @@ def check_match(first: Graded, second: Graded) -> list[str]:
 def _graded(name: str, source: Source) -> Graded:
     picture = read_picture(source)
     pixels = picture.pixels(0, picture.height, 0, picture.width)
-    alpha = (
-        picture.alpha if picture.alpha is not None and picture.alpha.min() < 255 else None
-    )  # an opaque one says nothing
+    # an opaque one says nothing
+    alpha = picture.alpha if picture.alpha is not None and picture.alpha.min() < 255 else None
     return Graded(
         name, np.ascontiguousarray(pixels[:, :, 0]) if picture.gray else pixels, alpha, picture.icc
     )
@@ -164,10 +163,6 @@ def _check_mode(name: str, image: Image.Image) -> None:
         raise ImageError(
             f"{name} has the colour mode {image.mode}: convert it to grey or RGB first"
         )
-    frames = (
-        getattr(image, "n_frames", 1)
-        if image.format != "PSD" and getattr(image, "is_animated", False)
-        else 1
-    )
+    frames = frames_of(image)
     if frames > 1:
         raise ImageError(f"{name} holds {frames} frames: take one of them")

@@ -61,3 +61,11 @@ class TargetError(LatentpressError):
 
 class UsageError(LatentpressError, ValueError):
     """An argument is outside its range, or arguments contradict each other."""
+
+
+def prefixed(name: object, error: LatentpressError) -> LatentpressError:
+    """An error of the same class whose message begins with a name, as of a file."""
+    message = f"{name}: {error}"
+    if isinstance(error, TargetError):
+        return TargetError(message, error.nearest)
+    return type(error)(message)

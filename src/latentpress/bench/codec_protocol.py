@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
+
+from latentpress._typing import Pixels
 
 
 @dataclass(frozen=True)
@@ -61,9 +62,9 @@ class Codec(ABC):
         }
 
     @abstractmethod
-    def encode(self, pixels: NDArray[np.uint8], quality: float) -> bytes:
+    def encode(self, pixels: Pixels, quality: float) -> bytes:
         """uint8 (H, W, 3) -> the bytes of a whole file."""
 
     @abstractmethod
-    def decode(self, data: bytes) -> NDArray[np.uint8]:
+    def decode(self, data: bytes) -> Pixels:
         """The bytes of a file -> uint8 (H, W, 3)."""

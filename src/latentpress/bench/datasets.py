@@ -8,21 +8,21 @@ A set is looked for in $LATENTPRESS_DATA/<set>, then in the user's cache, then f
 cache (fetch.py).
 """
 
-import hashlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from latentpress.bench.checksums import KODAK, SCIENCE_FAIR
+from latentpress._typing import Pixels
+from latentpress.bench.checksums import KODAK, SCIENCE_FAIR, sha256_of_pixels
 from latentpress.errors import ImageError, UsageError
 from latentpress.image.limits import no_pillow_limit
+from latentpress.image.picture import frames_of
+from latentpress.system.cache import DATA_VARIABLE, cache_folder
 
-FOLDER_VARIABLE = "LATENTPRESS_DATA"
 SETS = {"kodak": KODAK, "science-fair": SCIENCE_FAIR}  # file name -> SHA-256 of its samples
 FILES = "files"  # the data set's name of a run over files that were named
 MODES = ("1", "L", "P", "RGB")
@@ -98,12 +98,12 @@ def find_dataset(name: str) -> Path:
         return folder
     from latentpress.bench.download import fetch
 
-    return fetch(name, SETS[name], cache_folder() / name)
+    return fetch(name, SETS[name], cache_folder("datasets") / name)
 
 
 def _complete(name: str) -> Path | None:
     """The folder that holds all files of a set, whatever is in them; None where there is none."""
-    folders = [folder for folder in (named_folder(name), cache_folder() / name) if folder]
+    folders = [folder for folder in (named_folder(name), cache_folder("datasets") / name) if folder]
     return next(
         (folder for folder in folders if all((folder / file).is_file() for file in SETS[name])),
         None,
@@ -112,30 +112,20 @@ def _complete(name: str) -> Path | None:
 
 def named_folder(name: str) -> Path | None:
     """$LATENTPRESS_DATA/<set>, None where the variable is not set."""
-    root = os.environ.get(FOLDER_VARIABLE)
+    root = os.environ.get(DATA_VARIABLE)
     return Path(root).expanduser() / name if root else None
 
 
-def cache_folder() -> Path:
-    """Where fetched sets are kept: latentpress/datasets in the user's cache folder."""
-    home = os.environ.get("LOCALAPPDATA") if os.name == "nt" else os.environ.get("XDG_CACHE_HOME")
-    return (Path(home) if home else Path.home() / ".cache") / "latentpress" / "datasets"
-
-
-def read_pixels(path: Path) -> NDArray[np.uint8]:
+def read_pixels(path: Path) -> Pixels:
     """A picture as uint8 (H, W, 3), upright. Grey and palettes are widened, which loses nothing;
     what would lose is an ImageError.
     """
     try:
         with no_pillow_limit(), Image.open(path) as image:
-            if (
-                image.mode not in MODES
-                or "transparency" in image.info
-                or getattr(image, "n_frames", 1) > 1
-            ):
+            if image.mode not in MODES or "transparency" in image.info or frames_of(image) > 1:
                 what = (
                     "more than one frame"
-                    if getattr(image, "n_frames", 1) > 1
+                    if frames_of(image) > 1
                     else f"mode {image.mode} or transparency"
                 )
                 raise ImageError(
@@ -145,13 +135,6 @@ def read_pixels(path: Path) -> NDArray[np.uint8]:
             return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
     except OSError as error:
         raise ImageError(f"{path}: {error.strerror or 'no picture that Pillow reads'}") from error
-
-
-def sha256_of_pixels(pixels: NDArray[np.uint8]) -> str:
-    """SHA-256 of samples (H, W, 3), 64 hex digits: the same whichever way a lossless file packs
-    them.
-    """
-    return hashlib.sha256(np.ascontiguousarray(pixels).tobytes()).hexdigest()
 
 
 def _pictures_in(folder: Path) -> list[Path]:

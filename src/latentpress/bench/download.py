@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
-from latentpress.bench.datasets import FOLDER_VARIABLE, sha256_of_pixels
+from latentpress._typing import Pixels
+from latentpress.bench.checksums import sha256_of_pixels
 from latentpress.errors import ImageError
+from latentpress.system.cache import DATA_VARIABLE
 from latentpress.system.files import atomic_write
 
 KODAK_URL = "https://r0k.us/graphics/kodak/kodak/{file}"
@@ -53,18 +54,18 @@ def fetch(name: str, expected: dict[str, str], folder: Path) -> Path:
     raise ImageError(
         f"the data set {name} is not on this machine and could not be fetched ({reason}): with a "
         "network, run the command again; or put "
-        f"{next(iter(expected))} and the others into a folder {name} and set {FOLDER_VARIABLE} to "
+        f"{next(iter(expected))} and the others into a folder {name} and set {DATA_VARIABLE} to "
         "what holds it; or name your own pictures"
     )
 
 
-def _kodak(files: list[str]) -> Iterator[tuple[bytes, NDArray[np.uint8]]]:
+def _kodak(files: list[str]) -> Iterator[tuple[bytes, Pixels]]:
     for file in files:
         data = download(KODAK_URL.format(file=file))
         yield data, _decode(data)
 
 
-def _study() -> Iterator[tuple[bytes, NDArray[np.uint8]]]:
+def _study() -> Iterator[tuple[bytes, Pixels]]:
     for number in STUDY_PICTURES:
         pixels = _decode(download(STUDY_URL.format(number=number)))
         half = np.ascontiguousarray(pixels[:, : pixels.shape[1] // 2])
@@ -73,7 +74,7 @@ def _study() -> Iterator[tuple[bytes, NDArray[np.uint8]]]:
         yield stream.getvalue(), half
 
 
-def _decode(data: bytes) -> NDArray[np.uint8]:
+def _decode(data: bytes) -> Pixels:
     with Image.open(io.BytesIO(data)) as image:
         return np.asarray(image.convert("RGB"))
 

@@ -13,10 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
+from latentpress._typing import Pixels
 from latentpress.bench.codec_protocol import Codec
 from latentpress.bench.datasets import read_pixels
 from latentpress.errors import ImageError, UsageError
@@ -80,7 +79,7 @@ class External(Codec):
         """See Codec."""
         return super().entry() | {"encoder": list(self.encoder), "decoder": list(self.decoder)}
 
-    def encode(self, pixels: NDArray[np.uint8], quality: float) -> bytes:
+    def encode(self, pixels: Pixels, quality: float) -> bytes:
         """See Codec."""
         with tempfile.TemporaryDirectory() as folder:
             places = self._places(Path(folder), quality)
@@ -90,7 +89,7 @@ class External(Codec):
                 Path(folder, f"out{self.suffix if self._suffixed else ''}")
             ).read_bytes()
 
-    def decode(self, data: bytes) -> NDArray[np.uint8]:
+    def decode(self, data: bytes) -> Pixels:
         """See Codec."""
         with tempfile.TemporaryDirectory() as folder:
             places = self._places(Path(folder), 0)

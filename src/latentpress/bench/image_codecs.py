@@ -10,9 +10,9 @@ from importlib.metadata import version as package_version
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, features
 
+from latentpress._typing import Pixels
 from latentpress.bench.codec_protocol import Codec
 from latentpress.errors import UsageError
 from latentpress.spaces import SPACES
@@ -42,7 +42,7 @@ class RivalCodec(Codec):
             return f"the codec {self.name} needs a Pillow that was built with {self.format}"
         return None
 
-    def encode(self, pixels: NDArray[np.uint8], quality: float) -> bytes:
+    def encode(self, pixels: Pixels, quality: float) -> bytes:
         """See Codec."""
         stream = io.BytesIO()
         options = dict(self.options) if self.lossless else {"quality": int(quality), **self.options}
@@ -50,7 +50,7 @@ class RivalCodec(Codec):
         Image.fromarray(pixels).save(stream, self.format, **options)
         return stream.getvalue()
 
-    def decode(self, data: bytes) -> NDArray[np.uint8]:
+    def decode(self, data: bytes) -> Pixels:
         """See Codec."""
         self._load()
         with Image.open(io.BytesIO(data), formats=[self.format]) as image:

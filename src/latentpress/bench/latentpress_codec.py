@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from latentpress import __version__
+from latentpress._typing import Pixels
 from latentpress.bench.codec_protocol import Codec
 from latentpress.bench.datasets import read_pixels
 from latentpress.errors import ImageError
@@ -59,19 +59,19 @@ class OurCodec(Codec):
         """See Codec; and the model, which decoding needs."""
         return super().entry() | {"model": self.model}
 
-    def encode(self, pixels: NDArray[np.uint8], quality: float) -> bytes:
+    def encode(self, pixels: Pixels, quality: float) -> bytes:
         """See Codec."""
         from latentpress import compress
 
         return compress(pixels, quality=quality, codec=self.name, model=self.model)
 
-    def decode(self, data: bytes) -> NDArray[np.uint8]:
+    def decode(self, data: bytes) -> Pixels:
         """See Codec."""
         from latentpress import decompress
 
         return np.asarray(decompress(data, model=self.model).convert("RGB"))
 
-    def decode_elsewhere(self, files: Sequence[Path]) -> list[NDArray[np.uint8]]:
+    def decode_elsewhere(self, files: Sequence[Path]) -> list[Pixels]:
         """Decode files by `latentpress decompress` in one other process, as whoever gets the bytes
         would.
         """

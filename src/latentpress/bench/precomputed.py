@@ -12,9 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-import numpy as np
-from numpy.typing import NDArray
-
+from latentpress._typing import Pixels
 from latentpress.bench.codec_protocol import Codec
 from latentpress.bench.datasets import read_pixels
 from latentpress.errors import ImageError, UsageError
@@ -86,15 +84,15 @@ class Pictures(Codec):
             raise ImageError(f"{path}: {image} must be listed once, with its bytes")
         return found[0]
 
-    def pixels(self, quality: float, image: str) -> NDArray[np.uint8]:
+    def pixels(self, quality: float, image: str) -> Pixels:
         """One decoded picture."""
         return read_pixels(find_picture(self.folder, self.setting(quality), image))
 
-    def encode(self, pixels: NDArray[np.uint8], quality: float) -> bytes:
+    def encode(self, pixels: Pixels, quality: float) -> bytes:
         """Not possible."""
         raise UsageError(f"{self.name} is a folder of pictures; it cannot compress")
 
-    def decode(self, data: bytes) -> NDArray[np.uint8]:
+    def decode(self, data: bytes) -> Pixels:
         """Not possible."""
         raise UsageError(f"{self.name} is a folder of pictures; it cannot decompress")
 

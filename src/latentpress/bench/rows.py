@@ -12,9 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
+from latentpress._typing import Pixels
 from latentpress.errors import ImageError, UsageError
 
 INFO = "run.json"
@@ -115,7 +113,7 @@ def picture_of(folder: Path, codec: dict[str, Any], setting: str, image: str) ->
     return Path(folder) / FILES / codec["name"] / setting / f"{image}.decoded.png"
 
 
-def decoded(run: Run, codec: str, setting: str, image: str) -> NDArray[np.uint8]:
+def decoded(run: Run, codec: str, setting: str, image: str) -> Pixels:
     """The decoded picture of one cell, uint8 (H, W, 3), from the kept file. ImageError where the
     file is gone.
     """
@@ -140,11 +138,12 @@ def decoded(run: Run, codec: str, setting: str, image: str) -> NDArray[np.uint8]
     return find_codec(codec, model=entry.get("model")).decode(data)
 
 
-def original(run: Run, image: str) -> NDArray[np.uint8]:
+def original(run: Run, image: str) -> Pixels:
     """The original of a picture, uint8 (H, W, 3). ImageError where it is gone or is no longer the
     one that was compressed.
     """
-    from latentpress.bench.datasets import locate, read_pixels, sha256_of_pixels
+    from latentpress.bench.checksums import sha256_of_pixels
+    from latentpress.bench.datasets import locate, read_pixels
 
     entry = next((i for i in run.info["images"] if i["name"] == image), None)
     if entry is None:

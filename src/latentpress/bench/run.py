@@ -15,10 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
 from latentpress import __version__
+from latentpress._typing import Pixels
 from latentpress.bench import work
 from latentpress.bench.codec_protocol import Codec
 from latentpress.bench.datasets import Source, read_pixels
@@ -27,7 +25,7 @@ from latentpress.bench.machine import machine, versions
 from latentpress.bench.precomputed import Pictures
 from latentpress.bench.results_folder import Store
 from latentpress.bench.rows import Row, Run, decoded, file_of, picture_of
-from latentpress.errors import ImageError, LatentpressError
+from latentpress.errors import ImageError, LatentpressError, prefixed
 from latentpress.image.formats import write_image
 from latentpress.system.files import atomic_write
 
@@ -65,7 +63,7 @@ class Coded(NamedTuple):
     size: int
     encode_s: float | None
     decode_s: float | None
-    decoded: NDArray[np.uint8]
+    decoded: Pixels
 
 
 class Asked(NamedTuple):
@@ -74,7 +72,7 @@ class Asked(NamedTuple):
     source: Source
     codec: str
     setting: str
-    decoded: NDArray[np.uint8]
+    decoded: Pixels
     metrics: list[str]
 
 
@@ -288,7 +286,7 @@ def _naming(source: Source, codec: str, setting: str) -> Iterator[None]:
     try:
         yield
     except LatentpressError as error:
-        raise type(error)(f"{where}: {error}") from error
+        raise prefixed(where, error) from error
     except (MemoryError, BrokenExecutor) as error:
         raise ImageError(
             f"{where}: a process ended early; there may not be enough memory"

@@ -19,9 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
+    from latentpress._typing import Pixels
     from latentpress.bench.codec_protocol import Codec
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
@@ -64,9 +62,7 @@ def start(threads: int | None) -> None:
         os.environ.update(dict.fromkeys(THREAD_VARIABLES, str(threads)))
 
 
-def grade(
-    original: Path, decoded: NDArray[np.uint8], metrics: list[str], gray: bool
-) -> dict[str, float]:
+def grade(original: Path, decoded: Pixels, metrics: list[str], gray: bool) -> dict[str, float]:
     """Metrics of a decoded picture, uint8 (H, W, 3), against the original in a file: name ->
     value.
     """

@@ -14,7 +14,7 @@ from typing import Any
 import typer
 
 from latentpress.container import MAGIC
-from latentpress.errors import ImageError, LatentpressError, OutputError, TargetError, UsageError
+from latentpress.errors import ImageError, LatentpressError, OutputError, UsageError, prefixed
 from latentpress.system.malloc import return_freed_arrays
 
 PROGRESS_AFTER_SECONDS = 1.0
@@ -135,15 +135,13 @@ def describe(source: Path, error: BaseException) -> ImageError:
 
 @contextmanager
 def naming(source: Path) -> Iterator[None]:
-    """Put the file's name in front of an error of the tree."""
+    """Prefix the message of any LatentpressError with the file's name, but of a UsageError."""
     try:
         yield
     except UsageError:
         raise
-    except TargetError as error:
-        raise TargetError(f"{source}: {error}", error.nearest) from error
     except LatentpressError as error:
-        raise type(error)(f"{source}: {error}") from error
+        raise prefixed(source, error) from error
 
 
 def read_bytes(path: Path) -> bytes:

@@ -13,8 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from latentpress._typing import Floats, Ints
+
 FILE = Path(__file__).parent / "tables.npz"
 PRECISION_BITS = 24
+SCALE_UNIT_BITS = 3  # the priors give scale indices in eighths
 SCALES = 64  # standard deviations, SIGMA_MIN * exp(i * LOG_STEP)
 SCALE_RATIO = np.float32(1.118571)  # exp(LOG_STEP), of neighbouring scales
 FAMILIES = (
@@ -52,20 +55,20 @@ def radius(table: int) -> int:
 
 
 @cache
-def counts(table: int) -> NDArray[np.int32]:
+def counts(table: int) -> Ints:
     """(2 * radius + 2,) counts of -radius..radius and the escape; they sum to 2^24."""
     start = int((2 * load()["radius"][:table].astype(np.int64) + 2).sum())
     return load()["counts"][start : start + 2 * radius(table) + 2]
 
 
-def sigmas() -> NDArray[np.float32]:
+def sigmas() -> Floats:
     """(SCALES,) standard deviations in steps; used for mu and estimates, never for a
     probability.
     """
     return load()["sigma"]
 
 
-def activities() -> NDArray[np.int32]:
+def activities() -> Ints:
     """(SCALES,) integers: log2(1 + sigma^2) / 2, about the bits of a symbol, in 1/64
     (`masking.py`).
     """
@@ -83,3 +86,12 @@ def bit_costs(table: int) -> NDArray[np.float64]:
     bits = PRECISION_BITS - np.log2(counts(table).astype(np.float64))
     bits[-1] += 16
     return bits
+
+
+def alphabet_index(symbols: NDArray[Any], radius: int | NDArray[Any]) -> NDArray[Any]:
+    """Where symbols stand in the alphabet of a table: 0..2r for -r..r, 2r + 1 for the escape.
+
+    symbols: any shape. radius: r, one or one a symbol.
+    """
+    index: NDArray[Any] = np.where(np.abs(symbols) > radius, 2 * radius + 1, symbols + radius)
+    return index

@@ -1,9 +1,9 @@
-"""One pass of lp1's symbols: each rounded alone, or those of large scales in chains of dependent
+"""One pass of lp1's symbols: each rounded alone, or those of large scales under trellis-coded
 quantisation (`trellis.py`).
 
-Chains save bits where symbols carry one or more each; the many of small scales, mostly zeros, are
-left alone. A symbol in a chain has a step STEP times that of the others, one scale's ratio, since
-both quantisers together are twice as fine; so its table is one scale lower.
+A trellis saves bits where symbols carry one or more each; the many of small scales, mostly zeros,
+are left alone. A symbol of a trellis has a step STEP times that of the others, one scale's ratio,
+since both quantisers together are twice as fine; so its table is one scale lower.
 """
 
 from dataclasses import dataclass
@@ -13,21 +13,19 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from latentpress._typing import Floats, Ints, Pixels
 from latentpress.entropy import cdf_tables, rans
-from latentpress.entropy.quantizer import quantize
+from latentpress.entropy.cdf_tables import SCALE_UNIT_BITS
+from latentpress.entropy.integers import round_shift
 from latentpress.entropy.rdoq import quantize_rdoq
 from latentpress.entropy.trellis import Path, TrellisLanes
 
-Floats = NDArray[np.float32]
-Ints = NDArray[np.int32]
-SCALE_UNIT_BITS = 3  # scale indices come in eighths
 ONE = np.float32(1)
-FIRST_TRELLIS_SCALE = 14  # scale index, .53 steps: from here on symbols stand in chains
-LENGTH = 128  # symbols a chain, at most
+FIRST_TRELLIS_SCALE = 14  # scale index, .53 steps: from here on symbols are trellis-coded
+LENGTH = 128  # symbols a lane, at most
 STEP = cdf_tables.SCALE_RATIO
-OUTWARD = np.float32(
-    1 / 16
-)  # of a step in a chain: so much further from mu a value is put than the path has it
+# Reconstruction offset away from mu, in steps of a symbol in a lane.
+OUTWARD = np.float32(1 / 16)
 ERROR_WEIGHT = 20.0  # of a path, bits a squared error of one step^2
 
 
@@ -37,20 +35,18 @@ class Gaussians:
     step_factor: the quality's step / the local step, (h, w) float32, or 1 (`masking.py`).
     """
 
-    mu: NDArray[np.float32]
+    mu: Floats
     scale_eighths: NDArray[np.int64]
-    step_factor: NDArray[np.float32] | np.float32 = ONE
+    step_factor: Floats | np.float32 = ONE
 
-    def scale(self) -> NDArray[np.uint8]:
+    def scale(self) -> Pixels:
         """Scale index of each symbol: the number of its CDF table (family 0, gaussian)."""
         return self._scale
 
     @cached_property
-    def _scale(self) -> NDArray[np.uint8]:
-        half = 1 << SCALE_UNIT_BITS - 1
-        index: NDArray[np.uint8] = np.clip(
-            self.scale_eighths + half >> SCALE_UNIT_BITS, 0, cdf_tables.SCALES - 1
-        ).astype(np.uint8)
+    def _scale(self) -> Pixels:
+        scale = round_shift(self.scale_eighths, SCALE_UNIT_BITS)
+        index: Pixels = np.clip(scale, 0, cdf_tables.SCALES - 1).astype(np.uint8)
         return index
 
     def coded(self) -> NDArray[np.bool_]:
@@ -61,7 +57,7 @@ class Gaussians:
 
 
 class ConditionalSymbols(NamedTuple):
-    """Of one pass, in the order of its positions. alone: (n,) int32. path: those in chains."""
+    """Of one pass, in the order of its positions. alone: (n,) int32. path: those in a trellis."""
 
     alone: Ints
     path: Path
@@ -69,7 +65,7 @@ class ConditionalSymbols(NamedTuple):
 
 class GaussianConditional:
     """The positions of one pass and what codes them. where: (h, w) or (C, h, w), the positions that
-    are not of another pass. dependent: whether there are chains.
+    are not of another pass. dependent: whether large scales are trellis-coded.
     """
 
     def __init__(self, modelled: Gaussians, where: NDArray[np.bool_], dependent: bool) -> None:
@@ -91,11 +87,7 @@ class GaussianConditional:
         """
         v = y * self.step_factor - self.mu
         single = v[self.alone]
-        alone = (
-            quantize(single, np.float32(0))
-            if lagrangian_weight is None
-            else quantize_rdoq(single, self.tables, lagrangian_weight)
-        )
+        alone = quantize_rdoq(single, self.tables, lagrangian_weight)
         return ConditionalSymbols(
             alone,
             self.lanes.quantize(v[self.trellis_coded] / STEP, self.trellis_tables, ERROR_WEIGHT),
@@ -124,18 +116,14 @@ class GaussianConditional:
 
     def whitened(self, half_steps: Ints) -> NDArray[np.int64]:
         """16 value / sigma in integers, rounded: (C, h, w)."""
-        bits = cdf_tables.WHITENER_BITS + 1
-        white: NDArray[np.int64] = (
-            half_steps * cdf_tables.whiteners()[self.scale - self.trellis_coded] + (1 << bits - 1)
-            >> bits
-        )
-        return white
+        sixteenths = half_steps * cdf_tables.whiteners()[self.scale - self.trellis_coded]
+        return round_shift(sixteenths, cdf_tables.WHITENER_BITS + 1)
 
     def values(self, half_steps: Ints) -> Floats:
         """What is decoded, about mu, in steps of what stands alone: (C, h, w) float32.
 
-        Those in chains lie OUTWARD of the path's own: so does synthesis, trained on rounding, give
-        the better picture.
+        Those in a trellis lie OUTWARD of the path's own: so does synthesis, trained on rounding,
+        give the better picture.
         """
         values = half_steps.astype(np.float32) / 2
         return np.where(self.trellis_coded, STEP * (values + OUTWARD * np.sign(values)), values)

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentpress import models
+from latentpress._typing import Floats, Ints, Pixels
 from latentpress.container import LATENT_HYPERPRIOR, LATENT_MASKED
 from latentpress.entropy import cdf_tables, masking, rans
 from latentpress.entropy.gaussian_conditional import (
@@ -26,8 +27,6 @@ from latentpress.errors import FormatError
 from latentpress.transforms.tiling import STRIP_ROWS, is_large, strips
 from latentpress.varint import read_varint, write_varint
 
-Floats = NDArray[np.float32]
-Ints = NDArray[np.int32]
 Coded: TypeAlias = list[tuple[GaussianConditional, ConditionalSymbols]]
 Z_MAX = 127  # z is an integer in -127..127
 WHITE_MAX = 127  # whitened anchors: integers in -127..127, units of 1/16 sigma
@@ -191,7 +190,7 @@ class HyperpriorCoder:
         z: Floats = models.run(self.space, "hyper_analysis.onnx", y=padded[None])[0][0]
         return z
 
-    def z_tables(self, shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    def z_tables(self, shape: tuple[int, ...]) -> Pixels:
         """The tables of z (Z, hz, wz): one a channel."""
         zeros = np.zeros(shape, np.float32)
         return Gaussians(zeros, np.broadcast_to(self.z_scale, shape)).scale()

@@ -24,8 +24,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from latentpress._typing import Floats, Ints, Pixels
 from latentpress.container import LATENT_MULTISTAGE
-from latentpress.entropy import cdf_tables, rans, trellis
+from latentpress.entropy import cdf_tables, density, rans, trellis
+from latentpress.entropy.cdf_tables import SCALE_UNIT_BITS
+from latentpress.entropy.integers import round_shift, sign_extend
 from latentpress.entropy.multistage_network import CONDITION_MAX, channel_means, log_step, networks
 from latentpress.entropy.multistage_passes import (
     LOCAL_ACTIVITY_SHIFTS,
@@ -35,14 +38,13 @@ from latentpress.entropy.multistage_passes import (
     gather,
     passes,
 )
-from latentpress.entropy.quantizer import check_finite, quantize
+from latentpress.entropy.quantizer import check_finite
 from latentpress.entropy.rans import symbols_crc
 from latentpress.entropy.rdoq import quantize_rdoq
 from latentpress.entropy.trellis import Path, TrellisLanes, bit_costs
-from latentpress.errors import FormatError, ImageError, VersionError
+from latentpress.errors import FormatError, VersionError
 from latentpress.spaces import Space, step_size
 
-Ints = NDArray[np.int32]
 FINE = 8192  # fine units in the latent's unit
 MEAN_FINE = FINE // 16  # fine units in the unit of the channels' means
 MU_BITS = 3  # the networks' mu is this many bits coarser than fine units
@@ -58,21 +60,16 @@ BLOCK = 1 << 14  # positions a call of a network
 FAMILY_BITS = 2
 # eighths of a scale that a one in the other six bits, which are signed, moves a channel's scales
 MOVE_UNIT = 2
+MOVE_BITS = 6
 MOVE_MAX = 24
-NUMBER, DEPENDENT = (
-    1,
-    2,
-    # of the shipped weights, under rounding and under dependent quantisation; others get other
-    # numbers
-)
-LANE_LENGTH = {
-    4: 32,
-    16: 64,
-}  # channels -> symbols of a chain: more find better paths, and a pass takes as many calls
+# of the shipped weights, under rounding and under dependent quantisation; others get other numbers
+NUMBER = 1
+DEPENDENT = 2
+# channels -> symbols of a lane: more find better paths, and a pass takes as many calls
+LANE_LENGTH = {4: 32, 16: 64}
 # bits a squared error of one step^2 is worth there: at fine steps the rate's own slope
 DEPENDENT_WEIGHT = 12.0
 HEAD = struct.Struct("<BH4s")
-MAX_POSITIONS_PER_BYTE = 1 << 14
 
 
 class Modelled(NamedTuple):
@@ -82,14 +79,14 @@ class Modelled(NamedTuple):
     """
 
     symbols: Ints
-    odd: NDArray[np.uint8]
+    odd: Pixels
     mu: NDArray[np.int64]
     scale_eighths: Ints
 
 
 class MultistageCoder:
     """Coder of one space and quality. lagrangian_weight: of the encoder's dead zones
-    (`dead_zones.shrink`); None rounds to the nearest. number: NUMBER or DEPENDENT.
+    (`rdoq.quantize_rdoq`); None rounds to the nearest. number: NUMBER or DEPENDENT.
     """
 
     chunk_type = LATENT_MULTISTAGE
@@ -116,7 +113,7 @@ class MultistageCoder:
         prior.number = number
         return prior
 
-    def encode(self, strips_of_y: Iterable[NDArray[np.float32]]) -> bytes:
+    def encode(self, strips_of_y: Iterable[Floats]) -> bytes:
         """Strips of y (C, r, w) -> the latent chunk's body. ImageError where the format does not
         hold it.
         """
@@ -145,13 +142,10 @@ class MultistageCoder:
         body = (
             HEAD.pack(self.number, self.step, symbols_crc(symbols)) + choices + rans.to_bytes(coder)
         )
-        if symbols[0].size > MAX_POSITIONS_PER_BYTE * len(body):
-            raise ImageError(
-                "a picture this large and this uniform is beyond the limits of the format"
-            )
+        density.check_written(body, symbols[0].size)
         return body
 
-    def model(self, y: NDArray[np.float32]) -> Modelled:
+    def model(self, y: Floats) -> Modelled:
         """Quantize y (C, h, w) in the closed loop that the decoder runs."""
         target = y.astype(np.float64) * FINE - self.means
         loop = CodingLoop(self.space, self.step, *y.shape[1:])
@@ -176,11 +170,7 @@ class MultistageCoder:
         numbers = table_numbers(scale_eighths, 0)
         if self.number == DEPENDENT:
             return trellis_lanes(self.space, scale_eighths).quantize(v, numbers, DEPENDENT_WEIGHT)
-        plain = (
-            quantize(v, np.float32(0))
-            if self.lagrangian_weight is None
-            else quantize_rdoq(v.astype(np.float32), numbers, self.lagrangian_weight)
-        )
+        plain = quantize_rdoq(v, numbers, self.lagrangian_weight)
         return Path(plain, np.zeros(v.size, np.uint8))
 
     def fine(self, modelled: Modelled) -> NDArray[np.int64]:
@@ -188,7 +178,7 @@ class MultistageCoder:
         about = modelled.mu + change(Path(modelled.symbols, modelled.odd).half_steps(), self.step)
         return np.clip(about, -FINE_MAX, FINE_MAX) + self.means
 
-    def decode(self, body: bytes, rows: int, columns: int) -> Iterator[NDArray[np.float32]]:
+    def decode(self, body: bytes, rows: int, columns: int) -> Iterator[Floats]:
         """The body -> y_hat (C, rows, columns), as one strip. FormatError where it is damaged,
         VersionError for a prior unknown here.
         """
@@ -200,8 +190,7 @@ def decode_fine(space: Space, body: bytes, rows: int, columns: int) -> NDArray[n
     `decode`.
     """
     start = HEAD.size + space.channels
-    if len(body) < start or rows * columns > MAX_POSITIONS_PER_BYTE * len(body):
-        raise FormatError("the coded latent is too short for the size in the header")
+    density.check_read(body, rows * columns, start)
     number, step, crc = HEAD.unpack_from(body)
     if number not in (NUMBER, DEPENDENT):
         raise VersionError(
@@ -221,10 +210,8 @@ def decode_fine(space: Space, body: bytes, rows: int, columns: int) -> NDArray[n
         numbers = table_numbers(scale_eighths, body[HEAD.size + p.channel])
         if number == DEPENDENT:
             path = trellis_lanes(space, scale_eighths).pop(coder, numbers.ravel())
-            target[...], half_steps = (
-                path.symbols.reshape(target.shape),
-                path.half_steps().reshape(target.shape),
-            )
+            target[...] = path.symbols.reshape(target.shape)
+            half_steps = path.half_steps().reshape(target.shape)
         else:
             target[...] = rans.pop(coder, numbers)
             half_steps = 2 * target
@@ -269,13 +256,12 @@ class CodingLoop:
         added = change(half_steps, self.step)
         found = np.clip(mu + added, -FINE_MAX, FINE_MAX)
         pass_view(self.fine[p.channel], p)[...] = found
-        half = 1 << INPUT_BITS - 1
         inner = self.canvas[REACH:-REACH, REACH:-REACH]
         pass_view(inner[:, :, p.channel], p)[...] = np.clip(
-            found + half >> INPUT_BITS, -VALUE_MAX, VALUE_MAX
+            round_shift(found, INPUT_BITS), -VALUE_MAX, VALUE_MAX
         )
         pass_view(inner[:, :, self.space.channels + p.channel], p)[...] = np.minimum(
-            np.abs(added) + half >> INPUT_BITS, DISTANCE_MAX
+            round_shift(np.abs(added), INPUT_BITS), DISTANCE_MAX
         )
         local_activity = (
             window_sums(self.canvas[:, :, self.space.channels + p.channel])
@@ -295,7 +281,7 @@ def trellis_lanes(space: Space, scale_eighths: NDArray[Any]) -> TrellisLanes:
 
 def change(half_steps: Ints, step: int) -> NDArray[np.int64]:
     """Half steps -> fine units, rounded down where an odd step is halved."""
-    return half_steps.astype(np.int64) * step >> 1
+    return (half_steps.astype(np.int64) * step) >> 1
 
 
 def means(space: Space) -> NDArray[np.int64]:
@@ -320,14 +306,14 @@ def window_sums(plane: NDArray[np.int16]) -> NDArray[np.int64]:
 
 def table_numbers(scale_eighths: NDArray[Any], choice: int) -> NDArray[np.uint16]:
     """The tables of symbols, by the byte of their channel."""
-    move = (choice >> FAMILY_BITS ^ 32) - 32
-    index = np.clip(scale_eighths + MOVE_UNIT * move + 4 >> 3, 0, cdf_tables.SCALES - 1)
-    return index.astype(np.uint16) + np.uint16(
-        cdf_tables.SCALES * (choice & (1 << FAMILY_BITS) - 1)
-    )
+    family = choice & ((1 << FAMILY_BITS) - 1)
+    move = sign_extend(choice >> FAMILY_BITS, MOVE_BITS)
+    scale = round_shift(scale_eighths + MOVE_UNIT * move, SCALE_UNIT_BITS)
+    index = np.clip(scale, 0, cdf_tables.SCALES - 1)
+    return index.astype(np.uint16) + np.uint16(cdf_tables.SCALES * family)
 
 
-def best_choice(symbols: Ints, odd: NDArray[np.uint8], scale_eighths: Ints) -> int:
+def best_choice(symbols: Ints, odd: Pixels, scale_eighths: Ints) -> int:
     """The byte of a channel that codes its symbols in few bits: of each family the scales moved
     while that helps, then the best family.
     """
@@ -355,4 +341,4 @@ def best_choice(symbols: Ints, odd: NDArray[np.uint8], scale_eighths: Ints) -> i
 
 def choice_byte(family: int, move: int) -> int:
     """A channel's byte."""
-    return family | (move & 63) << FAMILY_BITS
+    return family | ((move & ((1 << MOVE_BITS) - 1)) << FAMILY_BITS)

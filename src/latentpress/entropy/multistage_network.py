@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentpress import models
+from latentpress._typing import Floats
 from latentpress.entropy.multistage_passes import passes
 
-Floats = NDArray[np.float32]
 ACT_MAX, CONDITION_MAX = 255, 255
 FILE = "prior.npz"
 

@@ -15,6 +15,8 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
+from latentpress._typing import Floats
+
 PASSES = (
     (0, 0, 4),
     (2, 2, 4),
@@ -112,7 +114,7 @@ def cross() -> list[tuple[int, int]]:
     return [(0, 0), (-1, 0), (1, 0), (0, -1), (0, 1)]
 
 
-def gather(canvas: NDArray[np.int16], p: Pass, first: int, end: int) -> NDArray[np.float32]:
+def gather(canvas: NDArray[np.int16], p: Pass, first: int, end: int) -> Floats:
     """(positions, inputs): what the pass sees at its lattice rows first to end, in raster order."""
     columns = range(p.left, canvas.shape[1] - 2 * REACH, p.stride)
     found = np.empty((end - first, len(columns), p.inputs), np.float32)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from latentpress._typing import Floats, Ints
 from latentpress.errors import ImageError
 from latentpress.options import TOP_STEP, grid_step
 
@@ -32,7 +33,7 @@ def interpolate(anchors: NDArray[Any], quality: float) -> NDArray[Any]:
     return between
 
 
-def check_finite(y: NDArray[np.float32]) -> NDArray[np.float32]:
+def check_finite(y: Floats) -> Floats:
     """y as it is; ImageError where a number in it is NaN or infinite, which no symbol can stand
     for.
     """
@@ -44,14 +45,12 @@ def check_finite(y: NDArray[np.float32]) -> NDArray[np.float32]:
     return y
 
 
-def quantize(
-    y: NDArray[np.floating[Any]], mu: NDArray[np.float32] | np.float32
-) -> NDArray[np.int32]:
+def quantize(y: NDArray[np.floating[Any]], mu: Floats | np.float32) -> Ints:
     """Symbols: y - mu rounded to the nearest integer, within +-SYMBOL_MAX. Any shape."""
-    symbols: NDArray[np.int32] = np.clip(np.rint(y - mu), -SYMBOL_MAX, SYMBOL_MAX).astype(np.int32)
+    symbols: Ints = np.clip(np.rint(y - mu), -SYMBOL_MAX, SYMBOL_MAX).astype(np.int32)
     return symbols
 
 
-def dequantize(symbols: NDArray[np.int32], mu: NDArray[np.float32]) -> NDArray[np.float32]:
+def dequantize(symbols: Ints, mu: Floats) -> Floats:
     """y_hat = symbols + mu. Any shape."""
     return symbols.astype(np.float32) + mu

@@ -15,12 +15,12 @@ import google_crc32c
 import numpy as np
 from numpy.typing import NDArray
 
-from latentpress.entropy.cdf_tables import ESCAPE_LIMIT, counts, load, radius
+from latentpress._typing import Ints, Pixels
+from latentpress.entropy.cdf_tables import ESCAPE_LIMIT, alphabet_index, counts, load, radius
 from latentpress.errors import FormatError
 
 Coder: TypeAlias = Any  # constriction's AnsCoder, which has no stubs
-Ints = NDArray[np.int32]
-Tables = NDArray[np.uint8] | NDArray[np.uint16]
+Tables = Pixels | NDArray[np.uint16]
 CRC_BYTES = 4
 SLICE = 1 << 20  # symbols a call
 FEW = 48  # so many are looked through faster as a list
@@ -55,7 +55,7 @@ def push_runs(coder: Coder, symbols: Ints, tables: NDArray[Any], edges: NDArray[
     r = load()["radius"][tables]
     outside = np.abs(symbols) > r
     escaped = bool(outside.any())
-    values = np.where(outside, 2 * r + 1, symbols + r).astype(np.int32)
+    values = alphabet_index(symbols, r).astype(np.int32)
     bounds = [0, *edges.tolist(), symbols.size] if symbols.size else [0]
     for start, end in reversed(list(pairwise(bounds))):
         if escaped and (beyond := symbols[start:end][outside[start:end]]).size:

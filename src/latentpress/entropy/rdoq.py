@@ -12,16 +12,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from latentpress._typing import Floats, Ints
 from latentpress.entropy import cdf_tables
 from latentpress.entropy.quantizer import quantize
 
 REACH = 64  # symbols beyond this are left where they are
 
 
-def quantize_rdoq(v: NDArray[np.float32], table: NDArray[Any], weight: float) -> NDArray[np.int32]:
-    """Symbols, int32. v: y - mu, in steps. table: the number of each one's table, or an array that
-    broadcasts to v's shape. weight: bits that a squared error of one step^2 is worth.
+def quantize_rdoq(v: NDArray[np.floating[Any]], table: NDArray[Any], weight: float | None) -> Ints:
+    """v in steps about its mean -> symbols, of the same shape.
+
+    table: the number of each symbol's table, or an array that broadcasts to v's shape. weight: of
+    the Lagrangian, bits that a squared error of one step^2 is worth; None rounds to the nearest.
     """
+    if weight is None:
+        return quantize(v, np.float32(0))
+    v = v.astype(np.float32, copy=False)
     symbols = quantize(v, np.float32(0))
     saved = bits_saved()[table, np.clip(symbols, -REACH, REACH) + REACH]
     grown = 1 + 2 * (np.abs(v) - np.abs(symbols))  # by how much the squared error grows
@@ -30,7 +36,7 @@ def quantize_rdoq(v: NDArray[np.float32], table: NDArray[Any], weight: float) ->
 
 
 @cache
-def bits_saved() -> NDArray[np.float32]:
+def bits_saved() -> Floats:
     """(tables of whole steps, 2 REACH + 1): bits that going one towards zero saves, for
     -REACH..REACH; 0 where there is no such way.
     """
@@ -39,8 +45,6 @@ def bits_saved() -> NDArray[np.float32]:
         r = cdf_tables.radius(table)
         bits = cdf_tables.bit_costs(table)
         m = np.arange(1, min(r, REACH) + 1)
-        row[REACH + m], row[REACH - m] = (
-            bits[r + m] - bits[r + m - 1],
-            bits[r - m] - bits[r - m + 1],
-        )
+        row[REACH + m] = bits[r + m] - bits[r + m - 1]
+        row[REACH - m] = bits[r - m] - bits[r - m + 1]
     return saved

@@ -24,11 +24,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from latentpress._typing import Floats, Ints, Pixels
 from latentpress.entropy import cdf_tables, rans
 from latentpress.entropy.quantizer import SYMBOL_MAX
 
-Ints = NDArray[np.int32]
-Floats = NDArray[np.float32]
 NEXT = np.array(
     [[0, 2], [5, 7], [1, 3], [6, 4], [2, 0], [4, 6], [3, 1], [7, 5]], np.uint8
 )  # [state, parity of the symbol]
@@ -46,7 +45,7 @@ class Path(NamedTuple):
     """symbols: int32. odd: uint8, 1 where the symbol is of the odd quantiser. Both (n,)."""
 
     symbols: Ints
-    odd: NDArray[np.uint8]
+    odd: Pixels
 
     def half_steps(self) -> Ints:
         """The values, in half steps."""
@@ -216,5 +215,5 @@ def bit_costs() -> Floats:
     for first in (0, cdf_tables.ODD):
         for table in range(first, first + cdf_tables.SCALES * cdf_tables.ODD_FAMILIES):
             r = cdf_tables.radius(table)
-            found.append(cdf_tables.bit_costs(table)[np.where(k > r, 2 * r + 1, k + r)])
+            found.append(cdf_tables.bit_costs(table)[cdf_tables.alphabet_index(k, r)])
     return np.concatenate(found).astype(np.float32).reshape(2, -1)

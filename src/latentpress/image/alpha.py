@@ -5,14 +5,14 @@ bit where that is enough).
 import io
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
+from latentpress._typing import Pixels
 from latentpress.errors import FormatError
 from latentpress.image.limits import no_pillow_limit
 
 
-def encode_alpha(alpha: NDArray[np.uint8]) -> bytes:
+def encode_alpha(alpha: Pixels) -> bytes:
     """alpha (H, W) uint8 -> the chunk's body."""
     if alpha.min() == alpha.max():
         return bytes([int(alpha[0, 0])])
@@ -24,7 +24,7 @@ def encode_alpha(alpha: NDArray[np.uint8]) -> bytes:
     return out.getvalue()
 
 
-def decode_alpha(body: bytes, width: int, height: int) -> NDArray[np.uint8]:
+def decode_alpha(body: bytes, width: int, height: int) -> Pixels:
     """The chunk's body -> alpha (height, width) uint8; FormatError where it is no such plane."""
     if len(body) == 1:
         return np.full((height, width), body[0], np.uint8)

@@ -112,9 +112,8 @@ def dropped_metadata(image: Image.Image) -> str | None:
 def _exif(image: Image.Image) -> bytes | None:
     exif = image.info.get("exif")
     if not isinstance(exif, bytes) or not exif:
-        found = (
-            image.getexif()
-        )  # TIFF tags, ImageMagick's text chunk in a PNG, or what the caller set
+        # TIFF tags, ImageMagick's text chunk in a PNG, or what the caller set
+        found = image.getexif()
         if image.format == "TIFF":
             tags = description(found)
             found = Image.Exif()

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageChops, ImageDraw, ImageFont
 
+from latentpress._typing import Pixels
 from latentpress.errors import ImageError
 
 ROW_CHANNELS = 16  # up to so many channels stand in one row, more in a near-square grid
@@ -130,7 +131,7 @@ def side_by_side(images: Sequence[Image.Image], captions: Sequence[str]) -> Imag
     return sheet
 
 
-def _stretch(panel: NDArray[np.floating]) -> NDArray[np.uint8]:
+def _stretch(panel: NDArray[np.floating]) -> Pixels:
     """(h, w) floats -> uint8, least value 0 and greatest 255; a constant panel is 128."""
     values = panel.astype(np.float64)
     low = values.min()

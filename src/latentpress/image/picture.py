@@ -197,15 +197,18 @@ def info_entries(icc: bytes | None, exif: bytes | None, xmp: bytes | None) -> di
     return {name: value for name, value in entries.items() if value}
 
 
+def frames_of(image: Image.Image) -> int:
+    """How many frames an opened image has; the layers of a PSD file are not counted."""
+    if image.format == "PSD" or not getattr(image, "is_animated", False):
+        return 1
+    return int(getattr(image, "n_frames", 1))
+
+
 def _picture(name: str, image: Image.Image, strict: bool) -> Picture:
     _check_size(name, *image.size)
     deep = color.is_deep(image)
     deep_gray = color.is_deep_gray(image)
-    frames = (
-        getattr(image, "n_frames", 1)
-        if image.format != "PSD" and getattr(image, "is_animated", False)
-        else 1
-    )
+    frames = frames_of(image)
     image.load()
     icc, exif, xmp = metadata.read_metadata(image)
     dropped = metadata.dropped_metadata(image)

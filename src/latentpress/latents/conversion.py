@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from latentpress.container import read_header
-from latentpress.errors import FormatError, ImageError, LatentpressError, UsageError
+from latentpress.errors import FormatError, ImageError, LatentpressError, UsageError, prefixed
 from latentpress.latents.dtypes import torch_module
 from latentpress.system.files import atomic_write
 
@@ -47,7 +47,7 @@ def common_space(files: list[Path]) -> str:
         try:
             found.add(read_header(file.read_bytes()).space)
         except FormatError as error:
-            raise type(error)(f"{file}: {error}") from error
+            raise prefixed(file, error) from error
         except OSError as error:
             raise ImageError(f"{file}: {error.strerror or error}") from error
     return found.pop() if len(found) == 1 and "lp1" not in found else "raw"

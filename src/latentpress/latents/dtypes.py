@@ -40,9 +40,8 @@ def as_array(latent: Any) -> tuple[Array, int]:
         latent = latent.detach().cpu()
         if str(latent.dtype) == "torch.bfloat16":
             torch = torch_module()
-            bits = (
-                latent.contiguous().view(torch.int16).numpy().view(np.uint16)
-            )  # its own conversions may change the bits of a NaN
+            # its own conversions may change the bits of a NaN
+            bits = latent.contiguous().view(torch.int16).numpy().view(np.uint16)
             return from_bits(bits, BFLOAT16), BFLOAT16
         try:
             latent = latent.numpy()
@@ -72,7 +71,7 @@ def round_to(values: NDArray[np.float64], kind: int) -> Array:
     if kind == FLOAT32:
         return single
     bits = single.view(np.uint32)
-    rounded = (bits + np.uint32(0x7FFF) + (bits >> np.uint32(16) & np.uint32(1))) & np.uint32(
+    rounded = (bits + np.uint32(0x7FFF) + ((bits >> np.uint32(16)) & np.uint32(1))) & np.uint32(
         0xFFFF0000
     )
     return rounded.astype(np.uint32).view(np.float32)
@@ -91,7 +90,7 @@ def from_bits(bits: Array, kind: int) -> Array:
     if kind == FLOAT16:
         return bits.astype(np.uint16).view(np.float16)
     wide = bits.astype(np.uint32)
-    return (wide << np.uint32(16) if kind == BFLOAT16 else wide).view(np.float32)
+    return ((wide << np.uint32(16)) if kind == BFLOAT16 else wide).view(np.float32)
 
 
 def torch_module() -> Any:

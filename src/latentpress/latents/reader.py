@@ -10,7 +10,7 @@ from typing import Any
 
 import google_crc32c
 
-from latentpress.errors import FormatError, ImageError
+from latentpress.errors import FormatError, ImageError, prefixed
 from latentpress.latents import index, record
 from latentpress.latents.dtypes import to_torch
 from latentpress.latents.record import Info
@@ -39,7 +39,7 @@ class Reader:
             self._index = index.read_index(self._stream, os.fstat(self._stream.fileno()).st_size)
         except FormatError as error:
             self._stream.close()
-            raise type(error)(f"{self.file}: {error}") from error
+            raise prefixed(self.file, error) from error
         self._process = os.getpid()
         self._lock = Lock()
 
@@ -116,4 +116,4 @@ class Reader:
                 raise FormatError("it is damaged: its checksum does not match")
             return work(data)
         except FormatError as error:
-            raise type(error)(f"{self.file}, latent {n}: {error}") from error
+            raise prefixed(f"{self.file}, latent {n}", error) from error

@@ -16,21 +16,18 @@ from latentpress.latents.dtypes import BITS_TYPE, NAMES, Array
 from latentpress.latents.index import RAW
 from latentpress.latents.methods import learned, lossless, predictive
 from latentpress.latents.precision import LEARNED, LOSSLESS, PREDICTIVE, Precision, encode
+from latentpress.spaces import STABLE_DIFFUSION
 from latentpress.system.environment import whole_number
 from latentpress.varint import read_varint, write_varint
 
 METHODS = {LOSSLESS: "lossless", PREDICTIVE: "predictive", LEARNED: "learned"}
-CHANNELS = {16: 4, 17: 4, 18: 16, 19: 16}  # of the named spaces
-MAX_VALUES_PER_BYTE = (
-    1 << 12
-)  # a record is at least this full, so that its size bounds what reading it takes
+CHANNELS = {space.id: space.channels for space in STABLE_DIFFUSION}  # of the named spaces
+# a record is at least this full, so that its size bounds what reading it takes
+MAX_VALUES_PER_BYTE = 1 << 12
 MAX_INFLATION = 1032  # of zlib: a pair of two bits stands for 258 bytes at most
-MAX_NUMBERS = (
-    1 << 28
-    # of one latent, unless LATENTPRESS_MAX_NUMBERS says otherwise: a gigapixel picture has 250
-    # million
-    # in sd3 and flux1
-)
+# of one latent, unless LATENTPRESS_MAX_NUMBERS says otherwise: a gigapixel picture has 250 million
+# in sd3 and flux1
+MAX_NUMBERS = 1 << 28
 MAX_SIDE, MAX_TEXT = 1 << 16, 1 << 24
 Shape = tuple[int, int, int]
 

@@ -5,13 +5,12 @@ bounded memory.
 from collections.abc import Iterator
 
 import numpy as np
-from numpy.typing import NDArray
 
+from latentpress._typing import Pixels
 from latentpress.errors import ImageError
 
-BAND = (
-    1 << 20
-)  # samples a band holds, about: a metric needs some tens of MB whatever the image's size
+# samples a band holds, about: a metric needs some tens of MB whatever the image's size
+BAND = 1 << 20
 GRAY_BITS = 15
 GRAY_WEIGHTS = (
     9798,
@@ -20,9 +19,7 @@ GRAY_WEIGHTS = (
 )  # .299, .587, .114 in units of 2**-15, as in OpenCV's RGB2GRAY (ITU-R BT.601 luma)
 
 
-def check_pair(
-    a: NDArray[np.uint8], b: NDArray[np.uint8], *, gray: bool = False
-) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+def check_pair(a: Pixels, b: Pixels, *, gray: bool = False) -> tuple[Pixels, Pixels]:
     """Two uint8 images of one shape, (H, W) or (H, W, 3) -> the same two, or their luma (H, W) when
     grey.
 
@@ -48,7 +45,7 @@ def check_pair(
     return (to_gray(a), to_gray(b)) if gray else (a, b)
 
 
-def to_gray(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def to_gray(image: Pixels) -> Pixels:
     """Luma round(.299 R + .587 G + .114 B) of (H, W, 3) uint8 -> (H, W) uint8; a grey image passes
     unchanged.
 
@@ -59,7 +56,7 @@ def to_gray(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     gray = np.empty(image.shape[:2], np.uint8)
     for rows in bands(image.shape):
         red, green, blue = (image[rows, :, c].astype(np.int32) * GRAY_WEIGHTS[c] for c in range(3))
-        gray[rows] = (red + green + blue + (1 << GRAY_BITS - 1)) >> GRAY_BITS
+        gray[rows] = (red + green + blue + (1 << (GRAY_BITS - 1))) >> GRAY_BITS
     return gray
 
 
@@ -72,5 +69,5 @@ def bands(shape: tuple[int, ...], overlap: int = 0) -> Iterator[slice]:
         yield slice(top, min(top + step + overlap, shape[0]))
 
 
-def _describe(image: NDArray[np.uint8]) -> str:
+def _describe(image: Pixels) -> str:
     return f"{image.shape[1]} x {image.shape[0]} {'grey' if image.ndim == 2 else 'RGB'}"

@@ -5,6 +5,7 @@ arXiv:2004.07728).
 import numpy as np
 from numpy.typing import NDArray
 
+from latentpress._typing import Floats, Pixels
 from latentpress.errors import ImageError
 from latentpress.metrics import features, weights
 from latentpress.metrics.checks import check_pair
@@ -13,10 +14,8 @@ MIN_SIDE = 16  # pixels
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of samples in [0, 1], ImageNet's
 C1 = C2 = 1e-6
 
-Array = NDArray[np.float32]
 
-
-def dists(a: NDArray[np.uint8], b: NDArray[np.uint8], *, gray: bool = False) -> float:
+def dists(a: Pixels, b: Pixels, *, gray: bool = False) -> float:
     """DISTS, 0 (identical) to about 1. Lower is better.
 
         DISTS = sum_c alpha_c (1 - l_c) + beta_c (1 - s_c),
@@ -50,14 +49,14 @@ def missing() -> str | None:
     )
 
 
-def _maps(image: NDArray[np.uint8]) -> list[Array]:
+def _maps(image: Pixels) -> list[Floats]:
     return [
         features.planes(image, (0.0,) * 3, (1.0,) * 3),
         *features.compute("vgg-l2", features.planes(image, MEAN, DEVIATION)),
     ]
 
 
-def _similarities(f: Array, g: Array) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _similarities(f: Floats, g: Floats) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """l and s of each channel of f and g, (C, h, w) each -> (C,), (C,)."""
     f = f.reshape(len(f), -1)
     g = g.reshape(len(g), -1)

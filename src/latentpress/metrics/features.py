@@ -6,9 +6,8 @@ import functools
 import importlib.util
 
 import numpy as np
-from numpy.typing import NDArray
 
-from latentpress._typing import Floats
+from latentpress._typing import Floats, Pixels
 from latentpress.errors import WeightsError
 from latentpress.metrics.trunks import TRUNKS, Features
 
@@ -41,9 +40,7 @@ def compute(trunk: str, image: Floats) -> list[Floats]:
     return [t[0] for t in features_of(trunk, runtime() or "")(image[None])]
 
 
-def planes(
-    image: NDArray[np.uint8], mean: tuple[float, ...], deviation: tuple[float, ...]
-) -> Floats:
+def planes(image: Pixels, mean: tuple[float, ...], deviation: tuple[float, ...]) -> Floats:
     """A uint8 image (H, W) or (H, W, 3) -> (3, H, W) float32: samples / 255, minus mean, over
     deviation; grey is repeated.
     """

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from latentpress.errors import WeightsError
-from latentpress.metrics.weights import FILES, FOLDER_VARIABLE, cache_folder, found
+from latentpress.metrics.weights import FILES, FOLDER_VARIABLE, found
+from latentpress.system.cache import cache_folder
 from latentpress.system.files import atomic_write
 
 TIMEOUT_SECONDS = 1800
@@ -143,6 +144,6 @@ def _keep(key: str, data: bytes) -> None:
             f"{FILES[key].name} is not the published file (its SHA-256 is another), and was not "
             "kept"
         )
-    folder = cache_folder()
+    folder = cache_folder("metrics")
     folder.mkdir(parents=True, exist_ok=True)
     atomic_write(folder / FILES[key].name, data, overwrite=True)

@@ -3,18 +3,16 @@ doi:10.1109/TIP.2013.2293423).
 """
 
 import numpy as np
-from numpy.typing import NDArray
 
+from latentpress._typing import Floats, Pixels
 from latentpress.errors import ImageError
 from latentpress.metrics.checks import check_pair, to_gray
 
 C = 170.0  # levels^2, the paper's constant for samples 0 to 255
 MIN_SIDE = 4  # pixels: two samples a side after halving
 
-Plane = NDArray[np.float32]
 
-
-def gmsd(a: NDArray[np.uint8], b: NDArray[np.uint8], *, gray: bool = False) -> float:
+def gmsd(a: Pixels, b: Pixels, *, gray: bool = False) -> float:
     """GMSD = standard deviation over the image of the gradient magnitude similarity, 0 (identical)
     to about 0.35. Lower is better.
 
@@ -37,7 +35,7 @@ def gmsd(a: NDArray[np.uint8], b: NDArray[np.uint8], *, gray: bool = False) -> f
     return float(similarity.std(dtype=np.float64))
 
 
-def _halve(t: NDArray[np.uint8]) -> Plane:
+def _halve(t: Pixels) -> Floats:
     """Means of 2 x 2 samples, (H, W) -> (ceil(H / 2), ceil(W / 2)), zeros past an odd side."""
     wide = np.pad(t, [(0, n % 2) for n in t.shape]).astype(np.float32)
     return np.asarray(
@@ -45,7 +43,7 @@ def _halve(t: NDArray[np.uint8]) -> Plane:
     )
 
 
-def _gradient(t: Plane) -> Plane:
+def _gradient(t: Floats) -> Floats:
     """Magnitude of Prewitt's gradient, zeros outside, of the shape of t."""
     wide = np.pad(t, 1)
     rows = wide[:-2] + wide[1:-1] + wide[2:]

@@ -3,8 +3,8 @@
 """
 
 import numpy as np
-from numpy.typing import NDArray
 
+from latentpress._typing import Floats, Pixels
 from latentpress.errors import ImageError
 from latentpress.metrics import features, weights
 from latentpress.metrics.checks import check_pair
@@ -16,7 +16,7 @@ SCALE = (0.458, 0.448, 0.450)
 EPSILON = 1e-10
 
 
-def lpips(a: NDArray[np.uint8], b: NDArray[np.uint8], *, gray: bool = False) -> float:
+def lpips(a: Pixels, b: Pixels, *, gray: bool = False) -> float:
     """LPIPS v0.1 on AlexNet, 0 (identical) to about 1. Lower is better.
 
         LPIPS = sum_l mean_hw sum_c w_lc (f_lc(a) / |f_l(a)| - f_lc(b) / |f_l(b)|)^2
@@ -30,7 +30,7 @@ def lpips(a: NDArray[np.uint8], b: NDArray[np.uint8], *, gray: bool = False) -> 
     return _lpips("alex", a, b)
 
 
-def lpips_vgg(a: NDArray[np.uint8], b: NDArray[np.uint8], *, gray: bool = False) -> float:
+def lpips_vgg(a: Pixels, b: Pixels, *, gray: bool = False) -> float:
     """LPIPS v0.1 on VGG16, 0 (identical) to about 1. Lower is better; other numbers than AlexNet's,
     never to be mixed.
 
@@ -45,7 +45,7 @@ def missing(net: str) -> str | None:
     return weights.missing(net) or (None if features.runtime() else features.EXTRA)
 
 
-def _lpips(net: str, a: NDArray[np.uint8], b: NDArray[np.uint8]) -> float:
+def _lpips(net: str, a: Pixels, b: Pixels) -> float:
     a, b = check_pair(a, b)
     if min(a.shape[:2]) < MIN_SIDE[net]:
         side = MIN_SIDE[net]
@@ -64,7 +64,7 @@ def _lpips(net: str, a: NDArray[np.uint8], b: NDArray[np.uint8]) -> float:
     return sum(_layer(f, g, w) for f, g, w in zip(first, second, linear, strict=True))
 
 
-def _layer(f: NDArray[np.float32], g: NDArray[np.float32], w: NDArray[np.float32]) -> float:
+def _layer(f: Floats, g: Floats, w: Floats) -> float:
     """Mean over the places of the weighted squared distance of the unit vectors of f and g, (C, h,
     w) each, which are used up.
     """

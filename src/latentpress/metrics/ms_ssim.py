@@ -5,11 +5,11 @@ doi:10.1109/ACSSC.2003.1292216).
 import math
 
 import numpy as np
-from numpy.typing import NDArray
 
+from latentpress._typing import Floats, Pixels
 from latentpress.errors import ImageError
 from latentpress.metrics.checks import check_pair
-from latentpress.metrics.windows import Plane, bands, blur
+from latentpress.metrics.windows import bands, blur
 
 WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # of the five scales, finest first
 TAPS, SIGMA = 11, 1.5  # pixels; the window of a scale
@@ -20,7 +20,7 @@ _half = np.exp(-(np.arange(TAPS // 2 + 1) ** 2) / (2 * SIGMA**2))
 WINDOW = (_half / (2 * _half.sum() - 1)).astype(np.float32)  # centre first; all 11 sum to 1
 
 
-def ms_ssim(a: NDArray[np.uint8], b: NDArray[np.uint8], *, gray: bool = False) -> float:
+def ms_ssim(a: Pixels, b: Pixels, *, gray: bool = False) -> float:
     """Mean MS-SSIM over the channels, 0 to 1 (identical). Higher is better.
 
         MS-SSIM = max(l_5 cs_5, 0)^w_5 prod_{j=1..4} max(cs_j, 0)^w_j
@@ -44,7 +44,7 @@ def ms_ssim(a: NDArray[np.uint8], b: NDArray[np.uint8], *, gray: bool = False) -
     )
 
 
-def ms_ssim_db(a: NDArray[np.uint8], b: NDArray[np.uint8], *, gray: bool = False) -> float:
+def ms_ssim_db(a: Pixels, b: Pixels, *, gray: bool = False) -> float:
     """-10 log10(1 - MS-SSIM) in dB, 0 to infinity (identical). Higher is better; arguments and
     errors as of `ms_ssim`.
     """
@@ -56,7 +56,7 @@ def decibels(similarity: float) -> float:
     return -10 * math.log10(1 - similarity) if similarity < 1 else math.inf
 
 
-def _of_planes(x: Plane, y: Plane) -> float:
+def _of_planes(x: Floats, y: Floats) -> float:
     """MS-SSIM of one channel."""
     product = 1.0
     for scale, weight in enumerate(WEIGHTS):
@@ -69,7 +69,7 @@ def _of_planes(x: Plane, y: Plane) -> float:
     return product
 
 
-def _means(x: Plane, y: Plane) -> tuple[float, float]:
+def _means(x: Floats, y: Floats) -> tuple[float, float]:
     """Mean of l cs and mean of cs over all windows inside the plane, a band of rows at a time."""
     similarity = structure = 0.0
     for band in bands(x.shape[0], x.shape[1], TAPS - 1):
@@ -90,7 +90,7 @@ def _means(x: Plane, y: Plane) -> tuple[float, float]:
     return similarity / windows, structure / windows
 
 
-def _halve(t: Plane) -> Plane:
+def _halve(t: Floats) -> Floats:
     """Means of 2 x 2 samples; a zero stands around an odd side, as in pytorch_msssim, so that
     published numbers are met.
     """

@@ -1,12 +1,12 @@
 """Mean squared error."""
 
 import numpy as np
-from numpy.typing import NDArray
 
+from latentpress._typing import Pixels
 from latentpress.metrics.checks import bands, check_pair
 
 
-def mse(a: NDArray[np.uint8], b: NDArray[np.uint8], *, gray: bool = False) -> float:
+def mse(a: Pixels, b: Pixels, *, gray: bool = False) -> float:
     """MSE = 1/n sum_i (a_i - b_i)^2 over all n samples, in squared levels, 0 (identical) to 65025.
     Lower is better.
 

@@ -2,15 +2,13 @@
 
 import math
 
-import numpy as np
-from numpy.typing import NDArray
-
+from latentpress._typing import Pixels
 from latentpress.metrics.mse import mse
 
 PEAK = 255
 
 
-def psnr(a: NDArray[np.uint8], b: NDArray[np.uint8], *, gray: bool = False) -> float:
+def psnr(a: Pixels, b: Pixels, *, gray: bool = False) -> float:
     """PSNR = 10 log10(255^2 / MSE) in dB, 0 to infinity (identical images; never capped). Higher is
     better.
 

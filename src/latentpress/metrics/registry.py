@@ -7,9 +7,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Literal, NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
+from latentpress._typing import Pixels
 from latentpress.errors import UsageError, WeightsError
 from latentpress.metrics.checks import check_pair
 from latentpress.metrics.dists import MIN_SIDE as DISTS_SIDE
@@ -130,9 +128,7 @@ def available(names: Names = None) -> tuple[list[str], dict[str, str]]:
     }
 
 
-def assess(
-    a: NDArray[np.uint8], b: NDArray[np.uint8], metrics: Names = None, *, gray: bool = False
-) -> dict[str, float]:
+def assess(a: Pixels, b: Pixels, metrics: Names = None, *, gray: bool = False) -> dict[str, float]:
     """Metrics of the original a and the distorted b, two uint8 arrays (H, W) or (H, W, 3), samples
     0 to 255: key -> value.
 

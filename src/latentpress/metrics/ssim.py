@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from latentpress._typing import Ints, Pixels
 from latentpress.errors import ImageError
 from latentpress.metrics.checks import bands, check_pair
 
@@ -11,7 +12,7 @@ N = WINDOW * WINDOW
 C1, C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
 
 
-def ssim(a: NDArray[np.uint8], b: NDArray[np.uint8], *, gray: bool = False) -> float:
+def ssim(a: Pixels, b: Pixels, *, gray: bool = False) -> float:
     """Mean SSIM over all 7 x 7 windows inside the image and over the channels, -1 to 1 (identical).
     Higher is better.
 
@@ -37,7 +38,7 @@ def ssim(a: NDArray[np.uint8], b: NDArray[np.uint8], *, gray: bool = False) -> f
     return total / (windows * len(planes))
 
 
-def _ssim_map(x: NDArray[np.int32], y: NDArray[np.int32]) -> NDArray[np.float64]:
+def _ssim_map(x: Ints, y: Ints) -> NDArray[np.float64]:
     """SSIM of every window. N * sums of squares stay below 2^28, so the (co)variances are exact in
     int32.
     """
@@ -53,7 +54,7 @@ def _ssim_map(x: NDArray[np.int32], y: NDArray[np.int32]) -> NDArray[np.float64]
     return np.asarray(means * structure, np.float64)
 
 
-def _box(t: NDArray[np.int32]) -> NDArray[np.int32]:
+def _box(t: Ints) -> Ints:
     """Sums over all 7 x 7 windows, (H, W) -> (H - 6, W - 6)."""
     h, w = t.shape[0] - WINDOW + 1, t.shape[1] - WINDOW + 1
     down = t[:h].copy()

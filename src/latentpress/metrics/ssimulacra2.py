@@ -5,9 +5,10 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from latentpress._typing import Floats, Pixels
 from latentpress.errors import ImageError
 from latentpress.metrics.checks import check_pair
-from latentpress.metrics.windows import Plane, bands, blur
+from latentpress.metrics.windows import bands, blur
 
 SCALES = 6
 MIN_SIDE = 8  # pixels; a scale is entered from one with at least so many
@@ -152,7 +153,7 @@ WEIGHTS = (
 )
 
 
-def ssimulacra2(a: NDArray[np.uint8], b: NDArray[np.uint8], *, gray: bool = False) -> float:
+def ssimulacra2(a: Pixels, b: Pixels, *, gray: bool = False) -> float:
     """SSIMULACRA 2.1 of the original a and the distorted b, 100 (identical) down to below 0. Higher
     is better.
 
@@ -184,7 +185,7 @@ def ssimulacra2(a: NDArray[np.uint8], b: NDArray[np.uint8], *, gray: bool = Fals
     return 100.0 - 10.0 * error**0.6276336467831387 if error > 0 else 100.0
 
 
-def _scales(image: NDArray[np.uint8]) -> Iterator[tuple[Plane, ...]]:
+def _scales(image: Pixels) -> Iterator[tuple[Floats, ...]]:
     """The image's X, Y and B - Y, each in about 0 to 1, at up to six scales, finest first."""
     rgb = image if image.ndim == 3 else np.repeat(image[:, :, None], 3, axis=2)
     linear = [LINEAR[rgb[:, :, c]] for c in range(3)]
@@ -196,7 +197,7 @@ def _scales(image: NDArray[np.uint8]) -> Iterator[tuple[Plane, ...]]:
         yield _xyb(linear)
 
 
-def _xyb(linear: list[Plane]) -> tuple[Plane, ...]:
+def _xyb(linear: list[Floats]) -> tuple[Floats, ...]:
     """Linear RGB -> X, Y, B - Y."""
     bias = np.cbrt(OPSIN_BIAS)
     long, medium, short = (
@@ -207,12 +208,12 @@ def _xyb(linear: list[Plane]) -> tuple[Plane, ...]:
     return x * 14 + np.float32(0.42), y + np.float32(0.01), (short - y) + np.float32(0.55)
 
 
-def _norms(first: tuple[Plane, ...], second: tuple[Plane, ...]) -> list[list[float]]:
+def _norms(first: tuple[Floats, ...], second: tuple[Floats, ...]) -> list[list[float]]:
     """Of each channel: means of the SSIM, ringing and blurring maps, then their 4-norms."""
     return [_norms_of_channel(x, y) for x, y in zip(first, second, strict=True)]
 
 
-def _norms_of_channel(x: Plane, y: Plane) -> list[float]:
+def _norms_of_channel(x: Floats, y: Floats) -> list[float]:
     r = len(WINDOW) - 1
     sums = np.zeros((2, 3))
     # in float32 the score of flat pictures stands on its last bits
@@ -235,7 +236,7 @@ def _norms_of_channel(x: Plane, y: Plane) -> list[float]:
     return [*means[0], *means[1] ** 0.25]
 
 
-def _halve(t: Plane) -> Plane:
+def _halve(t: Floats) -> Floats:
     """Means of 2 x 2 samples; an odd side's last sample counts twice."""
     t = (
         np.pad(t, [(0, n % 2) for n in t.shape], mode="edge")
@@ -245,7 +246,7 @@ def _halve(t: Plane) -> Plane:
     return np.asarray((t[::2, ::2] + t[1::2, ::2] + t[::2, 1::2] + t[1::2, 1::2]) / 4, np.float32)
 
 
-def _srgb_to_linear() -> Plane:
+def _srgb_to_linear() -> Floats:
     """Linear light 0 to 1 of the sRGB levels 0 to 255 (IEC 61966-2-1)."""
     level = np.arange(256) / 255
     return np.where(level <= 0.04045, level / 12.92, ((level + 0.055) / 1.055) ** 2.4).astype(

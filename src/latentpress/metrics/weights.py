@@ -19,10 +19,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from latentpress._typing import Floats
 from latentpress.errors import WeightsError
 from latentpress.metrics import weights_torch
+from latentpress.system.cache import cache_folder
 
 FOLDER_VARIABLE = "LATENTPRESS_METRIC_WEIGHTS"
 HELP = (
@@ -33,8 +34,6 @@ DISTS_CHANNELS = 1475  # 3 of the image and 64, 128, 256, 512, 512 of VGG16's st
 # bytes: where the two arrays of little-endian float32 start in weights.pt
 DISTS_ALPHA = 480
 DISTS_BETA = 6388
-
-Array = NDArray[np.float32]
 
 
 class WeightsFile(NamedTuple):
@@ -85,14 +84,8 @@ class Network:
     each.
     """
 
-    convolutions: tuple[tuple[Array, Array], ...]
-    linear: tuple[Array, ...]
-
-
-def cache_folder() -> Path:
-    """Where `latentpress metrics fetch` puts the files."""
-    home = os.environ.get("LOCALAPPDATA") if os.name == "nt" else os.environ.get("XDG_CACHE_HOME")
-    return (Path(home) if home else Path.home() / ".cache") / "latentpress" / "metrics"
+    convolutions: tuple[tuple[Floats, Floats], ...]
+    linear: tuple[Floats, ...]
 
 
 def places(key: str) -> Iterator[Path]:
@@ -108,7 +101,7 @@ def places(key: str) -> Iterator[Path]:
         found = None
     for location in (found and found.submodule_search_locations) or ():
         yield Path(location) / file.folder / file.name
-    yield cache_folder() / file.name
+    yield cache_folder("metrics") / file.name
 
 
 def find(key: str) -> Path | None:
@@ -172,7 +165,7 @@ def load_network(key: str) -> Network:
 
 
 @functools.cache
-def load_dists() -> tuple[Array, Array]:
+def load_dists() -> tuple[Floats, Floats]:
     """DISTS's alpha and beta, (1475,) each: read at their places in the verified file, so that no
     pickle is opened.
     """

@@ -2,18 +2,16 @@
 networks in torch hub's cache.
 """
 
-import hashlib
 import importlib.util
 import os
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from latentpress._typing import Floats
 from latentpress.errors import WeightsError
-
-Array = NDArray[np.float32]
+from latentpress.system.cache import sha256_of_file
 
 
 class TorchFiles(NamedTuple):
@@ -71,7 +69,7 @@ def find(net: str) -> tuple[Path, Path] | None:
     return (linear, trunk) if linear is not None and trunk.is_file() else None
 
 
-def load(net: str, files: tuple[Path, Path]) -> tuple[list[tuple[Array, Array]], list[Array]]:
+def load(net: str, files: tuple[Path, Path]) -> tuple[list[tuple[Floats, Floats]], list[Floats]]:
     """Convolutions (kernel (out, in, h, w), bias) and linear layers (channels,); WeightsError where
     a file is not the published one.
     """
@@ -86,18 +84,15 @@ def load(net: str, files: tuple[Path, Path]) -> tuple[list[tuple[Array, Array]],
     return convolutions, [linear[f"lin{i}.model.1.weight"].ravel() for i in range(5)]
 
 
-def _read(path: Path, sha256: str) -> dict[str, Array]:
+def _read(path: Path, sha256: str) -> dict[str, Floats]:
     """The tensors of a file whose SHA-256 begins so, read without running code."""
     import torch
 
     try:
-        with path.open("rb") as stream:
-            digest = hashlib.sha256()
-            while block := stream.read(1 << 20):
-                digest.update(block)
+        digest = sha256_of_file(path)
     except OSError as error:
         raise WeightsError(f"{path} cannot be read: {error.strerror}") from error
-    if not digest.hexdigest().startswith(sha256):
+    if not digest.startswith(sha256):
         raise WeightsError(
             f"{path} is not the published file (its SHA-256 is another): delete it and run "
             "`latentpress metrics fetch`"

@@ -5,10 +5,11 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from latentpress._typing import Floats
+
 BAND_SAMPLES = 1 << 15  # of a plane at a time: the maps of a band stay in the processor's cache
 
-Plane = NDArray[np.float32]
-Real = TypeVar("Real", NDArray[np.float32], NDArray[np.float64])
+Real = TypeVar("Real", Floats, NDArray[np.float64])
 
 
 def blur(t: Real, half: Real) -> Real:

@@ -7,9 +7,9 @@ from typing import TypeAlias
 
 import torch
 
+from latentpress._typing import Tensor
 from latentpress.system.malloc import kept
 
-Tensor: TypeAlias = torch.Tensor
 Rounding: TypeAlias = Callable[[Tensor], Tensor]
 RATE = 0.03  # learning rate, in steps of the quantiser; it ends at a tenth of that
 # of Adam, in bits a step: a number that matters less than this moves less, else noise would drive

@@ -3,17 +3,16 @@ form of training/train.py's.
 """
 
 from contextlib import AbstractContextManager
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
+from latentpress._typing import Pixels, Tensor
 from latentpress.metrics.lpips import MIN_SIDE
 from latentpress.optimize.torch_lpips import Lpips
 
 SHIFTED = 3  # pixels that a shift of Lpips takes away at most
-Tensor: TypeAlias = torch.Tensor
 # bpp that quality 0 and 100 of lp1 are meant for: RATES of training/networks.py
 LOWEST = 0.035
 HIGHEST = 1.15
@@ -48,7 +47,7 @@ def weights_at(bpp: float, objective: str) -> Weights:
 class Distortion:
     """The second term of the loss against the pixels of one window, (H, W, 3) uint8."""
 
-    def __init__(self, pixels: NDArray[np.uint8], weights: Weights) -> None:
+    def __init__(self, pixels: Pixels, weights: Weights) -> None:
         self._reference = torch.from_numpy(pixels.astype(np.float32)).permute(2, 0, 1)[None]
         self.weights = weights
         self.count = pixels.shape[0] * pixels.shape[1]

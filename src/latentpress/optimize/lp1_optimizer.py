@@ -7,8 +7,8 @@ from collections.abc import Iterable
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
+from latentpress._typing import Floats, Ints, Pixels
 from latentpress.container import LATENT_HYPERPRIOR
 from latentpress.entropy.hyperprior import Z_MAX, HyperpriorCoder, join
 from latentpress.entropy.quantizer import check_finite
@@ -22,8 +22,6 @@ from latentpress.options import Progress
 from latentpress.transforms.lp1 import FACTOR
 from latentpress.transforms.tiling import STRIP_ROWS, with_halo
 
-Floats = NDArray[np.float32]
-Ints = NDArray[np.int32]
 # latent positions around a segment whose pixels count too: nearly all that it changes (the
 # receptive field is 9)
 HALO = 4
@@ -87,7 +85,7 @@ class Lp1Optimizer:
         return self.prior.chunk_type, join(coded)
 
     def optimize_segment(
-        self, window: Floats, own: tuple[slice, slice], pixels: NDArray[np.uint8]
+        self, window: Floats, own: tuple[slice, slice], pixels: Pixels
     ) -> tuple[Floats, Ints | None]:
         """window: (C, h, w) of the latent, a segment and what lies around it. own: the segment's
         rows and columns in it. pixels: of the window, less what lies beyond the picture. What to

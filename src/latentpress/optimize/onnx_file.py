@@ -14,11 +14,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from latentpress.varint import read_leb128
+
 # wire types
 VARINT = 0
 FIXED64 = 1
 BYTES = 2
 FIXED32 = 5
+VARINT_BYTES = 10  # of a 64-bit number, at most
 DTYPES = {1: "<f4", 5: "<i2", 6: "<i4", 7: "<i8", 10: "<f2"}  # TensorProto.DataType -> NumPy's name
 
 
@@ -88,15 +91,10 @@ def fields(message: bytes) -> Iterator[tuple[int, Any]]:
 
 def varint(message: bytes, position: int) -> tuple[int, int]:
     """A little-endian base-128 number and the position after it."""
-    value = shift = 0
-    while True:
-        if position >= len(message):
-            raise ValueError("the ONNX file is cut off")
-        byte = message[position]
-        value |= (byte & 0x7F) << shift
-        position, shift = position + 1, shift + 7
-        if byte < 0x80:
-            return value, position
+    try:
+        return read_leb128(message, position, VARINT_BYTES)
+    except (EOFError, OverflowError) as error:
+        raise ValueError("the ONNX file is cut off") from error
 
 
 def text(message: bytes, number: int) -> str:

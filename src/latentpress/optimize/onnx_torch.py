@@ -7,16 +7,14 @@ numbers there all the same.
 
 from collections.abc import Callable, Sequence
 from functools import cache
-from typing import TypeAlias
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 
 from latentpress import models
+from latentpress._typing import Tensor
 from latentpress.optimize.onnx_file import Node, read_graph
-
-Tensor: TypeAlias = torch.Tensor
 
 
 def straight_through(t: Tensor) -> Tensor:

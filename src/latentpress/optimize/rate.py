@@ -1,11 +1,11 @@
 """Estimated bits of symbols under the prior's Gaussians, with gradients."""
 
 import math
-from typing import Any, TypeAlias
+from typing import Any
 
 import torch
 
-Tensor: TypeAlias = torch.Tensor
+from latentpress._typing import Tensor
 
 
 class LowerBound(torch.autograd.Function):  # type: ignore[misc]  # torch is not seen by mypy

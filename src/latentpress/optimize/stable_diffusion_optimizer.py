@@ -7,12 +7,11 @@ it.
 """
 
 from collections.abc import Iterable, Iterator
-from typing import TypeAlias
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
+from latentpress._typing import Floats, Tensor
 from latentpress.entropy import cdf_tables
 from latentpress.entropy.multistage import FINE, MultistageCoder, table_numbers
 from latentpress.entropy.quantizer import check_finite
@@ -28,8 +27,6 @@ from latentpress.transforms import restoration
 from latentpress.transforms.stable_diffusion import StableDiffusionTransform
 from latentpress.transforms.tiling import with_halo
 
-Tensor: TypeAlias = torch.Tensor
-Floats = NDArray[np.float32]
 # latent positions a side, 768 pixels; a multiple of 4, as HALO is, so that a window has the
 # picture's lattices
 TILE = 96

@@ -10,13 +10,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from latentpress._typing import Tensor
 from latentpress.entropy import cdf_tables
-from latentpress.entropy.gaussian_conditional import SCALE_UNIT_BITS
+from latentpress.entropy.cdf_tables import SCALE_UNIT_BITS
 from latentpress.entropy.hyperprior import MU_UNIT, WHITE_MAX, Z_MAX, HyperpriorCoder, checkerboard
 from latentpress.optimize.onnx_torch import straight_through, torch_graph
 from latentpress.optimize.rate import LowerBound, gaussian_bits
 
-Tensor: TypeAlias = torch.Tensor
 Rounding: TypeAlias = Callable[[Tensor], Tensor]
 
 

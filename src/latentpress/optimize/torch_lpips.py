@@ -3,16 +3,14 @@
 """
 
 from functools import cache
-from typing import TypeAlias
 
 import torch
 
+from latentpress._typing import Tensor
 from latentpress.metrics.features_torch import build_differentiable
 from latentpress.metrics.lpips import EPSILON, SCALE, SHIFT
 from latentpress.metrics.trunks import TRUNKS
 from latentpress.metrics.weights import load_network
-
-Tensor: TypeAlias = torch.Tensor
 
 
 class Lpips:

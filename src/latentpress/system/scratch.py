@@ -6,8 +6,8 @@ import weakref
 from collections.abc import Iterable, Iterator
 
 import numpy as np
-from numpy.typing import NDArray
 
+from latentpress._typing import Floats
 from latentpress.errors import OutputError
 
 
@@ -20,7 +20,7 @@ class Scratch:
         self._file, self._lock, self._end = tempfile.TemporaryFile(), threading.Lock(), 0  # noqa: SIM115  closed by the next line
         weakref.finalize(self, self._file.close)
 
-    def write(self, array: NDArray[np.float32]) -> int:
+    def write(self, array: Floats) -> int:
         """Append an array -> where it begins. OutputError where the disk is full."""
         data = np.ascontiguousarray(array, np.float32)
         with self._lock:
@@ -34,7 +34,7 @@ class Scratch:
             self._end += data.nbytes
         return begin
 
-    def read(self, begin: int, shape: tuple[int, ...]) -> NDArray[np.float32]:
+    def read(self, begin: int, shape: tuple[int, ...]) -> Floats:
         """The array that begins there, a new one."""
         with self._lock:
             self._file.seek(begin)
@@ -47,11 +47,11 @@ class Kept:
     time.
     """
 
-    def __init__(self, arrays: Iterable[NDArray[np.float32]]) -> None:
+    def __init__(self, arrays: Iterable[Floats]) -> None:
         self._scratch = _shared()
         self._places = [(self._scratch.write(array), array.shape) for array in arrays]
 
-    def __iter__(self) -> Iterator[NDArray[np.float32]]:
+    def __iter__(self) -> Iterator[Floats]:
         for place in self._places:
             yield self._scratch.read(*place)
 

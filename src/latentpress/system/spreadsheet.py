@@ -67,9 +67,8 @@ def _fill(cell: Any, value: Any) -> None:
         return
     cell.value = NOT_XML.sub(REPLACEMENT, value)
     cell.data_type = "s"  # openpyxl takes =1+1 for a formula and #N/A for an error
-    cell.quotePrefix = (
-        value[:1] in "=+-@" and value != ""
-    )  # Excel's own mark: a text also after the cell was edited
+    # Excel's own mark: a text also after the cell was edited
+    cell.quotePrefix = value[:1] in "=+-@" and value != ""
 
 
 def _text(value: Any) -> str:

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
+from latentpress._typing import Floats
 from latentpress.container import LATENT_MASKED, LATENT_MULTISTAGE, LATENT_TRELLIS
 from latentpress.entropy import masking
 from latentpress.options import QUALITY_UNIT, TOP_STEP
@@ -27,9 +28,7 @@ LEVELS = range(0, 101, 10)  # qualities at which it is computed; linear in betwe
 POSITIONS = 1024  # latent positions of a strip that are looked at, evenly spread, at most
 
 
-def log_sizes(
-    strips: Iterable[NDArray[np.float32]], space: Space, kind: int
-) -> NDArray[np.float64]:
+def log_sizes(strips: Iterable[Floats], space: Space, kind: int) -> NDArray[np.float64]:
     """The logarithm of a latent chunk's bytes, about, at each step of the quality grid: (10001,)
     float64, rising.
 

@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 from latentpress.spaces import Space
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
+    from latentpress._typing import Floats, Pixels
     from latentpress.image.picture import Picture
 
 
@@ -23,13 +21,11 @@ class Transform(Protocol):
     name: str
     model_hash: bytes
 
-    def analyze(self, picture: Picture) -> Iterator[NDArray[np.float32]]:
+    def analyze(self, picture: Picture) -> Iterator[Floats]:
         """Pixels -> strips of the latent; h, w = ceil(size / factor)."""
         ...
 
-    def synthesize(
-        self, strips: Iterable[NDArray[np.float32]], width: int, height: int
-    ) -> Iterator[NDArray[np.uint8]]:
+    def synthesize(self, strips: Iterable[Floats], width: int, height: int) -> Iterator[Pixels]:
         """Strips of the latent -> strips of pixels (rows, width, 3), rounded, cropped to width x
         height.
         """

@@ -5,7 +5,6 @@ Hugging Face hub. Weights are read from safetensors only: a pickle can run code.
 neither torch nor diffusers.
 """
 
-import hashlib
 import json
 import re
 import socket
@@ -17,6 +16,7 @@ from urllib.parse import urlsplit
 
 from latentpress.errors import WeightsError
 from latentpress.spaces import Space
+from latentpress.system.cache import sha256_of_file
 
 CONFIG = "config.json"
 FILE = "diffusion_pytorch_model.safetensors"
@@ -298,14 +298,10 @@ def _no_network(hub: Any) -> str | None:
 
 def sha256_of(path: Path) -> str:
     """SHA-256 of a file, 64 hex digits; WeightsError where it cannot be read."""
-    digest = hashlib.sha256()
     try:
-        with path.open("rb") as stream:
-            while block := stream.read(1 << 20):
-                digest.update(block)
+        return sha256_of_file(path)
     except OSError as error:
         raise WeightsError(f"{path} cannot be read: {error.strerror}") from error
-    return digest.hexdigest()
 
 
 def check_safetensors(path: Path) -> None:

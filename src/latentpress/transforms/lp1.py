@@ -5,14 +5,15 @@ tile.
 from collections.abc import Iterable, Iterator
 
 import numpy as np
-from numpy.typing import NDArray
 
 from latentpress import models
+from latentpress._typing import Floats, Pixels
 from latentpress.errors import UsageError
 from latentpress.image.picture import Picture
 from latentpress.spaces import LP1
 from latentpress.transforms.tiling import (
     is_large,
+    padded_pixels,
     strips,
     tile_columns,
     tile_positions,
@@ -35,7 +36,7 @@ class Lp1Transform:
         self.model_hash = bytes.fromhex(models.manifest(SPACE.name)["model_hash"])
         self.halo: int = models.manifest(SPACE.name)["halo"]
 
-    def analyze(self, picture: Picture) -> Iterator[NDArray[np.float32]]:
+    def analyze(self, picture: Picture) -> Iterator[Floats]:
         """The latent in strips (C, up to 64, w), top to bottom; w = ceil(width / 16)."""
         rows, columns = -(-picture.height // FACTOR), -(-picture.width // FACTOR)
         for first, end in strips(rows):
@@ -45,7 +46,9 @@ class Lp1Transform:
                 high - low, columns, self.halo, tile_positions(rows, columns)
             ):
                 a, b = with_halo(left, right, self.halo, columns)
-                pixels = padded_pixels(picture, low, high, a, b)[None]
+                pixels = padded_pixels(
+                    picture, FACTOR * low, FACTOR * high, FACTOR * a, FACTOR * b
+                )[None]
                 tile = models.run(
                     SPACE.name,
                     "analysis.onnx",
@@ -57,9 +60,7 @@ class Lp1Transform:
             yield y
             del y
 
-    def synthesize(
-        self, latent: Iterable[NDArray[np.float32]], width: int, height: int
-    ) -> Iterator[NDArray[np.uint8]]:
+    def synthesize(self, latent: Iterable[Floats], width: int, height: int) -> Iterator[Pixels]:
         """Strips of the quantized latent, as `analyze` gives them -> strips of pixels (up to 1024,
         width, 3), rounded.
         """
@@ -83,20 +84,6 @@ class Lp1Transform:
             done += len(pixels)
             yield pixels
             del pixels
-
-
-def padded_pixels(
-    picture: Picture, low: int, high: int, left: int, right: int
-) -> NDArray[np.uint8]:
-    """Pixels of a rectangle of latent positions (rows, columns, 3); past the picture its last row
-    and column repeat.
-    """
-    bottom = min(FACTOR * high, picture.height)
-    end = min(FACTOR * right, picture.width)
-    pixels = picture.pixels(FACTOR * low, bottom, FACTOR * left, end)
-    return np.pad(
-        pixels, ((0, FACTOR * high - bottom), (0, FACTOR * right - end), (0, 0)), mode="edge"
-    )
 
 
 def load(model: str | None, device: str) -> Lp1Transform:

@@ -12,15 +12,14 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
-from numpy.typing import NDArray
 
 from latentpress import models
+from latentpress._typing import Floats
 from latentpress.container import RESTORATION
 from latentpress.errors import FormatError
 from latentpress.spaces import COARSEST, FINEST, Space, step_size
 from latentpress.transforms.tiling import TILE_POSITIONS, strips, tile_columns, with_halo
 
-Floats = NDArray[np.float32]
 FILE = "restoration.onnx"
 NUMBER = 1  # of the shipped weights; others get other numbers
 HALO = 8  # latent positions that an output sees on each side

@@ -21,18 +21,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from latentpress._typing import Floats, Pixels
 from latentpress.errors import UsageError, WeightsError
 from latentpress.spaces import Space
 from latentpress.transforms import hub
 from latentpress.transforms.hub import Weights
-from latentpress.transforms.tiling import with_halo
+from latentpress.transforms.tiling import padded_pixels, with_halo
 
 if TYPE_CHECKING:
     from latentpress.image.picture import Picture
 
-KL_PIXEL_LIMIT = (
-    1024 * 1024
-)  # a whole AutoencoderKL takes about 3.5 kB a pixel in float32: 4 GB here
+# a whole AutoencoderKL takes about 3.5 kB a pixel in float32: 4 GB here
+KL_PIXEL_LIMIT = 1024 * 1024
 TINY_WINDOW = 120  # latent positions each way, 960 pixels: 1 GB in float32
 LDM_PREFIXES = ("first_stage_model.", "vae.", "")
 # group normalisation of every published LDM autoencoder; the shapes of the tensors do not tell it
@@ -127,7 +127,7 @@ class StableDiffusionTransform:
             _dtype(autoencoder.config, device),
         )
 
-    def analyze(self, picture: Picture) -> Iterator[NDArray[np.float32]]:
+    def analyze(self, picture: Picture) -> Iterator[Floats]:
         """The latent, as one strip: shape (C, ceil(H / 8), ceil(W / 8)), float32.
 
         The picture is continued by its edge pixels up to a multiple of 8. AutoencoderTiny works in
@@ -141,7 +141,7 @@ class StableDiffusionTransform:
         y = np.empty((self.space.channels, h, w), np.float32)
         for rows in self._windows(h, self._halos[0]):
             for columns in self._windows(w, self._halos[0]):
-                x = _padded(picture, rows[2] * f, rows[3] * f, columns[2] * f, columns[3] * f)
+                x = padded_pixels(picture, rows[2] * f, rows[3] * f, columns[2] * f, columns[3] * f)
                 y[:, rows[0] : rows[1], columns[0] : columns[1]] = _core(
                     self._encode(x), rows, columns, 1
                 )
@@ -152,9 +152,7 @@ class StableDiffusionTransform:
             )
         yield y
 
-    def synthesize(
-        self, strips: Iterable[NDArray[np.float32]], width: int, height: int
-    ) -> Iterator[NDArray[np.uint8]]:
+    def synthesize(self, strips: Iterable[Floats], width: int, height: int) -> Iterator[Pixels]:
         """Strips of the reconstruction from top to bottom, each of shape (rows, width, 3), uint8,
         rounded and clipped.
 
@@ -188,7 +186,7 @@ class StableDiffusionTransform:
             stop = min(start + step, n)
             yield start, stop, *with_halo(start, stop, halo, n)
 
-    def _encode(self, x: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def _encode(self, x: Pixels) -> Floats:
         """Pixels (H, W, 3), multiples of 8, to the latent (C, H / 8, W / 8)."""
         import torch
 
@@ -201,10 +199,10 @@ class StableDiffusionTransform:
             self._choose_tiling(x.shape[0] * x.shape[1])
             found = self._autoencoder.encode(batch.to(self._dtype))
             y = (found.latents if self._tiny else found.latent_dist.mode()).to(torch.float32)
-            latent: NDArray[np.float32] = ((y[0] - self._shift) * self._scaling).cpu().numpy()
+            latent: Floats = ((y[0] - self._shift) * self._scaling).cpu().numpy()
         return latent
 
-    def _decode(self, y: NDArray[np.float32]) -> NDArray[np.uint8]:
+    def _decode(self, y: Floats) -> Pixels:
         """The latent (C, h, w) to pixels (3, 8 h, 8 w)."""
         import torch
 
@@ -215,7 +213,7 @@ class StableDiffusionTransform:
                     f"{self.name} gives pixels that are not finite: its weights are damaged, or "
                     "overflow in this precision"
                 )
-            pixels: NDArray[np.uint8] = x.round().clamp(0, 255).to(torch.uint8).cpu().numpy()
+            pixels: Pixels = x.round().clamp(0, 255).to(torch.uint8).cpu().numpy()
         return pixels
 
     def decode_tensor(self, y: Any) -> Any:
@@ -233,14 +231,6 @@ class StableDiffusionTransform:
             self._autoencoder.disable_tiling()
         else:
             self._autoencoder.enable_tiling()
-
-
-def _padded(picture: Picture, top: int, bottom: int, left: int, right: int) -> NDArray[np.uint8]:
-    """A window of the picture, continued by its edge pixels where it reaches beyond it."""
-    x = picture.pixels(top, min(bottom, picture.height), left, min(right, picture.width))
-    return np.pad(
-        x, ((0, bottom - top - x.shape[0]), (0, right - left - x.shape[1]), (0, 0)), mode="edge"
-    )
 
 
 def _core(

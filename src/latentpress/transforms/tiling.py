@@ -5,11 +5,18 @@ tile that brings that much of its neighbours gives the same numbers as the whole
 borders get no halo: there the padding is right.
 """
 
+from __future__ import annotations
+
 import itertools
 from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
+
+from latentpress._typing import Floats, Pixels
+
+if TYPE_CHECKING:
+    from latentpress.image.picture import Picture
 
 STRIP_ROWS = 64  # latent rows a strip
 # latent positions a tile, halo included: about 0.3 GB of activations in lp1
@@ -53,8 +60,8 @@ def tile_columns(rows: int, columns: int, halo: int, positions: int) -> list[tup
 
 
 def windows(
-    latent_strips: Iterable[NDArray[np.float32]], rows: int, halo: int
-) -> Iterator[tuple[list[NDArray[np.float32]], int, int]]:
+    latent_strips: Iterable[Floats], rows: int, halo: int
+) -> Iterator[tuple[list[Floats], int, int]]:
     """Strips (C, r, w) in order -> each with up to halo rows of its neighbours: (parts, first own
     row, end) within them.
 
@@ -62,7 +69,7 @@ def windows(
     exceeds a strip.
     """
     source = iter(latent_strips)
-    held: list[tuple[int, NDArray[np.float32]]] = []  # (first row, strip)
+    held: list[tuple[int, Floats]] = []  # (first row, strip)
     read = 0
     for first, end in strips(rows):
         low, high = with_halo(first, end, halo, rows)
@@ -84,3 +91,13 @@ def windows(
             for top, s in held
             if top + s.shape[1] > kept
         ]
+
+
+def padded_pixels(picture: Picture, top: int, bottom: int, left: int, right: int) -> Pixels:
+    """Pixels of a window of the picture, (bottom - top, right - left, 3); past the picture its last
+    row and column repeat. top, left: within the picture.
+    """
+    pixels = picture.pixels(top, min(bottom, picture.height), left, min(right, picture.width))
+    below = bottom - top - pixels.shape[0]
+    beside = right - left - pixels.shape[1]
+    return np.pad(pixels, ((0, below), (0, beside), (0, 0)), mode="edge")

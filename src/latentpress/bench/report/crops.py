@@ -5,11 +5,13 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from latentpress._typing import Pixels
+
 SIDE = 96  # pixels of a crop
 
 
 def most_different(
-    pictures: Sequence[NDArray[np.uint8]], count: int = 2, side: int = SIDE
+    pictures: Sequence[Pixels], count: int = 2, side: int = SIDE
 ) -> list[tuple[int, int, int, int]]:
     """Windows (left, top, width, height) in which decoded pictures (H, W, 3) uint8 of one image
     vary most among each other.
@@ -33,7 +35,7 @@ def most_different(
     return found
 
 
-def _spread(pictures: Sequence[NDArray[np.uint8]]) -> NDArray[np.float64]:
+def _spread(pictures: Sequence[Pixels]) -> NDArray[np.float64]:
     """Variance over the pictures at each pixel, mean over the channels: (H, W). Two sums, so that
     no stack of floats is held.
     """

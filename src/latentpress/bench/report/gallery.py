@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
+from latentpress._typing import Pixels
 from latentpress.bench.report.crops import most_different
 from latentpress.bench.report.derived import Story
 from latentpress.bench.report.embed import data_uri, reduction, shown
@@ -20,7 +20,6 @@ QUALITY, DIFFERENCE_QUALITY = 90, 30  # WebP's, of the page's own pictures
 GAIN = 4  # of the difference pictures
 RATES = (0.3, 0.7)  # which of our settings are shown, as a share of their list
 BUDGET = 22_000_000  # bytes of the gallery in a page
-Pixels = NDArray[np.uint8]
 
 
 @dataclass

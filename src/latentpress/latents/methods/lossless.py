@@ -22,7 +22,7 @@ def encode(values: Array, kind: int) -> bytes:
     """An array of a kind of numbers -> the payload."""
     bits = to_bits(np.ascontiguousarray(values), kind).ravel()
     width = BITS_TYPE[kind].itemsize
-    turned = (bits << 1 | bits >> (8 * width - 1)).astype(BITS_TYPE[kind])
+    turned = ((bits << 1) | (bits >> (8 * width - 1))).astype(BITS_TYPE[kind])
     planes = turned.view(np.uint8).reshape(-1, width)[:, ::-1]
     head = bytearray()
     bodies = []
@@ -59,7 +59,7 @@ def decode(payload: bytes, amount: int, kind: int) -> Array:
         )
         position += size
     turned = planes.view(BITS_TYPE[kind]).ravel()
-    return from_bits((turned >> 1 | turned << (8 * width - 1)).astype(BITS_TYPE[kind]), kind)
+    return from_bits(((turned >> 1) | (turned << (8 * width - 1))).astype(BITS_TYPE[kind]), kind)
 
 
 def _deflate(plane: bytes, strategy: int) -> bytes:

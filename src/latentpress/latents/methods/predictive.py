@@ -25,9 +25,8 @@ from latentpress.varint import read_varint, write_varint
 
 HEAD = struct.Struct("<BBfI")
 OFFSET_MAX = 1 << 29  # of a channel, in whole steps
-TARGET_MAX = (
-    1 << 25
-)  # where a value is beyond this many sixteenths of a step, only its exception matters
+# where a value is beyond this many sixteenths of a step, only its exception matters
+TARGET_MAX = 1 << 25
 # a number this far away, and beyond any symbol, is coded as the mean and kept as an exception
 OUTLIER_DEVIATIONS = 64
 GENERIC, NONE = 1, 0

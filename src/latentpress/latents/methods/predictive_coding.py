@@ -17,7 +17,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from latentpress._typing import Ints, Pixels
 from latentpress.entropy import cdf_tables, rans
+from latentpress.entropy.integers import round_shift
 from latentpress.entropy.quantizer import SYMBOL_MAX
 from latentpress.errors import FormatError
 from latentpress.latents.methods.predictors import (
@@ -31,7 +33,6 @@ from latentpress.latents.methods.predictors import (
 )
 
 Floats = NDArray[np.float64]
-Ints = NDArray[np.int32]
 Planes = NDArray[
     Any
 ]  # (C, h, w) integers, as narrow as they can be: they are what a large latent takes
@@ -76,7 +77,7 @@ def pass_view(
 
 def predict(q: Planes, step: Step, level: int, channel: int, where: tuple[int, int, int]) -> Floats:
     """The predictions of a pass, integers."""
-    total = np.full(pass_view(q, channel, where).shape, float(1 << WEIGHT_BITS - 1))
+    total = np.full(pass_view(q, channel, where).shape, float(1 << (WEIGHT_BITS - 1)))
     part = np.empty_like(total)
     for (c, down, right), weight in zip(step.taps, step.weights[level], strict=True):
         total += np.multiply(
@@ -104,19 +105,17 @@ def activity(
     return lookup()[index]
 
 
-def scales(
-    above: NDArray[np.int64], base: int | NDArray[np.int64], strength: int
-) -> NDArray[np.uint8]:
+def scales(above: NDArray[np.int64], base: int | NDArray[np.int64], strength: int) -> Pixels:
     """The scale index of every position: the base, moved by strength quarters of what the
     neighbours say.
     """
-    moved: NDArray[np.uint8] = np.clip(
-        base + (above * strength + 2 >> 2), 0, cdf_tables.SCALES - 1
+    moved: Pixels = np.clip(
+        base + round_shift(above * strength, 2), 0, cdf_tables.SCALES - 1
     ).astype(np.uint8)
     return moved
 
 
-def magnitude(symbols: NDArray[np.int32], base: int) -> Floats:
+def magnitude(symbols: Ints, base: int) -> Floats:
     """|symbol| in sixteenths of the base's deviation."""
     whitened = np.abs(symbols.astype(np.float64)) * float(cdf_tables.whiteners()[base])
     found: Floats = np.minimum(np.floor(whitened * 2.0**-cdf_tables.WHITENER_BITS), MAGNITUDE_MAX)
@@ -140,7 +139,7 @@ def quantize(target: Floats, model: int, level: int) -> Coded:
     return Coded(symbols, q[:, REACH:-REACH, REACH:-REACH])
 
 
-def encode(symbols: NDArray[np.int32], model: int) -> tuple[bytes, bytes]:
+def encode(symbols: Ints, model: int) -> tuple[bytes, bytes]:
     """Symbols (C, H, W) -> (bases: a strength, then a byte a channel and pass; the stream)."""
     shape: Shape = symbols.shape
     magnitudes = bordered(shape, np.uint8)
@@ -158,7 +157,7 @@ def encode(symbols: NDArray[np.int32], model: int) -> tuple[bytes, bytes]:
     for part, base, above in parts:
         index = scales(above, base, strength)
         family = best_family(part, index)
-        bases.append(family << SCALE_BITS | base)
+        bases.append((family << SCALE_BITS) | base)
         coded.append((part, index.astype(np.uint16) + np.uint16(family * cdf_tables.SCALES)))
     coder = rans.new_coder()
     for part, table in reversed(coded):
@@ -181,7 +180,7 @@ def decode(bases: bytes, stream: bytes, shape: Shape, model: int, level: int) ->
         if n == 0:
             magnitudes[c] = MAGNITUDE_MEAN
         step = step_of(model, c, n)
-        base = byte & (1 << SCALE_BITS) - 1
+        base = byte & ((1 << SCALE_BITS) - 1)
         family = byte >> SCALE_BITS
         index = scales(activity(magnitudes, step, c, where), base, strength)
         part = rans.pop(coder, index.astype(np.uint16) + np.uint16(family * cdf_tables.SCALES))
@@ -195,7 +194,7 @@ def decode(bases: bytes, stream: bytes, shape: Shape, model: int, level: int) ->
     return Coded(symbols, q[:, REACH:-REACH, REACH:-REACH])
 
 
-def base_scale(symbols: NDArray[np.int32]) -> int:
+def base_scale(symbols: Ints) -> int:
     """The scale whose gaussian has the symbols' mean magnitude (the median guards it against
     outliers).
     """
@@ -215,7 +214,7 @@ def _mean_magnitudes() -> Floats:
     return np.array(found)
 
 
-def best_strength(parts: list[tuple[NDArray[np.int32], int, NDArray[np.int64]]]) -> int:
+def best_strength(parts: list[tuple[Ints, int, NDArray[np.int64]]]) -> int:
     """The strength under which gaussians of the scales cost least."""
     symbols = np.concatenate([part.ravel() for part, _, _ in parts])
     base = np.repeat([base for _, base, _ in parts], [part.size for part, _, _ in parts])
@@ -230,7 +229,7 @@ def best_strength(parts: list[tuple[NDArray[np.int32], int, NDArray[np.int64]]])
     return int(np.argmin(costs))
 
 
-def best_family(symbols: NDArray[np.int32], index: NDArray[np.uint8]) -> int:
+def best_family(symbols: Ints, index: Pixels) -> int:
     """The family of tables that costs least: judged by the symbols' mean logarithmic density at
     their scales.
     """

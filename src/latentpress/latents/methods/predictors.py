@@ -15,25 +15,26 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from latentpress.entropy.multistage_passes import PASSES, REACH
+from latentpress.spaces import STABLE_DIFFUSION
+
+__all__ = [
+    "FILE",
+    "LEVEL_STEPS",
+    "MAGNITUDE_BITS",
+    "MODELS",
+    "PASSES",
+    "REACH",
+    "WEIGHT_BITS",
+    "Step",
+    "lookup",
+    "step_of",
+    "steps",
+]
+
 FILE = Path(__file__).parent / "predictors.npz"
-PASSES = (
-    (0, 0, 4),
-    (2, 2, 4),
-    (0, 2, 4),
-    (2, 0, 4),
-    (1, 1, 2),
-    (0, 1, 2),
-    (1, 0, 2),
-)  # first row, first column, stride
-REACH = 5  # no tap is further away, in rows and in columns
-MODELS = {
-    0: "none",
-    1: "generic",
-    16: "sd15",
-    17: "sdxl",
-    18: "sd3",
-    19: "flux1",
-}  # ids of the file; never renumbered
+# ids of the file; never renumbered
+MODELS = {0: "none", 1: "generic"} | {space.id: space.name for space in STABLE_DIFFUSION}
 LEVEL_STEPS = (0.025, 0.1, 0.35, 1.0)  # step in standard deviations that a level was fitted for
 WEIGHT_BITS = 12  # weights of values are units of 2^-12
 MAGNITUDE_BITS = 8  # weights of magnitudes are units of 2^-8
