@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 import torch
 import vaepack.api
-from latents import TINY, read_options
 from PIL import Image
 from vaepack import container, pipeline
 from vaepack.codecs import JXLCodec
@@ -27,6 +26,7 @@ from latentpress import codec, targets
 from latentpress.entropy.factorized import FactorizedCoder
 from latentpress.metrics import assess
 from latentpress.options import QUALITY_UNIT, EncodeOptions
+from latents import TINY, read_options
 
 ALIKE = 1.02   # of vaepack's LPIPS
 RATE = 0.10    # bpp

@@ -11,7 +11,6 @@ import math
 import time
 
 import numpy as np
-from latents import latents, read_options
 from static_tables import entropy_bits
 
 from latentpress.entropy.factorized import FactorizedCoder
@@ -20,6 +19,7 @@ from latentpress.latents import record
 from latentpress.latents.dtypes import FLOAT32
 from latentpress.latents.precision import Precision
 from latentpress.spaces import COARSEST, FINEST, Space, space_of_codec
+from latents import latents, read_options
 
 STEPS = (0.1, 0.25, 0.5, 1.0)
 SIZES = ("numbers", "prior_bytes", "static_bytes", "order0_bytes", "record_bytes")

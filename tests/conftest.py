@@ -7,8 +7,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-ROOT = Path(__file__).parents[1]
-SAMPLES = ROOT / "samples"
+from helpers.paths import SAMPLES
 
 
 @pytest.fixture(scope="session")

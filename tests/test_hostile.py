@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import latentpress
-from attacks import FILES, FLUX, LP1, SD15, H, W, head_end, lp1_file, picture, read, rebuilt, reseal, static_file
+from helpers.attacks import FILES, FLUX, SD15, H, W, head_end, lp1_file, picture, read, rebuilt, reseal, static_file
 from latentpress import container
 from latentpress.codec import decode_latent
 from latentpress.container import (
@@ -32,6 +32,7 @@ from latentpress.container import (
     unpack,
 )
 from latentpress.errors import FormatError, SpaceError, VersionError, WeightsError
+from latentpress.spaces import LP1
 from latentpress.varint import read_varint, write_varint
 
 FILE_OF = pytest.mark.parametrize("name", FILES)
