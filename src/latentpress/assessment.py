@@ -46,14 +46,29 @@ class Graded:
 def assess(
     original: Source, distorted: Source | bytes, metrics: Names = None, *, gray: bool = False
 ) -> dict[str, float]:
-    """Metrics of a distorted picture against its original: key of `latentpress.metrics.METRICS` ->
-    value.
+    """Metrics of a distorted picture against its original. Nothing is resized or converted.
 
-    original, distorted: paths (of images or .ltp files), PIL images, uint8 arrays, or the bytes of
-    an .ltp file; 8 bits, of one size and one kind (grey or colour). metrics: keys; "all"; None:
-    those that can be computed here, without the slow ones. gray: MSE, PSNR, SSIM and MS-SSIM of the
-    luma. ImageError where the pictures do not match; UsageError for an unknown metric; WeightsError
-    where a named one lacks its weights.
+    Args:
+        original: a path of an image or an .ltp file, a PIL image, or a uint8 array (H, W) or
+            (H, W, 3); 8 bits a sample.
+        distorted: the same, or the bytes of an .ltp file; of the original's size and kind (gray or
+            color).
+        metrics: keys of `latentpress.metrics.METRICS`; "all"; None for those that can be computed
+            here, without the slow ones.
+        gray: MSE, PSNR, SSIM and MS-SSIM of the luma.
+
+    Returns:
+        Key of the metric -> value, in the metric's unit.
+
+    Raises:
+        ImageError: the pictures do not match, or hold what cannot be compared.
+        UsageError: an unknown metric.
+        WeightsError: a named metric lacks its weights.
+
+    Example:
+        >>> import numpy as np
+        >>> assess(np.zeros((32, 32, 3), np.uint8), np.ones((32, 32, 3), np.uint8), ["mse"])
+        {'mse': 1.0}
     """
     first = read_graded(original)
     second = read_graded(distorted)

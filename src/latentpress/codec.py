@@ -180,7 +180,24 @@ def encode_latent(
     model: str | None = None,
     device: str = "auto",
 ) -> Floats:
-    """The latent of an image before quantisation: (C, ceil(H / factor), ceil(W / factor))."""
+    """The latent of an image before quantisation.
+
+    Args:
+        image: as in `compress`.
+        codec: as in EncodeOptions.
+        model: as in EncodeOptions.
+        device: as in EncodeOptions.
+
+    Returns:
+        (C, ceil(H / factor), ceil(W / factor)) float32.
+
+    Raises:
+        ImageError, WeightsError, UsageError: as `compress`.
+
+    Example:
+        >>> encode_latent(np.zeros((48, 64, 3), np.uint8)).shape
+        (320, 3, 4)
+    """
     options = EncodeOptions(codec=codec, model=model, device=device)
     picture = image if isinstance(image, Picture) else read_picture(image)
     transform = load_transform(options.space, model, device)
@@ -188,8 +205,21 @@ def encode_latent(
 
 
 def decode_latent(data: bytes) -> Floats:
-    """The latent that the decoder takes of an .ltp file, (C, h, w): y_hat, or z where the file asks
-    for its restoration (`transforms/restoration.py`). Needs no weights but those in the package.
+    """The latent that the decoder takes of an .ltp file; needs no weights but those in the package.
+
+    Args:
+        data: a whole file.
+
+    Returns:
+        (C, h, w) float32: y_hat, or z where the file asks for its restoration.
+
+    Raises:
+        FormatError: the bytes are no valid file.
+        WeightsError: another lp1 model coded it.
+
+    Example:
+        >>> decode_latent(compress(np.zeros((48, 64, 3), np.uint8))).shape
+        (320, 3, 4)
     """
     header, chunks = container.unpack(data)
     return np.concatenate(list(decode(header, chunks)), axis=1)

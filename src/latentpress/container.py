@@ -68,10 +68,17 @@ class ChunkInfo:
 class Header:
     """What a file says before its latent is decoded.
 
-    version: of the format. space: name of the latent space. model_hash: first 4 bytes of the writer
-    model's SHA-256, hex. width, height: pixels of the picture, 1..65535. quality: 0..100. size:
-    bytes of the whole file. bpp: 8 * size / (width * height), in bits per pixel. chunks: in file
-    order.
+    Attributes:
+        version: of the format.
+        space: name of the latent space.
+        space_id: its id byte.
+        model_hash: first 4 bytes of the SHA-256 of the writer's model, 8 hex digits.
+        width: columns of the picture, 1 to 65535.
+        height: rows of the picture, 1 to 65535.
+        quality: 0 to 100, in hundredths.
+        chunks: rows of the chunk table, in file order.
+        size: bytes of the whole file.
+        bpp: 8 * size / (width * height), in bits per pixel.
     """
 
     version: int
@@ -124,8 +131,21 @@ def pack(
 
 
 def read_header(data: bytes) -> Header:
-    """The header of a whole file's bytes; needs no weights. FormatError where the bytes are no
-    valid file.
+    """The header of a file, without decoding it; needs neither weights nor NumPy.
+
+    Args:
+        data: the bytes of a whole .ltp file.
+
+    Returns:
+        What the file says of itself; the checksum of the header is verified, those of the chunks
+        are not.
+
+    Raises:
+        FormatError: the bytes are no valid file.
+
+    Example:
+        >>> read_header(open("photo.ltp", "rb").read()).quality  # doctest: +SKIP
+        50.0
     """
     if len(data) < FIXED.size or data[:3] != MAGIC:
         raise FormatError("not an .ltp file, or cut off within its header")

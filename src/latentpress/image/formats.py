@@ -102,14 +102,29 @@ def write_image(
     overwrite: bool = False,
     **save_options: Any,
 ) -> tuple[str, ...]:
-    """Write an image in mode L, LA, RGB or RGBA to `path`, in the format of its suffix, whole or
-    not at all; sentences about what was lost.
+    """Write an image in the format of the path's suffix, whole or not at all.
 
     ICC profile, EXIF and XMP are taken from `image.info` and written where the format has a place
     for them; one that its encoder refuses (a damaged EXIF block in AVIF, more than 64 kB in JPEG)
-    is left out, and a sentence says so. Without `save_options` (those of Pillow) the format's own
-    in FORMATS hold, with any of them none of these do. Raises OutputError: unknown suffix, existing
-    output, no permission, full disk, an alpha channel that the format cannot hold.
+    is left out.
+
+    Args:
+        image: in mode L, LA, RGB or RGBA.
+        path: the file; its suffix is one of FORMATS.
+        overwrite: replace a file that is there.
+        **save_options: Pillow's. Without any the format's own in FORMATS hold, with any of them
+            none of these do.
+
+    Returns:
+        Sentences about what was lost.
+
+    Raises:
+        OutputError: unknown suffix, existing output, no permission, full disk, an alpha channel
+            that the format cannot hold.
+
+    Example:
+        >>> write_image(image, "photo.png")  # doctest: +SKIP
+        ()
     """
     name = os.fspath(path)
     form = output_format(path)

@@ -119,12 +119,23 @@ class Picture:
 
 
 def read_picture(source: Source, *, strict: bool = False) -> Picture:
-    """Read everything that Pillow reads, or take a PIL image or a uint8 array (H, W), (H, W, 1),
-    (H, W, 3) or (H, W, 4).
+    """Read everything that Pillow reads, or take a picture that is in memory.
 
-    The first frame of an image file is read, the current frame of a PIL image. A PIL image is not
-    changed and not copied. Raises ImageError; ConversionError with `strict` where colours, samples,
-    frames or metadata would be lost.
+    Args:
+        source: a path (its first frame is read), a PIL image (its current frame; it is not changed
+            and not copied), or a uint8 array (H, W), (H, W, 1), (H, W, 3) or (H, W, 4).
+        strict: a loss of colors, samples, frames or metadata is an error.
+
+    Returns:
+        The picture, upright, with what was converted or dropped in its notices.
+
+    Raises:
+        ImageError: it cannot be read, or is too large.
+        ConversionError: `strict`, and something would be lost.
+
+    Example:
+        >>> read_picture(np.zeros((48, 64), np.uint8)).gray
+        True
     """
     if isinstance(source, np.ndarray):
         return _picture("the array", _from_array(source), strict)

@@ -16,11 +16,19 @@ Source = str | os.PathLike[str]
 
 class LatentDataset(Dataset[Any]):  # type: ignore[misc]  # torch is not here when types are checked
     """The latents of one .ltps file, of several, or of all in a folder and its subfolders, as
-    tensors (C, H, W).
+    tensors (C, H, W). Works in a DataLoader with workers: each process opens the files for itself.
 
-    source: a path, or paths. transform: called with (tensor, Info) for each item; what it returns
-    is the item (default: the tensor). dtype: of the tensors, as the file has them by default. Works
-    in a DataLoader with workers: each process opens the files for itself.
+    Args:
+        source: a path, or paths.
+        transform: called with (tensor, Info) for each item; what it returns is the item. None gives
+            the tensor.
+        dtype: of the tensors; None for that of the file.
+
+    Raises:
+        UsageError: there is no file, or the files hold different spaces.
+
+    Example:
+        >>> data = LatentDataset("latents/", dtype=torch.float16)  # doctest: +SKIP
     """
 
     def __init__(

@@ -17,12 +17,22 @@ from latentpress.latents.record import Info
 
 
 class Reader:
-    """The latents of a file, as a sequence: `reader[n]` is (C, H, W), float32 or float16 as it was
-    saved (bfloat16 shows as float32).
+    """The latents of a .ltps file as a sequence, each read without the others.
 
-    file: a path. torch: tensors instead of NumPy arrays, without a copy but for bfloat16. The index
-    is checked when the file is opened, a latent's checksum when it is read: FormatError where they
-    do not match. It may be pickled, and is opened again when first used.
+    `reader[n]` is (C, H, W), float32 or float16 as it was saved (bfloat16 shows as float32). It may
+    be pickled, and is opened again when first used.
+
+    Args:
+        file: a path.
+        torch: tensors instead of NumPy arrays, without a copy but for bfloat16.
+
+    Raises:
+        FormatError: the index (on opening) or a latent (on reading) does not match its checksum.
+        ImageError: the file cannot be read.
+
+    Example:
+        >>> with Reader("set.ltps") as reader:  # doctest: +SKIP
+        ...     y = reader[123]
     """
 
     def __init__(self, file: str | os.PathLike[str], *, torch: bool = False) -> None:

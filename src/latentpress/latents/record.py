@@ -34,8 +34,15 @@ Shape = tuple[int, int, int]
 
 @dataclass(frozen=True)
 class Info:
-    """What a record says before its numbers are decoded. shape: (C, H, W). dtype: float32, float16
-    or bfloat16. size: bytes.
+    """What a record says before its numbers are decoded.
+
+    Attributes:
+        method: "lossless", "predictive" or "learned".
+        dtype: "float32", "float16" or "bfloat16", as it was saved.
+        shape: (C, H, W).
+        name: as it was given.
+        metadata: as it was given, a JSON object.
+        size: bytes of the record.
     """
 
     method: str

@@ -23,12 +23,23 @@ class Writer:
     """Latents of one space into one file, in the order of `add`; the file is there when the block
     ends, and not when it fails.
 
-    file: a path. space: sd15, sdxl, sd3, flux1, or raw (None): any numbers. max_error, rmse,
-    quality, lossless: exactly one, for all latents, as in `save`. append: the latents of the file
-    that is there come first, as they were coded. overwrite: replace it.
+    Args:
+        file: a path.
+        space: "sd15", "sdxl", "sd3", "flux1", or "raw" (None): any numbers.
+        max_error: as in `save`; exactly one of it, rmse, quality and lossless, for all latents.
+        rmse: as in `save`.
+        quality: as in `save`.
+        lossless: as in `save`.
+        overwrite: replace a file that is there.
+        append: the latents of the file that is there come first, as they were coded.
 
-    >>> with Writer("set.ltps", space="sd15", rmse=0.02) as writer:
-    ...     writer.add(latent, name="0001", metadata={"caption": "a squirrel"})
+    Raises:
+        UsageError: the arguments contradict each other.
+        OutputError: the file exists already or cannot be written.
+
+    Example:
+        >>> with Writer("set.ltps", space="sd15", rmse=0.02) as writer:  # doctest: +SKIP
+        ...     writer.add(latent, name="0001", metadata={"caption": "a squirrel"})
     """
 
     def __init__(

@@ -116,11 +116,20 @@ def check_names(names: Names) -> list[str]:
 
 
 def available(names: Names = None) -> tuple[list[str], dict[str, str]]:
-    """The metrics of `names` that can be computed on this machine, and for every other one the
-    reason, a sentence without a stop.
+    """The metrics that can be computed on this machine.
 
-    names: keys of METRICS; "all"; None: all but the slow ones (LPIPS on VGG16, DISTS). UsageError
-    for an unknown name.
+    Args:
+        names: keys of METRICS; "all"; None for all but the slow ones (LPIPS on VGG16, DISTS).
+
+    Returns:
+        (keys that can be computed, key -> reason of every other one, a sentence without a stop).
+
+    Raises:
+        UsageError: an unknown name.
+
+    Example:
+        >>> available(["psnr"])
+        (['psnr'], {})
     """
     reasons = {key: METRICS[key].missing() for key in check_names(names)}
     return [key for key, reason in reasons.items() if reason is None], {
@@ -129,14 +138,28 @@ def available(names: Names = None) -> tuple[list[str], dict[str, str]]:
 
 
 def assess(a: Pixels, b: Pixels, metrics: Names = None, *, gray: bool = False) -> dict[str, float]:
-    """Metrics of the original a and the distorted b, two uint8 arrays (H, W) or (H, W, 3), samples
-    0 to 255: key -> value.
+    """Metrics of two arrays.
 
-    metrics: keys of METRICS; then each is computed or there is an error: WeightsError where its
-    weights or library are missing, ImageError where the images are too small for it. "all" or None
-    (all but the slow ones): those that can be computed here. gray: MSE, PSNR, SSIM and MS-SSIM of
-    the luma (the others are metrics of colours, GMSD of luma always). ImageError where the images
-    do not match; UsageError for an unknown name.
+    Args:
+        a: the original, uint8 (H, W) or (H, W, 3), samples 0 to 255.
+        b: the distorted picture, of the same shape.
+        metrics: keys of METRICS: then each is computed or there is an error. "all" or None (all but
+            the slow ones): those that can be computed here.
+        gray: MSE, PSNR, SSIM and MS-SSIM of the luma (the others are metrics of colors, GMSD of
+            luma always).
+
+    Returns:
+        Key -> value, in the metric's unit.
+
+    Raises:
+        ImageError: the images do not match, or are too small for a named metric.
+        WeightsError: weights or the library of a named metric are missing.
+        UsageError: an unknown name.
+
+    Example:
+        >>> import numpy as np
+        >>> assess(np.zeros((9, 9), np.uint8), np.full((9, 9), 2, np.uint8), ["mse"])
+        {'mse': 4.0}
     """
     a, b = check_pair(a, b)
     usable, reasons = available(metrics)
