@@ -1,26 +1,19 @@
-"""The scripts that keep results/ up to date after a new model: benchmarks/replace_codec.py and equal_bytes.py."""
+"""The scripts that keep results/ up to date after a new model: benchmarks/tables/replace_codec.py and tables/equal_bytes.py."""
 
 import csv
 import json
 import shutil
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from benchmarks.tables import equal_bytes, replace_codec
+from benchmarks.tables.check_published import at_rate
 from helpers.bench_runs import make_run
-from helpers.paths import ROOT
 from latentpress.bench.rate_distortion import curve
 from latentpress.bench.rows import read_run
-
-sys.path.insert(0, str(ROOT / "benchmarks"))
-import equal_bytes
-import replace_codec
-from field import at_rate
-
-sys.path.pop(0)
 
 
 @pytest.fixture(scope="module")

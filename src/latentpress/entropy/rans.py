@@ -3,7 +3,7 @@
 Normative model of the coder: 64-bit state, 32-bit words, 24-bit precision (docs/format.md).
 constriction takes probabilities as floats and gives symbol i the count floor(cumulated p * (2^24 -
 n) / sum) + 1; handing it `count - 1` makes that map the identity, so the integers of the table are
-the ones that code (tests/test_rans.py holds it to a pure-Python coder).
+the ones that code (tests/entropy/test_rans.py holds it to a pure-Python coder).
 """
 
 from functools import cache

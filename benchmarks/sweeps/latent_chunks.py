@@ -1,4 +1,4 @@
-"""What lp1's ways to code a latent gain: python benchmarks/latent_chunks.py kodak/*.png -> results/latent_chunks.csv
+"""What lp1's ways to code a latent gain: python -m benchmarks.sweeps.latent_chunks kodak/*.png -> results/latent_chunks.csv
 
 Every picture and quality three times, as files: each symbol rounded alone (latent chunk 02), symbols of large scales in chains of
 dependent quantisation (04), and these under steps that follow the activity (05, which the encoder writes). Prints bytes at equal
@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from effort import at_equal
-from kept_rows import ROOT, read, usable, write
 
+from benchmarks.rows import ROOT, read, usable, write
+from benchmarks.tables.effort_rates import at_equal
 from latentpress import codec
 from latentpress.entropy.hyperprior import HyperpriorCoder
 from latentpress.entropy.smallest import Smallest

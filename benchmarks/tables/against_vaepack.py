@@ -1,4 +1,4 @@
-"""Pictures through a Stable Diffusion latent beside vaepack, in one run: python benchmarks/against_vaepack.py PICTURES --weights DIR
+"""Pictures through a Stable Diffusion latent beside vaepack, in one run: python -m benchmarks.tables.against_vaepack PICTURES --weights DIR
 
 DIR holds taesd, taesdxl, taesd3, taef1. vaepack 0.1.1 itself (pip install vaepack), clip 4, 8 bits, JPEG XL effort 7, whole .zvae files;
 the tiny autoencoder of the space stands in for the SDXL VAE, on both sides. Its reader keeps four channels: of the spaces with 16, what
@@ -22,11 +22,11 @@ from vaepack import container, pipeline
 from vaepack.codecs import JXLCodec
 from vaepack.quantize import dequantize_latent
 
+from benchmarks.tables.latent_files import TINY, read_options
 from latentpress import codec, targets
 from latentpress.entropy.factorized import FactorizedCoder
 from latentpress.metrics import assess
 from latentpress.options import QUALITY_UNIT, EncodeOptions
-from latents import TINY, read_options
 
 ALIKE = 1.02   # of vaepack's LPIPS
 RATE = 0.10    # bpp

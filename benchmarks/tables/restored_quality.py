@@ -1,6 +1,6 @@
 """What the restoration of a decoded latent buys: the same files, decoded with and without it.
 
-    python benchmarks/restoration.py kodak/*.png --codec sd15 --model FOLDER     -> results/restoration.csv
+    python -m benchmarks.tables.restored_quality kodak/*.png --codec sd15 --model FOLDER     -> results/restoration.csv
 
 A row a picture, effort, quality and way of decoding; rows that the file already has are kept. "plain" is the file without its
 restoration chunk, seven bytes less. Then prints the means at some rates (interpolated in log bpp), and bytes at equal PSNR, LPIPS and so on
@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from kept_rows import parser, read, usable, write
 from PIL import Image
 
 import latentpress
+from benchmarks.rows import parser, read, usable, write
 from latentpress import container
 from latentpress.bench.bd_rate import bd_rate, pchip
 from latentpress.container import RESTORATION

@@ -1,8 +1,8 @@
 """What effort buys: bytes and quality at each effort, against effort 0 of the same codec.
 
-    python benchmarks/effort.py kodak/*.png                                              -> results/effort.csv
-    python benchmarks/effort.py kodak/*.png --efforts 0,5:mse,9:mse,9:perceptual --metrics psnr,lpips
-    python benchmarks/effort.py kodak/*.png --codec sd15 --model FOLDER --qualities 5,15,25 --efforts 0,9:perceptual
+    python -m benchmarks.tables.effort_rates kodak/*.png                                              -> results/effort.csv
+    python -m benchmarks.tables.effort_rates kodak/*.png --efforts 0,5:mse,9:mse,9:perceptual --metrics psnr,lpips
+    python -m benchmarks.tables.effort_rates kodak/*.png --codec sd15 --model FOLDER --qualities 5,15,25 --efforts 0,9:perceptual
 
 A row a picture, effort, aim and quality; rows that the file already has are kept, so that a run can be gone on with. Then prints, for
 every quality of an effort, bytes at equal PSNR, LPIPS and so on, and these at equal bytes, both on each picture's own curve at effort 0,
@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from kept_rows import parser, read, usable, write
 from PIL import Image
 
 import latentpress
+from benchmarks.rows import parser, read, usable, write
 from latentpress.metrics import assess
 
 MEASURED = ("psnr", "ms-ssim", "lpips", "lpips-vgg", "dists")

@@ -1,4 +1,5 @@
-"""Put a codec's newly measured rows into a run whose files were not kept: python benchmarks/replace_codec.py results/benchmark NEW builtin
+"""Put a codec's newly measured rows into a run whose files were not kept:
+python -m benchmarks.tables.replace_codec results/benchmark NEW builtin
 
 `latentpress bench` goes on with a run only where the compressed files lie beside its rows, and never mixes two versions of a codec.
 Runs under results/ have no files, so after a new model its rows are measured in a folder of their own, NEW, with the same command, and

@@ -1,4 +1,5 @@
-"""Latents as data beside JPEG XL and vaezip, all at the same rmse, in one run: python benchmarks/latents.py PICTURES --weights DIR
+"""Latents as data beside JPEG XL and vaezip, all at the same rmse, in one run:
+python -m benchmarks.tables.latent_files PICTURES --weights DIR
 
 PICTURES is a folder (Kodak), DIR holds taesd, taesdxl, taesd3, taef1. With --latents FOLDER the latents are kept there as SPACE.npz and
 found again. Rows go to results/latents.csv: a row a space, rival and latent, with both sides' bytes; the summary is printed.
@@ -20,12 +21,12 @@ import numpy as np
 import pillow_jxl  # noqa: F401  registers JPEG XL
 from PIL import Image
 
+from benchmarks.rows import ROOT
 from latentpress.codec import encode_latent
 from latentpress.latents import record
 from latentpress.latents.index import space_id
 from latentpress.latents.precision import Precision
 
-ROOT = Path(__file__).resolve().parents[1]
 TINY = {"sd15": "taesd", "sdxl": "taesdxl", "sd3": "taesd3", "flux1": "taef1"}
 VAEZIP = ("lbrq_3bit", "lbrq_4bit", "lbrq_5bit", "brq_3bit", "brq_4bit", "brq_5bit", "rq_4bit")
 COLUMNS = ("space", "rival", "latent", "numbers", "rmse", "rival_bytes", "our_rmse", "our_bytes")

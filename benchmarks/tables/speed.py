@@ -1,7 +1,7 @@
 """Speed, memory and install size: latentpress beside AVIF speed 6 and WebP method 6, in one run on one machine.
 
-    python benchmarks/speed.py                                    Kodak size and 12 megapixels -> results/speed.csv
-    python benchmarks/speed.py --huge --venv .venv --repeats 5    also 100 megapixels, and the size of an install
+    python -m benchmarks.tables.speed                                    Kodak size and 12 megapixels -> results/speed.csv
+    python -m benchmarks.tables.speed --huge --venv .venv --repeats 5    also 100 megapixels, and the size of an install
 
 Whole-process rows start a fresh process for each run: start, read, compress, write. In-process rows time pixels to bytes and
 back in one warm process. The codecs take turns within a repeat, so that a busy machine hits all alike; values are medians.
@@ -22,9 +22,9 @@ from typing import Any
 
 from PIL import Image
 
+from benchmarks.rows import DATA, ROOT
 from latentpress.bench.machine import machine, versions
 
-ROOT = Path(__file__).resolve().parents[1]
 OURS, CODECS = "latentpress", ("latentpress", "avif", "webp")
 SAVE = {"avif": "format='AVIF', speed=6", "webp": "format='WEBP', method=6"}
 NAMES = {"latentpress": "latentpress", "avif": "AVIF speed 6", "webp": "WebP method 6"}
@@ -195,7 +195,7 @@ def installed(venv: Path) -> float:
 
 def heading() -> list[str]:
     """Two lines: the command that made the file; versions and processors."""
-    command = shlex.join(["python", "benchmarks/speed.py", *(os.path.basename(a) if os.path.isabs(a) else a for a in sys.argv[1:])])
+    command = shlex.join(["python", "-m", "benchmarks.tables.speed", *(os.path.basename(a) if os.path.isabs(a) else a for a in sys.argv[1:])])
     packages = ", ".join(f"{name} {version}" for name, version in versions().items())
     here = machine()
     return [f"Made by `{command}`.",
@@ -204,7 +204,7 @@ def heading() -> list[str]:
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--kodak", type=Path, default=ROOT.parent / "shared" / "data" / "kodak", help="folder with kodim*.png")
+    parser.add_argument("--kodak", type=Path, default=DATA / "kodak", help="folder with kodim*.png")
     parser.add_argument("--photo", type=Path, help="a large photograph; default: the samples enlarged to 4000 x 3000")
     parser.add_argument("--quality", type=int, default=50, help="of every codec (the scales differ: see the rows with bpp)")
     parser.add_argument("--repeats", type=int, default=5, help="of --help and of the small image")

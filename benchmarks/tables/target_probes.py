@@ -1,6 +1,6 @@
 """How many files a search for a rate writes until one lies within 1 % below it.
 
-    python benchmarks/targets.py kodak/*.png [--rates .08,.14,.25,.45,.8] [--output results/targets.csv]
+    python -m benchmarks.tables.target_probes kodak/*.png [--rates .08,.14,.25,.45,.8] [--output results/targets.csv]
 
 A row a picture and rate: whether the codec reaches the rate on the picture at all, files written until one is within 1 %, files
 written in all, and the share of the target that the result has. Only the entropy coding is repeated, so it takes seconds.
@@ -12,11 +12,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from benchmarks.rows import ROOT
 from latentpress import targets
 from latentpress.options import TOP_STEP, EncodeOptions
 from latentpress.targets.bracket import SIZE_NEAR
-
-ROOT = Path(__file__).resolve().parents[1]
 
 
 class Counted(targets.Analyzed):

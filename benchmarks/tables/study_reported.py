@@ -1,4 +1,4 @@
-"""The study's reported values beside right ones: python benchmarks/reported.py PICTURES [-o results/study-reported.csv]
+"""The study's reported values beside right ones: python -m benchmarks.tables.study_reported PICTURES [-o results/study-reported.csv]
 
 PICTURES: the folder with the study's own pictures (original_01.png, sd15_vae_01.png, jpeg100_01.png, webp80_01.png, ...) and its
 workbook friqa_data.xlsx. Writes a row a pair: what the study reported, the same metric computed right (grey), LPIPS (colour), and
@@ -14,10 +14,10 @@ import numpy as np
 from openpyxl import load_workbook
 from PIL import Image
 
+from benchmarks.rows import ROOT
 from latentpress.metrics import assess
 from latentpress.metrics.checks import to_gray
 
-ROOT = Path(__file__).resolve().parents[1]
 KINDS, COUNT = ("sd15_vae", "jpeg100", "webp80"), 5
 SHEETS = {"ssim": "SSIM", "mse": "MSE", "psnr": "PSNR"}
 

@@ -1,6 +1,7 @@
 """A benchmark whose rows grow over several runs: what was measured stays in the file, and is not measured again."""
 import argparse
 import csv
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 from latentpress.metrics import available
 
 ROOT = Path(__file__).resolve().parents[1]
+DATA = Path(os.environ.get("LATENTPRESS_DATA") or ROOT.parent / "shared" / "data")  # kodak, science-fair
 Rows = list[dict[str, Any]]
 
 

@@ -1,4 +1,4 @@
-"""The demonstration: python benchmarks/demo.py [--quality 40] [--output demo]
+"""The demonstration: python -m benchmarks.figures.demo [--quality 40] [--output demo]
 
 Compresses the photographs in samples/ with the built-in model, decompresses them in another process, and lays them
 beside the original and beside AVIF (speed 6) and WebP (method 6) of the installed Pillow at the quality whose bytes
@@ -17,11 +17,11 @@ from PIL import Image
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.rows import ROOT
 from latentpress.image.formats import write_image
 from latentpress.image.panels import side_by_side
 from latentpress.metrics import psnr, ssim
 
-ROOT = Path(__file__).resolve().parents[1]
 RIVALS = {"AVIF": {"format": "AVIF", "speed": 6}, "WebP": {"format": "WEBP", "method": 6}}
 
 

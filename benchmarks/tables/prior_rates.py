@@ -1,4 +1,4 @@
-"""The learned priors of the Stable Diffusion spaces on Kodak: python benchmarks/priors.py PICTURES --weights DIR
+"""The learned priors of the Stable Diffusion spaces on Kodak: python -m benchmarks.tables.prior_rates PICTURES --weights DIR
 
 DIR holds taesd, taesdxl, taesd3, taef1; with --latents FOLDER the latents are kept there as SPACE.npz and found again. For each latent
 and step: bytes of the latent chunk under the learned prior and under the static tables, the order-0 entropy (a distribution a channel,
@@ -11,15 +11,15 @@ import math
 import time
 
 import numpy as np
-from static_tables import entropy_bits
 
+from benchmarks.sweeps.factorized_tables import entropy_bits
+from benchmarks.tables.latent_files import latents, read_options
 from latentpress.entropy.factorized import FactorizedCoder
 from latentpress.entropy.multistage import MultistageCoder
 from latentpress.latents import record
 from latentpress.latents.dtypes import FLOAT32
 from latentpress.latents.precision import Precision
 from latentpress.spaces import COARSEST, FINEST, Space, space_of_codec
-from latents import latents, read_options
 
 STEPS = (0.1, 0.25, 0.5, 1.0)
 SIZES = ("numbers", "prior_bytes", "static_bytes", "order0_bytes", "record_bytes")

@@ -1,4 +1,4 @@
-"""Bytes of the static tables against order-0 entropy: python benchmarks/static_tables.py WEIGHTS_FOLDER [--every 4]
+"""Bytes of the static tables against order-0 entropy: python -m benchmarks.sweeps.factorized_tables WEIGHTS_FOLDER [--every 4]
 
 For each Stable Diffusion space, with its tiny autoencoder in WEIGHTS_FOLDER (taesd, taesdxl, taesd3, taef1), on every
 k-th Kodak image and three qualities: bits of the whole latent chunk over the empirical order-0 entropy of the same
@@ -11,11 +11,11 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.rows import DATA, ROOT
 from latentpress import codec
 from latentpress.entropy.factorized import FactorizedCoder
 from latentpress.spaces import STABLE_DIFFUSION
 
-ROOT = Path(__file__).resolve().parents[1]
 WEIGHTS = {"sd15": "taesd", "sdxl": "taesdxl", "sd3": "taesd3", "flux1": "taef1"}
 QUALITIES = (10, 50, 90)
 
@@ -34,7 +34,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("weights", type=Path)
     parser.add_argument("--every", type=int, default=4)
-    parser.add_argument("--images", type=Path, default=ROOT.parent / "shared/data/kodak")
+    parser.add_argument("--images", type=Path, default=DATA / "kodak")
     arguments = parser.parse_args()
     rows = []
     for space in STABLE_DIFFUSION:

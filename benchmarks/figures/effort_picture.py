@@ -1,6 +1,6 @@
 """What effort looks like: one picture at one size, original beside effort 0 and effort 9, with PSNR and LPIPS.
 
-    python benchmarks/effort_picture.py kodak/kodim04.png --size 10kB --crop 130,180,360,300 -o docs/effort.jpg
+    python -m benchmarks.figures.effort_picture kodak/kodim04.png --size 10kB --crop 130,180,360,300 -o docs/effort.jpg
 
 The whole picture is compressed; the crop (left, top, width, height in pixels) is cut afterwards, unscaled. Needs torch, LPIPS's weights.
 """
@@ -12,13 +12,12 @@ import numpy as np
 from PIL import Image
 
 import latentpress
+from benchmarks.rows import ROOT
 from latentpress import targets
 from latentpress.cli.units import parse_size
 from latentpress.image.panels import side_by_side
 from latentpress.metrics import assess
 from latentpress.options import EncodeOptions
-
-ROOT = Path(__file__).resolve().parents[1]
 
 
 def main() -> None:

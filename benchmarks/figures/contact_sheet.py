@@ -1,6 +1,6 @@
 """What the numbers look like: crops of faces, text, sky, foliage and night, beside AVIF and WebP at the same bytes.
 
-    python benchmarks/contact_sheet.py [--bpp 0.12] [--data FOLDER] [--output results/contact_sheet.jpg]
+    python -m benchmarks.figures.contact_sheet [--bpp 0.12] [--data FOLDER] [--output results/contact_sheet.jpg]
 
 FOLDER holds kodak/ and science-fair/. Whole pictures are compressed, in latentpress at the rate asked for and in AVIF
 (speed 6) and WebP (method 6) at the quality whose bytes come closest; the crops are cut afterwards, unscaled.
@@ -11,10 +11,11 @@ import io
 from pathlib import Path
 
 import numpy as np
-from demo import RIVALS, ROOT, rival
 from PIL import Image, ImageDraw, ImageFont
 
 import latentpress
+from benchmarks.figures.demo import RIVALS, rival
+from benchmarks.rows import DATA
 from latentpress import targets
 from latentpress.metrics import psnr
 
@@ -34,7 +35,7 @@ def main() -> None:
     """Draw the sheet."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--bpp", type=float, default=0.12)
-    parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data")
+    parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--output", type=Path, default=ROOT / "results" / "contact_sheet.jpg")
     arguments = parser.parse_args()
     columns = ["original", "latentpress", *RIVALS]

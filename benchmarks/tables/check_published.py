@@ -1,7 +1,7 @@
-"""Whether a Kodak run agrees with what the field measures: python benchmarks/field.py results/kodak [-o results/field.md]
+"""Whether a Kodak run agrees with what the field measures: python -m benchmarks.tables.check_published results/kodak [-o results/field.md]
 
     LATENTPRESS_DATA=... latentpress bench --dataset kodak --codecs jpeg,webp,avif,jxl --metrics psnr,ms-ssim -o RUN
-    python benchmarks/field.py RUN
+    python -m benchmarks.tables.check_published RUN
 
 Takes the mean curves of a run over the 24 images, interpolates PSNR and MS-SSIM in log bpp (monotone cubic) and holds them
 against the numbers below, which were measured before this benchmark existed, with code of its own. Exit code 1 where one is
@@ -55,7 +55,7 @@ def main() -> None:
     run = read_run(arguments.run)
     if len(run.images) != 24:
         sys.exit(f"{arguments.run} is over {len(run.images)} pictures, the field's numbers are over the 24 of Kodak")
-    made = f"Made by `python benchmarks/field.py` from `{run.info['command']}`."
+    made = f"Made by `python -m benchmarks.tables.check_published` from `{run.info['command']}`."
     lines = ["# Kodak: this benchmark against the field's numbers", "", made,
              f"Tolerance {TOLERANCE[0]} dB and {TOLERANCE[1]}; PCHIP in log bpp. Versions: "
              + "; ".join(f"{name} {run.codec(name)['version']}, {run.codec(name)['settings']}" for name in FIELD) + ".", "",

@@ -1,14 +1,13 @@
-"""A run's codecs at equal bits per pixel instead of at equal quality: python benchmarks/equal_bytes.py results/unseen --against avif
+"""A run's codecs at equal bits per pixel instead of at equal quality: python -m benchmarks.tables.equal_bytes results/unseen --against avif
 
 For every codec and rate, each metric of its mean curve beside that of the other's, and their difference; both interpolated in log bpp as in
-`field.py` (docs/models.md has the table). The other way round, bytes at equal quality, is `latentpress report`.
+`tables/check_published.py` (docs/models.md has the table). The other way round, bytes at equal quality, is `latentpress report`.
 """
 
 import argparse
 from pathlib import Path
 
-from field import at_rate
-
+from benchmarks.tables.check_published import at_rate
 from latentpress.bench.rate_distortion import curve, lossy
 from latentpress.bench.rows import Run, read_run
 
