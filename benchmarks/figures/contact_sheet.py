@@ -15,7 +15,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 import latentpress
 from benchmarks.figures.demo import RIVALS, rival
-from benchmarks.rows import DATA
+from benchmarks.rows import DATA, ROOT
 from latentpress import targets
 from latentpress.metrics import psnr
 

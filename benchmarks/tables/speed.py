@@ -195,7 +195,8 @@ def installed(venv: Path) -> float:
 
 def heading() -> list[str]:
     """Two lines: the command that made the file; versions and processors."""
-    command = shlex.join(["python", "-m", "benchmarks.tables.speed", *(os.path.basename(a) if os.path.isabs(a) else a for a in sys.argv[1:])])
+    arguments = (os.path.basename(a) if os.path.isabs(a) else a for a in sys.argv[1:])
+    command = shlex.join(["python", "-m", "benchmarks.tables.speed", *arguments])
     packages = ", ".join(f"{name} {version}" for name, version in versions().items())
     here = machine()
     return [f"Made by `{command}`.",
