@@ -221,9 +221,9 @@ def test_pictures_decoded_elsewhere_stand_beside_ours(originals: Path, tmp_path:
 
 def test_large_folders_are_held_in_batches(originals: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _, sources = find_sources([originals], None, originals)
-    assert [[s.name for s in batch] for batch in run._batches(sources)] == [["a", "b"]]
+    assert [[s.name for s in batch] for batch in run.batches(sources)] == [["a", "b"]]
     monkeypatch.setattr(run, "BATCH_PIXELS", 100)
-    assert [[s.name for s in batch] for batch in run._batches(sources)] == [["a"], ["b"]]
+    assert [[s.name for s in batch] for batch in run.batches(sources)] == [["a"], ["b"]]
 
 
 def test_an_original_that_changed_is_told(originals: Path, tmp_path: Path) -> None:

@@ -167,7 +167,7 @@ def test_a_full_disk_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.Mon
 
     path = tmp_path / f"a{suffix}"
     path.write_bytes(b"old")
-    monkeypatch.setattr("latentpress.system.files._Stream.write", full)
+    monkeypatch.setattr("latentpress.system.files.OutputStream.write", full)
     with pytest.raises(OutputError, match="the disk is full"):
         write_image(images()["RGB"], path, overwrite=True)
     assert path.read_bytes() == b"old"

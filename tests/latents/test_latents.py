@@ -156,7 +156,7 @@ def test_an_error_of_the_block_is_not_the_outputs(tmp_path: Path, monkeypatch: p
 
     def fills_the_disk() -> None:
         with Writer(tmp_path / "a", lossless=True) as writer:
-            monkeypatch.setattr("latentpress.system.files._Stream.write", full)
+            monkeypatch.setattr("latentpress.system.files.OutputStream.write", full)
             writer.add(batch("raw")[0])
 
     with pytest.raises(OutputError, match="a: the disk is full"):

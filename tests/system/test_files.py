@@ -111,7 +111,7 @@ def test_a_full_disk_is_one_sentence_and_no_file(tmp_path: Path, monkeypatch: py
     def full(*_: Any) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("latentpress.system.files._Stream.write", full)
+    monkeypatch.setattr("latentpress.system.files.OutputStream.write", full)
     with pytest.raises(OutputError, match=r"^[^\n]*a\.ltp: the disk is full$"):
         atomic_write(tmp_path / "a.ltp", b"abc", overwrite=overwrite)
     assert files(tmp_path) == []

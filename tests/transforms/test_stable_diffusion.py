@@ -203,7 +203,7 @@ def test_the_halos_of_a_tiny_autoencoder_are_its_receptive_field() -> None:
     model = AutoencoderTiny(encoder_block_out_channels=(1,) * 4, decoder_block_out_channels=(1,) * 4, latent_channels=1).double()
     for parameter in model.parameters():
         torch.nn.init.constant_(parameter, float(parameter.ndim > 1))  # weights 1, biases 0: what is not seen stays exactly 0
-    encoder, decoder = stable_diffusion._halos(model.config)
+    encoder, decoder = stable_diffusion.receptive_halos(model.config)
     n, k = 64, 30  # a row of n latent positions, the k-th of them changed; the convolutions are square, so one axis tells both
     x = torch.zeros(1, 3, 8, 8 * n, dtype=torch.float64)
     x[..., 8 * k : 8 * k + 8] = 1
@@ -319,5 +319,5 @@ def test_wrong_arguments_are_refused(kl_folder: Any) -> None:
 @pytest.mark.parametrize(("upcast", "bf16", "expected"), [(True, True, "bfloat16"), (True, False, "float32"), (False, True, "float16")])
 def test_precision_on_cuda(monkeypatch: pytest.MonkeyPatch, upcast: Any, bf16: Any, expected: Any) -> None:
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: bf16)
-    assert stable_diffusion._dtype({"force_upcast": upcast}, "cuda") == expected
-    assert stable_diffusion._dtype({"force_upcast": upcast}, "cpu") == "float32"
+    assert stable_diffusion.precision_on({"force_upcast": upcast}, "cuda") == expected
+    assert stable_diffusion.precision_on({"force_upcast": upcast}, "cpu") == "float32"

@@ -105,7 +105,7 @@ def run(plan: Plan, folder: Path) -> Run:
             if codec.name not in warm:
                 _warm_up(codec, quality, plan, store)
                 warm.add(codec.name)
-            for batch in _batches([source for _, _, source in group]):
+            for batch in batches([source for _, _, source in group]):
                 coded = _code(codec, quality, batch, plan.repeats, folder)
                 for row in _graded(codec, quality, coded, plan, workers):
                     store.add(row)
@@ -152,7 +152,7 @@ def _warm_up(codec: Codec, quality: float, plan: Plan, store: Store) -> None:
             codec.decode(codec.encode(read_pixels(plan.sources[0].path), quality))
 
 
-def _batches(sources: Sequence[Source]) -> Iterator[list[Source]]:
+def batches(sources: Sequence[Source]) -> Iterator[list[Source]]:
     """Pictures whose decoded pixels are held at a time."""
     batch: list[Source] = []
     for source in sources:

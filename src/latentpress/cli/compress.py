@@ -164,6 +164,7 @@ def compress(
                 + ("; not written" if skip_larger else "")
             )
         skipped = larger and skip_larger
+        note = "skipped: " if skipped else ""
         if not skipped:
             atomic_write(target, data, overwrite=overwrite)
         bpp = 8 * len(data) / (outline.width * outline.height)
@@ -185,7 +186,7 @@ def compress(
             "skipped": skipped,
             "seconds": round(time.perf_counter() - start, 3),
             "notices": notices,
-            "line": f"{'skipped: ' * skipped}{target}: {len(data):,} bytes, {bpp:.3f} bpp{change}",
+            "line": f"{note}{target}: {len(data):,} bytes, {bpp:.3f} bpp{change}",
         }
 
     batch.run(images, targets, work, as_json, bar)

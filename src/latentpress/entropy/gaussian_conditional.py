@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from latentpress._typing import Floats, Ints, Pixels
+from latentpress._typing import Floats, Ints
 from latentpress.entropy import cdf_tables, rans
 from latentpress.entropy.cdf_tables import SCALE_UNIT_BITS
 from latentpress.entropy.integers import round_shift
@@ -39,14 +39,14 @@ class Gaussians:
     scale_eighths: NDArray[np.int64]
     step_factor: Floats | np.float32 = ONE
 
-    def scale(self) -> Pixels:
+    def scale(self) -> NDArray[np.uint8]:
         """Scale index of each symbol: the number of its CDF table (family 0, gaussian)."""
         return self._scale
 
     @cached_property
-    def _scale(self) -> Pixels:
+    def _scale(self) -> NDArray[np.uint8]:
         scale = round_shift(self.scale_eighths, SCALE_UNIT_BITS)
-        index: Pixels = np.clip(scale, 0, cdf_tables.SCALES - 1).astype(np.uint8)
+        index: NDArray[np.uint8] = np.clip(scale, 0, cdf_tables.SCALES - 1).astype(np.uint8)
         return index
 
     def coded(self) -> NDArray[np.bool_]:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentpress import models
-from latentpress._typing import Floats, Ints, Pixels
+from latentpress._typing import Floats, Ints
 from latentpress.container import LATENT_HYPERPRIOR, LATENT_MASKED
 from latentpress.entropy import cdf_tables, masking, rans
 from latentpress.entropy.gaussian_conditional import (
@@ -39,10 +39,10 @@ class HyperpriorCoder:
     """Coder of one quality. `encode` takes strips of y (C, r, w) float32, `decode` gives strips of
     y_hat.
 
-    lagrangian_weight: of the encoder's dead zones (`dead_zones.shrink`); None rounds to the
-    nearest. chunk_type: one of LP1_TYPES: LATENT_HYPERPRIOR, every symbol alone; LATENT_TRELLIS,
-    those of large scales in chains, which have no dead zones; LATENT_MASKED, the same under steps
-    that follow the activity (`masking.py`).
+    lagrangian_weight: of the encoder's dead zones (`rdoq.quantize_rdoq`); None rounds to the
+    nearest. chunk_type: LATENT_HYPERPRIOR, every symbol alone; LATENT_TRELLIS,
+    those of large scales trellis-coded, which have no dead zones; LATENT_MASKED, the same under
+    steps that follow the activity (`masking.py`).
     """
 
     def __init__(
@@ -54,10 +54,9 @@ class HyperpriorCoder:
     ) -> None:
         self.space = space
         self.quality = quality
-        self.frugal = False
         self.lagrangian_weight = lagrangian_weight
         self.chunk_type = chunk_type
-        self.chained = chunk_type != LATENT_HYPERPRIOR
+        self.has_trellis = chunk_type != LATENT_HYPERPRIOR
         level = {
             name: interpolate(a, quality)
             for name, a in models.arrays(space, "levels.npz").items()
@@ -91,7 +90,7 @@ class HyperpriorCoder:
         count = -(-rows // STRIP_ROWS) * -(-columns // STRIP_ROWS)
         if len(body) < count * MIN_SEGMENT_BYTES - 1:
             raise FormatError("the coded latent is too short for the size in the header")
-        self.frugal = is_large(rows, columns)
+        frugal = is_large(rows, columns)
         position = done = 0
         for first, end in strips(rows):
             y_hat = np.empty((len(self.gain), end - first, columns), np.float32)
@@ -103,7 +102,10 @@ class HyperpriorCoder:
                 if not rans.CRC_BYTES <= size <= len(body) - position:
                     raise FormatError("a segment of the latent is cut off")
                 segment = self.decode_segment(
-                    body[position : position + size], end - first, min(STRIP_ROWS, columns - c)
+                    body[position : position + size],
+                    end - first,
+                    min(STRIP_ROWS, columns - c),
+                    frugal=frugal,
                 )
                 y_hat[:, :, c : c + STRIP_ROWS] = segment * self.inverse
                 position += size
@@ -140,17 +142,21 @@ class HyperpriorCoder:
         z: Ints,
         shape: tuple[int, int],
         symbols_of: Callable[[GaussianConditional], ConditionalSymbols],
+        *,
+        frugal: bool = False,
     ) -> tuple[Coded, Floats]:
         """The two passes over shape's positions (h, w), each with its symbols as soon as it is
         known, and y_hat (C, h, w) in steps.
         """
-        features, modelled = self.features(z, *shape)
+        features, modelled = self.features(z, *shape, frugal=frugal)
         first = checkerboard(*shape)
-        anchors = GaussianConditional(modelled, first, self.chained)
+        anchors = GaussianConditional(modelled, first, self.has_trellis)
         near = symbols_of(anchors)
         half_steps = anchors.half_steps(near)
         non_anchors = GaussianConditional(
-            self.non_anchors(features, modelled, anchors.whitened(half_steps)), ~first, self.chained
+            self.non_anchors(features, modelled, anchors.whitened(half_steps), frugal=frugal),
+            ~first,
+            self.has_trellis,
         )
         rest = symbols_of(non_anchors)
         values = (
@@ -160,7 +166,7 @@ class HyperpriorCoder:
         )
         return [(anchors, near), (non_anchors, rest)], values / modelled.step_factor
 
-    def decode_segment(self, data: bytes, h: int, w: int) -> Floats:
+    def decode_segment(self, data: bytes, h: int, w: int, *, frugal: bool = False) -> Floats:
         """What `encode_segment` made -> y_hat (C, h, w) in steps."""
         coder = rans.from_bytes(data[rans.CRC_BYTES :])
         z = rans.pop(
@@ -168,7 +174,7 @@ class HyperpriorCoder:
         )
         if np.abs(z).max() > Z_MAX:
             raise FormatError("the coded latent is damaged: side information out of range")
-        coded, y_hat = self.coding_loop(z, (h, w), lambda one: one.pop(coder))
+        coded, y_hat = self.coding_loop(z, (h, w), lambda one: one.pop(coder), frugal=frugal)
         rans.check_empty(coder)
         if rans.symbols_crc(z, together(coded)) != data[: rans.CRC_BYTES]:
             raise FormatError(
@@ -190,19 +196,21 @@ class HyperpriorCoder:
         z: Floats = models.run(self.space, "hyper_analysis.onnx", y=padded[None])[0][0]
         return z
 
-    def z_tables(self, shape: tuple[int, ...]) -> Pixels:
+    def z_tables(self, shape: tuple[int, ...]) -> NDArray[np.uint8]:
         """The tables of z (Z, hz, wz): one a channel."""
         zeros = np.zeros(shape, np.float32)
         return Gaussians(zeros, np.broadcast_to(self.z_scale, shape)).scale()
 
-    def features(self, z: Ints, h: int, w: int) -> tuple[Floats, Gaussians]:
+    def features(
+        self, z: Ints, h: int, w: int, *, frugal: bool = False
+    ) -> tuple[Floats, Gaussians]:
         """z -> hyper features (1, F, h, w), integers in float32, and the distributions of the
-        anchors.
+        anchors. frugal: as of `models.run`.
         """
         f, head = models.run(
             self.space,
             "features.onnx",
-            frugal=self.frugal,
+            frugal=frugal,
             z=z[None].astype(np.float32),
             bias=self.bias,
         )
@@ -218,15 +226,20 @@ class HyperpriorCoder:
         return features, modelled
 
     def non_anchors(
-        self, features: Floats, anchors: Gaussians, white: NDArray[np.int64]
+        self,
+        features: Floats,
+        anchors: Gaussians,
+        white: NDArray[np.int64],
+        *,
+        frugal: bool = False,
     ) -> Gaussians:
         """Distributions of the second pass, given the anchors' values in 1/16 of their sigma (zero
         elsewhere).
         """
         near = np.clip(white, -WHITE_MAX, WHITE_MAX).astype(np.float32)[None]
-        head = models.run(
-            self.space, "context.onnx", frugal=self.frugal, features=features, white=near
-        )[0][0]
+        head = models.run(self.space, "context.onnx", frugal=frugal, features=features, white=near)[
+            0
+        ][0]
         mu, scale = np.split(head, 2)
         mu = anchors.mu + (cdf_tables.sigmas()[anchors.scale()] * mu * MU_UNIT).astype(np.float32)
         return Gaussians(mu, anchors.scale_eighths + scale.astype(np.int64), anchors.step_factor)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from latentpress._typing import Floats, Pixels
+from latentpress._typing import Floats
 from latentpress.entropy import cdf_tables
 from latentpress.entropy.integers import round_shift
 from latentpress.entropy.quantizer import interpolate
@@ -27,7 +27,7 @@ REACH = 2  # positions each way that count as one place
 MOST = 64  # eighths of a scale: steps change by 2.45 at most, either way
 
 
-def shifts(scale: Pixels, quality: float) -> NDArray[np.int64]:
+def shifts(scale: NDArray[np.uint8], quality: float) -> NDArray[np.int64]:
     """(h, w): how much finer steps are, in eighths of a scale. scale: (C, h, w), scale indices
     under the steps of the quality.
     """

@@ -10,7 +10,7 @@ latent's unit, from the channel's mean; S is the step in fine units:
 
 One set of weights serves all steps: contexts and predictions are in the latent's unit, and the step
 enters as an integer. Under dependent quantisation (`trellis.py`), which latents as data may have, a
-pass is an array of chains; the value of a symbol is counted in half steps. Body: the prior's
+pass is an array of lanes; the value of a symbol is counted in half steps. Body: the prior's
 number; S (u16); CRC-32C of the symbols; a byte a channel, the family of its tables and how much its
 scales are moved, for latents unlike those of training; then one rANS stream, pass by pass.
 """
@@ -24,7 +24,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from latentpress._typing import Floats, Ints, Pixels
+from latentpress._typing import Floats, Ints
 from latentpress.container import LATENT_MULTISTAGE
 from latentpress.entropy import cdf_tables, density, rans, trellis
 from latentpress.entropy.cdf_tables import SCALE_UNIT_BITS
@@ -79,25 +79,32 @@ class Modelled(NamedTuple):
     """
 
     symbols: Ints
-    odd: Pixels
+    odd: NDArray[np.uint8]
     mu: NDArray[np.int64]
     scale_eighths: Ints
 
 
 class MultistageCoder:
     """Coder of one space and quality. lagrangian_weight: of the encoder's dead zones
-    (`rdoq.quantize_rdoq`); None rounds to the nearest. number: NUMBER or DEPENDENT.
+    (`rdoq.quantize_rdoq`); None rounds to the nearest. step: in
+    fine units, instead of the quality's. number: NUMBER or DEPENDENT.
     """
 
     chunk_type = LATENT_MULTISTAGE
 
     def __init__(
-        self, space: Space, quality: float, lagrangian_weight: float | None = None
+        self,
+        space: Space,
+        quality: float,
+        lagrangian_weight: float | None = None,
+        *,
+        step: int | None = None,
+        number: int = NUMBER,
     ) -> None:
         self.space = space
-        self.step = round(FINE * step_size(quality))
+        self.step = round(FINE * step_size(quality)) if step is None else step
         self.lagrangian_weight = lagrangian_weight
-        self.number = NUMBER
+        self.number = number
         self.gain = np.full(space.channels, FINE / self.step, np.float32)
         self.passes = passes(space.channels)
         self.means = means(space)
@@ -107,11 +114,7 @@ class MultistageCoder:
         """The coder of a step in fine units, LEAST_STEP to GREATEST_STEP. number: NUMBER or
         DEPENDENT.
         """
-        prior = cls(space, 0)
-        prior.step = step
-        prior.gain = np.full(space.channels, FINE / step, np.float32)
-        prior.number = number
-        return prior
+        return cls(space, 0, step=step, number=number)
 
     def encode(self, strips_of_y: Iterable[Floats]) -> bytes:
         """Strips of y (C, r, w) -> the latent chunk's body. ImageError where the format does not
@@ -313,7 +316,7 @@ def table_numbers(scale_eighths: NDArray[Any], choice: int) -> NDArray[np.uint16
     return index.astype(np.uint16) + np.uint16(cdf_tables.SCALES * family)
 
 
-def best_choice(symbols: Ints, odd: Pixels, scale_eighths: Ints) -> int:
+def best_choice(symbols: Ints, odd: NDArray[np.uint8], scale_eighths: Ints) -> int:
     """The byte of a channel that codes its symbols in few bits: of each family the scales moved
     while that helps, then the best family.
     """

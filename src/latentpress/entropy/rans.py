@@ -15,12 +15,12 @@ import google_crc32c
 import numpy as np
 from numpy.typing import NDArray
 
-from latentpress._typing import Ints, Pixels
+from latentpress._typing import Ints
 from latentpress.entropy.cdf_tables import ESCAPE_LIMIT, alphabet_index, counts, load, radius
 from latentpress.errors import FormatError
 
 Coder: TypeAlias = Any  # constriction's AnsCoder, which has no stubs
-Tables = Pixels | NDArray[np.uint16]
+Tables = NDArray[np.uint8] | NDArray[np.uint16]
 CRC_BYTES = 4
 SLICE = 1 << 20  # symbols a call
 FEW = 48  # so many are looked through faster as a list

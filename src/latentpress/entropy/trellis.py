@@ -4,7 +4,7 @@ symbols before it say of which.
     even:   0, +-1, +-2, ...            value = symbol                       in steps
     odd:    0, +-1/2, +-3/2, ...        value = symbol - sign(symbol) / 2
 
-Symbols stand in chains. A chain walks through 8 states from state 0 on: the last bit of the state
+Symbols are dealt to lanes. A lane walks through 8 states from state 0 on: the last bit of the state
 names the quantiser of the next symbol, and then state = NEXT[state, symbol & 1]. Each quantiser
 alone is as coarse as rounding to whole steps, and its symbols cost as many bits; both together are
 twice as fine, and the encoder looks for the path through them whose error and bits are least
@@ -24,7 +24,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from latentpress._typing import Floats, Ints, Pixels
+from latentpress._typing import Floats, Ints
 from latentpress.entropy import cdf_tables, rans
 from latentpress.entropy.quantizer import SYMBOL_MAX
 
@@ -45,7 +45,7 @@ class Path(NamedTuple):
     """symbols: int32. odd: uint8, 1 where the symbol is of the odd quantiser. Both (n,)."""
 
     symbols: Ints
-    odd: Pixels
+    odd: NDArray[np.uint8]
 
     def half_steps(self) -> Ints:
         """The values, in half steps."""
@@ -53,10 +53,12 @@ class Path(NamedTuple):
 
 
 class TrellisLanes:
-    """How n symbols are threaded: sorted by `scale_eighths` (scale indices times 8, as the decoder
-    knows them before any symbol, clipped to LEAST..MOST), equal ones in their order; the i-th of
-    them is of chain i mod `lanes`. So a step of all chains is a slice of few tables. length: of a
-    chain, at most. Tables that are given later must not fall where `scale_eighths` rise.
+    """Orders symbols by scale and deals them round-robin into `lanes` independent trellises of at
+    most `length` symbols, so that one step of all lanes needs few tables.
+
+    scale_eighths: (n,) scale indices times 8, as the decoder knows them before any symbol, clipped
+    to LEAST..MOST; equal ones keep their order. Precondition of the methods: `table` is
+    non-decreasing in `scale_eighths`.
     """
 
     def __init__(self, scale_eighths: NDArray[Any], length: int) -> None:
@@ -121,7 +123,7 @@ class TrellisLanes:
         return self.unsorted(symbols, odd)
 
     def unsorted(self, symbols: Ints, odd: NDArray[Any]) -> Path:
-        """What is in chain order -> in the order of the symbols."""
+        """What is in the order of the lanes -> in the order of the symbols."""
         path = Path(np.empty(symbols.size, np.int32), np.empty(symbols.size, np.uint8))
         path.symbols[self.order] = symbols
         path.odd[self.order] = odd
@@ -158,8 +160,8 @@ def candidates(
 
 
 def cheapest(costs: Floats, lanes: int) -> NDArray[np.intp]:
-    """Viterbi's algorithm, all chains at once: costs (4, n) of `candidates` in chain order -> the
-    kind that each symbol takes, (n,).
+    """Viterbi's algorithm, all lanes at once: costs (4, n) of `candidates` in the order of the
+    lanes -> the kind that each symbol takes, (n,).
     """
     n = costs.shape[1]
     origin, kind = arrivals()

@@ -79,14 +79,19 @@ class Picture:
     notices: tuple[str, ...]
 
     @property
+    def is_turned(self) -> bool:
+        """Whether rows of the stored image are columns of the upright picture."""
+        return self.orientation >= 5
+
+    @property
     def width(self) -> int:
         """Columns of the upright picture."""
-        return self.stored.size[self.orientation >= 5]
+        return self.stored.height if self.is_turned else self.stored.width
 
     @property
     def height(self) -> int:
         """Rows of the upright picture."""
-        return self.stored.size[self.orientation < 5]
+        return self.stored.width if self.is_turned else self.stored.height
 
     @property
     def outline(self) -> Outline:

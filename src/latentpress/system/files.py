@@ -29,12 +29,13 @@ REASONS = {
 }
 
 
-class _Stream(io.BufferedRandom):
+class OutputStream(io.BufferedRandom):
     """A buffered file without a descriptor: Pillow then writes through Python, where a full disk is
     an OSError with its errno.
     """
 
     def fileno(self) -> NoReturn:
+        """Refused: there is no descriptor."""
         raise io.UnsupportedOperation("fileno")
 
 
@@ -61,7 +62,7 @@ def replacing(path: str | os.PathLike[str], *, overwrite: bool) -> Iterator[Bina
         descriptor = os.open(
             temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666
         )
-        with _Stream(io.FileIO(descriptor, "r+b")) as stream:
+        with OutputStream(io.FileIO(descriptor, "r+b")) as stream:
             yield stream
         if mode is not None:
             os.chmod(temporary, mode)

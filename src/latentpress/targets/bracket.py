@@ -4,6 +4,7 @@ on the quality grid.
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,7 @@ SIZE_CLOSE = 0.001  # a file within this share of a size target ends the search
 # would be above
 SIZE_NEAR = 0.01
 MAX_PROBES = 14
+JUST_FITS = -1e-12  # the gap of a file of exactly the limit
 
 
 class WrittenFiles:
@@ -40,37 +42,55 @@ class WrittenFiles:
         return self._kept[step]
 
     def within(self, limit: int, fixed: int, estimate: NDArray[np.float64]) -> int:
-        """The step whose files' bytes sum to the most of at most `limit`, of those that a search
-        for it tries; 0 where there is none.
+        """The step with the largest total size of at most `limit`, among the steps tried; 0 if none
+        fits.
 
-        fixed: bytes that they have at every step. estimate: (TOP_STEP + 1,) the logarithm of the
-        others, about, rising.
+        fixed: bytes that the files have at every step. estimate: (TOP_STEP + 1,) the logarithm of
+        the others, about, rising.
         """
         if limit < 1:
             raise UsageError(f"a size is a number of bytes above 0, not {limit}")
-        room = limit - fixed
-        if room < 1:
+        if limit - fixed < 1:
             return 0
-        start = int(np.searchsorted(estimate, math.log(room)))
-
-        def gap(step: int) -> float:
-            self.at(step)
-            return (
-                math.log(max(self.sizes[step] - fixed, 1) / room) or -1e-12
-            )  # a file of exactly the limit fits
-
-        def done(low: int, high: int) -> bool:
-            return high - low <= 1 or (low >= 0 and self.sizes[low] >= (1 - SIZE_CLOSE) * limit)
-
-        def aim(low: int) -> float:
-            near = low >= 0 and self.sizes[low] >= (1 - SIZE_NEAR) * limit
-            return math.log1p(-min((SIZE_CLOSE if near else SIZE_NEAR) / 2 * limit / room, 0.5))
-
-        bracket(gap, start=start, axis=estimate, slope=1.0, aim=aim, done=done)
+        target = _SizeTarget(self, limit, fixed)
+        start = int(np.searchsorted(estimate, math.log(limit - fixed)))
+        bracket(
+            target.gap, start=start, axis=estimate, slope=1.0, aim=target.aim, done=target.is_met
+        )
+        # Not simply the highest step that fits: sizes of neighbouring steps go up and down a
+        # little.
         fitting = {step: size for step, size in self.sizes.items() if size <= limit}
-        return max(
-            fitting, key=lambda step: (fitting[step], step), default=0
-        )  # sizes of neighbouring steps go up and down a little
+        return max(fitting, key=lambda step: (fitting[step], step), default=0)
+
+
+@dataclass(frozen=True)
+class _SizeTarget:
+    """Files of at most `limit` bytes together, `fixed` of which they have at every step."""
+
+    files: WrittenFiles
+    limit: int
+    fixed: int
+
+    def gap(self, step: int) -> float:
+        """How far the variable bytes at a step are above the target, as a logarithm; below 0 where
+        the files fit.
+        """
+        self.files.at(step)
+        gap = math.log(max(self.files.sizes[step] - self.fixed, 1) / (self.limit - self.fixed))
+        return gap if gap != 0 else JUST_FITS
+
+    def is_met(self, low: int, high: int) -> bool:
+        """Whether the files at `low` are near enough below the target, or no step is between."""
+        return high - low <= 1 or self._is_within(low, SIZE_CLOSE)
+
+    def aim(self, low: int) -> float:
+        """The gap at which the next probe is sent: the middle of the share that is near enough."""
+        share = SIZE_CLOSE if self._is_within(low, SIZE_NEAR) else SIZE_NEAR
+        room = self.limit - self.fixed
+        return math.log1p(-min(share / 2 * self.limit / room, 0.5))
+
+    def _is_within(self, step: int, share: float) -> bool:
+        return step >= 0 and self.files.sizes[step] >= (1 - share) * self.limit
 
 
 def bracket(
@@ -102,60 +122,81 @@ def bracket(
     Returns:
         (low, high); -1 and TOP_STEP + 1 stand for the ends when no step is below, or all are.
     """
-    axis = np.arange(TOP_STEP + 1, dtype=np.float64) if axis is None else axis
-    known = dict[int, float]()
-    low = -1
-    high = TOP_STEP + 1
+    known = _Probes(np.arange(TOP_STEP + 1, dtype=np.float64) if axis is None else axis, slope)
     step = min(max(start, 0), TOP_STEP)
-    same_side = 0
-    while not done(low, high) and len(known) < MAX_PROBES:
-        known[step] = gap(step)
-        side = 1 if known[step] >= 0 else -1
-        low, high = (low, step) if side > 0 else (step, high)
-        if high - low <= 1:
+    while not done(known.low, known.high) and len(known.values) < MAX_PROBES:
+        known.add(step, gap(step))
+        if known.high - known.low <= 1:
             break
-        same_side = same_side + side if same_side * side > 0 else side
-        step = _next(known, low, high, axis, slope, aim(low), abs(same_side) > 2)
-    if low < 0 and 0 not in known:  # probes ran out before the end was tried
+        step = known.next_step(aim(known.low))
+    low = known.low
+    high = known.high
+    if low < 0 and 0 not in known.values:  # probes ran out before the end was tried
         return (0, high) if gap(0) < 0 else (-1, 0)
-    if high > TOP_STEP and TOP_STEP not in known:
+    if high > TOP_STEP and TOP_STEP not in known.values:
         return (low, TOP_STEP) if gap(TOP_STEP) >= 0 else (TOP_STEP, TOP_STEP + 1)
     return low, high
 
 
-def _next(
-    known: dict[int, float],
-    low: int,
-    high: int,
-    axis: NDArray[np.float64],
-    slope: float | None,
-    aim: float,
-    bisect: bool,
-) -> int:
-    """The step to probe next, strictly between low and high."""
-    if len(known) == 1:
-        [(step, value)] = known.items()
-        guess = (
-            _step(axis, axis[step] - (value - aim) / slope)
-            if slope
-            else (0 if value >= 0 else TOP_STEP)
-        )
-    elif bisect and low >= 0 and high <= TOP_STEP:
-        guess = (low + high) / 2
-    else:
+class _Probes:
+    """Steps that were probed, the bracket they leave, and the step to probe next.
+
+    axis, slope: as of `bracket`. values: step -> value. low, high: the bracket. same_side: probes
+    in a row on one side of 0, negative for those below.
+    """
+
+    def __init__(self, axis: NDArray[np.float64], slope: float | None) -> None:
+        self.axis = axis
+        self.slope = slope
+        self.values = dict[int, float]()
+        self.low = -1
+        self.high = TOP_STEP + 1
+        self.same_side = 0
+
+    def add(self, step: int, value: float) -> None:
+        """A step was probed."""
+        self.values[step] = value
+        side = 1 if value >= 0 else -1
+        if side > 0:
+            self.high = step
+        else:
+            self.low = step
+        self.same_side = self.same_side + side if self.same_side * side > 0 else side
+
+    def next_step(self, aim: float) -> int:
+        """The step to probe next, strictly between low and high. aim: the value wanted there."""
+        guess = self._guess(aim)
+        lowest = max(self.low + 1, 0)
+        highest = min(self.high - 1, TOP_STEP)
+        return int(min(max(round(guess), lowest), highest))
+
+    def _guess(self, aim: float) -> float:
+        middle = (self.low + self.high) / 2
+        if len(self.values) == 1:
+            [(step, value)] = self.values.items()
+            if self.slope:
+                return self._step_at(self.axis[step] - (value - aim) / self.slope)
+            return 0 if value >= 0 else TOP_STEP
+        if abs(self.same_side) > 2 and self.low >= 0 and self.high <= TOP_STEP:
+            return middle
+        a, b = self._nearest_two(aim)
+        rise = (self.values[b] - self.values[a]) / (self.axis[b] - self.axis[a])
+        if self.slope and not self.slope / 2 <= rise <= self.slope * 2:
+            rise = self.slope
+        if rise <= 0:
+            return middle
+        return self._step_at(self.axis[a] - (self.values[a] - aim) / rise)
+
+    def _nearest_two(self, aim: float) -> list[int]:
+        """The steps whose values are nearest to aim; of equal ones those of the bracket first."""
+        ends = (self.low, self.high)
         by_distance = sorted(
-            known, key=lambda step: (abs(known[step] - aim), step not in (low, high))
+            self.values, key=lambda step: (abs(self.values[step] - aim), step not in ends)
         )
-        a, b = by_distance[:2]
-        rise = (known[b] - known[a]) / (axis[b] - axis[a])
-        if slope and not slope / 2 <= rise <= slope * 2:
-            rise = slope
-        guess = _step(axis, axis[a] - (known[a] - aim) / rise) if rise > 0 else (low + high) / 2
-    return int(min(max(round(guess), max(low + 1, 0)), min(high - 1, TOP_STEP)))
+        return by_distance[:2]
 
-
-def _step(axis: NDArray[np.float64], value: float) -> float:
-    """Where on the axis a value stands; beyond its ends a step beyond them."""
-    if not axis[0] <= value <= axis[-1]:
-        return -1 if value < axis[0] else TOP_STEP + 1
-    return float(np.interp(value, axis, np.arange(TOP_STEP + 1)))
+    def _step_at(self, place: float) -> float:
+        """Where on the axis a value stands; beyond its ends a step beyond them."""
+        if not self.axis[0] <= place <= self.axis[-1]:
+            return -1 if place < self.axis[0] else TOP_STEP + 1
+        return float(np.interp(place, self.axis, np.arange(TOP_STEP + 1)))

@@ -95,7 +95,7 @@ class StableDiffusionTransform:
                 f"{space.factor}"
             )
         self._scaling, self._shift = (1.0, 0.0) if self._tiny else (space.scaling, space.shift)
-        self._halos = _halos(config) if self._tiny else (0, 0)
+        self._halos = receptive_halos(config) if self._tiny else (0, 0)
 
     @classmethod
     def load(
@@ -124,7 +124,7 @@ class StableDiffusionTransform:
             bytes.fromhex(sha256[:8]),
             autoencoder,
             device,
-            _dtype(autoencoder.config, device),
+            precision_on(autoencoder.config, device),
         )
 
     def analyze(self, picture: Picture) -> Iterator[Floats]:
@@ -249,7 +249,7 @@ def _core(
     ]
 
 
-def _halos(config: Mapping[str, Any]) -> tuple[int, int]:
+def receptive_halos(config: Mapping[str, Any]) -> tuple[int, int]:
     """How far, in latent positions, the encoder and the decoder of an AutoencoderTiny look beyond a
     position.
 
@@ -290,7 +290,7 @@ def _device(name: str) -> str:
     return name
 
 
-def _dtype(config: Mapping[str, Any], device: str) -> str:
+def precision_on(config: Mapping[str, Any], device: str) -> str:
     """float32, but on CUDA float16, or bfloat16 for a model whose config says that float16
     overflows (`force_upcast`, SDXL).
     """

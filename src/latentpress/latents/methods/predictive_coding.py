@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from latentpress._typing import Ints, Pixels
+from latentpress._typing import Ints
 from latentpress.entropy import cdf_tables, rans
 from latentpress.entropy.integers import round_shift
 from latentpress.entropy.quantizer import SYMBOL_MAX
@@ -105,11 +105,13 @@ def activity(
     return lookup()[index]
 
 
-def scales(above: NDArray[np.int64], base: int | NDArray[np.int64], strength: int) -> Pixels:
+def scales(
+    above: NDArray[np.int64], base: int | NDArray[np.int64], strength: int
+) -> NDArray[np.uint8]:
     """The scale index of every position: the base, moved by strength quarters of what the
     neighbours say.
     """
-    moved: Pixels = np.clip(
+    moved: NDArray[np.uint8] = np.clip(
         base + round_shift(above * strength, 2), 0, cdf_tables.SCALES - 1
     ).astype(np.uint8)
     return moved
@@ -229,7 +231,7 @@ def best_strength(parts: list[tuple[Ints, int, NDArray[np.int64]]]) -> int:
     return int(np.argmin(costs))
 
 
-def best_family(symbols: Ints, index: Pixels) -> int:
+def best_family(symbols: Ints, index: NDArray[np.uint8]) -> int:
     """The family of tables that costs least: judged by the symbols' mean logarithmic density at
     their scales.
     """
