@@ -167,7 +167,7 @@ class Bar:
     """A bar on stderr when it is a terminal and the work lasts longer than a second; a context
     manager.
 
-    total: files. Below the files runs a bar of its own while a file's latent is searched.
+    total: files. Below the files runs a bar of its own while a file's latent is optimised.
     """
 
     def __init__(self, total: int) -> None:

@@ -1,4 +1,4 @@
-"""What `latentpress compress` was asked for: a quality, or a target that a search meets."""
+"""What `latentpress compress` was asked for: a quality, or a target."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -31,8 +31,8 @@ def parse_size(text: str) -> int:
 
 
 def parse_target(text: str) -> tuple[str, float]:
-    """("psnr", 32.0) of "psnr=32"; UsageError for anything else. Which metrics there are, the
-    search knows.
+    """("psnr", 32.0) of "psnr=32"; UsageError for anything else. The metric's name is not checked
+    here.
     """
     name, _, value = text.partition("=")
     try:

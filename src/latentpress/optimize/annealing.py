@@ -1,4 +1,4 @@
-"""The search itself: Adam on a latent, through rounding that is annealed from soft to hard."""
+"""Adam on a latent, through rounding that is annealed from soft to hard."""
 
 import math
 from collections.abc import Callable, Sequence

@@ -1,5 +1,5 @@
-"""What the search minimises, in bits: rate + pixels x (lambda x MSE + beta x LPIPS), a loss of the
-form of training/train.py's.
+"""What the latent optimisation minimises, in bits: rate + pixels x (lambda x MSE + beta x LPIPS), a
+loss of the form of training/train.py's.
 """
 
 from contextlib import AbstractContextManager
@@ -75,8 +75,8 @@ class Distortion:
 
 
 def half_precision(device: str = "cpu") -> AbstractContextManager[Any]:
-    """bfloat16 for the convolutions where the device has it: the search needs speed there, not
-    exactness.
+    """bfloat16 for the convolutions where the device has it: the optimisation needs speed there,
+    not exactness.
     """
     return torch.autocast(device, torch.bfloat16, enabled=device != "cpu" or native_bfloat16())
 

@@ -1,5 +1,5 @@
-"""Search in space lp1, segment after segment: the bitstream of HyperpriorCoder, made by a search
-instead of plain rounding.
+"""Latent optimisation in space lp1, segment after segment: the bitstream is that of
+HyperpriorCoder.
 """
 
 import math

@@ -1,9 +1,9 @@
-"""Search in the Stable Diffusion spaces, tile after tile: the bitstream of MultistageCoder, made by
-a search through the given decoder.
+"""Latent optimisation in the Stable Diffusion spaces, tile after tile, through the given decoder:
+the bitstream is that of MultistageCoder.
 
-The prior's mu and scales depend on the symbols before. The search holds them for a while, searches
-y under them, and reads them anew. What it decodes is restored, as the file's decoder will restore
-it.
+The prior's mu and scales depend on the symbols before. The optimisation holds them for a while,
+moves y under them, and reads them anew. What it decodes is restored, as the file's decoder will
+restore it.
 """
 
 from collections.abc import Iterable, Iterator

@@ -2,10 +2,10 @@
 while a latent is optimised.
 
 The tensors of an iteration are tens of MB each. glibc gives such blocks back to the system when
-they are freed and fetches zeroed pages for the next: half of a search's processor time. This is a
-setting of the whole process: of searches in several threads the first makes it and the last takes
-it back, to glibc's defaults. Where the C library has no mallopt (musl, macOS, Windows), nothing is
-done.
+they are freed and fetches zeroed pages for the next: half of an optimisation's processor time. This
+is a setting of the whole process: of optimisations in several threads the first makes it and the
+last takes it back, to glibc's defaults. Where the C library has no mallopt (musl, macOS, Windows),
+nothing is done.
 """
 
 import ctypes

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from latentpress.errors import UsageError
 from latentpress.options import TOP_STEP
 
-SIZE_CLOSE = 0.001  # a file within this share of a size target ends the search
+SIZE_CLOSE = 0.001  # a file within this share of a size target ends the probing
 # until one lies within this share, probes aim at its middle: just below the limit half of them
 # would be above
 SIZE_NEAR = 0.01

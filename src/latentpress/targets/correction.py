@@ -1,11 +1,11 @@
-"""Targets at efforts that search the latent: the quality is found by plain rounding, then corrected
-once or twice after the search.
+"""Targets at efforts that optimise the latent: the quality is found by plain rounding, then
+corrected once or twice afterwards.
 """
 
 import math
 from collections.abc import Callable
 
-SIZE_NEAR = 0.98  # a searched file of this share of the limit is not corrected
+SIZE_NEAR = 0.98  # an optimised file of this share of the limit is not corrected
 SIZE_AIM = 0.99  # a correction aims at this share
 CORRECTIONS = 2
 
@@ -22,8 +22,8 @@ def corrected_size(
     """Searched files whose bytes sum to at most `limit`, those of the highest step that was tried;
     where none fits, the plain ones.
 
-    write: the searched files at a step of the quality grid, 0 to top. plain: the unsearched ones at
-    `step`. slope: log bytes a step.
+    write: the optimised files at a step of the quality grid, 0 to top. plain: those without
+    optimisation at `step`. slope: log bytes a step.
     """
     found: dict[int, list[bytes]] = {}
     while step not in found and len(found) <= CORRECTIONS:
@@ -48,7 +48,7 @@ def corrected_metric(
     near: int,
     top: int,
 ) -> bytes:
-    """The smallest of the searched files that were tried and the plain one whose gap is not below
+    """The smallest of the optimised files that were tried and the plain one whose gap is not below
     0; the plain one where none is.
 
     gap: of a file, how far beyond its target a metric lies; it rises with the step by about `slope`

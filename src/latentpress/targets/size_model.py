@@ -1,4 +1,4 @@
-"""How large a file will be, about, before one is written: what leads a search for a size.
+"""How large a file will be, about, before one is written: what leads the probes for a size target.
 
 A symbol of v steps about its channel's mean costs about log2(1 + k v^2) / 2 bits (a Gaussian of
 that deviation), so the bytes of a picture follow from its latent and the gains of the quality
