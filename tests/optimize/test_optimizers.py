@@ -80,7 +80,7 @@ def test_the_decoder_has_the_latent_that_the_search_ended_with(photo: NDArray[np
     y, z = coder.optimize_segment(window, (slice(0, rows), slice(0, columns)), picture.pixels(0, height, 0, width))
     z = coder.prior.hyper_analysis(y) if z is None else z
     with torch.no_grad():
-        found = coder.torch_graph(torch.from_numpy(y)[None], torch.from_numpy(z.astype(np.float32))[None], straight_through)
+        found = coder.torch_prior(torch.from_numpy(y)[None], torch.from_numpy(z.astype(np.float32))[None], straight_through)
     prior = HyperpriorCoder("lp1", quality, chunk_type=LATENT_HYPERPRIOR)
     y_hat = prior.decode_segment(prior.encode_segment(y, z), rows, columns) * prior.inverse
     np.testing.assert_allclose(found.y_hat.numpy()[0], y_hat, rtol=1e-3, atol=1e-3)
