@@ -1,5 +1,7 @@
 """Laws of the lattice prior, the learned entropy coder of the Stable Diffusion spaces: round trip, exactness, rate, refusals."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -283,6 +285,12 @@ def test_a_uniform_picture_beyond_the_limit_goes_to_the_tables(monkeypatch: pyte
         list(MultistageCoder(SD15, 0).decode(body, 32, 32))
     with pytest.raises(ImageError, match="limits"):
         MultistageCoder(SD15, 0).encode([y])
+    monkeypatch.undo()
+
+    def refuse(coder: MultistageCoder, strips: Any) -> bytes:
+        raise ImageError("beyond the limits")
+
+    monkeypatch.setattr(MultistageCoder, "encode", refuse)
     kind, _ = parts_of(SD15).encoder(EncodeOptions(codec="sd15", quality=0)).encode([y])
     assert kind == FactorizedCoder.chunk_type
 
