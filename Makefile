@@ -9,10 +9,10 @@ SOURCES := pyproject.toml $(shell find src -type f -not -name '*.pyc')
 .PHONY: demo test lint benchmark clean
 
 demo: $(VENV)/core  ## compress the sample photographs into demo/
-	$(BIN)/python benchmarks/demo.py
+	$(BIN)/python -m benchmarks.figures.demo
 
 test: $(VENV)/test  ## install what the tests need, run them all
-	$(BIN)/python -m pytest $(PYTEST_OPTIONS)
+	$(BIN)/python -m pytest -n auto $(PYTEST_OPTIONS)
 
 benchmark: $(VENV)/bench  ## Kodak with every codec -> results/benchmark, docs/benchmark.md; goes on where it was stopped
 	$(BIN)/latentpress bench --dataset kodak --codecs builtin,sd15,jpeg,jpeg444,webp,avif,avif4,jxl,heic,png,webp-lossless --points 6 \
@@ -23,6 +23,7 @@ benchmark: $(VENV)/bench  ## Kodak with every codec -> results/benchmark, docs/b
 lint: $(VENV)/test
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 
 $(VENV)/python:
 	$(PYTHON) -m venv $(VENV)

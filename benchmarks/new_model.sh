@@ -20,27 +20,27 @@ fi
 echo "== Kodak -> results/benchmark, docs/benchmark.md"
 latentpress bench --dataset kodak --codecs builtin --qualities builtin=0,15,30,45,60,75,90,100 \
     --metrics mse,psnr,ssim,ms-ssim,ms-ssim-db,gmsd,ssimulacra2,lpips --repeats 1 -o "$scratch/benchmark"
-python benchmarks/replace_codec.py results/benchmark "$scratch/benchmark" builtin
+python -m benchmarks.tables.replace_codec results/benchmark "$scratch/benchmark" builtin
 latentpress report results/benchmark -o docs/benchmark.md --overwrite
 
 unseen() {
     OMP_NUM_THREADS=1 latentpress bench --dataset kodak --codecs builtin --qualities builtin=30,45,60,75 \
         --metrics psnr,ms-ssim,ssimulacra2,lpips,lpips-vgg,dists --repeats 1 --jobs 2 -o "$scratch/unseen"
-    python benchmarks/replace_codec.py results/unseen "$scratch/unseen" builtin
-    python benchmarks/equal_bytes.py results/unseen --against avif
+    python -m benchmarks.tables.replace_codec results/unseen "$scratch/unseen" builtin
+    python -m benchmarks.tables.equal_bytes results/unseen --against avif
 }
 pictures() {
     latentpress study -o "$scratch/study"
-    python benchmarks/replace_codec.py results/study "$scratch/study" builtin
+    python -m benchmarks.tables.replace_codec results/study "$scratch/study" builtin
     cp "$scratch/study/study-builtin.xlsx" results/study
     python -c 'import sys; from PIL import Image; Image.open(sys.argv[1]).convert("RGB").resize((1416, 419), 3).save("docs/study.jpg", quality=88)' \
         "$scratch/study/comparisons/original_04-builtin.png"
     latentpress report results/study -o "$scratch/study.md" --overwrite  # its means and BD-rates: docs/study.md
     python training/evaluate.py ${weights:+--weights "$weights"} --images "$kodak"
-    python benchmarks/contact_sheet.py --data "$data"
-    python benchmarks/effort_picture.py "$kodak/kodim04.png" --size 10kB --crop 130,180,360,300 -o docs/effort.jpg
-    python benchmarks/targets.py "$kodak"/*.png
-    python benchmarks/demo.py
+    python -m benchmarks.figures.contact_sheet --data "$data"
+    python -m benchmarks.figures.effort_picture "$kodak/kodim04.png" --size 10kB --crop 130,180,360,300 -o docs/effort.jpg
+    python -m benchmarks.tables.target_probes "$kodak"/*.png
+    python -m benchmarks.figures.demo
     python -c 'from PIL import Image; Image.open("demo/astronaut.compare.png").convert("RGB").resize((2124, 606), 3).save("docs/comparison.jpg", quality=88)'
     python training/hidden_grid.py --images "$kodak"
 }
@@ -51,4 +51,4 @@ wait "$other"
 cat "$scratch/unseen.log" "$scratch/pictures.log"
 
 echo "== results/speed.csv, on cores that are quiet now"
-python benchmarks/speed.py --decoded png --kodak "$kodak"
+python -m benchmarks.tables.speed --decoded png --kodak "$kodak"

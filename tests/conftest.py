@@ -1,14 +1,18 @@
 """Shared pictures and folders."""
 
+import os
 from pathlib import Path
+
+if "PYTEST_XDIST_WORKER" in os.environ:  # side by side: a process a core, each with one thread, set before NumPy and torch load
+    for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "LATENTPRESS_THREADS"):
+        os.environ.setdefault(variable, "1")
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-ROOT = Path(__file__).parents[1]
-SAMPLES = ROOT / "samples"
+from helpers.paths import SAMPLES
 
 
 @pytest.fixture(scope="session")

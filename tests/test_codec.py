@@ -53,7 +53,7 @@ def test_alpha_survives_exactly(small: NDArray[np.uint8]) -> None:
         assert np.array_equal(np.asarray(decoded)[..., 3], alpha)
 
 
-def test_grey_comes_back_grey(small: NDArray[np.uint8]) -> None:
+def test_gray_comes_back_gray(small: NDArray[np.uint8]) -> None:
     for image in (small[..., 1], small[..., 1:2]):
         decoded = latentpress.decompress(latentpress.compress(image, quality=80))
         assert decoded.mode == "L"
@@ -85,10 +85,10 @@ def test_hundredths_of_quality_are_kept(small: NDArray[np.uint8]) -> None:
 
 def test_another_lp1_model_is_a_weights_error(small: NDArray[np.uint8]) -> None:
     from latentpress import container
-    from latentpress.transforms.spaces import SPACES
+    from latentpress.spaces import LP1
 
     header, chunks = unpack(latentpress.compress(small))
-    other = container.pack(SPACES[0], b"\0\0\0\0", header.width, header.height, header.quality, chunks)
+    other = container.pack(LP1, b"\0\0\0\0", header.width, header.height, header.quality, chunks)
     with pytest.raises(latentpress.WeightsError, match="00000000"):
         latentpress.decompress(other)
 

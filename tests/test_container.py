@@ -7,13 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from latentpress import container
-from latentpress.container import ALPHA, EXIF, GREY, ICC, LATENT_LEARNED, LATENT_STATIC, SKIPPABLE, pack, read_header, unpack
+from latentpress.container import ALPHA, EXIF, GRAY, ICC, LATENT_FACTORIZED, LATENT_HYPERPRIOR, SKIPPABLE, pack, read_header, unpack
 from latentpress.errors import FormatError, SpaceError, VersionError
-from latentpress.transforms.spaces import SPACES, Space
+from latentpress.spaces import LP1, SPACES, Space
 
-LP1 = SPACES[0]
 HASH = bytes.fromhex("01020304")
-FILE = pack(LP1, HASH, 768, 512, 50, {LATENT_LEARNED: bytes(range(200)), ICC: b"profile"})
+FILE = pack(LP1, HASH, 768, 512, 50, {LATENT_HYPERPRIOR: bytes(range(200)), ICC: b"profile"})
 
 
 def reseal(head: bytes) -> bytes:
@@ -27,7 +26,7 @@ def reseal(head: bytes) -> bytes:
     st.integers(0, 10000), st.dictionaries(st.sampled_from([ALPHA, ICC, EXIF, SKIPPABLE | 0x3F]), st.binary(max_size=300)),
 )  # fmt: skip
 def test_unpack_inverts_pack(space: Space, model_hash: bytes, width: int, height: int, quality: int, extra: dict[int, bytes]) -> None:
-    chunks = {LATENT_STATIC: b"latent", **extra}
+    chunks = {LATENT_FACTORIZED: b"latent", **extra}
     data = pack(space, model_hash, width, height, quality / 100, chunks)
     header, bodies = unpack(data)
     assert bodies == chunks
@@ -38,7 +37,7 @@ def test_unpack_inverts_pack(space: Space, model_hash: bytes, width: int, height
 
 @pytest.mark.parametrize("size", [1, 127, 128, 16383, 16384, 2_000_000, 3_000_000])
 def test_overhead_is_at_most_32_bytes(size: int) -> None:
-    overhead = len(pack(LP1, HASH, 4000, 3000, 50, {LATENT_LEARNED: bytes(size)})) - size
+    overhead = len(pack(LP1, HASH, 4000, 3000, 50, {LATENT_HYPERPRIOR: bytes(size)})) - size
     assert overhead + 4 <= 32  # and the symbols' CRC-32C at the start of the latent chunk
 
 
@@ -89,21 +88,21 @@ def test_impossible_sizes_and_qualities_are_refused(offset: int, value: int) -> 
 
 
 def test_unknown_chunks_are_skipped_only_when_they_say_so() -> None:
-    assert unpack(pack(LP1, HASH, 1, 1, 50, {LATENT_LEARNED: b"", SKIPPABLE | 0x30: b"future"}))[0].chunks[1].name == "unknown"
+    assert unpack(pack(LP1, HASH, 1, 1, 50, {LATENT_HYPERPRIOR: b"", SKIPPABLE | 0x30: b"future"}))[0].chunks[1].name == "unknown"
     with pytest.raises(FormatError, match="does not know"):
-        unpack(pack(LP1, HASH, 1, 1, 50, {LATENT_LEARNED: b"", 0x30: b"future"}))
+        unpack(pack(LP1, HASH, 1, 1, 50, {LATENT_HYPERPRIOR: b"", 0x30: b"future"}))
 
 
 def test_one_latent_is_required() -> None:
-    for chunks in ({ICC: b"x"}, {LATENT_STATIC: b"", LATENT_LEARNED: b""}):
+    for chunks in ({ICC: b"x"}, {LATENT_FACTORIZED: b"", LATENT_HYPERPRIOR: b""}):
         with pytest.raises(FormatError, match="one latent"):
             unpack(pack(LP1, HASH, 1, 1, 50, chunks))
 
 
-def test_a_grey_chunk_is_empty() -> None:
-    assert GREY in unpack(pack(LP1, HASH, 1, 1, 50, {LATENT_LEARNED: b"", GREY: b""}))[1]
+def test_a_gray_chunk_is_empty() -> None:
+    assert GRAY in unpack(pack(LP1, HASH, 1, 1, 50, {LATENT_HYPERPRIOR: b"", GRAY: b""}))[1]
     with pytest.raises(FormatError, match="grey chunk"):
-        unpack(pack(LP1, HASH, 1, 1, 50, {LATENT_LEARNED: b"", GREY: b"x"}))
+        unpack(pack(LP1, HASH, 1, 1, 50, {LATENT_HYPERPRIOR: b"", GRAY: b"x"}))
 
 
 @given(st.binary(max_size=100))

@@ -15,25 +15,25 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import latentpress
-from attacks import FILES, FLUX, LP1, SD15, H, W, head_end, lp1_file, picture, read, rebuilt, reseal, static_file
+from helpers.attacks import FILES, FLUX, SD15, H, W, head_end, lp1_file, picture, read, rebuilt, reseal, static_file
 from latentpress import container
 from latentpress.codec import decode_latent
 from latentpress.container import (
     ALPHA,
     EXIF,
     ICC,
-    LATENT_CHAINED,
-    LATENT_LATTICE,
-    LATENT_LEARNED,
+    LATENT_FACTORIZED,
+    LATENT_HYPERPRIOR,
     LATENT_MASKED,
-    LATENT_STATIC,
+    LATENT_MULTISTAGE,
+    LATENT_TRELLIS,
     XMP,
     pack,
-    read_varint,
     unpack,
-    write_varint,
 )
 from latentpress.errors import FormatError, SpaceError, VersionError, WeightsError
+from latentpress.spaces import LP1
+from latentpress.varint import read_varint, write_varint
 
 FILE_OF = pytest.mark.parametrize("name", FILES)
 
@@ -163,7 +163,7 @@ JUNK = (b"\0", b"Exif\0\0" * 3, b"II*\0\xff\xff\xff\xff", b"MM\0*\0\0\0\x08\xff\
 @pytest.mark.parametrize("junk", JUNK)
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp", ".tif", ".avif"])
 def test_junk_as_metadata_costs_no_picture(junk: bytes, suffix: str, tmp_path: Path) -> None:
-    from latentpress.image_formats import write_image
+    from latentpress.image.formats import write_image
 
     data = rebuilt(lp1_file(False), chunks=unpack(lp1_file(False))[1] | {ICC: junk, EXIF: junk, XMP: junk})
     decoded = latentpress.decompress(data)
@@ -193,14 +193,14 @@ print(json.dumps([result, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1
 def test_size_bombs_cost_little_time_and_memory(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     model_hash = bytes.fromhex(container.read_header(lp1_file()).model_hash)
-    kinds = ((LP1, LATENT_LEARNED), (LP1, LATENT_CHAINED), (LP1, LATENT_MASKED))
-    kinds += ((SD15, LATENT_STATIC), (FLUX, LATENT_STATIC), (SD15, LATENT_LATTICE), (FLUX, LATENT_LATTICE))
+    kinds = ((LP1, LATENT_HYPERPRIOR), (LP1, LATENT_TRELLIS), (LP1, LATENT_MASKED))
+    kinds += ((SD15, LATENT_FACTORIZED), (FLUX, LATENT_FACTORIZED), (SD15, LATENT_MULTISTAGE), (FLUX, LATENT_MULTISTAGE))
     for space, kind in kinds:
         for size in (100, 10_000):
             payload = rng.integers(1, 256, size, np.uint8).tobytes()
             static = payload[:4] + bytes(3 * space.channels) + payload[4:]
             for width, height in ((65535, 65535), (31_600, 31_600), (65535, 1), (1, 65535)):
-                body = {LATENT_STATIC: static, LATENT_LATTICE: b"\1\0\x08" + payload}.get(kind, payload)
+                body = {LATENT_FACTORIZED: static, LATENT_MULTISTAGE: b"\1\0\x08" + payload}.get(kind, payload)
                 if size == 10_000 and space is not LP1 and width == height == 31_600:
                     continue  # a picture that could be: a gigapixel may cost what a gigapixel costs
                 data = pack(space, model_hash, width, height, 50, {kind: body})

@@ -12,12 +12,12 @@ from PIL import Image
 import latentpress
 from golden.make import with_chunk
 from latentpress import models
-from latentpress.container import LATENT_LEARNED, unpack
-from latentpress.entropy.lattice_prior import FINE, LatticePrior, table_numbers
-from latentpress.entropy.learned import CRC_BYTES
-from latentpress.entropy.static import bits_of, step_size
+from latentpress.container import LATENT_HYPERPRIOR, unpack
+from latentpress.entropy.factorized import bits_of
+from latentpress.entropy.multistage import FINE, MultistageCoder, table_numbers
+from latentpress.entropy.rans import CRC_BYTES
+from latentpress.spaces import space_of_codec, step_size
 from latentpress.transforms.restoration import restore
-from latentpress.transforms.spaces import space_of_codec
 
 torch = pytest.importorskip("torch", reason="training needs torch")
 pytest.importorskip("onnx", reason="training needs onnx")
@@ -58,8 +58,8 @@ def test_torch_estimates_the_bits_of_the_file(modules: Any, photo: NDArray[np.ui
     for quality in (20, 80):
         with torch.inference_mode():
             x_hat, bits = modules["net"](x, torch.tensor([quality / 100 * (modules["networks"].LEVELS - 1)]), hard=True)
-        file = with_chunk(LATENT_LEARNED, Image.fromarray(image), quality)
-        coded = 8 * (len(unpack(file)[1][LATENT_LEARNED]) - CRC_BYTES)
+        file = with_chunk(LATENT_HYPERPRIOR, Image.fromarray(image), quality)
+        coded = 8 * (len(unpack(file)[1][LATENT_HYPERPRIOR]) - CRC_BYTES)
         assert abs(coded / float(bits) - 1) < 0.03
         decoded = np.asarray(latentpress.decompress(file))
         expected = ((x_hat[0].permute(1, 2, 0) * 127.5 + 127.5).clamp(0, 255)).numpy()
@@ -231,12 +231,12 @@ def test_a_shipped_prior_read_back_estimates_the_bits_of_its_integers(modules: A
     prior = shipped_priors.load_shipped(space)
     rng = np.random.default_rng(5)
     y = rng.normal(0, 1, (prior.channels, 10, 12)).repeat(4, 1).repeat(4, 2) + rng.normal(0, 0.1, (prior.channels, 40, 48))
-    coder = LatticePrior(space_of_codec(space), 40)
+    coder = MultistageCoder(space_of_codec(space), 40)
     with torch.inference_mode():
         step = torch.tensor([coder.step / FINE], dtype=torch.float32)
         bits, _ = prior(torch.from_numpy(y.astype(np.float32))[None], step, hard=True)
     modelled = coder.model(y.astype(np.float32))
-    chosen = table_numbers(modelled.eighths, 0)  # a file's may be others: it adapts them to a latent unlike the trained ones
+    chosen = table_numbers(modelled.scale_eighths, 0)  # a file's may be others: it adapts them to a latent unlike the trained ones
     coded = sum(float(bits_of(modelled.symbols[chosen == t], int(t)).sum()) for t in np.unique(chosen))
     assert abs(coded / float(bits.sum()) - 1) < 0.01
 

@@ -1,15 +1,19 @@
 """latentpress: a lossy image codec built on variational autoencoders.
 
 >>> import latentpress
->>> data = latentpress.compress("photo.jpg", quality=50)    # bytes of an .ltp file
->>> image = latentpress.decompress(data)                    # a PIL image
->>> latentpress.read_header(data).bpp
->>> latentpress.assess("photo.jpg", image, ["psnr", "ssim"])    # {"psnr": 31.2, "ssim": 0.87}
+>>> data = latentpress.compress("photo.jpg", quality=50)  # doctest: +SKIP
+>>> image = latentpress.decompress(data)  # doctest: +SKIP
+>>> latentpress.read_header(data).bpp  # doctest: +SKIP
+0.42
+>>> latentpress.assess("photo.jpg", image, ["psnr", "ssim"])  # doctest: +SKIP
+{"psnr": 31.2, "ssim": 0.87}
 
-Names load when they are first used: `read_header` imports neither NumPy nor ONNX Runtime.
+Names load when they are first used: `read_header` imports neither NumPy nor ONNX Runtime. Beside
+the names below there are the modules `targets` (a size, a rate or a metric instead of a quality),
+`latents` (latents as data), `metrics` and `pillow` (a plugin).
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from latentpress.container import Header, read_header
 from latentpress.errors import (
@@ -24,14 +28,20 @@ from latentpress.errors import (
     VersionError,
     WeightsError,
 )
+from latentpress.options import EncodeOptions
 
 if TYPE_CHECKING:
+    from latentpress import latents as latents
+    from latentpress import metrics as metrics
+    from latentpress import pillow as pillow
+    from latentpress import targets as targets
     from latentpress.assessment import assess
     from latentpress.codec import compress, decompress
 
 __version__ = "0.1.0"
 __all__ = [
     "ConversionError",
+    "EncodeOptions",
     "FormatError",
     "Header",
     "ImageError",
@@ -48,15 +58,25 @@ __all__ = [
     "decompress",
     "read_header",
 ]
+MODULES = (
+    "latents",
+    "metrics",
+    "pillow",
+    "targets",
+)  # that users import; they load when they are first used
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
+    from importlib import import_module
+
     if name in ("compress", "decompress"):
-        from latentpress import codec
-
-        return getattr(codec, name)
+        return getattr(import_module("latentpress.codec"), name)
     if name == "assess":
-        from latentpress import assessment
-
-        return assessment.assess
+        return import_module("latentpress.assessment").assess
+    if name in MODULES:
+        return import_module(f"latentpress.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, *MODULES])

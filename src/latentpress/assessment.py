@@ -1,4 +1,6 @@
-"""Grade one picture against its original: files, PIL images or arrays in, numbers out. Nothing is resized or converted silently."""
+"""Grade one picture against its original: files, PIL images or arrays in, numbers out. Nothing is
+resized or converted silently.
+"""
 
 from __future__ import annotations
 
@@ -7,45 +9,78 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
-from latentpress import colour
+from latentpress._typing import Pixels
 from latentpress.container import MAGIC
-from latentpress.errors import ImageError, LatentpressError
-from latentpress.image import Source, read_picture
-from latentpress.metrics.table import Names
-from latentpress.metrics.table import assess as assess_arrays
-from latentpress.pillow_limit import no_pillow_limit
+from latentpress.errors import ImageError, LatentpressError, prefixed
+from latentpress.image import color
+from latentpress.image.limits import no_pillow_limit
+from latentpress.image.picture import Source, frames_of, read_picture
+from latentpress.metrics.registry import Names
+from latentpress.metrics.registry import assess as assess_arrays
 
-MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA")  # those that become 8-bit grey or RGB without loss
+MODES = (
+    "1",
+    "L",
+    "LA",
+    "P",
+    "PA",
+    "RGB",
+    "RGBA",
+)  # those that become 8-bit grey or RGB without loss
 
 
 @dataclass(frozen=True, eq=False)
 class Graded:
-    """A picture as the metrics see it. name: in messages. pixels: uint8 (H, W) or (H, W, 3), upright. alpha: (H, W) or None."""
+    """A picture as the metrics see it. name: in messages. pixels: uint8 (H, W) or (H, W, 3),
+    upright. alpha: (H, W) or None.
+    """
 
     name: str
-    pixels: NDArray[np.uint8]
-    alpha: NDArray[np.uint8] | None
+    pixels: Pixels
+    alpha: Pixels | None
     icc: bytes | None
 
 
-def assess(original: Source, distorted: Source | bytes, metrics: Names = None, *, grey: bool = False) -> dict[str, float]:
-    """Metrics of a distorted picture against its original: key of `latentpress.metrics.METRICS` -> value.
+def assess(
+    original: Source, distorted: Source | bytes, metrics: Names = None, *, gray: bool = False
+) -> dict[str, float]:
+    """Metrics of a distorted picture against its original. Nothing is resized or converted.
 
-    original, distorted: paths (of images or .ltp files), PIL images, uint8 arrays, or the bytes of an .ltp file; 8 bits, of one
-    size and one kind (grey or colour). metrics: keys; "all"; None: those that can be computed here, without the slow ones.
-    grey: MSE, PSNR, SSIM and MS-SSIM of the luma.
-    ImageError where the pictures do not match; UsageError for an unknown metric; WeightsError where a named one lacks its weights.
+    Args:
+        original: a path of an image or an .ltp file, a PIL image, or a uint8 array (H, W) or
+            (H, W, 3); 8 bits a sample.
+        distorted: the same, or the bytes of an .ltp file; of the original's size and kind (gray or
+            color).
+        metrics: keys of `latentpress.metrics.METRICS`; "all"; None for those that can be computed
+            here, without the slow ones.
+        gray: MSE, PSNR, SSIM and MS-SSIM of the luma.
+
+    Returns:
+        Key of the metric -> value, in the metric's unit.
+
+    Raises:
+        ImageError: the pictures do not match, or hold what cannot be compared.
+        UsageError: an unknown metric.
+        WeightsError: a named metric lacks its weights.
+
+    Example:
+        >>> import numpy as np
+        >>> assess(np.zeros((32, 32, 3), np.uint8), np.ones((32, 32, 3), np.uint8), ["mse"])
+        {'mse': 1.0}
     """
-    first, second = read_graded(original), read_graded(distorted)
+    first = read_graded(original)
+    second = read_graded(distorted)
     check_match(first, second)
-    return assess_arrays(first.pixels, second.pixels, metrics, grey=grey)
+    return assess_arrays(first.pixels, second.pixels, metrics, gray=gray)
 
 
-def read_graded(source: Source | bytes, *, model: str | None = None, device: str = "auto") -> Graded:
-    """Read what can be graded; ImageError for 16-bit samples, CMYK and the like, and pictures of several frames.
+def read_graded(
+    source: Source | bytes, *, model: str | None = None, device: str = "auto"
+) -> Graded:
+    """Read what can be graded; ImageError for 16-bit samples, CMYK and the like, and pictures of
+    several frames.
 
     model, device: for .ltp files, as `latentpress.decompress` takes them.
     """
@@ -55,9 +90,11 @@ def read_graded(source: Source | bytes, *, model: str | None = None, device: str
             from latentpress.codec import decompress
 
             try:
-                return _graded(name, decompress(Path(name).read_bytes(), model=model, device=device))
+                return _graded(
+                    name, decompress(Path(name).read_bytes(), model=model, device=device)
+                )
             except LatentpressError as error:
-                raise type(error)(f"{name}: {error}") from error
+                raise prefixed(name, error) from error
         _check_file(name)
         return _graded(name, name)
     if isinstance(source, bytes):
@@ -70,19 +107,28 @@ def read_graded(source: Source | bytes, *, model: str | None = None, device: str
 
 
 def check_match(first: Graded, second: Graded) -> list[str]:
-    """ImageError unless the two can be compared; what is to be known of the comparison, as sentences."""
+    """ImageError unless the two can be compared; what is to be known of the comparison, as
+    sentences.
+    """
     a, b = first.pixels, second.pixels
     if a.shape[:2] != b.shape[:2]:
         raise ImageError(
-            f"{first.name} is {a.shape[1]} x {a.shape[0]} pixels and {second.name} is {b.shape[1]} x {b.shape[0]}: "
+            f"{first.name} is {a.shape[1]} x {a.shape[0]} pixels and {second.name} is "
+            f"{b.shape[1]} x {b.shape[0]}: "
             "only equal sizes compare, and nothing is resized"
         )
     if a.ndim != b.ndim:
         kinds = ["grey" if t.ndim == 2 else "colour" for t in (a, b)]
-        raise ImageError(f"{first.name} is a {kinds[0]} picture and {second.name} a {kinds[1]} one: convert one of them")
+        raise ImageError(
+            f"{first.name} is a {kinds[0]} picture and {second.name} a {kinds[1]} one: convert "
+            "one of them"
+        )
     if (first.alpha is None) != (second.alpha is None):
         with_alpha, without = (first, second) if second.alpha is None else (second, first)
-        raise ImageError(f"{with_alpha.name} has an alpha channel that is not opaque and {without.name} has none: they do not compare")
+        raise ImageError(
+            f"{with_alpha.name} has an alpha channel that is not opaque and {without.name} has "
+            "none: they do not compare"
+        )
     notices = [] if first.alpha is None else ["the alpha channels were left out"]
     if (first.icc or b"") != (second.icc or b""):
         notices.append("the colour profiles differ: the stored samples were compared as they are")
@@ -92,8 +138,11 @@ def check_match(first: Graded, second: Graded) -> list[str]:
 def _graded(name: str, source: Source) -> Graded:
     picture = read_picture(source)
     pixels = picture.pixels(0, picture.height, 0, picture.width)
-    alpha = picture.alpha if picture.alpha is not None and picture.alpha.min() < 255 else None  # an opaque one says nothing
-    return Graded(name, np.ascontiguousarray(pixels[:, :, 0]) if picture.grey else pixels, alpha, picture.icc)
+    # an opaque one says nothing
+    alpha = picture.alpha if picture.alpha is not None and picture.alpha.min() < 255 else None
+    return Graded(
+        name, np.ascontiguousarray(pixels[:, :, 0]) if picture.gray else pixels, alpha, picture.icc
+    )
 
 
 def _is_ltp(name: str) -> bool:
@@ -105,21 +154,30 @@ def _is_ltp(name: str) -> bool:
 
 
 def _check_file(name: str) -> None:
-    """ImageError for an image file that would have to be converted; files that are no image are left to the reader."""
+    """ImageError for an image file that would have to be converted; files that are no image are
+    left to the reader.
+    """
     try:
         with no_pillow_limit(), Image.open(name) as image:
             _check_mode(name, image)
     except ImageError:
         raise
-    except Exception:  # on damaged files Pillow raises nearly anything; read_picture tells it better
+    except (
+        Exception
+    ):  # on damaged files Pillow raises nearly anything; read_picture tells it better
         return
 
 
 def _check_mode(name: str, image: Image.Image) -> None:
-    if image.mode[0] in "IF" or colour.is_deep(image) or colour.is_deep_grey(image):
-        raise ImageError(f"{name} has more than 8 bits a sample: the metrics compare 8-bit pictures, so convert it first")
+    if image.mode[0] in "IF" or color.is_deep(image) or color.is_deep_gray(image):
+        raise ImageError(
+            f"{name} has more than 8 bits a sample: the metrics compare 8-bit pictures, so "
+            "convert it first"
+        )
     if image.mode not in MODES:
-        raise ImageError(f"{name} has the colour mode {image.mode}: convert it to grey or RGB first")
-    frames = getattr(image, "n_frames", 1) if image.format != "PSD" and getattr(image, "is_animated", False) else 1
+        raise ImageError(
+            f"{name} has the colour mode {image.mode}: convert it to grey or RGB first"
+        )
+    frames = frames_of(image)
     if frames > 1:
         raise ImageError(f"{name} holds {frames} frames: take one of them")

@@ -1,9 +1,12 @@
-"""Stage 5 of 5: header and chunks <-> bitstream. docs/format.md is the normative text of what this file does.
+"""Stage 5 of 5: header and chunks <-> bitstream. docs/format.md is the normative text of what this
+file does.
 
-    "LTP" version | space | model hash x4 | width u16 | height u16 | quality u16 | chunk table | CRC-32C | (body | CRC-32C)...
+    "LTP" version | space | model hash x4 | width u16 | height u16 | quality u16 | chunk table |
+    CRC-32C | (body | CRC-32C)...
 
-All integers are little-endian. Quality is in hundredths, 0 to 10000. The chunk table is a row a chunk: a type byte
-(bit 7: last row; bit 6: may be skipped by a reader that does not know it), then the body's length as LEB128.
+All integers are little-endian. Quality is in hundredths, 0 to 10000. The chunk table is a row a
+chunk: a type byte (bit 7: last row; bit 6: may be skipped by a reader that does not know it), then
+the body's length as LEB128.
 """
 
 import struct
@@ -12,29 +15,48 @@ from dataclasses import dataclass
 import google_crc32c
 
 from latentpress.errors import FormatError, VersionError
-from latentpress.transforms.spaces import Space, space_by_id
+from latentpress.options import QUALITY_UNIT, TOP_STEP, grid_step
+from latentpress.spaces import Space, space_by_id
+from latentpress.varint import read_varint, write_varint
 
 MAGIC, VERSION = b"LTP", 1
 FIXED = struct.Struct("<3sBB4sHHH")  # magic, version, space, model hash, width, height, quality
 LAST, SKIPPABLE = 0x80, 0x40
 MAX_CHUNKS = 16
-MAX_CHUNK_BYTES = 1 << 31
-QUALITY_UNIT = 100  # steps of the quality field in one unit of quality
 
 # How the latent is coded; later priors get further ids.
-LATENT_STATIC, LATENT_LEARNED, LATENT_LATTICE, LATENT_CHAINED, LATENT_MASKED = 0x01, 0x02, 0x03, 0x04, 0x05
-ALPHA, GREY = 0x08, 0x09
-ICC, EXIF, XMP, RESTORATION = SKIPPABLE | 0x01, SKIPPABLE | 0x02, SKIPPABLE | 0x03, SKIPPABLE | 0x04
-LATENT_TYPES = (LATENT_STATIC, LATENT_LEARNED, LATENT_LATTICE, LATENT_CHAINED, LATENT_MASKED)
-LP1_TYPES = (LATENT_LEARNED, LATENT_CHAINED, LATENT_MASKED)
+LATENT_FACTORIZED = 0x01
+LATENT_HYPERPRIOR = 0x02
+LATENT_MULTISTAGE = 0x03
+LATENT_TRELLIS = 0x04
+LATENT_MASKED = 0x05
+ALPHA, GRAY = 0x08, 0x09
+ICC = SKIPPABLE | 0x01
+EXIF = SKIPPABLE | 0x02
+XMP = SKIPPABLE | 0x03
+RESTORATION = SKIPPABLE | 0x04
+LATENT_TYPES = (
+    LATENT_FACTORIZED,
+    LATENT_HYPERPRIOR,
+    LATENT_MULTISTAGE,
+    LATENT_TRELLIS,
+    LATENT_MASKED,
+)
 CHUNK_NAMES = dict.fromkeys(LATENT_TYPES, "latent") | {
-    ALPHA: "alpha", GREY: "grey", ICC: "icc", EXIF: "exif", XMP: "xmp", RESTORATION: "restoration"
+    ALPHA: "alpha",
+    GRAY: "grey",
+    ICC: "icc",
+    EXIF: "exif",
+    XMP: "xmp",
+    RESTORATION: "restoration",
 }
 
 
 @dataclass(frozen=True)
 class ChunkInfo:
-    """A row of the chunk table. type: 0..127. name: of CHUNK_NAMES, "unknown" otherwise. size: body bytes. offset: in the file."""
+    """A row of the chunk table. type: 0..127. name: of CHUNK_NAMES, "unknown" otherwise. size: body
+    bytes. offset: in the file.
+    """
 
     type: int
     name: str
@@ -46,9 +68,17 @@ class ChunkInfo:
 class Header:
     """What a file says before its latent is decoded.
 
-    version: of the format. space: name of the latent space. model_hash: first 4 bytes of the writer model's SHA-256, hex.
-    width, height: pixels of the picture, 1..65535. quality: 0..100. size: bytes of the whole file.
-    bpp: 8 * size / (width * height), in bits per pixel. chunks: in file order.
+    Attributes:
+        version: of the format.
+        space: name of the latent space.
+        space_id: its id byte.
+        model_hash: first 4 bytes of the SHA-256 of the writer's model, 8 hex digits.
+        width: columns of the picture, 1 to 65535.
+        height: rows of the picture, 1 to 65535.
+        quality: 0 to 100, in hundredths.
+        chunks: rows of the chunk table, in file order.
+        size: bytes of the whole file.
+        bpp: 8 * size / (width * height), in bits per pixel.
     """
 
     version: int
@@ -63,28 +93,66 @@ class Header:
     bpp: float
 
     @property
+    def latent_space(self) -> Space:
+        """The space of the latent."""
+        return space_by_id(self.space_id)
+
+    @property
     def codec(self) -> str:
         """The name that `--codec` takes."""
-        return "builtin" if self.space == "lp1" else self.space
+        return self.latent_space.codec
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """Rows and columns of the latent."""
+        factor = self.latent_space.factor
+        return -(-self.height // factor), -(-self.width // factor)
 
 
-def pack(space: Space, model_hash: bytes, width: int, height: int, quality: float, chunks: dict[int, bytes]) -> bytes:
+def pack(
+    space: Space,
+    model_hash: bytes,
+    width: int,
+    height: int,
+    quality: float,
+    chunks: dict[int, bytes],
+) -> bytes:
     """Header and chunk bodies (type -> body, the latent among them) -> the file's bytes."""
-    rows, bodies = bytearray(), bytearray()
+    rows = bytearray()
+    bodies = bytearray()
     for i, (kind, body) in enumerate(chunks.items()):
         rows.append(kind | (LAST if i == len(chunks) - 1 else 0))
         rows += write_varint(len(body))
         bodies += body + crc(body)
-    head = FIXED.pack(MAGIC, VERSION, space.id, model_hash, width, height, quality_field(quality)) + bytes(rows)
+    head = FIXED.pack(
+        MAGIC, VERSION, space.id, model_hash, width, height, grid_step(quality)
+    ) + bytes(rows)
     return head + crc(head) + bytes(bodies)
 
 
 def read_header(data: bytes) -> Header:
-    """The header of a whole file's bytes; needs no weights. FormatError where the bytes are no valid file."""
+    """The header of a file, without decoding it; needs neither weights nor NumPy.
+
+    Args:
+        data: the bytes of a whole .ltp file.
+
+    Returns:
+        What the file says of itself; the checksum of the header is verified, those of the chunks
+        are not.
+
+    Raises:
+        FormatError: the bytes are no valid file.
+
+    Example:
+        >>> read_header(open("photo.ltp", "rb").read()).quality  # doctest: +SKIP
+        50.0
+    """
     if len(data) < FIXED.size or data[:3] != MAGIC:
         raise FormatError("not an .ltp file, or cut off within its header")
     if data[3] != VERSION:
-        raise VersionError(f"written in version {data[3]} of the format; this latentpress reads version {VERSION}")
+        raise VersionError(
+            f"written in version {data[3]} of the format; this latentpress reads version {VERSION}"
+        )
     _, version, space_id, model_hash, width, height, quality = FIXED.unpack_from(data)
     rows: list[tuple[int, int]] = []
     position = FIXED.size
@@ -99,26 +167,46 @@ def read_header(data: bytes) -> Header:
     if data[position : position + 4] != crc(data[:position]):
         raise FormatError("the header is damaged: its checksum does not match")
     space = space_by_id(space_id)
-    if not (width and height and quality <= 100 * QUALITY_UNIT):
+    if not (width and height and quality <= TOP_STEP):
         raise FormatError("the header holds an impossible size or quality")
     chunks, offset = [], position + 4
     for kind, size in rows:
         if kind not in CHUNK_NAMES and not kind & SKIPPABLE:
-            raise FormatError(f"the file needs chunk type {kind}, which this version of latentpress does not know")
+            raise FormatError(
+                f"the file needs chunk type {kind}, which this version of latentpress does not know"
+            )
         chunks.append(ChunkInfo(kind, CHUNK_NAMES.get(kind, "unknown"), size, offset))
         offset += size + 4
-    if len({c.type for c in chunks}) < len(chunks) or sum(c.type in LATENT_TYPES for c in chunks) != 1:
+    if (
+        len({c.type for c in chunks}) < len(chunks)
+        or sum(c.type in LATENT_TYPES for c in chunks) != 1
+    ):
         raise FormatError("the chunk table must hold each type once, and one latent")
-    if any(c.type == GREY and c.size for c in chunks):
+    if any(c.type == GRAY and c.size for c in chunks):
         raise FormatError("the grey chunk holds bytes, and must be empty")
     if offset != len(data):
-        raise FormatError("the file is cut off" if offset > len(data) else "bytes follow the end of the file")
+        raise FormatError(
+            "the file is cut off" if offset > len(data) else "bytes follow the end of the file"
+        )
     bpp = 8 * len(data) / (width * height)
-    return Header(version, space.name, space_id, model_hash.hex(), width, height, quality / QUALITY_UNIT, tuple(chunks), len(data), bpp)
+    return Header(
+        version,
+        space.name,
+        space_id,
+        model_hash.hex(),
+        width,
+        height,
+        quality / QUALITY_UNIT,
+        tuple(chunks),
+        len(data),
+        bpp,
+    )
 
 
 def unpack(data: bytes) -> tuple[Header, dict[int, bytes]]:
-    """The file's bytes -> header and chunk bodies (type -> body), every checksum verified. FormatError otherwise."""
+    """The file's bytes -> header and chunk bodies (type -> body), every checksum verified.
+    FormatError otherwise.
+    """
     header = read_header(data)
     bodies = {}
     for chunk in header.chunks:
@@ -129,35 +217,6 @@ def unpack(data: bytes) -> tuple[Header, dict[int, bytes]]:
     return header, bodies
 
 
-def quality_field(quality: float) -> int:
-    """Quality 0..100 -> the integer of the header."""
-    return round(quality * QUALITY_UNIT)
-
-
 def crc(data: bytes) -> bytes:
     """CRC-32C (Castagnoli), 4 bytes little-endian."""
     return struct.pack("<I", google_crc32c.value(data))
-
-
-def write_varint(value: int) -> bytes:
-    """LEB128 of value >= 0."""
-    out = bytearray()
-    while value > 0x7F:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    return bytes([*out, value])
-
-
-def read_varint(data: bytes, position: int) -> tuple[int, int]:
-    """(value, position behind it); FormatError where cut off, above MAX_CHUNK_BYTES, or longer than needed."""
-    value = 0
-    for i in range(5):
-        if position + i >= len(data):
-            raise FormatError("a length is cut off")
-        byte = data[position + i]
-        value |= (byte & 0x7F) << 7 * i
-        if not byte & 0x80:
-            if value > MAX_CHUNK_BYTES or (i and not byte):
-                raise FormatError("a length is impossible")
-            return value, position + i + 1
-    raise FormatError("a length is impossible")

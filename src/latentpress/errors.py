@@ -1,15 +1,15 @@
 """Every exception that latentpress raises on purpose.
 
-    LatentpressError
-    ├── ImageError          the picture cannot be read, written or compressed
-    │   └── ConversionError   a lossy conversion was needed and strict was asked for
-    ├── FormatError         the bytes are no valid .ltp file (truncated, altered, too large, trailing bytes)
-    │   ├── VersionError      written by a newer version of the format
-    │   └── SpaceError        names a latent space that this version does not know
-    ├── WeightsError        weights are missing, altered, or not those the file needs
-    ├── OutputError         an output exists already, or cannot be written
-    ├── TargetError         no quality of the codec reaches the size, rate or metric that was asked for
-    └── UsageError          an argument is outside its range, or arguments contradict each other
+LatentpressError
+├── ImageError          the picture cannot be read, written or compressed
+│   └── ConversionError   a lossy conversion was needed and strict was asked for
+├── FormatError         the bytes are no valid file (truncated, altered, too large, trailing bytes)
+│   ├── VersionError      written by a newer version of the format
+│   └── SpaceError        names a latent space that this version does not know
+├── WeightsError        weights are missing, altered, or not those the file needs
+├── OutputError         an output exists already, or cannot be written
+├── TargetError         no quality of the codec reaches the size, rate or metric asked for
+└── UsageError          an argument is outside its range, or arguments contradict each other
 """
 
 from collections.abc import Sequence
@@ -48,7 +48,8 @@ class OutputError(LatentpressError):
 
 
 class TargetError(LatentpressError):
-    """No quality of the codec reaches the size, rate or metric that was asked for; the message names the nearest that does.
+    """No quality of the codec reaches the size, rate or metric that was asked for; the message
+    names the nearest that does.
 
     nearest: the bytes of that file, of each picture.
     """
@@ -60,3 +61,11 @@ class TargetError(LatentpressError):
 
 class UsageError(LatentpressError, ValueError):
     """An argument is outside its range, or arguments contradict each other."""
+
+
+def prefixed(name: object, error: LatentpressError) -> LatentpressError:
+    """An error of the same class whose message begins with a name, as of a file."""
+    message = f"{name}: {error}"
+    if isinstance(error, TargetError):
+        return TargetError(message, error.nearest)
+    return type(error)(message)

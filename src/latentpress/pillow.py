@@ -1,27 +1,40 @@
-"""A plugin for Pillow: after `import latentpress.pillow`, Image.open("photo.ltp") and image.save("photo.ltp", quality=60) work.
+"""A plugin for Pillow: after `import latentpress.pillow`, Image.open("photo.ltp") and
+image.save("photo.ltp", quality=60) work.
 
-Opening reads the header and the metadata: ICC profile, EXIF and XMP stand in `info`. The picture is decoded when its pixels are first
-asked for, and the file is closed then.
+Opening reads the header and the metadata: ICC profile, EXIF and XMP stand in `info`. The picture is
+decoded when its pixels are first asked for, and the file is closed then.
 """
 
 from __future__ import annotations
 
 import os
+from dataclasses import fields
 from typing import IO, Any
 
 from PIL import Image, ImageFile
 
 from latentpress.container import EXIF, ICC, MAGIC, XMP, crc, read_header
 from latentpress.errors import FormatError, LatentpressError, UsageError
-from latentpress.image import info_entries
+from latentpress.image.picture import info_entries
+from latentpress.options import EncodeOptions
 
-FORMAT, SUFFIX, MIME = "LTP", ".ltp", "image/x-latentpress"
-SAVE_OPTIONS = ("quality", "codec", "model", "device", "strict", "effort", "optimize_for")  # of codec.compress
-METADATA = ("icc_profile", "exif", "xmp")  # save options as elsewhere in Pillow; without them those of `info` are written
+FORMAT = "LTP"
+SUFFIX = ".ltp"
+MIME = "image/x-latentpress"
+# of EncodeOptions
+SAVE_OPTIONS = tuple(f.name for f in fields(EncodeOptions) if f.name != "progress")
+# save options as elsewhere in Pillow; without them those of `info` are written
+METADATA = (
+    "icc_profile",
+    "exif",
+    "xmp",
+)  # save options as elsewhere in Pillow; without them those of `info` are written
 
 
 class LatentpressImageFile(ImageFile.ImageFile):
-    """An .ltp file. Opening and loading raise OSError for a damaged file, as Pillow's own plugins do."""
+    """An .ltp file. Opening and loading raise OSError for a damaged file, as Pillow's own plugins
+    do.
+    """
 
     format = FORMAT
     format_description = "latentpress"
@@ -39,8 +52,13 @@ class LatentpressImageFile(ImageFile.ImageFile):
         names = {chunk.name for chunk in header.chunks}
         self._size = (header.width, header.height)
         self._mode = ("L" if "grey" in names else "RGB") + ("A" if "alpha" in names else "")
-        bodies = {chunk.type: data[chunk.offset : chunk.offset + chunk.size + 4] for chunk in header.chunks}
-        whole = {kind: body[:-4] for kind, body in bodies.items() if body[-4:] == crc(body[:-4])}  # damaged: loading says so
+        bodies = {
+            chunk.type: data[chunk.offset : chunk.offset + chunk.size + 4]
+            for chunk in header.chunks
+        }
+        whole = {
+            kind: body[:-4] for kind, body in bodies.items() if body[-4:] == crc(body[:-4])
+        }  # damaged: loading says so
         self.info.update(info_entries(whole.get(ICC), whole.get(EXIF), whole.get(XMP)))
         self._data = data
 

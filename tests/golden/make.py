@@ -12,12 +12,13 @@ from PIL import Image
 
 import latentpress
 from latentpress import codec, container
-from latentpress.container import LATENT_CHAINED, LATENT_LEARNED, LATENT_STATIC, LATENT_TYPES, unpack
-from latentpress.entropy.learned import LearnedPrior
-from latentpress.entropy.static import StaticTables
-from latentpress.image import read_picture
-from latentpress.transforms import load_transform
-from latentpress.transforms.spaces import SPACES
+from latentpress.container import LATENT_FACTORIZED, LATENT_HYPERPRIOR, LATENT_TRELLIS, LATENT_TYPES, unpack
+from latentpress.entropy.factorized import FactorizedCoder
+from latentpress.entropy.hyperprior import HyperpriorCoder
+from latentpress.entropy.smallest import Smallest
+from latentpress.image.picture import read_picture
+from latentpress.parts import load_transform
+from latentpress.spaces import LP1, STABLE_DIFFUSION
 
 FOLDER = Path(__file__).parent / "v1"
 SAMPLES = Path(__file__).parents[2] / "samples"
@@ -42,20 +43,20 @@ def builtin_cases() -> dict[str, tuple[Image.Image, float]]:
 
 def with_chunk(chunk_type: int, image: Image.Image, quality: float) -> bytes:
     """A file of another of lp1's latent chunks than the encoder writes: 02 as a search does, 04 as for least squared error."""
-    picture, transform = read_picture(image), load_transform(SPACES[0])
-    coder = LearnedPrior("lp1", quality, chunk_type=chunk_type)
-    return codec.write(picture.outline, transform, transform.analyze(picture), quality, codec.side_chunks(picture), coder)
+    picture, transform = read_picture(image), load_transform(LP1)
+    coder = HyperpriorCoder("lp1", quality, chunk_type=chunk_type)
+    return codec.write(picture.outline, transform, transform.analyze(picture), quality, codec.side_chunks(picture), Smallest([coder]))
 
 
 def latent_cases() -> dict[str, bytes]:
     """Name -> a file of a Stable Diffusion space, made without weights."""
     out = {}
-    for space in SPACES[1:]:
+    for space in STABLE_DIFFUSION:
         rng = np.random.default_rng(space.id)
         y = (rng.gamma(8, size=(space.channels, 5, 7)) / 3 - 2.5).astype(np.float32)
         y[0, 0, 0] = 900  # escaped
-        body = StaticTables(space, 37.5).encode([y])
-        out[space.name] = container.pack(space, bytes(4), 53, 38, 37.5, {LATENT_STATIC: body})
+        body = FactorizedCoder(space, 37.5).encode([y])
+        out[space.name] = container.pack(space, bytes(4), 53, 38, 37.5, {LATENT_FACTORIZED: body})
     return out
 
 
@@ -76,7 +77,7 @@ def main() -> None:
     emptied(FOLDER, __doc__)
     index: dict[str, dict[str, object]] = {}
     cases = builtin_cases()
-    others = {"alone": with_chunk(LATENT_LEARNED, *cases["q60"]), "chains": with_chunk(LATENT_CHAINED, *cases["q60"])}
+    others = {"alone": with_chunk(LATENT_HYPERPRIOR, *cases["q60"]), "chains": with_chunk(LATENT_TRELLIS, *cases["q60"])}
     files = {name: latentpress.compress(image, quality=quality) for name, (image, quality) in cases.items()}
     for name, data in (files | others).items():
         (FOLDER / f"{name}.ltp").write_bytes(data)

@@ -13,9 +13,9 @@ import google_crc32c
 import numpy as np
 
 from latentpress import codec, container
-from latentpress.entropy.lattice_prior import FINE, LatticePrior
+from latentpress.entropy.multistage import FINE, MultistageCoder
 from latentpress.latents import Reader, precision, save
-from latentpress.transforms.spaces import SPACES
+from latentpress.spaces import STABLE_DIFFUSION
 
 FOLDER = Path(__file__).parent / "priors_v1"
 QUALITIES = (0, 37.5, 100)
@@ -24,20 +24,20 @@ QUALITIES = (0, 37.5, 100)
 def cases() -> dict[str, bytes]:
     """Name -> a file, made without weights of an autoencoder."""
     out = {}
-    for space in SPACES[1:]:
+    for space in STABLE_DIFFUSION:
         for quality in QUALITIES:
             rng = np.random.default_rng(space.id)
             y = (rng.gamma(8, size=(space.channels, 10, 9)) / 3 - 2.5).astype(np.float32)
             y[0, 0, 0] = 900  # escaped
-            body = LatticePrior(space, quality).encode([y])
-            out[f"{space.name}-q{quality}"] = container.pack(space, bytes(4), 69, 76, quality, {container.LATENT_LATTICE: body})
+            body = MultistageCoder(space, quality).encode([y])
+            out[f"{space.name}-q{quality}"] = container.pack(space, bytes(4), 69, 76, quality, {container.LATENT_MULTISTAGE: body})
     return out
 
 
 def ltps_cases() -> dict[str, list[np.ndarray]]:
     """Space -> two latents of an .ltps file."""
     out = {}
-    for space in SPACES[1:]:
+    for space in STABLE_DIFFUSION:
         y = np.random.default_rng(space.id).normal(0, 1, (space.channels, 9, 7)).astype(np.float32)
         y[0, 3, 3] = 1e7
         out[space.name] = [y, y.clip(-100, 100).astype(np.float16)]
@@ -54,7 +54,7 @@ def bits(file: Path) -> list[int]:
 
 def checksum(data: bytes) -> str:
     """The symbols' CRC-32C from the file's bytes, in hex."""
-    return container.unpack(data)[1][container.LATENT_LATTICE][3:7].hex()
+    return container.unpack(data)[1][container.LATENT_MULTISTAGE][3:7].hex()
 
 
 def fine(data: bytes) -> list[object]:

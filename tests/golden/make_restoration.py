@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentpress import codec, container
-from latentpress.entropy.lattice_prior import LatticePrior
+from latentpress.entropy.multistage import MultistageCoder
+from latentpress.spaces import SPACES, Space
 from latentpress.transforms.restoration import chunks, is_shipped
-from latentpress.transforms.spaces import SPACES, Space
 
 FOLDER = Path(__file__).parent / "restoration_v1"
 QUALITY = 20
@@ -37,8 +37,8 @@ def main() -> None:
     emptied(FOLDER, __doc__)
     index: dict[str, object] = {}
     for space in filter(is_shipped, SPACES):
-        body = LatticePrior(space, QUALITY).encode([latent(space)])
-        data = container.pack(space, bytes(4), 69, 76, QUALITY, {container.LATENT_LATTICE: body} | chunks(space))
+        body = MultistageCoder(space, QUALITY).encode([latent(space)])
+        data = container.pack(space, bytes(4), 69, 76, QUALITY, {container.LATENT_MULTISTAGE: body} | chunks(space))
         (FOLDER / f"{name_of(space)}.ltp").write_bytes(data)
         index[name_of(space)] = np.round(codec.decode_latent(data).astype(float), 4).tolist()
     (FOLDER / "golden.json").write_text(json.dumps(index) + "\n")

@@ -11,6 +11,7 @@ pytest.importorskip("safetensors", reason="training needs safetensors")
 pytest.importorskip("tomllib", reason="training needs Python 3.11")
 
 from safetensors.torch import save_file  # noqa: E402
+
 from training.data.packs import (  # noqa: E402
     LPIPS,
     read_picture_file,

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+
 from training.lp1 import checkpoint
 from training.lp1.checkpoint import (
     LARGE,

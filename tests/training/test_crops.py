@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+
 from training.data.crops import LUMA, cut, filter_matrix, keys_cubic
 from training.data.kinds import KINDS
 from training.data.plan import FLOATS, INTEGERS, Planner

@@ -6,9 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from training.dry_run import check_back, plan_transfers
 
 from training import dry_run
+from training.dry_run import check_back, plan_transfers
 
 ROOT = Path(__file__).parents[2]
 

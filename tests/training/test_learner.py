@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+
 from training.data.packs import LPIPS
 from training.data.pages import Pages
 from training.data.plan import Planner

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor
+
 from training.losses import pixels
 from training.losses.discriminator import PATCH, Discriminator, deceiving, telling_apart
 from training.losses.layer_distance import LEAST, LayerDistance

@@ -8,6 +8,7 @@ import onnxruntime as ort
 import pytest
 import torch
 from torch import nn
+
 from training.grids import LOG_STEP
 from training.lp1.blocks import Conv, HaarConv, build, haar, reduction
 from training.lp1.codec import Codec, interpolate, rate_of

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+
 from training.data.kinds import HELD_OUT
 from training.data.packs import (
     Packed,

@@ -4,6 +4,7 @@ import time
 from pathlib import Path
 
 import torch
+
 from training.data.pages import Pages
 from training.data.store import load_store
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from training.data.painters import PAINTERS, SHARES, TEXTLESS, flats, paint, patterns
 from training.data.painters import text as texts
 from training.data.painters.canvas import Canvas, Look

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+
 from training.lp1.checkpoint import load_weights
 from training.lp1.panel import Point
 from training.lp1.table import against, table_of

@@ -12,7 +12,7 @@ import math
 import numpy as np
 from scipy import stats
 
-from latentpress.entropy.tables import (
+from latentpress.entropy.cdf_tables import (
     FAMILIES,
     FILE,
     ODD,

@@ -16,9 +16,10 @@ import torch
 from PIL import Image
 
 from latentpress import codec
-from latentpress.container import LATENT_LEARNED
-from latentpress.entropy import tables
-from latentpress.entropy.learned import CRC_BYTES, LearnedPrior
+from latentpress.container import LATENT_HYPERPRIOR
+from latentpress.entropy import cdf_tables
+from latentpress.entropy.hyperprior import HyperpriorCoder
+from latentpress.entropy.rans import CRC_BYTES
 from training import grids
 from training.grids import gaussian_bits
 from training.lp1 import codec as torch_codec
@@ -45,14 +46,14 @@ def float_bits(net: Codec, pixels: np.ndarray, quality: float) -> float:
     return float(net(x, torch.tensor([quality / 100 * (LEVELS - 1)]), hard=True).bits)
 
 
-def estimated_bits(prior: LearnedPrior, y: np.ndarray) -> float:
+def estimated_bits(prior: HyperpriorCoder, y: np.ndarray) -> float:
     total = 0.0
     z, passes, _ = prior.model_segment(y * prior.gain)
     for symbols, numbers in (
         (z, prior.z_tables(z.shape)),
         *((found.alone, one.tables) for one, found in passes),
     ):
-        sigma = torch.from_numpy(tables.sigmas()[numbers]).double()
+        sigma = torch.from_numpy(cdf_tables.sigmas()[numbers]).double()
         total += float(gaussian_bits(torch.from_numpy(symbols).double(), sigma).sum())
     return total
 
@@ -73,7 +74,7 @@ def main() -> None:
         pixels = np.asarray(Image.open(path).convert("RGB"))
         y = codec.encode_latent(pixels)  # Kodak is one segment: a single stream
         for quality in QUALITIES:
-            prior = LearnedPrior("lp1", quality, chunk_type=LATENT_LEARNED)
+            prior = HyperpriorCoder("lp1", quality, chunk_type=LATENT_HYPERPRIOR)
             coded = 8 * (len(prior.encode([y])) - CRC_BYTES)
             rows.append(
                 (

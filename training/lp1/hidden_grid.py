@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 import latentpress
-from latentpress import search
+from latentpress import targets
 
 SIDE, PERIOD = 96, 4
 PATCHES = {
@@ -41,7 +41,7 @@ def main() -> None:
     for name, (top, left) in PATCHES.items():
         with Image.open(args.images / name) as file:
             picture = file.convert("RGB")
-        decoded = latentpress.decompress(search.to_rate(picture, args.bpp))
+        decoded = latentpress.decompress(targets.to_rate(picture, args.bpp))
         print(
             f"{name}: original {share(np.asarray(picture), top, left):.2%}, decoded {share(np.asarray(decoded), top, left):.2%}"
         )

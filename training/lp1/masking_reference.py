@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentpress import codec
-from latentpress.container import LATENT_CHAINED, LATENT_MASKED
+from latentpress.container import LATENT_MASKED, LATENT_TRELLIS
 from latentpress.entropy import masking
-from latentpress.entropy.learned import LearnedPrior
-from latentpress.quantizer import interpolate
+from latentpress.entropy.hyperprior import HyperpriorCoder
+from latentpress.entropy.quantizer import interpolate
 from training.data.store import load_held_out
 from training.lp1.shape import LEVELS
 
@@ -26,12 +26,12 @@ TRIES = 6
 
 
 def size(latents: list[NDArray[np.float32]], quality: float, kind: int) -> int:
-    return sum(len(LearnedPrior("lp1", quality, chunk_type=kind).encode([y])) for y in latents)
+    return sum(len(HyperpriorCoder("lp1", quality, chunk_type=kind).encode([y])) for y in latents)
 
 
 def reference(latents: list[NDArray[np.float32]], quality: float) -> tuple[int, float]:
     """The reference at a quality, and by what share the bytes differ there."""
-    wanted, tried = size(latents, quality, LATENT_CHAINED), dict[int, float]()
+    wanted, tried = size(latents, quality, LATENT_TRELLIS), dict[int, float]()
     guess = int(interpolate(masking.REFERENCE, quality)[0])
     kept = masking.REFERENCE
     for _ in range(TRIES):

@@ -83,7 +83,8 @@ def time_in_turns(running: dict[str, list[ort.InferenceSession]]) -> dict[str, l
             middle = time.perf_counter()
             synthesis.run(None, {"y": y})
             end = time.perf_counter()
-            least[name] = [min(a, b) for a, b in zip(least[name], (middle - begun, end - middle))]
+            taken = (middle - begun, end - middle)
+            least[name] = [min(a, b) for a, b in zip(least[name], taken, strict=True)]
     return least
 
 

@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from latentpress.entropy.lattice_network import ACT_MAX, FILE
-from latentpress.entropy.lattice_prior import FINE, GREATEST_STEP, LEAST_STEP, VALUE_MAX
+from latentpress.entropy.multistage import FINE, GREATEST_STEP, LEAST_STEP, VALUE_MAX
+from latentpress.entropy.multistage_network import ACT_MAX, FILE
 from training.grids import ACT, SIGMA_MIN
 from training.sd_priors.networks import LOG_UNIT, VALUE, PassNet, Prior
 

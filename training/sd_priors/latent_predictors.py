@@ -14,9 +14,9 @@ import numpy as np
 from PIL import Image
 from scipy.optimize import nnls
 
-from latentpress.entropy import tables
-from latentpress.latents.predictive import lattice
-from latentpress.latents.predictor import (
+from latentpress.entropy import cdf_tables
+from latentpress.latents.methods.predictive_coding import pass_view
+from latentpress.latents.methods.predictors import (
     FILE,
     LEVEL_STEPS,
     MAGNITUDE_BITS,
@@ -55,9 +55,9 @@ def columns(
 ) -> np.ndarray:
     """(positions of all latents, taps) float64."""
     if not taps:
-        return np.zeros((sum(lattice(p, 0, where).size for p in padded), 0))
+        return np.zeros((sum(pass_view(p, 0, where).size for p in padded), 0))
     return np.concatenate(
-        [np.stack([lattice(p, c, where, y, x).ravel() for c, y, x in taps], 1) for p in padded]
+        [np.stack([pass_view(p, c, where, y, x).ravel() for c, y, x in taps], 1) for p in padded]
     )
 
 
@@ -116,7 +116,7 @@ def fit(latents: np.ndarray, generic: bool) -> dict[str, np.ndarray]:
             size = np.minimum(16 * 0.7979 * size / size.mean(axis=1, keepdims=True), 255).ravel()
             at = 0
             for p in sizes:
-                place = lattice(p, c, where)
+                place = pass_view(p, c, where)
                 place[...] = size[at : at + place.size].reshape(place.shape)
                 at += place.size
             b = np.column_stack([columns(sizes, n, where), np.full(len(a), 13.0)])
@@ -138,7 +138,7 @@ def fit(latents: np.ndarray, generic: bool) -> dict[str, np.ndarray]:
 
 def lookup() -> np.ndarray:
     """Scales above the base for an expected magnitude in 1/256 deviations."""
-    log_step = math.log(float(tables.sigmas()[1] / tables.sigmas()[0]))
+    log_step = math.log(float(cdf_tables.sigmas()[1] / cdf_tables.sigmas()[0]))
     expected = (np.arange(LOOKUP) + 0.5) / (256 * 0.7979)
     return np.rint(np.log(expected) / log_step).clip(-63, 63).astype(np.int8)
 

@@ -13,7 +13,7 @@ import torch
 from diffusers import AutoencoderTiny
 from torch import Tensor
 
-from latentpress.refine.loss import native_bfloat16
+from latentpress.optimize.loss import native_bfloat16
 from training.data.batches import Crops
 from training.data.store import load_held_out
 

@@ -15,8 +15,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from latentpress.entropy.lattice_prior import DISTANCE_MAX, FINE, INPUT_BITS, UNREST_MAX, VALUE_MAX
-from latentpress.entropy.lattices import REACH, UNREST_SHIFTS, WINDOW, Pass, passes
+from latentpress.entropy.multistage import (
+    DISTANCE_MAX,
+    FINE,
+    INPUT_BITS,
+    LOCAL_ACTIVITY_MAX,
+    VALUE_MAX,
+)
+from latentpress.entropy.multistage_passes import LOCAL_ACTIVITY_SHIFTS, REACH, WINDOW, Pass, passes
 from training.grids import LOG_STEP, act, gaussian_bits, table_sigma
 
 VALUE = FINE >> INPUT_BITS  # inputs: integers in units of 1/64 of a latent's unit
@@ -105,8 +111,8 @@ class Prior(nn.Module):
         sums = canvas[None, ..., self.channels + p.channel].contiguous()
         for window in ((WINDOW, 1), (1, WINDOW)):
             sums = F.avg_pool2d(sums, window, 1, divisor_override=1)
-        unrest = (sums[0] * (VALUE / 2 ** UNREST_SHIFTS[p.number])).floor().clamp(
-            max=UNREST_MAX
+        unrest = (sums[0] * (VALUE / 2 ** LOCAL_ACTIVITY_SHIFTS[p.number])).floor().clamp(
+            max=LOCAL_ACTIVITY_MAX
         ) / VALUE
         canvas[:, REACH:-REACH, REACH:-REACH, 2 * self.channels + p.channel] = unrest
 

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from latentpress import models
-from latentpress.entropy.lattice_network import FILE
+from latentpress.entropy.multistage_network import FILE
 from training.grids import ACT, SIGMA_MIN
 from training.sd_priors.export import HEAD_UNIT
 from training.sd_priors.networks import VALUE, Prior

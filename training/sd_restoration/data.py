@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from latentpress.entropy.lattice_prior import FINE, LatticePrior
-from latentpress.transforms.spaces import space_of_codec
+from latentpress.entropy.multistage import FINE, MultistageCoder
+from latentpress.spaces import space_of_codec
 from training.data.batches import Crops
 from training.sd_priors.latents import OUT as LATENTS
 from training.sd_priors.latents import SIDE
@@ -27,7 +27,7 @@ def draw(rng: random.Random) -> tuple[float, float | None]:
     return QUALITIES * rng.random() ** 1.3, weight if rng.random() < 0.5 else None
 
 
-def restored_from(prior: LatticePrior, y: np.ndarray) -> np.ndarray:
+def restored_from(prior: MultistageCoder, y: np.ndarray) -> np.ndarray:
     """y (C, h, w) -> what its file would decode to, float16."""
     return (prior.fine(prior.model(y.astype(np.float32))) / FINE).astype(np.float16)
 
@@ -54,7 +54,7 @@ def main() -> None:
     )
     for i, latent in enumerate(y):
         for k in range(VARIANTS):
-            prior = LatticePrior(space, *draw(rng))
+            prior = MultistageCoder(space, *draw(rng))
             y_hat[i, k], step[i, k] = restored_from(prior, latent), prior.step / FINE
         if i % 100 == 0:
             print(i, flush=True)

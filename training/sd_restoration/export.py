@@ -13,8 +13,8 @@ import onnxruntime as ort
 import torch
 from onnx import TensorProto
 
+from latentpress.spaces import space_of_codec
 from latentpress.transforms.restoration import FILE
-from latentpress.transforms.spaces import space_of_codec
 from training.lp1.onnx_graph import Graph
 from training.sd_priors.export import OUT
 from training.sd_restoration.data import OUT as RUNS

@@ -20,9 +20,9 @@ import torch
 from diffusers import AutoencoderTiny
 from torch import Tensor
 
-from latentpress.entropy.lattice_prior import FINE, LatticePrior
-from latentpress.refine.loss import half_precision
-from latentpress.transforms.spaces import Space, space_of_codec
+from latentpress.entropy.multistage import FINE, MultistageCoder
+from latentpress.optimize.loss import half_precision
+from latentpress.spaces import Space, space_of_codec
 from training.data.packs import LPIPS
 from training.data.store import load_held_out
 from training.losses.lpips import lpips, random_phase
@@ -74,7 +74,7 @@ class Held:
         y = np.load(LATENTS / f"{space.name}-held.npy")
         self.y = torch.from_numpy(y).float()
         self.x = torch.cat([x for x in load_held_out(packs) if min(x.shape[2:]) == 512][::2])
-        coders = [LatticePrior(space, *setting) for setting in HELD]
+        coders = [MultistageCoder(space, *setting) for setting in HELD]
         self.steps = [coder.step / FINE for coder in coders]
         self.y_hat = [
             torch.from_numpy(np.stack([restored_from(coder, one) for one in y])).float()

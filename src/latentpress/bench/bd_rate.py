@@ -1,7 +1,8 @@
 """BD-rate: the mean difference of two codecs' rates at equal quality, in percent.
 
-Bjontegaard's measure (VCEG-M33, 2001) with monotone cubic interpolation (PCHIP, Fritsch and Butland 1984) in place of one
-cubic, which is what later reference scripts do: log rate is interpolated over the metric and integrated over the overlap.
+Bjontegaard's measure (VCEG-M33, 2001) with monotone cubic interpolation (PCHIP, Fritsch and Butland
+1984) in place of one cubic, which is what later reference scripts do: log rate is interpolated over
+the metric and integrated over the overlap.
 """
 
 from typing import NamedTuple
@@ -13,7 +14,9 @@ Curve = list[tuple[float, float]]  # (rate in bpp, metric), any order
 
 
 class BdRate(NamedTuple):
-    """percent: negative where the tested codec needs fewer bytes. low, high: the metric's overlap. share: of the wider range."""
+    """percent: negative where the tested codec needs fewer bytes. low, high: the metric's overlap.
+    share: of the wider range.
+    """
 
     percent: float
     low: float
@@ -21,17 +24,24 @@ class BdRate(NamedTuple):
     share: float
 
 
-def bd_rate(tested: Curve, anchor: Curve, *, direction: str = "higher", samples: int = 4001) -> BdRate | None:
-    """BD-rate of tested against anchor; None where the metrics' ranges do not overlap or a curve has less than two points.
+def bd_rate(
+    tested: Curve, anchor: Curve, *, direction: str = "higher", samples: int = 4001
+) -> BdRate | None:
+    """BD-rate of tested against anchor; None where the metrics' ranges do not overlap or a curve
+    has less than two points.
 
-    direction: "higher" or "lower", which of the metric's values is better. A point that costs more and is no better than
-    another of its curve is left out, since the curve would turn back on itself.
+    direction: "higher" or "lower", which of the metric's values is better. A point that costs more
+    and is no better than another of its curve is left out, since the curve would turn back on
+    itself.
     """
     sign = {"higher": 1, "lower": -1}[direction]
-    curves = [_monotone([(rate, sign * metric) for rate, metric in curve]) for curve in (tested, anchor)]
+    curves = [
+        _monotone([(rate, sign * metric) for rate, metric in curve]) for curve in (tested, anchor)
+    ]
     if min(len(metric) for metric, _ in curves) < 2:
         return None
-    low, high = max(m[0] for m, _ in curves), min(m[-1] for m, _ in curves)
+    low = max(m[0] for m, _ in curves)
+    high = min(m[-1] for m, _ in curves)
     if high <= low:
         return None
     at = np.linspace(low, high, samples)
@@ -43,7 +53,9 @@ def bd_rate(tested: Curve, anchor: Curve, *, direction: str = "higher", samples:
 
 
 def rate_at(curve: Curve, metric: float, *, direction: str = "higher") -> float | None:
-    """The rate in bpp at which a curve reaches this metric value (PCHIP of log rate); None outside of its range."""
+    """The rate in bpp at which a curve reaches this metric value (PCHIP of log rate); None outside
+    of its range.
+    """
     sign = {"higher": 1, "lower": -1}[direction]
     x, y = _monotone([(rate, sign * value) for rate, value in curve])
     if len(x) < 2 or not x[0] <= sign * metric <= x[-1]:
@@ -51,9 +63,14 @@ def rate_at(curve: Curve, metric: float, *, direction: str = "higher") -> float 
     return float(np.exp(pchip(x, y, np.array([sign * metric]))[0]))
 
 
-def pchip(x: NDArray[np.float64], y: NDArray[np.float64], at: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Monotone piecewise cubic Hermite interpolation of (x, y), x rising, at points inside [x[0], x[-1]]."""
-    h, slope = np.diff(x), np.diff(y) / np.diff(x)
+def pchip(
+    x: NDArray[np.float64], y: NDArray[np.float64], at: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Monotone piecewise cubic Hermite interpolation of (x, y), x rising, at points inside [x[0],
+    x[-1]].
+    """
+    h = np.diff(x)
+    slope = np.diff(y) / np.diff(x)
     if len(x) == 2:
         return y[0] + (at - x[0]) * slope[0]
     d = np.empty_like(y)

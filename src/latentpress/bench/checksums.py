@@ -1,4 +1,12 @@
-"""SHA-256 of the decoded samples (RGB, rows top to bottom) of the public data sets' pictures: file name -> 64 hex digits."""
+"""SHA-256 of the decoded samples (RGB, rows top to bottom) of the public data sets' pictures: file
+name -> 64 hex digits.
+"""
+
+import hashlib
+
+import numpy as np
+
+from latentpress._typing import Pixels
 
 KODAK = {
     "kodim01.png": "a00210743353594464ac67e680a41710f484444ca5f9dfddeb570de25c428273",
@@ -33,3 +41,10 @@ SCIENCE_FAIR = {
     "original_04.png": "dea7552048a11e7cd3ff3920b5ef4c26b4690acdfdba69c0e42a3a5069bd646c",
     "original_05.png": "3bfbf3c20cc0ce78ccdc9e4ded8bc0765005c69ab0ed6148b825af9be9e3919a",
 }
+
+
+def sha256_of_pixels(pixels: Pixels) -> str:
+    """SHA-256 of samples (H, W, 3), 64 hex digits: the same whichever way a lossless file packs
+    them.
+    """
+    return hashlib.sha256(np.ascontiguousarray(pixels).tobytes()).hexdigest()

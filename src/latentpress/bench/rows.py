@@ -1,8 +1,8 @@
 """A run's folder, read back: what it says of itself, its rows, its kept files.
 
-    run.json    versions, machine, pictures, codecs, metrics
-    rows.csv    one row a codec, setting and picture; rows.parquet is the same where pyarrow is installed
-    files/      <codec>/<setting>/<picture><suffix>: the compressed files, the evidence of every rate
+run.json    versions, machine, pictures, codecs, metrics
+rows.csv    a row a codec, setting and picture; rows.parquet is the same where pyarrow is installed
+files/      <codec>/<setting>/<picture><suffix>: the compressed files, the evidence of every rate
 """
 
 import csv
@@ -12,20 +12,33 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
+from latentpress._typing import Pixels
 from latentpress.errors import ImageError, UsageError
 
-INFO, ROWS, PARQUET, FILES = "run.json", "rows.csv", "rows.parquet", "files"
-FIELDS = ("codec", "setting", "image", "width", "height", "bytes", "bpp", "encode_s", "decode_s")  # then one a metric
+INFO = "run.json"
+ROWS = "rows.csv"
+PARQUET = "rows.parquet"
+FILES = "files"
+FIELDS = (
+    "codec",
+    "setting",
+    "image",
+    "width",
+    "height",
+    "bytes",
+    "bpp",
+    "encode_s",
+    "decode_s",
+)  # then one a metric
 _WORDS, _INTEGERS = ("codec", "setting", "image"), ("width", "height", "bytes")
 Row = dict[str, Any]  # words, integers, floats; None where a column is empty
 
 
 @dataclass(frozen=True)
 class Run:
-    """folder; info: run.json; rows: rows.csv with numbers parsed and None for empty cells, in the order they were made."""
+    """folder; info: run.json; rows: rows.csv with numbers parsed and None for empty cells, in the
+    order they were made.
+    """
 
     folder: Path
     info: dict[str, Any]
@@ -46,7 +59,10 @@ class Run:
         for codec in self.info["codecs"]:
             if codec["name"] == name:
                 return dict(codec)
-        raise UsageError(f"{self.folder}: no codec {name!r}; there are {', '.join(c['name'] for c in self.info['codecs'])}")
+        raise UsageError(
+            f"{self.folder}: no codec {name!r}; there are "
+            f"{', '.join(c['name'] for c in self.info['codecs'])}"
+        )
 
 
 def read_run(folder: str | Path) -> Run:
@@ -56,17 +72,25 @@ def read_run(folder: str | Path) -> Run:
         info = json.loads((folder / INFO).read_text(encoding="utf-8"))
         rows = read_rows(folder / ROWS)
     except FileNotFoundError:
-        raise UsageError(f"{folder} holds no run: it needs {INFO} and {ROWS}, which `latentpress bench -o {folder}` writes") from None
+        raise UsageError(
+            f"{folder} holds no run: it needs {INFO} and {ROWS}, which `latentpress bench -o "
+            f"{folder}` writes"
+        ) from None
     except (OSError, ValueError, KeyError) as error:
         raise UsageError(f"{folder} holds no run that can be read: {error}") from error
     return Run(folder, info, rows)
 
 
 def read_rows(path: Path) -> list[Row]:
-    """The rows of a rows.csv; a last line without its end, as a killed run leaves it, is dropped."""
+    """The rows of a rows.csv; a last line without its end, as a killed run leaves it, is
+    dropped.
+    """
     text = path.read_text(encoding="utf-8")
     whole = text[: text.rfind("\n") + 1]
-    return [{key: _parsed(key, value) for key, value in row.items()} for row in csv.DictReader(io.StringIO(whole))]
+    return [
+        {key: _parsed(key, value) for key, value in row.items()}
+        for row in csv.DictReader(io.StringIO(whole))
+    ]
 
 
 def _parsed(key: str, value: str) -> Any:
@@ -83,34 +107,43 @@ def file_of(folder: Path, codec: dict[str, Any], setting: str, image: str) -> Pa
 
 
 def picture_of(folder: Path, codec: dict[str, Any], setting: str, image: str) -> Path:
-    """Where a run keeps the decoded picture of an external program's file: reading a run never starts programs."""
+    """Where a run keeps the decoded picture of an external program's file: reading a run never
+    starts programs.
+    """
     return Path(folder) / FILES / codec["name"] / setting / f"{image}.decoded.png"
 
 
-def decoded(run: Run, codec: str, setting: str, image: str) -> NDArray[np.uint8]:
-    """The decoded picture of one cell, uint8 (H, W, 3), from the kept file. ImageError where the file is gone."""
+def decoded(run: Run, codec: str, setting: str, image: str) -> Pixels:
+    """The decoded picture of one cell, uint8 (H, W, 3), from the kept file. ImageError where the
+    file is gone.
+    """
     from latentpress.bench.datasets import read_pixels
 
     entry = run.codec(codec)
     if entry.get("kind") == "pictures":
-        from latentpress.bench.pictures import find_picture
+        from latentpress.bench.precomputed import find_picture
 
         return read_pixels(find_picture(Path(entry["folder"]), setting, image))
     if entry.get("kind") == "external":
         return read_pixels(picture_of(run.folder, entry, setting, image))
-    from latentpress.bench.codecs import find_codec
+    from latentpress.bench.image_codecs import find_codec
 
     path = file_of(run.folder, entry, setting, image)
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise ImageError(f"{path}: {error.strerror}: the run's compressed files are needed to show its pictures") from error
+        raise ImageError(
+            f"{path}: {error.strerror}: the run's compressed files are needed to show its pictures"
+        ) from error
     return find_codec(codec, model=entry.get("model")).decode(data)
 
 
-def original(run: Run, image: str) -> NDArray[np.uint8]:
-    """The original of a picture, uint8 (H, W, 3). ImageError where it is gone or is no longer the one that was compressed."""
-    from latentpress.bench.datasets import locate, read_pixels, sha256_of_pixels
+def original(run: Run, image: str) -> Pixels:
+    """The original of a picture, uint8 (H, W, 3). ImageError where it is gone or is no longer the
+    one that was compressed.
+    """
+    from latentpress.bench.checksums import sha256_of_pixels
+    from latentpress.bench.datasets import locate, read_pixels
 
     entry = next((i for i in run.info["images"] if i["name"] == image), None)
     if entry is None:
@@ -118,5 +151,8 @@ def original(run: Run, image: str) -> NDArray[np.uint8]:
     path = locate(run.info["dataset"], entry["file"], run.folder)
     pixels = read_pixels(path)
     if sha256_of_pixels(pixels) != entry["sha256"]:
-        raise ImageError(f"{path} is not the picture that this run compressed: the SHA-256 of its samples differs")
+        raise ImageError(
+            f"{path} is not the picture that this run compressed: the SHA-256 of its samples "
+            "differs"
+        )
     return pixels

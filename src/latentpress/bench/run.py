@@ -1,7 +1,8 @@
 """A run: every codec at every setting on every picture, timed alone, then graded side by side.
 
-For each codec and setting a batch of pictures is compressed and decompressed in this process, one at a time and with nothing
-else running, which gives the times; then the decoded pictures are graded by a pool of processes, and their rows are written.
+For each codec and setting a batch of pictures is compressed and decompressed in this process, one
+at a time and with nothing else running, which gives the times; then the decoded pictures are graded
+by a pool of processes, and their rows are written.
 """
 
 import datetime
@@ -14,49 +15,55 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
 from latentpress import __version__
+from latentpress._typing import Pixels
 from latentpress.bench import work
+from latentpress.bench.codec_protocol import Codec
 from latentpress.bench.datasets import Source, read_pixels
-from latentpress.bench.interface import Codec
+from latentpress.bench.latentpress_codec import OurCodec
 from latentpress.bench.machine import machine, versions
-from latentpress.bench.ours import OurCodec
-from latentpress.bench.pictures import Pictures
+from latentpress.bench.precomputed import Pictures
+from latentpress.bench.results_folder import Store
 from latentpress.bench.rows import Row, Run, decoded, file_of, picture_of
-from latentpress.bench.store import Store
-from latentpress.errors import ImageError, LatentpressError
-from latentpress.files import atomic_write
-from latentpress.image_formats import write_image
+from latentpress.errors import ImageError, LatentpressError, prefixed
+from latentpress.image.formats import write_image
+from latentpress.system.files import atomic_write
 
 BATCH_PICTURES, BATCH_PIXELS = 24, 50_000_000
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What is asked for. codecs: with their qualities. repeats: of which the median is the time. jobs: processes that grade."""
+    """What is asked for. codecs: with their qualities. repeats: of which the median is the time.
+    jobs: processes that grade.
+    """
 
     dataset: str
     sources: Sequence[Source]
     codecs: Sequence[tuple[Codec, Sequence[float]]]
     metrics: list[str]
-    grey: bool = False
+    gray: bool = False
     repeats: int = 3
     jobs: int = 1
     command: str = ""
-    on_cell: Callable[[str], None] = field(default=lambda text: None)  # after every row: "avif q35 kodim01"
-    on_start: Callable[[int, int], None] = field(default=lambda todo, done: None)  # rows to make, rows there already
+    on_cell: Callable[[str], None] = field(
+        default=lambda text: None
+    )  # after every row: "avif q35 kodim01"
+    on_start: Callable[[int, int], None] = field(
+        default=lambda todo, done: None
+    )  # rows to make, rows there already
 
 
 class Coded(NamedTuple):
-    """One codec, setting and picture on the way to its row; times are None for folders of pictures."""
+    """One codec, setting and picture on the way to its row; times are None for folders of
+    pictures.
+    """
 
     source: Source
     size: int
     encode_s: float | None
     decode_s: float | None
-    decoded: NDArray[np.uint8]
+    decoded: Pixels
 
 
 class Asked(NamedTuple):
@@ -65,16 +72,23 @@ class Asked(NamedTuple):
     source: Source
     codec: str
     setting: str
-    decoded: NDArray[np.uint8]
+    decoded: Pixels
     metrics: list[str]
 
 
 def run(plan: Plan, folder: Path) -> Run:
-    """Make, or finish, the run in a folder. Whatever ends it early, finished rows are kept and the next call goes on from them.
+    """Make, or finish, the run in a folder. Whatever ends it early, finished rows are kept and the
+    next call goes on from them.
 
-    ImageError (or WeightsError) that names the picture, the codec and the setting where one fails: none is skipped.
+    ImageError (or WeightsError) that names the picture, the codec and the setting where one fails:
+    none is skipped.
     """
-    wanted = [(codec, quality, source) for codec, qualities in plan.codecs for quality in qualities for source in plan.sources]
+    wanted = [
+        (codec, quality, source)
+        for codec, qualities in plan.codecs
+        for quality in qualities
+        for source in plan.sources
+    ]
     cells = [(codec.name, codec.setting(quality), source.name) for codec, quality, source in wanted]
     store = Store(folder, _info(plan), cells)
     missing = [each for each, cell in zip(wanted, cells, strict=True) if not store.finished(cell)]
@@ -82,14 +96,16 @@ def run(plan: Plan, folder: Path) -> Run:
     plan.on_start(todo, len(wanted) - todo)
     with ExitStack() as stack:
         stack.callback(store.save_parquet)
-        workers = stack.enter_context(_stopping(work.pool(plan.jobs))) if plan.jobs > 1 and todo else None
+        workers = (
+            stack.enter_context(_stopping(work.pool(plan.jobs))) if plan.jobs > 1 and todo else None
+        )
         _grade_again(plan, store, workers)
         warm: set[str] = set()
         for (codec, quality), group in itertools.groupby(missing, key=lambda cell: cell[:2]):
             if codec.name not in warm:
                 _warm_up(codec, quality, plan, store)
                 warm.add(codec.name)
-            for batch in _batches([source for _, _, source in group]):
+            for batch in batches([source for _, _, source in group]):
                 coded = _code(codec, quality, batch, plan.repeats, folder)
                 for row in _graded(codec, quality, coded, plan, workers):
                     store.add(row)
@@ -98,7 +114,10 @@ def run(plan: Plan, folder: Path) -> Run:
 
 
 def _info(plan: Plan) -> dict[str, Any]:
-    images = [{"name": s.name, "file": s.file, "width": s.width, "height": s.height, "sha256": s.sha256} for s in plan.sources]
+    images = [
+        {"name": s.name, "file": s.file, "width": s.width, "height": s.height, "sha256": s.sha256}
+        for s in plan.sources
+    ]
     return {
         "latentpress": __version__,
         "command": plan.command,
@@ -109,44 +128,63 @@ def _info(plan: Plan) -> dict[str, Any]:
         "images": images,
         "codecs": [codec.entry() for codec, _ in plan.codecs],
         "metrics": list(plan.metrics),
-        "grey": plan.grey,
+        "grey": plan.gray,
         "repeats": plan.repeats,
         "jobs": plan.jobs,
     }
 
 
 def _warm_up(codec: Codec, quality: float, plan: Plan, store: Store) -> None:
-    """Memory of the codec alone, on the largest picture; then one compression here, so that no time holds the loading of weights."""
+    """Memory of the codec alone, on the largest picture; then one compression here, so that no time
+    holds the loading of weights.
+    """
     if isinstance(codec, Pictures):
         return
     largest = max(plan.sources, key=lambda source: source.width * source.height)
     entry = next(entry for entry in store.info["codecs"] if entry["name"] == codec.name)
     with _naming(largest, codec.name, codec.setting(quality)):
         if "peak_encode_mb" not in entry:
-            entry.update(work.measure_memory(codec, largest.path, quality), memory_image=largest.name)
+            entry.update(
+                work.measure_memory(codec, largest.path, quality), memory_image=largest.name
+            )
             store.save_info()
         if codec.kind != "external":
             codec.decode(codec.encode(read_pixels(plan.sources[0].path), quality))
 
 
-def _batches(sources: Sequence[Source]) -> Iterator[list[Source]]:
+def batches(sources: Sequence[Source]) -> Iterator[list[Source]]:
     """Pictures whose decoded pixels are held at a time."""
     batch: list[Source] = []
     for source in sources:
-        if batch and (len(batch) == BATCH_PICTURES or sum(s.width * s.height for s in [*batch, source]) > BATCH_PIXELS):
+        if batch and (
+            len(batch) == BATCH_PICTURES
+            or sum(s.width * s.height for s in [*batch, source]) > BATCH_PIXELS
+        ):
             yield batch
             batch = []
         batch.append(source)
     yield batch
 
 
-def _code(codec: Codec, quality: float, batch: Sequence[Source], repeats: int, folder: Path) -> list[Coded]:
+def _code(
+    codec: Codec, quality: float, batch: Sequence[Source], repeats: int, folder: Path
+) -> list[Coded]:
     """Compress and decompress pictures, timed, and keep the files."""
-    cells, files, setting = [], [], codec.setting(quality)
+    cells = []
+    files = []
+    setting = codec.setting(quality)
     for source in batch:
         with _naming(source, codec.name, setting):
             if isinstance(codec, Pictures):
-                cells.append(Coded(source, codec.size(quality, source.name), None, None, codec.pixels(quality, source.name)))
+                cells.append(
+                    Coded(
+                        source,
+                        codec.size(quality, source.name),
+                        None,
+                        None,
+                        codec.pixels(quality, source.name),
+                    )
+                )
                 continue
             pixels = read_pixels(source.path)
             encodings = [work.timed(codec.encode, pixels, quality) for _ in range(repeats)]
@@ -159,46 +197,81 @@ def _code(codec: Codec, quality: float, batch: Sequence[Source], repeats: int, f
             if codec.kind == "external":
                 from PIL import Image
 
-                write_image(Image.fromarray(decoded), picture_of(folder, codec.entry(), setting, source.name), overwrite=True)
-            encode_s, decode_s = (statistics.median(seconds for seconds, _ in results) for results in (encodings, decodings))
+                write_image(
+                    Image.fromarray(decoded),
+                    picture_of(folder, codec.entry(), setting, source.name),
+                    overwrite=True,
+                )
+            encode_s, decode_s = (
+                statistics.median(seconds for seconds, _ in results)
+                for results in (encodings, decodings)
+            )
             cells.append(Coded(source, len(data), encode_s, decode_s, decoded))
     if isinstance(codec, OurCodec):
         with _naming(batch[0], codec.name, setting):
             elsewhere = codec.decode_elsewhere(files)
-        cells = [cell._replace(decoded=pixels) for cell, pixels in zip(cells, elsewhere, strict=True)]
+        cells = [
+            cell._replace(decoded=pixels) for cell, pixels in zip(cells, elsewhere, strict=True)
+        ]
     return cells
 
 
-def _graded(codec: Codec, quality: float, cells: Sequence[Coded], plan: Plan, workers: ProcessPoolExecutor | None) -> Iterator[Row]:
+def _graded(
+    codec: Codec,
+    quality: float,
+    cells: Sequence[Coded],
+    plan: Plan,
+    workers: ProcessPoolExecutor | None,
+) -> Iterator[Row]:
     """The rows of coded pictures, in order."""
     setting = codec.setting(quality)
     asked = [Asked(cell.source, codec.name, setting, cell.decoded, plan.metrics) for cell in cells]
-    for cell, values in zip(cells, _grades(asked, plan.grey, workers), strict=True):
+    for cell, values in zip(cells, _grades(asked, plan.gray, workers), strict=True):
         width, height = cell.source.width, cell.source.height
         yield {
-            "codec": codec.name, "setting": setting, "image": cell.source.name, "width": width, "height": height,
-            "bytes": cell.size, "bpp": 8 * cell.size / (width * height), "encode_s": cell.encode_s, "decode_s": cell.decode_s,
-        } | values  # fmt: skip
+            "codec": codec.name,
+            "setting": setting,
+            "image": cell.source.name,
+            "width": width,
+            "height": height,
+            "bytes": cell.size,
+            "bpp": 8 * cell.size / (width * height),
+            "encode_s": cell.encode_s,
+            "decode_s": cell.decode_s,
+        } | values
 
 
 def _grade_again(plan: Plan, store: Store, workers: ProcessPoolExecutor | None) -> None:
-    """Metrics that earlier calls did not ask for, from the kept files: sizes and times of their rows stay."""
-    made, sources = Run(store.folder, store.info, store.rows), {source.name: source for source in plan.sources}
+    """Metrics that earlier calls did not ask for, from the kept files: sizes and times of their
+    rows stay.
+    """
+    made = Run(store.folder, store.info, store.rows)
+    sources = {source.name: source for source in plan.sources}
     for i in range(0, len(store.ungraded), BATCH_PICTURES):
-        rows, asked = store.ungraded[i : i + BATCH_PICTURES], list[Asked]()
+        rows = store.ungraded[i : i + BATCH_PICTURES]
+        asked = list[Asked]()
         for row in rows:
             source, cell = sources[row["image"]], (row["codec"], row["setting"])
             with _naming(source, *cell):
                 pixels = decoded(made, *cell, source.name)
-            asked.append(Asked(source, *cell, pixels, [metric for metric in plan.metrics if row.get(metric) is None]))
-        for row, values in zip(rows, _grades(asked, plan.grey, workers), strict=True):
+            asked.append(
+                Asked(
+                    source,
+                    *cell,
+                    pixels,
+                    [metric for metric in plan.metrics if row.get(metric) is None],
+                )
+            )
+        for row, values in zip(rows, _grades(asked, plan.gray, workers), strict=True):
             store.fill(row, values)
             plan.on_cell(f"{row['codec']} {row['setting']} {row['image']}")
 
 
-def _grades(asked: Sequence[Asked], grey: bool, workers: ProcessPoolExecutor | None) -> Iterator[dict[str, float]]:
+def _grades(
+    asked: Sequence[Asked], gray: bool, workers: ProcessPoolExecutor | None
+) -> Iterator[dict[str, float]]:
     """The metrics of each, in order."""
-    arguments = [(each.source.path, each.decoded, each.metrics, grey) for each in asked]
+    arguments = [(each.source.path, each.decoded, each.metrics, gray) for each in asked]
     futures = [workers.submit(work.grade, *each) for each in arguments] if workers else []
     for i, each in enumerate(asked):
         with _naming(each.source, each.codec, each.setting):
@@ -213,10 +286,14 @@ def _naming(source: Source, codec: str, setting: str) -> Iterator[None]:
     try:
         yield
     except LatentpressError as error:
-        raise type(error)(f"{where}: {error}") from error
+        raise prefixed(where, error) from error
     except (MemoryError, BrokenExecutor) as error:
-        raise ImageError(f"{where}: a process ended early; there may not be enough memory") from error
-    except Exception as error:  # those of Pillow's plugins, ONNX Runtime and torch share no base class
+        raise ImageError(
+            f"{where}: a process ended early; there may not be enough memory"
+        ) from error
+    except (
+        Exception
+    ) as error:  # those of Pillow's plugins, ONNX Runtime and torch share no base class
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise ImageError(f"{where}: {reason}") from error
 

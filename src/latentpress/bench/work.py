@@ -1,6 +1,8 @@
-"""What a run leaves to other processes: grading a decoded picture, and the peak memory of one codec alone.
+"""What a run leaves to other processes: grading a decoded picture, and the peak memory of one codec
+alone.
 
-Imports nothing heavy, so that `start` can set the number of threads before NumPy and ONNX Runtime are loaded.
+Imports nothing heavy, so that `start` can set the number of threads before NumPy and ONNX Runtime
+are loaded.
 """
 
 from __future__ import annotations
@@ -17,19 +19,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from latentpress.bench.interface import Codec
+    from latentpress._typing import Pixels
+    from latentpress.bench.codec_protocol import Codec
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 class Workers(ProcessPoolExecutor):
-    """Fresh processes that begin with Ctrl-C held back: `start` comes too late for one that arrives while they import."""
+    """Fresh processes that begin with Ctrl-C held back: `start` comes too late for one that arrives
+    while they import.
+    """
 
     def __init__(self, workers: int, threads: int | None) -> None:
-        super().__init__(workers, multiprocessing.get_context("spawn"), initializer=start, initargs=(threads,))
+        super().__init__(
+            workers, multiprocessing.get_context("spawn"), initializer=start, initargs=(threads,)
+        )
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         """As ever; a process that this starts inherits the mask."""
@@ -43,46 +47,69 @@ class Workers(ProcessPoolExecutor):
 
 
 def pool(workers: int) -> ProcessPoolExecutor:
-    """Processes with one thread each, for `grade`: as many metrics at a time as there are workers."""
+    """Processes with one thread each, for `grade`: as many metrics at a time as there are
+    workers.
+    """
     return Workers(workers, 1)
 
 
 def start(threads: int | None) -> None:
-    """Prepare a worker: the terminal's Ctrl-C is for the process that started it; None leaves the threads alone."""
+    """Prepare a worker: the terminal's Ctrl-C is for the process that started it; None leaves the
+    threads alone.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if threads is not None:
         os.environ.update(dict.fromkeys(THREAD_VARIABLES, str(threads)))
 
 
-def grade(original: Path, decoded: NDArray[np.uint8], metrics: list[str], grey: bool) -> dict[str, float]:
-    """Metrics of a decoded picture, uint8 (H, W, 3), against the original in a file: name -> value."""
+def grade(original: Path, decoded: Pixels, metrics: list[str], gray: bool) -> dict[str, float]:
+    """Metrics of a decoded picture, uint8 (H, W, 3), against the original in a file: name ->
+    value.
+    """
     from latentpress.bench.datasets import read_pixels
     from latentpress.metrics import assess
 
-    return assess(read_pixels(original), decoded, metrics, grey=grey)
+    return assess(read_pixels(original), decoded, metrics, gray=gray)
 
 
 def measure_memory(codec: Codec, picture: Path, quality: float) -> dict[str, float | None]:
-    """Peak resident memory in MB of encoding and of decoding a picture, each in a process of its own, and the time to load.
+    """Peak resident memory in MB of encoding and of decoding a picture, each in a process of its
+    own, and the time to load.
 
-    idle_mb: that process with the picture read, before the codec is touched. load_s: what the first compression and
-    decompression of a process take beyond the second ones. Values are None where the system does not tell.
+    idle_mb: that process with the picture read, before the codec is touched. load_s: what the first
+    compression and decompression of a process take beyond the second ones. Values are None where
+    the system does not tell.
     """
     with Workers(1, None) as process:
         encoding: dict[str, Any] = process.submit(_encode, codec, picture, quality).result()
     with Workers(1, None) as process:
         decoding: dict[str, Any] = process.submit(_decode, codec, encoding.pop("data")).result()
-    load = None if codec.kind == "external" else round(max(0.0, encoding["load"]) + max(0.0, decoding["load"]), 4)
-    return {"idle_mb": encoding["idle"], "peak_encode_mb": encoding["peak"], "peak_decode_mb": decoding["peak"], "load_s": load}
+    load = (
+        None
+        if codec.kind == "external"
+        else round(max(0.0, encoding["load"]) + max(0.0, decoding["load"]), 4)
+    )
+    return {
+        "idle_mb": encoding["idle"],
+        "peak_encode_mb": encoding["peak"],
+        "peak_decode_mb": decoding["peak"],
+        "load_s": load,
+    }
 
 
 def _encode(codec: Codec, picture: Path, quality: float) -> dict[str, Any]:
     from latentpress.bench.datasets import read_pixels
 
-    pixels, idle = read_pixels(picture), _peak_mb(False)
+    pixels = read_pixels(picture)
+    idle = _peak_mb(False)
     first, data = timed(codec.encode, pixels, quality)
     peak = _peak_mb(codec.kind == "external")
-    return {"data": data, "idle": idle, "peak": peak, "load": first - timed(codec.encode, pixels, quality)[0]}
+    return {
+        "data": data,
+        "idle": idle,
+        "peak": peak,
+        "load": first - timed(codec.encode, pixels, quality)[0],
+    }
 
 
 def _decode(codec: Codec, data: bytes) -> dict[str, Any]:
@@ -110,5 +137,7 @@ def _peak_mb(of_children: bool) -> float | None:
         import resource
     except ImportError:  # Windows
         return None
-    peak = resource.getrusage(resource.RUSAGE_CHILDREN if of_children else resource.RUSAGE_SELF).ru_maxrss
+    peak = resource.getrusage(
+        resource.RUSAGE_CHILDREN if of_children else resource.RUSAGE_SELF
+    ).ru_maxrss
     return peak * (1 if sys.platform == "darwin" else 1024) / 1e6

@@ -1,4 +1,6 @@
-"""The `latentpress` command: its subcommands, and how errors become one sentence and an exit code."""
+"""The `latentpress` command: its subcommands, and how errors become one sentence and an exit
+code.
+"""
 
 import contextlib
 import io
@@ -26,9 +28,16 @@ from latentpress.cli.report import report
 from latentpress.cli.study import study
 from latentpress.errors import LatentpressError, UsageError
 
-EXIT_FAILED, EXIT_USAGE, EXIT_SIGNAL = 1, 2, 128
+EXIT_FAILED = 1
+EXIT_USAGE = 2
+EXIT_SIGNAL = 128
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
 for command in (compress, decompress, info, latent, compare, assess, bench, report, study):
     app.command()(command)
 app.add_typer(models_app, name="models")
@@ -40,21 +49,26 @@ app.add_typer(latents_app, name="latents")
 def root(
     version: Annotated[bool, typer.Option("--version", help="Print the version and stop.")] = False,
 ) -> None:
-    """Press photographs into small files with a variational autoencoder, and bring them back on any machine.
+    """Press photographs into small files with a variational autoencoder, and bring them back on any
+    machine.
 
     Example: latentpress compress photo.jpg -q 50 && latentpress decompress photo.ltp
     """
 
 
 class Interrupted(BaseException):
-    """A signal asks the command to end; temporary files are removed on the way out. signum: its number."""
+    """A signal asks the command to end; temporary files are removed on the way out. signum: its
+    number.
+    """
 
     def __init__(self, signum: int) -> None:
         self.signum = signum
 
 
 def main() -> None:
-    """Run the command line. Exit code 0, 1 where an image failed, 2 for wrong usage, 130 when interrupted (128 + signal)."""
+    """Run the command line. Exit code 0, 1 where an image failed, 2 for wrong usage, 130 when
+    interrupted (128 + signal).
+    """
     for signum in (signal.SIGINT, signal.SIGTERM):
         if signal.getsignal(signum) != signal.SIG_IGN:  # as under nohup
             signal.signal(signum, _interrupt)

@@ -1,4 +1,6 @@
-"""`latentpress assess`: metrics of one picture against its original, or of a folder against a folder."""
+"""`latentpress assess`: metrics of one picture against its original, or of a folder against a
+folder.
+"""
 
 import os
 import sys
@@ -7,37 +9,73 @@ from typing import Annotated
 
 import typer
 
-from latentpress.bench.sheets import check_openpyxl
-from latentpress.cli.assess_output import FORMATS, Row, as_object, mean_of, print_pair, print_rows, table_bytes
+from latentpress.cli.assess_output import (
+    FORMATS,
+    Row,
+    as_object,
+    mean_of,
+    print_pair,
+    print_rows,
+    table_bytes,
+)
 from latentpress.cli.batch import describe, naming, progress
 from latentpress.errors import OutputError, UsageError, WeightsError
-from latentpress.files import atomic_write, check_output
+from latentpress.system.files import atomic_write, check_output
+from latentpress.system.spreadsheet import check_openpyxl
 
 
 def assess(
-    original: Annotated[Path, typer.Argument(help="The original picture, or a folder of originals.", show_default=False)],
-    distorted: Annotated[Path, typer.Argument(help="The picture to grade (any image, or a .ltp file), or a folder.", show_default=False)],
+    original: Annotated[
+        Path,
+        typer.Argument(help="The original picture, or a folder of originals.", show_default=False),
+    ],
+    distorted: Annotated[
+        Path,
+        typer.Argument(
+            help="The picture to grade (any image, or a .ltp file), or a folder.",
+            show_default=False,
+        ),
+    ],
     metrics: Annotated[
         str | None,
-        typer.Option(help="Names with commas between, or all; `latentpress metrics` lists them.", show_default="all but the slow ones"),
+        typer.Option(
+            help="Names with commas between, or all; `latentpress metrics` lists them.",
+            show_default="all but the slow ones",
+        ),
     ] = None,
-    grey: Annotated[bool, typer.Option("--grey", help="MSE, PSNR, SSIM, MS-SSIM of the luma; the others stay.")] = False,
+    gray: Annotated[
+        bool, typer.Option("--grey", help="MSE, PSNR, SSIM, MS-SSIM of the luma; the others stay.")
+    ] = False,
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", help=f"Write the table: {', '.join(FORMATS)}.", show_default=False)
+        Path | None,
+        typer.Option(
+            "-o", "--output", help=f"Write the table: {', '.join(FORMATS)}.", show_default=False
+        ),
     ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing output.")] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace an existing output.")
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     weights: Annotated[
-        Path | None, typer.Option(help="Folder with the weights of LPIPS and DISTS.", show_default="LATENTPRESS_METRIC_WEIGHTS")
+        Path | None,
+        typer.Option(
+            help="Folder with the weights of LPIPS and DISTS.",
+            show_default="LATENTPRESS_METRIC_WEIGHTS",
+        ),
     ] = None,
-    model: Annotated[str | None, typer.Option(help="Folder, file or hub id of the weights that decode.", show_default=False)] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(help="Folder, file or hub id of the weights that decode.", show_default=False),
+    ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps; for .ltp files.")] = "auto",
 ) -> None:
-    """Grade a picture against its original: MSE, PSNR, SSIM, MS-SSIM, GMSD, SSIMULACRA 2, LPIPS, DISTS.
+    """Grade a picture against its original: MSE, PSNR, SSIM, MS-SSIM, GMSD, SSIMULACRA 2, LPIPS,
+    DISTS.
 
-    Two folders are paired by file name without suffix; the table has a row a picture and their mean. Nothing is resized or converted: two
-    sizes, grey against colour, or more than 8 bits are an error. A metric whose weights are not here stays empty. bytes and bpp are of the
-    distorted file.
+    Two folders are paired by file name without suffix; the table has a row a picture and their
+    mean. Nothing is resized or converted: two sizes, grey against colour, or more than 8 bits are
+    an error. A metric whose weights are not here stays empty. bytes and bpp are of the distorted
+    file.
 
     Example: latentpress assess originals decoded --metrics psnr,ssim,lpips -o table.csv
     """
@@ -56,31 +94,54 @@ def assess(
 
     from latentpress.metrics import available, check_names
 
-    names: list[str] | str | None = metrics if metrics in (None, "all") else [name.strip() for name in str(metrics).split(",")]
+    names: list[str] | str | None = (
+        metrics if metrics in (None, "all") else [name.strip() for name in str(metrics).split(",")]
+    )
     columns = check_names(names)
     usable, reasons = available(columns)
     if not usable:
         raise WeightsError("; ".join(f"{key}: {reason}" for key, reason in reasons.items()))
     for reason in dict.fromkeys(reasons.values()):
-        print(f"latentpress: {', '.join(k for k, r in reasons.items() if r == reason)} left empty: {reason}", file=sys.stderr)
+        print(
+            f"latentpress: {', '.join(k for k, r in reasons.items() if r == reason)} left empty: "
+            f"{reason}",
+            file=sys.stderr,
+        )
 
     folders = original.is_dir() or distorted.is_dir()
     pairs = pairs_of(original, distorted) if folders else [(distorted.name, original, distorted)]
     rows = []
     with progress(len(pairs)) as advance:
         for name, first, second in pairs:
-            rows.append(_row(name, first, second, usable, columns, grey, model, device, strict=metrics not in (None, "all")))
+            rows.append(
+                _row(
+                    name,
+                    first,
+                    second,
+                    usable,
+                    columns,
+                    gray,
+                    model,
+                    device,
+                    strict=metrics not in (None, "all"),
+                )
+            )
             advance()
-    result = as_object(rows, columns, grey, folders)
+    result = as_object(rows, columns, gray, folders)
     if output is not None:
         every = [*rows, mean_of(rows, columns)] if folders else rows
-        atomic_write(output, table_bytes(output.suffix.lower(), every, columns, result), overwrite=overwrite)
+        atomic_write(
+            output, table_bytes(output.suffix.lower(), every, columns, result), overwrite=overwrite
+        )
     if json:
         import json as json_format
 
         typer.echo(json_format.dumps(result, indent=1))
     elif output is not None:
-        typer.echo(f"{output}: {len(rows)} {'pictures' if len(rows) > 1 else 'picture'}, {len(columns)} metrics")
+        typer.echo(
+            f"{output}: {len(rows)} {'pictures' if len(rows) > 1 else 'picture'}, {len(columns)} "
+            "metrics"
+        )
     elif folders:
         print_rows([*rows, mean_of(rows, columns)], columns)
     else:
@@ -88,39 +149,65 @@ def assess(
 
 
 def pairs_of(originals: Path, distorted: Path) -> list[tuple[str, Path, Path]]:
-    """(name, original, distorted) of two folders, with what is below them, by path without suffix; UsageError where one is left over."""
+    """(name, original, distorted) of two folders, with what is below them, by path without suffix;
+    UsageError where one is left over.
+    """
     for folder, other in ((originals, distorted), (distorted, originals)):
         if not folder.is_dir():
-            raise UsageError(f"{folder} is no folder and {other} is one: give two pictures or two folders")
-    first, second = _pictures(originals), _pictures(distorted)
+            raise UsageError(
+                f"{folder} is no folder and {other} is one: give two pictures or two folders"
+            )
+    first = _pictures(originals)
+    second = _pictures(distorted)
     if not first and not second:
         raise UsageError(f"there are no pictures in {originals} and {distorted}")
-    alone = [str(first[stem]) for stem in first.keys() - second.keys()] + [str(second[stem]) for stem in second.keys() - first.keys()]
+    alone = [str(first[stem]) for stem in first.keys() - second.keys()] + [
+        str(second[stem]) for stem in second.keys() - first.keys()
+    ]
     if alone:
-        shown = ", ".join(sorted(alone)[:8]) + (f" and {len(alone) - 8} more" if len(alone) > 8 else "")
+        shown = ", ".join(sorted(alone)[:8]) + (
+            f" and {len(alone) - 8} more" if len(alone) > 8 else ""
+        )
         raise UsageError(f"without a partner of the same name in the other folder: {shown}")
     return [(stem, first[stem], second[stem]) for stem in sorted(first)]
 
 
 def _pictures(folder: Path) -> dict[str, Path]:
-    """The pictures in a folder and below: relative path without suffix -> path. UsageError where two have the same."""
+    """The pictures in a folder and below: relative path without suffix -> path. UsageError where
+    two have the same.
+    """
     from PIL import Image
 
     suffixes = {*Image.registered_extensions(), ".ltp"}
     found: dict[str, Path] = {}
     for path in sorted(folder.rglob("*")):
         inside = path.relative_to(folder)
-        if path.suffix.lower() not in suffixes or not path.is_file() or any(part.startswith(".") for part in inside.parts):
+        if (
+            path.suffix.lower() not in suffixes
+            or not path.is_file()
+            or any(part.startswith(".") for part in inside.parts)
+        ):
             continue
         stem = inside.with_suffix("").as_posix()
         if stem in found:
-            raise UsageError(f"{found[stem]} and {path} have the same name but for the suffix: which one is meant is not known")
+            raise UsageError(
+                f"{found[stem]} and {path} have the same name but for the suffix: which one is "
+                "meant is not known"
+            )
         found[stem] = path
     return found
 
 
 def _row(
-    name: str, first: Path, second: Path, usable: list[str], columns: list[str], grey: bool, model: str | None, device: str, strict: bool
+    name: str,
+    first: Path,
+    second: Path,
+    usable: list[str],
+    columns: list[str],
+    gray: bool,
+    model: str | None,
+    device: str,
+    strict: bool,
 ) -> Row:
     """The numbers of one pair; None for what cannot be computed."""
     from latentpress.assessment import check_match, read_graded
@@ -128,17 +215,27 @@ def _row(
     from latentpress.metrics import assess as assess_arrays
 
     try:
-        a, b = read_graded(first, model=model, device=device), read_graded(second, model=model, device=device)
+        a = read_graded(first, model=model, device=device)
+        b = read_graded(second, model=model, device=device)
         for notice in check_match(a, b):
             print(f"{second}: {notice}", file=sys.stderr)
         height, width = a.pixels.shape[:2]
-        fitting = usable if strict else [key for key in usable if min(height, width) >= METRICS[key].smallest]
+        fitting = (
+            usable
+            if strict
+            else [key for key in usable if min(height, width) >= METRICS[key].smallest]
+        )
         with naming(second):
-            values = assess_arrays(a.pixels, b.pixels, fitting, grey=grey)
+            values = assess_arrays(a.pixels, b.pixels, fitting, gray=gray)
         size = second.stat().st_size
     except (OSError, MemoryError, RuntimeError) as error:  # the last from ONNX Runtime and torch
         raise describe(second, error) from error
     return {
-        "image": name, "width": width, "height": height, "bytes": size, "bpp": 8 * size / (width * height),
-        "identical": bool((a.pixels == b.pixels).all()), **{key: values.get(key) for key in columns},
-    }  # fmt: skip
+        "image": name,
+        "width": width,
+        "height": height,
+        "bytes": size,
+        "bpp": 8 * size / (width * height),
+        "identical": bool((a.pixels == b.pixels).all()),
+        **{key: values.get(key) for key in columns},
+    }

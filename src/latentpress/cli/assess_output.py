@@ -1,4 +1,6 @@
-"""What `latentpress assess` writes: tables as CSV, Excel and JSON, and on the terminal. Infinite values are the text inf."""
+"""What `latentpress assess` writes: tables as CSV, Excel and JSON, and on the terminal. Infinite
+values are the text inf.
+"""
 
 import csv
 import io
@@ -10,7 +12,7 @@ from typing import Any
 
 import typer
 
-from latentpress.bench.sheets import write_sheets
+from latentpress.system.spreadsheet import write_sheets
 
 FORMATS = (".csv", ".xlsx", ".json")
 DIGITS = {"mse": 3, "psnr": 2, "ms-ssim-db": 2, "ssimulacra2": 2}  # on the terminal; the others 4
@@ -18,7 +20,9 @@ Row = dict[str, Any]
 
 
 def mean_of(rows: Sequence[Row], columns: Sequence[str]) -> Row:
-    """The mean row: of every column its arithmetic mean (of PSNR the mean of the decibels), None where a picture has no value."""
+    """The mean row: of every column its arithmetic mean (of PSNR the mean of the decibels), None
+    where a picture has no value.
+    """
     mean: Row = {"image": "mean", "width": None, "height": None}
     for key in ("bytes", "bpp", *columns):
         values = [row[key] for row in rows]
@@ -26,22 +30,34 @@ def mean_of(rows: Sequence[Row], columns: Sequence[str]) -> Row:
     return mean
 
 
-def as_object(rows: Sequence[Row], columns: Sequence[str], grey: bool, folders: bool) -> dict[str, Any]:
-    """The result as JSON has it: metrics that could not be computed are null, infinite ones the string "inf"."""
+def as_object(
+    rows: Sequence[Row], columns: Sequence[str], gray: bool, folders: bool
+) -> dict[str, Any]:
+    """The result as JSON has it: metrics that could not be computed are null, infinite ones the
+    string "inf".
+    """
     images = [
         {key: row[key] for key in ("image", "width", "height", "bytes", "bpp", "identical")}
         | {"metrics": {key: _plain(row[key]) for key in columns}}
         for row in rows
     ]
     if not folders:
-        return images[0] | {"grey": grey}
+        return images[0] | {"grey": gray}
     mean = mean_of(rows, columns)
-    mean_object = {"bytes": mean["bytes"], "bpp": mean["bpp"], "metrics": {key: _plain(mean[key]) for key in columns}}
-    return {"grey": grey, "images": images, "mean": mean_object}
+    mean_object = {
+        "bytes": mean["bytes"],
+        "bpp": mean["bpp"],
+        "metrics": {key: _plain(mean[key]) for key in columns},
+    }
+    return {"grey": gray, "images": images, "mean": mean_object}
 
 
-def table_bytes(suffix: str, rows: Sequence[Row], columns: Sequence[str], result: dict[str, Any]) -> bytes:
-    """The table as a file of this suffix; UsageError where Excel files need a library that is not installed."""
+def table_bytes(
+    suffix: str, rows: Sequence[Row], columns: Sequence[str], result: dict[str, Any]
+) -> bytes:
+    """The table as a file of this suffix; UsageError where Excel files need a library that is not
+    installed.
+    """
     if suffix == ".json":
         return (json.dumps(result, indent=1) + "\n").encode()
     head = ["image", "width", "height", "bytes", "bpp", *columns]
@@ -49,7 +65,9 @@ def table_bytes(suffix: str, rows: Sequence[Row], columns: Sequence[str], result
     if suffix == ".csv":
         stream = io.StringIO(newline="")
         csv.writer(stream, lineterminator="\n").writerows([head, *lines])
-        return stream.getvalue().encode("utf-8", "surrogateescape")  # a file's name that is no text comes back as its bytes
+        return stream.getvalue().encode(
+            "utf-8", "surrogateescape"
+        )  # a file's name that is no text comes back as its bytes
     return write_sheets([("metrics", [head, *lines])])
 
 
@@ -60,7 +78,9 @@ def print_pair(row: Row, columns: Sequence[str], original: Path, distorted: Path
 
     from latentpress.metrics import METRICS
 
-    typer.echo(f"{distorted} against {original}: {'identical' if row['identical'] else 'different'} pixels")
+    typer.echo(
+        f"{distorted} against {original}: {'identical' if row['identical'] else 'different'} pixels"
+    )
     table = Table(show_header=False)
     table.add_column(style="bold")
     table.add_column(justify="right")
@@ -68,9 +88,15 @@ def print_pair(row: Row, columns: Sequence[str], original: Path, distorted: Path
     for key in columns:
         metric = METRICS[key]
         ideal = {"higher": metric.range[1], "lower": metric.range[0]}[metric.direction]
-        table.add_row(metric.name, f"{_shown(key, row[key])} {metric.unit}".strip(), f"{metric.direction} is better, identical: {ideal:g}")
+        table.add_row(
+            metric.name,
+            f"{_shown(key, row[key])} {metric.unit}".strip(),
+            f"{metric.direction} is better, identical: {ideal:g}",
+        )
     table.add_row("size", f"{row['bytes']:,} bytes", f"of {distorted.name}")
-    table.add_row("rate", f"{row['bpp']:.4f} bpp", f"8 x bytes / ({row['width']} x {row['height']} pixels)")
+    table.add_row(
+        "rate", f"{row['bpp']:.4f} bpp", f"8 x bytes / ({row['width']} x {row['height']} pixels)"
+    )
     Console().print(table)
 
 
@@ -85,7 +111,12 @@ def print_rows(rows: Sequence[Row], columns: Sequence[str]) -> None:
     for column in table.columns[1:]:
         column.justify = "right"
     for row in rows:
-        table.add_row(str(row["image"]), *(_shown(key, row[key]) for key in columns), f"{row['bytes']:,.0f}", f"{row['bpp']:.4f}")
+        table.add_row(
+            str(row["image"]),
+            *(_shown(key, row[key]) for key in columns),
+            f"{row['bytes']:,.0f}",
+            f"{row['bpp']:.4f}",
+        )
     Console(width=None if sys.stdout.isatty() else 240, highlight=False).print(table)
 
 
@@ -95,4 +126,8 @@ def _shown(key: str, value: float | None) -> str:
 
 def _plain(value: Any) -> Any:
     """As CSV, Excel and JSON can hold it."""
-    return ("inf" if value > 0 else "-inf") if isinstance(value, float) and math.isinf(value) else value
+    return (
+        ("inf" if value > 0 else "-inf")
+        if isinstance(value, float) and math.isinf(value)
+        else value
+    )

@@ -1,4 +1,6 @@
-"""Many files with one command: where outputs go, a progress bar, and one failing file that does not stop the others."""
+"""Many files with one command: where outputs go, a progress bar, and one failing file that does not
+stop the others.
+"""
 
 import json
 import os
@@ -11,17 +13,19 @@ from typing import Any
 
 import typer
 
-from latentpress.cli.memory import return_freed_arrays
 from latentpress.container import MAGIC
-from latentpress.errors import ImageError, LatentpressError, OutputError, TargetError, UsageError
+from latentpress.errors import ImageError, LatentpressError, OutputError, UsageError, prefixed
+from latentpress.system.malloc import return_freed_arrays
 
 PROGRESS_AFTER_SECONDS = 1.0
 
 
 def outputs(sources: Sequence[Path], asked: str | None, suffix: str) -> list[Path]:
-    """One output a source: beside it, in the folder `asked`, or (one source) the file `asked`. UsageError where two collide.
+    """One output a source: beside it, in the folder `asked`, or (one source) the file `asked`.
+    UsageError where two collide.
 
-    asked: as it was typed, for a Path forgets the slash at its end, by which a folder that is not there yet is named.
+    asked: as it was typed, for a Path forgets the slash at its end, by which a folder that is not
+    there yet is named.
     """
     output = Path(asked or "")
     if asked is None:
@@ -44,10 +48,15 @@ def outputs(sources: Sequence[Path], asked: str | None, suffix: str) -> list[Pat
     places: set[str] = set()
     for target in found:
         place = os.path.normcase(os.path.realpath(target))
-        if sys.platform == "darwin":  # whose file systems keep the case of a name and do not tell by it
+        if (
+            sys.platform == "darwin"
+        ):  # whose file systems keep the case of a name and do not tell by it
             place = place.casefold()
         if place in places:
-            raise UsageError(f"two inputs would be written to {target}: give them different names or work on them one by one")
+            raise UsageError(
+                f"two inputs would be written to {target}: give them different names or work on "
+                "them one by one"
+            )
         places.add(place)
     return found
 
@@ -74,9 +83,11 @@ def run(
     as_json: bool,
     bar: "Bar | None" = None,
 ) -> None:
-    """Call work(source, target) for each file and report what it returns; exit with code 1 at the end where one failed.
+    """Call work(source, target) for each file and report what it returns; exit with code 1 at the
+    end where one failed.
 
-    A result's "line" is printed, its other entries are the JSON; "notices" go to stderr. bar: one that work itself moves too.
+    A result's "line" is printed, its other entries are the JSON; "notices" go to stderr. bar: one
+    that work itself moves too.
     """
     return_freed_arrays()
     results, failed = [], 0
@@ -86,9 +97,18 @@ def run(
                 result = {"source": str(source), "output": str(target), **work(source, target)}
             except UsageError:
                 raise
-            except (LatentpressError, OSError, MemoryError, RuntimeError) as error:  # the last from ONNX Runtime and torch
+            except (
+                LatentpressError,
+                OSError,
+                MemoryError,
+                RuntimeError,
+            ) as error:  # the last from ONNX Runtime and torch
                 failed += 1
-                sentence = str(error) if isinstance(error, LatentpressError) else str(describe(source, error))
+                sentence = (
+                    str(error)
+                    if isinstance(error, LatentpressError)
+                    else str(describe(source, error))
+                )
                 print(f"latentpress: {sentence}", file=sys.stderr)
                 results.append({"source": str(source), "error": sentence})
             else:
@@ -115,19 +135,19 @@ def describe(source: Path, error: BaseException) -> ImageError:
 
 @contextmanager
 def naming(source: Path) -> Iterator[None]:
-    """Put the file's name in front of an error of the tree."""
+    """Prefix the message of any LatentpressError with the file's name, but of a UsageError."""
     try:
         yield
     except UsageError:
         raise
-    except TargetError as error:
-        raise TargetError(f"{source}: {error}", error.nearest) from error
     except LatentpressError as error:
-        raise type(error)(f"{source}: {error}") from error
+        raise prefixed(source, error) from error
 
 
 def read_bytes(path: Path) -> bytes:
-    """A file's bytes, only the first of one that is no .ltp file; ImageError where it cannot be read."""
+    """A file's bytes, only the first of one that is no .ltp file; ImageError where it cannot be
+    read.
+    """
     try:
         with path.open("rb") as stream:
             start = stream.read(len(MAGIC))
@@ -144,24 +164,32 @@ def progress(total: int) -> Iterator[Callable[[], None]]:
 
 
 class Bar:
-    """A bar on stderr when it is a terminal and the work lasts longer than a second; a context manager.
+    """A bar on stderr when it is a terminal and the work lasts longer than a second; a context
+    manager.
 
-    total: files. Below the files runs a bar of its own while a file's latent is searched.
+    total: files. Below the files runs a bar of its own while a file's latent is optimised.
     """
 
     def __init__(self, total: int) -> None:
-        self._total, self._files = total, 0
+        self._total = total
+        self._files = 0
         self._bar: Any = None
         self._timer: Timer | None = None
-        self._search: Any = None
+        self._optimization: Any = None
 
     def __enter__(self) -> "Bar":
         if sys.stderr.isatty():
             from rich.console import Console
             from rich.progress import Progress
 
-            self._bar = Progress(console=Console(stderr=True), transient=True, redirect_stdout=sys.stdout.isatty())
-            text, total = ("pressing", None) if self._total == 1 else (f"{self._total} files", self._total or None)
+            self._bar = Progress(
+                console=Console(stderr=True), transient=True, redirect_stdout=sys.stdout.isatty()
+            )
+            text, total = (
+                ("pressing", None)
+                if self._total == 1
+                else (f"{self._total} files", self._total or None)
+            )
             self._files = self._bar.add_task(text, total=total)
             self._timer = Timer(PROGRESS_AFTER_SECONDS, self._bar.start)
             self._timer.daemon = True
@@ -178,14 +206,19 @@ class Bar:
         """One more file is done."""
         if self._bar is not None:
             self._bar.advance(self._files)
-            if self._search is not None:
-                self._bar.update(self._search, visible=False)
+            if self._optimization is not None:
+                self._bar.update(self._optimization, visible=False)
 
-    def search(self, share: float, seconds_left: float) -> None:
-        """How much of a search of the latent is done, and how long it will still take."""
+    def optimization(self, share: float, seconds_left: float) -> None:
+        """How much of a latent optimisation is done, and how long it will still take."""
         if self._bar is None:
             return
-        if self._search is None:
-            self._search = self._bar.add_task("searching", total=1.0)
+        if self._optimization is None:
+            self._optimization = self._bar.add_task("searching", total=1.0)
         minutes, seconds = divmod(round(seconds_left), 60)
-        self._bar.update(self._search, completed=share, visible=True, description=f"searching, {minutes}:{seconds:02} left")
+        self._bar.update(
+            self._optimization,
+            completed=share,
+            visible=True,
+            description=f"searching, {minutes}:{seconds:02} left",
+        )

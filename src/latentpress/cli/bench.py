@@ -14,41 +14,84 @@ LINE_SECONDS = 10.0  # between lines of progress, where stderr is no terminal
 
 
 def bench(
-    images: Annotated[list[Path] | None, typer.Argument(help="Pictures, or folders of them.", show_default=False)] = None,
-    dataset: Annotated[str | None, typer.Option(help="Instead of pictures: kodak or science-fair.", show_default=False)] = None,
-    output: Annotated[Path, typer.Option("-o", "--output", help="The run's folder; a run that is there is gone on with.")] = Path("run"),
+    images: Annotated[
+        list[Path] | None, typer.Argument(help="Pictures, or folders of them.", show_default=False)
+    ] = None,
+    dataset: Annotated[
+        str | None,
+        typer.Option(help="Instead of pictures: kodak or science-fair.", show_default=False),
+    ] = None,
+    output: Annotated[
+        Path,
+        typer.Option(
+            "-o", "--output", help="The run's folder; a run that is there is gone on with."
+        ),
+    ] = Path("run"),
     codecs: Annotated[
         str,
         typer.Option(
-            help="With commas between: builtin, sd15, sdxl, sd3, flux1; jpeg, jpeg444, webp, avif, avif4, jxl, heic; png, webp-lossless; "
+            help="With commas between: builtin, sd15, sdxl, sd3, flux1; jpeg, jpeg444, webp, "
+            "avif, avif4, jxl, heic; png, webp-lossless; "
             "all for those that are installed."
         ),
     ] = DEFAULT_CODECS,
-    points: Annotated[int, typer.Option(min=1, max=100, help="Qualities of each codec, spread over its range.")] = 8,
+    points: Annotated[
+        int, typer.Option(min=1, max=100, help="Qualities of each codec, spread over its range.")
+    ] = 8,
     qualities: Annotated[
-        list[str] | None, typer.Option(metavar="NAME=Q,Q", help="A codec's qualities instead; may be repeated.", show_default=False)
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=Q,Q",
+            help="A codec's qualities instead; may be repeated.",
+            show_default=False,
+        ),
     ] = None,
     metrics: Annotated[
-        str | None, typer.Option(help="With commas between, or all.", show_default="those that are installed and fast")
+        str | None,
+        typer.Option(
+            help="With commas between, or all.", show_default="those that are installed and fast"
+        ),
     ] = None,
-    grey: Annotated[bool, typer.Option("--grey", help="Compare the luma, as the study did.")] = False,
-    anchor: Annotated[str | None, typer.Option(help="The codec that the others are held against.", show_default="avif")] = None,
+    gray: Annotated[
+        bool, typer.Option("--grey", help="Compare the luma, as the study did.")
+    ] = False,
+    anchor: Annotated[
+        str | None,
+        typer.Option(help="The codec that the others are held against.", show_default="avif"),
+    ] = None,
     model: Annotated[
         list[str] | None,
-        typer.Option(metavar="CODEC=MODEL", help="Weights of a Stable Diffusion codec; may be repeated.", show_default=False),
+        typer.Option(
+            metavar="CODEC=MODEL",
+            help="Weights of a Stable Diffusion codec; may be repeated.",
+            show_default=False,
+        ),
     ] = None,
     external: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="TEMPLATE", help="A program: 'name:enc {in} {out} {q}:dec {out} {png}'; needs --qualities.", show_default=False
+            metavar="TEMPLATE",
+            help="A program: 'name:enc {in} {out} {q}:dec {out} {png}'; needs --qualities.",
+            show_default=False,
         ),
     ] = None,
     pictures: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME=FOLDER", help="Pictures decoded elsewhere, with a sizes.csv (file,bytes).", show_default=False),
+        typer.Option(
+            metavar="NAME=FOLDER",
+            help="Pictures decoded elsewhere, with a sizes.csv (file,bytes).",
+            show_default=False,
+        ),
     ] = None,
-    repeats: Annotated[int, typer.Option(min=1, max=100, help="Of every compression; its time is their median.")] = 3,
-    jobs: Annotated[int | None, typer.Option(min=1, help="Processes that compute metrics.", show_default="one a core, at most 8")] = None,
+    repeats: Annotated[
+        int, typer.Option(min=1, max=100, help="Of every compression; its time is their median.")
+    ] = 3,
+    jobs: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Processes that compute metrics.", show_default="one a core, at most 8"
+        ),
+    ] = None,
 ) -> None:
     """Compare codecs: rate from real files, quality of what they decode to, time and memory.
 
@@ -56,32 +99,53 @@ def bench(
 
     latentpress bench photos/ -o results/mine
 
-    latentpress bench --dataset kodak --codecs builtin,jpeg,webp,avif,jxl,png --points 6 -o results/kodak
+    latentpress bench --dataset kodak --codecs builtin,jpeg,webp,avif,jxl,png --points 6 -o
+    results/kodak
 
-    latentpress bench photos/ --external 'slow:cjxl {in} {out}.jxl -q {q} -e 9:djxl {out}.jxl {png}' --qualities slow=20,40,60
+    latentpress bench photos/ --external 'slow:cjxl {in} {out}.jxl -q {q} -e 9:djxl {out}.jxl {png}'
+    --qualities slow=20,40,60
     """
-    from latentpress.bench import choose
+    from latentpress.bench import cli_arguments
     from latentpress.bench.datasets import find_sources
+    from latentpress.bench.rate_distortion import default_anchor, lossy
     from latentpress.bench.run import Plan, run
-    from latentpress.bench.table import default_anchor, lossy
     from latentpress.cli import bench_tables
     from latentpress.errors import UsageError
     from latentpress.metrics import available
 
-    chosen = choose.codecs(codecs, model or [], external or [], pictures or [])
-    tried = choose.qualities(chosen, points, qualities or [])
+    chosen = cli_arguments.codecs(codecs, model or [], external or [], pictures or [])
+    tried = cli_arguments.qualities(chosen, points, qualities or [])
     if anchor is not None and anchor not in [codec.name for codec in chosen if not codec.lossless]:
         raise UsageError(f"--anchor {anchor} is not among the lossy codecs of this run")
-    usable, reasons = available(metrics if metrics in (None, "all") else [name.strip() for name in metrics.split(",")])
+    usable, reasons = available(
+        metrics if metrics in (None, "all") else [name.strip() for name in metrics.split(",")]
+    )
     label, sources = find_sources(images or [], dataset, output)
-    if metrics in (None, "all"):  # those that were named are an error on a picture too small for them, the others are left out
-        usable, more = choose.metrics_for(usable, sources)
+    if (
+        metrics in (None, "all")
+        # those that were named are an error on a picture too small for them, the others are left
+        # out
+    ):
+        usable, more = cli_arguments.metrics_for(usable, sources)
         reasons |= more
     for reason in dict.fromkeys(reasons.values()):
-        print(f"latentpress: no {', '.join(name for name in reasons if reasons[name] == reason)}: {reason}", file=sys.stderr)
+        print(
+            f"latentpress: no {', '.join(name for name in reasons if reasons[name] == reason)}: "
+            f"{reason}",
+            file=sys.stderr,
+        )
     with run_progress() as (on_start, on_cell):
         plan = Plan(
-            label, sources, tried, usable, grey, repeats, jobs or choose.cores(), choose.command(sys.argv[1:]), on_cell, on_start
+            label,
+            sources,
+            tried,
+            usable,
+            gray,
+            repeats,
+            jobs or cli_arguments.cores(),
+            cli_arguments.command(sys.argv[1:]),
+            on_cell,
+            on_start,
         )
         result = run(plan, output)
     bench_tables.show(result, anchor or (default_anchor(result) if lossy(result) else ""))
@@ -90,16 +154,33 @@ def bench(
 
 @contextmanager
 def run_progress() -> Iterator[tuple[Any, Any]]:
-    """A bar with the time left on a terminal, now and then a line elsewhere; yields the functions on_start and on_cell of a Plan."""
+    """A bar with the time left on a terminal, now and then a line elsewhere; yields the functions
+    on_start and on_cell of a Plan.
+    """
     state = {"todo": 0, "made": 0, "start": time.monotonic(), "line": time.monotonic()}
     if not sys.stderr.isatty():
         yield _announce(state), lambda text: _line(state, text)
         return
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), speed_estimate_period=300, transient=True) as bar:
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(
+        *columns, console=Console(stderr=True), speed_estimate_period=300, transient=True
+    ) as bar:
         task = bar.add_task("starting", total=None)
         yield (
             lambda todo, done: bar.update(task, total=todo),
@@ -122,4 +203,8 @@ def _line(state: dict[str, Any], text: str) -> None:
     if now - state["line"] >= LINE_SECONDS:
         state["line"] = now
         left = (now - state["start"]) / state["made"] * (state["todo"] - state["made"])
-        print(f"{state['made']} of {state['todo']}, about {left / 60:.0f} min left: {text}", file=sys.stderr, flush=True)
+        print(
+            f"{state['made']} of {state['todo']}, about {left / 60:.0f} min left: {text}",
+            file=sys.stderr,
+            flush=True,
+        )

@@ -19,19 +19,34 @@ GAIN = 4  # of the difference panel
 
 def compare(
     original: Annotated[Path, typer.Argument(help="The original photograph.", show_default=False)],
-    other: Annotated[Path, typer.Argument(help="A .ltp file, or any image, of the same size.", show_default=False)],
+    other: Annotated[
+        Path,
+        typer.Argument(help="A .ltp file, or any image, of the same size.", show_default=False),
+    ],
     output: Annotated[
         Path | None,
-        typer.Option("-o", "--output", help="Write original, decoded image and difference side by side.", show_default=False),
+        typer.Option(
+            "-o",
+            "--output",
+            help="Write original, decoded image and difference side by side.",
+            show_default=False,
+        ),
     ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing output.")] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace an existing output.")
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
-    model: Annotated[str | None, typer.Option(help="Folder, file or hub id of the weights that decode.", show_default=False)] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(help="Folder, file or hub id of the weights that decode.", show_default=False),
+    ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
 ) -> None:
-    """Compare a file with its original: MSE, PSNR, SSIM, bytes, and bits per pixel (bpp = 8 x file bytes / pixels).
+    """Compare a file with its original: MSE, PSNR, SSIM, bytes, and bits per pixel (bpp = 8 x file
+    bytes / pixels).
 
-    The metrics are of the colours (RGB, 8 bits); alpha is left out. Nothing is resized: two sizes are an error.
+    The metrics are of the colours (RGB, 8 bits); alpha is left out. Nothing is resized: two sizes
+    are an error.
 
     Example: latentpress compare photo.jpg photo.ltp -o compare.png
     """
@@ -39,7 +54,8 @@ def compare(
         raise OutputError(f"{output} exists already: choose another name, or add --overwrite")
     data = read_ltp(other)
 
-    from latentpress.image import read_picture, write_image
+    from latentpress.image.formats import write_image
+    from latentpress.image.picture import read_picture
 
     first = read_picture(original)
     if data is None:
@@ -54,17 +70,30 @@ def compare(
             typer.echo(f"{name}: {notice}", err=True)
     a, b = first.image, second.image
     if a.size != b.size:
-        raise ImageError(f"{original} is {a.width} x {a.height} pixels and {other} is {b.width} x {b.height}: only equal sizes compare")
+        raise ImageError(
+            f"{original} is {a.width} x {a.height} pixels and {other} is {b.width} x {b.height}: "
+            "only equal sizes compare"
+        )
     result = _measure(a, b, other.stat().st_size)
     if output is not None:
         captions = _captions(result, original, other)
-        from latentpress.panels import difference, side_by_side
+        from latentpress.image.panels import difference, side_by_side
 
-        write_image(side_by_side([a, b, difference(a, b, GAIN)], captions), output, overwrite=overwrite)
+        write_image(
+            side_by_side([a, b, difference(a, b, GAIN)], captions), output, overwrite=overwrite
+        )
     if json:
-        files = {"original": str(original), "other": str(other), "output": str(output) if output else None}
-        finite = {k: None if isinstance(v, float) and math.isinf(v) else v for k, v in result.items()}
-        typer.echo(json_format.dumps(files | finite))  # JSON has no infinity: PSNR is null where identical is true
+        files = {
+            "original": str(original),
+            "other": str(other),
+            "output": str(output) if output else None,
+        }
+        finite = {
+            k: None if isinstance(v, float) and math.isinf(v) else v for k, v in result.items()
+        }
+        typer.echo(
+            json_format.dumps(files | finite)
+        )  # JSON has no infinity: PSNR is null where identical is true
     else:
         _print_table(result, original, other)
         if output is not None:
@@ -78,7 +107,8 @@ def _measure(a: "Image.Image", b: "Image.Image", size: int) -> dict[str, Any]:
     from latentpress.metrics import mse, ssim
     from latentpress.metrics.psnr import psnr_of_mse
 
-    x, y = np.asarray(a), np.asarray(b)
+    x = np.asarray(a)
+    y = np.asarray(b)
     error = mse(x, y)
     return {
         "width": a.width,
@@ -97,7 +127,8 @@ def _captions(result: dict[str, Any], original: Path, other: Path) -> list[str]:
     structure = "" if result["ssim"] is None else f" · SSIM {result['ssim']:.4f}"
     psnr = "identical" if result["identical"] else f"PSNR {result['psnr']:.2f} dB"
     return [
-        f"original: {original.name}\n{result['width']} x {result['height']} · {_kilobytes(original.stat().st_size)}",
+        f"original: {original.name}\n{result['width']} x {result['height']} · "
+        f"{_kilobytes(original.stat().st_size)}",
         f"{other.name}\n{_kilobytes(result['bytes'])} · {result['bpp']:.3f} bpp",
         f"difference x {GAIN}\n{psnr}{structure}",
     ]
@@ -113,10 +144,24 @@ def _print_table(result: dict[str, Any], original: Path, other: Path) -> None:
     table.add_column(justify="right")
     table.add_column(style="dim")
     table.add_row("MSE", f"{result['mse']:.3f}", "squared levels, lower is better")
-    table.add_row("PSNR", "infinite" if result["identical"] else f"{result['psnr']:.2f} dB", "higher is better; infinite if identical")
-    table.add_row("SSIM", "-" if result["ssim"] is None else f"{result['ssim']:.4f}", "7 x 7 window, at most 1, higher is better")
-    table.add_row("size", f"{result['bytes']:,} bytes", f"original {original.stat().st_size:,} bytes")
-    table.add_row("rate", f"{result['bpp']:.4f} bpp", f"8 x bytes / ({result['width']} x {result['height']} pixels)")
+    table.add_row(
+        "PSNR",
+        "infinite" if result["identical"] else f"{result['psnr']:.2f} dB",
+        "higher is better; infinite if identical",
+    )
+    table.add_row(
+        "SSIM",
+        "-" if result["ssim"] is None else f"{result['ssim']:.4f}",
+        "7 x 7 window, at most 1, higher is better",
+    )
+    table.add_row(
+        "size", f"{result['bytes']:,} bytes", f"original {original.stat().st_size:,} bytes"
+    )
+    table.add_row(
+        "rate",
+        f"{result['bpp']:.4f} bpp",
+        f"8 x bytes / ({result['width']} x {result['height']} pixels)",
+    )
     Console().print(table)
 
 

@@ -9,41 +9,78 @@ from typing import Annotated, Any
 import typer
 
 from latentpress.cli import batch
-from latentpress.cli.wanted import Wanted
+from latentpress.cli.request import Request
 from latentpress.container import read_header
+from latentpress.options import FIRST_EFFORT, EncodeOptions
 
 
 def compress(
-    images: Annotated[list[Path], typer.Argument(help="Photographs: anything Pillow reads.", show_default=False)],
+    images: Annotated[
+        list[Path], typer.Argument(help="Photographs: anything Pillow reads.", show_default=False)
+    ],
     output: Annotated[
         str | None,
-        typer.Option("-o", "--output", metavar="PATH", help="A file (one image) or a folder.", show_default="beside each image, .ltp"),
+        typer.Option(
+            "-o",
+            "--output",
+            metavar="PATH",
+            help="A file (one image) or a folder.",
+            show_default="beside each image, .ltp",
+        ),
     ] = None,
     quality: Annotated[
-        float | None, typer.Option("-q", "--quality", help="0 (smallest file) to 100 (best picture).", show_default="50")
+        float | None,
+        typer.Option(
+            "-q", "--quality", help="0 (smallest file) to 100 (best picture).", show_default="50"
+        ),
     ] = None,
     target_size: Annotated[
-        str | None, typer.Option(help="The best file of at most this size: 20kB, 1.5MB, 64KiB.", show_default=False)
+        str | None,
+        typer.Option(
+            help="The best file of at most this size: 20kB, 1.5MB, 64KiB.", show_default=False
+        ),
     ] = None,
-    target_bpp: Annotated[float | None, typer.Option(help="The best file of at most so many bits a pixel.", show_default=False)] = None,
+    target_bpp: Annotated[
+        float | None,
+        typer.Option(help="The best file of at most so many bits a pixel.", show_default=False),
+    ] = None,
     target: Annotated[
         str | None,
         typer.Option(
-            help="The smallest file that reaches a metric: psnr=32 (with psnr and mse it is optimised for mse), ssim=0.9, lpips=0.1...",
+            help="The smallest file that reaches a metric: psnr=32 (with psnr and mse it is "
+            "optimised for mse), ssim=0.9, lpips=0.1...",
             show_default=False,
         ),
     ] = None,
     total_size: Annotated[
-        str | None, typer.Option(help="One quality for all images, so that their files sum to at most this.", show_default=False)
+        str | None,
+        typer.Option(
+            help="One quality for all images, so that their files sum to at most this.",
+            show_default=False,
+        ),
     ] = None,
-    best_effort: Annotated[bool, typer.Option("--best-effort", help="Where a target is out of reach, write the nearest.")] = False,
+    best_effort: Annotated[
+        bool,
+        typer.Option("--best-effort", help="Where a target is out of reach, write the nearest."),
+    ] = False,
     max_no_gain: Annotated[
-        bool, typer.Option("--max-no-gain/--no-max-no-gain", help="Tell when a file comes out larger than its input.")
+        bool,
+        typer.Option(
+            "--max-no-gain/--no-max-no-gain",
+            help="Tell when a file comes out larger than its input.",
+        ),
     ] = True,
-    skip_larger: Annotated[bool, typer.Option("--skip-larger", help="Do not write a file that is larger than its input.")] = False,
+    skip_larger: Annotated[
+        bool,
+        typer.Option("--skip-larger", help="Do not write a file that is larger than its input."),
+    ] = False,
     codec: Annotated[str, typer.Option(help="builtin, sd15, sdxl, sd3 or flux1.")] = "builtin",
     model: Annotated[
-        str | None, typer.Option(help="Folder, .safetensors file or hub id of a Stable Diffusion autoencoder.", show_default=False)
+        str | None,
+        typer.Option(
+            help="Folder, .safetensors file or hub id of a Stable Diffusion autoencoder.",
+            show_default=False,
+        ),
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     effort: Annotated[
@@ -51,19 +88,26 @@ def compress(
         typer.Option(
             min=0,
             max=9,
-            help="0 (fast) to 9: time spent on a better file. 4 to 6 weigh each symbol's bits against its error (built-in codec: only "
+            help="0 (fast) to 9: time spent on a better file. 4 to 6 weigh each symbol's bits "
+            "against its error (built-in codec: only "
             "with --optimize-for mse). 7 to 9 search the latent, which needs torch.",
         ),
     ] = 3,
     optimize_for: Annotated[
         str | None,
         typer.Option(
-            help="mse or perceptual: what efforts 4 to 9 minimise; for mse the built-in codec's steps are the same everywhere.",
+            help="mse or perceptual: what efforts 4 to 9 minimise; for mse the built-in codec's "
+            "steps are the same everywhere.",
             show_default="perceptual, with LPIPS's weights",
         ),
     ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing outputs.")] = False,
-    strict: Annotated[bool, typer.Option("--strict", help="Make a lossy conversion (16 bits, CMYK, frames) an error.")] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace existing outputs.")
+    ] = False,
+    strict: Annotated[
+        bool,
+        typer.Option("--strict", help="Make a lossy conversion (16 bits, CMYK, frames) an error."),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON list.")] = False,
 ) -> None:
     """Compress photographs into .ltp files.
@@ -82,36 +126,55 @@ def compress(
 
     latentpress compress photo.png --codec sd15 --model madebyollin/taesd
     """
-    from latentpress.files import atomic_write, check_output
-    from latentpress.transforms.spaces import space_of_codec
+    from latentpress.spaces import space_of_codec
+    from latentpress.system.files import atomic_write, check_output
 
     space_of_codec(codec)
-    wanted = Wanted.of(quality, target_size, target_bpp, target, total_size, best_effort)
+    request = Request.of(quality, target_size, target_bpp, target, total_size, best_effort)
     targets = batch.outputs(images, output, ".ltp")
     if total_size is not None:
         for target_file in targets:
             check_output(target_file, overwrite=overwrite)
     bar = batch.Bar(len(images))
-    how = {"codec": codec, "model": model, "device": device, "effort": effort, "optimize_for": optimize_for, "progress": bar.search}
-    for notice in search_notices(effort, optimize_for):
+    for notice in optimizer_notices(effort, optimize_for):
         print(notice, file=sys.stderr)
-    together = wanted.together(images, strict, how)
+    options = EncodeOptions(
+        codec=codec,
+        model=model,
+        device=device,
+        strict=strict,
+        effort=effort,
+        optimize_for=optimize_for,
+        progress=bar.optimization,
+    )
+    together = request.together(images, options)
 
     def work(source: Path, target: Path) -> dict[str, Any]:
         check_output(target, overwrite=overwrite)
         start = time.perf_counter()
-        outline, data, found = together.pop(source) if source in together else wanted.one(source, strict, how)
-        before, notices = file_size(source), [*outline.notices, *found]
+        outline, data, found = (
+            together.pop(source) if source in together else request.one(source, options)
+        )
+        before = file_size(source)
+        notices = [*outline.notices, *found]
         larger = before is not None and len(data) > before
         if larger and (max_no_gain or skip_larger):
-            notices.append(f"{len(data):,} bytes are more than the input's {before:,}" + ("; not written" if skip_larger else ""))
+            notices.append(
+                f"{len(data):,} bytes are more than the input's {before:,}"
+                + ("; not written" if skip_larger else "")
+            )
         skipped = larger and skip_larger
+        note = "skipped: " if skipped else ""
         if not skipped:
             atomic_write(target, data, overwrite=overwrite)
         bpp = 8 * len(data) / (outline.width * outline.height)
         change = ""
         if before is not None:
-            change = f", {len(data) / before:.1f} times larger" if larger else f", {before / len(data):.1f} times smaller"
+            change = (
+                f", {len(data) / before:.1f} times larger"
+                if larger
+                else f", {before / len(data):.1f} times smaller"
+            )
             change += f" than {source.name}"
         return {
             "width": outline.width,
@@ -123,7 +186,7 @@ def compress(
             "skipped": skipped,
             "seconds": round(time.perf_counter() - start, 3),
             "notices": notices,
-            "line": f"{'skipped: ' * skipped}{target}: {len(data):,} bytes, {bpp:.3f} bpp{change}",
+            "line": f"{note}{target}: {len(data):,} bytes, {bpp:.3f} bpp{change}",
         }
 
     batch.run(images, targets, work, as_json, bar)
@@ -135,15 +198,17 @@ def file_size(source: Path) -> int | None:
     return status.st_size or None if stat.S_ISREG(status.st_mode) else None
 
 
-def search_notices(effort: int, optimize_for: str | None) -> list[str]:
-    """What the user should know before a search of the latent; UsageError where it cannot be made."""
-    from latentpress import refine
-
-    if optimize_for is not None or effort >= refine.FIRST_EFFORT:
-        from latentpress.refine.aim import choose_aim
-
-        notices = choose_aim(optimize_for)[1]
-    if effort < refine.FIRST_EFFORT:
+def optimizer_notices(effort: int, optimize_for: str | None) -> list[str]:
+    """What the user should know before a latent optimisation; UsageError where it cannot be
+    made.
+    """
+    if optimize_for is None and effort < FIRST_EFFORT:
         return []
-    refine.check_torch()
+    from latentpress.optimize import check_torch
+    from latentpress.optimize.objective import choose_objective
+
+    _, notices = choose_objective(optimize_for)
+    if effort < FIRST_EFFORT:
+        return []
+    check_torch()
     return notices

@@ -15,15 +15,27 @@ def decompress(
     output: Annotated[
         str | None,
         typer.Option(
-            "-o", "--output", metavar="PATH", help="A file (.png, .jpg, .webp, ...) or a folder.", show_default="beside each file, .png"
+            "-o",
+            "--output",
+            metavar="PATH",
+            help="A file (.png, .jpg, .webp, ...) or a folder.",
+            show_default="beside each file, .png",
         ),
     ] = None,
-    suffix: Annotated[str, typer.Option("--format", help="Format of the outputs where -o names no file.")] = "png",
+    suffix: Annotated[
+        str, typer.Option("--format", help="Format of the outputs where -o names no file.")
+    ] = "png",
     model: Annotated[
-        str | None, typer.Option(help="Folder, .safetensors file or hub id of a Stable Diffusion autoencoder.", show_default=False)
+        str | None,
+        typer.Option(
+            help="Folder, .safetensors file or hub id of a Stable Diffusion autoencoder.",
+            show_default=False,
+        ),
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing outputs.")] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace existing outputs.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON list.")] = False,
 ) -> None:
     """Decompress .ltp files into images.
@@ -35,9 +47,8 @@ def decompress(
     latentpress decompress pressed/*.ltp -o pictures --format jpg
     """
     from latentpress import codec as pipeline
-    from latentpress.files import check_output
-    from latentpress.image import write_image
-    from latentpress.image_formats import FORMATS, output_format
+    from latentpress.image.formats import FORMATS, output_format, write_image
+    from latentpress.system.files import check_output
 
     suffix = "." + suffix.lstrip(".")
     if suffix.lower() not in FORMATS:

@@ -15,7 +15,8 @@ def info(
     file: Annotated[Path, typer.Argument(help="A .ltp file.", show_default=False)],
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Show size, rate, codec, space, model, quality and chunks of a file, its checksums verified; needs no weights.
+    """Show size, rate, codec, space, model, quality and chunks of a file, its checksums verified;
+    needs no weights.
 
     Example: latentpress info photo.ltp --json
     """
@@ -26,7 +27,8 @@ def info(
         print(json.dumps({"file": str(file), "codec": header.codec, **asdict(header)}, indent=1))
         return
     rows = {
-        "size": f"{header.width} x {header.height} pixels, {header.size:,} bytes, {header.bpp:.4f} bpp",
+        "size": f"{header.width} x {header.height} pixels, {header.size:,} bytes, "
+        f"{header.bpp:.4f} bpp",
         "codec": f"{header.codec} (latent space {header.space}, id {header.space_id})",
         "model": f"{header.model_hash} (of the encoder)",
         "quality": f"{header.quality:g}",

@@ -11,24 +11,40 @@ from latentpress.errors import OutputError
 
 
 def read_ltp(path: Path) -> bytes | None:
-    """The bytes of an .ltp file, None for any other file: told by its content, not its name. ImageError if unreadable."""
+    """The bytes of an .ltp file, None for any other file: told by its content, not its name.
+    ImageError if unreadable.
+    """
     data = read_bytes(path)
     return data if data.startswith(MAGIC) else None
 
 
 def latent(
-    source: Annotated[Path, typer.Argument(help="A photograph, or a .ltp file.", show_default=False)],
+    source: Annotated[
+        Path, typer.Argument(help="A photograph, or a .ltp file.", show_default=False)
+    ],
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="The picture to write.", show_default="SOURCE with .latent.png")
+        Path | None,
+        typer.Option(
+            "-o", "--output", help="The picture to write.", show_default="SOURCE with .latent.png"
+        ),
     ] = None,
-    codec: Annotated[str, typer.Option(help="builtin, sd15, sdxl, sd3 or flux1; a .ltp file knows its own.")] = "builtin",
-    model: Annotated[str | None, typer.Option(help="Folder, file or hub id of the weights that encode.", show_default=False)] = None,
+    codec: Annotated[
+        str, typer.Option(help="builtin, sd15, sdxl, sd3 or flux1; a .ltp file knows its own.")
+    ] = "builtin",
+    model: Annotated[
+        str | None,
+        typer.Option(help="Folder, file or hub id of the weights that encode.", show_default=False),
+    ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing output.")] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace an existing output.")
+    ] = False,
 ) -> None:
-    """Show a latent as a picture: one grey panel a channel, side by side, each stretched from its least value to its greatest.
+    """Show a latent as a picture: one grey panel a channel, side by side, each stretched from its
+    least value to its greatest.
 
-    A photograph gives its latent before quantization, a .ltp file the quantized latent that it holds.
+    A photograph gives its latent before quantization, a .ltp file the quantized latent that it
+    holds.
 
     Example: latentpress latent photo.jpg --codec sd15 -o latent.png
     """
@@ -38,8 +54,8 @@ def latent(
     data = read_ltp(source)
 
     from latentpress.codec import decode_latent, encode_latent
-    from latentpress.image import write_image
-    from latentpress.panels import latent_panels
+    from latentpress.image.formats import write_image
+    from latentpress.image.panels import latent_panels
 
     if data is None:
         y = encode_latent(source, codec=codec, model=model, device=device)
@@ -49,6 +65,7 @@ def latent(
     write_image(latent_panels(y), target, overwrite=overwrite)
     channels, h, w = y.shape
     typer.echo(
-        f"{target}: {'quantized ' if data is not None else ''}latent with {channels} channels of {w} x {h}, "
+        f"{target}: {'quantized ' if data is not None else ''}latent with {channels} channels of "
+        f"{w} x {h}, "
         f"values {float(y.min()):.2f} to {float(y.max()):.2f}"
     )

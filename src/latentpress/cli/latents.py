@@ -11,32 +11,65 @@ import typer
 from latentpress.cli.batch import describe, naming, progress
 from latentpress.errors import ImageError, OutputError, UsageError
 
-latents_app = typer.Typer(no_args_is_help=True, help="Pack latents into one .ltps file, unpack it, show what it holds.")
+latents_app = typer.Typer(
+    no_args_is_help=True, help="Pack latents into one .ltps file, unpack it, show what it holds."
+)
 FORMATS = ("npy", "safetensors", "pt")
 
 
 @latents_app.command()
 def pack(
-    source: Annotated[Path, typer.Argument(help="Folder of .npy, .safetensors, .pt, .ltp files or photographs.", show_default=False)],
-    output: Annotated[Path, typer.Option("-o", "--output", help="The .ltps file to write.", show_default=False)],
+    source: Annotated[
+        Path,
+        typer.Argument(
+            help="Folder of .npy, .safetensors, .pt, .ltp files or photographs.", show_default=False
+        ),
+    ],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", help="The .ltps file to write.", show_default=False)
+    ],
     space: Annotated[
         str | None,
         typer.Option(
-            help="What the numbers mean: sd15, sdxl, sd3, flux1 (scaled latents, as the diffusion model sees them) or raw.",
+            help="What the numbers mean: sd15, sdxl, sd3, flux1 (scaled latents, as the diffusion "
+            "model sees them) or raw.",
             show_default="that of .ltp files, else raw",
         ),
     ] = None,
-    max_error: Annotated[float | None, typer.Option(help="Bound of every number's error.", show_default=False)] = None,
-    rmse: Annotated[float | None, typer.Option(help="Root mean square error of each latent, met from below.", show_default=False)] = None,
-    quality: Annotated[float | None, typer.Option("-q", "--quality", help="0 to 100, as of .ltp files.", show_default=False)] = None,
+    max_error: Annotated[
+        float | None, typer.Option(help="Bound of every number's error.", show_default=False)
+    ] = None,
+    rmse: Annotated[
+        float | None,
+        typer.Option(
+            help="Root mean square error of each latent, met from below.", show_default=False
+        ),
+    ] = None,
+    quality: Annotated[
+        float | None,
+        typer.Option("-q", "--quality", help="0 to 100, as of .ltp files.", show_default=False),
+    ] = None,
     lossless: Annotated[bool, typer.Option("--lossless", help="Keep every bit.")] = False,
     codec: Annotated[
-        str | None, typer.Option(help="For photographs: sd15, sdxl, sd3 or flux1; names the space too.", show_default=False)
+        str | None,
+        typer.Option(
+            help="For photographs: sd15, sdxl, sd3 or flux1; names the space too.",
+            show_default=False,
+        ),
     ] = None,
-    model: Annotated[str | None, typer.Option(help="For photographs: folder, file or hub id of the weights.", show_default=False)] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            help="For photographs: folder, file or hub id of the weights.", show_default=False
+        ),
+    ] = None,
     device: Annotated[str, typer.Option(help="For photographs: auto, cpu, cuda or mps.")] = "auto",
-    append: Annotated[bool, typer.Option("--append", help="Put the latents behind those of an existing output.")] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing output.")] = False,
+    append: Annotated[
+        bool, typer.Option("--append", help="Put the latents behind those of an existing output.")
+    ] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace an existing output.")
+    ] = False,
 ) -> None:
     """Pack latents into one file: named after their files, readable one by one.
 
@@ -46,14 +79,21 @@ def pack(
     """
     if codec is not None and space not in (None, "raw", codec):
         raise UsageError(f"--codec {codec} gives latents of space {codec}, not {space}")
-    from latentpress.latents.files import common_space, find, read
+    from latentpress.latents.conversion import common_space, find, read
     from latentpress.latents.writer import Writer
 
     files = find(source)
     space = codec or space or common_space(files)
     count = numbers = size = 0
     writer = Writer(
-        output, space=space, max_error=max_error, rmse=rmse, quality=quality, lossless=lossless, overwrite=overwrite, append=append
+        output,
+        space=space,
+        max_error=max_error,
+        rmse=rmse,
+        quality=quality,
+        lossless=lossless,
+        overwrite=overwrite,
+        append=append,
     )
     with writer, progress(len(files)) as advance:
         for file in files:
@@ -63,25 +103,31 @@ def pack(
                         size += writer.add(latent, name=name, metadata=metadata)
                     except UsageError as error:  # here it is the file that is wrong
                         raise ImageError(str(error)) from error
-                    count, numbers = count + 1, numbers + math.prod(latent.shape)
+                    count = count + 1
+                    numbers = numbers + math.prod(latent.shape)
             advance()
-    typer.echo(f"{output}: {count} latents, {size:,} bytes, {8 * size / max(numbers, 1):.3f} bits a number")
+    typer.echo(
+        f"{output}: {count} latents, {size:,} bytes, {8 * size / max(numbers, 1):.3f} bits a number"
+    )
 
 
 @latents_app.command()
 def unpack(
     source: Annotated[Path, typer.Argument(help="A .ltps file.", show_default=False)],
-    output: Annotated[Path, typer.Option("-o", "--output", help="The folder to write to.", show_default=False)],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", help="The folder to write to.", show_default=False)
+    ],
     to: Annotated[str, typer.Option("--format", help="npy, safetensors or pt.")] = "npy",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")] = False,
 ) -> None:
-    """Unpack every latent into a file of its own, with its name (or number), and its metadata as JSON beside it.
+    """Unpack every latent into a file of its own, with its name (or number), and its metadata as
+    JSON beside it.
 
     Example: latentpress latents unpack set.ltps -o latents/
     """
     if to not in FORMATS:
         raise UsageError(f"unknown format {to!r}: choose one of {', '.join(FORMATS)}")
-    from latentpress.latents.files import targets, write
+    from latentpress.latents.conversion import targets, write
     from latentpress.latents.reader import Reader
 
     with Reader(source, torch=to != "npy") as reader:
@@ -101,9 +147,12 @@ def unpack(
 @latents_app.command()
 def info(
     source: Annotated[Path, typer.Argument(help="A .ltps file.", show_default=False)],
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object, with a row a latent.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object, with a row a latent.")
+    ] = False,
 ) -> None:
-    """Show space, size and shapes of the latents in a file, its index and every latent's checksum verified.
+    """Show space, size and shapes of the latents in a file, its index and every latent's checksum
+    verified.
 
     Example: latentpress latents info set.ltps
     """
@@ -119,17 +168,30 @@ def info(
     numbers = sum(r.shape[0] * r.shape[1] * r.shape[2] for r in rows)
     if as_json:
         latents: list[dict[str, Any]] = [vars(r) for r in rows]
-        typer.echo(json.dumps({"file": str(source), "space": space, "bytes": size, "numbers": numbers, "latents": latents}, indent=1))
+        typer.echo(
+            json.dumps(
+                {
+                    "file": str(source),
+                    "space": space,
+                    "bytes": size,
+                    "numbers": numbers,
+                    "latents": latents,
+                },
+                indent=1,
+            )
+        )
         return
     if not rows:
         raise ImageError(f"{source}: holds no latent")
     lines = {
         "space": space,
-        "latents": f"{len(rows)}, {numbers:,} numbers, {size:,} bytes, {8 * size / numbers:.3f} bits a number",
+        "latents": f"{len(rows)}, {numbers:,} numbers, {size:,} bytes, {8 * size / numbers:.3f} "
+        "bits a number",
         "shapes": _counted(" x ".join(map(str, r.shape)) for r in rows),
         "types": _counted(r.dtype for r in rows),
         "methods": _counted(r.method for r in rows),
-        "named": f"{sum(bool(r.name) for r in rows)}, {sum(bool(r.metadata) for r in rows)} with metadata",
+        "named": f"{sum(bool(r.name) for r in rows)}, {sum(bool(r.metadata) for r in rows)} with "
+        "metadata",
     }
     for key, value in lines.items():
         typer.echo(f"{key:8} {value}")

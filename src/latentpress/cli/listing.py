@@ -10,7 +10,12 @@ import typer
 UNBROKEN = 240  # columns where the output is no terminal: a row stays on one line
 
 
-def show(rows: Sequence[dict[str, Any]], as_json: bool, heads: Sequence[str], lines: Iterable[Sequence[str]]) -> None:
+def show(
+    rows: Sequence[dict[str, Any]],
+    as_json: bool,
+    heads: Sequence[str],
+    lines: Iterable[Sequence[str]],
+) -> None:
     """Print rows as JSON, or their lines, one cell a head, as a table."""
     if as_json:
         typer.echo(json.dumps(rows, indent=2))

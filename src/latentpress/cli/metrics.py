@@ -1,4 +1,6 @@
-"""`latentpress metrics`: every metric, its unit and direction, whether its weights are here and from where; fetch them."""
+"""`latentpress metrics`: every metric, its unit and direction, whether its weights are here and
+from where; fetch them.
+"""
 
 import math
 from typing import Annotated, Any
@@ -15,23 +17,32 @@ def metrics(
     context: typer.Context,
     as_json: Annotated[bool, typer.Option("--json", help="Print the list as JSON.")] = False,
 ) -> None:
-    """List every metric: unit, range, which direction is better, and whether its weights are on this machine; fetch them.
+    """List every metric: unit, range, which direction is better, and whether its weights are on
+    this machine; fetch them.
 
     Example: latentpress metrics --json
     """
     if context.invoked_subcommand:
         return
-    rows, lines = listing(), []
+    rows = listing()
+    lines = []
     for row in rows:
-        low, high = ("∞" if end == "inf" else "-∞" if end == "-inf" else f"{end:g}" for end in row["range"])
-        status = row["missing"] or ("ready" if not row["weights"] else f"ready, {', '.join(row['weights'])}")
-        lines.append((row["name"], row["label"], row["unit"], f"{low} to {high}", row["direction"], status))
+        low, high = (
+            "∞" if end == "inf" else "-∞" if end == "-inf" else f"{end:g}" for end in row["range"]
+        )
+        status = row["missing"] or (
+            "ready" if not row["weights"] else f"ready, {', '.join(row['weights'])}"
+        )
+        lines.append(
+            (row["name"], row["label"], row["unit"], f"{low} to {high}", row["direction"], status)
+        )
     show(rows, as_json, ("name", "metric", "unit", "range", "better", "status"), lines)
 
 
 def listing() -> list[dict[str, Any]]:
-    """A row a metric: name, label, unit, range (infinite ends as "inf" and "-inf"), direction, needs_weights, smallest (pixels a
-    side), slow, missing (why it cannot be computed here, or None) and weights (the files that it uses).
+    """A row a metric: name, label, unit, range (infinite ends as "inf" and "-inf"), direction,
+    needs_weights, smallest (pixels a side), slow, missing (why it cannot be computed here, or None)
+    and weights (the files that it uses).
     """
     from latentpress.metrics import METRICS
     from latentpress.metrics.weights import USED_BY, found
@@ -41,16 +52,26 @@ def listing() -> list[dict[str, Any]]:
         files = [path for used in USED_BY.get(key, ()) for path in found(used)]
         ends = [str(end) if math.isinf(end) else end for end in metric.range]
         rows.append(
-            {"name": key, "label": metric.name, "unit": metric.unit, "range": ends, "direction": metric.direction,
-             "needs_weights": metric.needs_weights, "smallest": metric.smallest, "slow": metric.slow, "missing": metric.missing(),
-             "weights": [str(path) for path in files]}
-        )  # fmt: skip
+            {
+                "name": key,
+                "label": metric.name,
+                "unit": metric.unit,
+                "range": ends,
+                "direction": metric.direction,
+                "needs_weights": metric.needs_weights,
+                "smallest": metric.smallest,
+                "slow": metric.slow,
+                "missing": metric.missing(),
+                "weights": [str(path) for path in files],
+            }
+        )
     return rows
 
 
 @metrics_app.command()
 def fetch() -> None:
-    """Download the weights of LPIPS and DISTS (64 MB) into the cache, verify them and print their paths.
+    """Download the weights of LPIPS and DISTS (64 MB) into the cache, verify them and print their
+    paths.
 
     Files that are on this machine already are left where they are.
 

@@ -1,4 +1,6 @@
-"""`latentpress models`: every latent space and its models, shipped, cached or at the hub; fetch and verify them."""
+"""`latentpress models`: every latent space and its models, shipped, cached or at the hub; fetch and
+verify them.
+"""
 
 import json
 from pathlib import Path
@@ -27,27 +29,40 @@ def models(
     if context.invoked_subcommand:
         return
     rows = listing()
-    lines = [[row[key] or "" for key in ("space", "name", "kind", "status", "where")] for row in rows]
+    lines = [
+        [row[key] or "" for key in ("space", "name", "kind", "status", "where")] for row in rows
+    ]
     show(rows, as_json, ("space", "model", "kind", "status", "where"), lines)
 
 
 def listing() -> list[dict[str, str | None]]:
-    """A row a model: space, name, kind ("builtin", "KL" or "tiny"), status ("shipped", "cached", "not here" or "extra not
-    installed"), path (of cached weights, else None) and where (the path, or where the weights would come from).
+    """A row a model: space, name, kind ("builtin", "KL" or "tiny"), status ("shipped", "cached",
+    "not here" or "extra not installed"), path (of cached weights, else None) and where (the path,
+    or where the weights would come from).
     """
-    from latentpress.transforms.weights import MODELS, cached
+    from latentpress.transforms.hub import MODELS, cached
 
     rows: list[dict[str, str | None]] = [
-        {"space": "lp1", "name": "builtin", "kind": "builtin", "status": "shipped", "path": None, "where": "the package"}
+        {
+            "space": "lp1",
+            "name": "builtin",
+            "kind": "builtin",
+            "status": "shipped",
+            "path": None,
+            "where": "the package",
+        }
     ]
     for known in MODELS:
         path, status = None, "not here"
         try:
             if weights := cached(known.name):
-                path, status = str(weights.file), "cached"
+                path = str(weights.file)
+                status = "cached"
         except WeightsError:
             status = NO_EXTRA
-        source = f"huggingface.co/{known.name}" + (f" (folder {known.subfolder})" if known.subfolder else "")
+        source = f"huggingface.co/{known.name}" + (
+            f" (folder {known.subfolder})" if known.subfolder else ""
+        )
         if status == NO_EXTRA:
             source += ", with pip install 'latentpress[sd]'"
         row = {"space": known.space, "name": known.name, "kind": known.kind, "status": status}
@@ -56,53 +71,76 @@ def listing() -> list[dict[str, str | None]]:
 
 
 @models_app.command()
-def fetch(name: Annotated[str, typer.Argument(help="A model of the list, or any hub id OWNER/NAME.")]) -> None:
-    """Download the weights of a model into the cache of the Hugging Face hub, verify them and print their path.
+def fetch(
+    name: Annotated[str, typer.Argument(help="A model of the list, or any hub id OWNER/NAME.")],
+) -> None:
+    """Download the weights of a model into the cache of the Hugging Face hub, verify them and print
+    their path.
 
     Example: latentpress models fetch madebyollin/taesd
     """
-    from latentpress.transforms import weights
+    from latentpress.transforms import hub
 
     if name in BUILTIN:
         raise UsageError("the built-in model is shipped in the package: there is nothing to fetch")
-    if not weights.is_hub_name(name):
-        raise UsageError(f"{name} is no model of `latentpress models` and no hub id of the form OWNER/NAME")
-    found = weights.cached(name) or weights.fetch(name)
-    weights.verify(found)
+    if not hub.is_hub_name(name):
+        raise UsageError(
+            f"{name} is no model of `latentpress models` and no hub id of the form OWNER/NAME"
+        )
+    found = hub.cached(name) or hub.fetch(name)
+    hub.verify(found)
     typer.echo(str(found.file))
 
 
 @models_app.command()
 def verify(
-    name: Annotated[str, typer.Argument(help="builtin, a model of the list, a hub id, a folder or a .safetensors file.")],
-    as_json: Annotated[bool, typer.Option("--json", help="Print files, SHA-256 and what is known as JSON.")] = False,
+    name: Annotated[
+        str,
+        typer.Argument(
+            help="builtin, a model of the list, a hub id, a folder or a .safetensors file."
+        ),
+    ],
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print files, SHA-256 and what is known as JSON.")
+    ] = False,
 ) -> None:
     """Check the weights of a model and print their SHA-256; uses no network.
 
-    A model of the list must be the published file. Of other weights the form is checked, and whether their SHA-256 is known.
+    A model of the list must be the published file. Of other weights the form is checked, and
+    whether their SHA-256 is known.
 
     Example: latentpress models verify ./my-vae
     """
-    results = [{"file": str(file), "sha256": sha256, "known": known} for file, sha256, known in _verified(name)]
+    results = [
+        {"file": str(file), "sha256": sha256, "known": known}
+        for file, sha256, known in _verified(name)
+    ]
     if as_json:
         typer.echo(json.dumps(results, indent=2))
         return
     for result in results:
-        typer.echo(f"{result['sha256']}  {result['file']}  ok ({result['known'] or 'a valid file, not one of the published ones'})")
+        typer.echo(
+            f"{result['sha256']}  {result['file']}  ok "
+            f"({result['known'] or 'a valid file, not one of the published ones'})"
+        )
 
 
 def _verified(name: str) -> list[tuple[str, str, str | None]]:
-    """(file, SHA-256, the known model that it belongs to) of every weights file of a model; WeightsError for a bad one."""
+    """(file, SHA-256, the known model that it belongs to) of every weights file of a model;
+    WeightsError for a bad one.
+    """
     if name in BUILTIN:
-        from latentpress.transforms import builtin
+        from latentpress.transforms import lp1
 
-        return [(file, sha256, "builtin") for file, sha256 in builtin.verify()]
-    from latentpress.transforms import weights
+        return [(file, sha256, "builtin") for file, sha256 in lp1.verify()]
+    from latentpress.transforms import hub
 
-    local = Path(name).expanduser().exists() or not weights.is_hub_name(name)
-    found = weights.resolve(name) if local else weights.cached(name)
+    local = Path(name).expanduser().exists() or not hub.is_hub_name(name)
+    found = hub.resolve(name) if local else hub.cached(name)
     if found is None:
-        raise WeightsError(f"{name} is not in the cache: `latentpress models fetch {name}` downloads it")
-    sha256 = weights.verify(found)
-    known = weights.known_by_hash(sha256)
+        raise WeightsError(
+            f"{name} is not in the cache: `latentpress models fetch {name}` downloads it"
+        )
+    sha256 = hub.verify(found)
+    known = hub.known_by_hash(sha256)
     return [(str(found.file), sha256, known.name if known else None)]

@@ -9,16 +9,33 @@ from latentpress.cli.batch import progress
 
 
 def report(
-    run: Annotated[Path, typer.Argument(help="The folder of a run, as `latentpress bench -o` wrote it.", show_default=False)],
+    run: Annotated[
+        Path,
+        typer.Argument(
+            help="The folder of a run, as `latentpress bench -o` wrote it.", show_default=False
+        ),
+    ],
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="A .html, .xlsx or .md file.", show_default="report.html in the run's folder")
+        Path | None,
+        typer.Option(
+            "-o",
+            "--output",
+            help="A .html, .xlsx or .md file.",
+            show_default="report.html in the run's folder",
+        ),
     ] = None,
-    images: Annotated[int, typer.Option("--gallery", min=0, help="Images in the page's gallery; 0 for none.")] = 6,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing outputs.")] = False,
+    images: Annotated[
+        int, typer.Option("--gallery", min=0, help="Images in the page's gallery; 0 for none.")
+    ] = 6,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace existing outputs.")
+    ] = False,
 ) -> None:
-    """Show a run: R-D curves, bytes at equal quality, BD-rates, speeds, and a gallery to compare the pictures by eye.
+    """Show a run: R-D curves, bytes at equal quality, BD-rates, speeds, and a gallery to compare
+    the pictures by eye.
 
-    A .html report is one file that needs no network; .xlsx holds the same numbers, one sheet a metric; .md writes its curves beside it.
+    A .html report is one file that needs no network; .xlsx holds the same numbers, one sheet a
+    metric; .md writes its curves beside it.
 
     Example: latentpress report results/run1 -o report.html
     """
@@ -27,7 +44,9 @@ def report(
 
     target = output or run / "report.html"
     found = read_run(run)
-    with progress(min(images, len(found.images)) if target.suffix.lower() == ".html" else 0) as advance:
+    with progress(
+        min(images, len(found.images)) if target.suffix.lower() == ".html" else 0
+    ) as advance:
         written = write_report(found, target, images=images, overwrite=overwrite, advance=advance)
     for path in written:
         typer.echo(f"{path}: {path.stat().st_size / 1e6:.2f} MB")

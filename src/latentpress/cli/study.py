@@ -1,4 +1,6 @@
-"""`latentpress study`: the study this project grew from, done again with real files and right numbers."""
+"""`latentpress study`: the study this project grew from, done again with real files and right
+numbers.
+"""
 
 import sys
 from pathlib import Path
@@ -8,40 +10,62 @@ import typer
 
 if TYPE_CHECKING:
     from latentpress.bench.rows import Run
-    from latentpress.bench.study import Column
+    from latentpress.bench.study_preset import Column
 
 SET = "science-fair"
 
 
 def study(
     output: Annotated[
-        Path, typer.Option("-o", "--output", help="Folder of the results; a run that is there is gone on with.")
+        Path,
+        typer.Option(
+            "-o", "--output", help="Folder of the results; a run that is there is gone on with."
+        ),
     ] = Path("study"),
-    codec: Annotated[str, typer.Option(help="The VAE: builtin, sd15, sdxl, sd3 or flux1.")] = "builtin",
-    model: Annotated[str | None, typer.Option(help="Folder, file or hub id of the VAE's weights.", show_default=False)] = None,
-    quality: Annotated[float, typer.Option("-q", "--quality", min=0, max=100, help="Of the VAE; its other qualities draw its curve.")] = 50,
+    codec: Annotated[
+        str, typer.Option(help="The VAE: builtin, sd15, sdxl, sd3 or flux1.")
+    ] = "builtin",
+    model: Annotated[
+        str | None,
+        typer.Option(help="Folder, file or hub id of the VAE's weights.", show_default=False),
+    ] = None,
+    quality: Annotated[
+        float,
+        typer.Option(
+            "-q",
+            "--quality",
+            min=0,
+            max=100,
+            help="Of the VAE; its other qualities draw its curve.",
+        ),
+    ] = 50,
     images: Annotated[
-        Path | None, typer.Option(help="A folder of other photographs.", show_default="the study's five, fetched once")
+        Path | None,
+        typer.Option(
+            help="A folder of other photographs.", show_default="the study's five, fetched once"
+        ),
     ] = None,
 ) -> None:
-    """Press the study's five photographs with a VAE, PNG, JPEG and WebP; grade them in grey by SSIM, MSE and PSNR, in colour by LPIPS.
+    """Press the study's five photographs with a VAE, PNG, JPEG and WebP; grade them in grey by
+    SSIM, MSE and PSNR, in colour by LPIPS.
 
-    JPEG and WebP stand at the study's qualities (100 and 80), and at those whose files are as large as the VAE's. Writes a workbook
-    with one sheet a metric, latents, comparisons, differences, and a report.
+    JPEG and WebP stand at the study's qualities (100 and 80), and at those whose files are as large
+    as the VAE's. Writes a workbook with one sheet a metric, latents, comparisons, differences, and
+    a report.
 
     Example: latentpress study -o study --codec sd15 --model madebyollin/taesd
     """
-    from latentpress.bench import choose
-    from latentpress.bench.codecs import OURS
+    from latentpress.bench import cli_arguments
     from latentpress.bench.datasets import find_sources
+    from latentpress.bench.image_codecs import OURS
     from latentpress.bench.report import write_report
     from latentpress.bench.run import Plan, run
-    from latentpress.bench.sheets import check_openpyxl
-    from latentpress.bench.study import METRICS, columns, plan_codecs, write_study
+    from latentpress.bench.study_preset import METRICS, columns, plan_codecs, write_study
     from latentpress.cli.bench import run_progress
     from latentpress.errors import UsageError
     from latentpress.metrics import available
-    from latentpress.quantizer import check_quality
+    from latentpress.options import check_quality
+    from latentpress.system.spreadsheet import check_openpyxl
 
     if codec not in OURS:
         raise UsageError(f"unknown codec {codec!r}: the VAE is one of {', '.join(OURS)}")
@@ -52,7 +76,18 @@ def study(
         print(f"latentpress: {name} stays empty: {reason}", file=sys.stderr)
     label, sources = find_sources([images] if images else [], None if images else SET, output)
     with run_progress() as (on_start, on_cell):
-        plan = Plan(label, sources, codecs, usable, True, 1, choose.cores(), choose.command(sys.argv[1:]), on_cell, on_start)
+        plan = Plan(
+            label,
+            sources,
+            codecs,
+            usable,
+            True,
+            1,
+            cli_arguments.cores(),
+            cli_arguments.command(sys.argv[1:]),
+            on_cell,
+            on_start,
+        )
         result = run(plan, output)
     written = write_study(result, codec, quality)
     written += write_report(result, output / "report.html", images=len(sources), overwrite=True)
@@ -65,12 +100,18 @@ def _show(run: "Run", table: "list[Column]") -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from latentpress.bench.report.words import metric_name, number, plain
-    from latentpress.bench.study import means
+    from latentpress.bench.report.number_format import metric_name, number, plain
+    from latentpress.bench.study_preset import means
 
-    shown = Table("mean over the images", *(column.title for column in table), title=f"{run.info['dataset']}; SSIM, MSE and PSNR in grey")
+    shown = Table(
+        "mean over the images",
+        *(column.title for column in table),
+        title=f"{run.info['dataset']}; SSIM, MSE and PSNR in grey",
+    )
     shown.add_row("bytes", *(plain(value, 0) for value in means(table, "bytes")))
     shown.add_row("bits per pixel", *(plain(value, 3) for value in means(table, "bpp")))
     for metric in run.metrics:
-        shown.add_row(metric_name(metric), *(number(metric, value) for value in means(table, metric)))
+        shown.add_row(
+            metric_name(metric), *(number(metric, value) for value in means(table, metric))
+        )
     Console(width=None if sys.stdout.isatty() else 140).print(shown)

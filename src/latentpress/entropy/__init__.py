@@ -1,86 +1,48 @@
-"""Stage 4 of 5: entropy coders, latent <-> bytes. Each has a chunk type of its own in the file."""
+"""Stage 4 of 5: entropy coders, latent <-> bytes. Each has a chunk type of its own in the file.
 
-from collections.abc import Iterable, Iterator, Sequence
+hyperprior.py   space lp1; gaussian_conditional.py: one pass of it; masking.py: activity-dependent
+steps multistage.py   the Stable Diffusion spaces; multistage_passes.py, multistage_network.py: its
+passes factorized.py   the Stable Diffusion spaces, tiny or made-up pictures smallest.py     the
+encoder: of several coders the one that takes the fewest bytes quantizer.py    stage 3; rdoq.py,
+trellis.py: quantisation by rate and distortion rans.py         symbols <-> bytes, under the integer
+tables of cdf_tables.py integers.py     the integer arithmetic that all of them share
+"""
+
+from collections.abc import Iterable, Iterator
 from typing import Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
-from latentpress.container import LATENT_CHAINED, LATENT_LATTICE, LATENT_MASKED, LATENT_STATIC, LP1_TYPES
-from latentpress.errors import ImageError
-from latentpress.transforms.spaces import Space
+from latentpress._typing import Floats
 
 
 class Encoder(Protocol):
-    """Makes the bytes of a latent at one quality. Strips are (C, r, w) float32, top to bottom."""
+    """Makes the latent chunk of a file at one quality. Strips are (C, r, w) float32, top to
+    bottom.
+    """
+
+    def encode(self, strips_of_y: Iterable[Floats]) -> tuple[int, bytes]:
+        """Strips of y -> (type, body) of the latent chunk."""
+        ...
+
+
+class Coder(Protocol):
+    """Codes a latent at one quality, both ways, as one type of chunk.
+
+    gain: of each channel, steps of the quantizer a unit of the latent.
+    """
+
+    gain: Floats
 
     @property
     def chunk_type(self) -> int:
-        """Of the bytes that were made last."""
+        """Of the latent chunk that holds the body."""
         ...
 
-    def encode(self, strips_of_y: Iterable[NDArray[np.float32]]) -> bytes:
+    def encode(self, strips_of_y: Iterable[Floats]) -> bytes:
         """Strips of y -> the body of the latent chunk."""
         ...
 
-
-class Coder(Encoder, Protocol):
-    """Codes a latent at one quality, both ways. gain: of each channel, steps of the quantiser a unit of the latent."""
-
-    gain: NDArray[np.float32]
-
-    def decode(self, body: bytes, rows: int, columns: int) -> Iterator[NDArray[np.float32]]:
-        """The body -> strips of y_hat; FormatError where the symbols are not those that were coded."""
+    def decode(self, body: bytes, rows: int, columns: int) -> Iterator[Floats]:
+        """The body -> strips of y_hat; FormatError where the symbols are not those that were
+        coded.
+        """
         ...
-
-
-def open_coder(space: Space, chunk_type: int, quality: float, error_weight: float | None = None) -> Coder:
-    """The coder of a latent chunk's type in a space. error_weight: of an encoder's dead zones; None rounds to the nearest."""
-    if chunk_type in LP1_TYPES:
-        from latentpress.entropy.learned import LearnedPrior
-
-        return LearnedPrior(space.name, quality, error_weight, chunk_type)
-    if chunk_type == LATENT_LATTICE:
-        from latentpress.entropy.lattice_prior import LatticePrior
-
-        return LatticePrior(space, quality, error_weight)
-    from latentpress.entropy.static import StaticTables
-
-    return StaticTables(space, quality, error_weight)
-
-
-def latent_type(space: Space, *, masking: bool = True) -> int:
-    """The type of the latent chunk that a space's learned prior makes. masking: whether lp1's steps follow the activity, at a cost in
-    squared error.
-    """
-    if space.name == "lp1":
-        return LATENT_MASKED if masking else LATENT_CHAINED
-    return LATENT_LATTICE
-
-
-def open_encoder(space: Space, quality: float, error_weight: float | None = None, *, masking: bool = True) -> Encoder:
-    """What codes a space best. error_weight: as of `open_coder`. masking: as of `latent_type`."""
-    learned = open_coder(space, latent_type(space, masking=masking), quality, error_weight)
-    return learned if space.name == "lp1" else Smaller([learned, open_coder(space, LATENT_STATIC, quality, error_weight)])
-
-
-class Smaller:
-    """Encoder of a Stable Diffusion space: the learned prior, the static tables where these take fewer bytes (tiny or made-up pictures)."""
-
-    def __init__(self, coders: Sequence[Coder]) -> None:
-        self._coders, self.chunk_type = coders, coders[0].chunk_type
-
-    def encode(self, strips_of_y: Iterable[NDArray[np.float32]]) -> bytes:
-        """Strips of y (C, r, w) -> the latent chunk's body. ImageError where neither holds it."""
-        strips, found, refused = list(strips_of_y), list[tuple[int, int, bytes]](), list[ImageError]()
-        for coder in self._coders:
-            try:
-                body = coder.encode(strips)
-            except ImageError as error:
-                refused.append(error)
-            else:
-                found.append((len(body), coder.chunk_type, body))
-        if not found:
-            raise refused[-1]
-        _, self.chunk_type, body = min(found, key=lambda f: f[0])
-        return body

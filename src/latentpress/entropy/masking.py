@@ -1,9 +1,11 @@
-"""Visual masking: steps are coarser where much goes on and finer where little does, by rules that the decoder knows.
+"""Visual masking: steps are coarser where much goes on and finer where little does, by rules that
+the decoder knows.
 
-An error shows less in a busy place than in a calm one, and a metric that divides by contrast says so (LPIPS, DISTS). How busy a
-place is, the prior says before the first symbol of y: by the scales that the side information gives it. So nothing is sent.
-Adaptive quantisation by variance is what video encoders call it (x264's AQ); JPEG 2000's visual masking (Zeng, Daly and Lei 2002)
-too is known to the decoder from what it has already.
+An error shows less in a busy place than in a calm one, and a metric that divides by contrast says
+so (LPIPS, DISTS). How busy a place is, the prior says before the first symbol of y: by the scales
+that the side information gives it. So nothing is sent. Adaptive quantisation by variance is what
+video encoders call it (x264's AQ); JPEG 2000's visual masking (Zeng, Daly and Lei 2002) too is
+known to the decoder from what it has already.
 """
 
 from typing import Any
@@ -11,38 +13,48 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from latentpress.entropy import tables
-from latentpress.quantizer import interpolate
+from latentpress._typing import Floats
+from latentpress.entropy import cdf_tables
+from latentpress.entropy.integers import round_shift
+from latentpress.entropy.quantizer import interpolate
 
 STRENGTH = 152  # a step grows as the activity to the power of 1.2 = STRENGTH / 127
-# A row a level: the logarithm of the activity, of the base 2, in 1/256, where a step is the quality's.
+# Per level: log2(activity) in 1/256 at which the step equals the quality's own step.
 REFERENCE = np.array([[3088], [3100], [3124], [3180], [3264], [3352], [3434]])
 SHIFT = 14
-FLOOR = 3840    # added to the activity: 60 bits a position
-REACH = 2       # positions each way that count as one place
-MOST = 64       # eighths of a scale: steps change by 2.45 at most, either way
+FLOOR = 3840  # added to the activity: 60 bits a position
+REACH = 2  # positions each way that count as one place
+MOST = 64  # eighths of a scale: steps change by 2.45 at most, either way
 
 
 def shifts(scale: NDArray[np.uint8], quality: float) -> NDArray[np.int64]:
-    """(h, w): how much finer steps are, in eighths of a scale. scale: (C, h, w), scale indices under the steps of the quality."""
-    activity = tables.activities().take(scale).sum(0, dtype=np.int64) + FLOOR  # in 1/64 bit
+    """(h, w): how much finer steps are, in eighths of a scale. scale: (C, h, w), scale indices
+    under the steps of the quality.
+    """
+    activity = cdf_tables.activities().take(scale).sum(0, dtype=np.int64) + FLOOR  # in 1/64 bit
     exponent = np.frexp(activity.astype(np.float64))[1].astype(np.int64) - 1
-    level = 256 * exponent + (activity >> exponent - 8) - 256  # log2 in 1/256, linear between powers of 2
+    # log2 in 1/256, linear between powers of 2
+    level = 256 * exponent + (activity >> (exponent - 8)) - 256
     side = 2 * REACH + 1
-    near = np.lib.stride_tricks.sliding_window_view(np.pad(level, REACH, mode="edge"), (side, side)).sum((2, 3))
+    near = np.lib.stride_tricks.sliding_window_view(
+        np.pad(level, REACH, mode="edge"), (side, side)
+    ).sum((2, 3))
     reference = int(interpolate(REFERENCE, quality)[0]) * side**2
-    shift: NDArray[np.int64] = (reference - near) * STRENGTH + (1 << SHIFT - 1) >> SHIFT
-    return np.clip(shift, -MOST, MOST)
+    return np.clip(round_shift((reference - near) * STRENGTH, SHIFT), -MOST, MOST)
 
 
-def estimate(v: NDArray[np.float32], quality: float) -> NDArray[np.float64]:
-    """About the shifts of n places, (n,), from what is coded there: v (C, n), in steps of the quality about their means."""
+def estimate(v: Floats, quality: float) -> NDArray[np.float64]:
+    """About the shifts of n places, (n,), from what is coded there: v (C, n), in steps of the
+    quality about their means.
+    """
     activity = 64 * 0.5 * np.log2(1 + np.square(v)).sum(0, dtype=np.float64) + FLOOR
     reference = float(interpolate(REFERENCE, quality)[0])
-    shift: NDArray[np.float64] = (reference - 256 * np.log2(activity)) * (2 * REACH + 1) ** 2 * STRENGTH / (1 << SHIFT)
+    shift: NDArray[np.float64] = (
+        (reference - 256 * np.log2(activity)) * (2 * REACH + 1) ** 2 * STRENGTH / (1 << SHIFT)
+    )
     return np.clip(shift, -MOST, MOST)
 
 
-def finer(shift: NDArray[Any]) -> NDArray[np.float32]:
+def step_factor(shift: NDArray[Any]) -> Floats:
     """How many such steps make one of the quality's; shift, and so this, of any shape."""
-    return np.power(tables.SCALE_RATIO, (shift / 8).astype(np.float32))
+    return np.power(cdf_tables.SCALE_RATIO, (shift / 8).astype(np.float32))

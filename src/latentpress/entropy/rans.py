@@ -1,9 +1,9 @@
 """Symbols <-> words of one rANS stream, through constriction, under shipped integer CDF tables.
 
-Normative model of the coder: 64-bit state, 32-bit words, 24-bit precision (docs/format.md). constriction takes
-probabilities as floats and gives symbol i the count floor(cumulated p * (2^24 - n) / sum) + 1; handing it `count - 1`
-makes that map the identity, so the integers of the table are the ones that code (tests/test_rans.py holds it to a
-pure-Python coder).
+Normative model of the coder: 64-bit state, 32-bit words, 24-bit precision (docs/format.md).
+constriction takes probabilities as floats and gives symbol i the count floor(cumulated p * (2^24 -
+n) / sum) + 1; handing it `count - 1` makes that map the identity, so the integers of the table are
+the ones that code (tests/entropy/test_rans.py holds it to a pure-Python coder).
 """
 
 from functools import cache
@@ -11,43 +11,51 @@ from itertools import pairwise
 from typing import Any, TypeAlias
 
 import constriction
+import google_crc32c
 import numpy as np
 from numpy.typing import NDArray
 
-from latentpress.entropy.tables import ESCAPE_LIMIT, counts, load, radius
+from latentpress._typing import Ints
+from latentpress.entropy.cdf_tables import ESCAPE_LIMIT, alphabet_index, counts, load, radius
 from latentpress.errors import FormatError
 
 Coder: TypeAlias = Any  # constriction's AnsCoder, which has no stubs
-Ints = NDArray[np.int32]
 Tables = NDArray[np.uint8] | NDArray[np.uint16]
+CRC_BYTES = 4
 SLICE = 1 << 20  # symbols a call
-FEW = 48         # so many are looked through faster as a list
+FEW = 48  # so many are looked through faster as a list
 ESCAPED = constriction.stream.model.Uniform(2 * ESCAPE_LIMIT)
 
 
 @cache
 def model(table: int) -> Any:
     """The entropy model of a table: alphabet 0..2r for symbols -r..r, then the escape."""
-    return constriction.stream.model.Categorical((counts(table) - 1).astype(np.float64), perfect=False, lazy=False)
+    return constriction.stream.model.Categorical(
+        (counts(table) - 1).astype(np.float64), perfect=False, lazy=False
+    )
 
 
 def push(coder: Coder, symbols: Ints, tables: Tables) -> None:
-    """Put symbols, each under its own table (the same shape), on the stack; `pop` with the same tables gives them back.
+    """Put symbols, each under its own table (the same shape), on the stack; `pop` with the same
+    tables gives them back.
 
-    Symbols lie in (-ESCAPE_LIMIT, ESCAPE_LIMIT); beyond a table's radius they are escaped: 16 raw bits.
+    Symbols lie in (-ESCAPE_LIMIT, ESCAPE_LIMIT); beyond a table's radius they are escaped: 16 raw
+    bits.
     """
     order = np.argsort(tables.ravel(), kind="stable")
-    symbols, numbers = symbols.ravel()[order], tables.ravel()[order]
+    symbols = symbols.ravel()[order]
+    numbers = tables.ravel()[order]
     push_runs(coder, symbols, numbers, np.flatnonzero(np.diff(numbers)) + 1)
 
 
 def push_runs(coder: Coder, symbols: Ints, tables: NDArray[Any], edges: NDArray[Any]) -> None:
-    """Put symbols (n,) on the stack, a run at a time, each of one table; `pop_group` gives a run back. edges: where a run begins, but for
-    the first.
+    """Put symbols (n,) on the stack, a run at a time, each of one table; `pop_group` gives a run
+    back. edges: where a run begins, but for the first.
     """
     r = load()["radius"][tables]
     outside = np.abs(symbols) > r
-    escaped, values = bool(outside.any()), np.where(outside, 2 * r + 1, symbols + r).astype(np.int32)
+    escaped = bool(outside.any())
+    values = alphabet_index(symbols, r).astype(np.int32)
     bounds = [0, *edges.tolist(), symbols.size] if symbols.size else [0]
     for start, end in reversed(list(pairwise(bounds))):
         if escaped and (beyond := symbols[start:end][outside[start:end]]).size:
@@ -56,9 +64,13 @@ def push_runs(coder: Coder, symbols: Ints, tables: NDArray[Any], edges: NDArray[
 
 
 def pop(coder: Coder, tables: Tables) -> Ints:
-    """Take one symbol per table off the stack -> int32 of the tables' shape. FormatError for a symbol of -ESCAPE_LIMIT."""
-    order, amounts = np.argsort(tables.ravel(), kind="stable"), np.bincount(tables.ravel(), minlength=1)
-    sorted_symbols, position = np.empty(tables.size, np.int32), 0
+    """Take one symbol per table off the stack -> int32 of the tables' shape. FormatError for a
+    symbol of -ESCAPE_LIMIT.
+    """
+    order = np.argsort(tables.ravel(), kind="stable")
+    amounts = np.bincount(tables.ravel(), minlength=1)
+    sorted_symbols = np.empty(tables.size, np.int32)
+    position = 0
     for table in np.flatnonzero(amounts).tolist():
         amount = int(amounts[table])
         sorted_symbols[position : position + amount] = pop_group(coder, table, amount)
@@ -69,7 +81,9 @@ def pop(coder: Coder, tables: Tables) -> Ints:
 
 
 def pop_group(coder: Coder, table: int, amount: int) -> Ints:
-    """Take `amount` symbols that share a table off the stack: first all of them, then those that were escaped. FormatError as of `pop`."""
+    """Take `amount` symbols that share a table off the stack: first all of them, then those that
+    were escaped. FormatError as of `pop`.
+    """
     r = radius(table)
     group = decode(coder, model(table), amount)
     group -= np.int32(r)
@@ -83,7 +97,9 @@ def pop_group(coder: Coder, table: int, amount: int) -> Ints:
 
 
 def decode(coder: Coder, entropy_model: Any, amount: int) -> Ints:
-    """Take `amount` numbers off the stack, a slice at a time: an allocation that fails inside the coder would end the process."""
+    """Take `amount` numbers off the stack, a slice at a time: an allocation that fails inside the
+    coder would end the process.
+    """
     if amount <= SLICE:
         few: Ints = coder.decode(entropy_model, amount)
         return few
@@ -108,10 +124,22 @@ def from_bytes(data: bytes) -> Coder:
     """The coder that `to_bytes` saw; FormatError where data ends in a zero byte."""
     if data.endswith(b"\0"):
         raise FormatError("the coded latent ends in a zero byte")
-    return constriction.stream.stack.AnsCoder(np.frombuffer(data + bytes(-len(data) % 4), "<u4").astype(np.uint32))
+    return constriction.stream.stack.AnsCoder(
+        np.frombuffer(data + bytes(-len(data) % 4), "<u4").astype(np.uint32)
+    )
 
 
 def check_empty(coder: Coder) -> None:
     """FormatError unless everything has been decoded."""
     if not coder.is_empty():
         raise FormatError("the coded latent holds more than its symbols")
+
+
+def symbols_crc(*arrays: Ints) -> bytes:
+    """CRC-32C of the symbols as int16 little-endian, in order, each array in raster order (channel,
+    row, column).
+    """
+    value = 0
+    for a in arrays:
+        value = google_crc32c.extend(value, a.astype("<i2").tobytes())
+    return int(value).to_bytes(CRC_BYTES, "little")

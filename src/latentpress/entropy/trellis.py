@@ -1,15 +1,19 @@
-"""Dependent quantisation: a symbol is a point of one of two quantisers, and the parities of the symbols before it say of which.
+"""Dependent quantisation: a symbol is a point of one of two quantisers, and the parities of the
+symbols before it say of which.
 
     even:   0, +-1, +-2, ...            value = symbol                       in steps
     odd:    0, +-1/2, +-3/2, ...        value = symbol - sign(symbol) / 2
 
-Symbols stand in chains. A chain walks through 8 states from state 0 on: the last bit of the state names the quantiser of the next symbol,
-and then state = NEXT[state, symbol & 1]. Each quantiser alone is as coarse as rounding to whole steps, and its symbols cost as many bits;
-both together are twice as fine, and the encoder looks for the path through them whose error and bits are least (Viterbi 1967). At high
-rates the error is 1.1 dB below that of rounding at the same rate, of 1.53 dB that any quantiser could gain.
+Symbols are dealt to lanes. A lane walks through 8 states from state 0 on: the last bit of the state
+names the quantiser of the next symbol, and then state = NEXT[state, symbol & 1]. Each quantiser
+alone is as coarse as rounding to whole steps, and its symbols cost as many bits; both together are
+twice as fine, and the encoder looks for the path through them whose error and bits are least
+(Viterbi 1967). At high rates the error is 1.1 dB below that of rounding at the same rate, of 1.53
+dB that any quantiser could gain.
 
-Trellis-coded quantisation: Marcellin and Fischer 1990; under an entropy coder: Fischer and Wang 1992; these quantisers and states: the
-dependent quantisation of VVC and its successor, Schwarz et al. 2021 (doi:10.1109/TCSVT.2021.3072202).
+Trellis-coded quantisation: Marcellin and Fischer 1990; under an entropy coder: Fischer and Wang
+1992; these quantisers and states: the dependent quantisation of VVC and its successor, Schwarz et
+al. 2021 (doi:10.1109/TCSVT.2021.3072202).
 """
 
 from collections.abc import Iterable
@@ -20,17 +24,21 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from latentpress.entropy import rans, tables
-from latentpress.quantizer import SYMBOL_MAX
+from latentpress._typing import Floats, Ints
+from latentpress.entropy import cdf_tables, rans
+from latentpress.entropy.quantizer import SYMBOL_MAX
 
-Ints = NDArray[np.int32]
-Floats = NDArray[np.float32]
-NEXT = np.array([[0, 2], [5, 7], [1, 3], [6, 4], [2, 0], [4, 6], [3, 1], [7, 5]], np.uint8)  # [state, parity of the symbol]
+NEXT = np.array(
+    [[0, 2], [5, 7], [1, 3], [6, 4], [2, 0], [4, 6], [3, 1], [7, 5]], np.uint8
+)  # [state, parity of the symbol]
 NEXT_FLAT = NEXT.ravel()
 STATES = len(NEXT)
-REACH = 250                # symbols beyond it weigh as many bits as this one where the encoder compares paths, or tables
-LEAST, MOST = -512, 1023   # eighths beyond are sorted as these: 64 scales below the first table and above the last
-FAR = np.float32(1e30)     # the cost of what cannot be
+# symbols beyond it weigh as many bits as this one where the encoder compares paths, or tables
+REACH = 250
+# eighths beyond are sorted as these: 64 scales below the first table and above the last
+LEAST = -512
+MOST = 1023
+FAR = np.float32(1e30)  # the cost of what cannot be
 
 
 class Path(NamedTuple):
@@ -39,24 +47,28 @@ class Path(NamedTuple):
     symbols: Ints
     odd: NDArray[np.uint8]
 
-    def halves(self) -> Ints:
+    def half_steps(self) -> Ints:
         """The values, in half steps."""
         return (2 * self.symbols - np.sign(self.symbols) * self.odd).astype(np.int32)
 
 
-class Chains:
-    """How n symbols are threaded: sorted by `eighths` (scale indices times 8, as the decoder knows them before any symbol, clipped to
-    LEAST..MOST), equal ones in their order; the i-th of them is of chain i mod `lanes`. So a step of all chains is a slice of few tables.
-    length: of a chain, at most. Tables that are given later must not fall where `eighths` rise.
+class TrellisLanes:
+    """Orders symbols by scale and deals them round-robin into `lanes` independent trellises of at
+    most `length` symbols, so that one step of all lanes needs few tables.
+
+    scale_eighths: (n,) scale indices times 8, as the decoder knows them before any symbol, clipped
+    to LEAST..MOST; equal ones keep their order. Precondition of the methods: `table` is
+    non-decreasing in `scale_eighths`.
     """
 
-    def __init__(self, eighths: NDArray[Any], length: int) -> None:
-        self.order = np.argsort(np.clip(eighths, LEAST, MOST).astype(np.int16), kind="stable")
+    def __init__(self, scale_eighths: NDArray[Any], length: int) -> None:
+        self.order = np.argsort(np.clip(scale_eighths, LEAST, MOST).astype(np.int16), kind="stable")
         self.lanes = max(1, -(-self.order.size // length))
 
     def quantize(self, v: NDArray[np.floating[Any]], table: NDArray[Any], weight: float) -> Path:
-        """The path for v (n,), in steps about the mean, that is least in weight * (v - value)^2 + bits. table: of each symbol, families of
-        the even quantiser. weight: bits that a squared error of one step^2 is worth.
+        """The path for v (n,), in steps about the mean, that is least in weight * (v - value)^2 +
+        bits. table: of each symbol, families of the even quantiser. weight: bits that a squared
+        error of one step^2 is worth.
         """
         v = np.clip(v[self.order], 2 - SYMBOL_MAX, SYMBOL_MAX - 2).astype(np.float32)
         costs, symbols = candidates(v, table[self.order].astype(np.intp), weight, bit_costs())
@@ -64,64 +76,93 @@ class Chains:
         return self.unsorted(symbols[taken, np.arange(taken.size)], taken >> 1)
 
     def push(self, coder: rans.Coder, path: Path, table: NDArray[Any]) -> None:
-        """Put the symbols on the stack; `pop` with the same tables gives them back. table: (n,), of the even quantiser, rising with
-        `eighths`. A step's symbols are coded table after table, and under each those of the even quantiser first.
+        """Put the symbols on the stack; `pop` with the same tables gives them back. table: (n,), of
+        the even quantiser, rising with `scale_eighths`. A step's symbols are coded table after
+        table, and under each those of the even quantiser first.
         """
-        table, odd = table[self.order].astype(np.int64), path.odd[self.order]
-        key = (np.arange(table.size) // self.lanes * tables.ODD + table) * 2 + odd
+        table = table[self.order].astype(np.int64)
+        odd = path.odd[self.order]
+        key = (np.arange(table.size) // self.lanes * cdf_tables.ODD + table) * 2 + odd
         order = np.argsort(key, kind="stable")
         key = key[order]
-        numbers = key // 2 % tables.ODD + key % 2 * tables.ODD
-        rans.push_runs(coder, path.symbols[self.order][order], numbers, np.flatnonzero(np.diff(key)) + 1)
+        numbers = key // 2 % cdf_tables.ODD + key % 2 * cdf_tables.ODD
+        rans.push_runs(
+            coder, path.symbols[self.order][order], numbers, np.flatnonzero(np.diff(key)) + 1
+        )
 
     def pop(self, coder: rans.Coder, table: NDArray[Any]) -> Path:
         """Take the symbols off the stack. FormatError as of `rans.pop`."""
-        table, state = table[self.order], np.zeros(self.lanes, np.uint8)
-        symbols, odd = np.empty(table.size, np.int32), np.empty(table.size, np.bool_)
-        edges = np.unique(np.concatenate([np.arange(0, table.size, self.lanes), np.flatnonzero(np.diff(table)) + 1, [table.size]])).tolist()
+        table = table[self.order]
+        state = np.zeros(self.lanes, np.uint8)
+        symbols = np.empty(table.size, np.int32)
+        odd = np.empty(table.size, np.bool_)
+        edges = np.unique(
+            np.concatenate(
+                [
+                    np.arange(0, table.size, self.lanes),
+                    np.flatnonzero(np.diff(table)) + 1,
+                    [table.size],
+                ]
+            )
+        ).tolist()
         for start, end in pairwise(edges):  # one table, one step
             here = state[start % self.lanes : start % self.lanes + end - start]
-            found, is_odd, number = symbols[start:end], odd[start:end], int(table[start])
+            found = symbols[start:end]
+            is_odd = odd[start:end]
+            number = int(table[start])
             np.not_equal(here & 1, 0, is_odd)
             amount = int(np.count_nonzero(is_odd))
             if amount == 0:
                 found[:] = rans.pop_group(coder, number, found.size)
             elif amount == found.size:
-                found[:] = rans.pop_group(coder, number + tables.ODD, amount)
+                found[:] = rans.pop_group(coder, number + cdf_tables.ODD, amount)
             else:
                 found[~is_odd] = rans.pop_group(coder, number, found.size - amount)
-                found[is_odd] = rans.pop_group(coder, number + tables.ODD, amount)
+                found[is_odd] = rans.pop_group(coder, number + cdf_tables.ODD, amount)
             here[:] = NEXT_FLAT.take(2 * here + (found & 1))
         return self.unsorted(symbols, odd)
 
     def unsorted(self, symbols: Ints, odd: NDArray[Any]) -> Path:
-        """What is in chain order -> in the order of the symbols."""
+        """What is in the order of the lanes -> in the order of the symbols."""
         path = Path(np.empty(symbols.size, np.int32), np.empty(symbols.size, np.uint8))
-        path.symbols[self.order], path.odd[self.order] = symbols, odd
+        path.symbols[self.order] = symbols
+        path.odd[self.order] = odd
         return path
 
 
-def candidates(v: Floats, table: NDArray[np.intp], weight: float, bits_of: Iterable[Floats]) -> tuple[Floats, Ints]:
-    """The best symbol for v of each kind, and what it costs: (4, n) each; kind 2 x quantiser + parity of the symbol. bits_of: each
-    quantiser's magnitudes 0..REACH, one table after the other.
+def candidates(
+    v: Floats, table: NDArray[np.intp], weight: float, bits_of: Iterable[Floats]
+) -> tuple[Floats, Ints]:
+    """The best symbol for v of each kind, and what it costs: (4, n) each; kind 2 x quantiser +
+    parity of the symbol. bits_of: each quantiser's magnitudes 0..REACH, one table after the other.
     """
-    size, column, row = np.abs(v), np.arange(v.size), table * (REACH + 1)
-    costs, chosen = np.empty((4, v.size), np.float32), np.empty((4, v.size), np.int32)
-    for quantiser, bits in enumerate(bits_of):
-        shift = np.float32(0.5 * quantiser)
+    size = np.abs(v)
+    column = np.arange(v.size)
+    row = table * (REACH + 1)
+    costs = np.empty((4, v.size), np.float32)
+    chosen = np.empty((4, v.size), np.int32)
+    for quantizer, bits in enumerate(bits_of):
+        shift = np.float32(0.5 * quantizer)
         near = (size + shift).astype(np.int32)
-        even, odd = near + (near & 1), near + (near & 1 ^ 1)  # the least of its parity that is not below `near`
-        trials = np.stack([np.zeros_like(near), np.maximum(even - 2, 0), even, np.maximum(odd - 2, 1), odd])
+        # the least of its parity that is not below `near`
+        even = near + (near & 1)
+        odd = near + (near & 1 ^ 1)
+        trials = np.stack(
+            [np.zeros_like(near), np.maximum(even - 2, 0), even, np.maximum(odd - 2, 1), odd]
+        )
         cost = np.float32(weight) * (size - trials + shift * (trials > 0)) ** 2
         cost += bits.take(row + np.minimum(trials, REACH))
         for parity, (first, end) in enumerate(((0, 3), (3, 5))):
             best = first + cost[first:end].argmin(0)
-            costs[2 * quantiser + parity], chosen[2 * quantiser + parity] = cost[best, column], trials[best, column]
+            costs[2 * quantizer + parity] = cost[best, column]
+            chosen[2 * quantizer + parity] = trials[best, column]
     return costs, np.where(v < 0, -chosen, chosen)
 
 
 def cheapest(costs: Floats, lanes: int) -> NDArray[np.intp]:
-    """Viterbi's algorithm, all chains at once: costs (4, n) of `candidates` in chain order -> the kind that each symbol takes, (n,)."""
+    """Viterbi's algorithm, all lanes at once: costs (4, n) of `candidates` in the order of the
+    lanes -> the kind that each symbol takes, (n,).
+    """
     n = costs.shape[1]
     origin, kind = arrivals()
     by_a, by_b = costs[kind[0]], costs[kind[1]]
@@ -131,12 +172,14 @@ def cheapest(costs: Floats, lanes: int) -> NDArray[np.intp]:
     for i, start in enumerate(range(0, n, lanes)):
         step = slice(start, start + lanes)
         m = by_a[0, step].size
-        a, b = total.take(origin[0], 0)[:, :m], total.take(origin[1], 0)[:, :m]
+        a = total.take(origin[0], 0)[:, :m]
+        b = total.take(origin[1], 0)[:, :m]
         a += by_a[:, step]
         b += by_b[:, step]
         np.less(b, a, out=second[i, :, :m])
         np.minimum(a, b, out=total[:, :m])
-    state, taken = total.argmin(0), np.empty(n, np.intp)
+    state = total.argmin(0)
+    taken = np.empty(n, np.intp)
     lane = np.arange(lanes)
     for i in reversed(range(len(second))):
         m = min(lanes, n - i * lanes)
@@ -148,20 +191,31 @@ def cheapest(costs: Floats, lanes: int) -> NDArray[np.intp]:
 
 @cache
 def arrivals() -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """The two ways into every state: (states they come from, kinds of the symbol), (2, STATES) each."""
-    ways = [[(s, 2 * (s & 1) + parity) for s in range(STATES) for parity in (0, 1) if NEXT[s, parity] == t] for t in range(STATES)]
+    """The two ways into every state: (states they come from, kinds of the symbol), (2, STATES)
+    each.
+    """
+    ways = [
+        [
+            (s, 2 * (s & 1) + parity)
+            for s in range(STATES)
+            for parity in (0, 1)
+            if NEXT[s, parity] == t
+        ]
+        for t in range(STATES)
+    ]
     both = np.array(ways).transpose(2, 1, 0)
     return both[0], both[1]
 
 
 @cache
 def bit_costs() -> Floats:
-    """(2, n): bits of the magnitudes 0..REACH under the tables of the first ODD_FAMILIES families, one after another, of the even quantiser
-    and of the odd one.
+    """(2, n): bits of the magnitudes 0..REACH under the tables of the first ODD_FAMILIES families,
+    one after another, of the even quantiser and of the odd one.
     """
-    k, found = np.arange(REACH + 1), []
-    for first in (0, tables.ODD):
-        for table in range(first, first + tables.SCALES * tables.ODD_FAMILIES):
-            r = tables.radius(table)
-            found.append(tables.bit_costs(table)[np.where(k > r, 2 * r + 1, k + r)])
+    k = np.arange(REACH + 1)
+    found = []
+    for first in (0, cdf_tables.ODD):
+        for table in range(first, first + cdf_tables.SCALES * cdf_tables.ODD_FAMILIES):
+            r = cdf_tables.radius(table)
+            found.append(cdf_tables.bit_costs(table)[cdf_tables.alphabet_index(k, r)])
     return np.concatenate(found).astype(np.float32).reshape(2, -1)

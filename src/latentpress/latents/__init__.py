@@ -1,9 +1,11 @@
-"""Latents as data: many latents in one .ltps file, as small and as exact as asked for (docs/latents.md).
+"""Latents as data: many latents in one .ltps file, as small and as exact as asked for
+(docs/latents.md).
 
 >>> from latentpress import latents
->>> latents.save(y, "set.ltps", space="sd15", rmse=0.02)    # (N, C, H, W), or a list of (C, H, W)
->>> y_hat = latents.load("set.ltps")                        # (N, C, H, W) float32
->>> with latents.Reader("set.ltps") as reader: reader[123]
+>>> latents.save(y, "set.ltps", space="sd15", rmse=0.02)  # doctest: +SKIP
+>>> y_hat = latents.load("set.ltps")  # doctest: +SKIP
+>>> with latents.Reader("set.ltps") as reader:  # doctest: +SKIP
+...     y = reader[123]
 """
 
 from __future__ import annotations
@@ -24,36 +26,94 @@ __all__ = ["Info", "LatentDataset", "Reader", "Writer", "load", "save"]
 
 
 def save(
-    latents: Any, file: str | os.PathLike[str], *, space: str | None = None, max_error: float | None = None, rmse: float | None = None,
-    quality: float | None = None, lossless: bool = False, names: Sequence[str] | None = None,
-    metadata: Sequence[dict[str, Any]] | None = None, overwrite: bool = False,
-) -> int:  # fmt: skip
-    """Latents -> a .ltps file; the bytes of its records.
+    latents: Any,
+    file: str | os.PathLike[str],
+    *,
+    space: str | None = None,
+    max_error: float | None = None,
+    rmse: float | None = None,
+    quality: float | None = None,
+    lossless: bool = False,
+    names: Sequence[str] | None = None,
+    metadata: Sequence[dict[str, Any]] | None = None,
+    overwrite: bool = False,
+) -> int:
+    """Latents -> a .ltps file.
 
-    latents: a NumPy array or a torch tensor (N, C, H, W) or (C, H, W), or an iterable of (C, H, W) of any sizes; float32, float16 or
-    (torch) bfloat16. space: sd15, sdxl, sd3 or flux1, the numbers its diffusion model sees, (raw - shift) x scaling; None or raw: any.
-    Exactly one of: max_error, in the latent's unit, kept for every number in the type it is given back in; rmse, in the latent's unit, of
-    each latent, met from below; quality, 0..100 as of a .ltp file; lossless, the same bits. names, metadata (JSON objects): one a latent.
-    Raises UsageError (NaN or infinity without lossless, other types), OutputError.
+    Exactly one of max_error, rmse, quality and lossless says how exact they are kept.
+
+    Args:
+        latents: a NumPy array or a torch tensor (N, C, H, W) or (C, H, W), or an iterable of
+            (C, H, W) of any sizes; float32, float16 or (torch) bfloat16.
+        file: the path to write, whole or not at all.
+        space: "sd15", "sdxl", "sd3" or "flux1": the numbers its diffusion model sees,
+            (raw - shift) x scaling; None or "raw": any numbers.
+        max_error: in the latent's unit, kept for every number in the type it is given back in.
+        rmse: root of the mean squared error of each latent, in the latent's unit, met from below.
+        quality: 0 to 100, the step of a .ltp file of the space.
+        lossless: the same bits come back.
+        names: one a latent.
+        metadata: JSON objects, one a latent.
+        overwrite: replace a file that is there.
+
+    Returns:
+        The bytes of the file's records.
+
+    Raises:
+        UsageError: NaN or infinity without lossless, another type or shape, contradicting
+            arguments.
+        OutputError: the file exists already or cannot be written.
+
+    Example:
+        >>> import numpy as np, tempfile, os
+        >>> y = np.zeros((2, 4, 8, 8), np.float32)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     size = save(y, os.path.join(folder, "set.ltps"), space="sd15", rmse=0.02)
+        ...     load(os.path.join(folder, "set.ltps")).shape
+        (2, 4, 8, 8)
     """
     many: Any = _listed(latents)
     if names is not None or metadata is not None:
         many = list(many)
     for label, given in (("names", names), ("metadata", metadata)):
         if given is not None and len(given) != len(many):
-            raise UsageError(f"{label} must be one for each latent: {len(given)} were given for {len(many)}")
+            raise UsageError(
+                f"{label} must be one for each latent: {len(given)} were given for {len(many)}"
+            )
     total = 0
-    with Writer(file, space=space, max_error=max_error, rmse=rmse, quality=quality, lossless=lossless, overwrite=overwrite) as writer:
+    with Writer(
+        file,
+        space=space,
+        max_error=max_error,
+        rmse=rmse,
+        quality=quality,
+        lossless=lossless,
+        overwrite=overwrite,
+    ) as writer:
         for i, latent in enumerate(many):
-            total += writer.add(latent, name=names[i] if names else "", metadata=metadata[i] if metadata else None)
+            total += writer.add(
+                latent, name=names[i] if names else "", metadata=metadata[i] if metadata else None
+            )
     return total
 
 
 def load(file: str | os.PathLike[str], *, torch: bool = False) -> Any:
-    """All latents of a file: (N, C, H, W) where they have one shape and type, else a list of (C, H, W).
+    """All latents of a .ltps file.
 
-    float32 or float16 as they were saved; bfloat16 as float32, and as bfloat16 with torch=True, which gives tensors without a copy.
-    Raises FormatError for bytes that are no valid file, ImageError for a file that cannot be read.
+    Args:
+        file: a path.
+        torch: tensors instead of NumPy arrays, without a copy; bfloat16 comes as bfloat16.
+
+    Returns:
+        (N, C, H, W) where all have one shape and type, else a list of (C, H, W); float32 or float16
+        as they were saved, bfloat16 as float32.
+
+    Raises:
+        FormatError: the bytes are no valid file.
+        ImageError: the file cannot be read.
+
+    Example:
+        >>> y_hat = load("set.ltps")  # doctest: +SKIP
     """
     import numpy as np
 
@@ -79,7 +139,9 @@ def _listed(latents: Any) -> Iterable[Any]:
         listed: Iterable[Any] = latents
         return listed
     if latents.ndim not in (3, 4):
-        raise UsageError(f"latents have the shape (N, C, H, W) or (C, H, W), not {tuple(latents.shape)}")
+        raise UsageError(
+            f"latents have the shape (N, C, H, W) or (C, H, W), not {tuple(latents.shape)}"
+        )
     return [latents] if latents.ndim == 3 else latents
 
 

@@ -15,23 +15,44 @@ Source = str | os.PathLike[str]
 
 
 class LatentDataset(Dataset[Any]):  # type: ignore[misc]  # torch is not here when types are checked
-    """The latents of one .ltps file, of several, or of all in a folder and its subfolders, as tensors (C, H, W).
+    """The latents of one .ltps file, of several, or of all in a folder and its subfolders, as
+    tensors (C, H, W). Works in a DataLoader with workers: each process opens the files for itself.
 
-    source: a path, or paths. transform: called with (tensor, Info) for each item; what it returns is the item (default: the tensor).
-    dtype: of the tensors, as the file has them by default. Works in a DataLoader with workers: each process opens the files for itself.
+    Args:
+        source: a path, or paths.
+        transform: called with (tensor, Info) for each item; what it returns is the item. None gives
+            the tensor.
+        dtype: of the tensors; None for that of the file.
+
+    Raises:
+        UsageError: there is no file, or the files hold different spaces.
+
+    Example:
+        >>> data = LatentDataset("latents/", dtype=torch.float16)  # doctest: +SKIP
     """
 
     def __init__(
-        self, source: Source | Sequence[Source], *, transform: Callable[[Any, Any], Any] | None = None, dtype: Any = None
+        self,
+        source: Source | Sequence[Source],
+        *,
+        transform: Callable[[Any, Any], Any] | None = None,
+        dtype: Any = None,
     ) -> None:
         sources = [source] if isinstance(source, str | os.PathLike) else list(source)
-        files = [f for s in sources for f in (sorted(Path(s).rglob("*.ltps")) if Path(s).is_dir() else [Path(s)])]
+        files = [
+            f
+            for s in sources
+            for f in (sorted(Path(s).rglob("*.ltps")) if Path(s).is_dir() else [Path(s)])
+        ]
         if not files:
             raise UsageError(f"no .ltps file in {', '.join(map(str, sources)) or 'an empty list'}")
-        self.transform, self.dtype = transform, dtype
+        self.transform = transform
+        self.dtype = dtype
         self.readers = [Reader(f, torch=True) for f in files]
         if len({r.space for r in self.readers}) > 1:
-            raise UsageError("the files hold latents of different spaces: take one Dataset for each")
+            raise UsageError(
+                "the files hold latents of different spaces: take one Dataset for each"
+            )
         self.space = self.readers[0].space
         self._ends: list[int] = []
         for reader in self.readers:

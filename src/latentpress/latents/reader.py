@@ -10,21 +10,34 @@ from typing import Any
 
 import google_crc32c
 
-from latentpress.errors import FormatError, ImageError
-from latentpress.latents import record, store
+from latentpress.errors import FormatError, ImageError, prefixed
+from latentpress.latents import index, record
 from latentpress.latents.dtypes import to_torch
 from latentpress.latents.record import Info
 
 
 class Reader:
-    """The latents of a file, as a sequence: `reader[n]` is (C, H, W), float32 or float16 as it was saved (bfloat16 shows as float32).
+    """The latents of a .ltps file as a sequence, each read without the others.
 
-    file: a path. torch: tensors instead of NumPy arrays, without a copy but for bfloat16. The index is checked when the file is opened,
-    a latent's checksum when it is read: FormatError where they do not match. It may be pickled, and is opened again when first used.
+    `reader[n]` is (C, H, W), float32 or float16 as it was saved (bfloat16 shows as float32). It may
+    be pickled, and is opened again when first used.
+
+    Args:
+        file: a path.
+        torch: tensors instead of NumPy arrays, without a copy but for bfloat16.
+
+    Raises:
+        FormatError: the index (on opening) or a latent (on reading) does not match its checksum.
+        ImageError: the file cannot be read.
+
+    Example:
+        >>> with Reader("set.ltps") as reader:  # doctest: +SKIP
+        ...     y = reader[123]
     """
 
     def __init__(self, file: str | os.PathLike[str], *, torch: bool = False) -> None:
-        self.file, self.torch = os.fspath(file), torch
+        self.file = os.fspath(file)
+        self.torch = torch
         self._open()
 
     def _open(self) -> None:
@@ -33,16 +46,17 @@ class Reader:
         except OSError as error:
             raise ImageError(f"{self.file}: {error.strerror or error}") from error
         try:
-            self._index = store.read_index(self._stream, os.fstat(self._stream.fileno()).st_size)
+            self._index = index.read_index(self._stream, os.fstat(self._stream.fileno()).st_size)
         except FormatError as error:
             self._stream.close()
-            raise type(error)(f"{self.file}: {error}") from error
-        self._process, self._lock = os.getpid(), Lock()
+            raise prefixed(self.file, error) from error
+        self._process = os.getpid()
+        self._lock = Lock()
 
     @property
     def space(self) -> str:
         """sd15, sdxl, sd3, flux1 or raw."""
-        return store.space_name(self._index.space)
+        return index.space_name(self._index.space)
 
     def __len__(self) -> int:
         return len(self._index.rows)
@@ -54,7 +68,9 @@ class Reader:
         return (self[n] for n in range(len(self)))
 
     def read(self, n: int) -> tuple[Any, Info]:
-        """(latent n, its name, metadata and more); negative n count from the end. IndexError beyond the file."""
+        """(latent n, its name, metadata and more); negative n count from the end. IndexError beyond
+        the file.
+        """
         array, kind, info = self._named(n, lambda data: record.unpack(data, self._index.space))
         return (to_torch(array, kind) if self.torch else array), info
 
@@ -74,7 +90,12 @@ class Reader:
     def __enter__(self) -> Reader:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         self.close()
 
     def __del__(self) -> None:
@@ -91,7 +112,9 @@ class Reader:
         """work(the bytes of record n), errors with the file's name."""
         if not -len(self) <= n < len(self):
             raise IndexError(f"{self.file} holds {len(self)} latents; there is no number {n}")
-        if os.getpid() != self._process:  # forked: a descriptor shared with the parent would share its position
+        if (
+            os.getpid() != self._process
+        ):  # forked: a descriptor shared with the parent would share its position
             self._open()
         n %= len(self)
         start, size = self._index.span(n)
@@ -103,4 +126,4 @@ class Reader:
                 raise FormatError("it is damaged: its checksum does not match")
             return work(data)
         except FormatError as error:
-            raise type(error)(f"{self.file}, latent {n}: {error}") from error
+            raise prefixed(f"{self.file}, latent {n}", error) from error

@@ -11,34 +11,62 @@ import google_crc32c
 import numpy as np
 
 from latentpress.errors import OutputError, UsageError
-from latentpress.files import UntouchedError, output_error, replacing
-from latentpress.latents import record, store
+from latentpress.latents import index, record
 from latentpress.latents.dtypes import as_array
 from latentpress.latents.precision import Precision
+from latentpress.system.files import UntouchedError, output_error, replacing
 
 COPY_BYTES = 1 << 20
 
 
 class Writer:
-    """Latents of one space into one file, in the order of `add`; the file is there when the block ends, and not when it fails.
+    """Latents of one space into one file, in the order of `add`; the file is there when the block
+    ends, and not when it fails.
 
-    file: a path. space: sd15, sdxl, sd3, flux1, or raw (None): any numbers. max_error, rmse, quality, lossless: exactly one, for all
-    latents, as in `save`. append: the latents of the file that is there come first, as they were coded. overwrite: replace it.
+    Args:
+        file: a path.
+        space: "sd15", "sdxl", "sd3", "flux1", or "raw" (None): any numbers.
+        max_error: as in `save`; exactly one of it, rmse, quality and lossless, for all latents.
+        rmse: as in `save`.
+        quality: as in `save`.
+        lossless: as in `save`.
+        overwrite: replace a file that is there.
+        append: the latents of the file that is there come first, as they were coded.
 
-    >>> with Writer("set.ltps", space="sd15", rmse=0.02) as writer:
-    ...     writer.add(latent, name="0001", metadata={"caption": "a squirrel"})
+    Raises:
+        UsageError: the arguments contradict each other.
+        OutputError: the file exists already or cannot be written.
+
+    Example:
+        >>> with Writer("set.ltps", space="sd15", rmse=0.02) as writer:  # doctest: +SKIP
+        ...     writer.add(latent, name="0001", metadata={"caption": "a squirrel"})
     """
 
     def __init__(
-        self, file: str | os.PathLike[str], *, space: str | None = None, max_error: float | None = None, rmse: float | None = None,
-        quality: float | None = None, lossless: bool = False, overwrite: bool = False, append: bool = False,
-    ) -> None:  # fmt: skip
+        self,
+        file: str | os.PathLike[str],
+        *,
+        space: str | None = None,
+        max_error: float | None = None,
+        rmse: float | None = None,
+        quality: float | None = None,
+        lossless: bool = False,
+        overwrite: bool = False,
+        append: bool = False,
+    ) -> None:
         self.precision = Precision(max_error, rmse, quality, lossless)
-        self.space, self.file = store.space_id(space), file
-        if self.space == store.RAW and quality is not None:
-            raise UsageError("quality is a step in a named space; for raw latents say max_error or rmse in their own unit")
-        self.overwrite, self.append = overwrite or append, append
-        self._stack, self._rows, self._end = ExitStack(), bytearray(), store.HEADER.size
+        self.space = index.space_id(space)
+        self.file = file
+        if self.space == index.RAW and quality is not None:
+            raise UsageError(
+                "quality is a step in a named space; for raw latents say max_error or rmse in "
+                "their own unit"
+            )
+        self.overwrite = overwrite or append
+        self.append = append
+        self._stack = ExitStack()
+        self._rows = bytearray()
+        self._end = index.HEADER.size
         self._stream: BinaryIO | None = None
 
     def __enter__(self) -> Writer:
@@ -46,41 +74,62 @@ class Writer:
         with ExitStack() as stack:
             if self.append and os.path.exists(self.file):
                 old = stack.enter_context(open(self.file, "rb"))
-                index = store.read_index(old, os.fstat(old.fileno()).st_size)
-                if index.space != self.space:
-                    raise UsageError(f"{self.file} holds latents of space {store.space_name(index.space)}: append only such")
+                present = index.read_index(old, os.fstat(old.fileno()).st_size)
+                if present.space != self.space:
+                    raise UsageError(
+                        f"{self.file} holds latents of space {index.space_name(present.space)}: "
+                        "append only such"
+                    )
             stream = self._stack.enter_context(replacing(self.file, overwrite=self.overwrite))
-            self._header = store.write_header(stream, self.space)
+            self._header = index.write_header(stream, self.space)
             if old is not None:
-                self._rows, self._end = bytearray(index.rows.tobytes()), self._copy(old, stream, index)
+                self._rows, self._end = (
+                    bytearray(present.rows.tobytes()),
+                    self._copy(old, stream, present),
+                )
         self._stream = stream
         return self
 
     def add(self, latent: Any, *, name: str = "", metadata: dict[str, Any] | None = None) -> int:
-        """One latent (C, H, W), a NumPy array or a torch tensor, behind the others; the bytes it took."""
+        """One latent (C, H, W), a NumPy array or a torch tensor, behind the others; the bytes it
+        took.
+        """
         if self._stream is None:
             raise UsageError("a Writer is used in a with block")
         array, kind = as_array(latent)
         body = record.pack(array, kind, self.space, self.precision, name, metadata)
-        if len(body) > store.MAX_RECORD_BYTES:
-            raise UsageError(f"a latent takes {len(body)} bytes, more than the format's {store.MAX_RECORD_BYTES}: cut it into parts")
+        if len(body) > index.MAX_RECORD_BYTES:
+            raise UsageError(
+                f"a latent takes {len(body)} bytes, more than the format's "
+                f"{index.MAX_RECORD_BYTES}: cut it into parts"
+            )
         try:
             self._stream.write(body)
         except OSError as error:
             raise output_error(self.file, error) from error
         self._end += len(body)
-        self._rows += np.array([(self._end, google_crc32c.value(body))], store.ROW).tobytes()
+        self._rows += np.array([(self._end, google_crc32c.value(body))], index.ROW).tobytes()
         return len(body)
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        if kind is not None:  # the block's own error goes on as it is: within `replacing` one of the system would be taken for the output's
-            self._stream, untouched = None, UntouchedError()
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if (
+            kind is not None
+            # the block's own error goes on as it is: within `replacing` one of the system would be
+            # taken for the output's
+        ):
+            self._stream = None
+            untouched = UntouchedError()
             with suppress(OutputError):  # of a disk too full to close the file that is deleted now
                 self._stack.__exit__(UntouchedError, untouched, None)
             return
         if self._stream is not None:
             try:
-                store.write_index(self._stream, self._header, np.frombuffer(self._rows, store.ROW))
+                index.write_index(self._stream, self._header, np.frombuffer(self._rows, index.ROW))
             except BaseException as failure:
                 self._stack.__exit__(type(failure), failure, failure.__traceback__)
                 raise
@@ -88,11 +137,13 @@ class Writer:
         self._stack.__exit__(None, None, None)
 
     @staticmethod
-    def _copy(old: BinaryIO, stream: BinaryIO, index: store.Index) -> int:
+    def _copy(old: BinaryIO, stream: BinaryIO, present: index.Index) -> int:
         """The old records, as they are; where they end."""
-        left = (int(index.rows["end"][-1]) if len(index.rows) else store.HEADER.size) - store.HEADER.size
-        end = store.HEADER.size + left
-        old.seek(store.HEADER.size)
+        left = (
+            int(present.rows["end"][-1]) if len(present.rows) else index.HEADER.size
+        ) - index.HEADER.size
+        end = index.HEADER.size + left
+        old.seek(index.HEADER.size)
         while left:
             block = old.read(min(left, COPY_BYTES))
             stream.write(block)

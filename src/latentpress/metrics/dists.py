@@ -1,8 +1,11 @@
-"""Deep image structure and texture similarity (Ding, Ma, Wang, Simoncelli 2020, arXiv:2004.07728)."""
+"""Deep image structure and texture similarity (Ding, Ma, Wang, Simoncelli 2020,
+arXiv:2004.07728).
+"""
 
 import numpy as np
 from numpy.typing import NDArray
 
+from latentpress._typing import Floats, Pixels
 from latentpress.errors import ImageError
 from latentpress.metrics import features, weights
 from latentpress.metrics.checks import check_pair
@@ -11,24 +14,27 @@ MIN_SIDE = 16  # pixels
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of samples in [0, 1], ImageNet's
 C1 = C2 = 1e-6
 
-Array = NDArray[np.float32]
 
-
-def dists(a: NDArray[np.uint8], b: NDArray[np.uint8], *, grey: bool = False) -> float:
+def dists(a: Pixels, b: Pixels, *, gray: bool = False) -> float:
     """DISTS, 0 (identical) to about 1. Lower is better.
 
-        DISTS = sum_c alpha_c (1 - l_c) + beta_c (1 - s_c),  l = (2 mu_a mu_b + c) / (mu_a^2 + mu_b^2 + c),
+        DISTS = sum_c alpha_c (1 - l_c) + beta_c (1 - s_c),
+        l = (2 mu_a mu_b + c) / (mu_a^2 + mu_b^2 + c),
         s = (2 s_ab + c) / (s_aa + s_bb + c),  c = 1e-6
 
-    of means, variances and covariance over the whole of each feature map: the image's three channels in [0, 1] and VGG16's five
-    stages with L2 pooling; alpha and beta sum to 1. `DISTS_pytorch.DISTS()(a, b)`, the images not resized.
-    a, b: uint8 (H, W) or (H, W, 3), samples 0 to 255; a grey image counts as three equal channels. grey: changes nothing, for it
-    is a metric of colours. ImageError where the images do not match or are smaller than 16 pixels a side; WeightsError where the
-    weights are missing.
+    of means, variances and covariance over the whole of each feature map: the image's three
+    channels in [0, 1] and VGG16's five stages with L2 pooling; alpha and beta sum to 1.
+    `DISTS_pytorch.DISTS()(a, b)`, the images not resized. a, b: uint8 (H, W) or (H, W, 3), samples
+    0 to 255; a grey image counts as three equal channels. gray: changes nothing, for it is a metric
+    of colours. ImageError where the images do not match or are smaller than 16 pixels a side;
+    WeightsError where the weights are missing.
     """
     a, b = check_pair(a, b)
     if min(a.shape[:2]) < MIN_SIDE:
-        raise ImageError(f"DISTS needs at least {MIN_SIDE} x {MIN_SIDE} pixels; the images are {a.shape[1]} x {a.shape[0]}")
+        raise ImageError(
+            f"DISTS needs at least {MIN_SIDE} x {MIN_SIDE} pixels; the images are {a.shape[1]} x "
+            f"{a.shape[0]}"
+        )
     alpha, beta = (t.astype(np.float64) for t in weights.load_dists())
     total = alpha.sum() + beta.sum()
     parts = [_similarities(f, g) for f, g in zip(_maps(a), _maps(b), strict=True)]
@@ -38,19 +44,32 @@ def dists(a: NDArray[np.uint8], b: NDArray[np.uint8], *, grey: bool = False) -> 
 
 def missing() -> str | None:
     """Why DISTS cannot be computed here, None where it can."""
-    return weights.missing(*weights.USED_BY["dists"]) or (None if features.runtime() else features.EXTRA)
+    return weights.missing(*weights.USED_BY["dists"]) or (
+        None if features.runtime() else features.EXTRA
+    )
 
 
-def _maps(image: NDArray[np.uint8]) -> list[Array]:
-    return [features.planes(image, (0.0,) * 3, (1.0,) * 3), *features.compute("vgg-l2", features.planes(image, MEAN, DEVIATION))]
+def _maps(image: Pixels) -> list[Floats]:
+    return [
+        features.planes(image, (0.0,) * 3, (1.0,) * 3),
+        *features.compute("vgg-l2", features.planes(image, MEAN, DEVIATION)),
+    ]
 
 
-def _similarities(f: Array, g: Array) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _similarities(f: Floats, g: Floats) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """l and s of each channel of f and g, (C, h, w) each -> (C,), (C,)."""
-    f, g = f.reshape(len(f), -1), g.reshape(len(g), -1)
-    mu_f, mu_g = f.mean(1, dtype=np.float64), g.mean(1, dtype=np.float64)
-    f, g = f - mu_f[:, None].astype(np.float32), g - mu_g[:, None].astype(np.float32)
-    covariance, variance_f, variance_g = (np.einsum("cn,cn->c", u, v, dtype=np.float32) / f.shape[1] for u, v in ((f, g), (f, f), (g, g)))
+    f = f.reshape(len(f), -1)
+    g = g.reshape(len(g), -1)
+    mu_f = f.mean(1, dtype=np.float64)
+    mu_g = g.mean(1, dtype=np.float64)
+    f = f - mu_f[:, None].astype(np.float32)
+    g = g - mu_g[:, None].astype(np.float32)
+    covariance, variance_f, variance_g = (
+        np.einsum("cn,cn->c", u, v, dtype=np.float32) / f.shape[1]
+        for u, v in ((f, g), (f, f), (g, g))
+    )
     luminance = (2 * mu_f * mu_g + C1) / (mu_f * mu_f + mu_g * mu_g + C1)
-    structure = (2 * covariance.astype(np.float64) + C2) / (variance_f.astype(np.float64) + variance_g + C2)
+    structure = (2 * covariance.astype(np.float64) + C2) / (
+        variance_f.astype(np.float64) + variance_g + C2
+    )
     return luminance, structure

@@ -1,41 +1,49 @@
-"""Gradient magnitude similarity deviation (Xue, Zhang, Mou, Bovik 2014, doi:10.1109/TIP.2013.2293423)."""
+"""Gradient magnitude similarity deviation (Xue, Zhang, Mou, Bovik 2014,
+doi:10.1109/TIP.2013.2293423).
+"""
 
 import numpy as np
-from numpy.typing import NDArray
 
+from latentpress._typing import Floats, Pixels
 from latentpress.errors import ImageError
-from latentpress.metrics.checks import check_pair, to_grey
+from latentpress.metrics.checks import check_pair, to_gray
 
 C = 170.0  # levels^2, the paper's constant for samples 0 to 255
 MIN_SIDE = 4  # pixels: two samples a side after halving
 
-Plane = NDArray[np.float32]
 
+def gmsd(a: Pixels, b: Pixels, *, gray: bool = False) -> float:
+    """GMSD = standard deviation over the image of the gradient magnitude similarity, 0 (identical)
+    to about 0.35. Lower is better.
 
-def gmsd(a: NDArray[np.uint8], b: NDArray[np.uint8], *, grey: bool = False) -> float:
-    """GMSD = standard deviation over the image of the gradient magnitude similarity, 0 (identical) to about 0.35. Lower is better.
+        GMS = (2 m_a m_b + C) / (m_a^2 + m_b^2 + C),  C = 170,
+        m = sqrt(h^2 + v^2) of Prewitt's filters (divided by 3)
 
-        GMS = (2 m_a m_b + C) / (m_a^2 + m_b^2 + C),  m = sqrt(h^2 + v^2) of Prewitt's filters (divided by 3),  C = 170
-
-    of the luma (always: `grey` changes nothing) after 2 x 2 means, zeros outside: the authors' Matlab code, and `piq.gmsd` of
-    the luma. a, b: uint8 (H, W) or (H, W, 3), samples 0 to 255.
+    of the luma (always: `gray` changes nothing) after 2 x 2 means, zeros outside: the authors'
+    Matlab code, and `piq.gmsd` of the luma. a, b: uint8 (H, W) or (H, W, 3), samples 0 to 255.
     ImageError where the images do not match, or are smaller than 4 pixels a side.
     """
     a, b = check_pair(a, b)
     if min(a.shape[:2]) < MIN_SIDE:
-        raise ImageError(f"GMSD needs at least {MIN_SIDE} x {MIN_SIDE} pixels; the images are {a.shape[1]} x {a.shape[0]}")
-    m_a, m_b = _gradient(_halve(to_grey(a))), _gradient(_halve(to_grey(b)))
+        raise ImageError(
+            f"GMSD needs at least {MIN_SIDE} x {MIN_SIDE} pixels; the images are {a.shape[1]} x "
+            f"{a.shape[0]}"
+        )
+    m_a = _gradient(_halve(to_gray(a)))
+    m_b = _gradient(_halve(to_gray(b)))
     similarity = (2 * m_a * m_b + C) / (m_a * m_a + m_b * m_b + C)
     return float(similarity.std(dtype=np.float64))
 
 
-def _halve(t: NDArray[np.uint8]) -> Plane:
+def _halve(t: Pixels) -> Floats:
     """Means of 2 x 2 samples, (H, W) -> (ceil(H / 2), ceil(W / 2)), zeros past an odd side."""
     wide = np.pad(t, [(0, n % 2) for n in t.shape]).astype(np.float32)
-    return np.asarray((wide[::2, ::2] + wide[1::2, ::2] + wide[::2, 1::2] + wide[1::2, 1::2]) / 4, np.float32)
+    return np.asarray(
+        (wide[::2, ::2] + wide[1::2, ::2] + wide[::2, 1::2] + wide[1::2, 1::2]) / 4, np.float32
+    )
 
 
-def _gradient(t: Plane) -> Plane:
+def _gradient(t: Floats) -> Floats:
     """Magnitude of Prewitt's gradient, zeros outside, of the shape of t."""
     wide = np.pad(t, 1)
     rows = wide[:-2] + wide[1:-1] + wide[2:]

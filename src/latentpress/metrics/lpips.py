@@ -1,34 +1,41 @@
-"""Learned perceptual image patch similarity, version 0.1 (Zhang, Isola, Efros, Shechtman, Wang 2018, arXiv:1801.03924)."""
+"""Learned perceptual image patch similarity, version 0.1 (Zhang, Isola, Efros, Shechtman, Wang
+2018, arXiv:1801.03924).
+"""
 
 import numpy as np
-from numpy.typing import NDArray
 
+from latentpress._typing import Floats, Pixels
 from latentpress.errors import ImageError
 from latentpress.metrics import features, weights
 from latentpress.metrics.checks import check_pair
 
 MIN_SIDE = {"alex": 31, "vgg": 16}  # pixels: the coarsest feature map has one sample
-SHIFT, SCALE = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)  # of samples in [-1, 1], as the authors' code has them
+# of samples in [-1, 1], as the authors' code has them
+SHIFT = (-0.030, -0.088, -0.188)
+SCALE = (0.458, 0.448, 0.450)
 EPSILON = 1e-10
 
 
-def lpips(a: NDArray[np.uint8], b: NDArray[np.uint8], *, grey: bool = False) -> float:
+def lpips(a: Pixels, b: Pixels, *, gray: bool = False) -> float:
     """LPIPS v0.1 on AlexNet, 0 (identical) to about 1. Lower is better.
 
         LPIPS = sum_l mean_hw sum_c w_lc (f_lc(a) / |f_l(a)| - f_lc(b) / |f_l(b)|)^2
 
-    over five layers of feature maps f and learned weights w: `lpips.LPIPS(net="alex")` on samples in [-1, 1].
-    a, b: uint8 (H, W) or (H, W, 3), samples 0 to 255; a grey image counts as three equal channels. grey: changes nothing, for it
-    is a metric of colours. ImageError where the images do not match or are smaller than 31 pixels a side; WeightsError where the
-    weights are missing.
+    over five layers of feature maps f and learned weights w: `lpips.LPIPS(net="alex")` on samples
+    in [-1, 1]. a, b: uint8 (H, W) or (H, W, 3), samples 0 to 255; a grey image counts as three
+    equal channels. gray: changes nothing, for it is a metric of colours. ImageError where the
+    images do not match or are smaller than 31 pixels a side; WeightsError where the weights are
+    missing.
     """
     return _lpips("alex", a, b)
 
 
-def lpips_vgg(a: NDArray[np.uint8], b: NDArray[np.uint8], *, grey: bool = False) -> float:
-    """LPIPS v0.1 on VGG16, 0 (identical) to about 1. Lower is better; other numbers than AlexNet's, never to be mixed.
+def lpips_vgg(a: Pixels, b: Pixels, *, gray: bool = False) -> float:
+    """LPIPS v0.1 on VGG16, 0 (identical) to about 1. Lower is better; other numbers than AlexNet's,
+    never to be mixed.
 
-    Formula, arguments and errors as of `lpips`, images of at least 16 pixels a side: `lpips.LPIPS(net="vgg")`.
+    Formula, arguments and errors as of `lpips`, images of at least 16 pixels a side:
+    `lpips.LPIPS(net="vgg")`.
     """
     return _lpips("vgg", a, b)
 
@@ -38,19 +45,29 @@ def missing(net: str) -> str | None:
     return weights.missing(net) or (None if features.runtime() else features.EXTRA)
 
 
-def _lpips(net: str, a: NDArray[np.uint8], b: NDArray[np.uint8]) -> float:
+def _lpips(net: str, a: Pixels, b: Pixels) -> float:
     a, b = check_pair(a, b)
     if min(a.shape[:2]) < MIN_SIDE[net]:
         side = MIN_SIDE[net]
-        raise ImageError(f"LPIPS ({net}) needs at least {side} x {side} pixels; the images are {a.shape[1]} x {a.shape[0]}")
-    mean, deviation = [(1 + s) / 2 for s in SHIFT], [s / 2 for s in SCALE]  # of samples in [0, 1]
-    first, second = (features.compute(net, features.planes(image, tuple(mean), tuple(deviation))) for image in (a, b))
+        raise ImageError(
+            f"LPIPS ({net}) needs at least {side} x {side} pixels; the images are {a.shape[1]} x "
+            f"{a.shape[0]}"
+        )
+    # of samples in [0, 1]
+    mean = [(1 + s) / 2 for s in SHIFT]
+    deviation = [s / 2 for s in SCALE]
+    first, second = (
+        features.compute(net, features.planes(image, tuple(mean), tuple(deviation)))
+        for image in (a, b)
+    )
     linear = weights.load_network(net).linear
     return sum(_layer(f, g, w) for f, g, w in zip(first, second, linear, strict=True))
 
 
-def _layer(f: NDArray[np.float32], g: NDArray[np.float32], w: NDArray[np.float32]) -> float:
-    """Mean over the places of the weighted squared distance of the unit vectors of f and g, (C, h, w) each, which are used up."""
+def _layer(f: Floats, g: Floats, w: Floats) -> float:
+    """Mean over the places of the weighted squared distance of the unit vectors of f and g, (C, h,
+    w) each, which are used up.
+    """
     for t in (f, g):
         t /= np.sqrt(np.einsum("chw,chw->hw", t, t)) + EPSILON
     f -= g

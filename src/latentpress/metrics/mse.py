@@ -1,18 +1,20 @@
 """Mean squared error."""
 
 import numpy as np
-from numpy.typing import NDArray
 
+from latentpress._typing import Pixels
 from latentpress.metrics.checks import bands, check_pair
 
 
-def mse(a: NDArray[np.uint8], b: NDArray[np.uint8], *, grey: bool = False) -> float:
-    """MSE = 1/n sum_i (a_i - b_i)^2 over all n samples, in squared levels, 0 (identical) to 65025. Lower is better.
+def mse(a: Pixels, b: Pixels, *, gray: bool = False) -> float:
+    """MSE = 1/n sum_i (a_i - b_i)^2 over all n samples, in squared levels, 0 (identical) to 65025.
+    Lower is better.
 
-    a, b: uint8 (H, W) or (H, W, 3), samples 0 to 255. grey: compare their luma (H, W). The sum is exact: the
-    differences are signed, so nothing wraps around. ImageError where the images do not match.
+    a, b: uint8 (H, W) or (H, W, 3), samples 0 to 255. gray: compare their luma (H, W). The sum is
+    exact: the differences are signed, so nothing wraps around. ImageError where the images do not
+    match.
     """
-    a, b = check_pair(a, b, grey=grey)
+    a, b = check_pair(a, b, gray=gray)
     total = 0
     for rows in bands(a.shape):
         difference = a[rows].astype(np.int32) - b[rows]

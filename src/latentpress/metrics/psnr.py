@@ -2,21 +2,20 @@
 
 import math
 
-import numpy as np
-from numpy.typing import NDArray
-
+from latentpress._typing import Pixels
 from latentpress.metrics.mse import mse
 
 PEAK = 255
 
 
-def psnr(a: NDArray[np.uint8], b: NDArray[np.uint8], *, grey: bool = False) -> float:
-    """PSNR = 10 log10(255^2 / MSE) in dB, 0 to infinity (identical images; never capped). Higher is better.
+def psnr(a: Pixels, b: Pixels, *, gray: bool = False) -> float:
+    """PSNR = 10 log10(255^2 / MSE) in dB, 0 to infinity (identical images; never capped). Higher is
+    better.
 
-    a, b: uint8 (H, W) or (H, W, 3), samples 0 to 255; one MSE over all channels. grey: compare their luma (H, W).
-    ImageError where the images do not match.
+    a, b: uint8 (H, W) or (H, W, 3), samples 0 to 255; one MSE over all channels. gray: compare
+    their luma (H, W). ImageError where the images do not match.
     """
-    return psnr_of_mse(mse(a, b, grey=grey))
+    return psnr_of_mse(mse(a, b, gray=gray))
 
 
 def psnr_of_mse(error: float) -> float:

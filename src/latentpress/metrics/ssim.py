@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from latentpress._typing import Ints, Pixels
 from latentpress.errors import ImageError
 from latentpress.metrics.checks import bands, check_pair
 
@@ -11,19 +12,23 @@ N = WINDOW * WINDOW
 C1, C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
 
 
-def ssim(a: NDArray[np.uint8], b: NDArray[np.uint8], *, grey: bool = False) -> float:
-    """Mean SSIM over all 7 x 7 windows inside the image and over the channels, -1 to 1 (identical). Higher is better.
+def ssim(a: Pixels, b: Pixels, *, gray: bool = False) -> float:
+    """Mean SSIM over all 7 x 7 windows inside the image and over the channels, -1 to 1 (identical).
+    Higher is better.
 
         SSIM = (2 mu_a mu_b + C1) (2 s_ab + C2) / ((mu_a^2 + mu_b^2 + C1) (s_aa + s_bb + C2))
 
-    with window means mu, sample (co)variances s (divisor 48), C1 = (.01 * 255)^2, C2 = (.03 * 255)^2: what
-    `skimage.metrics.structural_similarity(a, b, data_range=255, channel_axis=2)` gives by default.
-    a, b: uint8 (H, W) or (H, W, 3), samples 0 to 255. grey: compare their luma (H, W).
+    with window means mu, sample (co)variances s (divisor 48), C1 = (.01 * 255)^2, C2 = (.03 *
+    255)^2: what `skimage.metrics.structural_similarity(a, b, data_range=255, channel_axis=2)` gives
+    by default. a, b: uint8 (H, W) or (H, W, 3), samples 0 to 255. gray: compare their luma (H, W).
     ImageError where the images do not match, or are smaller than 7 pixels a side.
     """
-    a, b = check_pair(a, b, grey=grey)
+    a, b = check_pair(a, b, gray=gray)
     if min(a.shape[:2]) < WINDOW:
-        raise ImageError(f"SSIM needs at least {WINDOW} x {WINDOW} pixels; the images are {a.shape[1]} x {a.shape[0]}")
+        raise ImageError(
+            f"SSIM needs at least {WINDOW} x {WINDOW} pixels; the images are {a.shape[1]} x "
+            f"{a.shape[0]}"
+        )
     total = 0.0
     planes = [(a, b)] if a.ndim == 2 else [(a[:, :, c], b[:, :, c]) for c in range(3)]
     for x, y in planes:
@@ -33,10 +38,15 @@ def ssim(a: NDArray[np.uint8], b: NDArray[np.uint8], *, grey: bool = False) -> f
     return total / (windows * len(planes))
 
 
-def _ssim_map(x: NDArray[np.int32], y: NDArray[np.int32]) -> NDArray[np.float64]:
-    """SSIM of every window. N * sums of squares stay below 2^28, so the (co)variances are exact in int32."""
-    sum_x, sum_y = _box(x), _box(y)
-    product, squares = sum_x * sum_y, sum_x * sum_x + sum_y * sum_y  # N^2 mu_a mu_b, N^2 (mu_a^2 + mu_b^2)
+def _ssim_map(x: Ints, y: Ints) -> NDArray[np.float64]:
+    """SSIM of every window. N * sums of squares stay below 2^28, so the (co)variances are exact in
+    int32.
+    """
+    sum_x = _box(x)
+    sum_y = _box(y)
+    # N^2 mu_a mu_b, N^2 (mu_a^2 + mu_b^2)
+    product = sum_x * sum_y
+    squares = sum_x * sum_x + sum_y * sum_y
     covariance = N * _box(x * y) - product  # N (N - 1) s_ab
     variances = N * _box(x * x + y * y) - squares
     means = (2 / N**2 * product + C1) / (squares / N**2 + C1)
@@ -44,7 +54,7 @@ def _ssim_map(x: NDArray[np.int32], y: NDArray[np.int32]) -> NDArray[np.float64]
     return np.asarray(means * structure, np.float64)
 
 
-def _box(t: NDArray[np.int32]) -> NDArray[np.int32]:
+def _box(t: Ints) -> Ints:
     """Sums over all 7 x 7 windows, (H, W) -> (H - 6, W - 6)."""
     h, w = t.shape[0] - WINDOW + 1, t.shape[1] - WINDOW + 1
     down = t[:h].copy()

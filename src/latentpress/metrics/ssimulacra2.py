@@ -5,64 +5,187 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from latentpress._typing import Floats, Pixels
 from latentpress.errors import ImageError
 from latentpress.metrics.checks import check_pair
-from latentpress.metrics.windows import Plane, bands, blur
+from latentpress.metrics.windows import bands, blur
 
 SCALES = 6
 MIN_SIDE = 8  # pixels; a scale is entered from one with at least so many
 C2 = 0.0009
 
-# Constants of the reference implementation (libjxl, tools/ssimulacra2.cc and lib/jxl/opsin_params.h; BSD licence).
-OPSIN = np.array([[0.30, 0.622, 0.078], [0.23, 0.692, 0.078], [0.24342268924547819, 0.20476744424496821, 0.55180986650955360]], np.float32)
+# Constants of the reference implementation (libjxl, tools/ssimulacra2.cc and
+# lib/jxl/opsin_params.h; BSD licence).
+OPSIN = np.array(
+    [
+        [0.30, 0.622, 0.078],
+        [0.23, 0.692, 0.078],
+        [0.24342268924547819, 0.20476744424496821, 0.55180986650955360],
+    ],
+    np.float32,
+)
 OPSIN_BIAS = np.float32(0.0037930732552754493)
-# Its recursive Gaussian of sigma 1.5 (Charalampidis 2016) has this finite impulse response, centre first; zeros outside.
-WINDOW: NDArray[np.float64] = np.array([0.2646211054881984, 0.2129285920104221, 0.1093353727774603, 0.0360111146583643, 0.0094143678096536])
-# Of each channel a row a scale, finest first: mean of the SSIM, ringing and blurring maps, then their 4-norms.
+# Its recursive Gaussian of sigma 1.5 (Charalampidis 2016) has this finite impulse response, centre
+# first; zeros outside.
+WINDOW: NDArray[np.float64] = np.array(
+    [
+        0.2646211054881984,
+        0.2129285920104221,
+        0.1093353727774603,
+        0.0360111146583643,
+        0.0094143678096536,
+    ]
+)
+# Of each channel a row a scale, finest first: mean of the SSIM, ringing and blurring maps, then
+# their 4-norms.
 WEIGHTS = (
     # X
-    0, 0.0007376606707406586, 0, 0, 0.0007793481682867309, 0,
-    0, 0.0004371155730107379, 0, 1.1041726426657346, 0.00066284834129271, 0.00015231632783718752,
-    0, 0.0016406437456599754, 0, 1.8422455520539298, 11.441172603757666, 0,
-    0.0007989109436015163, 0.000176816438078653, 0, 1.8787594979546387, 10.94906990605142, 0,
-    0.0007289346991508072, 0.9677937080626833, 0, 0.00014003424285435884, 0.9981766977854967, 0.00031949755934435053,
-    0.0004550992113792063, 0, 0, 0.0013648766163243398, 0, 0,
+    0,
+    0.0007376606707406586,
+    0,
+    0,
+    0.0007793481682867309,
+    0,
+    0,
+    0.0004371155730107379,
+    0,
+    1.1041726426657346,
+    0.00066284834129271,
+    0.00015231632783718752,
+    0,
+    0.0016406437456599754,
+    0,
+    1.8422455520539298,
+    11.441172603757666,
+    0,
+    0.0007989109436015163,
+    0.000176816438078653,
+    0,
+    1.8787594979546387,
+    10.94906990605142,
+    0,
+    0.0007289346991508072,
+    0.9677937080626833,
+    0,
+    0.00014003424285435884,
+    0.9981766977854967,
+    0.00031949755934435053,
+    0.0004550992113792063,
+    0,
+    0,
+    0.0013648766163243398,
+    0,
+    0,
     # Y
-    0, 0, 0, 7.466890328078848, 0, 17.445833984131262,
-    0.0006235601634041466, 0, 0, 6.683678146179332, 0.00037724407979611296, 1.027889937768264,
-    225.20515300849274, 0, 0, 19.213238186143016, 0.0011401524586618361, 0.001237755635509985,
-    176.39317598450694, 0, 0, 24.43300999870476, 0.28520802612117757, 0.0004485436923833408,
-    0, 0, 0, 34.77906344483772, 44.835625328877896, 0,
-    0, 0, 0, 0, 0, 0,
+    0,
+    0,
+    0,
+    7.466890328078848,
+    0,
+    17.445833984131262,
+    0.0006235601634041466,
+    0,
+    0,
+    6.683678146179332,
+    0.00037724407979611296,
+    1.027889937768264,
+    225.20515300849274,
+    0,
+    0,
+    19.213238186143016,
+    0.0011401524586618361,
+    0.001237755635509985,
+    176.39317598450694,
+    0,
+    0,
+    24.43300999870476,
+    0.28520802612117757,
+    0.0004485436923833408,
+    0,
+    0,
+    0,
+    34.77906344483772,
+    44.835625328877896,
+    0,
+    0,
+    0,
+    0,
+    0,
+    0,
+    0,
     # B-Y
-    0, 0.0008680556573291698, 0, 0, 0, 0,
-    0, 0.0005313191874358747, 0, 0.00016533814161379112, 0, 0,
-    0, 0, 0, 0.0004179171803251336, 0.0017290828234722833, 0,
-    0.0020827005846636437, 0, 0, 8.826982764996862, 23.19243343998926, 0,
-    95.1080498811086, 0.9863978034400682, 0.9834382792465353, 0.0012286405048278493, 171.2667255897307, 0.9807858872435379,
-    0, 0, 0, 0.0005130064588990679, 0, 0.00010854057858411537,
-)  # fmt: skip
+    0,
+    0.0008680556573291698,
+    0,
+    0,
+    0,
+    0,
+    0,
+    0.0005313191874358747,
+    0,
+    0.00016533814161379112,
+    0,
+    0,
+    0,
+    0,
+    0,
+    0.0004179171803251336,
+    0.0017290828234722833,
+    0,
+    0.0020827005846636437,
+    0,
+    0,
+    8.826982764996862,
+    23.19243343998926,
+    0,
+    95.1080498811086,
+    0.9863978034400682,
+    0.9834382792465353,
+    0.0012286405048278493,
+    171.2667255897307,
+    0.9807858872435379,
+    0,
+    0,
+    0,
+    0.0005130064588990679,
+    0,
+    0.00010854057858411537,
+)
 
 
-def ssimulacra2(a: NDArray[np.uint8], b: NDArray[np.uint8], *, grey: bool = False) -> float:
-    """SSIMULACRA 2.1 of the original a and the distorted b, 100 (identical) down to below 0. Higher is better.
+def ssimulacra2(a: Pixels, b: Pixels, *, gray: bool = False) -> float:
+    """SSIMULACRA 2.1 of the original a and the distorted b, 100 (identical) down to below 0. Higher
+    is better.
 
-    30 is low quality, 50 medium, 70 high, 90 visually lossless (the authors' words). A weighted sum of 108 norms of three error
-    maps (SSIM without its luminance denominator, edges that appeared, edges that were lost) of X, Y and B - Y in the XYB colour
-    space, at six scales made in linear light. Not symmetric. a, b: uint8 (H, W) or (H, W, 3), samples 0 to 255, taken as sRGB.
-    grey: changes nothing, for it is a metric of colours. ImageError where the images do not match, or are smaller than 8 pixels a side.
+    30 is low quality, 50 medium, 70 high, 90 visually lossless (the authors' words). A weighted sum
+    of 108 norms of three error maps (SSIM without its luminance denominator, edges that appeared,
+    edges that were lost) of X, Y and B - Y in the XYB colour space, at six scales made in linear
+    light. Not symmetric. a, b: uint8 (H, W) or (H, W, 3), samples 0 to 255, taken as sRGB. gray:
+    changes nothing, for it is a metric of colours. ImageError where the images do not match, or are
+    smaller than 8 pixels a side.
     """
     a, b = check_pair(a, b)
     if min(a.shape[:2]) < MIN_SIDE:
-        raise ImageError(f"SSIMULACRA 2 needs at least {MIN_SIDE} x {MIN_SIDE} pixels; the images are {a.shape[1]} x {a.shape[0]}")
-    norms = np.array([_norms(x, y) for x, y in zip(_scales(a), _scales(b), strict=True)])  # (scales, channels, 6)
+        raise ImageError(
+            f"SSIMULACRA 2 needs at least {MIN_SIDE} x {MIN_SIDE} pixels; the images are "
+            f"{a.shape[1]} x {a.shape[0]}"
+        )
+    norms = np.array(
+        [_norms(x, y) for x, y in zip(_scales(a), _scales(b), strict=True)]
+    )  # (scales, channels, 6)
     flat = norms.transpose(1, 0, 2).ravel()
-    error = 0.9562382616834844 * float(np.dot(flat, WEIGHTS[: flat.size]))  # fewer scales take the first weights, as the original does
-    error = 2.326765642916932 * error - 0.020884521182843837 * error**2 + 6.248496625763138e-05 * error**3
+    error = 0.9562382616834844 * float(
+        np.dot(flat, WEIGHTS[: flat.size])
+    )  # fewer scales take the first weights, as the original does
+    error = (
+        2.326765642916932 * error
+        - 0.020884521182843837 * error**2
+        + 6.248496625763138e-05 * error**3
+    )
     return 100.0 - 10.0 * error**0.6276336467831387 if error > 0 else 100.0
 
 
-def _scales(image: NDArray[np.uint8]) -> Iterator[tuple[Plane, ...]]:
+def _scales(image: Pixels) -> Iterator[tuple[Floats, ...]]:
     """The image's X, Y and B - Y, each in about 0 to 1, at up to six scales, finest first."""
     rgb = image if image.ndim == 3 else np.repeat(image[:, :, None], 3, axis=2)
     linear = [LINEAR[rgb[:, :, c]] for c in range(3)]
@@ -74,27 +197,32 @@ def _scales(image: NDArray[np.uint8]) -> Iterator[tuple[Plane, ...]]:
         yield _xyb(linear)
 
 
-def _xyb(linear: list[Plane]) -> tuple[Plane, ...]:
+def _xyb(linear: list[Floats]) -> tuple[Floats, ...]:
     """Linear RGB -> X, Y, B - Y."""
     bias = np.cbrt(OPSIN_BIAS)
-    long, medium, short = (np.cbrt(sum(k * t for k, t in zip(row, linear, strict=True)) + OPSIN_BIAS) - bias for row in OPSIN)
+    long, medium, short = (
+        np.cbrt(sum(k * t for k, t in zip(row, linear, strict=True)) + OPSIN_BIAS) - bias
+        for row in OPSIN
+    )
     x, y = (long - medium) / 2, (long + medium) / 2
     return x * 14 + np.float32(0.42), y + np.float32(0.01), (short - y) + np.float32(0.55)
 
 
-def _norms(first: tuple[Plane, ...], second: tuple[Plane, ...]) -> list[list[float]]:
+def _norms(first: tuple[Floats, ...], second: tuple[Floats, ...]) -> list[list[float]]:
     """Of each channel: means of the SSIM, ringing and blurring maps, then their 4-norms."""
     return [_norms_of_channel(x, y) for x, y in zip(first, second, strict=True)]
 
 
-def _norms_of_channel(x: Plane, y: Plane) -> list[float]:
+def _norms_of_channel(x: Floats, y: Floats) -> list[float]:
     r = len(WINDOW) - 1
     sums = np.zeros((2, 3))
     # in float32 the score of flat pictures stands on its last bits
-    wide_x, wide_y = np.pad(x, r).astype(np.float64), np.pad(y, r).astype(np.float64)
+    wide_x = np.pad(x, r).astype(np.float64)
+    wide_y = np.pad(y, r).astype(np.float64)
     for band in bands(wide_x.shape[0], wide_x.shape[1], 2 * r):
         u, v = wide_x[band], wide_y[band]
-        mu_u, mu_v = blur(u, WINDOW), blur(v, WINDOW)
+        mu_u = blur(u, WINDOW)
+        mu_v = blur(v, WINDOW)
         covariance = blur(u * v, WINDOW) - mu_u * mu_v
         variances = blur(u * u + v * v, WINDOW) - (mu_u * mu_u + mu_v * mu_v)
         dissimilarity = 1 - (1 - np.square(mu_u - mu_v)) * (2 * covariance + C2) / (variances + C2)
@@ -108,16 +236,22 @@ def _norms_of_channel(x: Plane, y: Plane) -> list[float]:
     return [*means[0], *means[1] ** 0.25]
 
 
-def _halve(t: Plane) -> Plane:
+def _halve(t: Floats) -> Floats:
     """Means of 2 x 2 samples; an odd side's last sample counts twice."""
-    t = np.pad(t, [(0, n % 2) for n in t.shape], mode="edge") if t.shape[0] % 2 or t.shape[1] % 2 else t
+    t = (
+        np.pad(t, [(0, n % 2) for n in t.shape], mode="edge")
+        if t.shape[0] % 2 or t.shape[1] % 2
+        else t
+    )
     return np.asarray((t[::2, ::2] + t[1::2, ::2] + t[::2, 1::2] + t[1::2, 1::2]) / 4, np.float32)
 
 
-def _srgb_to_linear() -> Plane:
+def _srgb_to_linear() -> Floats:
     """Linear light 0 to 1 of the sRGB levels 0 to 255 (IEC 61966-2-1)."""
     level = np.arange(256) / 255
-    return np.where(level <= 0.04045, level / 12.92, ((level + 0.055) / 1.055) ** 2.4).astype(np.float32)
+    return np.where(level <= 0.04045, level / 12.92, ((level + 0.055) / 1.055) ** 2.4).astype(
+        np.float32
+    )
 
 
 LINEAR = _srgb_to_linear()

@@ -5,14 +5,16 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from latentpress._typing import Floats
+
 BAND_SAMPLES = 1 << 15  # of a plane at a time: the maps of a band stay in the processor's cache
 
-Plane = NDArray[np.float32]
-Real = TypeVar("Real", NDArray[np.float32], NDArray[np.float64])
+Real = TypeVar("Real", Floats, NDArray[np.float64])
 
 
 def blur(t: Real, half: Real) -> Real:
-    """Weighted sums at every place where the window fits: (H, W) -> (H - 2 r, W - 2 r), for a window of 2 r + 1 taps a side.
+    """Weighted sums at every place where the window fits: (H, W) -> (H - 2 r, W - 2 r), for a
+    window of 2 r + 1 taps a side.
 
     half: its r + 1 weights, centre first; the window is symmetric.
     """
@@ -28,6 +30,11 @@ def blur(t: Real, half: Real) -> Real:
 
 
 def bands(rows: int, columns: int, overlap: int) -> list[slice]:
-    """Slices of rows that cover a plane, each of about BAND_SAMPLES samples and `overlap` rows that the next one reads again."""
+    """Slices of rows that cover a plane, each of about BAND_SAMPLES samples and `overlap` rows that
+    the next one reads again.
+    """
     step = max(1, BAND_SAMPLES // columns)
-    return [slice(top, min(top + step, rows - overlap) + overlap) for top in range(0, rows - overlap, step)]
+    return [
+        slice(top, min(top + step, rows - overlap) + overlap)
+        for top in range(0, rows - overlap, step)
+    ]

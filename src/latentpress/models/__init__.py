@@ -1,8 +1,8 @@
 """The shipped models: verified bytes of their files, and ONNX Runtime sessions that run them.
 
-models/lp1/ holds five ONNX graphs (analysis, synthesis, hyper_analysis, features, context), levels.npz, and model.json
-with the SHA-256 of each; those of the Stable Diffusion spaces hold prior.npz and, where there is one, restoration.onnx. The cards are
-docs/models.md.
+models/lp1/ holds five ONNX graphs (analysis, synthesis, hyper_analysis, features, context),
+levels.npz, and model.json with the SHA-256 of each; those of the Stable Diffusion spaces hold
+prior.npz and, where there is one, restoration.onnx. The cards are docs/models.md.
 """
 
 import hashlib
@@ -17,22 +17,30 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from latentpress.environment import whole_number
 from latentpress.errors import UsageError, WeightsError
+from latentpress.system.environment import whole_number
 
 FOLDER = Path(__file__).parent
 PROVIDERS = {"cuda": "CUDAExecutionProvider", "mps": "CoreMLExecutionProvider"}
 DEVICES = ("auto", "cpu", *PROVIDERS)
-NO_MEMORY = ("bad_alloc", "Failed to allocate", "BFCArena")  # in what ONNX Runtime says where memory is short
+NO_MEMORY = (
+    "bad_alloc",
+    "Failed to allocate",
+    "BFCArena",
+)  # in what ONNX Runtime says where memory is short
 
 
 @cache
 def manifest(space: str) -> dict[str, Any]:
-    """model.json of the space: model_hash (8 hex digits), halo (latent positions), sha256 (file -> hex)."""
+    """model.json of the space: model_hash (8 hex digits), halo (latent positions), sha256 (file ->
+    hex).
+    """
     try:
         loaded: dict[str, Any] = json.loads((FOLDER / space / "model.json").read_text())
     except (OSError, ValueError) as error:
-        raise WeightsError(f"the {space} model of this installation is missing or damaged: reinstall latentpress") from error
+        raise WeightsError(
+            f"the {space} model of this installation is missing or damaged: reinstall latentpress"
+        ) from error
     return loaded
 
 
@@ -41,9 +49,14 @@ def read_file(space: str, name: str) -> bytes:
     try:
         data = (FOLDER / space / name).read_bytes()
     except OSError as error:
-        raise WeightsError(f"the model file {space}/{name} is missing: reinstall latentpress") from error
+        raise WeightsError(
+            f"the model file {space}/{name} is missing: reinstall latentpress"
+        ) from error
     if hashlib.sha256(data).hexdigest() != manifest(space)["sha256"][name]:
-        raise WeightsError(f"the model file {space}/{name} is altered: its SHA-256 does not match; reinstall latentpress")
+        raise WeightsError(
+            f"the model file {space}/{name} is altered: its SHA-256 does not match; reinstall "
+            "latentpress"
+        )
     return data
 
 
@@ -55,7 +68,9 @@ def arrays(space: str, name: str) -> dict[str, NDArray[Any]]:
 
 
 def session_options() -> Any:
-    """Options of every session. The environment variable LATENTPRESS_THREADS sets the threads (default: all cores)."""
+    """Options of every session. The environment variable LATENTPRESS_THREADS sets the threads
+    (default: all cores).
+    """
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -66,34 +81,49 @@ def session_options() -> Any:
 
 
 def provider(device: str) -> str:
-    """auto|cpu|cuda|mps -> ONNX Runtime's name of an available provider; UsageError where it is not installed."""
+    """auto|cpu|cuda|mps -> ONNX Runtime's name of an available provider; UsageError where it is not
+    installed.
+    """
     import onnxruntime
 
     available = onnxruntime.get_available_providers()
     if device not in DEVICES:
         raise UsageError(f"unknown device {device!r}: choose one of {', '.join(DEVICES)}")
     if device == "auto":
-        return next((p for p in PROVIDERS.values() if p in available and p != "CoreMLExecutionProvider"), "CPUExecutionProvider")
+        return next(
+            (p for p in PROVIDERS.values() if p in available and p != "CoreMLExecutionProvider"),
+            "CPUExecutionProvider",
+        )
     name = PROVIDERS.get(device, "CPUExecutionProvider")
     if name not in available:
-        raise UsageError(f"device {device!r} needs an onnxruntime build with {name}; this one has {', '.join(available)}")
+        raise UsageError(
+            f"device {device!r} needs an onnxruntime build with {name}; this one has "
+            f"{', '.join(available)}"
+        )
     return name
 
 
 @cache
 def session(space: str, name: str, device: str = "cpu") -> Any:
-    """The ONNX Runtime session of a model file, verified and kept. The prior's graphs always run on the CPU."""
+    """The ONNX Runtime session of a model file, verified and kept. The prior's graphs always run on
+    the CPU.
+    """
     import onnxruntime
 
-    data, providers = read_file(space, name), list(dict.fromkeys([provider(device), "CPUExecutionProvider"]))
+    data = read_file(space, name)
+    providers = list(dict.fromkeys([provider(device), "CPUExecutionProvider"]))
     with naming_failures(f"{space}/{name}"):
         return onnxruntime.InferenceSession(data, session_options(), providers=providers)
 
 
-def run(space: str, name: str, device: str = "cpu", *, frugal: bool = False, **feeds: NDArray[Any]) -> list[NDArray[Any]]:
-    """Run a model file on named arrays -> its outputs. frugal: give its working memory back, so that graphs do not add up.
+def run(
+    space: str, name: str, device: str = "cpu", *, frugal: bool = False, **feeds: NDArray[Any]
+) -> list[NDArray[Any]]:
+    """Run a model file on named arrays -> its outputs. frugal: give its working memory back, so
+    that graphs do not add up.
 
-    MemoryError where there is too little of it, RuntimeError for whatever else ONNX Runtime cannot do.
+    MemoryError where there is too little of it, RuntimeError for whatever else ONNX Runtime cannot
+    do.
     """
     options = None
     if frugal:
@@ -109,7 +139,9 @@ def run(space: str, name: str, device: str = "cpu", *, frugal: bool = False, **f
 
 @contextmanager
 def naming_failures(graph: str) -> Iterator[None]:
-    """ONNX Runtime's exceptions, which share no base class but Exception, as MemoryError or RuntimeError that names the graph."""
+    """ONNX Runtime's exceptions, which share no base class but Exception, as MemoryError or
+    RuntimeError that names the graph.
+    """
     try:
         yield
     except (MemoryError, RuntimeError):

@@ -1,29 +1,30 @@
-"""Before stage 2 of 5 of decoding, Stable Diffusion spaces: a small network over the latent grid restores what rounding took away.
+"""Before stage 2 of 5 of decoding, Stable Diffusion spaces: a small network over the latent grid
+restores what rounding took away.
 
     z = y_hat + step x f(y_hat, log step)
 
-z is a latent of the same space, and any decoder of the family takes it. Weights (`models/SPACE/restoration.onnx`) have a number, which a
-file that wants them carries in its chunk; without them, or without the chunk, z = y_hat. Floats, after all integers: no part of exactness.
+z is a latent of the same space, and any decoder of the family takes it. Weights
+(`models/SPACE/restoration.onnx`) have a number, which a file that wants them carries in its chunk;
+without them, or without the chunk, z = y_hat. Floats, after all integers: no part of exactness.
 """
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
-from numpy.typing import NDArray
 
 from latentpress import models
+from latentpress._typing import Floats
 from latentpress.container import RESTORATION
-from latentpress.entropy.static import COARSEST, FINEST, step_size
 from latentpress.errors import FormatError
-from latentpress.transforms.spaces import Space
+from latentpress.spaces import COARSEST, FINEST, Space, step_size
 from latentpress.transforms.tiling import TILE_POSITIONS, strips, tile_columns, with_halo
 
-Floats = NDArray[np.float32]
 FILE = "restoration.onnx"
 NUMBER = 1  # of the shipped weights; others get other numbers
-HALO = 8    # latent positions that an output sees on each side
-LOG_MIDDLE, LOG_HALF = math.log(COARSEST * FINEST) / 2, math.log(COARSEST / FINEST) / 2
+HALO = 8  # latent positions that an output sees on each side
+LOG_MIDDLE = math.log(COARSEST * FINEST) / 2
+LOG_HALF = math.log(COARSEST / FINEST) / 2
 
 
 def is_shipped(space: Space) -> bool:
@@ -32,17 +33,30 @@ def is_shipped(space: Space) -> bool:
 
 
 def chunks(space: Space) -> dict[int, bytes]:
-    """What the encoder adds to a file: the chunk that asks for the shipped weights, where there are any."""
+    """What the encoder adds to a file: the chunk that asks for the shipped weights, where there are
+    any.
+    """
     return {RESTORATION: bytes([NUMBER])} if is_shipped(space) else {}
 
 
 def is_wanted(space: Space, file_chunks: Mapping[int, bytes]) -> bool:
-    """Whether a file asks for the shipped weights; other numbers go without, as in older readers. FormatError for a bad chunk."""
+    """Whether a file asks for the shipped weights; other numbers go without, as in older readers.
+    FormatError for a bad chunk.
+    """
     if RESTORATION not in file_chunks:
         return False
     if len(file_chunks[RESTORATION]) != 1:
         raise FormatError("the restoration chunk must be one byte, the number of its weights")
     return file_chunks[RESTORATION][0] == NUMBER and is_shipped(space)
+
+
+def restore_wanted(
+    space: Space, y_hat: Iterator[Floats], quality: float, file_chunks: Mapping[int, bytes]
+) -> Iterator[Floats]:
+    """Strips of y_hat (C, r, w) -> strips of the latent that the synthesis takes: of z where the
+    file asks for the shipped weights, else y_hat as it is. FormatError for a bad chunk.
+    """
+    return restore(space, y_hat, quality) if is_wanted(space, file_chunks) else y_hat
 
 
 def condition(quality: float) -> float:
@@ -51,10 +65,13 @@ def condition(quality: float) -> float:
 
 
 def restore(space: Space, latent: Iterable[Floats], quality: float) -> Iterator[Floats]:
-    """Strips of y_hat (C, r, w) -> strips of z. Tiles overlap by HALO, so that the result is that of the whole latent."""
+    """Strips of y_hat (C, r, w) -> strips of z. Tiles overlap by HALO, so that the result is that
+    of the whole latent.
+    """
     y_hat = np.concatenate(list(latent), axis=1)
     channels, h, w = y_hat.shape
-    step, told = np.float32(step_size(quality)), np.float32(condition(quality))
+    step = np.float32(step_size(quality))
+    told = np.float32(condition(quality))
     for first, end in strips(h):
         low, high = with_halo(first, end, HALO, h)
         z = y_hat[:, first:end].copy()

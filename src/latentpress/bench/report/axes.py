@@ -8,7 +8,9 @@ STEPS = (1, 2, 2.5, 5, 10)
 
 
 class Axis(NamedTuple):
-    """low, high: the values at its ends. log: logarithmic. flipped: high stands where low would. ticks: (value, text)."""
+    """low, high: the values at its ends. log: logarithmic. flipped: high stands where low would.
+    ticks: (value, text).
+    """
 
     low: float
     high: float
@@ -25,7 +27,8 @@ class Axis(NamedTuple):
 
 def linear_axis(values: Iterable[float], *, flipped: bool = False, count: int = 6) -> Axis:
     """An axis that holds all values, with about `count` ticks at round numbers."""
-    low, high = min(values := list(values)), max(values)
+    low = min(values := list(values))
+    high = max(values)
     if low == high:
         low, high = low - 0.5, high + 0.5
     margin = 0.04 * (high - low)
@@ -34,17 +37,31 @@ def linear_axis(values: Iterable[float], *, flipped: bool = False, count: int = 
     power = 10.0 ** math.floor(math.log10(raw))
     step = power * next(s for s in STEPS if s * power >= raw)
     digits = max(0, -math.floor(math.log10(step) + 1e-9))
-    digits += 1 if abs(step * 10**digits - round(step * 10**digits)) > 1e-6 else 0  # a step of .025 needs three
-    ticks = [i * step for i in range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1)]
-    return Axis(low, high, False, flipped, [(t, f"{t:.{digits}f}".replace("-", "−")) for t in ticks])
+    digits += (
+        1 if abs(step * 10**digits - round(step * 10**digits)) > 1e-6 else 0
+    )  # a step of .025 needs three
+    ticks = [
+        i * step for i in range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1)
+    ]
+    return Axis(
+        low, high, False, flipped, [(t, f"{t:.{digits}f}".replace("-", "−")) for t in ticks]
+    )
 
 
 def log_axis(values: Iterable[float], *, flipped: bool = False) -> Axis:
-    """A logarithmic axis that holds all values (> 0), with ticks at 1, 2 and 5 of each power of ten (1 alone over many)."""
-    low, high = min(values := list(values)), max(values)
+    """A logarithmic axis that holds all values (> 0), with ticks at 1, 2 and 5 of each power of ten
+    (1 alone over many).
+    """
+    low = min(values := list(values))
+    high = max(values)
     margin = (high / low) ** 0.04 if high > low else 2.0
     low, high = low / margin, high * margin
     powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     parts = (1,) if len(powers) > 6 else (1, 2, 5)
-    ticks = [part * 10.0**power for power in powers for part in parts if low <= part * 10.0**power <= high]
+    ticks = [
+        part * 10.0**power
+        for power in powers
+        for part in parts
+        if low <= part * 10.0**power <= high
+    ]
     return Axis(low, high, True, flipped, [(t, f"{t:.6g}") for t in ticks])

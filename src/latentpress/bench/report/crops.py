@@ -5,17 +5,24 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from latentpress._typing import Pixels
+
 SIDE = 96  # pixels of a crop
 
 
-def most_different(pictures: Sequence[NDArray[np.uint8]], count: int = 2, side: int = SIDE) -> list[tuple[int, int, int, int]]:
-    """Windows (left, top, width, height) in which decoded pictures (H, W, 3) uint8 of one image vary most among each other.
+def most_different(
+    pictures: Sequence[Pixels], count: int = 2, side: int = SIDE
+) -> list[tuple[int, int, int, int]]:
+    """Windows (left, top, width, height) in which decoded pictures (H, W, 3) uint8 of one image
+    vary most among each other.
 
-    The variance over the pictures, summed over the window; windows do not overlap, the strongest stands first. At most
-    `side` pixels a side; fewer than `count` where the image has no room for more.
+    The variance over the pictures, summed over the window; windows do not overlap, the strongest
+    stands first. At most `side` pixels a side; fewer than `count` where the image has no room for
+    more.
     """
     height, width = pictures[0].shape[:2]
-    h, w = min(side, height), min(side, width)
+    h = min(side, height)
+    w = min(side, width)
     spread = _spread(pictures)
     total = np.zeros((height + 1, width + 1))
     total[1:, 1:] = spread.cumsum(0).cumsum(1)
@@ -28,9 +35,12 @@ def most_different(pictures: Sequence[NDArray[np.uint8]], count: int = 2, side: 
     return found
 
 
-def _spread(pictures: Sequence[NDArray[np.uint8]]) -> NDArray[np.float64]:
-    """Variance over the pictures at each pixel, mean over the channels: (H, W). Two sums, so that no stack of floats is held."""
-    first, second = np.zeros(pictures[0].shape, np.float32), np.zeros(pictures[0].shape, np.float32)
+def _spread(pictures: Sequence[Pixels]) -> NDArray[np.float64]:
+    """Variance over the pictures at each pixel, mean over the channels: (H, W). Two sums, so that
+    no stack of floats is held.
+    """
+    first = np.zeros(pictures[0].shape, np.float32)
+    second = np.zeros(pictures[0].shape, np.float32)
     for picture in pictures:
         x = picture.astype(np.float32)
         first += x

@@ -3,9 +3,9 @@
 import base64
 import io
 
-import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
+
+from latentpress._typing import Pixels
 
 DISPLAY = (1600, 1200)  # pixels: larger pictures are reduced by a whole factor for the page
 
@@ -25,7 +25,7 @@ def reduction(width: int, height: int) -> int:
     return max(1, -(-width // DISPLAY[0]), -(-height // DISPLAY[1]))
 
 
-def shown(pixels: NDArray[np.uint8]) -> Image.Image:
+def shown(pixels: Pixels) -> Image.Image:
     """uint8 (H, W, 3) -> the image at the size it has on the page."""
     factor = reduction(pixels.shape[1], pixels.shape[0])
     image = Image.fromarray(pixels)

@@ -1,29 +1,32 @@
-"""The gallery of a report: pictures of every codec at matched bytes, differences, close-ups, and latents."""
+"""The gallery of a report: pictures of every codec at matched bytes, differences, close-ups, and
+latents.
+"""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
+from latentpress._typing import Pixels
 from latentpress.bench.report.crops import most_different
+from latentpress.bench.report.derived import Story
 from latentpress.bench.report.embed import data_uri, reduction, shown
-from latentpress.bench.report.story import Story
-from latentpress.bench.report.words import kilobytes, metric_name, number
+from latentpress.bench.report.number_format import kilobytes, metric_name, number
 from latentpress.bench.rows import Row, decoded, file_of, original
-from latentpress.panels import difference, latent_panels
+from latentpress.image.panels import difference, latent_panels
 
 QUALITY, DIFFERENCE_QUALITY = 90, 30  # WebP's, of the page's own pictures
 GAIN = 4  # of the difference pictures
 RATES = (0.3, 0.7)  # which of our settings are shown, as a share of their list
 BUDGET = 22_000_000  # bytes of the gallery in a page
-Pixels = NDArray[np.uint8]
 
 
 @dataclass
 class Picture:
-    """One codec's picture of an image. words: its setting, bytes and metrics. src: data URI. off: percent of bytes beside ours."""
+    """One codec's picture of an image. words: its setting, bytes and metrics. src: data URI. off:
+    percent of bytes beside ours.
+    """
 
     codec: str
     label: str
@@ -35,7 +38,9 @@ class Picture:
 
 @dataclass
 class Crop:
-    """A window of the image, losslessly, as each codec has it: sources are (label, data URI), the original first."""
+    """A window of the image, losslessly, as each codec has it: sources are (label, data URI), the
+    original first.
+    """
 
     left: int
     top: int
@@ -55,7 +60,9 @@ class Rate:
 
 @dataclass
 class Item:
-    """An image of the gallery. src: the original. factor: by which the page reduces it. latents: (words, data URI)."""
+    """An image of the gallery. src: the original. factor: by which the page reduces it. latents:
+    (words, data URI).
+    """
 
     name: str
     width: int
@@ -68,15 +75,23 @@ class Item:
     @property
     def size(self) -> int:
         """Bytes that this item adds to a page."""
-        crops = sum(len(src) for rate in self.rates for crop in rate.crops for _, src in crop.sources)
+        crops = sum(
+            len(src) for rate in self.rates for crop in rate.crops for _, src in crop.sources
+        )
         pictures = sum(len(p.src) + len(p.difference) for rate in self.rates for p in rate.pictures)
         return len(self.src) + pictures + crops + sum(len(src) for _, src in self.latents)
 
 
 def gallery(story: Story, count: int, advance: Callable[[], None] = lambda: None) -> list[Item]:
-    """`count` of the run's images, evenly from its list, as far as the page's budget of bytes goes; advance(): called for each."""
+    """`count` of the run's images, evenly from its list, as far as the page's budget of bytes goes;
+    advance(): called for each.
+    """
     images = story.run.info["images"] if story.lossy else []
-    chosen = [images[i * len(images) // count] for i in range(min(count, len(images)))] if count < len(images) else images
+    chosen = (
+        [images[i * len(images) // count] for i in range(min(count, len(images)))]
+        if count < len(images)
+        else images
+    )
     items: list[Item] = []
     used = 0
     for image in chosen:
@@ -90,12 +105,18 @@ def gallery(story: Story, count: int, advance: Callable[[], None] = lambda: None
 
 
 def matched(story: Story, image: str) -> Iterator[tuple[Row, list[Row]]]:
-    """For each shown setting of our codec: its row, and of every other lossy codec the row whose bytes come closest."""
+    """For each shown setting of our codec: its row, and of every other lossy codec the row whose
+    bytes come closest.
+    """
     of_image = sorted((r for r in story.run.rows if r["image"] == image), key=lambda r: r["bytes"])
     rows = {c: [r for r in of_image if r["codec"] == c] for c in story.lossy}
     ours = rows[story.ours[0]]
     for i in sorted({round(share * (len(ours) - 1)) for share in RATES if ours}):
-        others = [min(rows[c], key=lambda r: abs(r["bytes"] - ours[i]["bytes"])) for c in story.lossy if c != story.ours[0] and rows[c]]
+        others = [
+            min(rows[c], key=lambda r: abs(r["bytes"] - ours[i]["bytes"]))
+            for c in story.lossy
+            if c != story.ours[0] and rows[c]
+        ]
         yield ours[i], others
 
 
@@ -104,7 +125,10 @@ def _item(story: Story, image: Row) -> Item:
     height, width = x.shape[:2]
     item = Item(image["name"], width, height, data_uri(shown(x), QUALITY), reduction(width, height))
     for ours, others in matched(story, image["name"]):
-        pixels = {row["codec"]: decoded(story.run, row["codec"], row["setting"], row["image"]) for row in (ours, *others)}
+        pixels = {
+            row["codec"]: decoded(story.run, row["codec"], row["setting"], row["image"])
+            for row in (ours, *others)
+        }
         pictures = [_picture(story, row, ours, x, pixels[row["codec"]]) for row in (ours, *others)]
         windows = most_different(list(pixels.values())) if others else []
         crops = [_crop(story, window, x, [ours, *others], pixels) for window in windows]
@@ -119,17 +143,36 @@ def _picture(story: Story, row: Row, ours: Row, x: Pixels, pixels: Pixels) -> Pi
     off = 100 * (row["bytes"] / ours["bytes"] - 1)
     values = [f"{metric_name(m)} {number(m, row[m])}" for m in story.told if row.get(m) is not None]
     beside = "" if row is ours else f", {off:+.1f} % bytes".replace("-", "−")
-    words = f"{row['setting']}, {kilobytes(row['bytes'])}, {row['bpp']:.3f} bpp{beside}: " + ", ".join(values)
+    words = (
+        f"{row['setting']}, {kilobytes(row['bytes'])}, {row['bpp']:.3f} bpp{beside}: "
+        + ", ".join(values)
+    )
     apart = difference(Image.fromarray(x), Image.fromarray(pixels), GAIN)
-    src, other = data_uri(shown(pixels), QUALITY), data_uri(shown(np.asarray(apart)), DIFFERENCE_QUALITY)
+    src = data_uri(shown(pixels), QUALITY)
+    other = data_uri(shown(np.asarray(apart)), DIFFERENCE_QUALITY)
     return Picture(row["codec"], story.label(row["codec"]), words, src, other, off)
 
 
-def _crop(story: Story, window: tuple[int, int, int, int], x: Pixels, rows: list[Row], pixels: dict[str, Pixels]) -> Crop:
+def _crop(
+    story: Story,
+    window: tuple[int, int, int, int],
+    x: Pixels,
+    rows: list[Row],
+    pixels: dict[str, Pixels],
+) -> Crop:
     left, top, width, height = window
     told = [f"{story.label(r['codec'])} {r['setting']}, {kilobytes(r['bytes'])}" for r in rows]
-    cuts = [np.ascontiguousarray(p[top : top + height, left : left + width]) for p in (x, *pixels.values())]
-    return Crop(*window, [(words, data_uri(Image.fromarray(cut))) for words, cut in zip(["original", *told], cuts, strict=True)])
+    cuts = [
+        np.ascontiguousarray(p[top : top + height, left : left + width])
+        for p in (x, *pixels.values())
+    ]
+    return Crop(
+        *window,
+        [
+            (words, data_uri(Image.fromarray(cut)))
+            for words, cut in zip(["original", *told], cuts, strict=True)
+        ],
+    )
 
 
 def _latents(story: Story, rows: list[Row]) -> Iterator[tuple[str, str]]:
@@ -139,7 +182,14 @@ def _latents(story: Story, rows: list[Row]) -> Iterator[tuple[str, str]]:
     for row in rows:
         if not story.codecs[row["codec"]]["ours"]:
             continue
-        y = decode_latent(file_of(story.run.folder, story.codecs[row["codec"]], row["setting"], row["image"]).read_bytes())
+        y = decode_latent(
+            file_of(
+                story.run.folder, story.codecs[row["codec"]], row["setting"], row["image"]
+            ).read_bytes()
+        )
         scale = 1 if y.shape[2] * min(len(y), 12) > 1000 else None
-        text = f"{story.label(row['codec'])} {row['setting']}: {len(y)} channels of {y.shape[2]} x {y.shape[1]}"
+        text = (
+            f"{story.label(row['codec'])} {row['setting']}: {len(y)} channels of {y.shape[2]} "
+            f"x {y.shape[1]}"
+        )
         yield text, data_uri(latent_panels(y, scale=scale))

@@ -2,43 +2,82 @@
 
 from collections.abc import Sequence
 
-from latentpress.bench.report import tables
+from latentpress.bench.report import text_tables
+from latentpress.bench.report.derived import Story
+from latentpress.bench.report.number_format import title
 from latentpress.bench.report.page import draw
-from latentpress.bench.report.story import Story
-from latentpress.bench.report.words import title
 
 PAIR = 2  # charts in a row
 
 
 def markdown(story: Story, stem: str) -> tuple[str, dict[str, str]]:
-    """(the text, its curves: file name -> SVG). stem: of the file that is written; the curves are called stem-metric.svg."""
+    """(the text, its curves: file name -> SVG). stem: of the file that is written; the curves are
+    called stem-metric.svg.
+    """
     curves = {m: svg for m in story.metrics if (svg := draw(story, m, alone=True))}
     names = {m: f"{stem}-{m}.svg" for m in curves}
-    lines = [f"# {tables.heading(story)}", "", f"<!-- Made by `latentpress report`; do not edit. {story.run.info['command']} -->", "",
-             tables.subtitle(story), "", *(f"**{s}**\n" for s in (*tables.headline(story), *tables.notices(story)))]  # fmt: skip
+    lines = [
+        f"# {text_tables.heading(story)}",
+        "",
+        f"<!-- Made by `latentpress report`; do not edit. {story.run.info['command']} -->",
+        "",
+        text_tables.subtitle(story),
+        "",
+        *(f"**{s}**\n" for s in (*text_tables.headline(story), *text_tables.notices(story))),
+    ]
     charts = _charts([(title(m), names[m]) for m in curves])
-    lines += ["## Rate and distortion", "", f"Every point is the mean over {tables.images(story)} of one setting; bits per pixel are "
-              "8 x file bytes / pixels of the original. Up and to the left is better.", "", *charts]  # fmt: skip
-    if text := tables.lossless(story):
+    lines += [
+        "## Rate and distortion",
+        "",
+        "Every point is the mean over "
+        f"{text_tables.images(story)} of one setting; bits per pixel are "
+        "8 x file bytes / pixels of the original. Up and to the left is better.",
+        "",
+        *charts,
+    ]
+    if text := text_tables.lossless(story):
         lines += [text, ""]
-    for m in tables.matrices(story):
-        lines += [f"## Bytes that {m['label']} needs at equal quality", "", "The mean over the qualities that both curves reach (BD-rate); "
-                  "in brackets which those are, and how much of its own range. Nothing is extrapolated.", ""]  # fmt: skip
-        rows = [[row["label"], *(f"**{c['text']}** ({c['overlap']})" if c["text"] else "no common quality" for c in row["cells"])]
+    for m in text_tables.matrices(story):
+        lines += [f"## Bytes that {m['label']} needs at equal quality", "", "The mean over the "
+"qualities that both curves reach (BD-rate); "
+                  "in brackets which those are, and how much of its own range. Nothing is "
+"extrapolated.", ""]  # fmt: skip
+        rows = [[row["label"], *(f"**{c['text']}** ({c['overlap']})" if c["text"] else "no common "
+"quality" for c in row["cells"])]
                 for row in m["rows"]]  # fmt: skip
         lines += [*_table(["against", *(f"by {c}" for c in m["columns"])], rows), ""]
     if story.levels:
-        lines += ["Mean bytes an image that each codec needs to reach the quality of one of our settings; “–” where its own settings "
+        lines += ["Mean bytes an image that each codec needs to reach the quality of one of our "
+"settings; “–” where its own settings "
                   "do not reach it:", ""]  # fmt: skip
-    for t in tables.levels(story):
+    for t in text_tables.levels(story):
         rows = [[f"{row['label']} {row['source']}", *row["cells"]] for row in t["rows"]]
         lines += [*_table([t["metric"], *t["columns"]], rows), ""]
-    speed, numbers = tables.speed(story), tables.numbers(story)
-    lines += ["## Speed and memory", "", f"{tables.machine(story)}.", "", *_table(speed["columns"], speed["rows"]), ""]
-    lines += ["## All means", "", *_table(numbers["columns"], [row["cells"] for row in numbers["rows"]]), ""]
-    made = [f"- {term}: {f'`{text}`' if term == 'command' else text}" for term, text in tables.made(story)]
+    speed = text_tables.speed(story)
+    numbers = text_tables.numbers(story)
+    lines += [
+        "## Speed and memory",
+        "",
+        f"{text_tables.machine(story)}.",
+        "",
+        *_table(speed["columns"], speed["rows"]),
+        "",
+    ]
+    lines += [
+        "## All means",
+        "",
+        *_table(numbers["columns"], [row["cells"] for row in numbers["rows"]]),
+        "",
+    ]
+    made = [
+        f"- {term}: {f'`{text}`' if term == 'command' else text}"
+        for term, text in text_tables.made(story)
+    ]
     lines += ["## How it was made", "", *made, ""]
-    lines += _table(["codec", "version", "settings"], [[c["label"], c["version"], c["settings"]] for c in story.codecs.values()])
+    lines += _table(
+        ["codec", "version", "settings"],
+        [[c["label"], c["version"], c["settings"]] for c in story.codecs.values()],
+    )
     return "\n".join(lines) + "\n", {names[m]: svg for m, svg in curves.items()}
 
 
@@ -50,5 +89,8 @@ def _charts(charts: Sequence[tuple[str, str]]) -> list[str]:
 
 
 def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    lines = ["| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in row) + " |" for row in (columns, *rows)]
+    lines = [
+        "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in row) + " |"
+        for row in (columns, *rows)
+    ]
     return [lines[0], "|" + "---|" * len(columns), *lines[1:]]

@@ -1,0 +1,67 @@
+"""What the numbers look like: crops of faces, text, sky, foliage and night, beside AVIF and WebP at the same bytes.
+
+    python -m benchmarks.figures.contact_sheet [--bpp 0.12] [--data FOLDER] [--output results/contact_sheet.jpg]
+
+FOLDER holds kodak/ and science-fair/. Whole pictures are compressed, in latentpress at the rate asked for and in AVIF
+(speed 6) and WebP (method 6) at the quality whose bytes come closest; the crops are cut afterwards, unscaled.
+"""
+
+import argparse
+import io
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+import latentpress
+from benchmarks.figures.demo import RIVALS, rival
+from benchmarks.rows import DATA, ROOT
+from latentpress import targets
+from latentpress.metrics import psnr
+
+CROPS = {  # what -> (file, left, top)
+    "face": ("kodak/kodim04.png", 130, 180),
+    "face, paint": ("kodak/kodim15.png", 250, 60),
+    "text": ("kodak/kodim05.png", 250, 130),
+    "foliage, water": ("kodak/kodim13.png", 380, 260),
+    "sky": ("kodak/kodim21.png", 130, 60),
+    "fine lines": ("kodak/kodim19.png", 130, 440),
+    "night": ("science-fair/original_03.png", 140, 150),
+}
+SIDE, GAP, LINE = 224, 6, 15  # pixels
+
+
+def main() -> None:
+    """Draw the sheet."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--bpp", type=float, default=0.12)
+    parser.add_argument("--data", type=Path, default=DATA)
+    parser.add_argument("--output", type=Path, default=ROOT / "results" / "contact_sheet.jpg")
+    arguments = parser.parse_args()
+    columns = ["original", "latentpress", *RIVALS]
+    sheet = Image.new("RGB", (len(columns) * (SIDE + GAP) + GAP, len(CROPS) * (SIDE + 2 * LINE + GAP) + GAP), "white")
+    ink, font = ImageDraw.Draw(sheet), ImageFont.load_default(12)
+    for row, (what, (name, left, top)) in enumerate(CROPS.items()):
+        with Image.open(arguments.data / name) as file:
+            picture = file.convert("RGB")
+        ours = targets.to_rate(picture, arguments.bpp)
+        files = {"latentpress": ours} | {codec: rival(picture, options, len(ours)) for codec, options in RIVALS.items()}
+        decoded = {codec: Image.open(io.BytesIO(data)).convert("RGB") for codec, data in files.items() if codec != "latentpress"}
+        decoded["latentpress"] = latentpress.decompress(ours)
+        for column, codec in enumerate(columns):
+            x, y = GAP + column * (SIDE + GAP), GAP + row * (SIDE + 2 * LINE + GAP)
+            lines = (f"{what} ({Path(name).stem})", "original")
+            if codec in files:
+                quality = psnr(np.asarray(picture), np.asarray(decoded[codec]))
+                lines = (codec, f"{8 * len(files[codec]) / (picture.width * picture.height):.3f} bpp, {quality:.1f} dB")
+            for i, line in enumerate(lines):
+                ink.text((x, y + i * LINE), line, "black", font)
+            image = decoded.get(codec, picture)
+            sheet.paste(image.crop((left, top, left + SIDE, top + SIDE)), (x, y + 2 * LINE))
+    arguments.output.parent.mkdir(parents=True, exist_ok=True)
+    sheet.save(arguments.output, quality=92)
+    print(arguments.output)
+
+
+if __name__ == "__main__":
+    main()

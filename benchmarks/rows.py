@@ -1,0 +1,52 @@
+"""A benchmark whose rows grow over several runs: what was measured stays in the file, and is not measured again."""
+import argparse
+import csv
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from latentpress.metrics import available
+
+ROOT = Path(__file__).resolve().parents[1]
+DATA = Path(os.environ.get("LATENTPRESS_DATA") or ROOT.parent / "shared" / "data")  # kodak, science-fair
+Rows = list[dict[str, Any]]
+
+
+def parser(
+    description: str | None, codec: str, efforts: str, qualities: str, measured: Sequence[str], output: str
+) -> argparse.ArgumentParser:
+    """The options that such benchmarks share, with their defaults. output: under the project."""
+    found = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    found.add_argument("images", type=Path, nargs="+")
+    found.add_argument("--codec", default=codec)
+    found.add_argument("--model")
+    found.add_argument("--efforts", default=efforts, help="of some benchmarks each with what it minimises, as in 9:mse")
+    found.add_argument("--metrics", default=",".join(measured))
+    found.add_argument("--qualities", default=qualities)
+    found.add_argument("-o", "--output", type=Path, default=ROOT / output)
+    return found
+
+
+def read(output: Path, key: Sequence[str]) -> tuple[Rows, set[tuple[str, ...]]]:
+    """The rows that the file has already, and the key of each."""
+    rows: Rows = []
+    if output.exists():
+        with output.open() as f:
+            rows = list(csv.DictReader(f))
+    return rows, {tuple(str(r[k]) for k in key) for r in rows}
+
+
+def usable(metrics: str) -> Sequence[str]:
+    """Of metrics with commas between them those whose weights are here; the others are told."""
+    found, missing = available(metrics.split(","))
+    print(*(f"left out: {name}: {reason}" for name, reason in missing.items()), sep="\n")
+    return found
+
+
+def write(output: Path, columns: Sequence[str], rows: Rows) -> None:
+    """All rows, anew."""
+    with output.open("w", newline="") as f:
+        writer = csv.DictWriter(f, columns)
+        writer.writeheader()
+        writer.writerows(rows)

@@ -1,0 +1,1 @@
+"""One parameter of the codec moved, the rest fixed."""

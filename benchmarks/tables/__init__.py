@@ -1,0 +1,1 @@
+"""Measurements that a table of the documents or a file of results/ holds."""

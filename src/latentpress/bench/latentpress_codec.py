@@ -1,0 +1,98 @@
+"""latentpress's own codecs in the benchmark: timed in this process, decoded for the table by a
+fresh one, from the bytes alone.
+"""
+
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from latentpress import __version__
+from latentpress._typing import Pixels
+from latentpress.bench.codec_protocol import Codec
+from latentpress.bench.datasets import read_pixels
+from latentpress.errors import ImageError
+from latentpress.models import manifest
+
+
+@dataclass(frozen=True)
+class OurCodec(Codec):
+    """model: a folder, .safetensors file or hub id of a Stable Diffusion autoencoder; None for the
+    default one.
+    """
+
+    model: str | None = None
+    kind: ClassVar[str] = "ours"
+    ours: ClassVar[bool] = True
+
+    @classmethod
+    def of(cls, name: str, model: str | None) -> "OurCodec":
+        """The codec of a latent space by the name that `latentpress compress --codec` takes."""
+        # and the weights: rows of other ones must not be mixed with these
+        version = f"latentpress {__version__}"
+        if name == "builtin":
+            label = "latentpress"
+            settings = "all threads"
+            version = f"{version}, lp1 model {manifest('lp1')['model_hash']}"
+        else:
+            label = f"latentpress {name}"
+            settings = f"model {Path(model).name if model else 'default'}, all threads"
+            version = ", ".join(
+                [
+                    version,
+                    *(
+                        f"{Path(file).stem} {digest[:8]}"
+                        for file, digest in manifest(name)["sha256"].items()
+                    ),
+                ]
+            )
+        return cls(
+            name, label, version, settings, ".ltp", (5, 15, 30, 45, 60, 75, 90, 100), model=model
+        )
+
+    def entry(self) -> dict[str, Any]:
+        """See Codec; and the model, which decoding needs."""
+        return super().entry() | {"model": self.model}
+
+    def encode(self, pixels: Pixels, quality: float) -> bytes:
+        """See Codec."""
+        from latentpress import compress
+
+        return compress(pixels, quality=quality, codec=self.name, model=self.model)
+
+    def decode(self, data: bytes) -> Pixels:
+        """See Codec."""
+        from latentpress import decompress
+
+        return np.asarray(decompress(data, model=self.model).convert("RGB"))
+
+    def decode_elsewhere(self, files: Sequence[Path]) -> list[Pixels]:
+        """Decode files by `latentpress decompress` in one other process, as whoever gets the bytes
+        would.
+        """
+        with tempfile.TemporaryDirectory() as folder:
+            command = [
+                sys.executable,
+                "-m",
+                "latentpress",
+                "decompress",
+                *map(str, files),
+                "-o",
+                f"{folder}/",
+            ]
+            done = subprocess.run(
+                [*command, *(["--model", self.model] if self.model else [])],
+                capture_output=True,
+                text=True,
+            )
+            if done.returncode:
+                raise ImageError(
+                    f"{self.label}: decoding in another process failed: "
+                    f"{done.stderr.strip()[-300:]}"
+                )
+            return [read_pixels(Path(folder) / file.with_suffix(".png").name) for file in files]

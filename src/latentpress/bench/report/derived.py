@@ -1,0 +1,215 @@
+"""What a report tells, taken from a run: curves, bytes at equal quality, BD-rates, speeds; every
+output format prints this.
+"""
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+from latentpress.bench import rate_distortion
+from latentpress.bench.bd_rate import bd_rate
+from latentpress.bench.rate_distortion import Comparison
+from latentpress.bench.report.curves import Series
+from latentpress.bench.report.number_format import metric_name, number
+from latentpress.bench.report.style import looks
+from latentpress.bench.rows import Row, Run
+from latentpress.metrics import METRICS, Metric
+
+PERCEPTUAL = (
+    "lpips",
+    "dists",
+    "lpips-vgg",
+    "ssimulacra2",
+    "ms-ssim",
+)  # the first that a run has stands for how it looks
+LOG_METRICS = ("mse",)  # drawn on a logarithmic axis
+REPEATED = (
+    "mse",
+    "ms-ssim-db",
+)  # say in other units what another metric says: drawn last, left out of the short tables
+LEVELS = (0.25, 0.5, 0.75)  # of our settings: at whose quality the bytes are laid side by side
+
+
+class Level(NamedTuple):
+    """The bytes an image that each codec needs for one quality: `value` of `metric`, which
+    `setting` of `codec` has.
+    """
+
+    metric: str
+    codec: str
+    setting: str
+    value: float
+    bytes: dict[str, float | None]  # by codec; None where its curve does not reach this quality
+
+
+@dataclass(frozen=True)
+class Story:
+    """A run and what is derived from it; codecs are named as in the run, rates are in bpp."""
+
+    run: Run
+
+    @cached_property
+    def codecs(self) -> dict[str, Row]:
+        """The run's codecs by name, ours first, the lossless ones last."""
+        present = {row["codec"] for row in self.run.rows}
+        kept = [c for c in self.run.info["codecs"] if c["name"] in present]
+        return {c["name"]: c for c in sorted(kept, key=lambda c: (not c["ours"], c["lossless"]))}
+
+    @cached_property
+    def lossy(self) -> list[str]:
+        """Names of the codecs that have a curve."""
+        return [name for name, c in self.codecs.items() if not c["lossless"]]
+
+    @cached_property
+    def ours(self) -> list[str]:
+        """Names of latentpress's own codecs; the first codec's where the run has none, so that
+        there is something to compare.
+        """
+        return [name for name in self.lossy if self.codecs[name]["ours"]] or self.lossy[:1]
+
+    @cached_property
+    def means(self) -> list[Row]:
+        """Means over the images, one row a codec and setting that every image has been through, in
+        the order of `codecs`.
+        """
+        order = list(self.codecs)
+        return sorted(
+            rate_distortion.complete(self.run),
+            key=lambda row: (order.index(row["codec"]), row["bpp"]),
+        )
+
+    @cached_property
+    def unfinished(self) -> list[Row]:
+        """The means of settings that an interrupted run has not finished; they are told, never
+        compared.
+        """
+        return [
+            row for row in rate_distortion.means(self.run) if row["images"] < len(self.run.images)
+        ]
+
+    @cached_property
+    def metrics(self) -> dict[str, Metric]:
+        """The run's metrics that at least one row has, the REPEATED ones last."""
+        known = [
+            m
+            for m in self.run.metrics
+            if m in METRICS and any(r.get(m) is not None for r in self.means)
+        ]
+        return {m: METRICS[m] for m in sorted(known, key=lambda m: m in REPEATED)}
+
+    @property
+    def told(self) -> list[str]:
+        """The metrics of the short tables: without those that repeat another."""
+        return [m for m in self.metrics if m not in REPEATED]
+
+    @cached_property
+    def pixels(self) -> float:
+        """Mean pixels of an image."""
+        images = self.run.info["images"]
+        return float(sum(i["width"] * i["height"] for i in images) / len(images))
+
+    def label(self, codec: str) -> str:
+        """A codec's name for people."""
+        return str(self.codecs[codec]["label"])
+
+    def series(self, metric: str) -> list[Series]:
+        """The curves of one metric, each point with the words that a pointer is told."""
+        drawn = looks(list(self.codecs.values()))
+        found = []
+        for codec in self.lossy:
+            rows = [r for r in self.means if r["codec"] == codec and r.get(metric) is not None]
+            told = [f"{self.label(codec)} {r['setting']}: {r['bpp']:.3f} bpp, "
+                    f"{metric_name(metric)} {number(metric, r[metric])}" for r in rows]  # fmt: skip
+            points = [(r["bpp"], r[metric], text) for r, text in zip(rows, told, strict=True)]
+            found.append(
+                Series(
+                    codec, self.label(codec), drawn[codec], bool(self.codecs[codec]["ours"]), points
+                )
+            )
+        return found
+
+    def compare(self, codec: str, anchor: str, metric: str) -> Comparison:
+        """BD-rate of the curves of the means at equal values of a metric."""
+        curves = [
+            [p for p in rate_distortion.curve(self.run, c, metric) if math.isfinite(p[1])]
+            for c in (codec, anchor)
+        ]
+        return Comparison(
+            codec,
+            anchor,
+            metric,
+            bd_rate(curves[0], curves[1], direction=self.metrics[metric].direction),
+        )
+
+    def reach(self, comparison: Comparison) -> float:
+        """The share of the tested codec's own range of the metric that a comparison covers, 0 to
+        1.
+        """
+        if comparison.result is None:
+            return 0.0
+        values = [
+            p[1]
+            for p in rate_distortion.curve(self.run, comparison.codec, comparison.metric)
+            if math.isfinite(p[1])
+        ]
+        return (comparison.result.high - comparison.result.low) / (max(values) - min(values))
+
+    @cached_property
+    def comparisons(self) -> list[Comparison]:
+        """Every ordered pair of lossy codecs at every metric."""
+        return [
+            self.compare(a, b, m)
+            for a in self.lossy
+            for b in self.lossy
+            if a != b
+            for m in self.metrics
+        ]
+
+    @cached_property
+    def levels(self) -> list[Level]:
+        """Bytes an image at the qualities of three settings of our first codec, for each of
+        `told`.
+        """
+        found = []
+        for mine, metric in ((c, m) for m in self.told for c in self.ours[:1]):
+            rows = [r for r in self.means if r["codec"] == mine and r.get(metric) is not None]
+            equal = rate_distortion.bytes_at_equal_quality(self.run, metric, mine)
+            for row in (
+                rows[i]
+                for i in sorted({round(share * (len(rows) - 1)) for share in LEVELS if rows})
+            ):
+                rates = {e.codec: e.bpp for e in equal if e.setting == row["setting"]} | {
+                    mine: row["bpp"]
+                }
+                sizes = {
+                    c: None if (rate := rates.get(c)) is None else rate * self.pixels / 8
+                    for c in self.lossy
+                }
+                found.append(Level(metric, mine, row["setting"], row[metric], sizes))
+        return found
+
+    @cached_property
+    def speeds(self) -> list[Row]:
+        """One row a codec: mean seconds an image, megapixels a second, and what the run knows of
+        its memory.
+        """
+        found = []
+        for name, codec in self.codecs.items():
+            row: Row = {"codec": name, "label": self.label(name)}
+            for step in ("encode", "decode"):
+                timed = [
+                    r
+                    for r in self.run.rows
+                    if r["codec"] == name and r.get(f"{step}_s") is not None
+                ]
+                seconds = sum(r[f"{step}_s"] for r in timed)
+                row[f"{step}_s"] = seconds / len(timed) if timed else None
+                row[f"{step}_mp_s"] = (
+                    sum(r["width"] * r["height"] for r in timed) / 1e6 / seconds
+                    if seconds
+                    else None
+                )
+                row[f"peak_{step}_mb"] = codec.get(f"peak_{step}_mb")
+            found.append(row | {"load_s": codec.get("load_s")})
+        return found

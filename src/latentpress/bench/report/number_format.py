@@ -1,0 +1,72 @@
+"""Numbers and sentences of a report, the same in every format."""
+
+import math
+
+from latentpress.bench.bd_rate import BdRate
+from latentpress.metrics import METRICS
+
+DIGITS = {
+    "mse": 1,
+    "psnr": 2,
+    "psnr_of_mean_mse": 2,
+    "ms-ssim-db": 2,
+    "ssimulacra2": 1,
+}  # others: 4
+LITTLE = 0.3  # share of the tested codec's range below which a BD-rate is said to rest on little
+
+
+def number(metric: str, value: float | None) -> str:
+    """A metric's value with the digits that mean something, "∞" for identical images, "–" where
+    there is none.
+    """
+    if value is None:
+        return "–"
+    return f"{value:.{DIGITS.get(metric, 4)}f}".replace("-", "−") if math.isfinite(value) else "∞"
+
+
+def metric_name(metric: str) -> str:
+    """A metric's name for people, with its unit where two metrics share a name: "MS-SSIM (dB)"."""
+    known = METRICS[metric]
+    shared = sum(m.name == known.name for m in METRICS.values()) > 1
+    return f"{known.name} ({known.unit})" if shared and known.unit else known.name
+
+
+def title(metric: str) -> str:
+    """Name and unit of a metric: "PSNR, dB"."""
+    known = METRICS[metric]
+    return f"{known.name}, {known.unit}" if known.unit else known.name
+
+
+def kilobytes(size: float | None) -> str:
+    """Bytes in kB = 1000 bytes, three digits; "–" where there is no number."""
+    if size is None:
+        return "–"
+    if size < 1000:
+        return f"{size:.0f} B"
+    thousand = size / 1000
+    return f"{thousand:.1f} kB" if thousand < 100 else f"{thousand:,.0f} kB"
+
+
+def difference(percent: float) -> str:
+    """A BD-rate in words: "61 % fewer", "44 % more", "as many"."""
+    if abs(percent) < 0.5:
+        return "as many"
+    return f"{abs(percent):.0f} % {'fewer' if percent < 0 else 'more'}"
+
+
+def overlap(metric: str, result: BdRate) -> str:
+    """The qualities that two curves share: "28.40 to 33.10 dB"."""
+    unit = f" {METRICS[metric].unit}" if METRICS[metric].unit else ""
+    return f"{number(metric, result.low)} to {number(metric, result.high)}{unit}"
+
+
+def seconds(value: float | None) -> str:
+    """Seconds, or milliseconds below one tenth."""
+    if value is None:
+        return "–"
+    return f"{1000 * value:.0f} ms" if value < 0.1 else f"{value:.2f} s"
+
+
+def plain(value: float | None, digits: int = 1) -> str:
+    """A number with so many decimals; "–" where there is none."""
+    return "–" if value is None else f"{value:,.{digits}f}"

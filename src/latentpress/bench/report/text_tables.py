@@ -1,0 +1,267 @@
+"""The tables and sentences of a report as plain text cells: HTML and Markdown print the same
+ones.
+"""
+
+from typing import Any
+
+from latentpress.bench.rate_distortion import Comparison
+from latentpress.bench.report.derived import PERCEPTUAL, Story
+from latentpress.bench.report.gallery import DIFFERENCE_QUALITY, QUALITY
+from latentpress.bench.report.number_format import (
+    LITTLE,
+    difference,
+    kilobytes,
+    metric_name,
+    number,
+    overlap,
+    plain,
+    seconds,
+    title,
+)
+
+Table = dict[str, Any]
+
+
+def images(story: Story) -> str:
+    """ "24 images" """
+    count = len(story.run.images)
+    return f"{count} image{'s' if count != 1 else ''}"
+
+
+def heading(story: Story) -> str:
+    """The title of a report."""
+    names = [story.label(c) for c in story.ours if story.codecs[c]["ours"]]
+    rest = [c for c in story.codecs if not story.codecs[c]["ours"]]
+    beside = f"{' and '.join(names)} beside {len(rest)} other codec{'s' if len(rest) != 1 else ''}"
+    return (
+        f"{beside if names and rest else f'{len(story.codecs)} codecs'} on "
+        f"{story.run.info['dataset']}"
+    )
+
+
+def subtitle(story: Story) -> str:
+    """What was compared, in one sentence."""
+    gray = (
+        " MSE, PSNR, SSIM and MS-SSIM are of the luma (grey)." if story.run.info.get("grey") else ""
+    )
+    return (f"{images(story)}, {len(story.run.rows)} real files, none of the images resized, "
+"cropped or skipped; "
+            f"made {story.run.info['created'][:10]}.{gray}")  # fmt: skip
+
+
+def headline(story: Story) -> list[str]:
+    """What a perceptual metric and PSNR say of our first codec, always both: a codec that wins one
+    often loses the other.
+    """
+    perceptual = next((m for m in PERCEPTUAL if m in story.metrics), None)
+    found = []
+    for codec in story.ours[:1]:
+        for metric in (m for m in (perceptual, "psnr") if m in story.metrics):
+            rivals = [
+                story.compare(codec, r, metric)
+                for r in story.lossy
+                if not story.codecs[r]["ours"] and r != codec
+            ]
+            rivals = [c for c in rivals if c.result and story.reach(c) >= LITTLE]
+            told = [
+                f"{difference(c.result.percent)}{' bytes' if i == 0 else ''} "
+                f"{'as' if abs(c.result.percent) < 0.5 else 'than'} "
+                f"{story.label(c.anchor)}"
+                for i, c in enumerate(rivals)
+                if c.result
+            ]
+            if told:
+                found.append(
+                    f"At equal {metric_name(metric)}, {story.label(codec)} needs {', '.join(told)}."
+                )
+    return found
+
+
+def notices(story: Story) -> list[str]:
+    """What a reader must know first: a run that was interrupted."""
+    missing = [
+        f"{row['codec']} {row['setting']} ({row['images']} of {len(story.run.images)})"
+        for row in story.unfinished
+    ]
+    return [f"The run is not finished; left out: {', '.join(missing)}."] if missing else []
+
+
+def lossless(story: Story) -> str:
+    """The lossless codecs, which have no curve."""
+    told = [
+        f"{story.label(r['codec'])} {r['bpp']:.2f} bpp ({kilobytes(r['bytes'])})"
+        for r in story.means
+        if story.codecs[r["codec"]]["lossless"]
+    ]
+    return f"Lossless, so not drawn: {', '.join(told)}." if told else ""
+
+
+def matrices(story: Story) -> list[Table]:
+    """For each of our codecs: the bytes it needs at equal quality, a row a codec, a column a
+    metric.
+    """
+    found = []
+    for mine in story.ours:
+        rows = []
+        for anchor in (c for c in story.lossy if c != mine):
+            cells = [_cell(story, story.compare(mine, anchor, m)) for m in story.told]
+            rows.append({"label": story.label(anchor), "cells": cells})
+        if rows and story.told:
+            found.append(
+                {
+                    "label": story.label(mine),
+                    "columns": [metric_name(m) for m in story.told],
+                    "rows": rows,
+                }
+            )
+    return found
+
+
+def _cell(story: Story, c: Comparison) -> Table:
+    if c.result is None:
+        return {"text": "", "overlap": "", "little": True}
+    little = story.reach(c) < LITTLE
+    care = "; little, read with care"
+    text = (
+        f"{overlap(c.metric, c.result)}, {100 * story.reach(c):.0f} % of its "
+        f"range{care if little else ''}"
+    )
+    return {"text": difference(c.result.percent), "overlap": text, "little": little}
+
+
+def levels(story: Story) -> list[Table]:
+    """For each metric: the bytes an image that every codec needs to reach the quality of some of
+    our settings.
+    """
+    found: list[Table] = []
+    for level in story.levels:
+        name = title(level.metric)
+        if not found or found[-1]["metric"] != name:
+            found.append(
+                {"metric": name, "columns": [story.label(c) for c in story.lossy], "rows": []}
+            )
+        cells = [kilobytes(level.bytes[c]) for c in story.lossy]
+        found[-1]["rows"].append(
+            {
+                "label": number(level.metric, level.value),
+                "source": f"({story.label(level.codec)} {level.setting})",
+                "cells": cells,
+            }
+        )
+    return found
+
+
+def pairs(story: Story) -> list[list[str]]:
+    """Every pair's BD-rate: codec, anchor, metric, percent, overlap."""
+    rows = []
+    for c in story.comparisons:
+        percent, shared = "–", "none"
+        if c.result:
+            percent = f"{c.result.percent:+.1f} %".replace("-", "−")
+            shared = (
+                f"{overlap(c.metric, c.result)}, {100 * c.result.share:.0f} % of the joint range"
+            )
+        rows.append(
+            [story.label(c.codec), story.label(c.anchor), metric_name(c.metric), percent, shared]
+        )
+    return rows
+
+
+def speed(story: Story) -> Table:
+    """Seconds, megapixels a second and memory of every codec."""
+    columns = [
+        "codec",
+        "encode",
+        "MP/s",
+        "decode",
+        "MP/s",
+        "peak memory: encode",
+        "decode",
+        "loading weights",
+    ]
+    rows = [
+        [
+            s["label"],
+            seconds(s["encode_s"]),
+            plain(s["encode_mp_s"]),
+            seconds(s["decode_s"]),
+            plain(s["decode_mp_s"]),
+            *(
+                f"{v:,.0f} MB" if (v := s[f"peak_{step}_mb"]) is not None else "–"
+                for step in ("encode", "decode")
+            ),
+            seconds(s["load_s"]) if s["load_s"] else "–",
+        ]
+        for s in story.speeds
+    ]
+    return {"columns": columns, "rows": rows}
+
+
+def machine(story: Story) -> str:
+    """Where the speeds were measured."""
+    m = story.run.info["machine"]
+    where = (
+        f"{m.get('cpu', 'an unknown CPU')}, {m.get('cores', '?')} cores, threads: "
+        f"{m.get('threads', '?')}"
+    )
+    return (
+        f"Seconds an image ({story.pixels / 1e6:.2f} megapixels on average), warm, pixels to "
+        f"bytes and back, on {where}"
+    )
+
+
+def numbers(story: Story) -> Table:
+    """The means of every codec and setting."""
+    psnr = {"psnr_of_mean_mse": "PSNR of mean MSE"} if "mse" in story.metrics else {}
+    columns = {m: title(m) for m in story.metrics} | psnr
+    rows = [
+        {
+            "ours": story.codecs[r["codec"]]["ours"],
+            "cells": [
+                story.label(r["codec"]),
+                r["setting"],
+                f"{r['bytes']:,.0f}",
+                f"{r['bpp']:.4f}",
+                *(number(c, r.get(c)) for c in columns),
+                seconds(r["encode_s"]),
+                seconds(r["decode_s"]),
+            ],
+        }
+        for r in story.means
+    ]
+    return {
+        "columns": ["codec", "setting", "bytes", "bpp", *columns.values(), "encode", "decode"],
+        "rows": rows,
+    }
+
+
+def gallery_note(story: Story, count: int, wanted: int) -> str:
+    """What the gallery shows, and what it does not."""
+    total = len(story.run.images)
+    fewer = (
+        f" More than {count} would make the page too large." if count < min(wanted, total) else ""
+    )
+    return (f"{count} of {images(story)}, at the settings whose bytes come closest to those of "
+f"{story.label(story.ours[0])}; how far "
+            f"they are off is said beside each picture.{fewer} Pull the slider, or use the arrow "
+"keys. The close-ups are the windows in "
+            "which the codecs differ most, without loss. The large pictures are encoded again "
+f"for this page (WebP quality {QUALITY}, "
+            f"differences {DIFFERENCE_QUALITY}); the numbers are of the real files.")  # fmt: skip
+
+
+def made(story: Story) -> list[tuple[str, str]]:
+    """The run's command, machine and versions."""
+    info = story.run.info
+    machine = ", ".join(
+        str(info["machine"][k]) for k in ("cpu", "platform") if info["machine"].get(k)
+    )
+    versions = ", ".join(f"{name} {version}" for name, version in info["versions"].items())
+    names = ", ".join(i["name"] for i in info["images"])
+    return [
+        ("command", info["command"]),
+        ("made", info["created"]),
+        ("machine", machine),
+        ("versions", versions),
+        ("images", f"{info['dataset']}: {names}"),
+    ]

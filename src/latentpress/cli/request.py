@@ -1,0 +1,124 @@
+"""What `latentpress compress` was asked for: a quality, or a target."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from latentpress.cli.batch import naming
+from latentpress.cli.units import parse_size, parse_target
+from latentpress.errors import TargetError, UsageError
+from latentpress.options import EncodeOptions, check_quality
+
+if TYPE_CHECKING:
+    from latentpress.image.picture import Outline
+
+DEFAULT_QUALITY = 50.0
+
+
+class Result(NamedTuple):
+    """What is known of a picture, its file, and what the user should know."""
+
+    outline: "Outline"
+    data: bytes
+    notices: list[str]
+
+
+@dataclass(frozen=True)
+class Request:
+    """One of quality, size, bpp, metric and total_size; best_effort: the nearest where that is out
+    of reach.
+    """
+
+    quality: float
+    size: int | None
+    bpp: float | None
+    metric: tuple[str, float] | None
+    total_size: int | None
+    best_effort: bool
+
+    @classmethod
+    def of(
+        cls,
+        quality: float | None,
+        size: str | None,
+        bpp: float | None,
+        metric: str | None,
+        total_size: str | None,
+        best_effort: bool,
+    ) -> "Request":
+        """The options as they were typed; UsageError where two contradict, or one is no number."""
+        options = {
+            "-q": quality,
+            "--target-size": size,
+            "--target-bpp": bpp,
+            "--target": metric,
+            "--total-size": total_size,
+        }
+        given = [name for name, value in options.items() if value is not None]
+        if len(given) > 1:
+            raise UsageError(f"{' and '.join(given)} ask for different files: give one of them")
+        if bpp is not None and not 0 < bpp < float("inf"):
+            raise UsageError(f"--target-bpp is a number of bits a pixel above 0, not {bpp}")
+        return cls(
+            check_quality(DEFAULT_QUALITY if quality is None else quality),
+            parse_size(size) if size is not None else None,
+            bpp,
+            parse_target(metric) if metric is not None else None,
+            parse_size(total_size) if total_size is not None else None,
+            best_effort,
+        )
+
+    def one(self, source: Path, options: EncodeOptions) -> Result:
+        """The picture and the file of one image, and notices. options: their quality is not looked
+        at.
+        """
+        from latentpress import codec, targets
+        from latentpress.image.picture import read_picture
+
+        picture = read_picture(source, strict=options.strict)  # its errors name the file themselves
+        with naming(source):
+            if self.size is None and self.bpp is None and self.metric is None:
+                data = codec.compress(picture, options=options, quality=self.quality)
+                return Result(picture.outline, data, [])
+            analyzed = targets.Analyzed(picture, options)
+            try:
+                if self.size is not None:
+                    data = targets.to_size(analyzed, self.size)
+                elif self.bpp is not None:
+                    data = targets.to_rate(analyzed, self.bpp)
+                elif self.metric is not None:
+                    data = targets.to_metric(analyzed, *self.metric)
+            except TargetError as error:
+                if not self.best_effort:
+                    raise
+                return Result(picture.outline, error.nearest[0], [str(error)])
+            return Result(picture.outline, data, [])
+
+    def together(self, sources: Sequence[Path], options: EncodeOptions) -> dict[Path, Result]:
+        """With --total-size the pictures and files of all images, else nothing. Any image that
+        fails ends the command.
+        """
+        if self.total_size is None:
+            return {}
+        from latentpress import targets
+        from latentpress.image.picture import read_picture
+
+        analyzed = []
+        for source in sources:
+            picture = read_picture(source, strict=options.strict)
+            with naming(source):
+                analyzed.append(targets.Analyzed(picture, options, keep_pixels=False))
+            del picture  # before the next one is read
+        notices: list[str] = []
+        try:
+            files: Sequence[bytes] = targets.to_total(analyzed, self.total_size)
+        except TargetError as error:
+            if not self.best_effort:
+                raise
+            files = error.nearest
+            notices = [str(error)]
+        return {
+            source: Result(a.outline, data, notices)
+            for source, a, data in zip(sources, analyzed, files, strict=True)
+        }

@@ -1,0 +1,262 @@
+"""Stage 4 of 5 for lp1: the latent under a hyperprior with a two-pass checkerboard context, in
+exact integers.
+
+The latent is cut into segments of 64 x 64 positions, each coded alone: CRC-32C of its symbols, then
+one rANS stream: z, then the anchors (row + column even), then the others, each in a pass
+(`gaussian_conditional.py`). Their scales come from ONNX graphs whose inputs, weights and sums are
+integers below 2^24 held in float32: the same on every machine. The stack is filled from its end.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from latentpress import models
+from latentpress._typing import Floats, Ints
+from latentpress.container import LATENT_HYPERPRIOR, LATENT_MASKED
+from latentpress.entropy import cdf_tables, masking, rans
+from latentpress.entropy.gaussian_conditional import (
+    ConditionalSymbols,
+    GaussianConditional,
+    Gaussians,
+)
+from latentpress.entropy.quantizer import check_finite, interpolate
+from latentpress.errors import FormatError
+from latentpress.transforms.tiling import STRIP_ROWS, is_large, strips
+from latentpress.varint import read_varint, write_varint
+
+Coded: TypeAlias = list[tuple[GaussianConditional, ConditionalSymbols]]
+Z_MAX = 127  # z is an integer in -127..127
+WHITE_MAX = 127  # whitened anchors: integers in -127..127, units of 1/16 sigma
+MU_UNIT = np.float32(1 / 64)
+Z_FACTOR = 4  # latent positions a hyper position, each way
+MIN_SEGMENT_BYTES = rans.CRC_BYTES + 1
+
+
+class HyperpriorCoder:
+    """Coder of one quality. `encode` takes strips of y (C, r, w) float32, `decode` gives strips of
+    y_hat.
+
+    lagrangian_weight: of the encoder's dead zones (`rdoq.quantize_rdoq`); None rounds to the
+    nearest. chunk_type: LATENT_HYPERPRIOR, every symbol alone; LATENT_TRELLIS,
+    those of large scales trellis-coded, which have no dead zones; LATENT_MASKED, the same under
+    steps that follow the activity (`masking.py`).
+    """
+
+    def __init__(
+        self,
+        space: str,
+        quality: float,
+        lagrangian_weight: float | None = None,
+        chunk_type: int = LATENT_MASKED,
+    ) -> None:
+        self.space = space
+        self.quality = quality
+        self.lagrangian_weight = lagrangian_weight
+        self.chunk_type = chunk_type
+        self.has_trellis = chunk_type != LATENT_HYPERPRIOR
+        level = {
+            name: interpolate(a, quality)
+            for name, a in models.arrays(space, "levels.npz").items()
+            if a.ndim == 2
+        }
+
+        def column(name: str) -> NDArray[Any]:
+            return level[name].reshape(-1, 1, 1)
+
+        self.gain = np.exp(column("gain"))
+        self.inverse = np.exp(column("inverse"))
+        self.scale_offset = column("scale_offset")
+        self.z_scale = column("z_scale")
+        self.bias = level["bias"].astype(np.float32).reshape(1, -1, 1, 1)
+
+    def encode(self, strips_of_y: Iterable[Floats]) -> bytes:
+        """The latent chunk's body."""
+        coded = []
+        for y in map(check_finite, strips_of_y):
+            coded += [
+                self.encode_segment(y[:, :, c : c + STRIP_ROWS] * self.gain)
+                for c in range(0, y.shape[2], STRIP_ROWS)
+            ]
+            del y  # before the next one is made
+        return join(coded)
+
+    def decode(self, body: bytes, rows: int, columns: int) -> Iterator[Floats]:
+        """Strips of y_hat (C, r, columns); FormatError where a segment's symbols are not those that
+        were coded.
+        """
+        count = -(-rows // STRIP_ROWS) * -(-columns // STRIP_ROWS)
+        if len(body) < count * MIN_SEGMENT_BYTES - 1:
+            raise FormatError("the coded latent is too short for the size in the header")
+        frugal = is_large(rows, columns)
+        position = done = 0
+        for first, end in strips(rows):
+            y_hat = np.empty((len(self.gain), end - first, columns), np.float32)
+            for c in range(0, columns, STRIP_ROWS):
+                done += 1
+                size = len(body) - position
+                if done < count:
+                    size, position = read_varint(body, position)
+                if not rans.CRC_BYTES <= size <= len(body) - position:
+                    raise FormatError("a segment of the latent is cut off")
+                segment = self.decode_segment(
+                    body[position : position + size],
+                    end - first,
+                    min(STRIP_ROWS, columns - c),
+                    frugal=frugal,
+                )
+                y_hat[:, :, c : c + STRIP_ROWS] = segment * self.inverse
+                position += size
+            yield y_hat
+            del y_hat
+
+    def encode_segment(self, y: Floats, z: Ints | None = None) -> bytes:
+        """y (C, h, w) in steps -> CRC-32C of the symbols, and their stream. z: where it is given,
+        instead of `hyper_analysis`'s.
+        """
+        z, coded, _ = self.model_segment(y, z)
+        return self.pack_segment(z, coded)
+
+    def pack_segment(self, z: Ints, coded: Coded) -> bytes:
+        """What `model_segment` found -> CRC-32C of the symbols, and their stream."""
+        coder = rans.new_coder()
+        for one, symbols in reversed(coded):
+            one.push(coder, symbols)
+        rans.push(coder, z, self.z_tables(z.shape))
+        return rans.symbols_crc(z, together(coded)) + rans.to_bytes(coder)
+
+    def model_segment(self, y: Floats, z: Ints | None = None) -> tuple[Ints, Coded, Floats]:
+        """y (C, h, w) in steps -> z, the passes with their symbols in decoding order, and y_hat (C,
+        h, w) in steps.
+        """
+        z = self.hyper_analysis(y) if z is None else z
+        coded, y_hat = self.coding_loop(
+            z, (y.shape[1], y.shape[2]), lambda one: one.quantize(y, self.lagrangian_weight)
+        )
+        return z, coded, y_hat
+
+    def coding_loop(
+        self,
+        z: Ints,
+        shape: tuple[int, int],
+        symbols_of: Callable[[GaussianConditional], ConditionalSymbols],
+        *,
+        frugal: bool = False,
+    ) -> tuple[Coded, Floats]:
+        """The two passes over shape's positions (h, w), each with its symbols as soon as it is
+        known, and y_hat (C, h, w) in steps.
+        """
+        features, modelled = self.features(z, *shape, frugal=frugal)
+        first = checkerboard(*shape)
+        anchors = GaussianConditional(modelled, first, self.has_trellis)
+        near = symbols_of(anchors)
+        half_steps = anchors.half_steps(near)
+        non_anchors = GaussianConditional(
+            self.non_anchors(features, modelled, anchors.whitened(half_steps), frugal=frugal),
+            ~first,
+            self.has_trellis,
+        )
+        rest = symbols_of(non_anchors)
+        values = (
+            anchors.values(half_steps)
+            + non_anchors.values(non_anchors.half_steps(rest))
+            + np.where(first, anchors.mu, non_anchors.mu)
+        )
+        return [(anchors, near), (non_anchors, rest)], values / modelled.step_factor
+
+    def decode_segment(self, data: bytes, h: int, w: int, *, frugal: bool = False) -> Floats:
+        """What `encode_segment` made -> y_hat (C, h, w) in steps."""
+        coder = rans.from_bytes(data[rans.CRC_BYTES :])
+        z = rans.pop(
+            coder, self.z_tables((len(self.z_scale), -(-h // Z_FACTOR), -(-w // Z_FACTOR)))
+        )
+        if np.abs(z).max() > Z_MAX:
+            raise FormatError("the coded latent is damaged: side information out of range")
+        coded, y_hat = self.coding_loop(z, (h, w), lambda one: one.pop(coder), frugal=frugal)
+        rans.check_empty(coder)
+        if rans.symbols_crc(z, together(coded)) != data[: rans.CRC_BYTES]:
+            raise FormatError(
+                "the coded latent is damaged: the symbols do not match their checksum"
+            )
+        return y_hat
+
+    def hyper_analysis(self, y: Floats) -> Ints:
+        """y (C, h, w) in steps -> z (Z, ceil(h / 4), ceil(w / 4)). Encoder only: may be any
+        floats.
+        """
+        z: Ints = np.clip(np.rint(self.hyper_latent(y)), -Z_MAX, Z_MAX).astype(np.int32)
+        return z
+
+    def hyper_latent(self, y: Floats) -> Floats:
+        """z before it is rounded, float32."""
+        h, w = y.shape[1:]
+        padded = np.pad(np.arcsinh(y), ((0, 0), (0, -h % Z_FACTOR), (0, -w % Z_FACTOR)))
+        z: Floats = models.run(self.space, "hyper_analysis.onnx", y=padded[None])[0][0]
+        return z
+
+    def z_tables(self, shape: tuple[int, ...]) -> NDArray[np.uint8]:
+        """The tables of z (Z, hz, wz): one a channel."""
+        zeros = np.zeros(shape, np.float32)
+        return Gaussians(zeros, np.broadcast_to(self.z_scale, shape)).scale()
+
+    def features(
+        self, z: Ints, h: int, w: int, *, frugal: bool = False
+    ) -> tuple[Floats, Gaussians]:
+        """z -> hyper features (1, F, h, w), integers in float32, and the distributions of the
+        anchors. frugal: as of `models.run`.
+        """
+        f, head = models.run(
+            self.space,
+            "features.onnx",
+            frugal=frugal,
+            z=z[None].astype(np.float32),
+            bias=self.bias,
+        )
+        mu, scale = np.split(head[0, :, :h, :w], 2)
+        features = np.ascontiguousarray(f[:, :, :h, :w])
+        modelled = Gaussians(mu * MU_UNIT * self.gain, scale.astype(np.int64) + self.scale_offset)
+        if self.chunk_type == LATENT_MASKED:
+            shift = masking.shifts(modelled.scale(), self.quality)
+            step_factor = masking.step_factor(shift)
+            modelled = Gaussians(
+                modelled.mu * step_factor, modelled.scale_eighths + shift, step_factor
+            )
+        return features, modelled
+
+    def non_anchors(
+        self,
+        features: Floats,
+        anchors: Gaussians,
+        white: NDArray[np.int64],
+        *,
+        frugal: bool = False,
+    ) -> Gaussians:
+        """Distributions of the second pass, given the anchors' values in 1/16 of their sigma (zero
+        elsewhere).
+        """
+        near = np.clip(white, -WHITE_MAX, WHITE_MAX).astype(np.float32)[None]
+        head = models.run(self.space, "context.onnx", frugal=frugal, features=features, white=near)[
+            0
+        ][0]
+        mu, scale = np.split(head, 2)
+        mu = anchors.mu + (cdf_tables.sigmas()[anchors.scale()] * mu * MU_UNIT).astype(np.float32)
+        return Gaussians(mu, anchors.scale_eighths + scale.astype(np.int64), anchors.step_factor)
+
+
+def together(coded: Coded) -> Ints:
+    """The symbols of all passes at their places, (C, h, w)."""
+    (anchors, near), (non_anchors, rest) = coded
+    return anchors.symbols(near) + non_anchors.symbols(rest)
+
+
+def join(segments: list[bytes]) -> bytes:
+    """The coded segments -> the body: each but the last after its length."""
+    return b"".join(write_varint(len(s)) + s for s in segments[:-1]) + segments[-1]
+
+
+def checkerboard(h: int, w: int) -> NDArray[np.bool_]:
+    """(h, w), true at the anchors: row + column even."""
+    anchors: NDArray[np.bool_] = np.add.outer(np.arange(h), np.arange(w)) % 2 == 0
+    return anchors

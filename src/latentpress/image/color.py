@@ -1,0 +1,194 @@
+"""From every colour mode of Pillow to 8-bit grey, RGB or RGBA: what is lossless, what is not, and
+how it is told.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageCms
+
+BAND_PIXELS = 1 << 22  # pixels converted at a time: bounds the memory of the intermediate floats
+
+
+@dataclass(frozen=True)
+class Converted:
+    """`image` in mode L, RGB or RGBA (its fourth channel is `alpha`'s), `alpha` in mode L or None,
+    and what happened on the way.
+    """
+
+    image: Image.Image
+    alpha: Image.Image | None = None
+    notice: str | None = None
+    lossy: bool = False
+    keeps_icc: bool = True
+
+
+def is_deep(image: Image.Image) -> bool:
+    """Whether Pillow will cut the samples of this image, not loaded yet, from 16 bits to 8: it
+    keeps the high byte of RGB and RGBA.
+
+    That is less than one level from v / 257, and exact for 8-bit pictures stored in 16 bits.
+    """
+    return image.mode[0] in "LR" and any(";16" in raw for raw in _raw_modes(image))
+
+
+def is_deep_gray(image: Image.Image) -> bool:
+    """Whether this image, not loaded yet, is 16-bit grey with alpha, which Pillow reads as RGBA."""
+    return any("LA;16" in raw for raw in _raw_modes(image))
+
+
+def scale_transparency(image: Image.Image) -> None:
+    """Bring the transparent colour of a PNG file, not loaded yet, to the 8 bits that its samples
+    will have; Pillow leaves it as stored.
+    """
+    color = image.info.get("transparency")
+    raw = "".join(_raw_modes(image))
+    if isinstance(color, int) and raw in ("1", "L;2", "L;4"):
+        image.info["transparency"] = min(255, color * {"1": 255, "L;2": 85, "L;4": 17}[raw])
+    elif isinstance(color, tuple) and raw == "RGB;16B":
+        image.info["transparency"] = tuple(value >> 8 for value in color)
+
+
+def convert(image: Image.Image, icc: bytes | None) -> Converted:
+    """Convert a loaded image. Never changes `image`. Raises what Pillow raises when it knows no
+    conversion.
+    """
+    mode = image.mode
+    if mode in ("1", "L", "RGB"):
+        return _plain(image)
+    if mode == "RGBA":
+        return Converted(image, image.getchannel("A"))
+    if mode == "LA":
+        return Converted(image.getchannel("L"), image.getchannel("A"))
+    if mode in ("P", "PA"):
+        return _palette(image)
+    if mode in ("La", "RGBa"):
+        straight = convert(image.convert(mode.upper()), icc)
+        return Converted(
+            straight.image, straight.alpha, "premultiplied colours were divided by their alpha"
+        )
+    if mode == "RGBX":
+        return Converted(image.convert("RGB"), notice="the unused fourth channel was left out")
+    if mode == "CMYK":
+        return _cmyk(image, icc)
+    if mode == "F" or mode.startswith("I"):
+        return _deep(image)
+    return Converted(
+        image.convert("RGB"),
+        notice=f"{mode} colours were converted to sRGB",
+        lossy=True,
+        keeps_icc=False,
+    )
+
+
+def to_srgb(image: Image.Image, icc: bytes) -> Image.Image | None:
+    """An image in mode L, RGB or CMYK through its ICC profile to sRGB, mode RGB; None where the
+    profile is damaged or of other colours.
+
+    Relative colorimetric with black point compensation.
+    """
+    try:
+        rgb = ImageCms.profileToProfile(
+            image, ImageCms.ImageCmsProfile(io.BytesIO(icc)), ImageCms.createProfile("sRGB"),
+            renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC, outputMode="RGB",
+            flags=ImageCms.Flags.BLACKPOINTCOMPENSATION,
+        )  # fmt: skip
+    except (ImageCms.PyCMSError, OSError):
+        return None
+    return cast(Image.Image, rgb)
+
+
+def _raw_modes(image: Image.Image) -> list[str]:
+    """How the samples lie in a file that is open but not loaded yet, in Pillow's terms."""
+    return [str(tile[3]) for tile in getattr(image, "tile", ())]
+
+
+def _plain(image: Image.Image) -> Converted:
+    """1, L and RGB, with the one transparent colour that PNG allows them."""
+    notice = None
+    if image.mode == "1":
+        image = image.convert("L")
+        notice = "black and white became 8-bit grey"
+    if "transparency" in image.info:
+        image = image.convert("RGBA" if image.mode == "RGB" else "LA")
+        color = image if image.mode == "RGBA" else image.getchannel("L")
+        return Converted(
+            color, image.getchannel("A"), "the transparent colour became an alpha channel"
+        )
+    return Converted(image, notice=notice)
+
+
+def _palette(image: Image.Image) -> Converted:
+    if image.mode == "PA" or image.has_transparency_data:
+        rgba = image.copy().convert(
+            "RGBA"
+        )  # Pillow writes the alpha into the palette of the image that it converts
+        return Converted(
+            rgba, rgba.getchannel("A"), "palette colours became RGB with an alpha channel"
+        )
+    return Converted(image.convert("RGB"), notice="palette colours became RGB")
+
+
+def _cmyk(image: Image.Image, icc: bytes | None) -> Converted:
+    """CMYK through its profile to sRGB; without one by Pillow's formula."""
+    rgb = to_srgb(image, icc) if icc else None
+    if rgb is not None:
+        text = "CMYK colours were converted to sRGB through their ICC profile"
+        return Converted(rgb, notice=text, lossy=True, keeps_icc=False)
+    text = "CMYK colours were converted to RGB without a usable ICC profile"
+    return Converted(image.convert("RGB"), notice=text, lossy=True, keeps_icc=False)
+
+
+def _deep(image: Image.Image) -> Converted:
+    """I;16, I and F: 16-bit values v become round(v / 257); other ranges are stretched, and the
+    notice says from where to where.
+    """
+    low, high = (0.0, 65535.0) if image.mode.startswith("I;16") else _range(image)
+    if (low, high) == (0.0, 65535.0):
+        notice = "16-bit samples were scaled to 8 bits"
+    else:
+        kind = "floating-point" if image.mode == "F" else "32-bit"
+        notice = f"{kind} samples from {low:g} to {high:g} were scaled to 8 bits"
+    transparent = image.info.get("transparency")
+    gray = Image.new("L", image.size)
+    alpha = Image.new("L", image.size, 255) if isinstance(transparent, int) else None
+    for top, band in _bands(image):
+        scaled = np.rint(
+            (np.nan_to_num(band.astype(np.float64).clip(low, high), nan=low) - low)
+            * (255 / (high - low))
+        )
+        gray.paste(Image.fromarray(scaled.astype(np.uint8)), (0, top))
+        if alpha is not None:
+            alpha.paste(
+                Image.fromarray(np.where(band == transparent, 0, 255).astype(np.uint8)), (0, top)
+            )
+    return Converted(gray, alpha, notice, lossy=True)
+
+
+def _range(image: Image.Image) -> tuple[float, float]:
+    """The range that becomes 0 to 255: the customary one that holds every finite sample, or else
+    the samples' own.
+    """
+    low, high = np.inf, -np.inf
+    for _, band in _bands(image):
+        finite = band[np.isfinite(band)]
+        if finite.size:
+            low = min(low, float(finite.min()))
+            high = max(high, float(finite.max()))
+    for customary in (1.0, 255.0, 65535.0) if image.mode == "F" else (65535.0,):
+        if low >= 0 and high <= customary:
+            return 0.0, customary
+    return (low, high) if low < high else (0.0, 1.0) if low > high else (low, low + 1)
+
+
+def _bands(image: Image.Image) -> Iterator[tuple[int, NDArray[Any]]]:
+    """The first row and the samples of each horizontal band of a one-channel image."""
+    rows = max(1, BAND_PIXELS // image.width)
+    for top in range(0, image.height, rows):
+        yield top, np.asarray(image.crop((0, top, image.width, min(image.height, top + rows))))

@@ -1,0 +1,133 @@
+"""Metadata of a picture: EXIF and XMP as bytes, with the orientation taken out and everything else
+left as it was.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+from typing import Any
+
+from PIL import Image
+
+EXIF_PREFIX = b"Exif\x00\x00"
+ORIENTATION = 0x0112
+IPTC_RESOURCE = b"8BIM\x04\x04"
+XMP_ORIENTATION = re.compile(
+    rb"""(tiff:Orientation\s*=\s*["']\s*|<tiff:Orientation>\s*)([1-8])(?=\s*["'<])"""
+)
+
+# The tags of a TIFF file that describe the picture; the others describe how the file stores it.
+TIFF_DESCRIPTION = (
+    0x010E,
+    0x010F,
+    0x0110,
+    0x011A,
+    0x011B,
+    0x0128,
+    0x0131,
+    0x0132,
+    0x013B,
+    0x013C,
+    0x4746,
+    0x4749,
+    0x8298,
+    0x9C9B,
+    0x9C9C,
+    0x9C9D,
+    0x9C9E,
+    0x9C9F,
+)
+TIFF_RESOLUTION = {0x011A, 0x011B, 0x0128}
+SUB_IFDS = (0x8769, 0x8825)  # EXIF, GPS
+
+
+def read_metadata(image: Image.Image) -> tuple[bytes | None, bytes | None, bytes | None]:
+    """ICC profile, EXIF and XMP of a loaded image, each as it stood in the file, None when there is
+    none.
+
+    EXIF is a TIFF stream without the prefix "Exif\\0\\0".
+    """
+    icc = image.info.get("icc_profile")
+    xmp = image.info.get("xmp") or image.info.get("XML:com.adobe.xmp")
+    if isinstance(xmp, str):
+        xmp = xmp.encode("utf-8", "surrogateescape")
+    return (
+        icc if isinstance(icc, bytes) and icc else None,
+        _exif(image),
+        xmp if isinstance(xmp, bytes) and xmp else None,
+    )
+
+
+def upright_exif(exif: bytes) -> tuple[int, bytes]:
+    """Orientation 1 to 8 of an EXIF block (0: not there), and the block with orientation 1; only
+    these bytes differ.
+
+    Source: Exif 2.32, tag 0x0112 of the 0th IFD.
+    """
+    patched = bytearray(exif)
+    found = 0
+    try:
+        order = {b"II": "<", b"MM": ">"}[exif[:2]]
+        (ifd,) = struct.unpack_from(order + "I", exif, 4)
+        (entries,) = struct.unpack_from(order + "H", exif, ifd)
+        for entry in range(ifd + 2, ifd + 2 + 12 * entries, 12):
+            tag, kind, count = struct.unpack_from(order + "HHI", exif, entry)
+            code = {1: "B", 3: "H", 4: "I"}.get(kind)
+            if tag == ORIENTATION and count == 1 and code:
+                (value,) = struct.unpack_from(order + code, exif, entry + 8)
+                if 1 <= value <= 8:
+                    found = found or value
+                    struct.pack_into(order + code, patched, entry + 8, 1)
+    except (KeyError, struct.error):  # damaged: kept as it is
+        pass
+    return found, bytes(patched)
+
+
+def upright_xmp(xmp: bytes) -> tuple[int, bytes]:
+    """Orientation 1 to 8 of an XMP packet (0: not there), and the packet of the same length with
+    orientation 1.
+    """
+    match = XMP_ORIENTATION.search(xmp)
+    return (int(match[2]) if match else 0), XMP_ORIENTATION.sub(rb"\g<1>1", xmp)
+
+
+def dropped_metadata(image: Image.Image) -> str | None:
+    """What a loaded image carries beyond ICC, EXIF and XMP and a picture of ours cannot keep, in
+    words.
+    """
+    text: dict[str, Any] = getattr(image, "text", None) or {}
+    kept = ("XML:com.adobe.xmp", "Raw profile type exif", "Raw profile type APP1")
+    names = []
+    if image.info.get("comment") or any(key not in kept for key in text):
+        names.append("text comments")
+    photoshop = image.info.get("photoshop")
+    if (isinstance(photoshop, dict) and 0x0404 in photoshop) or (
+        isinstance(photoshop, bytes) and IPTC_RESOURCE in photoshop
+    ):
+        names.append("IPTC data")
+    return " and ".join(names) or None
+
+
+def _exif(image: Image.Image) -> bytes | None:
+    exif = image.info.get("exif")
+    if not isinstance(exif, bytes) or not exif:
+        # TIFF tags, ImageMagick's text chunk in a PNG, or what the caller set
+        found = image.getexif()
+        if image.format == "TIFF":
+            tags = description(found)
+            found = Image.Exif()
+            found.update(tags)
+        exif = found.tobytes() if len(found) else b""
+    while exif.startswith(EXIF_PREFIX):
+        exif = exif[len(EXIF_PREFIX) :]
+    return exif or None
+
+
+def description(tags: Image.Exif) -> dict[int, Any]:
+    """The tags and sub-IFDs that describe the picture, as Pillow's `tiffinfo`; empty when there is
+    nothing but a resolution.
+    """
+    found = {tag: tags[tag] for tag in TIFF_DESCRIPTION if tag in tags}
+    found |= {tag: dict(ifd) for tag in SUB_IFDS if (ifd := tags.get_ifd(tag))}
+    return {} if set(found) <= TIFF_RESOLUTION else found

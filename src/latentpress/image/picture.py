@@ -1,0 +1,337 @@
+"""Stage 1 of 5: read pictures from image files, and put decoded ones back together.
+
+read_picture: file, PIL image or array -> Picture   (color.py, metadata.py)
+assemble:     decoded RGB, alpha, gray, metadata -> PIL image
+write_image:  PIL image -> file                  (formats.py)
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+from latentpress._typing import Pixels
+from latentpress.errors import ConversionError, FormatError, ImageError
+from latentpress.image import color, metadata
+from latentpress.image.formats import write_image
+from latentpress.image.limits import MAX_SIDE, max_pixels, no_pillow_limit
+
+__all__ = [
+    "MAX_SIDE",
+    "Picture",
+    "assemble",
+    "info_entries",
+    "max_pixels",
+    "read_picture",
+    "write_image",
+]
+
+# rows of a strip that are pasted at a time: Pillow makes a copy with four bytes a pixel
+PASTE_ROWS = 64
+TRANSPOSE = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+Source = str | os.PathLike[str] | Image.Image | NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Outline:
+    """What is known of a picture when its pixels are let go: upright columns and rows, and its
+    notices.
+    """
+
+    width: int
+    height: int
+    notices: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """A picture as the codec sees it: upright 8-bit RGB, alpha apart, metadata as bytes without an
+    orientation.
+
+    The pixels stay as they were stored and are turned and converted as they are asked for, so that
+    a large photograph is held once. `notices` are sentences about what was converted and what was
+    dropped.
+    """
+
+    stored: Image.Image  # mode L, RGB or RGBA (then read the alpha from `alpha`), as in the file
+    orientation: int  # 1 to 8, Exif's numbering: how `stored` must be turned
+    alpha: NDArray[np.uint8] | None  # (height, width), upright; None when there is no alpha channel
+    gray: bool  # came in as grey: L or LA must come back
+    icc: bytes | None
+    exif: bytes | None  # a TIFF stream, without the prefix "Exif\0\0"
+    xmp: bytes | None
+    notices: tuple[str, ...]
+
+    @property
+    def is_turned(self) -> bool:
+        """Whether rows of the stored image are columns of the upright picture."""
+        return self.orientation >= 5
+
+    @property
+    def width(self) -> int:
+        """Columns of the upright picture."""
+        return self.stored.height if self.is_turned else self.stored.width
+
+    @property
+    def height(self) -> int:
+        """Rows of the upright picture."""
+        return self.stored.width if self.is_turned else self.stored.height
+
+    @property
+    def outline(self) -> Outline:
+        """The picture without its pixels."""
+        return Outline(self.width, self.height, self.notices)
+
+    @functools.cached_property
+    def image(self) -> Image.Image:
+        """The whole upright picture in mode RGB: a second copy in memory unless it is stored so."""
+        method = TRANSPOSE.get(self.orientation)
+        image = self.stored.transpose(method) if method is not None else self.stored
+        if image.mode == "RGB":
+            return image
+        image = image.copy() if image is self.stored else image
+        image.info = {}
+        return image.convert("RGB")
+
+    def pixels(self, top: int, bottom: int, left: int, right: int) -> NDArray[np.uint8]:
+        """Rows top to bottom, columns left to right (ends excluded, within the picture): (rows,
+        columns, 3), 0 to 255, a new array.
+        """
+        if not (0 <= top <= bottom <= self.height and 0 <= left <= right <= self.width):
+            raise ValueError(
+                f"rows {top}:{bottom}, columns {left}:{right} are not within {self.height} x "
+                f"{self.width}"
+            )
+        out = np.empty((bottom - top, right - left, 3), np.uint8)
+        _copy(self.stored, self.orientation, out, top, left)
+        return out
+
+
+def read_picture(source: Source, *, strict: bool = False) -> Picture:
+    """Read everything that Pillow reads, or take a picture that is in memory.
+
+    Args:
+        source: a path (its first frame is read), a PIL image (its current frame; it is not changed
+            and not copied), or a uint8 array (H, W), (H, W, 1), (H, W, 3) or (H, W, 4).
+        strict: a loss of colors, samples, frames or metadata is an error.
+
+    Returns:
+        The picture, upright, with what was converted or dropped in its notices.
+
+    Raises:
+        ImageError: it cannot be read, or is too large.
+        ConversionError: `strict`, and something would be lost.
+
+    Example:
+        >>> read_picture(np.zeros((48, 64), np.uint8)).gray
+        True
+    """
+    if isinstance(source, np.ndarray):
+        return _picture("the array", _from_array(source), strict)
+    if isinstance(source, Image.Image):
+        with _readable("the image"):
+            return _picture("the image", source, strict)
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        raise ImageError(
+            "bytes are no picture here: give a path, a PIL image (Image.open(io.BytesIO(data))) "
+            "or an array"
+        )
+    name = os.fspath(source)
+    with _readable(name), open(name, "rb") as file, Image.open(file) as image:
+        color.scale_transparency(image)
+        return _picture(name, image, strict)
+
+
+def paste(strips: Iterable[Pixels], width: int, height: int) -> Image.Image:
+    """Strips of pixels (rows, width, 3), top to bottom -> one RGB image, made when the first strip
+    has come. FormatError where there is none.
+    """
+    image = None
+    top = 0
+    for pixels in strips:
+        image = image or Image.new("RGB", (width, height))
+        for i in range(0, len(pixels), PASTE_ROWS):
+            image.paste(Image.fromarray(pixels[i : i + PASTE_ROWS]), (0, top + i))
+        top += len(pixels)
+        del pixels  # before the next strip is made
+    if image is None:
+        raise FormatError("the file holds no pixels")
+    return image
+
+
+def assemble(
+    image: Image.Image,
+    *,
+    alpha: NDArray[np.uint8] | None,
+    gray: bool,
+    icc: bytes | None,
+    exif: bytes | None,
+    xmp: bytes | None,
+) -> Image.Image:
+    """Put a decoded picture back together: mode L, LA, RGB or RGBA, metadata in `info` under
+    Pillow's names.
+
+    `image` is RGB (or L) and is used up: it may become the result. `alpha` is (height, width). Grey
+    is the rounded luma of the RGB.
+    """
+    if gray and image.mode != "L":
+        image = image.convert("L")
+    if alpha is not None:
+        if alpha.shape != (image.height, image.width):
+            raise ImageError(
+                f"the alpha channel is {alpha.shape[1]} x {alpha.shape[0]}, the picture "
+                f"{image.width} x {image.height}"
+            )
+        image.putalpha(Image.fromarray(alpha))
+    image.info.update(info_entries(icc, exif, xmp))
+    return image
+
+
+def info_entries(icc: bytes | None, exif: bytes | None, xmp: bytes | None) -> dict[str, bytes]:
+    """Metadata as it stands in Pillow's `info`: what there is, EXIF with its prefix."""
+    entries = {
+        "icc_profile": icc,
+        "exif": exif and metadata.EXIF_PREFIX + exif.removeprefix(metadata.EXIF_PREFIX),
+        "xmp": xmp,
+    }
+    return {name: value for name, value in entries.items() if value}
+
+
+def frames_of(image: Image.Image) -> int:
+    """How many frames an opened image has; the layers of a PSD file are not counted."""
+    if image.format == "PSD" or not getattr(image, "is_animated", False):
+        return 1
+    return int(getattr(image, "n_frames", 1))
+
+
+def _picture(name: str, image: Image.Image, strict: bool) -> Picture:
+    _check_size(name, *image.size)
+    deep = color.is_deep(image)
+    deep_gray = color.is_deep_gray(image)
+    frames = frames_of(image)
+    image.load()
+    icc, exif, xmp = metadata.read_metadata(image)
+    dropped = metadata.dropped_metadata(image)
+
+    converted = color.convert(image, icc)
+    if deep_gray:
+        converted = color.Converted(image.getchannel("R"), converted.alpha)
+    losses = [
+        f"only one of {frames} frames was kept" if frames > 1 else None,
+        "16-bit samples were cut to 8 bits" if deep else None,
+        converted.notice if converted.lossy else None,
+        f"{dropped} were dropped" if dropped else None,
+    ]
+    lost = [loss for loss in losses if loss]
+    if strict and lost:
+        raise ConversionError(f"{name}: {' and '.join(lost)}, which strict forbids")
+
+    by_exif, exif = metadata.upright_exif(exif) if exif else (0, None)
+    by_xmp, xmp = metadata.upright_xmp(xmp) if xmp else (0, None)
+    orientation = by_exif or by_xmp or 1
+    alpha = None
+    if converted.alpha is not None:
+        width, height = converted.alpha.size
+        alpha = np.empty((height, width) if orientation < 5 else (width, height), np.uint8)
+        _copy(converted.alpha, orientation, alpha, 0, 0)
+    notices = lost if converted.lossy or not converted.notice else [*lost, converted.notice]
+    return Picture(
+        stored=converted.image,
+        orientation=orientation,
+        alpha=alpha,
+        gray=converted.image.mode == "L",
+        icc=icc if converted.keeps_icc else None,
+        exif=exif,
+        xmp=xmp,
+        notices=tuple(notices),
+    )
+
+
+def _copy(
+    image: Image.Image, orientation: int, out: NDArray[np.uint8], top: int, left: int
+) -> None:
+    """Fill `out`, (rows, columns) or (rows, columns, 3), with the upright pixels from `top`, `left`
+    on, a band at a time.
+    """
+    width, height = image.size if orientation < 5 else image.size[::-1]
+    right = left + out.shape[1]
+    rows = max(1, color.BAND_PIXELS // max(1, out.shape[1]))
+    for start in range(top, top + out.shape[0], rows):
+        end = min(start + rows, top + out.shape[0])
+        x = (width - right, width - left) if orientation in (2, 3, 6, 7) else (left, right)
+        y = (height - end, height - start) if orientation in (3, 4, 7, 8) else (start, end)
+        if orientation >= 5:
+            x, y = y, x
+        part = image.crop((x[0], y[0], x[1], y[1]))
+        part.info = {}  # a transparent colour here would make Pillow convert with warnings
+        if orientation in TRANSPOSE:
+            part = part.transpose(TRANSPOSE[orientation])
+        out[start - top : end - top] = np.asarray(part if out.ndim == 2 else part.convert("RGB"))
+
+
+def _from_array(array: NDArray[np.uint8]) -> Image.Image:
+    if array.dtype != np.uint8:
+        raise ImageError(f"the array must be of type uint8, not {array.dtype}")
+    if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (1, 3, 4)):
+        raise ImageError(
+            "the array must have the shape (H, W), (H, W, 1), (H, W, 3) or (H, W, 4), not "
+            f"{array.shape}"
+        )
+    _check_size("the array", array.shape[1], array.shape[0])
+    return Image.fromarray(
+        np.ascontiguousarray(array[..., 0] if array.shape[2:] == (1,) else array)
+    )
+
+
+def _check_size(name: str, width: int, height: int) -> None:
+    if not (1 <= width <= MAX_SIDE and 1 <= height <= MAX_SIDE):
+        raise ImageError(
+            f"{name}: {width} x {height} pixels; each side must be 1 to {MAX_SIDE} long"
+        )
+    if width * height > max_pixels():
+        raise ImageError(
+            f"{name}: {width} x {height} pixels are more than the limit of {max_pixels()} "
+            "(LATENTPRESS_MAX_PIXELS)"
+        )
+
+
+@contextlib.contextmanager
+def _readable(name: str) -> Iterator[None]:
+    """Open and load without Pillow's limit of pixels; every way in which that fails becomes one
+    ImageError.
+    """
+    try:
+        with no_pillow_limit():
+            yield
+    except ImageError:
+        raise
+    except UnidentifiedImageError:
+        raise ImageError(f"{name}: not an image, or of a kind that Pillow does not know") from None
+    except FileNotFoundError:
+        raise ImageError(f"{name}: no such file") from None
+    except IsADirectoryError:
+        raise ImageError(f"{name}: is a folder, not an image file") from None
+    except PermissionError:
+        raise ImageError(f"{name}: no permission to read it") from None
+    except MemoryError:
+        raise ImageError(f"{name}: not enough memory to decode it") from None
+    except Exception as error:  # on damaged files Pillow's readers raise nearly anything
+        raise ImageError(
+            f"{name}: cannot be decoded: {str(error) or type(error).__name__}"
+        ) from None

@@ -1,0 +1,91 @@
+"""What the latent optimisation minimises, in bits: rate + pixels x (lambda x MSE + beta x LPIPS), a
+loss of the form of training/train.py's.
+"""
+
+from contextlib import AbstractContextManager
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+
+from latentpress._typing import Pixels, Tensor
+from latentpress.metrics.lpips import MIN_SIDE
+from latentpress.optimize.torch_lpips import Lpips
+
+SHIFTED = 3  # pixels that a shift of Lpips takes away at most
+# bpp that quality 0 and 100 of lp1 are meant for: RATES of training/networks.py
+LOWEST = 0.035
+HIGHEST = 1.15
+LAMBDA = (
+    0.045,
+    1.8,
+)  # factor and exponent of the rate, of squared error in levels^2: those of training up to run 7
+BETA = (20.0, 1.7)  # the same for LPIPS (AlexNet); VGG16's share of the training loss is left out
+
+
+class Weights(NamedTuple):
+    """mse: bits a pixel for one level^2 of squared error. lpips: bits a pixel for an LPIPS of 1; 0
+    leaves it out.
+    """
+
+    mse: float
+    lpips: float
+
+
+def meant_rate(quality: float) -> float:
+    """The bpp that a quality of lp1 was trained for."""
+    return LOWEST * float((HIGHEST / LOWEST) ** (quality / 100))
+
+
+def weights_at(bpp: float, objective: str) -> Weights:
+    """The weights of a rate. objective: one of plan.OBJECTIVES."""
+    (a, b) = LAMBDA
+    (c, d) = BETA
+    return Weights(a * bpp**b, c * bpp**d if objective == "perceptual" else 0.0)
+
+
+class Distortion:
+    """The second term of the loss against the pixels of one window, (H, W, 3) uint8."""
+
+    def __init__(self, pixels: Pixels, weights: Weights) -> None:
+        self._reference = torch.from_numpy(pixels.astype(np.float32)).permute(2, 0, 1)[None]
+        self.weights = weights
+        self.count = pixels.shape[0] * pixels.shape[1]
+        self._calls = 0
+        self._lpips = (
+            Lpips(self._reference)
+            if weights.lpips and min(pixels.shape[:2]) >= MIN_SIDE["alex"] + SHIFTED
+            else None
+        )
+
+    def __call__(self, x_hat: Tensor) -> Tensor:
+        """x_hat: (1, 3, H or more, W or more) in [0, 255]; what is beyond the picture is not looked
+        at. A scalar, in bits.
+
+        Calls with gradients take turns in where LPIPS looks; without, it is the LPIPS of
+        `latentpress.metrics`.
+        """
+        x_hat = x_hat[:, :, : self._reference.shape[2], : self._reference.shape[3]]
+        loss = self.weights.mse * (x_hat - self._reference).square().mean()
+        if self._lpips is not None:
+            shift = self._calls % len(Lpips.SHIFTS) if x_hat.requires_grad else 0
+            self._calls += x_hat.requires_grad
+            loss = loss + self.weights.lpips * self._lpips(x_hat, shift).float()
+        return self.count * loss
+
+
+def half_precision(device: str = "cpu") -> AbstractContextManager[Any]:
+    """bfloat16 for the convolutions where the device has it: the optimisation needs speed there,
+    not exactness.
+    """
+    return torch.autocast(device, torch.bfloat16, enabled=device != "cpu" or native_bfloat16())
+
+
+def native_bfloat16() -> bool:
+    """Whether the processor computes in bfloat16. One that emulates it takes more than ten times as
+    long as in float32.
+    """
+    native = getattr(
+        torch.cpu, "_is_avx512_bf16_supported", None
+    )  # torch has no public name for it
+    return native is not None and native()

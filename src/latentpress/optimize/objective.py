@@ -1,0 +1,16 @@
+"""What a latent optimisation minimises beside the rate: squared error alone, or the perceptual loss
+the model was trained for.
+"""
+
+from latentpress.metrics.lpips import missing
+from latentpress.options import check_objective
+
+
+def choose_objective(wanted: str | None) -> tuple[str, list[str]]:
+    """(one of options.OBJECTIVES, notices). None means perceptual, which becomes mse where LPIPS
+    cannot be computed here, with a notice that says so. UsageError for another word.
+    """
+    check_objective(wanted)
+    reason = None if wanted == "mse" else missing("alex")
+    notice = f"optimized for mse, since LPIPS cannot be computed here: {reason}"
+    return ("mse" if wanted == "mse" or reason else "perceptual"), [notice] if reason else []

@@ -1,0 +1,25 @@
+"""How far a latent optimisation is, and how long it will still take."""
+
+import time
+
+from latentpress.options import Progress
+
+
+class Clock:
+    """Counts the iterations of an optimisation and tells a Progress.
+
+    steps: iterations of all tiles together. progress: called at each of them; None tells nobody.
+    """
+
+    def __init__(self, steps: float, progress: Progress | None) -> None:
+        self._steps = steps
+        self._progress = progress
+        self._done = 0.0
+        self._start = time.monotonic()
+
+    def tick(self, steps: float) -> None:
+        """So many iterations are done."""
+        self._done = min(self._done + steps, self._steps)
+        if self._progress is not None:
+            gone = time.monotonic() - self._start
+            self._progress(self._done / self._steps, gone * (self._steps / self._done - 1))

@@ -1,0 +1,123 @@
+"""What an encoder is asked for: the quality grid, the effort, the objective, and what follows from
+them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from latentpress.errors import UsageError
+from latentpress.spaces import Space, space_of_codec
+
+if TYPE_CHECKING:
+    from typing_extensions import TypedDict
+
+    class EncodeFields(TypedDict, total=False):
+        """The fields of EncodeOptions as keywords, all of them optional."""
+
+        quality: float
+        codec: str
+        model: str | None
+        device: str
+        strict: bool
+        effort: int
+        optimize_for: str | None
+        progress: Progress | None
+
+
+Progress = Callable[[float, float], None]  # (share done 0 to 1, seconds left)
+QUALITY_UNIT = 100  # steps of the quality grid in one unit of quality
+TOP_STEP = 100 * QUALITY_UNIT  # the quality grid: 0 to TOP_STEP, hundredths of a unit
+FIRST_EFFORT = 7  # efforts from here on optimise the latent
+OBJECTIVES = ("mse", "perceptual")
+ITERATIONS = {7: 50, 8: 130, 9: 300}  # of a latent optimisation, a tile
+
+
+@dataclass(frozen=True, kw_only=True)
+class EncodeOptions:
+    """What `compress` and the functions of `latentpress.targets` are asked for.
+
+    Args:
+        quality: 0 to 100, rounded to hundredths; the size of the file rises with it. A target
+            chooses it itself.
+        codec: "builtin", "sd15", "sdxl", "sd3" or "flux1": the latent space.
+        model: of a Stable Diffusion space a folder, a .safetensors file or a hub id; None is the
+            space's default.
+        device: "auto", "cpu", "cuda" or "mps".
+        strict: a lossy conversion of the input (16 bits, CMYK, frames) is an error.
+        effort: 0 to 9, what the encoder spends on a better file of the same format; 7 to 9 optimise
+            the latent, which needs torch.
+        optimize_for: "mse", "perceptual" or None: perceptual where LPIPS's weights are here, else
+            mse. The effect at each effort is told in docs/method.md.
+        progress: called with the share of a latent optimisation that is done, 0 to 1, and the
+            seconds left.
+
+    Raises:
+        UsageError: a field is outside its range.
+
+    Example:
+        >>> EncodeOptions(quality=30, effort=6).quality
+        30.0
+    """
+
+    quality: float = 50.0
+    codec: str = "builtin"
+    model: str | None = None
+    device: str = "auto"
+    strict: bool = False
+    effort: int = 3
+    optimize_for: str | None = None
+    progress: Progress | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "quality", check_quality(self.quality))
+        space_of_codec(self.codec)
+        check_effort(self.effort)
+        check_objective(self.optimize_for)
+
+    @property
+    def space(self) -> Space:
+        """The latent space of the codec."""
+        return space_of_codec(self.codec)
+
+    @property
+    def objective(self) -> str:
+        """One of OBJECTIVES: perceptual where nothing was said."""
+        return self.optimize_for or "perceptual"
+
+    @property
+    def optimizes_latent(self) -> bool:
+        """Whether the effort asks for latent optimisation."""
+        return self.effort >= FIRST_EFFORT
+
+    @property
+    def has_masking(self) -> bool:
+        """Whether lp1 uses activity-dependent steps: efforts 0 to 6, unless optimising for mse."""
+        return not self.optimizes_latent and self.objective != "mse"
+
+
+def grid_step(quality: float) -> int:
+    """Quality 0..100 -> its step on the quality grid, 0..TOP_STEP: the integer of the header."""
+    return round(quality * QUALITY_UNIT)
+
+
+def check_quality(quality: float) -> float:
+    """Quality as the file will hold it (hundredths); UsageError outside 0..100."""
+    if not 0 <= quality <= 100:
+        raise UsageError(f"quality must lie in 0..100, not {quality}")
+    return grid_step(quality) / QUALITY_UNIT
+
+
+def check_effort(effort: int) -> int:
+    """effort as it is; UsageError outside 0..9."""
+    if effort not in range(10):
+        raise UsageError(f"effort must be a whole number from 0 to 9, not {effort}")
+    return effort
+
+
+def check_objective(wanted: str | None) -> None:
+    """UsageError for what is neither None nor one of OBJECTIVES."""
+    if wanted not in (None, *OBJECTIVES):
+        raise UsageError(f"optimize for one of {', '.join(OBJECTIVES)}, not {wanted!r}")

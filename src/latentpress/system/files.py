@@ -1,0 +1,149 @@
+"""Whole files or none: every output is written beside its place under another name and moved there
+when it is complete.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import io
+import os
+import secrets
+import stat
+from collections.abc import Iterator
+from typing import BinaryIO, NoReturn
+
+from latentpress.errors import OutputError
+
+REASONS = {
+    errno.ENOSPC: "the disk is full",
+    errno.EDQUOT: "the disk quota is used up",
+    errno.EACCES: "no permission to write there",
+    errno.EPERM: "no permission to write there",
+    errno.EROFS: "the file system is read-only",
+    errno.ENOENT: "the folder does not exist",
+    errno.ENOTDIR: "a part of the path is a file, not a folder",
+    errno.EISDIR: "is a folder, not a file",
+    errno.ENAMETOOLONG: "the name is too long",
+    errno.EFBIG: "too large for this file system",
+}
+
+
+class OutputStream(io.BufferedRandom):
+    """A buffered file without a descriptor: Pillow then writes through Python, where a full disk is
+    an OSError with its errno.
+    """
+
+    def fileno(self) -> NoReturn:
+        """Refused: there is no descriptor."""
+        raise io.UnsupportedOperation("fileno")
+
+
+@contextlib.contextmanager
+def replacing(path: str | os.PathLike[str], *, overwrite: bool) -> Iterator[BinaryIO]:
+    """Open a temporary file in the folder of `path`; move it to `path` when the block ends, delete
+    it when the block fails.
+
+    A symbolic link stays and its target is written. A new file gets the permissions of the umask, a
+    replaced one keeps its own. Of two concurrent writers each writes a whole file; without
+    `overwrite` exactly one of them succeeds. Raises OutputError, in one sentence that names the
+    file.
+    """
+    name = os.fspath(path)
+    if "\0" in name:
+        raise OutputError(f"{name!r}: a name cannot hold a null character")
+    temporary = None
+    try:
+        target = os.path.realpath(name)
+        mode = _check(name, target, overwrite)
+        temporary = os.path.join(
+            os.path.dirname(target), f".latentpress-{secrets.token_hex(8)}.tmp"
+        )
+        descriptor = os.open(
+            temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666
+        )
+        with OutputStream(io.FileIO(descriptor, "r+b")) as stream:
+            yield stream
+        if mode is not None:
+            os.chmod(temporary, mode)
+        _move(temporary, target, overwrite)
+        temporary = None
+    except FileExistsError:
+        raise OutputError(f"{name}: exists already, and overwriting was not asked for") from None
+    except OSError as error:
+        raise output_error(name, error) from None
+    finally:
+        if temporary is not None:
+            # no call before unlink, not even of suppress(): a signal that came while the stream was
+            # closed is raised at the next one
+            try:  # noqa: SIM105
+                os.unlink(temporary)
+            except OSError:
+                pass
+
+
+def output_error(path: str | os.PathLike[str], error: OSError) -> OutputError:
+    """What the system said of writing to `path`, in one sentence that names the file."""
+    return OutputError(
+        f"{os.fspath(path)}: "
+        f"{REASONS.get(error.errno or 0) or error.strerror or str(error) or type(error).__name__}"
+    )
+
+
+def atomic_write(path: str | os.PathLike[str], data: bytes, *, overwrite: bool = False) -> None:
+    """Write `data` to `path`, all of it or nothing; the rules and the OutputError of
+    `replacing`.
+    """
+    with replacing(path, overwrite=overwrite) as stream:
+        stream.write(data)
+
+
+def check_output(path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
+    """Raise the OutputError that `replacing` would raise now, before the work that makes the output
+    is done.
+    """
+    with contextlib.suppress(UntouchedError), replacing(path, overwrite=overwrite):
+        raise UntouchedError
+
+
+class UntouchedError(Exception):
+    """Leaves `replacing` before anything is moved."""
+
+
+def _check(name: str, target: str, overwrite: bool) -> int | None:
+    """Return the permission bits of the file to be replaced, None when there is none."""
+    try:
+        status = os.stat(target)
+    except FileNotFoundError:
+        if name.endswith((os.sep, "/")):
+            raise OutputError(f"{name}: is a folder, not a file") from None
+        return None
+    if stat.S_ISDIR(status.st_mode):
+        raise OutputError(f"{name}: is a folder, not a file")
+    if not stat.S_ISREG(
+        status.st_mode
+    ):  # a rename would replace a device such as /dev/null by a file
+        raise OutputError(f"{name}: is a device or a pipe, not a file")
+    if not overwrite:
+        raise FileExistsError
+    if not os.access(target, os.W_OK):
+        raise PermissionError(errno.EACCES, "no permission")
+    return stat.S_IMODE(status.st_mode)
+
+
+def _move(temporary: str, target: str, overwrite: bool) -> None:
+    """Rename; without `overwrite` through a hard link, which fails when another writer was
+    faster.
+    """
+    if not overwrite:
+        try:
+            os.link(temporary, target)
+        except FileExistsError:
+            raise
+        except (OSError, AttributeError, NotImplementedError):  # a file system without hard links
+            if os.path.lexists(target):
+                raise FileExistsError from None
+        else:
+            os.unlink(temporary)
+            return
+    os.replace(temporary, target)

@@ -1,0 +1,122 @@
+"""A picture after stage 2: its latent is kept on disk, to be written at many qualities."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from copy import copy
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from latentpress import codec as pipeline
+from latentpress import container
+from latentpress.entropy import Encoder
+from latentpress.image.picture import Picture, Source, read_picture
+from latentpress.optimize import check_torch
+from latentpress.options import QUALITY_UNIT, EncodeOptions
+from latentpress.parts import parts_of
+from latentpress.system.scratch import Kept
+from latentpress.targets.size_model import log_sizes
+from latentpress.transforms import restoration
+
+
+class Analyzed:
+    """A picture whose latent is kept in a temporary file, to be written at many qualities.
+
+    Args:
+        image: as in `compress`.
+        options: as in `compress`; the quality is not looked at.
+        keep_pixels: for `optimized` and `measure`, which need them (efforts 7 to 9 keep them
+            always).
+
+    Raises:
+        ImageError, ConversionError, WeightsError, UsageError: as `compress`.
+
+    Example:
+        >>> analyzed = Analyzed("photo.jpg", EncodeOptions(effort=6))  # doctest: +SKIP
+        >>> small, large = analyzed.write(1000), analyzed.write(9000)  # doctest: +SKIP
+    """
+
+    def __init__(
+        self,
+        image: Source | Picture,
+        options: EncodeOptions | None = None,
+        *,
+        keep_pixels: bool = True,
+    ) -> None:
+        self.options = options or EncodeOptions()
+        if self.options.optimizes_latent:
+            check_torch()
+        if isinstance(image, Picture):
+            picture = image
+        else:
+            picture = read_picture(image, strict=self.options.strict)
+        self.parts = parts_of(self.options.space)
+        self.transform = self.parts.transform(self.options.model, self.options.device)
+        self.strips = Kept(self.transform.analyze(picture))
+        self.side = pipeline.side_chunks(picture)
+        self.outline = picture.outline
+        self.pixels = picture.width * picture.height
+        self.picture = picture if keep_pixels or self.options.optimizes_latent else None
+
+    def with_options(self, **fields: Any) -> Analyzed:
+        """The same latent under other options; fields: of EncodeOptions, but for codec and
+        model.
+        """
+        other = copy(self)
+        other.options = replace(self.options, **fields)
+        return other
+
+    @property
+    def chunk_type(self) -> int:
+        """The type of the latent chunk that `write` makes; in the Stable Diffusion spaces the
+        factorized prior may take fewer bytes.
+        """
+        return self.parts.chunk_type(self.options)
+
+    def write(self, step: int) -> bytes:
+        """The file at a step of the quality grid, without latent optimisation."""
+        options = replace(self.options, quality=step / QUALITY_UNIT)
+        return self._file(options, self.parts.encoder(options))
+
+    def optimized(self, step: int) -> bytes:
+        """The file at a step of the quality grid, with the latent optimisation that the effort asks
+        for, if any.
+        """
+        if not self.options.optimizes_latent:
+            return self.write(step)
+        if self.picture is None:
+            raise ValueError("this picture's pixels were let go")
+        options = replace(self.options, quality=step / QUALITY_UNIT)
+        return self._file(options, self.parts.optimizer(options, self.picture, self.transform))
+
+    def _file(self, options: EncodeOptions, encoder: Encoder) -> bytes:
+        strips = iter(self.strips)
+        return pipeline.write(
+            self.outline, self.transform, strips, options.quality, self.side, encoder
+        )
+
+    def fixed_bytes(self) -> int:
+        """The bytes of a file beside its latent: header, side chunks."""
+        chunks = {self.chunk_type: b"", **restoration.chunks(self.options.space), **self.side}
+        width = self.outline.width
+        height = self.outline.height
+        model_hash = self.transform.model_hash
+        return len(container.pack(self.options.space, model_hash, width, height, 0, chunks))
+
+    def log_sizes(self) -> NDArray[np.float64]:
+        """The logarithm of the latent's bytes, about, at each step of the quality grid, before a
+        file is written.
+        """
+        return log_sizes(self.strips, self.options.space, self.chunk_type)
+
+    def measure(self, data: bytes, metric: Callable[..., float]) -> float:
+        """A metric between the picture and what the file decodes to, in RGB."""
+        if self.picture is None:
+            raise ValueError("this picture's pixels were let go")
+        options = self.options
+        decoded = pipeline.decompress(data, model=options.model, device=options.device)
+        original = np.asarray(self.picture.image.convert("RGB"))
+        return metric(original, np.asarray(decoded.convert("RGB")))

@@ -1,0 +1,70 @@
+"""Targets at efforts that optimise the latent: the quality is found by plain rounding, then
+corrected once or twice afterwards.
+"""
+
+import math
+from collections.abc import Callable
+
+SIZE_NEAR = 0.98  # an optimised file of this share of the limit is not corrected
+SIZE_AIM = 0.99  # a correction aims at this share
+CORRECTIONS = 2
+
+
+def corrected_size(
+    write: Callable[[int], list[bytes]],
+    plain: list[bytes],
+    step: int,
+    limit: int,
+    *,
+    slope: float,
+    top: int,
+) -> list[bytes]:
+    """Searched files whose bytes sum to at most `limit`, those of the highest step that was tried;
+    where none fits, the plain ones.
+
+    write: the optimised files at a step of the quality grid, 0 to top. plain: those without
+    optimisation at `step`. slope: log bytes a step.
+    """
+    found: dict[int, list[bytes]] = {}
+    while step not in found and len(found) <= CORRECTIONS:
+        found[step] = write(step)
+        size = sum(map(len, found[step]))
+        if SIZE_NEAR * limit <= size <= limit:
+            break
+        step = min(max(step + math.floor(math.log(SIZE_AIM * limit / size) / slope), 0), top)
+    fitting = [s for s, files in found.items() if sum(map(len, files)) <= limit]
+    if fitting:
+        return found[max(fitting)]
+    return min(plain, *found.values(), key=lambda files: sum(map(len, files)))
+
+
+def corrected_metric(
+    write: Callable[[int], bytes],
+    gap: Callable[[bytes], float],
+    plain: bytes,
+    step: int,
+    *,
+    slope: float,
+    near: int,
+    top: int,
+) -> bytes:
+    """The smallest of the optimised files that were tried and the plain one whose gap is not below
+    0; the plain one where none is.
+
+    gap: of a file, how far beyond its target a metric lies; it rises with the step by about `slope`
+    a step. near: a correction of fewer steps is not made. plain: the unsearched file at `step`,
+    which reaches the target.
+    """
+    reached = [plain]
+    tried = set[int]()
+    while step not in tried and len(tried) <= CORRECTIONS:
+        tried.add(step)
+        data = write(step)
+        beyond = gap(data)
+        if beyond >= 0:
+            reached.append(data)
+        change = round(beyond / slope)
+        if 0 <= change < near:
+            break
+        step = min(max(step - change + (near // 2 if change > 0 else -near // 2), 0), top)
+    return min(reached, key=len)

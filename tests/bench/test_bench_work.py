@@ -1,0 +1,66 @@
+"""Memory of a codec alone, in processes that do nothing else; threads of the workers, and signals that are not for them."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from latentpress.bench import work
+from latentpress.bench.image_codecs import find_codec
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows does not tell the peak of a process this way")
+def test_peak_memory_grows_with_the_picture(tmp_path: Path, photo: NDArray[np.uint8]) -> None:
+    small, large = tmp_path / "small.png", tmp_path / "large.png"
+    Image.fromarray(photo).save(small)
+    Image.fromarray(photo).resize((3000, 2000)).save(large)
+    figures = [work.measure_memory(find_codec("jpeg"), path, 50) for path in (small, large)]
+    for figure in figures:
+        assert 10 < figure["idle_mb"] <= figure["peak_encode_mb"] < 1000
+        assert figure["load_s"] >= 0
+    assert figures[1]["peak_decode_mb"] - figures[0]["peak_decode_mb"] > 15  # 18 MB of samples, against 0.4 MB
+
+
+PARENT = """
+import time
+from latentpress.bench import work
+if __name__ == "__main__":
+    with work.pool(1) as workers:
+        waiting = workers.submit(str, "done")
+        print("started", flush=True)
+        try:
+            time.sleep(60)
+        except KeyboardInterrupt:
+            print(waiting.result())
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no SIGINT to another process there")
+def test_ctrl_c_does_not_reach_a_worker_that_is_still_starting(tmp_path: Path) -> None:
+    script = tmp_path / "parent.py"
+    script.write_text(PARENT)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    heard = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)  # a job in the background starts with SIGINT ignored
+    with subprocess.Popen([sys.executable, str(script)], start_new_session=True, preexec_fn=heard, **pipes) as process:
+        assert process.stdout.readline() == "started\n"
+        time.sleep(0.05)
+        os.killpg(process.pid, signal.SIGINT)  # to the worker too, as a terminal does
+        out, err = process.communicate(timeout=120)
+    assert (out, err) == ("done\n", "")
+
+
+def test_workers_have_one_thread() -> None:
+    with work.pool(1) as workers:
+        assert workers.submit(_threads).result() == "1"
+
+
+def _threads() -> Any:
+    return os.environ["OMP_NUM_THREADS"]

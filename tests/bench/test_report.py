@@ -1,0 +1,294 @@
+"""`latentpress report`: what the page, the workbook and the Markdown say is what the run's rows say."""
+
+import base64
+import io
+import math
+import re
+import subprocess
+import sys
+import xml.etree.ElementTree as ElementTree
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from openpyxl import load_workbook
+from PIL import Image
+
+from helpers.bench_runs import LADDERS, make_run
+from helpers.commands import fails, run
+from latentpress.bench.bd_rate import bd_rate
+from latentpress.bench.report import write_report
+from latentpress.bench.report.derived import Story
+from latentpress.bench.rows import read_run
+from latentpress.errors import OutputError, UsageError
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory, photo: NDArray[np.uint8]) -> Any:
+    return make_run(tmp_path_factory.mktemp("run"), photo)
+
+
+@pytest.fixture(scope="module")
+def story(folder: Any) -> Any:
+    return Story(read_run(folder))
+
+
+@pytest.fixture(scope="module")
+def page(folder: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    path = tmp_path_factory.mktemp("page") / "report.html"
+    write_report(read_run(folder), path, images=2)
+    return path.read_text(encoding="utf-8")
+
+
+class Tags(HTMLParser):
+    """Every start tag with its attributes, and which tags are left open."""
+
+    VOID = frozenset({"meta", "img", "input", "br", "link"})
+
+    def __init__(self, text: Any) -> None:
+        super().__init__()
+        self.tags, self.open = [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag: Any, attrs: Any) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: Any, attrs: Any) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: Any) -> None:
+        assert self.open.pop() == tag
+
+
+def test_the_page_needs_nothing_else(page: Any) -> None:
+    tags = Tags(page)
+    assert not tags.open
+    sources = [a[key] for _, a in tags.tags for key in ("src", "href", "srcset") if key in a]
+    assert sources
+    assert all(s.startswith(("data:image/webp;base64,", "#")) for s in sources)
+    assert "url(" not in page
+    assert "@import" not in page
+    anchors = {a["id"] for _, a in tags.tags if "id" in a}
+    assert {s[1:] for s in sources if s.startswith("#")} <= anchors
+
+
+def test_every_picture_of_the_page_has_words(page: Any) -> None:
+    images = [a for tag, a in Tags(page).tags if tag == "img"]
+    assert images
+    assert all(a["alt"] for a in images)
+
+
+def test_every_control_has_a_name(page: Any) -> None:
+    tags = Tags(page).tags
+    assert sum(tag == "select" for tag, _ in tags) == 6  # three a picture
+    assert all(a.get("aria-label") for tag, a in tags if tag == "input" and a["type"] == "range")
+    assert all(a.get("aria-label") for tag, a in tags if tag == "svg" and "aria-hidden" not in a)
+
+
+def test_text_from_outside_is_escaped(page: Any) -> None:
+    assert "a &lt;test&gt; CPU" in page
+    assert "<test>" not in page
+
+
+def test_the_original_in_the_page_is_the_original(page: Any, folder: Any) -> None:
+    source = next(a["src"] for tag, a in Tags(page).tags if tag == "img" and a["alt"] == "original")
+    shown = np.asarray(Image.open(io.BytesIO(base64.b64decode(source.split(",")[1]))).convert("RGB"), np.float64)
+    original = np.asarray(Image.open(folder / "left.png"), np.float64)
+    assert shown.shape == original.shape
+    assert np.abs(shown - original).mean() < 4
+
+
+def test_gallery_matches_bytes(story: Any) -> None:
+    from latentpress.bench.report.gallery import matched
+
+    found = list(matched(story, "left"))
+    assert len(found) == 2
+    for ours, others in found:
+        assert ours["codec"] == "builtin"
+        assert [r["codec"] for r in others] == ["jpeg", "webp"]
+        for row in others:
+            apart = [abs(r["bytes"] - ours["bytes"]) for r in story.run.rows if r["codec"] == row["codec"] and r["image"] == "left"]
+            assert abs(row["bytes"] - ours["bytes"]) == min(apart)
+
+
+def test_crops_lie_where_codecs_differ() -> None:
+    from latentpress.bench.report.crops import most_different
+
+    a = np.full((120, 200, 3), 90, np.uint8)
+    b, c = a.copy(), a.copy()
+    b[10:30, 150:170] = 250
+    c[80:90, 20:30] = 120
+    first, second = most_different([a, b, c], 2, side=40)
+    assert first[0] <= 150
+    assert first[0] + 40 >= 170
+    assert first[1] <= 10
+    assert first[1] + 40 >= 30
+    assert second[0] <= 20
+    assert second[0] + 40 >= 30
+    assert second[1] <= 80
+    assert second[1] + 40 >= 90
+    assert most_different([a[:30, :30], b[:30, :30]], 2, side=40) == [(0, 0, 30, 30)]
+
+
+def test_comparisons_are_those_of_the_means(story: Any) -> None:
+    points = {c: [(r["bpp"], r["psnr"]) for r in story.means if r["codec"] == c] for c in ("builtin", "jpeg")}
+    expected = bd_rate(points["builtin"], points["jpeg"])
+    assert story.compare("builtin", "jpeg", "psnr").result == expected
+    assert expected is not None
+    low, high = min(p for _, p in points["builtin"]), max(p for _, p in points["builtin"])
+    assert story.reach(story.compare("builtin", "jpeg", "psnr")) == pytest.approx((expected.high - expected.low) / (high - low))
+
+
+def test_levels_are_bytes_of_real_settings(story: Any) -> None:
+    for level in story.levels:
+        row = next(r for r in story.means if r["codec"] == "builtin" and r["setting"] == level.setting)
+        assert level.value == row[level.metric]
+        assert level.bytes["builtin"] == pytest.approx(row["bpp"] * story.pixels / 8)
+    assert {level.metric for level in story.levels} == {"psnr", "ssim"}
+
+
+def test_the_page_states_both_sides(story: Any) -> None:
+    from latentpress.bench.report.text_tables import headline
+
+    text = " ".join(headline(story))
+    result = story.compare("builtin", "jpeg", "psnr").result
+    assert "At equal PSNR, latentpress needs" in text
+    assert f"{abs(result.percent):.0f} % {'fewer' if result.percent < 0 else 'more'}" in text
+
+
+def test_workbook_holds_the_rows(folder: Any, story: Any, tmp_path: Path) -> None:
+    [path] = write_report(read_run(folder), tmp_path / "a.xlsx")
+    book = load_workbook(path)
+    assert book.sheetnames[:3] == ["PSNR", "SSIM", "MSE"]
+    assert {"means", "BD-rates", "speeds", "rows", "bytes at equal quality", "how it was made"} <= set(book.sheetnames)
+    rows = list(book["rows"].values)
+    assert len(rows) - 1 == len(story.run.rows) == 2 * sum(map(len, LADDERS.values()))
+    at = rows[0].index("psnr")
+    for cells, row in zip(rows[1:], story.run.rows, strict=True):
+        assert cells[at] == (pytest.approx(row["psnr"], rel=1e-12) if math.isfinite(row["psnr"]) else "inf")
+    sheet = list(book["SSIM"].values)
+    assert [line[0] for line in sheet] == ["SSIM", "setting", "left", "right", "mean", "mean bpp"]
+    for column in range(1, len(sheet[0])):
+        assert sheet[4][column] == pytest.approx((sheet[2][column] + sheet[3][column]) / 2)
+    assert len(list(book["BD-rates"].values)) - 1 == 3 * 2 * len(story.metrics)
+
+
+def test_markdown_and_its_curves(folder: Any, story: Any, tmp_path: Path) -> None:
+    written = write_report(read_run(folder), tmp_path / "benchmark.md")
+    text = written[0].read_text(encoding="utf-8")
+    assert [p.name for p in written[1:]] == ["benchmark-psnr.svg", "benchmark-ssim.svg", "benchmark-mse.svg"]
+    for path in written[1:]:
+        assert f"({path.name})" in text
+        root = ElementTree.parse(path).getroot()
+        curves = [g for g in root.iter("{http://www.w3.org/2000/svg}g") if g.get("data-codec")]
+        assert [g.get("data-codec") for g in curves][-1] == "builtin"  # what is drawn last lies on top
+        assert sum(len(list(g.iter("{http://www.w3.org/2000/svg}title"))) for g in curves) == sum(len(LADDERS[c]) for c in story.lossy)
+    for row in story.means:
+        assert f"| {story.label(row['codec'])} | {row['setting']} | {row['bytes']:,.0f} | {row['bpp']:.4f} |" in text
+    for line in text.splitlines():
+        assert not line.startswith("|") or line.endswith("|")
+
+
+def test_up_is_better_in_every_chart(story: Any) -> None:
+    from latentpress.bench.report.page import draw
+
+    for metric in story.metrics:
+        [line] = re.findall(r'data-codec="builtin"><path d="M([^"]+)"', draw(story, metric))
+        places = [tuple(map(float, point.split())) for point in line.split("L")]
+        assert places == sorted(places)
+        assert [y for _, y in places] == sorted((y for _, y in places), reverse=True)
+
+
+def test_no_two_codecs_look_alike() -> None:
+    from latentpress.bench.report.style import css_class, looks
+
+    codecs = [{"name": f"c{i}", "ours": i < 4} for i in range(16)]
+    found = looks(codecs)
+    assert len({(v.color, v.dash, v.marker) for v in found.values()}) == 16
+    assert len({(found[f"c{i}"].color, found[f"c{i}"].marker) for i in range(4, 16)}) == 12
+    assert min(found[f"c{i}"].width for i in range(4)) > max(found[f"c{i}"].width for i in range(4, 16))
+    assert re.fullmatch(r"[A-Za-z0-9_-]+", css_class("my codec <x>"))
+    assert css_class("a b") != css_class("a_b")
+
+
+@pytest.mark.parametrize(
+    ("values", "ticks"),
+    [([0.05, 2], "0.05 0.1 0.2 0.5 1 2"), ([1e-5, 1e5], "1e-05 0.0001 0.001 0.01 0.1 1 10 100 1000 10000 100000")],
+)
+def test_log_ticks(values: Any, ticks: Any) -> None:
+    from latentpress.bench.report.axes import log_axis
+
+    axis = log_axis(values)
+    assert [text for _, text in axis.ticks] == ticks.split()
+    assert all(0 <= axis.at(value) <= 1 for value in (*values, *(t for t, _ in axis.ticks)))
+
+
+@pytest.mark.parametrize("values", [[0.8, 0.99], [-60, 90], [22.3, 22.9], [5, 5], [0.001, 0.0013]])
+def test_linear_ticks(values: Any) -> None:
+    from latentpress.bench.report.axes import linear_axis
+
+    axis = linear_axis(values, flipped=True)
+    assert 3 <= len(axis.ticks) <= 9
+    for value, text in axis.ticks:
+        assert float(text.replace("−", "-")) == pytest.approx(value, abs=1e-9)
+    assert 0 <= axis.at(max(values)) <= axis.at(min(values)) <= 1
+
+
+def test_an_unfinished_run_says_so(tmp_path: Path, photo: NDArray[np.uint8]) -> None:
+    story = Story(read_run(make_run(tmp_path, photo, skip=("jpeg", "q25"))))
+    assert ("jpeg", "q25") not in [(r["codec"], r["setting"]) for r in story.means]
+    [path] = write_report(story.run, tmp_path / "a.html", images=0)
+    text = path.read_text(encoding="utf-8")
+    assert "The run is not finished; left out: jpeg q25 (1 of 2)." in text
+    assert 'id="gallery"' not in text
+    assert write_report(story.run, tmp_path / "b.xlsx") == [tmp_path / "b.xlsx"]
+
+
+def test_refusals(folder: Any, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"\.html, \.xlsx or \.md"):
+        write_report(read_run(folder), tmp_path / "a.pdf")
+    (tmp_path / "a.html").write_text("mine")
+    with pytest.raises(OutputError, match="exists already"):
+        write_report(read_run(folder), tmp_path / "a.html")
+    assert (tmp_path / "a.html").read_text() == "mine"
+
+
+def test_the_command(folder: Any, tmp_path: Path) -> None:
+    done = run("report", folder, "-o", tmp_path / "r.md")
+    assert done.returncode == 0, done.stderr
+    assert str(tmp_path / "r.md") in done.stdout
+    assert (tmp_path / "r-psnr.svg").exists()
+    assert "holds no run" in fails(2, "report", tmp_path)
+
+
+def test_the_page_stays_within_its_budget(story: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from latentpress.bench.report import gallery
+    from latentpress.bench.report.text_tables import gallery_note
+
+    monkeypatch.setattr(gallery, "BUDGET", 1000)
+    items = gallery.gallery(story, 2)
+    assert len(items) == 1
+    assert "More than 1 would make the page too large" in gallery_note(story, len(items), 2)
+
+
+def test_large_pictures_are_reduced_by_a_whole_factor() -> None:
+    from latentpress.bench.report.embed import DISPLAY, reduction, shown
+
+    assert reduction(*DISPLAY) == 1
+    assert reduction(DISPLAY[0] + 1, 10) == 2
+    assert shown(np.zeros((3 * DISPLAY[1], 100, 3), np.uint8)).size == (34, DISPLAY[1])
+
+
+def test_help_of_the_command_is_light() -> None:
+    probe = (
+        "import sys; sys.argv = ['latentpress', 'report', '--help']\nfrom latentpress.__main__ import main\ntry: main()\n"
+        "except SystemExit: pass\n"
+        "print([m for m in ('numpy', 'jinja2', 'openpyxl', 'onnxruntime', 'torch') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, timeout=120)
+    assert done.stdout.splitlines()[-1] == "[]", done.stderr

@@ -1,0 +1,83 @@
+"""The coder against a pure-Python one that follows docs/format.md, and its rate against the tables'."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from helpers.slow_rans import slow_encode
+from latentpress.entropy import cdf_tables, rans
+from latentpress.errors import FormatError
+
+
+def fast_encode(symbols: list[int], numbers: list[int]) -> bytes:
+    coder = rans.new_coder()
+    rans.push(coder, np.array(symbols, np.int32), np.array(numbers, np.uint16))
+    return rans.to_bytes(coder)
+
+
+NUMBERS = st.integers(0, len(cdf_tables.FAMILIES) * cdf_tables.SCALES - 1)
+CASES = st.lists(st.tuples(st.integers(-40, 40) | st.integers(-32767, 32767), NUMBERS), max_size=60)
+
+
+@settings(deadline=None)
+@given(CASES)
+def test_equals_a_coder_in_plain_integers(cases: list[tuple[int, int]]) -> None:
+    symbols, numbers = [c[0] for c in cases], [c[1] for c in cases]
+    assert fast_encode(symbols, numbers) == slow_encode(symbols, numbers)
+
+
+@settings(deadline=None)
+@given(CASES)
+def test_pop_inverts_push_and_empties_the_stack(cases: list[tuple[int, int]]) -> None:
+    numbers = np.array([c[1] for c in cases], np.uint16)
+    coder = rans.from_bytes(fast_encode([c[0] for c in cases], numbers.tolist()))
+    assert rans.pop(coder, numbers).tolist() == [c[0] for c in cases]
+    rans.check_empty(coder)
+
+
+def test_coded_bits_stay_by_the_tables_bits() -> None:
+    rng = np.random.default_rng(0)
+    numbers = rng.integers(0, cdf_tables.SCALES, 50_000).astype(np.uint8)
+    symbols = np.rint(rng.normal(0, cdf_tables.sigmas()[numbers])).astype(np.int32)
+    pairs = zip(symbols.tolist(), numbers.tolist(), strict=True)
+    bits = sum(cdf_tables.bit_costs(n)[min(s + cdf_tables.radius(n), 2 * cdf_tables.radius(n) + 1)] for s, n in pairs)
+    coded = 8 * len(fast_encode(symbols.tolist(), numbers.tolist()))
+    assert bits - 1 <= coded <= 1.0005 * bits + 64
+
+
+def test_leftovers_and_padding_are_refused() -> None:
+    coder = rans.from_bytes(fast_encode([3, 1], [20, 20]))
+    rans.pop(coder, np.array([20], np.uint8))
+    with pytest.raises(FormatError, match="more than"):
+        rans.check_empty(coder)
+    with pytest.raises(FormatError, match="zero byte"):
+        rans.from_bytes(b"\1\0")
+
+
+@pytest.mark.parametrize("table", range(cdf_tables.SCALES * len(cdf_tables.FAMILIES)))
+def test_tables_are_distributions(table: int) -> None:
+    counts = cdf_tables.counts(table)
+    assert counts.sum() == 1 << cdf_tables.PRECISION_BITS
+    assert counts.min() >= 1
+    assert len(counts) == 2 * cdf_tables.radius(table) + 2
+    if cdf_tables.FAMILIES[table // cdf_tables.SCALES] not in cdf_tables.SKEWED:
+        assert np.array_equal(counts[:-1], counts[:-1][::-1])
+
+
+def test_gaussian_tables_are_gaussian() -> None:
+    from math import erf, sqrt
+
+    for scale in (0, 10, 30, 50, 63):
+        sigma, r = float(cdf_tables.sigmas()[scale]), cdf_tables.radius(scale)
+        phi = lambda t: 0.5 * (1 + erf(t / sqrt(2)))
+        expected = np.array([phi((k + 0.5) / sigma) - phi((k - 0.5) / sigma) for k in range(-r, r + 1)])
+        assert np.abs(cdf_tables.counts(scale)[:-1] / 2**24 - expected).max() < 5e-7
+
+
+@pytest.mark.parametrize("symbol", [-32767, 32767])
+def test_no_escaped_symbol_is_beyond_the_range(symbol: int) -> None:
+    data = fast_encode([1, symbol, 2], [5, 5, 5])
+    assert rans.pop(rans.from_bytes(data), np.full(3, 5, np.uint8)).tolist() == [1, symbol, 2]
+    with pytest.raises(FormatError, match="out of range"):  # what int16 can hold, and the format forbids
+        rans.pop(rans.from_bytes(slow_encode([1, -32768, 2], [5, 5, 5])), np.full(3, 5, np.uint8))

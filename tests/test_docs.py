@@ -1,0 +1,76 @@
+"""The docstrings of the public names are complete, and their examples give what they say."""
+
+import ast
+import dataclasses
+import doctest
+import importlib
+import inspect
+from typing import Any
+
+import pytest
+
+import latentpress
+from latentpress import options
+
+FUNCTIONS = (
+    "codec.compress", "codec.decompress", "codec.encode_latent", "codec.decode_latent", "assessment.assess", "container.read_header",
+    "targets.to_size", "targets.to_rate", "targets.to_total", "targets.to_metric", "latents.save", "latents.load", "metrics.assess",
+    "metrics.available", "image.picture.read_picture", "image.formats.write_image",
+)  # fmt: skip
+CLASSES = ("options.EncodeOptions", "targets.Analyzed", "latents.Reader", "latents.Writer", "latents.dataset.LatentDataset")
+RECORDS = ("container.Header", "latents.Info")
+
+
+def named(path: str) -> Any:
+    """What a dotted path below latentpress names; skips where it needs a library that is not here."""
+    module, _, name = path.rpartition(".")
+    if name == "LatentDataset":
+        pytest.importorskip("torch")
+    return getattr(importlib.import_module(f"latentpress.{module}"), name)
+
+
+@pytest.mark.parametrize("path", FUNCTIONS)
+def test_a_public_function_says_what_it_takes_gives_and_raises(path: str) -> None:
+    text = inspect.getdoc(named(path)) or ""
+    assert all(f"{section}:\n" in text for section in ("Args", "Returns", "Raises", "Example"))
+    for name in inspect.signature(named(path)).parameters:
+        assert f"    {name}: " in text or f"    **{name}: " in text, name
+
+
+@pytest.mark.parametrize("path", CLASSES)
+def test_a_public_class_says_what_it_takes(path: str) -> None:
+    text = inspect.getdoc(named(path)) or ""
+    assert all(f"{section}:\n" in text for section in ("Args", "Raises", "Example"))
+    for name in inspect.signature(named(path)).parameters:
+        assert f"    {name}: " in text, name
+
+
+@pytest.mark.parametrize("path", RECORDS)
+def test_a_record_names_its_attributes(path: str) -> None:
+    text = inspect.getdoc(named(path)) or ""
+    assert all(f"    {field.name}: " in text for field in dataclasses.fields(named(path)))
+
+
+MODULES = {p.rpartition(".")[0] for p in (*FUNCTIONS, *CLASSES)} | {"", "targets.analyzed", "metrics.registry", "latents.reader"}
+
+
+@pytest.mark.parametrize("path", sorted(MODULES))
+def test_examples(path: str) -> None:
+    module = importlib.import_module(f"latentpress.{path}".rstrip("."))
+    assert doctest.testmod(module).failed == 0
+
+
+def test_the_keywords_of_compress_are_the_fields_of_its_options() -> None:
+    [keywords] = [node for node in ast.walk(ast.parse(inspect.getsource(options))) if getattr(node, "name", "") == "EncodeFields"]
+    names = [node.target.id for node in ast.walk(keywords) if isinstance(node, ast.AnnAssign)]
+    assert names == [field.name for field in dataclasses.fields(latentpress.EncodeOptions)]
+
+
+def test_the_package_shows_what_is_meant() -> None:
+    shown = dir(latentpress)
+    assert {"EncodeOptions", "assess", "compress", "decompress", "read_header", "__version__"} <= set(shown)
+    modules = {name for name in shown if inspect.ismodule(getattr(latentpress, name))}
+    assert modules == {"latents", "metrics", "pillow", "targets"}
+    errors = {name for name in shown if name.endswith("Error")}
+    assert all(issubclass(getattr(latentpress, name), Exception) for name in errors)
+    assert set(shown) - modules == set(latentpress.__all__)
