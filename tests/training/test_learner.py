@@ -41,6 +41,7 @@ MODES = {
     "adam": dataclasses.replace(BASE, optimizer="adam"),
     "soap": dataclasses.replace(BASE, optimizer="soap"),
     "masking": dataclasses.replace(BASE, shape=dataclasses.replace(SHAPE, masking=True)),
+    "grid": dataclasses.replace(BASE, shape=dataclasses.replace(SHAPE, prior="grid")),
     "synthesis": dataclasses.replace(BASE, learn=("gs", "inverse")),
     "discriminator": dataclasses.replace(
         BASE, learn=("gs",), loss=LossShape(adversarial=0.1, adversarial_from=0.0)

@@ -1,5 +1,6 @@
 """Networks are built as their words say, are exported as they are, and agree with the package."""
 
+import dataclasses
 import sys
 from pathlib import Path
 
@@ -9,9 +10,10 @@ import pytest
 import torch
 from torch import nn
 
-from training.grids import LOG_STEP
+from training.grids import LOG_STEP, gaussian_bits, skipped, table_sigma
 from training.lp1.blocks import Conv, HaarConv, build, haar, reduction
 from training.lp1.codec import Codec, interpolate, rate_of
+from training.lp1.grid_prior import PASSES, WIDEST, GridPrior, places
 from training.lp1.halo import halo, reach
 from training.lp1.masking import FLOOR, MOST, REACH, REFERENCE, SHIFT, STRENGTH, step_factor
 from training.lp1.shape import LEVELS, Shape
@@ -141,18 +143,17 @@ def test_levels_are_interpolated_linearly_and_rates_geometrically() -> None:
 
 
 def test_masking_in_torch_is_the_packages() -> None:
-    from latentpress.entropy import masking
+    from latentpress.entropy import cdf_tables, masking
 
     assert (STRENGTH, SHIFT, FLOOR, REACH, MOST) == (
         masking.STRENGTH, masking.SHIFT, masking.FLOOR, masking.REACH, masking.MOST,
     )  # fmt: skip
     np.testing.assert_array_equal(masking.REFERENCE[:, 0], REFERENCE)
-    from latentpress.entropy import tables
 
     scale = np.random.default_rng(5).integers(0, 50, (40, 9, 11)).astype(np.uint8)
     scale[:, :4] = 0
     want = masking.shifts(scale, 50.0)
-    sigma = torch.from_numpy(tables.sigmas()[scale])[None]
+    sigma = torch.from_numpy(cdf_tables.sigmas()[scale])[None]
     got = step_factor(sigma, torch.tensor([float(REFERENCE[3])]))
     eighths = got.log()[0, 0].numpy() / (LOG_STEP / 8)
     assert np.abs(eighths - want).max() <= 1.01
@@ -186,3 +187,35 @@ def test_training_needs_few_packages(tmp_path: Path) -> None:
         [sys.executable, "-c", code], cwd=Path(__file__).parents[2], capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_the_grid_prior_codes_what_its_four_passes_say() -> None:
+    torch.manual_seed(6)
+    shape = dataclasses.replace(SMALL, prior="grid")
+    prior = GridPrior(shape)
+    shake(prior)
+    f = torch.rand(1, 16, 6, 7)
+    y = torch.randn(1, 24, 6, 7) * 4
+    log_gain = torch.randn(1, 24, 1, 1) * 0.2
+    with torch.inference_mode():
+        y_hat, bits = prior.code(y, f, log_gain, hard=True)
+        # Pass after pass by a decoder that knows the symbols only.
+        q = torch.exp(WIDEST * torch.tanh(prior.width(f)))
+        seen = torch.zeros_like(y)
+        total = torch.zeros(())
+        sigma = table_sigma(prior.head1(f) + log_gain, True)
+        for number, place in enumerate(PASSES):
+            context = torch.cat([f, seen / log_gain.exp()], 1)
+            t = prior.block[number](torch.relu(prior.enter[number](context)))
+            mu = prior.mean[number](t) * log_gain.exp()
+            symbols = ((y - mu) / q).round() * ~skipped(sigma)
+            here = places(6, 7, place, y.device)
+            seen = torch.where(here, symbols * q + mu, seen)
+            coded = gaussian_bits(symbols, sigma) * ~skipped(sigma)
+            total = total + (coded * here).sum()
+    torch.testing.assert_close(y_hat, seen)
+    torch.testing.assert_close(bits[0], total)
+    assert (y_hat - y).abs().mean() < 1
+    assert sum(places(6, 7, place, y.device).float() for place in PASSES).eq(1).all()
+    with pytest.raises(ValueError, match="'line' is not a prior: checkerboard, grid"):
+        Codec(dataclasses.replace(SMALL, prior="line"))

@@ -63,7 +63,7 @@ def test_a_run_of_pairs_ends_in_one_table(packs: Path, tmp_path: Path) -> None:
     file = tmp_path / "pairs.toml"
     file.write_text(PAIRS)
     out = tmp_path / "out"
-    shown = run(packs, out, "--pairs", file, "--steps", 55, "--pages", 2, "--turn", 0.5)
+    shown = run(packs, out, "--pairs", file, "--steps", 55, "--pages", 2, "--turn", 0.5, "--profile")
     assert "fresh weights" in shown
     table = (out / "table.md").read_text()
     assert table in shown
@@ -72,6 +72,8 @@ def test_a_run_of_pairs_ends_in_one_table(packs: Path, tmp_path: Path) -> None:
     assert "against muon, at equal rate" in table
     assert {row["variant"] for row in log(out, "train")} == {"muon", "soap"}
     assert len(log(out, "panel")) == 4
+    batches = [row["batch"] for row in log(out, "profile")]
+    assert batches == [[2, 64], [2, 64], [4, 64], [8, 64]]
     assert load_weights(out, "soap")[1].optimizer == "soap"
     assert not list(out.glob("*momenta*"))
 

@@ -8,7 +8,6 @@ Everything that decides a probability is a function of integers only: z and the 
 """
 
 import math
-from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -25,11 +24,12 @@ from training.grids import (
     table_sigma,
 )
 from training.lp1 import masking
+from training.lp1.grid_prior import GridPrior
 from training.lp1.prior import Prior, checkerboard
 from training.lp1.shape import LEVELS, Shape
 from training.lp1.transforms import Analysis, Synthesis
 
-Noisy = Callable[[Tensor], Tensor]
+PRIORS: dict[str, type[Prior] | type[GridPrior]] = {"checkerboard": Prior, "grid": GridPrior}
 MEANT_BPP = (0.035, 1.15)  # of the first and the last level: where fresh gains begin
 
 
@@ -43,6 +43,11 @@ def interpolate(table: Tensor, level: Tensor) -> Tensor:
     """Rows of table (LEVELS, C) at fractional levels (N,) in [0, LEVELS - 1] -> (N, C)."""
     anchor = torch.arange(LEVELS, device=table.device)
     return (1 - (level[:, None] - anchor).abs()).clamp_min(0) @ table
+
+
+def noise(t: Tensor) -> Tensor:
+    """t with uniform noise of one step: rounding that has a gradient. Any shape."""
+    return t + torch.rand_like(t) - 0.5
 
 
 class Coded(NamedTuple):
@@ -65,7 +70,9 @@ class Codec(nn.Module):
         self.shape = shape or Shape()
         self.ga = Analysis(self.shape)
         self.gs = Synthesis(self.shape)
-        self.prior = Prior(self.shape)
+        if self.shape.prior not in PRIORS:
+            raise ValueError(f"{self.shape.prior!r} is not a prior: {', '.join(PRIORS)}")
+        self.prior = PRIORS[self.shape.prior](self.shape)
         rates = rate_of(torch.arange(LEVELS)).tolist()
         start = torch.tensor([[0.9 * math.log(r / 0.25)] for r in rates]).repeat(
             1, self.shape.latent
@@ -87,21 +94,31 @@ class Codec(nn.Module):
         log_gain = interpolate(self.gain, level)[:, :, None, None]
         y = self.ga(x).float() * log_gain.exp()
         h, w = y.shape[2:]
-        noisy = torch.round if hard else lambda t: t + torch.rand_like(t) - 0.5
         padded = F.pad(torch.asinh(y), (0, -w % 4, 0, -h % 4))
         z = p.ha(padded).float().clamp(-Z_MAX, Z_MAX)
         z_sigma = table_sigma(interpolate(p.z_log_sigma, level), hard)[:, :, None, None]
-        bits = gaussian_bits(noisy(z), z_sigma).sum((1, 2, 3))
+        bits = gaussian_bits(z.round() if hard else noise(z), z_sigma).sum((1, 2, 3))
         f = p.hyper_features(ste_round(z), interpolate(p.level_bias, level))[:, :, :h, :w]
-        mu1, s1 = p.anchors(f)
-        mu1, s1 = mu1 * log_gain.exp(), s1 + log_gain
-        factor = self.step_factor(s1, level)
-        if factor is not None:
-            y, mu1, s1 = y * factor, mu1 * factor, s1 + factor.log()
-        symbols, mu, of_symbols = self.code_symbols(y, f, mu1, s1, hard, noisy)
-        y_hat = (symbols + mu) if factor is None else (symbols + mu) / factor
-        y_hat = y_hat * interpolate(self.inverse, level)[:, :, None, None].exp()
+        if isinstance(p, GridPrior):
+            values, of_symbols = p.code(y, f, log_gain, hard)
+        else:
+            values, of_symbols = self.code_checkerboard(y, f, log_gain, level, hard)
+        y_hat = values * interpolate(self.inverse, level)[:, :, None, None].exp()
         return Coded(self.gs(y_hat).float(), bits + of_symbols, y_hat)
+
+    def code_checkerboard(
+        self, y: Tensor, f: Tensor, log_gain: Tensor, level: Tensor, hard: bool
+    ) -> tuple[Tensor, Tensor]:
+        """y (N, M, h, w) in steps -> y_hat in steps, and the bits (N,) of its symbols."""
+        mu, log_sigma = self.prior.anchors(f)
+        mu, log_sigma = mu * log_gain.exp(), log_sigma + log_gain
+        factor = self.step_factor(log_sigma, level)
+        if factor is None:
+            symbols, mu, bits = self.code_symbols(y, f, mu, log_sigma, hard)
+            return symbols + mu, bits
+        log_sigma = log_sigma + factor.log()
+        symbols, mu, bits = self.code_symbols(y * factor, f, mu * factor, log_sigma, hard)
+        return (symbols + mu) / factor, bits
 
     def step_factor(self, log_sigma: Tensor, level: Tensor) -> Tensor | None:
         """How much finer steps are where (N, 1, h, w); None where they are the same everywhere."""
@@ -111,7 +128,7 @@ class Codec(nn.Module):
         return masking.step_factor(table_sigma(log_sigma, True), reference)
 
     def code_symbols(
-        self, y: Tensor, f: Tensor, mu1: Tensor, s1: Tensor, hard: bool, noisy: Noisy
+        self, y: Tensor, f: Tensor, mu1: Tensor, s1: Tensor, hard: bool
     ) -> tuple[Tensor, Tensor, Tensor]:
         """The two passes: symbols and mu (N, M, h, w), both in steps, and bits (N,)."""
         anchor = checkerboard(*y.shape[2:], y.device)
@@ -126,5 +143,5 @@ class Codec(nn.Module):
         if hard:
             bits = gaussian_bits(symbols, sigma) * ~nothing
         else:
-            bits = gaussian_bits(noisy(y - mu), sigma)
+            bits = gaussian_bits(noise(y - mu), sigma)
         return symbols, mu, bits.sum((1, 2, 3))

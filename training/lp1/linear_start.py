@@ -66,4 +66,5 @@ def begin_linear(net: Codec, loss: LossShape, pictures: list[Tensor]) -> None:
     net.gain.copy_(gain.expand_as(net.gain))
     net.inverse.copy_(-net.gain)
     net.prior.head1.bias.zero_()
-    net.prior.head1.bias[net.shape.latent :][:count] = deviation.log()
+    log_sigma = net.prior.head1.bias[-net.shape.latent :]  # after the means, where it has some
+    log_sigma[:count] = deviation.log()

@@ -7,7 +7,7 @@ last evaluation lies inside it.
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -31,6 +31,7 @@ from training.lp1.variant import Variant, as_table
 
 STARTED = time.monotonic()
 TURN = 10.0  # seconds that a variant has the device before the next one
+LARGER_BATCHES = (2, 4)  # times the crops of the first variant: do larger ones pay?
 START_CROPS = 256  # whose principal components a fresh model begins with
 KEEP_EVERY = 60.0  # seconds between checkpoints
 LOG_EVERY = 50  # steps
@@ -196,6 +197,8 @@ class Run:
         if self.settings.profile:
             for turn in self.turns:
                 self.profile(turn)
+            for factor in LARGER_BATCHES:
+                self.profile(self.turns[0], factor)
         begun = self.now()
         for turn in self.turns:
             self.judge(turn)
@@ -218,14 +221,19 @@ class Run:
             self.judge(turn)
         self.finish()
 
-    def profile(self, turn: Turn) -> None:
-        """Tell what the parts of a step take."""
-        parts = parts_of_a_step(turn.learner)
-        n, side = turn.learner.variant.crops_at(0.0)
+    def profile(self, turn: Turn, factor: int = 1) -> None:
+        """Tell what the parts of a step take, with `factor` times as many crops."""
+        learner = turn.learner
+        variant = learner.variant
+        n, side = variant.crops_at(0.0)
+        n *= factor
+        learner.variant = replace(variant, crops=((0.0, n, side),))
+        parts = parts_of_a_step(learner)
+        learner.variant = variant
         shown = ", ".join(f"{name} {value:.1f} ms" for name, value in parts.items())
         speed = n * side**2 / 1000 / parts["step"]
         line = f"{turn.name}: {n} crops of {side}: {shown}; {speed:.1f} Mpx/s"
-        self.say(line, "profile", variant=turn.name, crops=[n, side], **parts)
+        self.say(line, "profile", variant=turn.name, batch=[n, side], milliseconds=parts)
 
     def open(self, turn: Turn, budget: float | None) -> bool:
         """Whether a learner has time or steps left."""

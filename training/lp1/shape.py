@@ -25,6 +25,7 @@ class Shape:
         haar: Up- and downsampling through the Haar basis, folded when exported.
         latent, hyper, features, context: Channels of the latent, the hyper latent, the hyper
             features and the context's hidden layer.
+        prior: "checkerboard" is the shipped one, "grid" a trial (`training.lp1.grid_prior`).
         masking: Whether steps follow the activity of a place, as in files of latent chunk 05.
     """
 
@@ -38,4 +39,5 @@ class Shape:
     hyper: int = 64
     features: int = 128
     context: int = 192
+    prior: str = "checkerboard"
     masking: bool = False

@@ -1,4 +1,4 @@
-"""What a step costs: floating-point operations, the time of its parts, a matrix product beside it."""
+"""What a step costs: operations, the time of its parts, and a matrix product to compare with."""
 
 import time
 from collections.abc import Callable
