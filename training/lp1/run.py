@@ -274,6 +274,8 @@ class Run:
 
     def keep(self, turn: Turn) -> None:
         """Hand a learner's weights to the keeper; its momenta too where it is the only one."""
+        if not turn.learner.variant.keep:
+            return
         name = turn.name if len(self.turns) > 1 else "weights"
         self.keeper.keep(turn.learner, name, momenta=len(self.turns) == 1)
 

@@ -29,6 +29,7 @@ class Variant:
         clip: Largest norm of the gradient.
         learn: Beginnings of the names of the parameters that learn.
         discriminator_rate: Learning rate of the discriminator.
+        keep: Whether its weights are written. Of many variants not all fit into what comes back.
     """
 
     shape: Shape = field(default_factory=Shape)
@@ -43,6 +44,7 @@ class Variant:
     clip: float = 2.0
     learn: tuple[str, ...] = ("ga", "gs", "prior", "gain", "inverse")
     discriminator_rate: float = 1e-4
+    keep: bool = True
 
     def crops_at(self, share: float) -> tuple[int, int]:
         """Crops and their side at a share of the budget."""
