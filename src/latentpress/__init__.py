@@ -58,12 +58,8 @@ __all__ = [
     "decompress",
     "read_header",
 ]
-MODULES = (
-    "latents",
-    "metrics",
-    "pillow",
-    "targets",
-)  # that users import; they load when they are first used
+# that users import; they load when they are first used
+MODULES = ("latents", "metrics", "pillow", "targets")
 
 
 def __getattr__(name: str) -> object:

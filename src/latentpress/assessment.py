@@ -20,15 +20,8 @@ from latentpress.image.picture import Source, frames_of, read_picture
 from latentpress.metrics.registry import Names
 from latentpress.metrics.registry import assess as assess_arrays
 
-MODES = (
-    "1",
-    "L",
-    "LA",
-    "P",
-    "PA",
-    "RGB",
-    "RGBA",
-)  # those that become 8-bit grey or RGB without loss
+# those that become 8-bit grey or RGB without loss
+MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA")
 
 
 @dataclass(frozen=True, eq=False)

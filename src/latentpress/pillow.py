@@ -24,11 +24,8 @@ MIME = "image/x-latentpress"
 # of EncodeOptions
 SAVE_OPTIONS = tuple(f.name for f in fields(EncodeOptions) if f.name != "progress")
 # save options as elsewhere in Pillow; without them those of `info` are written
-METADATA = (
-    "icc_profile",
-    "exif",
-    "xmp",
-)  # save options as elsewhere in Pillow; without them those of `info` are written
+# save options as elsewhere in Pillow; without them those of `info` are written
+METADATA = ("icc_profile", "exif", "xmp")
 
 
 class LatentpressImageFile(ImageFile.ImageFile):

@@ -11,11 +11,8 @@ from latentpress.bench.rows import Row, Run
 from latentpress.metrics import METRICS
 from latentpress.metrics.psnr import psnr_of_mse
 
-ANCHORS = (
-    "avif",
-    "webp",
-    "jpeg",
-)  # the first of them that a run holds is the anchor, where none is named
+# the first of them that a run holds is the anchor, where none is named
+ANCHORS = ("avif", "webp", "jpeg")
 
 
 def means(run: Run) -> list[Row]:

@@ -13,19 +13,10 @@ from latentpress.bench.rows import FIELDS, INFO, PARQUET, ROWS, Row, file_of, re
 from latentpress.errors import UsageError
 from latentpress.system.files import atomic_write
 
-SAME = (
-    "version",
-    "settings",
-    "model",
-    "folder",
-    "encoder",
-    "decoder",
-)  # of a codec, or its older rows are of another one
-TIMED_BY = (
-    "cpu",
-    "threads",
-    "OMP_NUM_THREADS",
-)  # of the machine: times of different ones do not belong in one table
+# of a codec, or its older rows are of another one
+SAME = ("version", "settings", "model", "folder", "encoder", "decoder")
+# of the machine: times of different ones do not belong in one table
+TIMED_BY = ("cpu", "threads", "OMP_NUM_THREADS")
 Cell = tuple[str, str, str]  # codec, setting, picture
 
 

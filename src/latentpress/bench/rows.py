@@ -19,17 +19,8 @@ INFO = "run.json"
 ROWS = "rows.csv"
 PARQUET = "rows.parquet"
 FILES = "files"
-FIELDS = (
-    "codec",
-    "setting",
-    "image",
-    "width",
-    "height",
-    "bytes",
-    "bpp",
-    "encode_s",
-    "decode_s",
-)  # then one a metric
+# then one a metric
+FIELDS = ("codec", "setting", "image", "width", "height", "bytes", "bpp", "encode_s", "decode_s")
 _WORDS, _INTEGERS = ("codec", "setting", "image"), ("width", "height", "bytes")
 Row = dict[str, Any]  # words, integers, floats; None where a column is empty
 

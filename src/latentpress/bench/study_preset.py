@@ -152,11 +152,8 @@ def _pictures(run: Run, table: Sequence[Column], image: str) -> Iterator[tuple[s
         for r in (column.rows[image] for column in lossy)
     ]
     captions = [_caption(run, column, image) for column in lossy]
-    shown = [
-        0,
-        3,
-        4,
-    ]  # the VAE and what is as large; the study's JPEG and WebP look like the original
+    # the VAE and what is as large; the study's JPEG and WebP look like the original
+    shown = [0, 3, 4]
     words = [
         f"{image}\noriginal, PNG {kilobytes(table[1].rows[image]['bytes'])}",
         *(captions[i] for i in shown),

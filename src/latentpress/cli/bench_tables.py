@@ -15,17 +15,14 @@ from latentpress.bench.rows import Run
 from latentpress.metrics import METRICS
 
 WIDTH = 160  # where nothing says how wide the output is, as in a file
-SPOKEN = (
-    "lpips",
-    "ssimulacra2",
-    "ms-ssim",
-    "psnr",
-)  # the first perceptual one and PSNR are put into words
+# the first perceptual one and PSNR are put into words
+SPOKEN = ("lpips", "ssimulacra2", "ms-ssim", "psnr")
 ENDS = {
     "psnr_of_mean_mse": ("PSNR of mean MSE", ".2f"),
     "encode_s": ("encode s", ".3f"),
     "decode_s": ("decode s", ".3f"),
 }
+# the least wanted first
 SPARE = (
     "psnr_of_mean_mse",
     "gmsd",
@@ -35,11 +32,9 @@ SPARE = (
     "lpips-vgg",
     "dists",
     "ms-ssim",
-)  # the least wanted first
-REPEATS = {
-    "mse": "psnr",
-    "ms-ssim-db": "ms-ssim",
-}  # what is in rows.csv and the report, in other units
+)
+# what is in rows.csv and the report, in other units
+REPEATS = {"mse": "psnr", "ms-ssim-db": "ms-ssim"}
 
 
 def show(run: Run, anchor: str) -> None:

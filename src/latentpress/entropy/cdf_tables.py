@@ -20,6 +20,7 @@ PRECISION_BITS = 24
 SCALE_UNIT_BITS = 3  # the priors give scale indices in eighths
 SCALES = 64  # standard deviations, SIGMA_MIN * exp(i * LOG_STEP)
 SCALE_RATIO = np.float32(1.118571)  # exp(LOG_STEP), of neighbouring scales
+# position = id; never reordered
 FAMILIES = (
     "gaussian",
     "student",
@@ -31,7 +32,7 @@ FAMILIES = (
     "odd_student",
     "odd_laplace",
     "odd_flat",
-)  # position = id; never reordered
+)
 ODD_FAMILIES = 4
 ODD = SCALES * 6  # tables below it are of whole steps
 WHITENER_BITS = 12  # whitened symbol = symbol * whitener >> WHITENER_BITS, in 1/16 of sigma

@@ -17,31 +17,15 @@ from numpy.typing import NDArray
 
 from latentpress._typing import Floats
 
-PASSES = (
-    (0, 0, 4),
-    (2, 2, 4),
-    (0, 2, 4),
-    (2, 0, 4),
-    (1, 1, 2),
-    (0, 1, 2),
-    (1, 0, 2),
-)  # first row, first column, stride
+# first row, first column, stride
+PASSES = ((0, 0, 4), (2, 2, 4), (0, 2, 4), (2, 0, 4), (1, 1, 2), (0, 1, 2), (1, 0, 2))
 REACH = 5  # no tap is further away, in rows and in columns
 OWN, OWN_FAR = 20, 12  # how many positions of the own channel are seen: values, distances
 WINDOW = 2 * REACH + 1  # side of the square of the unrest
-LOCAL_ACTIVITY_SHIFTS = (
-    1,
-    2,
-    2,
-    3,
-    4,
-    4,
-    5,
-)  # of its sum, after each pass: the more is decoded, the larger the sum
-SIDES = {
-    4: (5, 3),
-    16: (3, 1),
-}  # channels -> sides of the squares of earlier channels: values, distances (1: a cross of five)
+# of its sum, after each pass: the more is decoded, the larger the sum
+LOCAL_ACTIVITY_SHIFTS = (1, 2, 2, 3, 4, 4, 5)
+# channels -> sides of the squares of earlier channels: values, distances (1: a cross of five)
+SIDES = {4: (5, 3), 16: (3, 1)}
 
 Tap = tuple[int, int, slice]  # rows down, columns right, channels of the canvas
 

@@ -16,10 +16,8 @@ PANEL_ROW = 256
 PANEL_GRID = 112
 # pixels: a latent picture stays below it; larger latents show every k-th position
 LATENT_SIDE = 16384
-SHOWN = (
-    1600,
-    1080,
-)  # pixels: the largest width and height at which an image is shown at its true size
+# pixels: the largest width and height at which an image is shown at its true size
+SHOWN = (1600, 1080)
 BACKGROUND = (24, 26, 30)
 TEXT = (236, 238, 242)
 DIM = (150, 156, 166)

@@ -19,11 +19,8 @@ LARGEST = {
     FLOAT16: 65504.0,
     BFLOAT16: 3.3895313892515355e38,
 }
-RELATIVE = {
-    FLOAT32: 2.0**-23,
-    FLOAT16: 2.0**-10,
-    BFLOAT16: 2.0**-7,
-}  # from one number to the next, relative
+# from one number to the next, relative
+RELATIVE = {FLOAT32: 2.0**-23, FLOAT16: 2.0**-10, BFLOAT16: 2.0**-7}
 BITS_TYPE: dict[int, np.dtype[Any]] = {
     FLOAT32: np.dtype("<u4"),
     FLOAT16: np.dtype("<u2"),

@@ -12,11 +12,8 @@ from latentpress.errors import ImageError
 # samples a band holds, about: a metric needs some tens of MB whatever the image's size
 BAND = 1 << 20
 GRAY_BITS = 15
-GRAY_WEIGHTS = (
-    9798,
-    19235,
-    3735,
-)  # .299, .587, .114 in units of 2**-15, as in OpenCV's RGB2GRAY (ITU-R BT.601 luma)
+# .299, .587, .114 in units of 2**-15, as in OpenCV's RGB2GRAY (ITU-R BT.601 luma)
+GRAY_WEIGHTS = (9798, 19235, 3735)
 
 
 def check_pair(a: Pixels, b: Pixels, *, gray: bool = False) -> tuple[Pixels, Pixels]:

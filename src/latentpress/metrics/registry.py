@@ -92,10 +92,8 @@ METRICS = {
         "DISTS", "", (0.0, math.inf), "lower", dists, True, dists_missing, DISTS_SIDE, slow=True
     ),
 }
-DERIVED = {
-    "psnr": ("mse", psnr_of_mse),
-    "ms-ssim-db": ("ms-ssim", decibels),
-}  # metric -> (of which one, how)
+# metric -> (of which one, how)
+DERIVED = {"psnr": ("mse", psnr_of_mse), "ms-ssim-db": ("ms-ssim", decibels)}
 
 
 def check_names(names: Names) -> list[str]:

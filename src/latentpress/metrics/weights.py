@@ -71,11 +71,8 @@ FILES = {
         "alpha and beta of DISTS",
     ),
 }
-USED_BY = {
-    "lpips": ("alex",),
-    "lpips-vgg": ("vgg",),
-    "dists": ("vgg", "dists"),
-}  # metric -> keys of FILES
+# metric -> keys of FILES
+USED_BY = {"lpips": ("alex",), "lpips-vgg": ("vgg",), "dists": ("vgg", "dists")}
 
 
 @dataclass(frozen=True, eq=False)

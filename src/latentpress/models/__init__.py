@@ -23,11 +23,8 @@ from latentpress.system.environment import whole_number
 FOLDER = Path(__file__).parent
 PROVIDERS = {"cuda": "CUDAExecutionProvider", "mps": "CoreMLExecutionProvider"}
 DEVICES = ("auto", "cpu", *PROVIDERS)
-NO_MEMORY = (
-    "bad_alloc",
-    "Failed to allocate",
-    "BFCArena",
-)  # in what ONNX Runtime says where memory is short
+# in what ONNX Runtime says where memory is short
+NO_MEMORY = ("bad_alloc", "Failed to allocate", "BFCArena")
 
 
 @cache

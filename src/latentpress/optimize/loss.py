@@ -16,10 +16,8 @@ SHIFTED = 3  # pixels that a shift of Lpips takes away at most
 # bpp that quality 0 and 100 of lp1 are meant for: RATES of training/networks.py
 LOWEST = 0.035
 HIGHEST = 1.15
-LAMBDA = (
-    0.045,
-    1.8,
-)  # factor and exponent of the rate, of squared error in levels^2: those of training up to run 7
+# factor and exponent of the rate, of squared error in levels^2: those of training up to run 7
+LAMBDA = (0.045, 1.8)
 BETA = (20.0, 1.7)  # the same for LPIPS (AlexNet); VGG16's share of the training loss is left out
 
 

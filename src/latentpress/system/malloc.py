@@ -22,12 +22,8 @@ MMAP_THRESHOLD = -3
 MMAP_MAX = -4
 THRESHOLD_BYTES = 1 << 20  # arrays above it are given back when they are freed
 KEPT = {MMAP_MAX: 0, TRIM_THRESHOLD: 2**31 - 1, TOP_PAD: 1 << 26}
-DEFAULT = {
-    MMAP_MAX: 1 << 16,
-    TRIM_THRESHOLD: 1 << 17,
-    TOP_PAD: 1 << 17,
-    MMAP_THRESHOLD: 1 << 17,
-}  # man 3 mallopt
+# man 3 mallopt
+DEFAULT = {MMAP_MAX: 1 << 16, TRIM_THRESHOLD: 1 << 17, TOP_PAD: 1 << 17, MMAP_THRESHOLD: 1 << 17}
 
 _lock = threading.Lock()
 _users = 0

@@ -37,12 +37,8 @@ TINY_WINDOW = 120  # latent positions each way, 960 pixels: 1 GB in float32
 LDM_PREFIXES = ("first_stage_model.", "vae.", "")
 # group normalisation of every published LDM autoencoder; the shapes of the tensors do not tell it
 LDM_GROUPS = 32
-OLD_ATTENTION = {
-    "query": "to_q",
-    "key": "to_k",
-    "value": "to_v",
-    "proj_attn": "to_out.0",
-}  # names of diffusers before 0.16
+# names of diffusers before 0.16
+OLD_ATTENTION = {"query": "to_q", "key": "to_k", "value": "to_v", "proj_attn": "to_out.0"}
 
 
 # the transform that a thread used last: a batch, a target or a benchmark reads and checks its
@@ -314,10 +310,8 @@ def _autoencoder(found: Weights, space: Space) -> Any:
     tensors = _tensors(found)
     if "encoder.mid.block_1.norm1.weight" in tensors:
         levels = len({key.split(".")[2] for key in tensors if key.startswith("encoder.down.")})
-        blocks = {
-            "down_block_types": [""] * levels,
-            "up_block_types": [""] * levels,
-        }  # only their number is read
+        # only their number is read
+        blocks = {"down_block_types": [""] * levels, "up_block_types": [""] * levels}
         tensors = convert_ldm_vae_checkpoint(tensors, blocks)
     try:
         config = json.loads(found.config.read_bytes()) if found.config else _config(tensors, space)

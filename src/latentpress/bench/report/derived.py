@@ -16,18 +16,11 @@ from latentpress.bench.report.style import looks
 from latentpress.bench.rows import Row, Run
 from latentpress.metrics import METRICS, Metric
 
-PERCEPTUAL = (
-    "lpips",
-    "dists",
-    "lpips-vgg",
-    "ssimulacra2",
-    "ms-ssim",
-)  # the first that a run has stands for how it looks
+# the first that a run has stands for how it looks
+PERCEPTUAL = ("lpips", "dists", "lpips-vgg", "ssimulacra2", "ms-ssim")
 LOG_METRICS = ("mse",)  # drawn on a logarithmic axis
-REPEATED = (
-    "mse",
-    "ms-ssim-db",
-)  # say in other units what another metric says: drawn last, left out of the short tables
+# say in other units what another metric says: drawn last, left out of the short tables
+REPEATED = ("mse", "ms-ssim-db")
 LEVELS = (0.25, 0.5, 0.75)  # of our settings: at whose quality the bytes are laid side by side
 
 

@@ -5,13 +5,8 @@ import math
 from latentpress.bench.bd_rate import BdRate
 from latentpress.metrics import METRICS
 
-DIGITS = {
-    "mse": 1,
-    "psnr": 2,
-    "psnr_of_mean_mse": 2,
-    "ms-ssim-db": 2,
-    "ssimulacra2": 1,
-}  # others: 4
+# others: 4
+DIGITS = {"mse": 1, "psnr": 2, "psnr_of_mean_mse": 2, "ms-ssim-db": 2, "ssimulacra2": 1}
 LITTLE = 0.3  # share of the tested codec's range below which a BD-rate is said to rest on little
 
 

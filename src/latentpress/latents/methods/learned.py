@@ -25,10 +25,8 @@ from latentpress.latents.methods.predictive import Lossy, exceptions, read_excep
 from latentpress.spaces import space_by_id
 
 Shape = tuple[int, int, int]
-DEPENDENT_STEP = {
-    4: (1.109, 0.06),
-    16: (1.125, 0.12),
-}  # channels -> a, b: a + b x step is times the step of rounding of the same error
+# channels -> a, b: a + b x step is times the step of rounding of the same error
+DEPENDENT_STEP = {4: (1.109, 0.06), 16: (1.125, 0.12)}
 
 
 def encode(
