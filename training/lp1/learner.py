@@ -39,6 +39,11 @@ def bfloat16(device: str) -> Any:
     return torch.autocast(device, torch.bfloat16, enabled=enabled)
 
 
+def learns(name: str, parts: tuple[str, ...]) -> bool:
+    """Whether a parameter is one of the parts, or lies in one: "gs" or "gs.trunk"."""
+    return any(name == part or name.startswith(f"{part}.") for part in parts)
+
+
 class Learner:
     """Trains one variant.
 
@@ -67,7 +72,7 @@ class Learner:
         self.graphs, self.pool = graphs and device == "cuda", pool
         self.net = Codec(variant.shape).to(device)
         for name, parameter in self.net.named_parameters():
-            parameter.requires_grad_(name.startswith(variant.learn))
+            parameter.requires_grad_(learns(name, variant.learn))
         self.flat = FlatParameters(self.net)
         self.optimizer = Together(variant.optimizer, self.flat)
         self.average = self.flat.values.clone()
@@ -162,20 +167,21 @@ class Learner:
         loss.backward()
         loss = loss.detach()
         if self.discriminator is not None:
-            self._teach_discriminator(x, x_hat.detach(), coded.y_hat.detach(), level)
+            y_hat = coded.y_hat.detach()
+            self._teach(self.discriminator, x, x_hat.detach(), y_hat, level / (LEVELS - 1))
         self.flat.loss.copy_(loss)
         means = [loss, *(part.detach().mean() for part in parts), bpp.detach().mean()]
         row = torch.stack([*means, adversarial.detach(), loss * 0, loss * 0 + 1])
         self.counters += torch.nan_to_num(row, posinf=0.0)
 
-    def _teach_discriminator(self, x: Tensor, x_hat: Tensor, y_hat: Tensor, level: Tensor) -> None:
-        """The gradients of the discriminator."""
-        assert self.discriminator is not None
+    def _teach(
+        self, discriminator: Discriminator, x: Tensor, x_hat: Tensor, y_hat: Tensor, level: Tensor
+    ) -> None:
+        """The gradients of the discriminator. level: (N,) in [0, 1]."""
         self.flat_discriminator.gradients.zero_()
         with bfloat16(self.device):
-            place = level / (LEVELS - 1)
-            real = self.discriminator(x, y_hat, place)
-            made = self.discriminator(x_hat, y_hat, place)
+            real = discriminator(x, y_hat, level)
+            made = discriminator(x_hat, y_hat, level)
         telling_apart(real, made).backward()
 
     def _exchange(self) -> None:

@@ -27,7 +27,7 @@ class Variant:
         painted: Share of the crops that are painted pages.
         averaging: Exponent of the averaged weights, see `averaging_weight`.
         clip: Largest norm of the gradient.
-        learn: Beginnings of the names of the parameters that learn.
+        learn: Parts that learn, as names of modules or parameters of the codec.
         discriminator_rate: Learning rate of the discriminator.
         keep: Whether its weights are written. Of many variants not all fit into what comes back.
     """
