@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from training.data.packs import LPIPS
 from training.data.pages import Pages
@@ -63,6 +64,36 @@ def learner(place: dict[str, Any], variant: Variant, seed: int = 3) -> Learner:
     planner = Planner(store, LEVELS, variant.painted, seed)
     distances = Distances(variant.loss, place["alex"], place["vgg"], place["held"])
     return Learner(variant, "cpu", store.pixels, planner, distances)
+
+
+class NoAnswers(TorchDispatchMode):
+    """Refuses what would make the host wait for a device, or send it numbers of its own."""
+
+    REFUSED = (
+        torch.ops.aten._local_scalar_dense,
+        torch.ops.aten.nonzero,
+        torch.ops.aten.masked_select,
+        torch.ops.aten.equal,
+        torch.ops.aten.lift_fresh,
+    )
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        if func.overloadpacket in self.REFUSED:
+            raise AssertionError(f"the host asks for {func}")
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_step_asks_nothing_of_the_device(place: dict[str, Any], mode: str) -> None:
+    one = learner(place, MODES[mode])
+    one.step(0.0)
+    with NoAnswers():
+        one.compute()
+        one.update()
+    with pytest.raises(AssertionError, match="the host asks"), NoAnswers():
+        float(one.usual)
 
 
 def train(one: Learner, steps: int = 20) -> None:

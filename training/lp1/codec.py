@@ -7,7 +7,6 @@
 Everything that decides a probability is a function of integers only: z and the symbols.
 """
 
-import math
 from typing import NamedTuple
 
 import torch
@@ -73,10 +72,8 @@ class Codec(nn.Module):
         if self.shape.prior not in PRIORS:
             raise ValueError(f"{self.shape.prior!r} is not a prior: {', '.join(PRIORS)}")
         self.prior = PRIORS[self.shape.prior](self.shape)
-        rates = rate_of(torch.arange(LEVELS)).tolist()
-        start = torch.tensor([[0.9 * math.log(r / 0.25)] for r in rates]).repeat(
-            1, self.shape.latent
-        )
+        start = 0.9 * (rate_of(torch.arange(LEVELS)) / 0.25).log()
+        start = start[:, None].repeat(1, self.shape.latent)
         self.gain = nn.Parameter(start.clone())
         self.inverse = nn.Parameter(-start.clone())
         reference = torch.tensor(masking.REFERENCE, dtype=torch.float32)[:, None]
