@@ -4,7 +4,12 @@ import io
 from pathlib import Path
 from typing import Any
 
+from latentpress.image.cicp import DISPLAY_P3, PRIMARIES, SRGB_CURVE
 from latentpress.image.picture import read_picture
+from latentpress.image.profiles import make_gray_profile, make_profile
+
+PROFILE = make_profile("Display P3", PRIMARIES[DISPLAY_P3], SRGB_CURVE)
+GRAY_PROFILE = make_gray_profile("linear", (1.0, 1.0, 0.0, 0.0, 0.0))
 
 
 def whole(picture: Any) -> Any:
