@@ -12,6 +12,7 @@ from typing import BinaryIO
 from latentpress.image.cicp import Cicp
 
 LARGEST = 1 << 26  # bytes of a box of metadata that is read
+MOST_BOXES = 10_000  # of a file that are looked at
 JP2_SRGB, JP2_GRAY, JP2_SYCC = 16, 17, 18  # enumerated colour spaces that are sRGB's
 
 
@@ -101,11 +102,11 @@ def _associations(body: bytes, item: int) -> Iterator[int]:
 def top_box(file: BinaryIO, wanted: bytes, limit: int = LARGEST) -> bytes:
     """The body of a file's first box of this kind, at most `limit` bytes; empty where none is."""
     at = 0
-    while True:
+    for _ in range(MOST_BOXES):
         file.seek(at)
         head = file.read(16)
         if len(head) < 8:
-            return b""
+            break
         size, kind = struct.unpack_from(">I4s", head)
         start = 8
         if size == 1 and len(head) == 16:
@@ -114,9 +115,10 @@ def top_box(file: BinaryIO, wanted: bytes, limit: int = LARGEST) -> bytes:
         if kind == wanted:
             file.seek(at + start)
             return file.read(limit if size == 0 else max(0, min(size - start, limit)))
-        if size < start:
-            return b""
+        if not start <= size < 1 << 62:
+            break
         at += size
+    return b""
 
 
 def _boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:

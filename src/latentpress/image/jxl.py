@@ -1,5 +1,5 @@
-"""Bits a sample of a JPEG XL picture, from the first bytes of its codestream (ISO/IEC 18181-1,
-annexes D and E): its Pillow plugin gives 8 without a word.
+"""What the first bytes of a JPEG XL codestream tell (ISO/IEC 18181-1, annexes D and E) and its
+Pillow plugin does not: it gives 8 bits and the first frame without a word.
 """
 
 from __future__ import annotations
@@ -23,30 +23,35 @@ INTEGER_BITS: list[Option] = [(8, 0), (10, 0), (12, 0), (1, 6)]
 FLOAT_BITS: list[Option] = [(32, 0), (16, 0), (24, 0), (1, 6)]
 
 
-def bits_per_sample(file: BinaryIO) -> int:
-    """8 to 32, of a file that begins at position 0; 8 where its header is damaged."""
+def read_jxl_header(file: BinaryIO) -> tuple[int, bool]:
+    """Bits a sample, 8 to 32, and whether the picture is an animation; file: begins at position 0.
+
+    (8, False) where the header is damaged.
+    """
     file.seek(0)
     stream = file.read(HEAD)
     if stream.startswith(CONTAINER):
         stream = top_box(file, b"jxlc", HEAD) or top_box(file, b"jxlp", HEAD)[4:]
     if not stream.startswith(SIGNATURE):
-        return 8
+        return 8, False
     bits = _Bits(stream[2:])
+    animated = False
     try:
         _skip_size(bits)
         if bits.read(1):  # all_default
-            return 8
+            return 8, False
         if bits.read(1):  # extra_fields
             bits.read(3)  # orientation
             if bits.read(1):
                 _skip_size(bits)
             if bits.read(1):
                 _skip_preview(bits)
-            if bits.read(1):
+            animated = bool(bits.read(1))
+            if animated:
                 _skip_animation(bits)
-        return bits.choose(FLOAT_BITS if bits.read(1) else INTEGER_BITS)
+        return bits.choose(FLOAT_BITS if bits.read(1) else INTEGER_BITS), animated
     except EOFError:
-        return 8
+        return 8, False
 
 
 class _Bits:

@@ -233,6 +233,7 @@ def _picture(name: str, image: Image.Image, strict: bool) -> Picture:
     frames = frames_of(image)
     image.load()
     icc, exif, xmp = metadata.read_metadata(image)
+    xmp = xmp or told.xmp
     dropped = metadata.dropped_metadata(image)
 
     converted = color.convert(image, icc)
@@ -254,7 +255,7 @@ def _picture(name: str, image: Image.Image, strict: bool) -> Picture:
 
     by_exif, exif = metadata.upright_exif(exif) if exif else (0, None)
     by_xmp, xmp = metadata.upright_xmp(xmp) if xmp else (0, None)
-    orientation = by_exif or by_xmp or 1
+    orientation = 1 if told.upright else by_exif or by_xmp or 1
     alpha = None
     if converted.alpha is not None:
         width, height = converted.alpha.size

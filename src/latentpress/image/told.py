@@ -16,7 +16,7 @@ from typing import BinaryIO
 from PIL import Image
 
 from latentpress.image import hdr, profiles
-from latentpress.image.boxes import Properties, heif_properties, jp2_properties
+from latentpress.image.boxes import Properties, heif_properties, jp2_properties, top_box
 from latentpress.image.cicp import (
     BT709,
     NAMES,
@@ -28,7 +28,7 @@ from latentpress.image.cicp import (
     Curve,
 )
 from latentpress.image.color import Converted
-from latentpress.image.jxl import bits_per_sample
+from latentpress.image.jxl import CONTAINER, read_jxl_header
 
 PNG_COLOR = (b"cICP", b"sRGB", b"gAMA", b"cHRM")
 GAMMA_RANGE = 0.1, 10.0  # of PNG's gAMA; anything else is a damaged chunk
@@ -40,6 +40,8 @@ class Told:
 
     cicp_first: the numbers count before an ICC profile, as in PNG, not after it. chromaticities:
     (x, y) of white, red, green, blue. lost_icc: a profile is there that Pillow could not read.
+    Of JPEG XL also what its plugin leaves out: XMP, that there are more frames, and that the pixels
+    are upright whatever EXIF says (ISO/IEC 18181-2).
     """
 
     cicp: Cicp | None = None
@@ -50,6 +52,9 @@ class Told:
     gamma: float | None = None
     chromaticities: tuple[float, ...] | None = None
     bits: int = 8
+    xmp: bytes | None = None
+    more_frames: bool = False
+    upright: bool = False
 
 
 @dataclass
@@ -91,6 +96,8 @@ def settle(converted: Converted, icc: bytes | None, told: Told) -> Settled:
     if not converted.keeps_icc:  # converted to sRGB already
         return Settled(converted.image)
     found = Settled(converted.image)
+    if told.more_frames:
+        found.losses.append("only the first frame was kept")
     icc = icc or told.icc
     if icc is None and told.lost_icc:
         found.losses.append("the ICC profile was left out: it is damaged")
@@ -202,6 +209,7 @@ def _from_info(image: Image.Image) -> Told:
         if isinstance(chromaticities, tuple) and len(chromaticities) == 8
         else None,
         bits=bits if isinstance(bits, int) else 8,
+        upright=image.format == "JXL" and not getattr(image, "jpeg", False),
     )
 
 
@@ -252,7 +260,10 @@ def _jp2(file: BinaryIO, told: Told) -> Told:
 
 
 def _jxl(file: BinaryIO, told: Told) -> Told:
-    return replace(told, bits=bits_per_sample(file))
+    bits, animated = read_jxl_header(file)
+    file.seek(0)
+    xmp = top_box(file, b"xml ") if file.read(len(CONTAINER)) == CONTAINER else b""
+    return replace(told, bits=bits, more_frames=animated, xmp=xmp or None)
 
 
 def _with(told: Told, properties: Properties) -> Told:
