@@ -14,7 +14,7 @@ from PIL import Image
 from latentpress._typing import Pixels
 from latentpress.container import MAGIC
 from latentpress.errors import ImageError, LatentpressError, prefixed
-from latentpress.image import color
+from latentpress.image import color, plugins
 from latentpress.image.limits import no_pillow_limit
 from latentpress.image.picture import Source, frames_of, read_picture
 from latentpress.image.told import read_told
@@ -159,7 +159,11 @@ def _check_file(name: str) -> None:
     left to the reader.
     """
     try:
-        with no_pillow_limit(), Image.open(name) as image:
+        with (
+            no_pillow_limit(),
+            open(name, "rb") as file,
+            plugins.open_image(file, file.peek(plugins.HEAD), name) as image,
+        ):
             _check_mode(name, image)
     except ImageError:
         raise

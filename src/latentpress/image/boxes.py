@@ -61,7 +61,7 @@ def jp2_properties(file: BinaryIO) -> Properties:
                         found.icc = body[3:]
                     elif body[0] == 5:
                         found.cicp = Cicp(*struct.unpack_from(">HH", body, 3))
-            start = start[start.index(b"\xff\x4f\xff\x51") :]
+            start = top_box(file, b"jp2c", 4096)
         (components,) = struct.unpack_from(">H", start, 40)
         found.bits = max((value & 0x7F) + 1 for value in start[42 : 42 + 3 * components : 3])
     except (ValueError, IndexError, struct.error):

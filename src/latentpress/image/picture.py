@@ -230,13 +230,14 @@ def _picture(name: str, image: Image.Image, strict: bool) -> Picture:
     told = read_told(image)
     bits = 16 if color.is_deep(image) else told.bits
     deep_gray = color.is_deep_gray(image)
+    white = color.peak(image)
     frames = frames_of(image)
     image.load()
     icc, exif, xmp = metadata.read_metadata(image)
     xmp = xmp or told.xmp
     dropped = metadata.dropped_metadata(image)
 
-    converted = color.convert(image, icc)
+    converted = color.convert(image, icc, white)
     if deep_gray:
         converted = color.Converted(image.getchannel("R"), converted.alpha)
     settled = settle(converted, icc, told)

@@ -5,7 +5,6 @@ Pillow's ImageCms makes none but sRGB, Lab and XYZ, hence the writer here.
 
 from __future__ import annotations
 
-import functools
 import io
 import struct
 from collections.abc import Sequence
@@ -66,12 +65,6 @@ def make_profile(name: str, primaries: Sequence[float], curve: Curve) -> bytes:
 def make_gray_profile(name: str, curve: Curve) -> bytes:
     """A display profile for grey whose samples become light by this curve."""
     return _gray_profile(name, _parametric(curve))
-
-
-@functools.cache
-def srgb_profile() -> bytes:
-    """The sRGB profile of LittleCMS, with which others are compared."""
-    return bytes(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
 
 
 def fitting(icc: bytes, mode: str) -> tuple[bytes | None, str | None]:
