@@ -1,5 +1,6 @@
 """Colour that a file tells elsewhere than in an ICC profile: shown the same after reading."""
 
+import io
 import struct
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 from PIL import Image
 
 import latentpress
+from helpers import deep_files
 from helpers.paths import CASES
 from helpers.pictures import GRAY_PROFILE, PROFILE, read, saved, shown, whole, with_nclx, with_png_chunks
 from latentpress.errors import ConversionError
@@ -148,7 +150,26 @@ def test_images_in_memory_tell_what_pillow_keeps(tmp_path: Path) -> None:
     with Image.open(tmp_path / "a.png") as image:
         assert read_picture(image).icc == read_picture(tmp_path / "a.png").icc
         assert np.array_equal(np.asarray(image), RGB)  # the place in the file was kept
-        assert np.abs(shown(RGB, read_picture(image).icc) - samples(RGB / 255)).max() <= 1  # loaded: gAMA is left
+        assert read_picture(image).icc == read_picture(tmp_path / "a.png").icc  # loaded: read by its name
+        resized = image.resize((20, 20))
+        assert np.abs(shown(RGB, read_picture(resized).icc) - samples(RGB / 255)).max() <= 1  # gAMA is left
+    with Image.open(io.BytesIO((tmp_path / "a.png").read_bytes())) as image:
+        assert read_picture(image).icc == read_picture(tmp_path / "a.png").icc
+        image.load()
+        assert np.abs(shown(RGB, read_picture(image).icc) - samples(RGB / 255)).max() <= 1
+
+
+def test_a_loaded_avif_tells_its_colours_and_depth(tmp_path: Path) -> None:
+    (tmp_path / "a.avif").write_bytes(with_nclx(deep_files.AVIF_10, 12, 13))
+    with Image.open(tmp_path / "a.avif") as image:
+        image.load()
+        picture = read_picture(image)
+    assert picture.icc == PROFILE
+    assert picture.notices == ("10-bit samples were cut to 8 bits",)
+    with Image.open(tmp_path / "a.avif") as image:
+        image.load()
+        (tmp_path / "a.avif").unlink()
+        assert read_picture(image).icc is None
 
 
 # ---- AVIF, HEIC, JPEG 2000

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import BinaryIO
 
-from PIL import Image
+from PIL import Image, ImageFile
 
 from latentpress.image import hdr, profiles
 from latentpress.image.boxes import Properties, heif_properties, jp2_properties, top_box
@@ -67,24 +67,27 @@ class Settled:
 
 
 def read_told(image: Image.Image) -> Told:
-    """Of an image that is open and, if it comes from a file, not loaded yet; the place in its file
-    stays. Of a loaded one only what Pillow keeps in `info`.
+    """Of an open image, from its file, whose position stays. Where it is loaded, by the name that
+    Pillow keeps of its file; where it has none, only what is in `info`.
     """
     read = READERS.get(image.format or "")
-    file = getattr(image, "fp", None)
     told = _from_info(image)
     if image.format == "PPM":
         return replace(told, bits=_ppm_bits(image))
-    if read is None or file is None or getattr(image, "_im", None) is not None:
+    if read is None or not isinstance(image, ImageFile.ImageFile):
+        return told
+    opened: BinaryIO | None = getattr(image, "fp", None)
+    try:
+        if opened is None or getattr(image, "_im", None) is not None:  # closed, or holds samples
+            with open(image.filename, "rb") as file:
+                return read(file, told)
+        place = opened.tell()
+    except (OSError, ValueError):  # no such file, or a closed one
         return told
     try:
-        place = file.tell()
-    except (OSError, ValueError, AttributeError):  # closed, or no file
-        return told
-    try:
-        return read(file, told)
+        return read(opened, told)
     finally:
-        file.seek(place)
+        opened.seek(place)
 
 
 def settle(converted: Converted, icc: bytes | None, told: Told) -> Settled:
@@ -217,6 +220,8 @@ def _png(file: BinaryIO, told: Told) -> Told:
     """The chunks before the pixels that tell of colour (PNG, third edition, 11.3.2)."""
     chunks: dict[bytes, bytes] = {}
     file.seek(8)
+    bits = file.read(17)[16:]  # of the header chunk
+    file.seek(8)
     while len(head := file.read(8)) == 8:
         size, kind = struct.unpack(">I4s", head)
         if kind in (b"IDAT", b"IEND"):
@@ -240,7 +245,7 @@ def _png(file: BinaryIO, told: Told) -> Told:
         chromaticities=tuple(v / 1e5 for v in struct.unpack(">8I", chromaticities))
         if len(chromaticities) == 32
         else None,
-        bits=told.bits,
+        bits=max(8, *bits) if bits else 8,
     )
 
 
