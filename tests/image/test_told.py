@@ -209,6 +209,19 @@ def test_the_colours_of_jpeg_2000(tmp_path: Path, method: Any) -> None:
     assert np.abs(shown(RGB, picture.icc) - from_p3(RGB)).max() <= 2
 
 
+def test_the_profile_of_a_bmp_file(tmp_path: Path) -> None:
+    """A BITMAPV5HEADER in the place of Pillow's BITMAPINFOHEADER of 40 bytes, the profile behind the pixels."""
+    data = saved(Image.fromarray(RGB), "BMP")
+    rest = data[54:]
+    tail = struct.pack("<IIII", 4, 124 + len(rest), len(PROFILE), 0)
+    header = struct.pack("<I", 124) + data[18:54] + bytes(16) + b"DEBM" + bytes(48) + tail
+    data = data[:2] + struct.pack("<III", 138 + len(rest) + len(PROFILE), 0, 138) + header + rest + PROFILE
+    picture = read(tmp_path, data, strict=True)
+    assert np.array_equal(whole(picture), RGB)
+    assert picture.icc == PROFILE
+    assert read(tmp_path, saved(Image.fromarray(RGB), "BMP"), strict=True).icc is None
+
+
 def test_hostile_boxes_are_no_errors(tmp_path: Path) -> None:
     for form in ("AVIF", "JPEG2000"):
         data = bytearray(saved(Image.fromarray(RGB), form))

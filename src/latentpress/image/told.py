@@ -16,7 +16,13 @@ from typing import BinaryIO
 from PIL import Image, ImageFile
 
 from latentpress.image import hdr, profiles
-from latentpress.image.boxes import Properties, heif_properties, jp2_properties, top_box
+from latentpress.image.boxes import (
+    LARGEST,
+    Properties,
+    heif_properties,
+    jp2_properties,
+    top_box,
+)
 from latentpress.image.cicp import (
     BT709,
     NAMES,
@@ -256,6 +262,17 @@ def _ppm_bits(image: Image.Image) -> int:
     return max(8, largest.bit_length()) if isinstance(largest, int) else 8
 
 
+def _bmp(file: BinaryIO, told: Told) -> Told:
+    """The profile in a file with a BITMAPV5HEADER, whose offsets count from that header."""
+    file.seek(14)
+    header = file.read(124)
+    if len(header) < 124 or header[:4] != b"\x7c\0\0\0" or header[56:60] != b"DEBM":
+        return told
+    start, size = struct.unpack_from("<II", header, 112)
+    file.seek(14 + start)
+    return replace(told, icc=file.read(min(size, LARGEST)) or None)
+
+
 def _heif(file: BinaryIO, told: Told) -> Told:
     return _with(told, heif_properties(file))
 
@@ -281,4 +298,4 @@ def _with(told: Told, properties: Properties) -> Told:
 
 
 # by Pillow's name of the format
-READERS = {"PNG": _png, "AVIF": _heif, "HEIF": _heif, "JPEG2000": _jp2, "JXL": _jxl}
+READERS = {"PNG": _png, "BMP": _bmp, "AVIF": _heif, "HEIF": _heif, "JPEG2000": _jp2, "JXL": _jxl}
