@@ -10,6 +10,7 @@ import pytest
 from PIL import Image, UnidentifiedImageError
 
 import latentpress.pillow
+from helpers.pictures import PROFILE
 from latentpress import codec
 from latentpress.errors import UsageError
 
@@ -65,7 +66,7 @@ def test_metadata_travels(tmp_path: Path) -> None:
 
 def test_metadata_stands_before_the_pixels_are_decoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     image = image_in("RGB")
-    image.info = {"xmp": b"<x/>", "exif": EXIF, "icc_profile": b"icc"}
+    image.info = {"xmp": b"<x/>", "exif": EXIF, "icc_profile": PROFILE}
     image.save(tmp_path / "a.ltp")
     monkeypatch.setattr(codec, "decompress", lambda data: pytest.fail("decoded"))
     with Image.open(tmp_path / "a.ltp") as opened:

@@ -14,9 +14,10 @@ from PIL import Image
 from latentpress._typing import Pixels
 from latentpress.container import MAGIC
 from latentpress.errors import ImageError, LatentpressError, prefixed
-from latentpress.image import color
+from latentpress.image import color, plugins
 from latentpress.image.limits import no_pillow_limit
 from latentpress.image.picture import Source, frames_of, read_picture
+from latentpress.image.told import read_told
 from latentpress.metrics.registry import Names
 from latentpress.metrics.registry import assess as assess_arrays
 
@@ -151,7 +152,11 @@ def _check_file(name: str) -> None:
     left to the reader.
     """
     try:
-        with no_pillow_limit(), Image.open(name) as image:
+        with (
+            no_pillow_limit(),
+            open(name, "rb") as file,
+            plugins.open_image(file, file.peek(plugins.HEAD), name) as image,
+        ):
             _check_mode(name, image)
     except ImageError:
         raise
@@ -162,7 +167,8 @@ def _check_file(name: str) -> None:
 
 
 def _check_mode(name: str, image: Image.Image) -> None:
-    if image.mode[0] in "IF" or color.is_deep(image) or color.is_deep_gray(image):
+    deep = color.is_deep(image) or color.is_deep_gray(image) or read_told(image).bits > 8
+    if image.mode[0] in "IF" or deep:
         raise ImageError(
             f"{name} has more than 8 bits a sample: the metrics compare 8-bit pictures, so "
             "convert it first"

@@ -5,6 +5,7 @@ where weights are not shipped, the quantized latent (in golden.json with the sym
 """
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from latentpress.container import LATENT_FACTORIZED, LATENT_HYPERPRIOR, LATENT_T
 from latentpress.entropy.factorized import FactorizedCoder
 from latentpress.entropy.hyperprior import HyperpriorCoder
 from latentpress.entropy.smallest import Smallest
-from latentpress.image.picture import read_picture
+from latentpress.image.picture import Picture, read_picture
 from latentpress.parts import load_transform
 from latentpress.spaces import LP1, STABLE_DIFFUSION
 
@@ -24,26 +25,26 @@ FOLDER = Path(__file__).parent / "v1"
 SAMPLES = Path(__file__).parents[2] / "samples"
 
 
-def builtin_cases() -> dict[str, tuple[Image.Image, float]]:
+def builtin_cases() -> dict[str, tuple[Image.Image | Picture, float]]:
     """Name -> (picture, quality)."""
     face = Image.open(SAMPLES / "astronaut.jpg").convert("RGB").crop((150, 20, 310, 140))
     exif = Image.Exif()
     exif[271] = "golden"
     tagged = face.resize((40, 30))
-    tagged.info.update(exif=exif.tobytes(), xmp=b"<x/>", icc_profile=b"not a real profile")
+    tagged.info.update(exif=exif.tobytes(), xmp=b"<x/>")
     clear = face.resize((48, 33)).convert("RGBA")
     clear.putalpha(Image.linear_gradient("L").resize(clear.size))
     wide = Image.open(SAMPLES / "china.jpg").convert("RGB").resize((1100, 20))
     return {
         "q00": (face, 0), "q20": (face, 20), "q60": (face, 60), "q99.99": (face, 99.99), "odd": (face.crop((0, 0, 53, 37)), 50),
         "pixel": (face.crop((80, 60, 81, 61)), 50), "grey": (face.convert("L").resize((64, 48)), 50), "alpha": (clear, 50),
-        "metadata": (tagged, 50), "segments": (wide, 40),
+        "metadata": (replace(read_picture(tagged), icc=b"not a real profile"), 50), "segments": (wide, 40),
     }  # fmt: skip
 
 
-def with_chunk(chunk_type: int, image: Image.Image, quality: float) -> bytes:
+def with_chunk(chunk_type: int, image: Image.Image | Picture, quality: float) -> bytes:
     """A file of another of lp1's latent chunks than the encoder writes: 02 as a search does, 04 as for least squared error."""
-    picture, transform = read_picture(image), load_transform(LP1)
+    picture, transform = image if isinstance(image, Picture) else read_picture(image), load_transform(LP1)
     coder = HyperpriorCoder("lp1", quality, chunk_type=chunk_type)
     return codec.write(picture.outline, transform, transform.analyze(picture), quality, codec.side_chunks(picture), Smallest([coder]))
 

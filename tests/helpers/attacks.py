@@ -1,5 +1,6 @@
 """Files to attack, and the tools of an attacker who knows the format."""
 
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -13,6 +14,7 @@ from latentpress.container import ALPHA, FIXED, ICC, LAST, LATENT_FACTORIZED, LA
 from latentpress.entropy.factorized import FactorizedCoder
 from latentpress.entropy.multistage import MultistageCoder
 from latentpress.errors import FormatError
+from latentpress.image.picture import read_picture
 from latentpress.spaces import SPACES, space_of_codec
 from latentpress.varint import read_varint
 
@@ -31,8 +33,9 @@ def lp1_file(rich: bool = True) -> bytes:
     """A file of the built-in codec; a rich one holds every kind of chunk."""
     image = Image.fromarray(picture(4 if rich else 3))
     if rich:
-        image.info.update(icc_profile=b"icc" * 9, exif=b"Exif\0\0II*\0\x08\0\0\0\0\0", xmp=b"<x:xmpmeta/>")
-    return latentpress.compress(image, quality=40)
+        image.info.update(exif=b"Exif\0\0II*\0\x08\0\0\0\0\0", xmp=b"<x:xmpmeta/>")
+    read = read_picture(image)
+    return latentpress.compress(replace(read, icc=b"icc" * 9) if rich else read, quality=40)
 
 
 @cache

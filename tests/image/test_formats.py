@@ -100,6 +100,16 @@ def test_a_gray_profile_is_used_up_where_gray_becomes_color(tmp_path: Path, mode
     assert (picture.icc, int(picture.pixels(0, 1, 0, 1)[0, 0, 0])) == (None, 64)
 
 
+def test_dark_grey_of_a_linear_profile_keeps_its_brightness(tmp_path: Path) -> None:
+    levels = np.tile(np.arange(256, dtype=np.uint8), (16, 1))
+    image = Image.fromarray(levels)
+    image.info["icc_profile"] = gray_profile()
+    write_image(image, tmp_path / "a.webp")
+    light = levels[0] / 255
+    right = 255 * np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
+    assert np.abs(read_picture(tmp_path / "a.webp").pixels(0, 1, 0, 256)[0, :, 0] - right).max() <= 1
+
+
 def test_a_gray_profile_stays_with_gray(tmp_path: Path) -> None:
     image = Image.new("L", (16, 16), 64)
     image.info["icc_profile"] = gray_profile()

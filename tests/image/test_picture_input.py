@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from helpers.pictures import saved, whole
+from helpers.pictures import GRAY_PROFILE, PROFILE, saved, whole
 from latentpress.errors import ConversionError, ImageError
 from latentpress.image.limits import MAX_PIXELS, no_pillow_limit
 from latentpress.image.picture import assemble, read_picture
@@ -181,7 +181,7 @@ def test_assemble_undoes_read_picture(gray: Any, with_alpha: Any) -> None:
     image = Image.fromarray(RGB[..., 0] if gray else RGB)
     if with_alpha:
         image.putalpha(Image.fromarray(ALPHA))
-    image.info = {"icc_profile": b"icc", "exif": b"Exif\0\0II*\0", "xmp": b"<x/>"}
+    image.info = {"icc_profile": GRAY_PROFILE if gray else PROFILE, "exif": b"Exif\0\0II*\0", "xmp": b"<x/>"}
     picture = read_picture(image)
     back = assemble(
         Image.fromarray(whole(picture)), alpha=picture.alpha, gray=picture.gray, icc=picture.icc, exif=picture.exif, xmp=picture.xmp

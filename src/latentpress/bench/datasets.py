@@ -19,8 +19,10 @@ from PIL import Image, ImageOps
 from latentpress._typing import Pixels
 from latentpress.bench.checksums import KODAK, SCIENCE_FAIR, sha256_of_pixels
 from latentpress.errors import ImageError, UsageError
+from latentpress.image import color
 from latentpress.image.limits import no_pillow_limit
 from latentpress.image.picture import frames_of
+from latentpress.image.told import read_told
 from latentpress.system.cache import DATA_VARIABLE, cache_folder
 
 SETS = {"kodak": KODAK, "science-fair": SCIENCE_FAIR}  # file name -> SHA-256 of its samples
@@ -122,6 +124,11 @@ def read_pixels(path: Path) -> Pixels:
     """
     try:
         with no_pillow_limit(), Image.open(path) as image:
+            if color.is_deep(image) or read_told(image).bits > 8:
+                raise ImageError(
+                    f"{path} has more than 8 bits a sample; the benchmark compares 8-bit RGB or "
+                    "grey pictures: convert it first"
+                )
             if image.mode not in MODES or "transparency" in image.info or frames_of(image) > 1:
                 what = (
                     "more than one frame"

@@ -38,6 +38,13 @@ def is_deep(image: Image.Image) -> bool:
     return image.mode[0] in "LR" and any(";16" in raw for raw in _raw_modes(image))
 
 
+def peak(image: Image.Image) -> int:
+    """White of this image, not loaded yet, if its mode is I;16: TIFF files may hold 12 bits, which
+    Pillow leaves as they are.
+    """
+    return 4095 if any("I;12" in raw for raw in _raw_modes(image)) else 65535
+
+
 def is_deep_gray(image: Image.Image) -> bool:
     """Whether this image, not loaded yet, is 16-bit grey with alpha, which Pillow reads as RGBA."""
     return any("LA;16" in raw for raw in _raw_modes(image))
@@ -55,9 +62,9 @@ def scale_transparency(image: Image.Image) -> None:
         image.info["transparency"] = tuple(value >> 8 for value in color)
 
 
-def convert(image: Image.Image, icc: bytes | None) -> Converted:
-    """Convert a loaded image. Never changes `image`. Raises what Pillow raises when it knows no
-    conversion.
+def convert(image: Image.Image, icc: bytes | None, white: int = 65535) -> Converted:
+    """Convert a loaded image; white: of mode I;16, see `peak`. Never changes `image`. Raises what
+    Pillow raises when it knows no conversion.
     """
     mode = image.mode
     if mode in ("1", "L", "RGB"):
@@ -78,7 +85,7 @@ def convert(image: Image.Image, icc: bytes | None) -> Converted:
     if mode == "CMYK":
         return _cmyk(image, icc)
     if mode == "F" or mode.startswith("I"):
-        return _deep(image)
+        return _deep(image, white)
     return Converted(
         image.convert("RGB"),
         notice=f"{mode} colours were converted to sRGB",
@@ -91,13 +98,17 @@ def to_srgb(image: Image.Image, icc: bytes) -> Image.Image | None:
     """An image in mode L, RGB or CMYK through its ICC profile to sRGB, mode RGB; None where the
     profile is damaged or of other colours.
 
-    Relative colorimetric with black point compensation.
+    Relative colorimetric with black point compensation. Grey without LittleCMS's optimisation,
+    which is up to 10 levels off in the dark of linear samples.
     """
+    flags = ImageCms.Flags.BLACKPOINTCOMPENSATION
+    if image.mode == "L":
+        flags |= ImageCms.Flags.NOOPTIMIZE
     try:
         rgb = ImageCms.profileToProfile(
             image, ImageCms.ImageCmsProfile(io.BytesIO(icc)), ImageCms.createProfile("sRGB"),
             renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC, outputMode="RGB",
-            flags=ImageCms.Flags.BLACKPOINTCOMPENSATION,
+            flags=flags,
         )  # fmt: skip
     except (ImageCms.PyCMSError, OSError):
         return None
@@ -145,13 +156,13 @@ def _cmyk(image: Image.Image, icc: bytes | None) -> Converted:
     return Converted(image.convert("RGB"), notice=text, lossy=True, keeps_icc=False)
 
 
-def _deep(image: Image.Image) -> Converted:
+def _deep(image: Image.Image, white: int) -> Converted:
     """I;16, I and F: 16-bit values v become round(v / 257); other ranges are stretched, and the
     notice says from where to where.
     """
-    low, high = (0.0, 65535.0) if image.mode.startswith("I;16") else _range(image)
-    if (low, high) == (0.0, 65535.0):
-        notice = "16-bit samples were scaled to 8 bits"
+    low, high = (0.0, float(white)) if image.mode.startswith("I;16") else _range(image)
+    if low == 0 and high in (4095, 65535):
+        notice = f"{int(high).bit_length()}-bit samples were scaled to 8 bits"
     else:
         kind = "floating-point" if image.mode == "F" else "32-bit"
         notice = f"{kind} samples from {low:g} to {high:g} were scaled to 8 bits"

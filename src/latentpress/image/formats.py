@@ -12,6 +12,7 @@ from PIL import Image, PngImagePlugin
 from latentpress.errors import OutputError
 from latentpress.image.color import to_srgb
 from latentpress.image.metadata import description
+from latentpress.image.profiles import fitting
 from latentpress.system.files import replacing
 
 # zlib, mean of Kodak: 684 kB in 32 ms; level 3: 670 kB in 44 ms; level 6: 664 kB in 112 ms
@@ -106,7 +107,7 @@ def write_image(
 
     ICC profile, EXIF and XMP are taken from `image.info` and written where the format has a place
     for them; one that its encoder refuses (a damaged EXIF block in AVIF, more than 64 kB in JPEG)
-    is left out.
+    is left out, and so is a profile that is damaged or for other colours than the image's.
 
     Args:
         image: in mode L, LA, RGB or RGBA.
@@ -134,6 +135,8 @@ def write_image(
             f"{image.width} x {image.height}"
         )
     image, notices = _fitted(image, form, name)
+    image, dropped = _with_fitting_profile(image, form)
+    notices += dropped
     options = save_options or form.options
     with replacing(path, overwrite=overwrite) as stream:
         try:
@@ -230,6 +233,24 @@ def _colored(image: Image.Image, form: ImageFormat) -> tuple[Image.Image, tuple[
         result.putalpha(image.getchannel("A"))
     result.info = {key: value for key, value in image.info.items() if key != "icc_profile"}
     return result, (notice,)
+
+
+def _with_fitting_profile(
+    image: Image.Image, form: ImageFormat
+) -> tuple[Image.Image, tuple[str, ...]]:
+    """The image with a profile for its mode or with none, and a notice where it was left out:
+    browsers do not show an AVIF file whose profile does not fit.
+    """
+    icc = image.info.get("icc_profile")
+    if "icc_profile" not in form.metadata or not isinstance(icc, bytes) or not icc:
+        return image, ()
+    kept, problem = fitting(icc, image.mode)
+    if kept == icc:
+        return image, ()
+    info = {key: value for key, value in image.info.items() if key != "icc_profile"}
+    image = image.copy()
+    image.info = info if kept is None else {**info, "icc_profile": kept}
+    return image, (f"the ICC profile was left out: {problem}",) if problem else ()
 
 
 def _metadata(image: Image.Image, form: ImageFormat) -> dict[str, Any]:

@@ -19,9 +19,10 @@ from PIL import Image, UnidentifiedImageError
 
 from latentpress._typing import Pixels
 from latentpress.errors import ConversionError, FormatError, ImageError
-from latentpress.image import color, metadata
+from latentpress.image import color, metadata, plugins
 from latentpress.image.formats import write_image
 from latentpress.image.limits import MAX_SIDE, max_pixels, no_pillow_limit
+from latentpress.image.told import read_told, settle
 
 __all__ = [
     "MAX_SIDE",
@@ -153,7 +154,11 @@ def read_picture(source: Source, *, strict: bool = False) -> Picture:
             "or an array"
         )
     name = os.fspath(source)
-    with _readable(name), open(name, "rb") as file, Image.open(file) as image:
+    with (
+        _readable(name),
+        open(name, "rb") as file,
+        plugins.open_image(file, file.peek(plugins.HEAD), name) as image,
+    ):
         color.scale_transparency(image)
         return _picture(name, image, strict)
 
@@ -222,20 +227,27 @@ def frames_of(image: Image.Image) -> int:
 
 def _picture(name: str, image: Image.Image, strict: bool) -> Picture:
     _check_size(name, *image.size)
-    deep = color.is_deep(image)
+    told = read_told(image)
+    bits = 16 if color.is_deep(image) else told.bits
     deep_gray = color.is_deep_gray(image)
+    white = color.peak(image)
     frames = frames_of(image)
     image.load()
     icc, exif, xmp = metadata.read_metadata(image)
+    xmp = xmp or told.xmp
     dropped = metadata.dropped_metadata(image)
 
-    converted = color.convert(image, icc)
+    converted = color.convert(image, icc, white)
     if deep_gray:
         converted = color.Converted(image.getchannel("R"), converted.alpha)
+    settled = settle(converted, icc, told)
     losses = [
         f"only one of {frames} frames was kept" if frames > 1 else None,
-        "16-bit samples were cut to 8 bits" if deep else None,
+        f"{bits}-bit samples were cut to 8 bits"
+        if bits > 8 and image.mode[0] not in "IF"
+        else None,
         converted.notice if converted.lossy else None,
+        *settled.losses,
         f"{dropped} were dropped" if dropped else None,
     ]
     lost = [loss for loss in losses if loss]
@@ -244,7 +256,7 @@ def _picture(name: str, image: Image.Image, strict: bool) -> Picture:
 
     by_exif, exif = metadata.upright_exif(exif) if exif else (0, None)
     by_xmp, xmp = metadata.upright_xmp(xmp) if xmp else (0, None)
-    orientation = by_exif or by_xmp or 1
+    orientation = 1 if told.upright else by_exif or by_xmp or 1
     alpha = None
     if converted.alpha is not None:
         width, height = converted.alpha.size
@@ -252,11 +264,11 @@ def _picture(name: str, image: Image.Image, strict: bool) -> Picture:
         _copy(converted.alpha, orientation, alpha, 0, 0)
     notices = lost if converted.lossy or not converted.notice else [*lost, converted.notice]
     return Picture(
-        stored=converted.image,
+        stored=settled.image,
         orientation=orientation,
         alpha=alpha,
         gray=converted.image.mode == "L",
-        icc=icc if converted.keeps_icc else None,
+        icc=settled.icc,
         exif=exif,
         xmp=xmp,
         notices=tuple(notices),

@@ -1,0 +1,84 @@
+"""HEIC and JPEG XL, which Pillow reads through packages of their own: registered when such a file
+comes.
+"""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from PIL import Image, UnidentifiedImageError
+
+from latentpress.errors import ImageError
+
+HEAD = 64  # bytes that tell the format
+EXTRA = "latentpress[formats]"
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """A format, Pillow's name of it, and the package that reads it."""
+
+    name: str
+    format: str
+    package: str
+    module: str
+
+
+HEIC = Plugin("HEIC", "HEIF", "pillow-heif", "pillow_heif")
+JXL = Plugin("JPEG XL", "JXL", "pillow-jxl-plugin", "pillow_jxl")
+# ISO/IEC 23008-12, annex B: still pictures and sequences in HEVC; mif1 and msf1 are for any codec
+HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
+JXL_SIGNATURES = (b"\xff\x0a", b"\0\0\0\x0cJXL \r\n\x87\n")
+
+
+def plugin_for(head: bytes) -> Plugin | None:
+    """The plugin that a file with these first bytes needs; None for what Pillow knows itself."""
+    if head.startswith(JXL_SIGNATURES):
+        return JXL
+    if head[4:8] == b"ftyp":
+        size = max(16, min(int.from_bytes(head[:4], "big"), len(head)))
+        brands = [head[8:12], *(head[i : i + 4] for i in range(16, size, 4))]
+        if b"avif" not in brands and any(brand in HEIC_BRANDS for brand in brands):
+            return HEIC
+    return None
+
+
+def register(plugin: Plugin) -> bool:
+    """Make Pillow read the format, unless it does so already; whether its package is here."""
+    Image.init()
+    if plugin.format in Image.OPEN:
+        return True
+    try:
+        module = importlib.import_module(plugin.module)  # pillow_jxl registers itself
+    except ImportError:
+        return False
+    if plugin is HEIC:
+        module.register_heif_opener()
+    return True
+
+
+def open_image(file: BinaryIO, head: bytes, name: str) -> Image.Image:
+    """Image.open, with the plugin that the file asks for.
+
+    Args:
+        file: at its beginning.
+        head: its first bytes, HEAD of them where there are so many.
+        name: for the message.
+
+    Raises:
+        ImageError: the plugin's package is not installed.
+        UnidentifiedImageError: of a kind that is not known.
+    """
+    plugin = plugin_for(head)
+    missing = plugin is not None and not register(plugin)
+    try:
+        return Image.open(file)
+    except UnidentifiedImageError:
+        if plugin is not None and missing:
+            raise ImageError(
+                f"{name}: {plugin.name} pictures need the package {plugin.package}: "
+                f"pip install '{EXTRA}'"
+            ) from None
+        raise

@@ -1,0 +1,85 @@
+"""Samples deeper than 8 bits are told for every format, and refused where strict is asked for."""
+
+import struct
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from helpers import deep_files
+from helpers.pictures import read, saved, whole
+from latentpress.assessment import assess
+from latentpress.bench.datasets import read_pixels
+from latentpress.errors import ConversionError, ImageError
+
+FLAT = np.full((16, 24, 3), (75, 175, 128), np.uint8)
+
+
+def ppm(largest: int) -> bytes:
+    size = ">u2" if largest > 255 else "u1"
+    return b"P6 24 16 %d\n" % largest + (FLAT.astype(float) * largest / 255).round().astype(size).tobytes()
+
+
+CASES = [
+    ("10-bit", deep_files.AVIF_10, None), ("12-bit", deep_files.AVIF_12, None), ("16-bit", deep_files.J2K_16, None),
+    ("12-bit", deep_files.JP2_12, None), ("10-bit", ppm(1023), None), ("16-bit", ppm(65535), None),
+    ("16-bit", deep_files.JXL_16, "pillow_jxl"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("bits", "data", "needs"), CASES)
+def test_deep_samples_are_told(tmp_path: Path, bits: Any, data: Any, needs: Any) -> None:
+    if needs:
+        pytest.importorskip(needs)
+    picture = read(tmp_path, data)
+    assert f"{bits} samples were cut to 8 bits" in picture.notices
+    assert np.abs(whole(picture).astype(int) - FLAT).max() <= 3
+    with pytest.raises(ConversionError, match=bits):
+        read(tmp_path, data, strict=True)
+    Image.fromarray(FLAT).save(tmp_path / "flat.png")
+    with pytest.raises(ImageError, match="more than 8 bits"):
+        assess(tmp_path / "a.img", tmp_path / "flat.png", metrics="psnr")
+    with pytest.raises(ImageError, match="more than 8 bits"):
+        read_pixels(tmp_path / "a.img")
+
+
+def test_heic_of_ten_bits(tmp_path: Path) -> None:
+    heif = pytest.importorskip("pillow_heif")
+    deep = heif.from_bytes("RGB;16", (24, 16), (FLAT.astype("<u2") * 257).tobytes())
+    deep.save(tmp_path / "a.heic", quality=-1, chroma=444)
+    assert "10-bit samples were cut to 8 bits" in read(tmp_path, (tmp_path / "a.heic").read_bytes()).notices
+
+
+def test_twelve_bits_of_grey_in_tiff_are_as_bright_as_they_are(tmp_path: Path) -> None:
+    """One strip of 0, 2048, 4095, 1024 in 12 bits each; Pillow gives them unscaled."""
+    tags = [(256, 4), (257, 1), (258, 12), (259, 1), (262, 1), (273, 200), (277, 1), (278, 1), (279, 6)]
+    rows = b"".join(struct.pack("<HHII", tag, 4 if tag == 273 else 3, 1, value) for tag, value in tags)
+    data = (struct.pack("<2sHI", b"II", 42, 8) + struct.pack("<H", len(tags)) + rows).ljust(200, b"\0")
+    data += bytes.fromhex("000800fff400")
+    picture = read(tmp_path, data)
+    assert whole(picture)[0, :, 0].tolist() == [0, 128, 255, 64]
+    assert picture.notices == ("12-bit samples were scaled to 8 bits",)
+
+
+def test_the_depth_behind_a_large_profile_in_jpeg_2000(tmp_path: Path) -> None:
+    data = deep_files.JP2_12
+    at = data.index(b"jp2c") - 4
+    data = data[:at] + struct.pack(">I4s", 9000, b"uuid") + bytes(8992) + data[at:]
+    assert "12-bit samples were cut to 8 bits" in read(tmp_path, data).notices
+
+
+@pytest.mark.parametrize("form", ["PNG", "JPEG", "WEBP", "AVIF", "JPEG2000", "PPM", "TIFF", "BMP"])
+def test_eight_bits_are_no_loss(tmp_path: Path, form: Any) -> None:
+    assert not [notice for notice in read(tmp_path, saved(Image.fromarray(FLAT), form)).notices if "bit" in notice]
+
+
+def test_a_codestream_of_jpeg_2000_with_a_deep_second_component(tmp_path: Path) -> None:
+    data = bytearray(saved(Image.fromarray(FLAT), "JPEG2000", no_jp2=True))
+    assert struct.unpack_from(">H", data, 40) == (3,)
+    data[45] = 9  # Ssiz of the second: 10 bits
+    try:
+        assert "10-bit samples were cut to 8 bits" in read(tmp_path, data).notices
+    except ImageError as error:
+        assert "cannot be decoded" in str(error)  # noqa: PT017
