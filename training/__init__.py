@@ -1,1 +1,1 @@
-"""How every shipped weight was made. Run the modules from the repository's root: `python -m training.lp1.train`."""
+"""How every shipped weight was made. Modules are run from the repository's root with `python -m`."""

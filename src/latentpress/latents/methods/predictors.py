@@ -1,4 +1,4 @@
-"""The linear predictors of the latent spaces: integers fitted once (training/latent_predictors.py),
+"""The linear predictors of the latent spaces: integers fitted once (training/sd_priors/latent_predictors.py),
 shipped, never recomputed.
 
 A latent is coded channel after channel, a channel in PASSES, from coarse to fine lattices. A
