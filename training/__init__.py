@@ -1,1 +1,1 @@
-"""How every shipped weight was made. Modules are run from the repository's root with `python -m`."""
+"""How the shipped weights were made. Run the modules from the repository's root with `python -m`."""
