@@ -1,1 +1,1 @@
-"""How the shipped weights were made. Run the modules from the repository's root with `python -m`."""
+"""How the shipped weights were made. Run its modules from the repository root: `python -m ...`."""
