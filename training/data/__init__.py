@@ -1,1 +1,1 @@
-"""Pictures for training: packs of files, one store of pixels in the device's memory, crops cut there."""
+"""Pictures for training: packs of files, a store of pixels on the device, crops cut there."""

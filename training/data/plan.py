@@ -93,7 +93,7 @@ class Planner:
         side: NDArray[np.int64],
         size: int,
     ) -> NDArray[np.float64]:
-        """Source pixels per pixel of the crop: 1, or a scale that the picture is large enough for."""
+        """Source pixels per pixel of the crop: 1, or as many as the picture is large enough for."""
         n = len(index)
         scale = self.least_scale[index] + self.random.random(n) * (1 - self.least_scale[index])
         native = painted | (self.random.random(n) < self.native_share[index])

@@ -1,1 +1,1 @@
-"""The parts of a loss: pure functions of a picture and its reconstruction, one distance a module."""
+"""The parts of a loss: pure functions of a picture and its reconstruction."""

@@ -1,4 +1,4 @@
-"""LPIPS v0.1 (Zhang et al. 2018, arXiv:1801.03924) as a loss, at a random phase where one is wanted."""
+"""LPIPS v0.1 (Zhang et al. 2018, arXiv:1801.03924) as a loss, at a random phase if wanted."""
 
 import torch
 from torch import Tensor

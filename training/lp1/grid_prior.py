@@ -1,4 +1,4 @@
-"""Another prior, for trials: scales from z at once, means and widths in four passes of a 2 x 2 grid.
+"""Another prior, for trials: scales from z at once, means and widths in a 2 x 2 grid.
 
 PICO (arXiv:2605.05148, "one-shot context") and JPEG AI: the scale of every symbol is a function of
 z alone, so that all entropy decoding is one call and only one small network must be exact. The

@@ -1,4 +1,4 @@
-"""Steps that follow the activity of a place, in torch: `latentpress.entropy.masking` for training."""
+"""Steps that follow the activity of a place: `latentpress.entropy.masking` in torch."""
 
 import torch
 import torch.nn.functional as F

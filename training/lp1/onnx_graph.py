@@ -1,6 +1,7 @@
-"""Write torch modules as small ONNX graphs with float16 (transforms) or int16 (prior) initialisers.
+"""Write torch modules as small ONNX graphs.
 
-Initialisers carry the torch parameter's name, so that a shipped model can be read back to go on training.
+Initialisers are float16 for transforms and int16 for the prior, and carry the torch parameter's
+name, so that a shipped model can be read back to go on training.
 """
 
 from typing import Any
@@ -15,11 +16,15 @@ from training.lp1.blocks import Conv, Depthwise, Residual, WSiLU
 from training.lp1.integer import IntegerLayer
 from training.lp1.transforms import Analysis, Synthesis
 
-OPSET, IR_VERSION = 17, 8  # old on purpose: ONNX Runtime 1.13 and later read them
+# Old on purpose: ONNX Runtime 1.13 and later read them.
+OPSET = 17
+IR_VERSION = 8
+
+Shape = list[int | str]  # of a tensor; a string names a free dimension
 
 
 def geometry(conv: nn.Conv2d) -> dict[str, list[int]]:
-    """The attributes of its ONNX node."""
+    """The attributes of a convolution's ONNX node."""
     return {
         "kernel_shape": list(conv.kernel_size),
         "pads": [*conv.padding, *conv.padding],
@@ -30,27 +35,46 @@ def geometry(conv: nn.Conv2d) -> dict[str, list[int]]:
 
 
 class Graph:
-    """Collects nodes; every method takes and returns the names of tensors."""
+    """Collects the nodes of one graph.
+
+    Tensors are known by their names: every method takes and returns names. `name` of a module or
+    a layer is what its initialisers' names begin with.
+    """
 
     def __init__(self) -> None:
         self.nodes: list[onnx.NodeProto] = []
         self.initialisers: list[onnx.TensorProto] = []
 
     def node(self, op: str, *inputs: str, **attributes: Any) -> str:
+        """Append a node with one output.
+
+        Args:
+            op: An operator of ONNX.
+            inputs: Tensors.
+            attributes: As the operator wants them.
+        """
         out = f"t{len(self.nodes)}"
         self.nodes.append(helper.make_node(op, list(inputs), [out], **attributes))
         return out
 
     def constant(self, name: str, array: np.ndarray, cast: bool = True) -> str:
-        """An initialiser; cast: used as float32."""
+        """An initialiser of the array's dtype. With `cast`, what is returned is it as float32."""
         self.initialisers.append(numpy_helper.from_array(np.ascontiguousarray(array), name))
         return self.node("Cast", name, to=TensorProto.FLOAT) if cast else name
 
     def scalar(self, value: float) -> str:
+        """A float32 initialiser of shape ()."""
         return self.constant(f"c{len(self.initialisers)}", np.array(value, np.float32), cast=False)
 
     def convolution(self, x: str, conv: nn.Conv2d, name: str, fold: int = 1) -> str:
-        """A convolution; fold: of the pixel unshuffle before it, which it takes over."""
+        """A convolution with float16 weights.
+
+        Args:
+            x: (N, C, H, W).
+            conv: Its factors, where it has some, are folded.
+            name: Of its initialisers.
+            fold: Factor of a pixel unshuffle before it, which it takes over as its stride.
+        """
         weight, bias = conv.folded() if isinstance(conv, Conv) else (conv.weight, conv.bias)
         shape = geometry(conv)
         if fold > 1:
@@ -63,7 +87,10 @@ class Graph:
         return self.node("Conv", *params, **shape)
 
     def sequence(self, x: str, m: nn.Sequential, name: str) -> str:
-        """Its parts; a pixel unshuffle and the 1 x 1 convolution after it become one of stride f."""
+        """A sequence's parts.
+
+        A pixel unshuffle by f and the 1 x 1 convolution after it become one of stride f.
+        """
         fold = 1
         for i, part in enumerate(m):
             if isinstance(part, nn.PixelUnshuffle):
@@ -76,6 +103,11 @@ class Graph:
         return x
 
     def module(self, x: str, m: nn.Module, name: str) -> str:
+        """A module of a transform.
+
+        Raises:
+            TypeError: It is of a class that is not known here.
+        """
         if isinstance(m, nn.Sequential):
             return self.sequence(x, m, name)
         if isinstance(m, nn.Conv2d):
@@ -100,15 +132,12 @@ class Graph:
                 out = self.node("Add", out, self.module(t, m.fine, f"{name}.fine"))
             return self.node("Add", out, self.module(x, m.linear, f"{name}.linear"))
         if isinstance(m, Analysis):
-            return self.node(
-                "Add",
-                self.module(x, m.deep, f"{name}.deep"),
-                self.module(x, m.linear, f"{name}.linear"),
-            )
+            deep = self.module(x, m.deep, f"{name}.deep")
+            return self.node("Add", deep, self.module(x, m.linear, f"{name}.linear"))
         raise TypeError(type(m))
 
     def block(self, x: str, m: Residual | Depthwise, name: str) -> str:
-        """x + b(act(a(x))), a after the depthwise convolution where there is one."""
+        """x + b(act(a(x))), with the depthwise convolution before a where there is one."""
         t = x
         if isinstance(m, Depthwise):
             t = self.convolution(t, m.spatial, f"{name}.spatial")
@@ -120,28 +149,51 @@ class Graph:
         return self.node("DepthToSpace", x, blocksize=factor, mode="CRD")
 
     def integer_convolution(self, x: str, name: str, weight: np.ndarray, conv: nn.Conv2d) -> str:
-        """weight: the integers in conv's place."""
+        """A convolution without bias.
+
+        Args:
+            x: Integers.
+            name: Of the convolution in the prior.
+            weight: int16, what stands in place of conv's weight.
+            conv: Says the geometry.
+        """
         return self.node("Conv", x, self.constant(f"prior.{name}.weight", weight), **geometry(conv))
 
     def rescale(self, x: str, name: str, layer: IntegerLayer, bias: str | None = None) -> str:
-        """round(2^-shift * (x + bias)): exact, since x + bias stays below 2^23."""
+        """round(2^-shift * (x + bias)): exact, since x + bias stays below 2^23.
+
+        Args:
+            x: Integers, what the layer's convolutions add up to.
+            name: Of the layer.
+            layer: Says the shift, and the bias unless it is a tensor.
+            bias: A tensor (1, out, 1, 1).
+        """
         column = lambda a: a.reshape(1, -1, 1, 1)
         x = self.node("Add", x, bias or self.constant(f"prior.{name}.bias", column(layer.bias)))
-        scale = self.constant(
-            f"prior.{name}.scale", column(2.0 ** -layer.shift.astype(np.float32)), cast=False
-        )
+        factor = column(2.0 ** -layer.shift.astype(np.float32))
+        scale = self.constant(f"prior.{name}.scale", factor, cast=False)
         return self.node("Round", self.node("Mul", x, scale))
 
     def activation(self, x: str) -> str:
+        """The hidden activations' clipped ReLU, in integers."""
         return self.node("Clip", x, self.scalar(0), self.scalar(ACT_MAX))
 
     def save(
         self,
         path: str,
-        inputs: dict[str, tuple[int, list[Any]]],
-        outputs: dict[str, tuple[str, int, list[Any]]],
+        inputs: dict[str, tuple[int, Shape]],
+        outputs: dict[str, tuple[str, int, Shape]],
     ) -> None:
-        """inputs: name -> (type, shape); outputs: name -> (tensor, type, shape)."""
+        """Check the graph and write it.
+
+        Args:
+            path: Of the file.
+            inputs: Name -> type, shape.
+            outputs: Name -> tensor, type, shape.
+
+        Raises:
+            onnx.checker.ValidationError: The graph is not valid.
+        """
         ends = [
             helper.make_node("Identity", [tensor], [name])
             for name, (tensor, _, _) in outputs.items()

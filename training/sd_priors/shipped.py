@@ -1,4 +1,7 @@
-"""Read a shipped prior of a Stable Diffusion space back into torch, to go on training from it: the inverse of export_priors.py."""
+"""Read a shipped prior of a Stable Diffusion space back into torch, to go on training from it.
+
+This is the inverse of `training.sd_priors.export`.
+"""
 
 import math
 
@@ -13,17 +16,18 @@ from training.sd_priors.networks import VALUE, Prior
 
 
 def load_shipped(space: str) -> Prior:
-    """The prior in src/latentpress/models/SPACE."""
+    """The prior in src/latentpress/models/SPACE, its integers as real numbers in float32."""
     a = models.arrays(space, FILE)
-    prior, row = Prior(len(a["mean"]), a["second"].shape[2]), 0
+    prior = Prior(len(a["mean"]), a["second"].shape[2])
     prior.mean.copy_(torch.from_numpy(a["mean"] / 16))
     log_sigma_min = np.array([0, math.log(SIGMA_MIN)])
+    scale = lambda name, i: 2.0 ** -a[f"{name}_shift"][i].astype(float)
+    row = 0
     for i, (p, net) in enumerate(zip(prior.passes, prior.nets, strict=True)):
         end = row + p.inputs + 1
-        first, second = (
-            2.0 ** -a[f"{name}_shift"][i].astype(float) / ACT for name in ("first", "second")
-        )
-        head = 2.0 ** -a["head_shift"][i].astype(float) * HEAD_UNIT
+        first = scale("first", i) / ACT
+        second = scale("second", i) / ACT
+        head = scale("head", i) * HEAD_UNIT
         found = {
             "first.weight": (a["first"][row:end] * first).T * VALUE,
             "first.bias": a["first_bias"][i] * first,

@@ -1,8 +1,10 @@
-"""Make what restorations are trained on: python -m training.sd_restoration.data sd15 PACKS
+"""Make what restorations are trained on:  python -m training.sd_restoration.data sd15 PACKS
 
-The crops of `training.sd_priors.latents` are drawn again (same seed, same order), and their latents in runs/priors/SPACE.npy go through the shipped
-lattice prior: quantised in its closed loop at random qualities, half of them with dead zones of a random error weight. Writes
-runs/restoration/SPACE.npz: pixels (N, 320, 320, 3) uint8, y (N, C, 40, 40), y_hat (N, VARIANTS, C, 40, 40) float16, step (N, VARIANTS).
+The crops of `training.sd_priors.latents` are drawn again (same seed, same order), and their latents
+in runs/priors/SPACE.npy go through the shipped multistage prior: quantized in its closed loop at
+random qualities, half of them with dead zones of a random error weight. Writes
+runs/restoration/SPACE.npz: pixels (N, 320, 320, 3) uint8, y (N, C, 40, 40) float16, y_hat
+(N, VARIANTS, C, 40, 40) float16 and step (N, VARIANTS) float32, in the latent's unit.
 """
 
 import argparse
@@ -18,21 +20,33 @@ from training.sd_priors.latents import OUT as LATENTS
 from training.sd_priors.latents import SIDE
 
 OUT = Path(__file__).parents[2] / "runs/restoration"
-VARIANTS, QUALITIES, ERROR_WEIGHTS = 4, 80, (15, 60)
+VARIANTS = 4  # quantizations of a latent
+QUALITIES = 80  # they lie between 0 and this
+ERROR_WEIGHTS = (15, 60)
 
 
 def draw(rng: random.Random) -> tuple[float, float | None]:
-    """A quality, low ones more often, and an error weight or plain rounding."""
-    weight = ERROR_WEIGHTS[0] * (ERROR_WEIGHTS[1] / ERROR_WEIGHTS[0]) ** rng.random()
-    return QUALITIES * rng.random() ** 1.3, weight if rng.random() < 0.5 else None
+    """A quality, low ones more often, and an error weight, or None for plain rounding."""
+    least, greatest = ERROR_WEIGHTS
+    weight = least * (greatest / least) ** rng.random()
+    quality = QUALITIES * rng.random() ** 1.3
+    return quality, weight if rng.random() < 0.5 else None
 
 
 def restored_from(prior: MultistageCoder, y: np.ndarray) -> np.ndarray:
-    """y (C, h, w) -> what its file would decode to, float16."""
+    """A latent y (C, h, w) -> what its file would decode to before restoration, float16."""
     return (prior.fine(prior.model(y.astype(np.float32))) / FINE).astype(np.float16)
 
 
+def pixels_of(packs: Path, amount: int) -> np.ndarray:
+    """The first crops that `training.sd_priors.latents` drew, (amount, SIDE, SIDE, 3) uint8."""
+    crops = Crops(packs, seed=4)
+    as_bytes = lambda x: (255 * x.permute(1, 2, 0)).round().byte().numpy()
+    return np.stack([as_bytes(crops.batch(1, SIDE)[0]) for _ in range(amount)])
+
+
 def main() -> None:
+    """Quantize the latents of a space and write them beside their crops."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -41,21 +55,17 @@ def main() -> None:
     parser.add_argument("--crops", type=int, default=1200)
     options = parser.parse_args()
     OUT.mkdir(parents=True, exist_ok=True)
-    space, rng = space_of_codec(options.space), random.Random(1)
+    space = space_of_codec(options.space)
+    rng = random.Random(1)
     y = np.load(LATENTS / f"{options.space}.npy")[: options.crops]
-    crops = Crops(options.packs, seed=4)
-    pixels = np.stack(
-        [(255 * crops.batch(1, SIDE)[0].permute(1, 2, 0)).round().byte().numpy() for _ in y]
-    )
-    del crops
-    y_hat, step = (
-        np.empty((len(y), VARIANTS, *y.shape[1:]), np.float16),
-        np.empty((len(y), VARIANTS), np.float32),
-    )
+    pixels = pixels_of(options.packs, len(y))
+    y_hat = np.empty((len(y), VARIANTS, *y.shape[1:]), np.float16)
+    step = np.empty((len(y), VARIANTS), np.float32)
     for i, latent in enumerate(y):
         for k in range(VARIANTS):
             prior = MultistageCoder(space, *draw(rng))
-            y_hat[i, k], step[i, k] = restored_from(prior, latent), prior.step / FINE
+            y_hat[i, k] = restored_from(prior, latent)
+            step[i, k] = prior.step / FINE
         if i % 100 == 0:
             print(i, flush=True)
     np.savez(OUT / f"{options.space}.npz", pixels=pixels, y=y, y_hat=y_hat, step=step)

@@ -1,7 +1,7 @@
 """The shipped integer CDF tables: zero-mean distributions at SCALES scales, in counts of 2^24.
 
 A table's number is family * SCALES + scale index. Its alphabet is -radius..radius and an escape;
-counts are at least 1 and sum to 2^24. `tables.npz` (made by training/tables.py) holds integers
+counts are at least 1 and sum to 2^24. `tables.npz` (of training/lp1/cdf_tables.py) holds integers
 only: nothing is recomputed here. The odd families are those of the odd quantiser of `trellis.py`,
 one for each of the first four: table t + ODD stands beside table t.
 """

@@ -1,5 +1,5 @@
 """What the latent optimisation minimises, in bits: rate + pixels x (lambda x MSE + beta x LPIPS), a
-loss of the form of training/train.py's.
+loss of the form of training/losses/parts.py's.
 """
 
 from contextlib import AbstractContextManager
@@ -13,7 +13,7 @@ from latentpress.metrics.lpips import MIN_SIDE
 from latentpress.optimize.torch_lpips import Lpips
 
 SHIFTED = 3  # pixels that a shift of Lpips takes away at most
-# bpp that quality 0 and 100 of lp1 are meant for: RATES of training/networks.py
+# bpp that quality 0 and 100 of lp1 are meant for: LossShape of training/losses/parts.py
 LOWEST = 0.035
 HIGHEST = 1.15
 # factor and exponent of the rate, of squared error in levels^2: those of training up to run 7

@@ -1,5 +1,6 @@
-"""The linear predictors of the latent spaces: integers fitted once (training/latent_predictors.py),
-shipped, never recomputed.
+"""The linear predictors of the latent spaces: integers fitted once, shipped, never recomputed.
+
+`training/sd_priors/latent_predictors.py` fitted them.
 
 A latent is coded channel after channel, a channel in PASSES, from coarse to fine lattices. A
 position is predicted from what is decoded before it: earlier passes of its channel, every position
