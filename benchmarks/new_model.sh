@@ -14,7 +14,7 @@ mkdir -p "$scratch"
 echo "== the model and its golden files"
 if [ -n "$weights" ]; then
     python training/export.py "$weights"
-    python tests/golden/make.py --replace
+    PYTHONPATH=tests python tests/golden/make.py --replace
 fi
 
 echo "== Kodak -> results/benchmark, docs/benchmark.md"

@@ -41,7 +41,7 @@ class Tiny:
     config, dtype = SimpleNamespace(scaling_factor=1.0), torch.float32
 
     def __init__(self, transform: Any) -> None:
-        self.model = transform._autoencoder
+        self.model = transform.autoencoder
 
     def encode(self, x: torch.Tensor) -> Any:
         """(1, 3, H, W) in [-1, 1] -> what has the latent."""

@@ -18,7 +18,7 @@ from helpers.paths import WEIGHTS
 torch = pytest.importorskip("torch")
 
 import latentpress  # noqa: E402
-from golden.make import with_chunk  # noqa: E402
+from helpers.chunks import with_chunk  # noqa: E402
 from latentpress import optimize, options, targets  # noqa: E402
 from latentpress.container import LATENT_HYPERPRIOR, read_header  # noqa: E402
 from latentpress.entropy.hyperprior import HyperpriorCoder, together  # noqa: E402

@@ -98,7 +98,7 @@ def _best_lossy(y: Array, kind: int, precision: Precision, model: int) -> tuple[
             lambda step, bound: learned.encode(y, kind, step, bound, model, dependent),
         )
         if payload is not None:
-            if 8 * len(payload) < y.size * _usual_bits(y, precision):
+            if 8 * len(payload) < y.size * gaussian_bits(y, precision):
                 return LEARNED, payload
             found.append((LEARNED, payload))
     payload = _lossy(
@@ -109,7 +109,7 @@ def _best_lossy(y: Array, kind: int, precision: Precision, model: int) -> tuple[
     return min(found, key=lambda f: len(f[1]), default=None)
 
 
-def _usual_bits(y: Array, precision: Precision) -> float:
+def gaussian_bits(y: Array, precision: Precision) -> float:
     """Bits a number of a Gaussian of the latent's deviation about the channels' means, at the step
     that the precision asks for.
     """

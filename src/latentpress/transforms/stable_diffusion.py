@@ -50,12 +50,13 @@ class StableDiffusionTransform:
     """The two transforms of a space, on one model.
 
     space: the latent space. name: the model that was loaded. model_hash: first 4 bytes of the
-    SHA-256 of its weights file.
+    SHA-256 of its weights file. autoencoder: the model itself, on its device.
     """
 
     space: Space
     name: str
     model_hash: bytes
+    autoencoder: Any
 
     def __init__(
         self, space: Space, name: str, model_hash: bytes, autoencoder: Any, device: str, dtype: str
@@ -73,7 +74,7 @@ class StableDiffusionTransform:
         torch.nn.Module.to(
             autoencoder, device, self._dtype, memory_format=torch.channels_last
         )  # diffusers' own `to` logs a warning
-        self._autoencoder = autoencoder.eval().requires_grad_(False)
+        self.autoencoder = autoencoder.eval().requires_grad_(False)
         config = autoencoder.config
         self._tiny = "num_encoder_blocks" in config
         if config["latent_channels"] != space.channels:
@@ -113,7 +114,7 @@ class StableDiffusionTransform:
     @classmethod
     def _open(cls, space: Space, found: Weights, device: str) -> StableDiffusionTransform:
         sha256 = hub.verify(found, space)
-        autoencoder = _autoencoder(found, space)
+        autoencoder = load_autoencoder(found, space)
         return cls(
             space,
             found.name,
@@ -193,7 +194,7 @@ class StableDiffusionTransform:
                 - 1
             )
             self._choose_tiling(x.shape[0] * x.shape[1])
-            found = self._autoencoder.encode(batch.to(self._dtype))
+            found = self.autoencoder.encode(batch.to(self._dtype))
             y = (found.latents if self._tiny else found.latent_dist.mode()).to(torch.float32)
             latent: Floats = ((y[0] - self._shift) * self._scaling).cpu().numpy()
         return latent
@@ -220,13 +221,13 @@ class StableDiffusionTransform:
 
         raw = y.to(self._device) / self._scaling + self._shift
         self._choose_tiling(y.shape[2] * y.shape[3] * self.space.factor**2)
-        return (self._autoencoder.decode(raw.to(self._dtype)).sample.to(torch.float32) + 1) * 127.5
+        return (self.autoencoder.decode(raw.to(self._dtype)).sample.to(torch.float32) + 1) * 127.5
 
     def _choose_tiling(self, pixels: int) -> None:
         if self._tiny or pixels <= KL_PIXEL_LIMIT:
-            self._autoencoder.disable_tiling()
+            self.autoencoder.disable_tiling()
         else:
-            self._autoencoder.enable_tiling()
+            self.autoencoder.enable_tiling()
 
 
 def _core(
@@ -299,7 +300,7 @@ def precision_on(config: Mapping[str, Any], device: str) -> str:
     return "bfloat16" if torch.cuda.is_bf16_supported() else "float32"
 
 
-def _autoencoder(found: Weights, space: Space) -> Any:
+def load_autoencoder(found: Weights, space: Space) -> Any:
     """An autoencoder with the weights that were found; WeightsError where they are no autoencoder
     of diffusers or LDM.
     """
