@@ -68,18 +68,18 @@ class GaussianConditional:
     are not of another pass. dependent: whether large scales are trellis-coded.
     """
 
-    def __init__(self, modelled: Gaussians, where: NDArray[np.bool_], dependent: bool) -> None:
-        self.mu = modelled.mu
-        self.scale = modelled.scale()
-        self.step_factor = modelled.step_factor
-        coded = modelled.coded() & where
+    def __init__(self, gaussians: Gaussians, where: NDArray[np.bool_], dependent: bool) -> None:
+        self.mu = gaussians.mu
+        self.scale = gaussians.scale()
+        self.step_factor = gaussians.step_factor
+        coded = gaussians.coded() & where
         self.trellis_coded = (
             coded & (self.scale >= FIRST_TRELLIS_SCALE) if dependent else np.zeros_like(coded)
         )
         self.alone = coded & ~self.trellis_coded
         self.tables = self.scale[self.alone]
         self.trellis_tables = self.scale[self.trellis_coded] - 1
-        self.lanes = TrellisLanes(modelled.scale_eighths[self.trellis_coded], LENGTH)
+        self.lanes = TrellisLanes(gaussians.scale_eighths[self.trellis_coded], LENGTH)
 
     def quantize(self, y: Floats, lagrangian_weight: float | None) -> ConditionalSymbols:
         """y (C, h, w) in steps of the quality -> symbols. lagrangian_weight: of the dead zones of
@@ -104,15 +104,15 @@ class GaussianConditional:
             rans.pop(coder, self.tables), self.lanes.pop(coder, self.trellis_tables)
         )
 
-    def symbols(self, found: ConditionalSymbols) -> Ints:
+    def symbols(self, symbols: ConditionalSymbols) -> Ints:
         """The symbols at their places: (C, h, w), 0 elsewhere."""
-        return self._spread(found.alone, found.path.symbols)
+        return self._spread(symbols.alone, symbols.path.symbols)
 
-    def half_steps(self, found: ConditionalSymbols) -> Ints:
+    def half_steps(self, symbols: ConditionalSymbols) -> Ints:
         """Their values in half steps, each of its own step, at their places: (C, h, w), 0
         elsewhere.
         """
-        return self._spread(2 * found.alone, found.path.half_steps())
+        return self._spread(2 * symbols.alone, symbols.path.half_steps())
 
     def whitened(self, half_steps: Ints) -> NDArray[np.int64]:
         """16 value / sigma in integers, rounded: (C, h, w)."""

@@ -91,13 +91,13 @@ class HyperpriorCoder:
         if len(body) < count * MIN_SEGMENT_BYTES - 1:
             raise FormatError("the coded latent is too short for the size in the header")
         frugal = is_large(rows, columns)
-        position = done = 0
+        position = segments_read = 0
         for first, end in strips(rows):
             y_hat = np.empty((len(self.gain), end - first, columns), np.float32)
             for c in range(0, columns, STRIP_ROWS):
-                done += 1
+                segments_read += 1
                 size = len(body) - position
-                if done < count:
+                if segments_read < count:
                     size, position = read_varint(body, position)
                 if not rans.CRC_BYTES <= size <= len(body) - position:
                     raise FormatError("a segment of the latent is cut off")
@@ -122,8 +122,8 @@ class HyperpriorCoder:
     def pack_segment(self, z: Ints, coded: Coded) -> bytes:
         """What `model_segment` found -> CRC-32C of the symbols, and their stream."""
         coder = rans.new_coder()
-        for one, symbols in reversed(coded):
-            one.push(coder, symbols)
+        for conditional, symbols in reversed(coded):
+            conditional.push(coder, symbols)
         rans.push(coder, z, self.z_tables(z.shape))
         return rans.symbols_crc(z, together(coded)) + rans.to_bytes(coder)
 
@@ -133,7 +133,9 @@ class HyperpriorCoder:
         """
         z = self.hyper_analysis(y) if z is None else z
         coded, y_hat = self.coding_loop(
-            z, (y.shape[1], y.shape[2]), lambda one: one.quantize(y, self.lagrangian_weight)
+            z,
+            (y.shape[1], y.shape[2]),
+            lambda conditional: conditional.quantize(y, self.lagrangian_weight),
         )
         return z, coded, y_hat
 
@@ -148,23 +150,26 @@ class HyperpriorCoder:
         """The two passes over shape's positions (h, w), each with its symbols as soon as it is
         known, and y_hat (C, h, w) in steps.
         """
-        features, modelled = self.features(z, *shape, frugal=frugal)
+        features, gaussians = self.features(z, *shape, frugal=frugal)
         first = checkerboard(*shape)
-        anchors = GaussianConditional(modelled, first, self.has_trellis)
-        near = symbols_of(anchors)
-        half_steps = anchors.half_steps(near)
+        anchors = GaussianConditional(gaussians, first, self.has_trellis)
+        anchor_symbols = symbols_of(anchors)
+        half_steps = anchors.half_steps(anchor_symbols)
         non_anchors = GaussianConditional(
-            self.non_anchors(features, modelled, anchors.whitened(half_steps), frugal=frugal),
+            self.non_anchors(features, gaussians, anchors.whitened(half_steps), frugal=frugal),
             ~first,
             self.has_trellis,
         )
-        rest = symbols_of(non_anchors)
+        non_anchor_symbols = symbols_of(non_anchors)
         values = (
             anchors.values(half_steps)
-            + non_anchors.values(non_anchors.half_steps(rest))
+            + non_anchors.values(non_anchors.half_steps(non_anchor_symbols))
             + np.where(first, anchors.mu, non_anchors.mu)
         )
-        return [(anchors, near), (non_anchors, rest)], values / modelled.step_factor
+        return [
+            (anchors, anchor_symbols),
+            (non_anchors, non_anchor_symbols),
+        ], values / gaussians.step_factor
 
     def decode_segment(self, data: bytes, h: int, w: int, *, frugal: bool = False) -> Floats:
         """What `encode_segment` made -> y_hat (C, h, w) in steps."""
@@ -174,7 +179,9 @@ class HyperpriorCoder:
         )
         if np.abs(z).max() > Z_MAX:
             raise FormatError("the coded latent is damaged: side information out of range")
-        coded, y_hat = self.coding_loop(z, (h, w), lambda one: one.pop(coder), frugal=frugal)
+        coded, y_hat = self.coding_loop(
+            z, (h, w), lambda conditional: conditional.pop(coder), frugal=frugal
+        )
         rans.check_empty(coder)
         if rans.symbols_crc(z, together(coded)) != data[: rans.CRC_BYTES]:
             raise FormatError(
@@ -216,14 +223,14 @@ class HyperpriorCoder:
         )
         mu, scale = np.split(head[0, :, :h, :w], 2)
         features = np.ascontiguousarray(f[:, :, :h, :w])
-        modelled = Gaussians(mu * MU_UNIT * self.gain, scale.astype(np.int64) + self.scale_offset)
+        gaussians = Gaussians(mu * MU_UNIT * self.gain, scale.astype(np.int64) + self.scale_offset)
         if self.chunk_type == LATENT_MASKED:
-            shift = masking.shifts(modelled.scale(), self.quality)
+            shift = masking.shifts(gaussians.scale(), self.quality)
             step_factor = masking.step_factor(shift)
-            modelled = Gaussians(
-                modelled.mu * step_factor, modelled.scale_eighths + shift, step_factor
+            gaussians = Gaussians(
+                gaussians.mu * step_factor, gaussians.scale_eighths + shift, step_factor
             )
-        return features, modelled
+        return features, gaussians
 
     def non_anchors(
         self,
@@ -236,10 +243,10 @@ class HyperpriorCoder:
         """Distributions of the second pass, given the anchors' values in 1/16 of their sigma (zero
         elsewhere).
         """
-        near = np.clip(white, -WHITE_MAX, WHITE_MAX).astype(np.float32)[None]
-        head = models.run(self.space, "context.onnx", frugal=frugal, features=features, white=near)[
-            0
-        ][0]
+        clipped = np.clip(white, -WHITE_MAX, WHITE_MAX).astype(np.float32)[None]
+        head = models.run(
+            self.space, "context.onnx", frugal=frugal, features=features, white=clipped
+        )[0][0]
         mu, scale = np.split(head, 2)
         mu = anchors.mu + (cdf_tables.sigmas()[anchors.scale()] * mu * MU_UNIT).astype(np.float32)
         return Gaussians(mu, anchors.scale_eighths + scale.astype(np.int64), anchors.step_factor)
@@ -247,8 +254,8 @@ class HyperpriorCoder:
 
 def together(coded: Coded) -> Ints:
     """The symbols of all passes at their places, (C, h, w)."""
-    (anchors, near), (non_anchors, rest) = coded
-    return anchors.symbols(near) + non_anchors.symbols(rest)
+    (anchors, anchor_symbols), (non_anchors, non_anchor_symbols) = coded
+    return anchors.symbols(anchor_symbols) + non_anchors.symbols(non_anchor_symbols)
 
 
 def join(segments: list[bytes]) -> bytes:

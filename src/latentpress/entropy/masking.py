@@ -36,11 +36,11 @@ def shifts(scale: NDArray[np.uint8], quality: float) -> NDArray[np.int64]:
     # log2 in 1/256, linear between powers of 2
     level = 256 * exponent + (activity >> (exponent - 8)) - 256
     side = 2 * REACH + 1
-    near = np.lib.stride_tricks.sliding_window_view(
+    window_sums = np.lib.stride_tricks.sliding_window_view(
         np.pad(level, REACH, mode="edge"), (side, side)
     ).sum((2, 3))
     reference = int(interpolate(REFERENCE, quality)[0]) * side**2
-    return np.clip(round_shift((reference - near) * STRENGTH, SHIFT), -MOST, MOST)
+    return np.clip(round_shift((reference - window_sums) * STRENGTH, SHIFT), -MOST, MOST)
 
 
 def estimate(v: Floats, quality: float) -> NDArray[np.float64]:

@@ -72,7 +72,7 @@ DEPENDENT_WEIGHT = 12.0
 HEAD = struct.Struct("<BH4s")
 
 
-class Modelled(NamedTuple):
+class QuantizedLatent(NamedTuple):
     """symbols: int32. odd: uint8, 1 where a symbol is of the odd quantiser. mu: int64, fine units
     from the channel's mean. scale_eighths: int32, scale indices times 8, not clipped. All (C, h,
     w).
@@ -124,11 +124,11 @@ class MultistageCoder:
             self.model(np.concatenate([check_finite(strip) for strip in strips_of_y], axis=1))
         )
 
-    def pack(self, modelled: Modelled) -> bytes:
+    def pack(self, quantized: QuantizedLatent) -> bytes:
         """Stage 4 alone: what `model` found -> the body. ImageError where the format does not hold
         it.
         """
-        symbols, odd, _, scale_eighths = modelled
+        symbols, odd, _, scale_eighths = quantized
         choices = bytes(
             best_choice(*channel) for channel in zip(symbols, odd, scale_eighths, strict=True)
         )
@@ -148,14 +148,14 @@ class MultistageCoder:
         density.check_written(body, symbols[0].size)
         return body
 
-    def model(self, y: Floats) -> Modelled:
+    def model(self, y: Floats) -> QuantizedLatent:
         """Quantize y (C, h, w) in the closed loop that the decoder runs."""
         target = y.astype(np.float64) * FINE - self.means
         loop = CodingLoop(self.space, self.step, *y.shape[1:])
         kinds = (np.int32, np.uint8, np.int64, np.int32)
-        found = Modelled(*(np.empty(y.shape, kind) for kind in kinds))
+        quantized = QuantizedLatent(*(np.empty(y.shape, kind) for kind in kinds))
         for i, p in enumerate(self.passes):
-            symbols, odd, mu, scale_eighths = (pass_view(a[p.channel], p) for a in found)
+            symbols, odd, mu, scale_eighths = (pass_view(a[p.channel], p) for a in quantized)
             if symbols.size:
                 mu[...], scale_eighths[...] = loop.predict(i)
                 path = self.quantize(
@@ -164,7 +164,7 @@ class MultistageCoder:
                 )
                 symbols[...], odd[...] = (a.reshape(symbols.shape) for a in path)
                 loop.put(i, mu, path.half_steps().reshape(symbols.shape))
-        return found
+        return quantized
 
     def quantize(self, v: NDArray[np.float64], scale_eighths: NDArray[Any]) -> Path:
         """Symbols of a pass, of v = (y - mu) / S. Bits are those of the normal family's tables,
@@ -176,9 +176,11 @@ class MultistageCoder:
         plain = quantize_rdoq(v, numbers, self.lagrangian_weight)
         return Path(plain, np.zeros(v.size, np.uint8))
 
-    def fine(self, modelled: Modelled) -> NDArray[np.int64]:
+    def fine(self, quantized: QuantizedLatent) -> NDArray[np.int64]:
         """What the decoder will have of it: y_hat in fine units, (C, h, w)."""
-        about = modelled.mu + change(Path(modelled.symbols, modelled.odd).half_steps(), self.step)
+        about = quantized.mu + change(
+            Path(quantized.symbols, quantized.odd).half_steps(), self.step
+        )
         return np.clip(about, -FINE_MAX, FINE_MAX) + self.means
 
     def decode(self, body: bytes, rows: int, columns: int) -> Iterator[Floats]:
@@ -257,11 +259,11 @@ class CodingLoop:
         """What pass i adds to mu, in half steps and of the lattice's shape, is known."""
         p = self.passes[i]
         added = change(half_steps, self.step)
-        found = np.clip(mu + added, -FINE_MAX, FINE_MAX)
-        pass_view(self.fine[p.channel], p)[...] = found
+        decoded = np.clip(mu + added, -FINE_MAX, FINE_MAX)
+        pass_view(self.fine[p.channel], p)[...] = decoded
         inner = self.canvas[REACH:-REACH, REACH:-REACH]
         pass_view(inner[:, :, p.channel], p)[...] = np.clip(
-            round_shift(found, INPUT_BITS), -VALUE_MAX, VALUE_MAX
+            round_shift(decoded, INPUT_BITS), -VALUE_MAX, VALUE_MAX
         )
         pass_view(inner[:, :, self.space.channels + p.channel], p)[...] = np.minimum(
             round_shift(np.abs(added), INPUT_BITS), DISTANCE_MAX
@@ -321,25 +323,25 @@ def best_choice(symbols: Ints, odd: NDArray[np.uint8], scale_eighths: Ints) -> i
     while that helps, then the best family.
     """
     costs = bit_costs()
-    at = np.minimum(np.abs(symbols), trellis.REACH)
-    at += odd * np.int32(costs.shape[1])
+    column = np.minimum(np.abs(symbols), trellis.REACH)
+    column += odd * np.int32(costs.shape[1])
 
     def cost(family: int, move: int) -> float:
         table = table_numbers(scale_eighths, choice_byte(family, move)).astype(np.int64)
-        return float(costs.take(table * (trellis.REACH + 1) + at).sum(dtype=np.float64))
+        return float(costs.take(table * (trellis.REACH + 1) + column).sum(dtype=np.float64))
 
-    found = list[tuple[float, int]]()
+    choices = list[tuple[float, int]]()
     move = 0
     for family in range(1 << FAMILY_BITS):
-        least = cost(family, move)
+        least_bits = cost(family, move)
         for direction in (1, -1):
             while (
                 abs(move + direction) <= MOVE_MAX
-                and (further := cost(family, move + direction)) < least
+                and (moved_bits := cost(family, move + direction)) < least_bits
             ):
-                least, move = further, move + direction
-        found.append((least, choice_byte(family, move)))
-    return min(found)[1]
+                least_bits, move = moved_bits, move + direction
+        choices.append((least_bits, choice_byte(family, move)))
+    return min(choices)[1]
 
 
 def choice_byte(family: int, move: int) -> int:

@@ -54,10 +54,10 @@ class Network(NamedTuple):
 def networks(space: str, channels: int) -> tuple[Network, ...]:
     """The networks of all passes of a space."""
     a: dict[str, Any] = models.arrays(space, FILE)
-    found, row = [], 0
+    all_passes, row = [], 0
     for i, p in enumerate(passes(channels)):
         end = row + p.inputs
-        found.append(
+        all_passes.append(
             Network(
                 floats(a["first"][row:end]),
                 ints(a["first"][end]),
@@ -74,7 +74,7 @@ def networks(space: str, channels: int) -> tuple[Network, ...]:
             )
         )
         row = end + 1
-    return tuple(found)
+    return tuple(all_passes)
 
 
 def floats(a: NDArray[Any]) -> Floats:

@@ -101,8 +101,8 @@ def cross() -> list[tuple[int, int]]:
 def gather(canvas: NDArray[np.int16], p: Pass, first: int, end: int) -> Floats:
     """(positions, inputs): what the pass sees at its lattice rows first to end, in raster order."""
     columns = range(p.left, canvas.shape[1] - 2 * REACH, p.stride)
-    found = np.empty((end - first, len(columns), p.inputs), np.float32)
-    at = 0
+    inputs = np.empty((end - first, len(columns), p.inputs), np.float32)
+    column = 0
     for down, right, channels in p.taps:
         y, x = REACH + down + p.top + first * p.stride, REACH + right + p.left
         part = canvas[
@@ -110,6 +110,6 @@ def gather(canvas: NDArray[np.int16], p: Pass, first: int, end: int) -> Floats:
             x : x + len(columns) * p.stride : p.stride,
             channels,
         ]
-        found[:, :, at : at + part.shape[2]] = part[: end - first]
-        at += part.shape[2]
-    return found.reshape(found.shape[0] * found.shape[1], p.inputs)
+        inputs[:, :, column : column + part.shape[2]] = part[: end - first]
+        column += part.shape[2]
+    return inputs.reshape(inputs.shape[0] * inputs.shape[1], p.inputs)

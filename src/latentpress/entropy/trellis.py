@@ -72,8 +72,8 @@ class TrellisLanes:
         """
         v = np.clip(v[self.order], 2 - SYMBOL_MAX, SYMBOL_MAX - 2).astype(np.float32)
         costs, symbols = candidates(v, table[self.order].astype(np.intp), weight, bit_costs())
-        taken = cheapest(costs, self.lanes)
-        return self.unsorted(symbols[taken, np.arange(taken.size)], taken >> 1)
+        kinds = cheapest(costs, self.lanes)
+        return self.unsorted(symbols[kinds, np.arange(kinds.size)], kinds >> 1)
 
     def push(self, coder: rans.Coder, path: Path, table: NDArray[Any]) -> None:
         """Put the symbols on the stack; `pop` with the same tables gives them back. table: (n,), of
@@ -106,20 +106,20 @@ class TrellisLanes:
             )
         ).tolist()
         for start, end in pairwise(edges):  # one table, one step
-            here = state[start % self.lanes : start % self.lanes + end - start]
-            found = symbols[start:end]
+            states = state[start % self.lanes : start % self.lanes + end - start]
+            group = symbols[start:end]
             is_odd = odd[start:end]
             number = int(table[start])
-            np.not_equal(here & 1, 0, is_odd)
+            np.not_equal(states & 1, 0, is_odd)
             amount = int(np.count_nonzero(is_odd))
             if amount == 0:
-                found[:] = rans.pop_group(coder, number, found.size)
-            elif amount == found.size:
-                found[:] = rans.pop_group(coder, number + cdf_tables.ODD, amount)
+                group[:] = rans.pop_group(coder, number, group.size)
+            elif amount == group.size:
+                group[:] = rans.pop_group(coder, number + cdf_tables.ODD, amount)
             else:
-                found[~is_odd] = rans.pop_group(coder, number, found.size - amount)
-                found[is_odd] = rans.pop_group(coder, number + cdf_tables.ODD, amount)
-            here[:] = NEXT_FLAT.take(2 * here + (found & 1))
+                group[~is_odd] = rans.pop_group(coder, number, group.size - amount)
+                group[is_odd] = rans.pop_group(coder, number + cdf_tables.ODD, amount)
+            states[:] = NEXT_FLAT.take(2 * states + (group & 1))
         return self.unsorted(symbols, odd)
 
     def unsorted(self, symbols: Ints, odd: NDArray[Any]) -> Path:
@@ -143,12 +143,12 @@ def candidates(
     chosen = np.empty((4, v.size), np.int32)
     for quantizer, bits in enumerate(bits_of):
         shift = np.float32(0.5 * quantizer)
-        near = (size + shift).astype(np.int32)
+        nearest = (size + shift).astype(np.int32)
         # the least of its parity that is not below `near`
-        even = near + (near & 1)
-        odd = near + (near & 1 ^ 1)
+        even = nearest + (nearest & 1)
+        odd = nearest + (nearest & 1 ^ 1)
         trials = np.stack(
-            [np.zeros_like(near), np.maximum(even - 2, 0), even, np.maximum(odd - 2, 1), odd]
+            [np.zeros_like(nearest), np.maximum(even - 2, 0), even, np.maximum(odd - 2, 1), odd]
         )
         cost = np.float32(weight) * (size - trials + shift * (trials > 0)) ** 2
         cost += bits.take(row + np.minimum(trials, REACH))
@@ -179,14 +179,14 @@ def cheapest(costs: Floats, lanes: int) -> NDArray[np.intp]:
         np.less(b, a, out=second[i, :, :m])
         np.minimum(a, b, out=total[:, :m])
     state = total.argmin(0)
-    taken = np.empty(n, np.intp)
+    kinds = np.empty(n, np.intp)
     lane = np.arange(lanes)
     for i in reversed(range(len(second))):
         m = min(lanes, n - i * lanes)
-        way = state[:m] + STATES * second[i].take(state[:m] * lanes + lane[:m])
-        taken[i * lanes : i * lanes + m] = kind.take(way)
-        state[:m] = origin.take(way)
-    return taken
+        arrival = state[:m] + STATES * second[i].take(state[:m] * lanes + lane[:m])
+        kinds[i * lanes : i * lanes + m] = kind.take(arrival)
+        state[:m] = origin.take(arrival)
+    return kinds
 
 
 @cache
@@ -213,9 +213,9 @@ def bit_costs() -> Floats:
     one after another, of the even quantiser and of the odd one.
     """
     k = np.arange(REACH + 1)
-    found = []
+    bits = []
     for first in (0, cdf_tables.ODD):
         for table in range(first, first + cdf_tables.SCALES * cdf_tables.ODD_FAMILIES):
             r = cdf_tables.radius(table)
-            found.append(cdf_tables.bit_costs(table)[cdf_tables.alphabet_index(k, r)])
-    return np.concatenate(found).astype(np.float32).reshape(2, -1)
+            bits.append(cdf_tables.bit_costs(table)[cdf_tables.alphabet_index(k, r)])
+    return np.concatenate(bits).astype(np.float32).reshape(2, -1)

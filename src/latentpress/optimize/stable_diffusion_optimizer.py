@@ -68,17 +68,17 @@ class StableDiffusionOptimizer:
         self.weights = weights_at(
             8 * len(plain) / (self.picture.width * self.picture.height), self.objective
         )
-        found = next(self.prior.decode(plain, *y.shape[1:]))
+        y_hat = next(self.prior.decode(plain, *y.shape[1:]))
         tiles = list(_tiles(*y.shape[1:]))
         clock = Clock(len(tiles) * self.iterations, self.progress)
         for rows, columns in tiles:
-            self.optimize_tile(y, found, rows, columns, clock)
+            self.optimize_tile(y, y_hat, rows, columns, clock)
         return self.prior.chunk_type, self.prior.encode([y])
 
     def optimize_tile(
-        self, y: Floats, found: Floats, rows: slice, columns: slice, clock: Clock
+        self, y: Floats, y_hat: Floats, rows: slice, columns: slice, clock: Clock
     ) -> None:
-        """Put a better latent into a tile of y, and what it decodes to into `found`. Both (C, h,
+        """Put a better latent into a tile of y, and what it decodes to into `y_hat`. Both (C, h,
         w), of the whole picture.
         """
         f = self.transform.space.factor
@@ -89,7 +89,7 @@ class StableDiffusionOptimizer:
             slice(rows.start - top, rows.stop - top),
             slice(columns.start - left, columns.stop - left),
         )
-        around = found[:, top:bottom, left:right].copy()
+        around = y_hat[:, top:bottom, left:right].copy()
         pixels = self.picture.pixels(
             f * top,
             min(f * bottom, self.picture.height),
@@ -99,7 +99,7 @@ class StableDiffusionOptimizer:
         distortion = Distortion(pixels, self.weights)
         v = torch.from_numpy(y[:, rows, columns] / np.float32(self.step))[None].requires_grad_()
         mu, sigma = self.ask(around, own, v)
-        done = 0
+        iterations_done = 0
 
         def loss(rounding: Rounding) -> Tensor:
             symbols = rounding(v - mu)
@@ -116,19 +116,19 @@ class StableDiffusionOptimizer:
             return gaussian_bits(symbols, sigma).sum() + distortion(x_hat.clamp(0, 255))
 
         def tick() -> None:
-            nonlocal mu, sigma, done
+            nonlocal mu, sigma, iterations_done
             clock.tick(1)
-            done += 1
-            if done % BETWEEN == 0:
+            iterations_done += 1
+            if iterations_done % BETWEEN == 0:
                 mu, sigma = self.ask(around, own, v)
 
         with torch.no_grad():
-            before = float(loss(straight_through))
+            plain_loss = float(loss(straight_through))
         anneal([v], loss, self.iterations, tick)
         mu, sigma = self.ask(around, own, v)
         with torch.no_grad():
-            if float(loss(straight_through)) < before:
-                y[:, rows, columns] = found[:, rows, columns] = (
+            if float(loss(straight_through)) < plain_loss:
+                y[:, rows, columns] = y_hat[:, rows, columns] = (
                     ((v - mu).round() + mu) * self.step
                 )[0].numpy()
 
@@ -140,10 +140,10 @@ class StableDiffusionOptimizer:
         """
         window = around.copy()
         window[own] = v.detach()[0].numpy() * np.float32(self.step)
-        modelled = self.prior.model(window)
-        mu = ((modelled.mu + self.prior.means) / self.prior.step).astype(np.float32)[own]
+        quantized = self.prior.model(window)
+        mu = ((quantized.mu + self.prior.means) / self.prior.step).astype(np.float32)[own]
         return torch.from_numpy(mu)[None], torch.from_numpy(
-            cdf_tables.sigmas()[table_numbers(modelled.scale_eighths[own], 0)]
+            cdf_tables.sigmas()[table_numbers(quantized.scale_eighths[own], 0)]
         )[None]
 
 
@@ -153,8 +153,8 @@ def restored(space: Space, y_hat: Tensor, quality: float) -> Tensor:
     """
     if not restoration.is_shipped(space):
         return y_hat
-    told = torch.full_like(y_hat[:, :1], restoration.condition(quality))
-    [f] = torch_graph(space.name, restoration.FILE)(x=torch.cat([y_hat, told], 1))
+    condition = torch.full_like(y_hat[:, :1], restoration.condition(quality))
+    [f] = torch_graph(space.name, restoration.FILE)(x=torch.cat([y_hat, condition], 1))
     return y_hat + step_size(quality) * f
 
 

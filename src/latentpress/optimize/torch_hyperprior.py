@@ -20,7 +20,7 @@ from latentpress.optimize.rate import LowerBound, gaussian_bits
 Rounding: TypeAlias = Callable[[Tensor], Tensor]
 
 
-class Modelled(NamedTuple):
+class QuantizedSegment(NamedTuple):
     """symbols (1, C, h, w) and z (1, Z, hz, wz) as they were rounded; y_hat in the latent's units;
     bits, a scalar.
     """
@@ -47,7 +47,7 @@ class TorchHyperprior:
             torch_graph(prior.space, name) for name in ("features.onnx", "context.onnx")
         )
 
-    def __call__(self, y: Tensor, z: Tensor, rounding: Rounding) -> Modelled:
+    def __call__(self, y: Tensor, z: Tensor, rounding: Rounding) -> QuantizedSegment:
         """y (1, C, h, w) and z (1, Z, ceil(h / 4), ceil(w / 4)), in steps, not rounded. rounding:
         of both.
         """
@@ -68,7 +68,7 @@ class TorchHyperprior:
         index = torch.where(first, index1, table_index(scale_eighths + change))
         symbols = torch.where(first, anchors, rounding(y - mu) * coded(index))
         bits = bits + (gaussian_bits(symbols, sigma_of(index)) * coded(index)).sum()
-        return Modelled(symbols, z, (symbols + mu) * self.inverse, bits)
+        return QuantizedSegment(symbols, z, (symbols + mu) * self.inverse, bits)
 
 
 def table_index(scale_eighths: Tensor) -> Tensor:

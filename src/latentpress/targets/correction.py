@@ -25,17 +25,17 @@ def corrected_size(
     write: the optimised files at a step of the quality grid, 0 to top. plain: those without
     optimisation at `step`. slope: log bytes a step.
     """
-    found: dict[int, list[bytes]] = {}
-    while step not in found and len(found) <= CORRECTIONS:
-        found[step] = write(step)
-        size = sum(map(len, found[step]))
+    files_at: dict[int, list[bytes]] = {}
+    while step not in files_at and len(files_at) <= CORRECTIONS:
+        files_at[step] = write(step)
+        size = sum(map(len, files_at[step]))
         if SIZE_NEAR * limit <= size <= limit:
             break
         step = min(max(step + math.floor(math.log(SIZE_AIM * limit / size) / slope), 0), top)
-    fitting = [s for s, files in found.items() if sum(map(len, files)) <= limit]
+    fitting = [s for s, files in files_at.items() if sum(map(len, files)) <= limit]
     if fitting:
-        return found[max(fitting)]
-    return min(plain, *found.values(), key=lambda files: sum(map(len, files)))
+        return files_at[max(fitting)]
+    return min(plain, *files_at.values(), key=lambda files: sum(map(len, files)))
 
 
 def corrected_metric(
@@ -55,16 +55,16 @@ def corrected_metric(
     a step. near: a correction of fewer steps is not made. plain: the unsearched file at `step`,
     which reaches the target.
     """
-    reached = [plain]
+    reaching = [plain]
     tried = set[int]()
     while step not in tried and len(tried) <= CORRECTIONS:
         tried.add(step)
         data = write(step)
-        beyond = gap(data)
-        if beyond >= 0:
-            reached.append(data)
-        change = round(beyond / slope)
+        excess = gap(data)
+        if excess >= 0:
+            reaching.append(data)
+        change = round(excess / slope)
         if 0 <= change < near:
             break
         step = min(max(step - change + (near // 2 if change > 0 else -near // 2), 0), top)
-    return min(reached, key=len)
+    return min(reaching, key=len)

@@ -149,8 +149,8 @@ def _picture(story: Story, row: Row, ours: Row, x: Pixels, pixels: Pixels) -> Pi
     )
     apart = difference(Image.fromarray(x), Image.fromarray(pixels), GAIN)
     src = data_uri(shown(pixels), QUALITY)
-    other = data_uri(shown(np.asarray(apart)), DIFFERENCE_QUALITY)
-    return Picture(row["codec"], story.label(row["codec"]), words, src, other, off)
+    difference_src = data_uri(shown(np.asarray(apart)), DIFFERENCE_QUALITY)
+    return Picture(row["codec"], story.label(row["codec"]), words, src, difference_src, off)
 
 
 def _crop(
@@ -161,7 +161,7 @@ def _crop(
     pixels: dict[str, Pixels],
 ) -> Crop:
     left, top, width, height = window
-    told = [f"{story.label(r['codec'])} {r['setting']}, {kilobytes(r['bytes'])}" for r in rows]
+    labels = [f"{story.label(r['codec'])} {r['setting']}, {kilobytes(r['bytes'])}" for r in rows]
     cuts = [
         np.ascontiguousarray(p[top : top + height, left : left + width])
         for p in (x, *pixels.values())
@@ -170,7 +170,7 @@ def _crop(
         *window,
         [
             (words, data_uri(Image.fromarray(cut)))
-            for words, cut in zip(["original", *told], cuts, strict=True)
+            for words, cut in zip(["original", *labels], cuts, strict=True)
         ],
     )
 
