@@ -15,10 +15,11 @@ from PIL import Image
 
 from latentpress.bench.codec_protocol import Codec
 from latentpress.bench.image_codecs import find_codec
-from latentpress.bench.report.number_format import kilobytes, metric_name, number
+from latentpress.bench.report.number_format import kilobytes
 from latentpress.bench.rows import Row, Run, decoded, file_of, original
 from latentpress.image.formats import write_image
 from latentpress.image.panels import difference, latent_panels, side_by_side
+from latentpress.metrics.display import metric_name, number
 from latentpress.system.files import atomic_write
 from latentpress.system.spreadsheet import write_sheets
 

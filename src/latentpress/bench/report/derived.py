@@ -11,16 +11,12 @@ from latentpress.bench import rate_distortion
 from latentpress.bench.bd_rate import bd_rate
 from latentpress.bench.rate_distortion import Comparison
 from latentpress.bench.report.curves import Series
-from latentpress.bench.report.number_format import metric_name, number
 from latentpress.bench.report.style import looks
 from latentpress.bench.rows import Row, Run
 from latentpress.metrics import METRICS, Metric
+from latentpress.metrics.display import REPEATS, metric_name, number
 
-# the first that a run has stands for how it looks
-PERCEPTUAL = ("lpips", "dists", "lpips-vgg", "ssimulacra2", "ms-ssim")
 LOG_METRICS = ("mse",)  # drawn on a logarithmic axis
-# say in other units what another metric says: drawn last, left out of the short tables
-REPEATED = ("mse", "ms-ssim-db")
 LEVELS = (0.25, 0.5, 0.75)  # of our settings: at whose quality the bytes are laid side by side
 
 
@@ -86,18 +82,18 @@ class Story:
 
     @cached_property
     def metrics(self) -> dict[str, Metric]:
-        """The run's metrics that at least one row has, the REPEATED ones last."""
+        """The run's metrics that at least one row has, those that repeat another last."""
         known = [
             m
             for m in self.run.metrics
             if m in METRICS and any(r.get(m) is not None for r in self.means)
         ]
-        return {m: METRICS[m] for m in sorted(known, key=lambda m: m in REPEATED)}
+        return {m: METRICS[m] for m in sorted(known, key=lambda m: m in REPEATS)}
 
     @property
     def told(self) -> list[str]:
         """The metrics of the short tables: without those that repeat another."""
-        return [m for m in self.metrics if m not in REPEATED]
+        return [m for m in self.metrics if m not in REPEATS]
 
     @cached_property
     def pixels(self) -> float:

@@ -12,9 +12,10 @@ from latentpress._typing import Pixels
 from latentpress.bench.report.crops import most_different
 from latentpress.bench.report.derived import Story
 from latentpress.bench.report.embed import data_uri, reduction, shown
-from latentpress.bench.report.number_format import kilobytes, metric_name, number
+from latentpress.bench.report.number_format import kilobytes
 from latentpress.bench.rows import Row, decoded, file_of, original
 from latentpress.image.panels import difference, latent_panels
+from latentpress.metrics.display import metric_name, number
 
 QUALITY, DIFFERENCE_QUALITY = 90, 30  # WebP's, of the page's own pictures
 GAIN = 4  # of the difference pictures

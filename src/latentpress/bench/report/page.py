@@ -8,9 +8,9 @@ from latentpress.bench.report import text_tables
 from latentpress.bench.report.curves import chart, colors
 from latentpress.bench.report.derived import LOG_METRICS, Story
 from latentpress.bench.report.gallery import GAIN, Item
-from latentpress.bench.report.number_format import title
 from latentpress.bench.report.style import css_class, marker
 from latentpress.errors import UsageError
+from latentpress.metrics.display import title
 
 HERE = "latentpress.bench.report"
 

@@ -5,19 +5,17 @@ ones.
 from typing import Any
 
 from latentpress.bench.rate_distortion import Comparison
-from latentpress.bench.report.derived import PERCEPTUAL, Story
+from latentpress.bench.report.derived import Story
 from latentpress.bench.report.gallery import DIFFERENCE_QUALITY, QUALITY
 from latentpress.bench.report.number_format import (
     LITTLE,
     difference,
     kilobytes,
-    metric_name,
-    number,
     overlap,
     plain,
     seconds,
-    title,
 )
+from latentpress.metrics.display import PERCEPTUAL, metric_name, number, title
 
 Table = dict[str, Any]
 
