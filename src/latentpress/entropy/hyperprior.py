@@ -2,7 +2,7 @@
 exact integers.
 
 The latent is cut into segments of 64 x 64 positions, each coded alone: CRC-32C of its symbols, then
-one rANS stream: z, then the anchors (row + column even), then the others, each in a pass
+one rANS stream: z, then the anchors (row + column even), then the non-anchors, each in a pass
 (`gaussian_conditional.py`). Their scales come from ONNX graphs whose inputs, weights and sums are
 integers below 2^24 held in float32: the same on every machine. The stack is filled from its end.
 """
@@ -113,14 +113,15 @@ class HyperpriorCoder:
             del y_hat
 
     def encode_segment(self, y: Floats, z: Ints | None = None) -> bytes:
-        """y (C, h, w) in steps -> CRC-32C of the symbols, and their stream. z: where it is given,
-        instead of `hyper_analysis`'s.
+        """A segment y (C, h, w) in steps -> its bytes: CRC-32C of the symbols, then their stream.
+
+        z: the hyper latent (Z, ceil(h / 4), ceil(w / 4)) to use instead of `hyper_analysis`'s.
         """
         z, coded, _ = self.model_segment(y, z)
         return self.pack_segment(z, coded)
 
     def pack_segment(self, z: Ints, coded: Coded) -> bytes:
-        """What `model_segment` found -> CRC-32C of the symbols, and their stream."""
+        """z and the passes of `model_segment` -> the segment's bytes, as of `encode_segment`."""
         coder = rans.new_coder()
         for conditional, symbols in reversed(coded):
             conditional.push(coder, symbols)
@@ -128,8 +129,8 @@ class HyperpriorCoder:
         return rans.symbols_crc(z, together(coded)) + rans.to_bytes(coder)
 
     def model_segment(self, y: Floats, z: Ints | None = None) -> tuple[Ints, Coded, Floats]:
-        """y (C, h, w) in steps -> z, the passes with their symbols in decoding order, and y_hat (C,
-        h, w) in steps.
+        """Quantize a segment without coding it: y (C, h, w) in steps -> z, the two passes with
+        their symbols in decoding order, and y_hat (C, h, w) in steps.
         """
         z = self.hyper_analysis(y) if z is None else z
         coded, y_hat = self.coding_loop(
@@ -147,8 +148,12 @@ class HyperpriorCoder:
         *,
         frugal: bool = False,
     ) -> tuple[Coded, Floats]:
-        """The two passes over shape's positions (h, w), each with its symbols as soon as it is
-        known, and y_hat (C, h, w) in steps.
+        """Run the two passes that encoder and decoder share -> the passes with their symbols, and
+        y_hat (C, h, w) in steps.
+
+        z: the hyper latent. shape: (h, w) of the segment. symbols_of: quantizes the symbols of a
+        pass, or decodes them; the second pass is conditioned on what it returns for the first.
+        frugal: as of `models.run`.
         """
         features, gaussians = self.features(z, *shape, frugal=frugal)
         first = checkerboard(*shape)
@@ -240,8 +245,10 @@ class HyperpriorCoder:
         *,
         frugal: bool = False,
     ) -> Gaussians:
-        """Distributions of the second pass, given the anchors' values in 1/16 of their sigma (zero
-        elsewhere).
+        """The distributions of the second pass.
+
+        features: (1, F, h, w) of `features`. anchors: the distributions of the first pass. white:
+        (C, h, w) decoded values of the anchors in 1/16 of their sigma, 0 elsewhere.
         """
         clipped = np.clip(white, -WHITE_MAX, WHITE_MAX).astype(np.float32)[None]
         head = models.run(

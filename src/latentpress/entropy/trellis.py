@@ -33,7 +33,7 @@ NEXT = np.array(
 )  # [state, parity of the symbol]
 NEXT_FLAT = NEXT.ravel()
 STATES = len(NEXT)
-# symbols beyond it weigh as many bits as this one where the encoder compares paths, or tables
+# where the encoder compares paths or tables, a larger magnitude costs as many bits as this one
 REACH = 250
 # eighths beyond are sorted as these: 64 scales below the first table and above the last
 LEAST = -512
@@ -66,9 +66,10 @@ class TrellisLanes:
         self.lanes = max(1, -(-self.order.size // length))
 
     def quantize(self, v: NDArray[np.floating[Any]], table: NDArray[Any], weight: float) -> Path:
-        """The path for v (n,), in steps about the mean, that is least in weight * (v - value)^2 +
-        bits. table: of each symbol, families of the even quantiser. weight: bits that a squared
-        error of one step^2 is worth.
+        """The path through the lanes with the least sum of weight * (v - value)^2 + bits.
+
+        v: (n,) values in steps, about their means. table: (n,) number of each symbol's table under
+        the even quantiser. weight: bits that a squared error of one step^2 is worth.
         """
         v = np.clip(v[self.order], 2 - SYMBOL_MAX, SYMBOL_MAX - 2).astype(np.float32)
         costs, symbols = candidates(v, table[self.order].astype(np.intp), weight, bit_costs())
@@ -76,9 +77,11 @@ class TrellisLanes:
         return self.unsorted(symbols[kinds, np.arange(kinds.size)], kinds >> 1)
 
     def push(self, coder: rans.Coder, path: Path, table: NDArray[Any]) -> None:
-        """Put the symbols on the stack; `pop` with the same tables gives them back. table: (n,), of
-        the even quantiser, rising with `scale_eighths`. A step's symbols are coded table after
-        table, and under each those of the even quantiser first.
+        """Put the symbols on the stack; `pop` with the same tables gives them back.
+
+        table: (n,) table numbers of the even quantiser, rising with `scale_eighths`. The symbols of
+        one step of all lanes are coded table after table, and under each table those of the even
+        quantiser come first.
         """
         table = table[self.order].astype(np.int64)
         odd = path.odd[self.order]
@@ -91,7 +94,9 @@ class TrellisLanes:
         )
 
     def pop(self, coder: rans.Coder, table: NDArray[Any]) -> Path:
-        """Take the symbols off the stack. FormatError as of `rans.pop`."""
+        """Take the symbols that `push` put there off the stack. table: as in `push`. FormatError as
+        of `rans.pop`.
+        """
         table = table[self.order]
         state = np.zeros(self.lanes, np.uint8)
         symbols = np.empty(table.size, np.int32)
@@ -123,7 +128,9 @@ class TrellisLanes:
         return self.unsorted(symbols, odd)
 
     def unsorted(self, symbols: Ints, odd: NDArray[Any]) -> Path:
-        """What is in the order of the lanes -> in the order of the symbols."""
+        """Symbols (n,) and quantisers odd (n,) in the order of the lanes -> the same in the order
+        in which the symbols were given.
+        """
         path = Path(np.empty(symbols.size, np.int32), np.empty(symbols.size, np.uint8))
         path.symbols[self.order] = symbols
         path.odd[self.order] = odd
@@ -133,8 +140,11 @@ class TrellisLanes:
 def candidates(
     v: Floats, table: NDArray[np.intp], weight: float, bits_of: Iterable[Floats]
 ) -> tuple[Floats, Ints]:
-    """The best symbol for v of each kind, and what it costs: (4, n) each; kind 2 x quantiser +
-    parity of the symbol. bits_of: each quantiser's magnitudes 0..REACH, one table after the other.
+    """The cheapest symbol of each kind for every value: (costs, symbols), (4, n) each.
+
+    The kind is 2 * quantiser + parity of the symbol. v: (n,) values in steps. table: (n,) table
+    numbers. weight: bits that a squared error of one step^2 is worth. bits_of: for each quantiser
+    the bits of the magnitudes 0..REACH, one table after the other.
     """
     size = np.abs(v)
     column = np.arange(v.size)
@@ -160,8 +170,9 @@ def candidates(
 
 
 def cheapest(costs: Floats, lanes: int) -> NDArray[np.intp]:
-    """Viterbi's algorithm, all lanes at once: costs (4, n) of `candidates` in the order of the
-    lanes -> the kind that each symbol takes, (n,).
+    """Viterbi's algorithm on all lanes at once -> the kind that each symbol takes, (n,).
+
+    costs: (4, n) of `candidates`, in the order of the lanes.
     """
     n = costs.shape[1]
     origin, kind = arrivals()
@@ -191,8 +202,8 @@ def cheapest(costs: Floats, lanes: int) -> NDArray[np.intp]:
 
 @cache
 def arrivals() -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """The two ways into every state: (states they come from, kinds of the symbol), (2, STATES)
-    each.
+    """The two transitions into every state: (states they come from, kinds of their symbols),
+    (2, STATES) each.
     """
     ways = [
         [

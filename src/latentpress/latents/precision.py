@@ -69,7 +69,7 @@ def encode(y: Array, kind: int, precision: Precision, model: int) -> tuple[int, 
     """A latent (C, H, W) -> (method, payload) that meets the precision. UsageError for NaN and
     infinity, unless lossless.
 
-    model: of predictor.MODELS; that of a named space stands for its lattice prior, too.
+    model: an id of predictors.MODELS; that of a named space stands for its multistage prior, too.
     """
     if not precision.lossless:
         if not np.isfinite(y).all():
@@ -85,8 +85,10 @@ def encode(y: Array, kind: int, precision: Precision, model: int) -> tuple[int, 
 
 
 def _best_lossy(y: Array, kind: int, precision: Precision, model: int) -> tuple[int, bytes] | None:
-    """The lattice prior where there is one; beside it the linear predictors, unless the prior does
-    what it should.
+    """(method, payload) of the fewest bytes under the multistage prior, where the space has one,
+    and the linear predictors; None where neither serves.
+
+    The predictors are not tried where the prior takes fewer bits than `gaussian_bits`.
     """
     candidates = []
     if model >= FIRST_SPACE:
@@ -110,8 +112,8 @@ def _best_lossy(y: Array, kind: int, precision: Precision, model: int) -> tuple[
 
 
 def gaussian_bits(y: Array, precision: Precision) -> float:
-    """Bits a number of a Gaussian of the latent's deviation about the channels' means, at the step
-    that the precision asks for.
+    """Bits a number under a Gaussian of the latent's own deviation about the channels' means, at
+    the step that the precision asks for: what a prior that fits should stay below.
     """
     step = (
         2 * (precision.max_error or 0)
@@ -134,8 +136,10 @@ def _lossy(y: Array, kind: int, precision: Precision, code: Code) -> bytes | Non
 
 
 def _bounded(y: Array, max_error: float, code: Code) -> bytes | None:
-    """Half a step is the bound; where rounding to the kind adds so much that many numbers miss it,
-    a finer step.
+    """The payload of the fewest bytes whose errors are at most max_error.
+
+    The step is twice the bound. Where rounding to the kind adds so much that many numbers miss the
+    bound, and so become exceptions, half that step is tried too.
     """
     best: bytes | None = None
     for part in (1.0, 0.5):
@@ -153,8 +157,10 @@ def _bounded(y: Array, max_error: float, code: Code) -> bytes | None:
 def _to_rmse(
     y: Array, rmse: float, bound: Callable[[np.float32], Array], code: Code
 ) -> bytes | None:
-    """A uniform error of rmse has step rmse x sqrt(12); where the step is coarse beside the latent
-    the error is less, and it may grow.
+    """The payload of the fewest bytes whose root mean squared error is at most rmse.
+
+    A uniform error of that rmse has the step rmse x sqrt(12); where the step is coarse beside the
+    latent the error is less, and a larger step is looked for.
     """
     target_step = rmse * math.sqrt(12)
     best = None

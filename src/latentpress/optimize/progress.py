@@ -6,9 +6,9 @@ from latentpress.options import Progress
 
 
 class Clock:
-    """Counts the iterations of an optimisation and tells a Progress.
+    """Counts the iterations of an optimisation, and reports the share done and the seconds left.
 
-    steps: iterations of all tiles together. progress: called at each of them; None tells nobody.
+    steps: iterations of all tiles together. progress: called after each of them, or None.
     """
 
     def __init__(self, steps: float, progress: Progress | None) -> None:

@@ -1,9 +1,9 @@
 """Latent optimisation in the Stable Diffusion spaces, tile after tile, through the given decoder:
 the bitstream is that of MultistageCoder.
 
-The prior's mu and scales depend on the symbols before. The optimisation holds them for a while,
-moves y under them, and reads them anew. What it decodes is restored, as the file's decoder will
-restore it.
+The prior's mu and scales depend on the symbols before. The optimisation holds them fixed for
+BETWEEN iterations, moves y under them, and computes them anew. What it decodes is restored, as the
+file's decoder will restore it.
 """
 
 from collections.abc import Iterable, Iterator
@@ -31,14 +31,14 @@ from latentpress.transforms.tiling import with_halo
 # picture's lattices
 TILE = 96
 HALO = 8  # latent positions around a tile whose pixels count too
-BETWEEN = 10  # iterations until the prior is asked anew
+BETWEEN = 10  # iterations between two updates of the prior's mu and sigma
 
 
 class StableDiffusionOptimizer:
     """The encoder of one picture at one quality.
 
-    objective: one of options.OBJECTIVES; its weights are those of the rate without optimisation.
-    iterations: of a tile. progress: is told after each of them.
+    objective: one of options.OBJECTIVES; its weights are those of the rate that the file has
+    without optimisation. iterations: of each tile. progress: called after each of them.
     """
 
     def __init__(
@@ -60,8 +60,8 @@ class StableDiffusionOptimizer:
         self.progress = progress
 
     def encode(self, strips_of_y: Iterable[Floats]) -> tuple[int, bytes]:
-        """Strips of y (C, r, w) -> (type, body) of the latent chunk: the best found, plain rounding
-        where a tile of it is better.
+        """Strips of y (C, r, w) -> (type, body) of the latent chunk; a tile whose loss does not
+        fall keeps the latent of analysis.
         """
         y = np.concatenate([check_finite(strip) for strip in strips_of_y], axis=1)
         plain = self.prior.encode([y])
@@ -78,8 +78,9 @@ class StableDiffusionOptimizer:
     def optimize_tile(
         self, y: Floats, y_hat: Floats, rows: slice, columns: slice, clock: Clock
     ) -> None:
-        """Put a better latent into a tile of y, and what it decodes to into `y_hat`. Both (C, h,
-        w), of the whole picture.
+        """Optimize one tile in place: its latent in y, and its decoded values in y_hat.
+
+        y, y_hat: (C, h, w) of the whole picture, in the latent's unit. rows, columns: of the tile.
         """
         f = self.transform.space.factor
         top, bottom = with_halo(rows.start, rows.stop, HALO, y.shape[1])
@@ -98,7 +99,7 @@ class StableDiffusionOptimizer:
         )
         distortion = Distortion(pixels, self.weights)
         v = torch.from_numpy(y[:, rows, columns] / np.float32(self.step))[None].requires_grad_()
-        mu, sigma = self.ask(around, own, v)
+        mu, sigma = self.predict(around, own, v)
         iterations_done = 0
 
         def loss(rounding: Rounding) -> Tensor:
@@ -120,23 +121,25 @@ class StableDiffusionOptimizer:
             clock.tick(1)
             iterations_done += 1
             if iterations_done % BETWEEN == 0:
-                mu, sigma = self.ask(around, own, v)
+                mu, sigma = self.predict(around, own, v)
 
         with torch.no_grad():
             plain_loss = float(loss(straight_through))
         anneal([v], loss, self.iterations, tick)
-        mu, sigma = self.ask(around, own, v)
+        mu, sigma = self.predict(around, own, v)
         with torch.no_grad():
             if float(loss(straight_through)) < plain_loss:
                 y[:, rows, columns] = y_hat[:, rows, columns] = (
                     ((v - mu).round() + mu) * self.step
                 )[0].numpy()
 
-    def ask(
+    def predict(
         self, around: Floats, own: tuple[slice, slice, slice], v: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """The prior's mu and sigma in the tile, in steps, (1, C, h, w) each, were v (in steps)
-        coded in what lies around.
+        """The prior's mu and sigma for the tile's symbols, in steps, (1, C, h, w) each.
+
+        around: (C, H, W) decoded latent of the tile and its halo. own: the tile within it. v: (1,
+        C, h, w) the tile's latent, in steps, which takes its place in `around`.
         """
         window = around.copy()
         window[own] = v.detach()[0].numpy() * np.float32(self.step)
@@ -148,8 +151,8 @@ class StableDiffusionOptimizer:
 
 
 def restored(space: Space, y_hat: Tensor, quality: float) -> Tensor:
-    """`restoration.restore` with gradients, of the whole: (1, C, h, w) -> the same; y_hat in a
-    space without weights.
+    """`restoration.restore` on tensors, with gradients and without tiles: (1, C, h, w) -> the same
+    shape. In a space without weights y_hat as it is.
     """
     if not restoration.is_shipped(space):
         return y_hat

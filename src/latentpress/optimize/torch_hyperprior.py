@@ -48,8 +48,10 @@ class TorchHyperprior:
         )
 
     def __call__(self, y: Tensor, z: Tensor, rounding: Rounding) -> QuantizedSegment:
-        """y (1, C, h, w) and z (1, Z, ceil(h / 4), ceil(w / 4)), in steps, not rounded. rounding:
-        of both.
+        """Quantize a segment and count its bits.
+
+        y: (1, C, h, w) in steps, not rounded. z: (1, Z, ceil(h / 4), ceil(w / 4)), not rounded.
+        rounding: of the symbols of both.
         """
         h, w = y.shape[2:]
         first = torch.from_numpy(checkerboard(h, w))
@@ -89,5 +91,5 @@ def sigma_of(index: Tensor) -> Tensor:
 
 
 def coded(index: Tensor) -> Tensor:
-    """Where a symbol may differ from 0."""
+    """Where symbols are coded: at the least scale they are all 0."""
     return index.detach() > 0

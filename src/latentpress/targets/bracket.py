@@ -21,8 +21,9 @@ JUST_FITS = -1e-12  # the gap of a file of exactly the limit
 
 
 class WrittenFiles:
-    """The files of one or more pictures at steps of the quality grid; the last few are kept. write:
-    the files at a step.
+    """The files of one or more pictures at steps of the quality grid; the last few are kept.
+
+    write: gives the files at a step. sizes: step -> bytes of its files together.
     """
 
     KEPT = 2
@@ -45,8 +46,8 @@ class WrittenFiles:
         """The step with the largest total size of at most `limit`, among the steps tried; 0 if none
         fits.
 
-        fixed: bytes that the files have at every step. estimate: (TOP_STEP + 1,) the logarithm of
-        the others, about, rising.
+        fixed: bytes that the files have at every step. estimate: (TOP_STEP + 1,), rising: about the
+        logarithm of the other bytes at each step.
         """
         if limit < 1:
             raise UsageError(f"a size is a number of bytes above 0, not {limit}")

@@ -1,4 +1,4 @@
-"""Method 3's payload: one latent under the lattice prior of its space, and the numbers that no
+"""Method 3's payload: one latent under the multistage prior of its space, and the numbers that no
 symbol reaches, exactly.
 
     exceptions, as in method 2 | the body of a .ltp file's latent chunk 03, which names the step
