@@ -66,7 +66,7 @@ class Coded(NamedTuple):
     decoded: Pixels
 
 
-class Asked(NamedTuple):
+class Grading(NamedTuple):
     """Metrics that a decoded picture is to be graded by."""
 
     source: Source
@@ -230,7 +230,7 @@ def _graded(
     """The rows of coded pictures, in order."""
     setting = codec.setting(quality)
     gradings = [
-        Asked(cell.source, codec.name, setting, cell.decoded, plan.metrics) for cell in cells
+        Grading(cell.source, codec.name, setting, cell.decoded, plan.metrics) for cell in cells
     ]
     for cell, values in zip(cells, _grades(gradings, plan.gray, workers), strict=True):
         width, height = cell.source.width, cell.source.height
@@ -255,13 +255,13 @@ def _grade_again(plan: Plan, store: Store, workers: ProcessPoolExecutor | None) 
     sources = {source.name: source for source in plan.sources}
     for i in range(0, len(store.ungraded), BATCH_PICTURES):
         rows = store.ungraded[i : i + BATCH_PICTURES]
-        gradings = list[Asked]()
+        gradings = list[Grading]()
         for row in rows:
             source, cell = sources[row["image"]], (row["codec"], row["setting"])
             with _naming(source, *cell):
                 pixels = decoded(made, *cell, source.name)
             gradings.append(
-                Asked(
+                Grading(
                     source,
                     *cell,
                     pixels,
@@ -274,7 +274,7 @@ def _grade_again(plan: Plan, store: Store, workers: ProcessPoolExecutor | None) 
 
 
 def _grades(
-    gradings: Sequence[Asked], gray: bool, workers: ProcessPoolExecutor | None
+    gradings: Sequence[Grading], gray: bool, workers: ProcessPoolExecutor | None
 ) -> Iterator[dict[str, float]]:
     """The metrics of each, in order."""
     arguments = [(each.source.path, each.decoded, each.metrics, gray) for each in gradings]
