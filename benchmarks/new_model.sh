@@ -14,7 +14,7 @@ mkdir -p "$scratch"
 echo "== the model and its golden files"
 if [ -n "$run" ]; then
     python -m training.lp1.export "$run"
-    python tests/golden/make.py --replace
+    PYTHONPATH=tests python tests/golden/make.py --replace
 fi
 
 echo "== Kodak -> results/benchmark, docs/benchmark.md"

@@ -17,15 +17,15 @@ def parser(
     description: str | None, codec: str, efforts: str, qualities: str, measured: Sequence[str], output: str
 ) -> argparse.ArgumentParser:
     """The options that such benchmarks share, with their defaults. output: under the project."""
-    found = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
-    found.add_argument("images", type=Path, nargs="+")
-    found.add_argument("--codec", default=codec)
-    found.add_argument("--model")
-    found.add_argument("--efforts", default=efforts, help="of some benchmarks each with what it minimises, as in 9:mse")
-    found.add_argument("--metrics", default=",".join(measured))
-    found.add_argument("--qualities", default=qualities)
-    found.add_argument("-o", "--output", type=Path, default=ROOT / output)
-    return found
+    options = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("images", type=Path, nargs="+")
+    options.add_argument("--codec", default=codec)
+    options.add_argument("--model")
+    options.add_argument("--efforts", default=efforts, help="of some benchmarks each with what it minimises, as in 9:mse")
+    options.add_argument("--metrics", default=",".join(measured))
+    options.add_argument("--qualities", default=qualities)
+    options.add_argument("-o", "--output", type=Path, default=ROOT / output)
+    return options
 
 
 def read(output: Path, key: Sequence[str]) -> tuple[Rows, set[tuple[str, ...]]]:
@@ -39,9 +39,9 @@ def read(output: Path, key: Sequence[str]) -> tuple[Rows, set[tuple[str, ...]]]:
 
 def usable(metrics: str) -> Sequence[str]:
     """Of metrics with commas between them those whose weights are here; the others are told."""
-    found, missing = available(metrics.split(","))
+    names, missing = available(metrics.split(","))
     print(*(f"left out: {name}: {reason}" for name, reason in missing.items()), sep="\n")
-    return found
+    return names
 
 
 def write(output: Path, columns: Sequence[str], rows: Rows) -> None:

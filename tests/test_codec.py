@@ -32,7 +32,7 @@ def test_size_and_fidelity_rise_with_quality(photo: NDArray[np.uint8]) -> None:
     assert fidelity == sorted(fidelity)
 
 
-def test_the_picture_comes_back_recognisably(photo: NDArray[np.uint8]) -> None:
+def test_the_picture_comes_back_recognizably(photo: NDArray[np.uint8]) -> None:
     decoded = np.asarray(latentpress.decompress(latentpress.compress(photo, quality=90)))
     assert psnr(photo, decoded) > 24
     assert abs(float(decoded.mean()) - float(photo.mean())) < 2

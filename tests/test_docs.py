@@ -15,7 +15,9 @@ from latentpress import options
 FUNCTIONS = (
     "codec.compress", "codec.decompress", "codec.encode_latent", "codec.decode_latent", "assessment.assess", "container.read_header",
     "targets.to_size", "targets.to_rate", "targets.to_total", "targets.to_metric", "latents.save", "latents.load", "metrics.assess",
-    "metrics.available", "image.picture.read_picture", "image.formats.write_image",
+    "metrics.available", "metrics.mse.mse", "metrics.psnr.psnr", "metrics.ssim.ssim", "metrics.ms_ssim.ms_ssim",
+    "metrics.ms_ssim.ms_ssim_db", "metrics.gmsd.gmsd", "metrics.ssimulacra2.ssimulacra2", "metrics.lpips.lpips", "metrics.lpips.lpips_vgg",
+    "metrics.dists.dists", "image.picture.read_picture", "image.formats.write_image",
 )  # fmt: skip
 CLASSES = ("options.EncodeOptions", "targets.Analyzed", "latents.Reader", "latents.Writer", "latents.dataset.LatentDataset")
 RECORDS = ("container.Header", "latents.Info")

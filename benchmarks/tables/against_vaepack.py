@@ -41,7 +41,7 @@ class Tiny:
     config, dtype = SimpleNamespace(scaling_factor=1.0), torch.float32
 
     def __init__(self, transform: Any) -> None:
-        self.model = transform._autoencoder
+        self.model = transform.autoencoder
 
     def encode(self, x: torch.Tensor) -> Any:
         """(1, 3, H, W) in [-1, 1] -> what has the latent."""
@@ -67,8 +67,8 @@ def rival(path: Path, tiny: Tiny, channels: int, folder: Path) -> tuple[int, np.
 
 
 def grades(reference: np.ndarray, decoded: Any) -> tuple[float, float]:
-    found = assess(reference, np.asarray(decoded), ["psnr", "lpips"])
-    return found["psnr"], found["lpips"]
+    values = assess(reference, np.asarray(decoded), ["psnr", "lpips"])
+    return values["psnr"], values["lpips"]
 
 
 def plain(analyzed: targets.Analyzed, reference: np.ndarray) -> tuple[float, float, float]:
@@ -99,8 +99,8 @@ def row_of(space: str, path: Path, model: str, folder: Path) -> dict[str, Any]:
     data = targets.to_metric(analyzed, "lpips", ALIKE * theirs[1], best_effort=True)
     ours = grades(reference, codec.decompress(data, model=model, device="cpu"))
     at_rate = targets.to_rate(analyzed, RATE, best_effort=True)
-    found = grades(reference, codec.decompress(at_rate, model=model, device="cpu"))
-    values = (space, path.stem, size, *theirs, len(data), *ours, 8 * len(at_rate) / analyzed.pixels, *found, *plain(analyzed, reference))
+    cells = grades(reference, codec.decompress(at_rate, model=model, device="cpu"))
+    values = (space, path.stem, size, *theirs, len(data), *ours, 8 * len(at_rate) / analyzed.pixels, *cells, *plain(analyzed, reference))
     return dict(zip(COLUMNS, values, strict=True))
 
 

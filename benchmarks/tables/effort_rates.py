@@ -55,11 +55,11 @@ def at_equal(rows: Sequence[dict[str, Any]], curves: dict[str, list[dict[str, An
             order = np.argsort(values)
             bytes_ratios.append(size - np.interp(value, values[order], sizes[order]))
         if sizes[0] <= size <= sizes[-1]:
-            there = np.interp(size, sizes, values)
-            gains.append(value - there if metric == "psnr" else 100 * (value / there - 1))
-    found = [f"bytes {100 * math.expm1(np.mean(bytes_ratios)):+.1f} % at equal {metric} ({len(bytes_ratios)})"] if bytes_ratios else []
+            value_there = np.interp(size, sizes, values)
+            gains.append(value - value_there if metric == "psnr" else 100 * (value / value_there - 1))
+    gained = [f"bytes {100 * math.expm1(np.mean(bytes_ratios)):+.1f} % at equal {metric} ({len(bytes_ratios)})"] if bytes_ratios else []
     unit = "dB" if metric == "psnr" else "%"
-    return ", ".join([*found, f"{metric} {np.mean(gains):+.2f} {unit} at equal bytes ({len(gains)})"] if gains else found)
+    return ", ".join([*gained, f"{metric} {np.mean(gains):+.2f} {unit} at equal bytes ({len(gains)})"] if gains else gained)
 
 
 def summary(rows: Sequence[dict[str, Any]]) -> list[str]:
@@ -74,8 +74,8 @@ def summary(rows: Sequence[dict[str, Any]]) -> list[str]:
     lines = []
     for (codec, effort, aim, quality), part in sorted(groups.items()):
         mean = f"{statistics.fmean(float(r['bpp']) for r in part):.3f} bpp, {statistics.median(float(r['seconds']) for r in part):.1f} s"
-        found = [text for m in MEASURED if (text := at_equal(part, curves.get(codec, {}), m))]
-        lines.append(f"{codec} effort {effort} {aim} quality {quality}: {mean} a picture: {'; '.join(found)}")
+        gains = [text for m in MEASURED if (text := at_equal(part, curves.get(codec, {}), m))]
+        lines.append(f"{codec} effort {effort} {aim} quality {quality}: {mean} a picture: {'; '.join(gains)}")
     return lines
 
 

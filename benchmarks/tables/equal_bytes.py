@@ -14,16 +14,16 @@ from latentpress.bench.rows import Run, read_run
 
 def lines(run: Run, codec: str, other: str, rates: list[float]) -> list[str]:
     """A line a rate and metric."""
-    found = []
+    texts = []
     for bpp in rates:
         for metric in run.metrics:
             ours, theirs = (at_rate(curve(run, name, metric), bpp) for name in (codec, other))
             if ours is None or theirs is None:
-                found.append(f"{bpp:.2f} bpp {metric}: a curve does not reach this rate")
+                texts.append(f"{bpp:.2f} bpp {metric}: a curve does not reach this rate")
             else:
                 difference = f"{ours - theirs:+.3g} or {100 * (ours / theirs - 1):+.1f} %"
-                found.append(f"{bpp:.2f} bpp {metric}: {ours:.4g} against {theirs:.4g}, {difference}")
-    return found
+                texts.append(f"{bpp:.2f} bpp {metric}: {ours:.4g} against {theirs:.4g}, {difference}")
+    return texts
 
 
 def main() -> None:

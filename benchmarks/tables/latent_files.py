@@ -84,9 +84,9 @@ def rivals(y: np.ndarray) -> Iterator[tuple[str, float, int]]:
     yield from vaezip_rows(y)
 
 
-def speed(space: str, found: dict[str, np.ndarray]) -> None:
+def speed(space: str, y_of: dict[str, np.ndarray]) -> None:
     """One process, latents of 64 x 64, max_error and rmse; CPU seconds, since other work may share the machine."""
-    crops = [y[:, :64, :64] for y in found.values() if min(y.shape[1:]) >= 64] * 3
+    crops = [y[:, :64, :64] for y in y_of.values() if min(y.shape[1:]) >= 64] * 3
     for label, precision in (("max_error 0.05", Precision(max_error=0.05)), ("rmse 0.02", Precision(rmse=0.02))):
         start = time.process_time()
         bodies = [record.pack(y, 0, space_id(space), precision, "", None) for y in crops]
@@ -114,9 +114,9 @@ def main() -> None:
     options = read_options(__doc__, "results/latents.csv")
     rows = []
     for space in options.spaces:
-        found = latents(space, options.pictures, options.weights, options.latents, options.every)
-        speed(space, found)
-        for name, y in found.items():
+        y_of = latents(space, options.pictures, options.weights, options.latents, options.every)
+        speed(space, y_of)
+        for name, y in y_of.items():
             for rival, rmse, size in rivals(y):
                 rows.append(dict(zip(COLUMNS, (space, rival, name, y.size, rmse, size, *ours(y, space_id(space), rmse)), strict=True)))
     with options.output.open("w", newline="") as stream:

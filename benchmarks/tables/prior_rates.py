@@ -59,8 +59,8 @@ def main() -> None:
     options = read_options(__doc__, "results/priors.csv")
     rows = []
     for space in map(space_of_codec, options.spaces):
-        found = latents(space.name, options.pictures, options.weights, options.latents, options.every)
-        rows += [measure(space, name, y, step) for name, y in found.items() for step in STEPS]
+        y_of = latents(space.name, options.pictures, options.weights, options.latents, options.every)
+        rows += [measure(space, name, y, step) for name, y in y_of.items() for step in STEPS]
         for step in STEPS:
             part = [r for r in rows if (r["space"], r["step"]) == (space.name, step)]
             total = {k: sum(int(r[k]) for r in part) for k in SIZES}
@@ -70,7 +70,7 @@ def main() -> None:
                   f"{100 * (total['prior_bytes'] / total['static_bytes'] - 1):+.1f} % against the static tables, "
                   f"rmse {error[0]:.4f} against {error[1]:.4f}; a record of that rmse "
                   f"{100 * (total['record_bytes'] / total['order0_bytes'] - 1):+.1f} % against order 0; {len(part)} pictures", flush=True)
-        encode, decode = seconds(space, next(iter(found.values())))
+        encode, decode = seconds(space, next(iter(y_of.values())))
         print(f"{space.name:6} {1000 * encode:.0f} ms encoded, {1000 * decode:.0f} ms decoded, CPU, a latent of 64 x 64")
     with options.output.open("w", newline="") as stream:
         writer = csv.DictWriter(stream, COLUMNS, lineterminator="\n")

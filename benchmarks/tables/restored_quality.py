@@ -69,8 +69,8 @@ def summary(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
                 yield f"{' '.join(key)} at {rate} bpp: " + ", ".join(f"{m} {v:.4f}" for m, v in at.items())
         anchor = (*key[:2], "plain")
         if key != anchor:
-            found = {m: bd_rate(c, curve(anchor, m), direction=METRICS[m].direction) for m, c in curves.items()}
-            texts = [f"{m} {b.percent:+.1f} %" for m, b in found.items() if b]
+            rates = {m: bd_rate(c, curve(anchor, m), direction=METRICS[m].direction) for m, c in curves.items()}
+            texts = [f"{m} {b.percent:+.1f} %" for m, b in rates.items() if b]
             yield f"{' '.join(key)} against plain: " + (", ".join(texts) or "too few qualities")
 
 

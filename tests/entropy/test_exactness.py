@@ -37,19 +37,19 @@ print(zlib.crc32(y.tobytes()), zlib.crc32(latentpress.compress(sys.argv[3], qual
 ENVIRONMENTS = {
     "1 thread": ({"LATENTPRESS_THREADS": "1"}, "on"),
     "2 threads": ({"LATENTPRESS_THREADS": "2"}, "on"),
-    "no graph optimisation": ({}, "off"),
+    "no graph optimization": ({}, "off"),
     "no AVX-512": ({"OPENBLAS_CORETYPE": "Haswell", "NPY_DISABLE_CPU_FEATURES": "AVX512F AVX512CD AVX512_SKX"}, "on"),
 }
 
 
 @pytest.mark.parametrize("name", ENVIRONMENTS)
 def test_same_symbols_in_another_process(name: str, photo: NDArray[np.uint8], tmp_path: Path) -> None:
-    settings, optimisation = ENVIRONMENTS[name]
+    settings, optimization = ENVIRONMENTS[name]
     Image.fromarray(photo).save(tmp_path / "photo.png")
     data = latentpress.compress(photo, quality=60)
     (tmp_path / "photo.ltp").write_bytes(data)
     known = {k: v for k, v in settings.items() if k != "NPY_DISABLE_CPU_FEATURES" or has_avx512()}
-    run = subprocess.run([sys.executable, "-c", SCRIPT, str(tmp_path / "photo.ltp"), optimisation, str(tmp_path / "photo.png")],
+    run = subprocess.run([sys.executable, "-c", SCRIPT, str(tmp_path / "photo.ltp"), optimization, str(tmp_path / "photo.png")],
                          env=os.environ | known, capture_output=True, text=True, check=True)  # fmt: skip
     latent, _ = run.stdout.split()
     assert int(latent) == zlib.crc32(codec.decode_latent(data).tobytes())

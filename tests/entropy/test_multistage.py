@@ -98,7 +98,7 @@ def test_strips_and_blocks_are_one_latent(monkeypatch: pytest.MonkeyPatch) -> No
     assert coder.encode([y]) == body
 
 
-def test_outliers_cost_themselves_and_their_neighbours_only() -> None:
+def test_outliers_cost_themselves_and_their_neighbors_only() -> None:
     y = latent(SD15, 40, 40)
     plain, _ = coded(SD15, 50, y)
     y[0, 3, 3], y[2, 39, 0] = 1000, -1000
@@ -197,8 +197,8 @@ def test_no_sum_can_leave_the_exact_integers(space: Space) -> None:
 def test_coded_bits_are_those_of_the_tables(space: Space) -> None:
     y = latent(space, 40, 40)
     coder, bits = MultistageCoder(space, 60), 0.0
-    modelled = coder.model(y)
-    for symbols, odd, scale_eighths in zip(modelled.symbols, modelled.odd, modelled.scale_eighths, strict=True):
+    quantized = coder.model(y)
+    for symbols, odd, scale_eighths in zip(quantized.symbols, quantized.odd, quantized.scale_eighths, strict=True):
         numbers = table_numbers(scale_eighths, best_choice(symbols, odd, scale_eighths)) + odd * np.uint16(cdf_tables.ODD)
         for value, table in zip(symbols.ravel().tolist(), numbers.ravel().tolist(), strict=True):
             r = cdf_tables.radius(table)
@@ -219,7 +219,7 @@ def test_the_encoders_model_is_the_decoders(space: Space, number: int) -> None:
 
 
 @EACH
-def test_dependent_quantisation_takes_fewer_bytes_at_less_error(space: Space) -> None:
+def test_dependent_quantization_takes_fewer_bytes_at_less_error(space: Space) -> None:
     y = latent(space, 40, 44)
     for step, wider in ((600, 660), (2048, 2253), (5000, 5200)):
         rounding, dependent = MultistageCoder.of_step(space, step), MultistageCoder.of_step(space, wider, DEPENDENT)
@@ -240,7 +240,7 @@ def test_dependent_outliers_and_scales_moved_beyond_the_tables() -> None:
         assert np.abs(y_hat - y).max() < 2 * 900 / FINE
 
 
-def test_damage_under_dependent_quantisation_is_found() -> None:
+def test_damage_under_dependent_quantization_is_found() -> None:
     y = latent(SD15, 8, 8)
     body = MultistageCoder.of_step(SD15, 1024, DEPENDENT).encode([y])
     plain = MultistageCoder.of_step(SD15, 1024)

@@ -1,4 +1,4 @@
-"""Write the golden files anew:  python tests/golden/make.py --replace
+"""Write the golden files anew:  PYTHONPATH=tests python tests/golden/make.py --replace
 
 Only when the format or a model was meant to change. Each is a small file with what it must decode to: pixels (a PNG) or,
 where weights are not shipped, the quantized latent (in golden.json with the symbols' checksums).
@@ -12,14 +12,13 @@ import numpy as np
 from PIL import Image
 
 import latentpress
+from golden.folders import emptied
+from helpers.chunks import with_chunk
 from latentpress import codec, container
 from latentpress.container import LATENT_FACTORIZED, LATENT_HYPERPRIOR, LATENT_TRELLIS, LATENT_TYPES, unpack
 from latentpress.entropy.factorized import FactorizedCoder
-from latentpress.entropy.hyperprior import HyperpriorCoder
-from latentpress.entropy.smallest import Smallest
 from latentpress.image.picture import Picture, read_picture
-from latentpress.parts import load_transform
-from latentpress.spaces import LP1, STABLE_DIFFUSION
+from latentpress.spaces import STABLE_DIFFUSION
 
 FOLDER = Path(__file__).parent / "v1"
 SAMPLES = Path(__file__).parents[2] / "samples"
@@ -40,13 +39,6 @@ def builtin_cases() -> dict[str, tuple[Image.Image | Picture, float]]:
         "pixel": (face.crop((80, 60, 81, 61)), 50), "grey": (face.convert("L").resize((64, 48)), 50), "alpha": (clear, 50),
         "metadata": (replace(read_picture(tagged), icc=b"not a real profile"), 50), "segments": (wide, 40),
     }  # fmt: skip
-
-
-def with_chunk(chunk_type: int, image: Image.Image | Picture, quality: float) -> bytes:
-    """A file of another of lp1's latent chunks than the encoder writes: 02 as a search does, 04 as for least squared error."""
-    picture, transform = image if isinstance(image, Picture) else read_picture(image), load_transform(LP1)
-    coder = HyperpriorCoder("lp1", quality, chunk_type=chunk_type)
-    return codec.write(picture.outline, transform, transform.analyze(picture), quality, codec.side_chunks(picture), Smallest([coder]))
 
 
 def latent_cases() -> dict[str, bytes]:
@@ -73,8 +65,6 @@ def checksum(data: bytes) -> str:
 
 def main() -> None:
     """Replace all golden files."""
-    from folders import emptied  # beside this script; the tests import this module otherwise
-
     emptied(FOLDER, __doc__)
     index: dict[str, dict[str, object]] = {}
     cases = builtin_cases()

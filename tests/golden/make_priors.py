@@ -1,4 +1,4 @@
-"""Write the golden files of the lattice priors anew:  python tests/golden/make_priors.py --replace
+"""Write the golden files of the lattice priors anew:  PYTHONPATH=tests python tests/golden/make_priors.py --replace
 
 Only when the format or a prior was meant to change: a prior that was released keeps its number and its files. Each picture stands with its
 size, its symbols' checksum and its quantized latent, in integers of 1/8192; latents as data, rounded (a bounded error) and under dependent
@@ -12,6 +12,7 @@ from pathlib import Path
 import google_crc32c
 import numpy as np
 
+from golden.folders import emptied
 from latentpress import codec, container
 from latentpress.entropy.multistage import FINE, MultistageCoder
 from latentpress.latents import Reader, precision, save
@@ -64,14 +65,12 @@ def fine(data: bytes) -> list[object]:
 
 def main() -> None:
     """Replace all golden files of the lattice priors."""
-    from folders import emptied  # beside this script; the tests import this module otherwise
-
     emptied(FOLDER, __doc__)
     index: dict[str, object] = {}
     for name, data in cases().items():
         (FOLDER / f"{name}.ltp").write_bytes(data)
         index[name] = {"symbols_crc32c": checksum(data), "bytes": len(data), "latent": fine(data)}
-    precision._usual_bits = lambda *_: math.inf  # the prior is taken for latents that are none
+    precision.gaussian_bits = lambda *_: math.inf  # the prior is taken for latents that are none
     precision.DEPENDENT_FROM = 0  # the format has it in all spaces
     for space, latents in ltps_cases().items():
         for name, how in ((space, {"max_error": 0.1}), (f"{space}-rmse", {"rmse": 0.1})):

@@ -1,4 +1,4 @@
-"""Write the golden files of restored latents anew:  python tests/golden/make_restoration.py --replace
+"""Write the golden files of restored latents anew:  PYTHONPATH=tests python tests/golden/make_restoration.py --replace
 
 Only when the weights of a restoration (which then get another number) or a prior were meant to change. Each file stands with its
 restored latent: floats, so they are compared within a tolerance.
@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from golden.folders import emptied
 from latentpress import codec, container
 from latentpress.entropy.multistage import MultistageCoder
 from latentpress.spaces import SPACES, Space
@@ -32,8 +33,6 @@ def latent(space: Space) -> NDArray[np.float32]:
 
 def main() -> None:
     """Replace all golden files of restored latents."""
-    from folders import emptied  # beside this script; the tests import this module otherwise
-
     emptied(FOLDER, __doc__)
     index: dict[str, object] = {}
     for space in filter(is_shipped, SPACES):

@@ -1,5 +1,7 @@
 """Latents to save, and .ltps files whose checksums an attacker has put right."""
 
+import io
+
 import google_crc32c
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +16,11 @@ def smooth(channels: int, h: int, w: int, seed: int = 0) -> NDArray[np.float32]:
     noise = np.random.default_rng(seed).normal(0, 1, (channels, h + 4, w + 4))
     blurred = sum(noise[:, y : y + h, x : x + w] for y in range(4) for x in range(4))
     return (blurred / 4 + 0.4 * noise[:, :h, :w]).astype(np.float32)
+
+
+def record_of(data: bytes, number: int) -> tuple[int, int]:
+    """(first byte, bytes) of a record in the bytes of a .ltps file."""
+    return index.read_index(io.BytesIO(data), len(data)).span(number)
 
 
 def ltps(records: list[bytes], space: int = 0) -> bytes:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from helpers.latent_files import CHANNELS, smooth
+from helpers.latent_files import CHANNELS, record_of, smooth
 from latentpress import latents
 from latentpress.errors import FormatError, ImageError, OutputError, UsageError
 from latentpress.latents import Reader, Writer, load, save
@@ -88,8 +88,7 @@ def test_one_latent_without_the_others(tmp_path: Path) -> None:
     y, file = batch("sd15", 5), tmp_path / "a"
     save(y, file, space="sd15", lossless=True)
     data = bytearray(file.read_bytes())
-    with Reader(file) as reader:
-        start, size = reader._index.span(1)
+    start, size = record_of(bytes(data), 1)
     data[start : start + size] = bytes(size)
     file.write_bytes(data)
     with Reader(file) as reader:

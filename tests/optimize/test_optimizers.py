@@ -18,7 +18,7 @@ from helpers.paths import WEIGHTS
 torch = pytest.importorskip("torch")
 
 import latentpress  # noqa: E402
-from golden.make import with_chunk  # noqa: E402
+from helpers.chunks import with_chunk  # noqa: E402
 from latentpress import optimize, options, targets  # noqa: E402
 from latentpress.container import LATENT_HYPERPRIOR, read_header  # noqa: E402
 from latentpress.entropy.hyperprior import HyperpriorCoder, together  # noqa: E402
@@ -152,7 +152,7 @@ def test_perceptual_lowers_lpips(small: NDArray[np.uint8]) -> None:
     assert lpips.function(small, decoded(searched)) < lpips.function(small, decoded(plain))
 
 
-def test_gumbel_gives_neighbours_and_ends_at_the_nearest() -> None:
+def test_gumbel_gives_neighbors_and_ends_at_the_nearest() -> None:
     t = torch.linspace(-3, 3, 601)
     hot, cold = (gumbel_rounding(t, temperature, torch.Generator().manual_seed(1)) for temperature in (0.5, 0.01))
     assert bool(((hot >= t.floor()) & (hot <= t.floor() + 1)).all())

@@ -65,6 +65,5 @@ def test_a_full_disk_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
             raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(scratch.tempfile, "TemporaryFile", Full)
-    monkeypatch.setattr(scratch, "_current", None)
     with pytest.raises(OutputError, match="No space left"):
-        scratch.Kept(arrays(0))
+        scratch.Scratch().write(arrays(0)[0])

@@ -220,11 +220,11 @@ def test_a_large_kl_picture_goes_through_tiles(kl_folder: Any, monkeypatch: pyte
     picture = scene(520, 40)
     monkeypatch.setattr(stable_diffusion, "KL_PIXEL_LIMIT", 100 * 100)
     y = analyze(transform, picture)
-    assert transform._autoencoder.use_tiling
+    assert transform.autoencoder.use_tiling
     assert y.shape == (4, 5, 65)
     assert synthesize(transform, y, picture).shape == picture.x.shape
     analyze(transform, scene(64, 64))
-    assert not transform._autoencoder.use_tiling
+    assert not transform.autoencoder.use_tiling
 
 
 def test_other_channels_and_another_scaling_are_refused(kl_folder: Any, tmp_path: Path) -> None:

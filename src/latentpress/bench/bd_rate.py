@@ -95,8 +95,8 @@ def _end(h0: float, h1: float, s0: float, s1: float) -> float:
 
 def _monotone(curve: Curve) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """(metric, log rate), both rising; dominated points are left out."""
-    kept: Curve = []
+    rising: Curve = []
     for rate, metric in sorted(curve):
-        if np.isfinite(metric) and (not kept or metric > kept[-1][1]):
-            kept.append((rate, metric))
-    return np.array([m for _, m in kept]), np.log([r for r, _ in kept])
+        if np.isfinite(metric) and (not rising or metric > rising[-1][1]):
+            rising.append((rate, metric))
+    return np.array([m for _, m in rising]), np.log([r for r, _ in rising])

@@ -29,21 +29,21 @@ def codecs(
     if wrong := [name for name in weights if name not in OURS[1:]]:
         raise UsageError(f"--model {wrong[0]}=...: weights are chosen for {', '.join(OURS[1:])}")
     words = [word.strip() for word in names.split(",") if word.strip()]
-    asked = [name for word in words for name in (installed() if word == "all" else [word])]
-    found = [find_codec(name, model=weights.get(name)) for name in dict.fromkeys(asked)]
-    found += [External.of(template) for template in externals]
-    found += [
+    requested = [name for word in words for name in (installed() if word == "all" else [word])]
+    chosen = [find_codec(name, model=weights.get(name)) for name in dict.fromkeys(requested)]
+    chosen += [External.of(template) for template in externals]
+    chosen += [
         Pictures.of(name, Path(folder))
         for name, folder in (_pair("--pictures", text) for text in pictures)
     ]
-    given = [codec.name for codec in found]
-    if not found:
+    names_in_run = [codec.name for codec in chosen]
+    if not chosen:
         raise UsageError("no codec was named: use --codecs, --external or --pictures")
-    if twice := next((name for name in given if given.count(name) > 1), None):
+    if twice := next((name for name in names_in_run if names_in_run.count(name) > 1), None):
         raise UsageError(f"two codecs are called {twice}")
-    if unused := [name for name in weights if name not in given]:
+    if unused := [name for name in weights if name not in names_in_run]:
         raise UsageError(f"--model {unused[0]}=...: {unused[0]} is not among the --codecs")
-    return found
+    return chosen
 
 
 def qualities(
@@ -57,7 +57,7 @@ def qualities(
     }
     if unknown := [name for name in named if name not in [codec.name for codec in chosen]]:
         raise UsageError(f"--qualities {unknown[0]}=...: {unknown[0]} is not in this run")
-    found = []
+    settings = []
     for codec in chosen:
         own = [] if isinstance(codec, External) else codec.qualities(points)
         if isinstance(codec, External) and codec.setting(0) == "default":
@@ -69,8 +69,8 @@ def qualities(
             raise UsageError(f"--qualities {codec.name}=...: {codec.name} takes whole numbers")
         if not tried:
             raise UsageError(f"say which values {{q}} takes: --qualities {codec.name}=10,20,30")
-        found.append((codec, tried))
-    return found
+        settings.append((codec, tried))
+    return settings
 
 
 def metrics_for(

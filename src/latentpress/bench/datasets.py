@@ -54,7 +54,7 @@ def find_sources(
     if dataset:
         folder = find_dataset(dataset)
         label = dataset
-        found = [(name, folder / name) for name in SETS[dataset]]
+        files = [(name, folder / name) for name in SETS[dataset]]
     else:
         paths = [
             path
@@ -62,13 +62,13 @@ def find_sources(
             for path in (_pictures_in(image) if image.is_dir() else [image])
         ]
         label = images[0].resolve().name if len(images) == 1 and images[0].is_dir() else FILES
-        found = [(_relative(path, run_folder), path) for path in paths]
-    names = [path.stem for _, path in found]
+        files = [(_relative(path, run_folder), path) for path in paths]
+    names = [path.stem for _, path in files]
     if twice := next((name for name in names if names.count(name) > 1), None):
         raise UsageError(
             f"two pictures are called {twice}: a run tells them by name, so rename one"
         )
-    return label, [_source(file, path) for file, path in found]
+    return label, [_source(file, path) for file, path in files]
 
 
 def locate(dataset: str, file: str, run_folder: Path) -> Path:
@@ -146,14 +146,14 @@ def read_pixels(path: Path) -> Pixels:
 
 def _pictures_in(folder: Path) -> list[Path]:
     Image.init()
-    found = sorted(
+    paths = sorted(
         path
         for path in folder.iterdir()
         if path.suffix.lower() in Image.EXTENSION and path.is_file()
     )
-    if not found:
+    if not paths:
         raise UsageError(f"{folder} holds no pictures")
-    return found
+    return paths
 
 
 def _relative(path: Path, folder: Path) -> str:

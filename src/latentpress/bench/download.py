@@ -37,19 +37,21 @@ def fetch(name: str, expected: dict[str, str], folder: Path) -> Path:
     ImageError, in one sentence that says what to do instead, where the network or the address fails
     or a picture is another one.
     """
-    wanted = {sha256: file for file, sha256 in expected.items() if not (folder / file).is_file()}
+    missing = {sha256: file for file, sha256 in expected.items() if not (folder / file).is_file()}
     try:
-        for data, pixels in _study() if name == "science-fair" else _kodak(sorted(wanted.values())):
-            if file := wanted.pop(sha256_of_pixels(pixels), None):
+        for data, pixels in (
+            _study() if name == "science-fair" else _kodak(sorted(missing.values()))
+        ):
+            if file := missing.pop(sha256_of_pixels(pixels), None):
                 folder.mkdir(parents=True, exist_ok=True)
                 atomic_write(folder / file, data, overwrite=True)
-            if not wanted:
+            if not missing:
                 return folder
     except (OSError, urllib.error.URLError, ValueError) as error:
         reason = str(getattr(error, "reason", error))
     else:
         reason = (
-            f"{', '.join(sorted(wanted.values()))} is not there, or is another picture than it was"
+            f"{', '.join(sorted(missing.values()))} is not there, or is another picture than it was"
         )
     raise ImageError(
         f"the data set {name} is not on this machine and could not be fetched ({reason}): with a "

@@ -42,22 +42,22 @@ def machine() -> dict[str, Any]:
 
 def versions() -> dict[str, str]:
     """Installed packages and the libraries inside Pillow -> version."""
-    found = {}
+    installed = {}
     for package in PACKAGES:
         try:
-            found[package] = version(package)
+            installed[package] = version(package)
         except PackageNotFoundError:
             continue
-    found |= {
+    installed |= {
         f"lib{name}" if name != "zlib" else name: str(features.version(name))
         for name in LIBRARIES
         if features.version(name)
     }
     turbo = features.check_feature("libjpeg_turbo")
-    found["libjpeg-turbo" if turbo else "libjpeg"] = str(
+    installed["libjpeg-turbo" if turbo else "libjpeg"] = str(
         features.version("libjpeg_turbo" if turbo else "jpg")
     )
-    return found
+    return installed
 
 
 def _cpu() -> str:

@@ -71,7 +71,7 @@ class Pictures(Codec):
         path = _folder_of(self.folder, self.setting(quality)) / SIZES
         try:
             with path.open(newline="", encoding="utf-8-sig") as stream:
-                found = [
+                sizes = [
                     int(row["bytes"])
                     for row in csv.DictReader(stream)
                     if Path(row["file"]).stem == image
@@ -80,9 +80,9 @@ class Pictures(Codec):
             raise ImageError(
                 f"{path}: needs the columns file and bytes, whole numbers ({error})"
             ) from error
-        if len(found) != 1 or found[0] < 1:
+        if len(sizes) != 1 or sizes[0] < 1:
             raise ImageError(f"{path}: {image} must be listed once, with its bytes")
-        return found[0]
+        return sizes[0]
 
     def pixels(self, quality: float, image: str) -> Pixels:
         """One decoded picture."""
@@ -102,12 +102,12 @@ def find_picture(folder: Path, setting: str, image: str) -> Path:
     than one.
     """
     place = _folder_of(folder, setting)
-    found = [path for path in place.iterdir() if path.stem == image] if place.is_dir() else []
-    if len(found) != 1:
+    matches = [path for path in place.iterdir() if path.stem == image] if place.is_dir() else []
+    if len(matches) != 1:
         raise ImageError(
-            f"{place}: {'no' if not found else 'more than one'} decoded picture {image}"
+            f"{place}: {'no' if not matches else 'more than one'} decoded picture {image}"
         )
-    return found[0]
+    return matches[0]
 
 
 def _folder_of(folder: Path, setting: str) -> Path:

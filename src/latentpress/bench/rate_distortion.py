@@ -128,7 +128,7 @@ def bytes_at_equal_quality(run: Run, metric: str, anchor: str) -> list[EqualQual
     Interpolated in log rate between the codec's own settings, never beyond them.
     """
     labels = {codec["name"]: codec["label"] for codec in run.info["codecs"]}
-    found = []
+    equal = []
     for codec in lossy(run):
         if codec == anchor or len(curve(run, codec, metric)) < 2:
             continue
@@ -143,7 +143,7 @@ def bytes_at_equal_quality(run: Run, metric: str, anchor: str) -> list[EqualQual
                 f"at the {METRICS[metric].name} of {labels[anchor]} {line['setting']} "
                 f"({line[metric]:.4g})"
             )
-            found.append(
+            equal.append(
                 EqualQuality(
                     codec,
                     anchor,
@@ -156,7 +156,7 @@ def bytes_at_equal_quality(run: Run, metric: str, anchor: str) -> list[EqualQual
                     f"{at}, {labels[codec]} {_needs(percent)}",
                 )
             )
-    return found
+    return equal
 
 
 def _needs(percent: float | None) -> str:

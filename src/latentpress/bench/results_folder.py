@@ -73,23 +73,23 @@ class Store:
             self.info["command"] = old.info["command"]
         entries = {codec["name"]: codec for codec in old.info["codecs"]}
         for codec in self.info["codecs"]:
-            before = entries.get(codec["name"], codec)
-            if different := [key for key in SAME if before.get(key) != codec.get(key)]:
+            old_entry = entries.get(codec["name"], codec)
+            if different := [key for key in SAME if old_entry.get(key) != codec.get(key)]:
                 what = (
                     f"with another {different[0]} of {codec['name']} "
-                    f"({before.get(different[0])}, now {codec.get(different[0])})"
+                    f"({old_entry.get(different[0])}, now {codec.get(different[0])})"
                 )
                 raise UsageError(advice % what)
-            codec.update({key: value for key, value in before.items() if key not in codec})
-        wanted = list(self.info["metrics"])
+            codec.update({key: value for key, value in old_entry.items() if key not in codec})
+        requested = list(self.info["metrics"])
         now = {codec["name"] for codec in self.info["codecs"]}
-        self.info["metrics"] += [metric for metric in old.metrics if metric not in wanted]
+        self.info["metrics"] += [metric for metric in old.metrics if metric not in requested]
         self.info["codecs"] = [c for c in old.info["codecs"] if c["name"] not in now] + self.info[
             "codecs"
         ]
         for row in filter(self._has_file, old.rows):
             self._keep(row)
-            if _cell(row) in cells and any(row.get(metric) is None for metric in wanted):
+            if _cell(row) in cells and any(row.get(metric) is None for metric in requested):
                 self.ungraded.append(row)
 
     def _has_file(self, row: Row) -> bool:

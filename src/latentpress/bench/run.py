@@ -66,7 +66,7 @@ class Coded(NamedTuple):
     decoded: Pixels
 
 
-class Asked(NamedTuple):
+class Grading(NamedTuple):
     """Metrics that a decoded picture is to be graded by."""
 
     source: Source
@@ -83,17 +83,21 @@ def run(plan: Plan, folder: Path) -> Run:
     ImageError (or WeightsError) that names the picture, the codec and the setting where one fails:
     none is skipped.
     """
-    wanted = [
+    requested = [
         (codec, quality, source)
         for codec, qualities in plan.codecs
         for quality in qualities
         for source in plan.sources
     ]
-    cells = [(codec.name, codec.setting(quality), source.name) for codec, quality, source in wanted]
+    cells = [
+        (codec.name, codec.setting(quality), source.name) for codec, quality, source in requested
+    ]
     store = Store(folder, _info(plan), cells)
-    missing = [each for each, cell in zip(wanted, cells, strict=True) if not store.finished(cell)]
+    missing = [
+        each for each, cell in zip(requested, cells, strict=True) if not store.finished(cell)
+    ]
     todo = len(missing) + len(store.ungraded)
-    plan.on_start(todo, len(wanted) - todo)
+    plan.on_start(todo, len(requested) - todo)
     with ExitStack() as stack:
         stack.callback(store.save_parquet)
         workers = (
@@ -225,8 +229,10 @@ def _graded(
 ) -> Iterator[Row]:
     """The rows of coded pictures, in order."""
     setting = codec.setting(quality)
-    asked = [Asked(cell.source, codec.name, setting, cell.decoded, plan.metrics) for cell in cells]
-    for cell, values in zip(cells, _grades(asked, plan.gray, workers), strict=True):
+    gradings = [
+        Grading(cell.source, codec.name, setting, cell.decoded, plan.metrics) for cell in cells
+    ]
+    for cell, values in zip(cells, _grades(gradings, plan.gray, workers), strict=True):
         width, height = cell.source.width, cell.source.height
         yield {
             "codec": codec.name,
@@ -249,31 +255,31 @@ def _grade_again(plan: Plan, store: Store, workers: ProcessPoolExecutor | None) 
     sources = {source.name: source for source in plan.sources}
     for i in range(0, len(store.ungraded), BATCH_PICTURES):
         rows = store.ungraded[i : i + BATCH_PICTURES]
-        asked = list[Asked]()
+        gradings = list[Grading]()
         for row in rows:
             source, cell = sources[row["image"]], (row["codec"], row["setting"])
             with _naming(source, *cell):
                 pixels = decoded(made, *cell, source.name)
-            asked.append(
-                Asked(
+            gradings.append(
+                Grading(
                     source,
                     *cell,
                     pixels,
                     [metric for metric in plan.metrics if row.get(metric) is None],
                 )
             )
-        for row, values in zip(rows, _grades(asked, plan.gray, workers), strict=True):
+        for row, values in zip(rows, _grades(gradings, plan.gray, workers), strict=True):
             store.fill(row, values)
             plan.on_cell(f"{row['codec']} {row['setting']} {row['image']}")
 
 
 def _grades(
-    asked: Sequence[Asked], gray: bool, workers: ProcessPoolExecutor | None
+    gradings: Sequence[Grading], gray: bool, workers: ProcessPoolExecutor | None
 ) -> Iterator[dict[str, float]]:
     """The metrics of each, in order."""
-    arguments = [(each.source.path, each.decoded, each.metrics, gray) for each in asked]
+    arguments = [(each.source.path, each.decoded, each.metrics, gray) for each in gradings]
     futures = [workers.submit(work.grade, *each) for each in arguments] if workers else []
-    for i, each in enumerate(asked):
+    for i, each in enumerate(gradings):
         with _naming(each.source, each.codec, each.setting):
             values = futures[i].result() if workers else work.grade(*arguments[i])
         yield values

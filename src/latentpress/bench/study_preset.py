@@ -15,10 +15,11 @@ from PIL import Image
 
 from latentpress.bench.codec_protocol import Codec
 from latentpress.bench.image_codecs import find_codec
-from latentpress.bench.report.number_format import kilobytes, metric_name, number
+from latentpress.bench.report.number_format import kilobytes
 from latentpress.bench.rows import Row, Run, decoded, file_of, original
 from latentpress.image.formats import write_image
 from latentpress.image.panels import difference, latent_panels, side_by_side
+from latentpress.metrics.display import metric_name, number
 from latentpress.system.files import atomic_write
 from latentpress.system.spreadsheet import write_sheets
 
@@ -51,23 +52,23 @@ def columns(run: Run, codec: str, quality: float) -> list[Column]:
     closest to the VAE's.
     """
     setting = f"q{quality:g}"
-    found = [
+    table = [
         Column(f"{run.codec(codec)['label']} {setting}", _at(run, codec, setting)),
         Column("PNG", _at(run, "png", "lossless")),
     ]
-    found += [
+    table += [
         Column("JPEG q100", _at(run, "jpeg", f"q{JPEG_OF_STUDY}")),
         Column("WebP q80", _at(run, "webp", f"q{WEBP_OF_STUDY}")),
     ]
-    vae = found[0].rows
+    vae = table[0].rows
     for name, title in (("jpeg", "JPEG, same bytes"), ("webp", "WebP, same bytes")):
-        found.append(
+        table.append(
             Column(
                 title,
                 {image: _closest(run, name, image, row["bytes"]) for image, row in vae.items()},
             )
         )
-    return found
+    return table
 
 
 def _closest(run: Run, codec: str, image: str, size: int) -> Row:
@@ -80,11 +81,13 @@ def _closest(run: Run, codec: str, image: str, size: int) -> Row:
 
 def means(table: Sequence[Column], field: str) -> list[float | None]:
     """The mean of a field over the images, one a column; None where an image lacks it."""
-    found: list[float | None] = []
+    mean_values: list[float | None] = []
     for column in table:
         values = [row[field] for row in column.rows.values() if row.get(field) is not None]
-        found.append(math.fsum(values) / len(values) if len(values) == len(column.rows) else None)
-    return found
+        mean_values.append(
+            math.fsum(values) / len(values) if len(values) == len(column.rows) else None
+        )
+    return mean_values
 
 
 def _at(run: Run, codec: str, setting: str) -> dict[str, Row]:

@@ -39,11 +39,11 @@ class Workers(ProcessPoolExecutor):
         """As ever; a process that this starts inherits the mask."""
         if not hasattr(signal, "pthread_sigmask"):  # Windows
             return super().submit(fn, *args, **kwargs)
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
             return super().submit(fn, *args, **kwargs)
         finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
 def pool(workers: int) -> ProcessPoolExecutor:
@@ -131,8 +131,8 @@ def _peak_mb(of_children: bool) -> float | None:
     Linux: VmHWM, because ru_maxrss keeps the size of the process that started this one.
     """
     if not of_children and (status := Path("/proc/self/status")).is_file():
-        found = re.search(r"VmHWM:\s+(\d+) kB", status.read_text())
-        return int(found.group(1)) * 1024 / 1e6 if found else None
+        match = re.search(r"VmHWM:\s+(\d+) kB", status.read_text())
+        return int(match.group(1)) * 1024 / 1e6 if match else None
     try:
         import resource
     except ImportError:  # Windows

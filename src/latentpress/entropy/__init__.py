@@ -1,11 +1,13 @@
 """Stage 4 of 5: entropy coders, latent <-> bytes. Each has a chunk type of its own in the file.
 
-hyperprior.py   space lp1; gaussian_conditional.py: one pass of it; masking.py: activity-dependent
-steps multistage.py   the Stable Diffusion spaces; multistage_passes.py, multistage_network.py: its
-passes factorized.py   the Stable Diffusion spaces, tiny or made-up pictures smallest.py     the
-encoder: of several coders the one that takes the fewest bytes quantizer.py    stage 3; rdoq.py,
-trellis.py: quantisation by rate and distortion rans.py         symbols <-> bytes, under the integer
-tables of cdf_tables.py integers.py     the integer arithmetic that all of them share
+hyperprior.py   space lp1; gaussian_conditional.py: one pass of it
+masking.py      steps of lp1 that follow the activity
+multistage.py   the Stable Diffusion spaces; multistage_passes.py, multistage_network.py: its passes
+factorized.py   the Stable Diffusion spaces, tiny or made-up pictures
+smallest.py     the encoder: of several coders the one that takes the fewest bytes
+quantizer.py    stage 3; rdoq.py, trellis.py: quantisation by rate and distortion
+rans.py         symbols <-> bytes, under the integer tables of cdf_tables.py
+integers.py     the integer arithmetic that all of them share
 """
 
 from collections.abc import Iterable, Iterator

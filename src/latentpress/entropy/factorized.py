@@ -25,8 +25,8 @@ MIRRORED, TABLE_BITS = 0x8000, 0x7FFF
 
 
 class FactorizedCoder:
-    """Coder of one space and quality. lagrangian_weight: of the encoder's dead zones
-    (`dead_zones.shrink`); None rounds to the nearest.
+    """Coder of one space and quality. lagrangian_weight: `rdoq.quantize_rdoq`'s weight in the
+    encoder; None rounds to the nearest.
     """
 
     chunk_type = LATENT_FACTORIZED
@@ -45,8 +45,9 @@ class FactorizedCoder:
         return self.encode_symbols(self.quantize(y - self.offsets(means)), means)
 
     def quantize(self, v: Floats) -> Ints:
-        """Symbols of v (C, h, w), in steps about the means. Dead zones are those of the tables that
-        plain symbols have.
+        """Symbols of v (C, h, w), in steps about the means.
+
+        Bits are counted under the tables that code the symbols best when they are only rounded.
         """
         if self.lagrangian_weight is None:
             return quantize(v, np.float32(0))
@@ -58,8 +59,8 @@ class FactorizedCoder:
         ) * sign(best)
 
     def scaled(self, strips_of_y: Iterable[Floats]) -> tuple[Floats, NDArray[np.int8]]:
-        """Strips of y (C, r, w) -> y in steps, whole, and the means of its channels in MEAN_UNIT,
-        (C,).
+        """Strips of y (C, r, w) -> (all of y (C, h, w) in steps, the means of its channels (C,) in
+        MEAN_UNIT).
         """
         finite = [check_finite(strip) for strip in strips_of_y]
         y: Floats = np.divide(np.concatenate(finite, axis=1), self.step, dtype=np.float32)

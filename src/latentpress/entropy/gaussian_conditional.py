@@ -1,9 +1,10 @@
 """One pass of lp1's symbols: each rounded alone, or those of large scales under trellis-coded
 quantisation (`trellis.py`).
 
-A trellis saves bits where symbols carry one or more each; the many of small scales, mostly zeros,
-are left alone. A symbol of a trellis has a step STEP times that of the others, one scale's ratio,
-since both quantisers together are twice as fine; so its table is one scale lower.
+A trellis saves bits where symbols carry about one bit or more each; the many of small scales,
+mostly zeros, are rounded alone. In a trellis the step is STEP times the step outside, which is the
+ratio of neighbouring scales, since both quantisers together are twice as fine; so a symbol's table
+is one scale lower there.
 """
 
 from dataclasses import dataclass
@@ -64,26 +65,29 @@ class ConditionalSymbols(NamedTuple):
 
 
 class GaussianConditional:
-    """The positions of one pass and what codes them. where: (h, w) or (C, h, w), the positions that
-    are not of another pass. dependent: whether large scales are trellis-coded.
+    """The positions of one pass, and the tables that code their symbols.
+
+    gaussians: the distribution of every position. where: (h, w) or (C, h, w), true at the positions
+    of this pass. dependent: whether symbols of large scales are trellis-coded.
     """
 
-    def __init__(self, modelled: Gaussians, where: NDArray[np.bool_], dependent: bool) -> None:
-        self.mu = modelled.mu
-        self.scale = modelled.scale()
-        self.step_factor = modelled.step_factor
-        coded = modelled.coded() & where
+    def __init__(self, gaussians: Gaussians, where: NDArray[np.bool_], dependent: bool) -> None:
+        self.mu = gaussians.mu
+        self.scale = gaussians.scale()
+        self.step_factor = gaussians.step_factor
+        coded = gaussians.coded() & where
         self.trellis_coded = (
             coded & (self.scale >= FIRST_TRELLIS_SCALE) if dependent else np.zeros_like(coded)
         )
         self.alone = coded & ~self.trellis_coded
         self.tables = self.scale[self.alone]
         self.trellis_tables = self.scale[self.trellis_coded] - 1
-        self.lanes = TrellisLanes(modelled.scale_eighths[self.trellis_coded], LENGTH)
+        self.lanes = TrellisLanes(gaussians.scale_eighths[self.trellis_coded], LENGTH)
 
     def quantize(self, y: Floats, lagrangian_weight: float | None) -> ConditionalSymbols:
-        """y (C, h, w) in steps of the quality -> symbols. lagrangian_weight: of the dead zones of
-        what stands alone; None rounds it.
+        """y (C, h, w) in steps of the quality -> the symbols of the pass.
+
+        lagrangian_weight: as `rdoq.quantize_rdoq`'s weight, for the symbols outside a trellis.
         """
         v = y * self.step_factor - self.mu
         single = v[self.alone]
@@ -94,7 +98,7 @@ class GaussianConditional:
         )
 
     def push(self, coder: rans.Coder, symbols: ConditionalSymbols) -> None:
-        """Put the symbols on the stack: `pop` gives those that stand alone first."""
+        """Put the symbols on the stack so that `pop` takes those outside a trellis first."""
         self.lanes.push(coder, symbols.path, self.trellis_tables)
         rans.push(coder, symbols.alone, self.tables)
 
@@ -104,15 +108,15 @@ class GaussianConditional:
             rans.pop(coder, self.tables), self.lanes.pop(coder, self.trellis_tables)
         )
 
-    def symbols(self, found: ConditionalSymbols) -> Ints:
+    def symbols(self, symbols: ConditionalSymbols) -> Ints:
         """The symbols at their places: (C, h, w), 0 elsewhere."""
-        return self._spread(found.alone, found.path.symbols)
+        return self._spread(symbols.alone, symbols.path.symbols)
 
-    def half_steps(self, found: ConditionalSymbols) -> Ints:
-        """Their values in half steps, each of its own step, at their places: (C, h, w), 0
-        elsewhere.
+    def half_steps(self, symbols: ConditionalSymbols) -> Ints:
+        """The quantized values at their places, in half steps (a trellis has steps of its own, STEP
+        times as large): (C, h, w), 0 elsewhere.
         """
-        return self._spread(2 * found.alone, found.path.half_steps())
+        return self._spread(2 * symbols.alone, symbols.path.half_steps())
 
     def whitened(self, half_steps: Ints) -> NDArray[np.int64]:
         """16 value / sigma in integers, rounded: (C, h, w)."""
@@ -120,10 +124,10 @@ class GaussianConditional:
         return round_shift(sixteenths, cdf_tables.WHITENER_BITS + 1)
 
     def values(self, half_steps: Ints) -> Floats:
-        """What is decoded, about mu, in steps of what stands alone: (C, h, w) float32.
+        """The decoded values less mu, in local steps: (C, h, w) float32.
 
-        Those in a trellis lie OUTWARD of the path's own: so does synthesis, trained on rounding,
-        give the better picture.
+        Values of a trellis are moved OUTWARD, away from mu. That makes them a little worse as
+        numbers and the picture better, for synthesis was trained on rounded latents.
         """
         values = half_steps.astype(np.float32) / 2
         return np.where(self.trellis_coded, STEP * (values + OUTWARD * np.sign(values)), values)

@@ -2,7 +2,7 @@
 exact integers.
 
 The latent is cut into segments of 64 x 64 positions, each coded alone: CRC-32C of its symbols, then
-one rANS stream: z, then the anchors (row + column even), then the others, each in a pass
+one rANS stream: z, then the anchors (row + column even), then the non-anchors, each in a pass
 (`gaussian_conditional.py`). Their scales come from ONNX graphs whose inputs, weights and sums are
 integers below 2^24 held in float32: the same on every machine. The stack is filled from its end.
 """
@@ -91,13 +91,13 @@ class HyperpriorCoder:
         if len(body) < count * MIN_SEGMENT_BYTES - 1:
             raise FormatError("the coded latent is too short for the size in the header")
         frugal = is_large(rows, columns)
-        position = done = 0
+        position = segments_read = 0
         for first, end in strips(rows):
             y_hat = np.empty((len(self.gain), end - first, columns), np.float32)
             for c in range(0, columns, STRIP_ROWS):
-                done += 1
+                segments_read += 1
                 size = len(body) - position
-                if done < count:
+                if segments_read < count:
                     size, position = read_varint(body, position)
                 if not rans.CRC_BYTES <= size <= len(body) - position:
                     raise FormatError("a segment of the latent is cut off")
@@ -113,27 +113,30 @@ class HyperpriorCoder:
             del y_hat
 
     def encode_segment(self, y: Floats, z: Ints | None = None) -> bytes:
-        """y (C, h, w) in steps -> CRC-32C of the symbols, and their stream. z: where it is given,
-        instead of `hyper_analysis`'s.
+        """A segment y (C, h, w) in steps -> its bytes: CRC-32C of the symbols, then their stream.
+
+        z: the hyper latent (Z, ceil(h / 4), ceil(w / 4)) to use instead of `hyper_analysis`'s.
         """
         z, coded, _ = self.model_segment(y, z)
         return self.pack_segment(z, coded)
 
     def pack_segment(self, z: Ints, coded: Coded) -> bytes:
-        """What `model_segment` found -> CRC-32C of the symbols, and their stream."""
+        """z and the passes of `model_segment` -> the segment's bytes, as of `encode_segment`."""
         coder = rans.new_coder()
-        for one, symbols in reversed(coded):
-            one.push(coder, symbols)
+        for conditional, symbols in reversed(coded):
+            conditional.push(coder, symbols)
         rans.push(coder, z, self.z_tables(z.shape))
         return rans.symbols_crc(z, together(coded)) + rans.to_bytes(coder)
 
     def model_segment(self, y: Floats, z: Ints | None = None) -> tuple[Ints, Coded, Floats]:
-        """y (C, h, w) in steps -> z, the passes with their symbols in decoding order, and y_hat (C,
-        h, w) in steps.
+        """Quantize a segment without coding it: y (C, h, w) in steps -> z, the two passes with
+        their symbols in decoding order, and y_hat (C, h, w) in steps.
         """
         z = self.hyper_analysis(y) if z is None else z
         coded, y_hat = self.coding_loop(
-            z, (y.shape[1], y.shape[2]), lambda one: one.quantize(y, self.lagrangian_weight)
+            z,
+            (y.shape[1], y.shape[2]),
+            lambda conditional: conditional.quantize(y, self.lagrangian_weight),
         )
         return z, coded, y_hat
 
@@ -145,26 +148,33 @@ class HyperpriorCoder:
         *,
         frugal: bool = False,
     ) -> tuple[Coded, Floats]:
-        """The two passes over shape's positions (h, w), each with its symbols as soon as it is
-        known, and y_hat (C, h, w) in steps.
+        """Run the two passes that encoder and decoder share -> the passes with their symbols, and
+        y_hat (C, h, w) in steps.
+
+        z: the hyper latent. shape: (h, w) of the segment. symbols_of: quantizes the symbols of a
+        pass, or decodes them; the second pass is conditioned on what it returns for the first.
+        frugal: as of `models.run`.
         """
-        features, modelled = self.features(z, *shape, frugal=frugal)
+        features, gaussians = self.features(z, *shape, frugal=frugal)
         first = checkerboard(*shape)
-        anchors = GaussianConditional(modelled, first, self.has_trellis)
-        near = symbols_of(anchors)
-        half_steps = anchors.half_steps(near)
+        anchors = GaussianConditional(gaussians, first, self.has_trellis)
+        anchor_symbols = symbols_of(anchors)
+        half_steps = anchors.half_steps(anchor_symbols)
         non_anchors = GaussianConditional(
-            self.non_anchors(features, modelled, anchors.whitened(half_steps), frugal=frugal),
+            self.non_anchors(features, gaussians, anchors.whitened(half_steps), frugal=frugal),
             ~first,
             self.has_trellis,
         )
-        rest = symbols_of(non_anchors)
+        non_anchor_symbols = symbols_of(non_anchors)
         values = (
             anchors.values(half_steps)
-            + non_anchors.values(non_anchors.half_steps(rest))
+            + non_anchors.values(non_anchors.half_steps(non_anchor_symbols))
             + np.where(first, anchors.mu, non_anchors.mu)
         )
-        return [(anchors, near), (non_anchors, rest)], values / modelled.step_factor
+        return [
+            (anchors, anchor_symbols),
+            (non_anchors, non_anchor_symbols),
+        ], values / gaussians.step_factor
 
     def decode_segment(self, data: bytes, h: int, w: int, *, frugal: bool = False) -> Floats:
         """What `encode_segment` made -> y_hat (C, h, w) in steps."""
@@ -174,7 +184,9 @@ class HyperpriorCoder:
         )
         if np.abs(z).max() > Z_MAX:
             raise FormatError("the coded latent is damaged: side information out of range")
-        coded, y_hat = self.coding_loop(z, (h, w), lambda one: one.pop(coder), frugal=frugal)
+        coded, y_hat = self.coding_loop(
+            z, (h, w), lambda conditional: conditional.pop(coder), frugal=frugal
+        )
         rans.check_empty(coder)
         if rans.symbols_crc(z, together(coded)) != data[: rans.CRC_BYTES]:
             raise FormatError(
@@ -216,14 +228,14 @@ class HyperpriorCoder:
         )
         mu, scale = np.split(head[0, :, :h, :w], 2)
         features = np.ascontiguousarray(f[:, :, :h, :w])
-        modelled = Gaussians(mu * MU_UNIT * self.gain, scale.astype(np.int64) + self.scale_offset)
+        gaussians = Gaussians(mu * MU_UNIT * self.gain, scale.astype(np.int64) + self.scale_offset)
         if self.chunk_type == LATENT_MASKED:
-            shift = masking.shifts(modelled.scale(), self.quality)
+            shift = masking.shifts(gaussians.scale(), self.quality)
             step_factor = masking.step_factor(shift)
-            modelled = Gaussians(
-                modelled.mu * step_factor, modelled.scale_eighths + shift, step_factor
+            gaussians = Gaussians(
+                gaussians.mu * step_factor, gaussians.scale_eighths + shift, step_factor
             )
-        return features, modelled
+        return features, gaussians
 
     def non_anchors(
         self,
@@ -233,13 +245,15 @@ class HyperpriorCoder:
         *,
         frugal: bool = False,
     ) -> Gaussians:
-        """Distributions of the second pass, given the anchors' values in 1/16 of their sigma (zero
-        elsewhere).
+        """The distributions of the second pass.
+
+        features: (1, F, h, w) of `features`. anchors: the distributions of the first pass. white:
+        (C, h, w) decoded values of the anchors in 1/16 of their sigma, 0 elsewhere.
         """
-        near = np.clip(white, -WHITE_MAX, WHITE_MAX).astype(np.float32)[None]
-        head = models.run(self.space, "context.onnx", frugal=frugal, features=features, white=near)[
-            0
-        ][0]
+        clipped = np.clip(white, -WHITE_MAX, WHITE_MAX).astype(np.float32)[None]
+        head = models.run(
+            self.space, "context.onnx", frugal=frugal, features=features, white=clipped
+        )[0][0]
         mu, scale = np.split(head, 2)
         mu = anchors.mu + (cdf_tables.sigmas()[anchors.scale()] * mu * MU_UNIT).astype(np.float32)
         return Gaussians(mu, anchors.scale_eighths + scale.astype(np.int64), anchors.step_factor)
@@ -247,8 +261,8 @@ class HyperpriorCoder:
 
 def together(coded: Coded) -> Ints:
     """The symbols of all passes at their places, (C, h, w)."""
-    (anchors, near), (non_anchors, rest) = coded
-    return anchors.symbols(near) + non_anchors.symbols(rest)
+    (anchors, anchor_symbols), (non_anchors, non_anchor_symbols) = coded
+    return anchors.symbols(anchor_symbols) + non_anchors.symbols(non_anchor_symbols)
 
 
 def join(segments: list[bytes]) -> bytes:

@@ -1,11 +1,11 @@
 """Visual masking: steps are coarser where much goes on and finer where little does, by rules that
 the decoder knows.
 
-An error shows less in a busy place than in a calm one, and a metric that divides by contrast says
-so (LPIPS, DISTS). How busy a place is, the prior says before the first symbol of y: by the scales
-that the side information gives it. So nothing is sent. Adaptive quantisation by variance is what
-video encoders call it (x264's AQ); JPEG 2000's visual masking (Zeng, Daly and Lei 2002) too is
-known to the decoder from what it has already.
+An error shows less in a busy place than in a calm one, and so do metrics that divide by contrast
+measure it (LPIPS, DISTS). The decoder knows how busy a place is before the first symbol of y, from
+the scales that the side information gives; so nothing is sent. Video encoders call this adaptive
+quantisation (x264's AQ); JPEG 2000's visual masking (Zeng, Daly and Lei 2002) also derives it from
+what the decoder has.
 """
 
 from typing import Any
@@ -23,29 +23,32 @@ STRENGTH = 152  # a step grows as the activity to the power of 1.2 = STRENGTH / 
 REFERENCE = np.array([[3088], [3100], [3124], [3180], [3264], [3352], [3434]])
 SHIFT = 14
 FLOOR = 3840  # added to the activity: 60 bits a position
-REACH = 2  # positions each way that count as one place
-MOST = 64  # eighths of a scale: steps change by 2.45 at most, either way
+REACH = 2  # positions each way over which the activity is averaged
+MOST = 64  # eighths of a scale: steps change by a factor of 2.45 at most, either way
 
 
 def shifts(scale: NDArray[np.uint8], quality: float) -> NDArray[np.int64]:
-    """(h, w): how much finer steps are, in eighths of a scale. scale: (C, h, w), scale indices
-    under the steps of the quality.
+    """How much finer the steps of each position are than the quality's, in eighths of a scale:
+    (h, w), within +-MOST.
+
+    scale: (C, h, w) scale indices under the steps of the quality.
     """
     activity = cdf_tables.activities().take(scale).sum(0, dtype=np.int64) + FLOOR  # in 1/64 bit
     exponent = np.frexp(activity.astype(np.float64))[1].astype(np.int64) - 1
     # log2 in 1/256, linear between powers of 2
     level = 256 * exponent + (activity >> (exponent - 8)) - 256
     side = 2 * REACH + 1
-    near = np.lib.stride_tricks.sliding_window_view(
+    window_sums = np.lib.stride_tricks.sliding_window_view(
         np.pad(level, REACH, mode="edge"), (side, side)
     ).sum((2, 3))
     reference = int(interpolate(REFERENCE, quality)[0]) * side**2
-    return np.clip(round_shift((reference - near) * STRENGTH, SHIFT), -MOST, MOST)
+    return np.clip(round_shift((reference - window_sums) * STRENGTH, SHIFT), -MOST, MOST)
 
 
 def estimate(v: Floats, quality: float) -> NDArray[np.float64]:
-    """About the shifts of n places, (n,), from what is coded there: v (C, n), in steps of the
-    quality about their means.
+    """An estimate of `shifts` at n positions, (n,), from the latent itself instead of the scales.
+
+    v: (C, n) values about their channels' means, in steps of the quality.
     """
     activity = 64 * 0.5 * np.log2(1 + np.square(v)).sum(0, dtype=np.float64) + FLOOR
     reference = float(interpolate(REFERENCE, quality)[0])
@@ -56,5 +59,7 @@ def estimate(v: Floats, quality: float) -> NDArray[np.float64]:
 
 
 def step_factor(shift: NDArray[Any]) -> Floats:
-    """How many such steps make one of the quality's; shift, and so this, of any shape."""
+    """The quality's step / the local step, of the shape of shift: the local step is finer by
+    `shift` eighths of a scale.
+    """
     return np.power(cdf_tables.SCALE_RATIO, (shift / 8).astype(np.float32))

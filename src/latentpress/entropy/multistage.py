@@ -72,7 +72,7 @@ DEPENDENT_WEIGHT = 12.0
 HEAD = struct.Struct("<BH4s")
 
 
-class Modelled(NamedTuple):
+class QuantizedLatent(NamedTuple):
     """symbols: int32. odd: uint8, 1 where a symbol is of the odd quantiser. mu: int64, fine units
     from the channel's mean. scale_eighths: int32, scale indices times 8, not clipped. All (C, h,
     w).
@@ -85,9 +85,10 @@ class Modelled(NamedTuple):
 
 
 class MultistageCoder:
-    """Coder of one space and quality. lagrangian_weight: of the encoder's dead zones
-    (`rdoq.quantize_rdoq`); None rounds to the nearest. step: in
-    fine units, instead of the quality's. number: NUMBER or DEPENDENT.
+    """Coder of one space and quality.
+
+    lagrangian_weight: `rdoq.quantize_rdoq`'s weight in the encoder; None rounds to the nearest.
+    step: in fine units, instead of the quality's. number: of the prior, NUMBER or DEPENDENT.
     """
 
     chunk_type = LATENT_MULTISTAGE
@@ -124,11 +125,11 @@ class MultistageCoder:
             self.model(np.concatenate([check_finite(strip) for strip in strips_of_y], axis=1))
         )
 
-    def pack(self, modelled: Modelled) -> bytes:
-        """Stage 4 alone: what `model` found -> the body. ImageError where the format does not hold
-        it.
+    def pack(self, quantized: QuantizedLatent) -> bytes:
+        """Stage 4 alone: the result of `model` -> the body. ImageError where the format does not
+        hold it.
         """
-        symbols, odd, _, scale_eighths = modelled
+        symbols, odd, _, scale_eighths = quantized
         choices = bytes(
             best_choice(*channel) for channel in zip(symbols, odd, scale_eighths, strict=True)
         )
@@ -148,14 +149,14 @@ class MultistageCoder:
         density.check_written(body, symbols[0].size)
         return body
 
-    def model(self, y: Floats) -> Modelled:
-        """Quantize y (C, h, w) in the closed loop that the decoder runs."""
+    def model(self, y: Floats) -> QuantizedLatent:
+        """Quantize y (C, h, w), in the latent's unit, in the closed loop that the decoder runs."""
         target = y.astype(np.float64) * FINE - self.means
         loop = CodingLoop(self.space, self.step, *y.shape[1:])
         kinds = (np.int32, np.uint8, np.int64, np.int32)
-        found = Modelled(*(np.empty(y.shape, kind) for kind in kinds))
+        quantized = QuantizedLatent(*(np.empty(y.shape, kind) for kind in kinds))
         for i, p in enumerate(self.passes):
-            symbols, odd, mu, scale_eighths = (pass_view(a[p.channel], p) for a in found)
+            symbols, odd, mu, scale_eighths = (pass_view(a[p.channel], p) for a in quantized)
             if symbols.size:
                 mu[...], scale_eighths[...] = loop.predict(i)
                 path = self.quantize(
@@ -164,11 +165,13 @@ class MultistageCoder:
                 )
                 symbols[...], odd[...] = (a.reshape(symbols.shape) for a in path)
                 loop.put(i, mu, path.half_steps().reshape(symbols.shape))
-        return found
+        return quantized
 
     def quantize(self, v: NDArray[np.float64], scale_eighths: NDArray[Any]) -> Path:
-        """Symbols of a pass, of v = (y - mu) / S. Bits are those of the normal family's tables,
-        before the channel's byte is chosen.
+        """The symbols of a pass: v (n,) = (y - mu) / S, scale_eighths (n,) -> the path.
+
+        Bits are counted under the tables of the gaussian family, for the channel's byte is chosen
+        later.
         """
         numbers = table_numbers(scale_eighths, 0)
         if self.number == DEPENDENT:
@@ -176,9 +179,11 @@ class MultistageCoder:
         plain = quantize_rdoq(v, numbers, self.lagrangian_weight)
         return Path(plain, np.zeros(v.size, np.uint8))
 
-    def fine(self, modelled: Modelled) -> NDArray[np.int64]:
-        """What the decoder will have of it: y_hat in fine units, (C, h, w)."""
-        about = modelled.mu + change(Path(modelled.symbols, modelled.odd).half_steps(), self.step)
+    def fine(self, quantized: QuantizedLatent) -> NDArray[np.int64]:
+        """What the decoder will reconstruct: y_hat in fine units, (C, h, w)."""
+        about = quantized.mu + change(
+            Path(quantized.symbols, quantized.odd).half_steps(), self.step
+        )
         return np.clip(about, -FINE_MAX, FINE_MAX) + self.means
 
     def decode(self, body: bytes, rows: int, columns: int) -> Iterator[Floats]:
@@ -226,7 +231,11 @@ def decode_fine(space: Space, body: bytes, rows: int, columns: int) -> NDArray[n
 
 
 class CodingLoop:
-    """What is decoded so far, and what it says about the next pass. step: S."""
+    """The decoded part of a latent, and the networks that predict the next pass from it.
+
+    step: S, in fine units. fine: (C, rows, columns) y_hat in fine units, less the channels' means.
+    canvas: what the networks see of it (`multistage_passes.py`).
+    """
 
     def __init__(self, space: Space, step: int, rows: int, columns: int) -> None:
         self.space = space
@@ -241,7 +250,9 @@ class CodingLoop:
         )
 
     def predict(self, i: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Pass i -> mu in fine units, scale indices times 8; both of the lattice's shape."""
+        """The distributions of pass i: (mu in fine units, scale indices times 8), both of the shape
+        of its positions.
+        """
         p, network = self.passes[i], self.networks[i]
         rows, columns = pass_view(self.fine[p.channel], p).shape
         mu, scale_eighths = np.empty((2, rows, columns), np.int64)
@@ -254,14 +265,16 @@ class CodingLoop:
         return mu << MU_BITS, scale_eighths - self.log_step
 
     def put(self, i: int, mu: NDArray[np.int64], half_steps: Ints) -> None:
-        """What pass i adds to mu, in half steps and of the lattice's shape, is known."""
+        """Take in the decoded values of pass i: mu in fine units and the symbols' half_steps, both
+        of the shape of its positions.
+        """
         p = self.passes[i]
         added = change(half_steps, self.step)
-        found = np.clip(mu + added, -FINE_MAX, FINE_MAX)
-        pass_view(self.fine[p.channel], p)[...] = found
+        decoded = np.clip(mu + added, -FINE_MAX, FINE_MAX)
+        pass_view(self.fine[p.channel], p)[...] = decoded
         inner = self.canvas[REACH:-REACH, REACH:-REACH]
         pass_view(inner[:, :, p.channel], p)[...] = np.clip(
-            round_shift(found, INPUT_BITS), -VALUE_MAX, VALUE_MAX
+            round_shift(decoded, INPUT_BITS), -VALUE_MAX, VALUE_MAX
         )
         pass_view(inner[:, :, self.space.channels + p.channel], p)[...] = np.minimum(
             round_shift(np.abs(added), INPUT_BITS), DISTANCE_MAX
@@ -276,8 +289,8 @@ class CodingLoop:
 
 
 def trellis_lanes(space: Space, scale_eighths: NDArray[Any]) -> TrellisLanes:
-    """How the symbols of a pass are threaded under dependent quantisation. scale_eighths: theirs,
-    of any shape.
+    """The lanes of a pass under dependent quantisation. scale_eighths: of its symbols, of any
+    shape.
     """
     return TrellisLanes(scale_eighths.ravel(), LANE_LENGTH[space.channels])
 
@@ -288,7 +301,7 @@ def change(half_steps: Ints, step: int) -> NDArray[np.int64]:
 
 
 def means(space: Space) -> NDArray[np.int64]:
-    """(C, 1, 1) what stands for 0 in each channel, in fine units."""
+    """The channels' means, which are coded as 0, in fine units: (C, 1, 1)."""
     return MEAN_FINE * channel_means(space.name)[:, None, None]
 
 
@@ -298,8 +311,8 @@ def pass_view(plane: NDArray, p: Pass) -> NDArray:  # type: ignore[type-arg]
 
 
 def window_sums(plane: NDArray[np.int16]) -> NDArray[np.int64]:
-    """A plane with a border of REACH -> the sum of the square of WINDOW x WINDOW about every
-    position within the border.
+    """The sum over the WINDOW x WINDOW positions around each one: (h + 2 REACH, w + 2 REACH) ->
+    (h, w).
     """
     sums = np.zeros((plane.shape[0] + 1, plane.shape[1] + 1), np.int64)
     np.cumsum(np.cumsum(plane, 0, dtype=np.int64), 1, out=sums[1:, 1:])
@@ -308,7 +321,9 @@ def window_sums(plane: NDArray[np.int16]) -> NDArray[np.int64]:
 
 
 def table_numbers(scale_eighths: NDArray[Any], choice: int) -> NDArray[np.uint16]:
-    """The tables of symbols, by the byte of their channel."""
+    """The table number of each symbol, of the shape of scale_eighths. choice: the channel's byte,
+    as of `choice_byte`.
+    """
     family = choice & ((1 << FAMILY_BITS) - 1)
     move = sign_extend(choice >> FAMILY_BITS, MOVE_BITS)
     scale = round_shift(scale_eighths + MOVE_UNIT * move, SCALE_UNIT_BITS)
@@ -317,31 +332,35 @@ def table_numbers(scale_eighths: NDArray[Any], choice: int) -> NDArray[np.uint16
 
 
 def best_choice(symbols: Ints, odd: NDArray[np.uint8], scale_eighths: Ints) -> int:
-    """The byte of a channel that codes its symbols in few bits: of each family the scales moved
-    while that helps, then the best family.
+    """The byte of a channel that codes its symbols in few bits.
+
+    For each family of tables the scales are moved as long as that saves bits; then the cheapest
+    family is taken. symbols, odd, scale_eighths: (h, w) of the channel.
     """
     costs = bit_costs()
-    at = np.minimum(np.abs(symbols), trellis.REACH)
-    at += odd * np.int32(costs.shape[1])
+    column = np.minimum(np.abs(symbols), trellis.REACH)
+    column += odd * np.int32(costs.shape[1])
 
     def cost(family: int, move: int) -> float:
         table = table_numbers(scale_eighths, choice_byte(family, move)).astype(np.int64)
-        return float(costs.take(table * (trellis.REACH + 1) + at).sum(dtype=np.float64))
+        return float(costs.take(table * (trellis.REACH + 1) + column).sum(dtype=np.float64))
 
-    found = list[tuple[float, int]]()
+    choices = list[tuple[float, int]]()
     move = 0
     for family in range(1 << FAMILY_BITS):
-        least = cost(family, move)
+        least_bits = cost(family, move)
         for direction in (1, -1):
             while (
                 abs(move + direction) <= MOVE_MAX
-                and (further := cost(family, move + direction)) < least
+                and (moved_bits := cost(family, move + direction)) < least_bits
             ):
-                least, move = further, move + direction
-        found.append((least, choice_byte(family, move)))
-    return min(found)[1]
+                least_bits, move = moved_bits, move + direction
+        choices.append((least_bits, choice_byte(family, move)))
+    return min(choices)[1]
 
 
 def choice_byte(family: int, move: int) -> int:
-    """A channel's byte."""
+    """A channel's byte: the family of its tables, and by how many MOVE_UNITs its scales are moved
+    (-MOVE_MAX..MOVE_MAX).
+    """
     return family | ((move & ((1 << MOVE_BITS) - 1)) << FAMILY_BITS)

@@ -1,5 +1,5 @@
-"""The networks of the lattice prior: a small one a pass, in integers held by float32, whose sums
-stay below 2^24 in any order.
+"""The networks of the multistage prior: one small network a pass, in integers held by float32,
+whose sums stay below 2^24 in any order.
 
 A layer is round(2^-shift (x w + bias)), halves to even, a shift an output. Hidden values are
 clipped to 0..255; the head takes the second hidden layer and, beside it, the inputs. The last row
@@ -21,8 +21,8 @@ FILE = "prior.npz"
 
 
 class Network(NamedTuple):
-    """One pass. Weights: float32 integers, (inputs, outputs); biases and 2^-shift: (outputs,).
-    *_step: the step's row, int64.
+    """The network of one pass. Weights are (inputs, outputs), integers in float32; *_bias and
+    *_unit (2^-shift) are (outputs,); *_step is the row of weights of the step, int64.
     """
 
     first: Floats
@@ -39,8 +39,10 @@ class Network(NamedTuple):
     head_unit: Floats
 
     def __call__(self, x: Floats, condition: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """x: (n, inputs), integers. condition: the step's. -> mu in 1/1024 of the latent's unit,
-        log sigma in eighths of a scale.
+        """(mu in 1/1024 of the latent's unit, log sigma in eighths of a scale), (n,) int64 each.
+
+        x: (n, inputs), integers in float32. condition: the input of the step, the same for all
+        positions.
         """
         bias = (self.first_bias + condition * self.first_step).astype(np.float32)
         h = np.clip(np.rint((x @ self.first + bias) * self.first_unit), 0, ACT_MAX)
@@ -54,10 +56,10 @@ class Network(NamedTuple):
 def networks(space: str, channels: int) -> tuple[Network, ...]:
     """The networks of all passes of a space."""
     a: dict[str, Any] = models.arrays(space, FILE)
-    found, row = [], 0
+    all_passes, row = [], 0
     for i, p in enumerate(passes(channels)):
         end = row + p.inputs
-        found.append(
+        all_passes.append(
             Network(
                 floats(a["first"][row:end]),
                 ints(a["first"][end]),
@@ -74,7 +76,7 @@ def networks(space: str, channels: int) -> tuple[Network, ...]:
             )
         )
         row = end + 1
-    return tuple(found)
+    return tuple(all_passes)
 
 
 def floats(a: NDArray[Any]) -> Floats:
@@ -93,7 +95,7 @@ def unit(shift: NDArray[Any]) -> Floats:
 
 
 def channel_means(space: str) -> NDArray[np.int64]:
-    """(C,) what stands for 0 in each channel, in sixteenths of the latent's unit."""
+    """The channels' means, which are coded as 0, in sixteenths of the latent's unit: (C,)."""
     return models.arrays(space, FILE)["mean"].astype(np.int64)
 
 

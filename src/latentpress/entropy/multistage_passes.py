@@ -1,12 +1,12 @@
 """In which order a latent is coded by the learned priors of the Stable Diffusion spaces, and what
 each part sees of the earlier ones.
 
-Channel after channel; a channel in seven lattices, from coarse to fine. A position sees the nearest
-positions of its own channel that are decoded, and a square of every earlier channel, which is
-decoded whole: of both the value, and of a few also the distance, how far the value was from its
-prediction; and of each channel the unrest, the sum of the distances in a square of 11 x 11. The
-canvas holds all that: (h + 2 REACH, w + 2 REACH, 3 C), the values of the C channels, their
-distances, their unrest.
+The channels are coded one after the other, each in seven passes from coarse to fine lattices. A
+position sees the nearest decoded positions of its own channel and a square of every earlier
+channel. Of each such position it sees the value, of the nearest ones also the distance (how far the
+value was from its prediction), and of each channel the local activity: the sum of the distances in
+a square of 11 x 11. The canvas holds all three, (h + 2 REACH, w + 2 REACH, 3 C): the values of the
+C channels, their distances, their local activities.
 """
 
 from dataclasses import dataclass
@@ -20,9 +20,10 @@ from latentpress._typing import Floats
 # first row, first column, stride
 PASSES = ((0, 0, 4), (2, 2, 4), (0, 2, 4), (2, 0, 4), (1, 1, 2), (0, 1, 2), (1, 0, 2))
 REACH = 5  # no tap is further away, in rows and in columns
-OWN, OWN_FAR = 20, 12  # how many positions of the own channel are seen: values, distances
-WINDOW = 2 * REACH + 1  # side of the square of the unrest
-# of its sum, after each pass: the more is decoded, the larger the sum
+# how many positions of the own channel are seen: values, distances
+OWN, OWN_FAR = 20, 12
+WINDOW = 2 * REACH + 1  # side of the square of the local activity
+# right shifts of that sum after each pass: the more is decoded, the larger the sum
 LOCAL_ACTIVITY_SHIFTS = (1, 2, 2, 3, 4, 4, 5)
 # channels -> sides of the squares of earlier channels: values, distances (1: a cross of five)
 SIDES = {4: (5, 3), 16: (3, 1)}
@@ -32,8 +33,10 @@ Tap = tuple[int, int, slice]  # rows down, columns right, channels of the canvas
 
 @dataclass(frozen=True)
 class Pass:
-    """One lattice of one channel, its number within the channel. taps: in the order of the
-    network's inputs. inputs: how many these are.
+    """One pass: the positions [top::stride, left::stride] of one channel.
+
+    number: of the pass within the channel, 0 to 6. taps: what its network sees, in the order of the
+    inputs. inputs: their number.
     """
 
     channel: int
@@ -99,10 +102,12 @@ def cross() -> list[tuple[int, int]]:
 
 
 def gather(canvas: NDArray[np.int16], p: Pass, first: int, end: int) -> Floats:
-    """(positions, inputs): what the pass sees at its lattice rows first to end, in raster order."""
+    """The inputs of a pass's network for its lattice rows first to end, in raster order:
+    (positions, inputs) float32.
+    """
     columns = range(p.left, canvas.shape[1] - 2 * REACH, p.stride)
-    found = np.empty((end - first, len(columns), p.inputs), np.float32)
-    at = 0
+    inputs = np.empty((end - first, len(columns), p.inputs), np.float32)
+    column = 0
     for down, right, channels in p.taps:
         y, x = REACH + down + p.top + first * p.stride, REACH + right + p.left
         part = canvas[
@@ -110,6 +115,6 @@ def gather(canvas: NDArray[np.int16], p: Pass, first: int, end: int) -> Floats:
             x : x + len(columns) * p.stride : p.stride,
             channels,
         ]
-        found[:, :, at : at + part.shape[2]] = part[: end - first]
-        at += part.shape[2]
-    return found.reshape(found.shape[0] * found.shape[1], p.inputs)
+        inputs[:, :, column : column + part.shape[2]] = part[: end - first]
+        column += part.shape[2]
+    return inputs.reshape(inputs.shape[0] * inputs.shape[1], p.inputs)

@@ -18,8 +18,10 @@ SYMBOL_MAX = 32767
 
 
 def interpolate(anchors: NDArray[Any], quality: float) -> NDArray[Any]:
-    """Rows (levels, n) of equally spaced qualities -> (n,) at quality; exact for integer anchors
-    (rounded half up).
+    """Values at a quality, (n,), between those of the two levels around it.
+
+    anchors: (levels, n), of equally spaced qualities from 0 to 100. Integers are interpolated in
+    integers, rounded half up.
     """
     position = grid_step(quality) * (len(anchors) - 1)
     i = min(position // TOP_STEP, len(anchors) - 2)

@@ -23,7 +23,7 @@ Coder: TypeAlias = Any  # constriction's AnsCoder, which has no stubs
 Tables = NDArray[np.uint8] | NDArray[np.uint16]
 CRC_BYTES = 4
 SLICE = 1 << 20  # symbols a call
-FEW = 48  # so many are looked through faster as a list
+FEW = 48  # up to so many symbols, a list is searched faster than an array
 ESCAPED = constriction.stream.model.Uniform(2 * ESCAPE_LIMIT)
 
 
@@ -49,8 +49,10 @@ def push(coder: Coder, symbols: Ints, tables: Tables) -> None:
 
 
 def push_runs(coder: Coder, symbols: Ints, tables: NDArray[Any], edges: NDArray[Any]) -> None:
-    """Put symbols (n,) on the stack, a run at a time, each of one table; `pop_group` gives a run
-    back. edges: where a run begins, but for the first.
+    """Put symbols (n,) on the stack, run after run of symbols that share a table; `pop_group` gives
+    a run back.
+
+    tables: (n,) table numbers. edges: the indices at which a new run begins, without 0.
     """
     r = load()["radius"][tables]
     outside = np.abs(symbols) > r

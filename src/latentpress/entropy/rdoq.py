@@ -20,10 +20,12 @@ REACH = 64  # symbols beyond this are left where they are
 
 
 def quantize_rdoq(v: NDArray[np.floating[Any]], table: NDArray[Any], weight: float | None) -> Ints:
-    """v in steps about its mean -> symbols, of the same shape.
+    """Symbols of the least weight * error^2 + bits, each the nearest integer or one step nearer to
+    zero.
 
-    table: the number of each symbol's table, or an array that broadcasts to v's shape. weight: of
-    the Lagrangian, bits that a squared error of one step^2 is worth; None rounds to the nearest.
+    v: values in steps, about their means, of any shape. table: each symbol's table number, of a
+    shape that broadcasts to v's. weight: bits that a squared error of one step^2 is worth; None
+    rounds to the nearest.
     """
     if weight is None:
         return quantize(v, np.float32(0))
@@ -37,8 +39,8 @@ def quantize_rdoq(v: NDArray[np.floating[Any]], table: NDArray[Any], weight: flo
 
 @cache
 def bits_saved() -> Floats:
-    """(tables of whole steps, 2 REACH + 1): bits that going one towards zero saves, for
-    -REACH..REACH; 0 where there is no such way.
+    """Bits that a symbol saves by going one step towards zero: (tables of whole steps, 2 REACH +
+    1), for the symbols -REACH..REACH; 0 for the symbol 0 and for those beyond the table's radius.
     """
     saved = np.zeros((cdf_tables.ODD, 2 * REACH + 1), np.float32)
     for table, row in enumerate(saved):

@@ -33,7 +33,7 @@ NEXT = np.array(
 )  # [state, parity of the symbol]
 NEXT_FLAT = NEXT.ravel()
 STATES = len(NEXT)
-# symbols beyond it weigh as many bits as this one where the encoder compares paths, or tables
+# where the encoder compares paths or tables, a larger magnitude costs as many bits as this one
 REACH = 250
 # eighths beyond are sorted as these: 64 scales below the first table and above the last
 LEAST = -512
@@ -66,19 +66,22 @@ class TrellisLanes:
         self.lanes = max(1, -(-self.order.size // length))
 
     def quantize(self, v: NDArray[np.floating[Any]], table: NDArray[Any], weight: float) -> Path:
-        """The path for v (n,), in steps about the mean, that is least in weight * (v - value)^2 +
-        bits. table: of each symbol, families of the even quantiser. weight: bits that a squared
-        error of one step^2 is worth.
+        """The path through the lanes with the least sum of weight * (v - value)^2 + bits.
+
+        v: (n,) values in steps, about their means. table: (n,) number of each symbol's table under
+        the even quantiser. weight: bits that a squared error of one step^2 is worth.
         """
         v = np.clip(v[self.order], 2 - SYMBOL_MAX, SYMBOL_MAX - 2).astype(np.float32)
         costs, symbols = candidates(v, table[self.order].astype(np.intp), weight, bit_costs())
-        taken = cheapest(costs, self.lanes)
-        return self.unsorted(symbols[taken, np.arange(taken.size)], taken >> 1)
+        kinds = cheapest(costs, self.lanes)
+        return self.unsorted(symbols[kinds, np.arange(kinds.size)], kinds >> 1)
 
     def push(self, coder: rans.Coder, path: Path, table: NDArray[Any]) -> None:
-        """Put the symbols on the stack; `pop` with the same tables gives them back. table: (n,), of
-        the even quantiser, rising with `scale_eighths`. A step's symbols are coded table after
-        table, and under each those of the even quantiser first.
+        """Put the symbols on the stack; `pop` with the same tables gives them back.
+
+        table: (n,) table numbers of the even quantiser, rising with `scale_eighths`. The symbols of
+        one step of all lanes are coded table after table, and under each table those of the even
+        quantiser come first.
         """
         table = table[self.order].astype(np.int64)
         odd = path.odd[self.order]
@@ -91,7 +94,9 @@ class TrellisLanes:
         )
 
     def pop(self, coder: rans.Coder, table: NDArray[Any]) -> Path:
-        """Take the symbols off the stack. FormatError as of `rans.pop`."""
+        """Take the symbols that `push` put there off the stack. table: as in `push`. FormatError as
+        of `rans.pop`.
+        """
         table = table[self.order]
         state = np.zeros(self.lanes, np.uint8)
         symbols = np.empty(table.size, np.int32)
@@ -106,24 +111,26 @@ class TrellisLanes:
             )
         ).tolist()
         for start, end in pairwise(edges):  # one table, one step
-            here = state[start % self.lanes : start % self.lanes + end - start]
-            found = symbols[start:end]
+            states = state[start % self.lanes : start % self.lanes + end - start]
+            group = symbols[start:end]
             is_odd = odd[start:end]
             number = int(table[start])
-            np.not_equal(here & 1, 0, is_odd)
+            np.not_equal(states & 1, 0, is_odd)
             amount = int(np.count_nonzero(is_odd))
             if amount == 0:
-                found[:] = rans.pop_group(coder, number, found.size)
-            elif amount == found.size:
-                found[:] = rans.pop_group(coder, number + cdf_tables.ODD, amount)
+                group[:] = rans.pop_group(coder, number, group.size)
+            elif amount == group.size:
+                group[:] = rans.pop_group(coder, number + cdf_tables.ODD, amount)
             else:
-                found[~is_odd] = rans.pop_group(coder, number, found.size - amount)
-                found[is_odd] = rans.pop_group(coder, number + cdf_tables.ODD, amount)
-            here[:] = NEXT_FLAT.take(2 * here + (found & 1))
+                group[~is_odd] = rans.pop_group(coder, number, group.size - amount)
+                group[is_odd] = rans.pop_group(coder, number + cdf_tables.ODD, amount)
+            states[:] = NEXT_FLAT.take(2 * states + (group & 1))
         return self.unsorted(symbols, odd)
 
     def unsorted(self, symbols: Ints, odd: NDArray[Any]) -> Path:
-        """What is in the order of the lanes -> in the order of the symbols."""
+        """Symbols (n,) and quantisers odd (n,) in the order of the lanes -> the same in the order
+        in which the symbols were given.
+        """
         path = Path(np.empty(symbols.size, np.int32), np.empty(symbols.size, np.uint8))
         path.symbols[self.order] = symbols
         path.odd[self.order] = odd
@@ -133,8 +140,11 @@ class TrellisLanes:
 def candidates(
     v: Floats, table: NDArray[np.intp], weight: float, bits_of: Iterable[Floats]
 ) -> tuple[Floats, Ints]:
-    """The best symbol for v of each kind, and what it costs: (4, n) each; kind 2 x quantiser +
-    parity of the symbol. bits_of: each quantiser's magnitudes 0..REACH, one table after the other.
+    """The cheapest symbol of each kind for every value: (costs, symbols), (4, n) each.
+
+    The kind is 2 * quantiser + parity of the symbol. v: (n,) values in steps. table: (n,) table
+    numbers. weight: bits that a squared error of one step^2 is worth. bits_of: for each quantiser
+    the bits of the magnitudes 0..REACH, one table after the other.
     """
     size = np.abs(v)
     column = np.arange(v.size)
@@ -143,12 +153,12 @@ def candidates(
     chosen = np.empty((4, v.size), np.int32)
     for quantizer, bits in enumerate(bits_of):
         shift = np.float32(0.5 * quantizer)
-        near = (size + shift).astype(np.int32)
+        nearest = (size + shift).astype(np.int32)
         # the least of its parity that is not below `near`
-        even = near + (near & 1)
-        odd = near + (near & 1 ^ 1)
+        even = nearest + (nearest & 1)
+        odd = nearest + (nearest & 1 ^ 1)
         trials = np.stack(
-            [np.zeros_like(near), np.maximum(even - 2, 0), even, np.maximum(odd - 2, 1), odd]
+            [np.zeros_like(nearest), np.maximum(even - 2, 0), even, np.maximum(odd - 2, 1), odd]
         )
         cost = np.float32(weight) * (size - trials + shift * (trials > 0)) ** 2
         cost += bits.take(row + np.minimum(trials, REACH))
@@ -160,8 +170,9 @@ def candidates(
 
 
 def cheapest(costs: Floats, lanes: int) -> NDArray[np.intp]:
-    """Viterbi's algorithm, all lanes at once: costs (4, n) of `candidates` in the order of the
-    lanes -> the kind that each symbol takes, (n,).
+    """Viterbi's algorithm on all lanes at once -> the kind that each symbol takes, (n,).
+
+    costs: (4, n) of `candidates`, in the order of the lanes.
     """
     n = costs.shape[1]
     origin, kind = arrivals()
@@ -179,20 +190,20 @@ def cheapest(costs: Floats, lanes: int) -> NDArray[np.intp]:
         np.less(b, a, out=second[i, :, :m])
         np.minimum(a, b, out=total[:, :m])
     state = total.argmin(0)
-    taken = np.empty(n, np.intp)
+    kinds = np.empty(n, np.intp)
     lane = np.arange(lanes)
     for i in reversed(range(len(second))):
         m = min(lanes, n - i * lanes)
-        way = state[:m] + STATES * second[i].take(state[:m] * lanes + lane[:m])
-        taken[i * lanes : i * lanes + m] = kind.take(way)
-        state[:m] = origin.take(way)
-    return taken
+        arrival = state[:m] + STATES * second[i].take(state[:m] * lanes + lane[:m])
+        kinds[i * lanes : i * lanes + m] = kind.take(arrival)
+        state[:m] = origin.take(arrival)
+    return kinds
 
 
 @cache
 def arrivals() -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """The two ways into every state: (states they come from, kinds of the symbol), (2, STATES)
-    each.
+    """The two transitions into every state: (states they come from, kinds of their symbols),
+    (2, STATES) each.
     """
     ways = [
         [
@@ -213,9 +224,9 @@ def bit_costs() -> Floats:
     one after another, of the even quantiser and of the odd one.
     """
     k = np.arange(REACH + 1)
-    found = []
+    bits = []
     for first in (0, cdf_tables.ODD):
         for table in range(first, first + cdf_tables.SCALES * cdf_tables.ODD_FAMILIES):
             r = cdf_tables.radius(table)
-            found.append(cdf_tables.bit_costs(table)[cdf_tables.alphabet_index(k, r)])
-    return np.concatenate(found).astype(np.float32).reshape(2, -1)
+            bits.append(cdf_tables.bit_costs(table)[cdf_tables.alphabet_index(k, r)])
+    return np.concatenate(bits).astype(np.float32).reshape(2, -1)

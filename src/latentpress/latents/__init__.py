@@ -75,10 +75,10 @@ def save(
     many: Any = _listed(latents)
     if names is not None or metadata is not None:
         many = list(many)
-    for label, given in (("names", names), ("metadata", metadata)):
-        if given is not None and len(given) != len(many):
+    for label, values in (("names", names), ("metadata", metadata)):
+        if values is not None and len(values) != len(many):
             raise UsageError(
-                f"{label} must be one for each latent: {len(given)} were given for {len(many)}"
+                f"{label} must be one for each latent: {len(values)} were given for {len(many)}"
             )
     total = 0
     with Writer(
@@ -118,13 +118,13 @@ def load(file: str | os.PathLike[str], *, torch: bool = False) -> Any:
     import numpy as np
 
     with Reader(file) as reader:
-        found = [reader.read(n) for n in range(len(reader))]
-    kinds = {(info.shape, info.dtype) for _, info in found}
-    arrays = [array for array, _ in found]
+        records = [reader.read(n) for n in range(len(reader))]
+    kinds = {(info.shape, info.dtype) for _, info in records}
+    arrays = [array for array, _ in records]
     if len(kinds) != 1:
-        return [_tensor(array, info) for array, info in found] if torch else arrays
+        return [_tensor(array, info) for array, info in records] if torch else arrays
     stacked = arrays[0][None] if len(arrays) == 1 else np.stack(arrays)
-    return _tensor(stacked, found[0][1]) if torch else stacked
+    return _tensor(stacked, records[0][1]) if torch else stacked
 
 
 def _tensor(array: Any, info: Info) -> Any:

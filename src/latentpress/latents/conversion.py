@@ -28,12 +28,12 @@ def find(source: Path) -> list[Path]:
         raise UsageError(f"{source} does not exist")
     if source.is_file():
         return [source]
-    found = sorted(
+    files = sorted(
         p for p in source.rglob("*") if p.suffix.lower() in (*LATENTS, *PHOTOGRAPHS) and p.is_file()
     )
-    if not found:
+    if not files:
         raise UsageError(f"{source} holds no {', '.join(LATENTS)} file and no photograph")
-    return found
+    return files
 
 
 def common_space(files: list[Path]) -> str:
@@ -42,15 +42,15 @@ def common_space(files: list[Path]) -> str:
     """
     if any(file.suffix.lower() != ".ltp" for file in files):
         return "raw"
-    found = set()
+    spaces = set()
     for file in files:
         try:
-            found.add(read_header(file.read_bytes()).space)
+            spaces.add(read_header(file.read_bytes()).space)
         except FormatError as error:
             raise prefixed(file, error) from error
         except OSError as error:
             raise ImageError(f"{file}: {error.strerror or error}") from error
-    return found.pop() if len(found) == 1 and "lp1" not in found else "raw"
+    return spaces.pop() if len(spaces) == 1 and "lp1" not in spaces else "raw"
 
 
 def read(
@@ -138,12 +138,12 @@ def _metadata(file: Path) -> dict[str, Any] | None:
     if not file.is_file():
         return None
     try:
-        found = json.loads(file.read_text(encoding="utf-8"))
+        metadata = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         raise ImageError(f"{file.name} beside it is no JSON: {error}") from error
-    if not isinstance(found, dict):
+    if not isinstance(metadata, dict):
         raise ImageError(f"{file.name} beside it is no JSON object")
-    return found
+    return metadata
 
 
 def targets(names: list[str], folder: Path, suffix: str) -> list[Path]:
@@ -151,7 +151,7 @@ def targets(names: list[str], folder: Path, suffix: str) -> list[Path]:
     their number. UsageError for doubles.
     """
     digits = len(str(max(len(names) - 1, 0)))
-    found = []
+    paths = []
     for n, name in enumerate(names):
         parts = [
             p
@@ -159,13 +159,13 @@ def targets(names: list[str], folder: Path, suffix: str) -> list[Path]:
             if p not in ("", ".", "..")
         ]
         path = folder.joinpath(*parts) if parts else folder / f"{n:0{digits}}"
-        found.append(path.with_name(f"{path.name}.{suffix}"))
-    if len(set(found)) < len(found):
-        twice = next(f for f in found if found.count(f) > 1)
+        paths.append(path.with_name(f"{path.name}.{suffix}"))
+    if len(set(paths)) < len(paths):
+        twice = next(f for f in paths if paths.count(f) > 1)
         raise UsageError(
             f"two latents have the name of {twice}: read the file with latentpress.latents instead"
         )
-    return found
+    return paths
 
 
 def write(latent: Any, metadata: dict[str, Any], file: Path, overwrite: bool) -> None:

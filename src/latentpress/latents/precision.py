@@ -44,13 +44,13 @@ class Precision:
     lossless: bool = False
 
     def __post_init__(self) -> None:
-        given = [
+        named = [
             self.max_error is not None,
             self.rmse is not None,
             self.quality is not None,
             bool(self.lossless),
         ]
-        if sum(given) != 1:
+        if sum(named) != 1:
             raise UsageError(
                 "say how exact the latents must be, in one way: max_error, rmse, quality or "
                 "lossless"
@@ -69,26 +69,28 @@ def encode(y: Array, kind: int, precision: Precision, model: int) -> tuple[int, 
     """A latent (C, H, W) -> (method, payload) that meets the precision. UsageError for NaN and
     infinity, unless lossless.
 
-    model: of predictor.MODELS; that of a named space stands for its lattice prior, too.
+    model: an id of predictors.MODELS; that of a named space stands for its multistage prior, too.
     """
     if not precision.lossless:
         if not np.isfinite(y).all():
             raise UsageError("the latent holds NaN or infinity, which only lossless=True keeps")
-        found = _best_lossy(y, kind, precision, model)
+        coded = _best_lossy(y, kind, precision, model)
         if (
-            found is not None and len(found[1]) < y.size
+            coded is not None and len(coded[1]) < y.size
         ):  # above 8 bits a number see what all bits cost
-            return found
+            return coded
         whole = exact.encode(y, kind)
-        return found if found is not None and len(found[1]) <= len(whole) else (LOSSLESS, whole)
+        return coded if coded is not None and len(coded[1]) <= len(whole) else (LOSSLESS, whole)
     return LOSSLESS, exact.encode(y, kind)
 
 
 def _best_lossy(y: Array, kind: int, precision: Precision, model: int) -> tuple[int, bytes] | None:
-    """The lattice prior where there is one; beside it the linear predictors, unless the prior does
-    what it should.
+    """(method, payload) of the fewest bytes under the multistage prior, where the space has one,
+    and the linear predictors; None where neither serves.
+
+    The predictors are not tried where the prior takes fewer bits than `gaussian_bits`.
     """
-    found = []
+    candidates = []
     if model >= FIRST_SPACE:
         dependent = precision.rmse is not None and len(y) >= DEPENDENT_FROM
         payload = _lossy(
@@ -98,20 +100,20 @@ def _best_lossy(y: Array, kind: int, precision: Precision, model: int) -> tuple[
             lambda step, bound: learned.encode(y, kind, step, bound, model, dependent),
         )
         if payload is not None:
-            if 8 * len(payload) < y.size * _usual_bits(y, precision):
+            if 8 * len(payload) < y.size * gaussian_bits(y, precision):
                 return LEARNED, payload
-            found.append((LEARNED, payload))
+            candidates.append((LEARNED, payload))
     payload = _lossy(
         y, kind, precision, lambda step, bound: predictive.encode(y, kind, step, bound, model)
     )
     if payload is not None:
-        found.append((PREDICTIVE, payload))
-    return min(found, key=lambda f: len(f[1]), default=None)
+        candidates.append((PREDICTIVE, payload))
+    return min(candidates, key=lambda f: len(f[1]), default=None)
 
 
-def _usual_bits(y: Array, precision: Precision) -> float:
-    """Bits a number of a Gaussian of the latent's deviation about the channels' means, at the step
-    that the precision asks for.
+def gaussian_bits(y: Array, precision: Precision) -> float:
+    """Bits a number under a Gaussian of the latent's own deviation about the channels' means, at
+    the step that the precision asks for: what a prior that fits should stay below.
     """
     step = (
         2 * (precision.max_error or 0)
@@ -134,8 +136,10 @@ def _lossy(y: Array, kind: int, precision: Precision, code: Code) -> bytes | Non
 
 
 def _bounded(y: Array, max_error: float, code: Code) -> bytes | None:
-    """Half a step is the bound; where rounding to the kind adds so much that many numbers miss it,
-    a finer step.
+    """The payload of the fewest bytes whose errors are at most max_error.
+
+    The step is twice the bound. Where rounding to the kind adds so much that many numbers miss the
+    bound, and so become exceptions, half that step is tried too.
     """
     best: bytes | None = None
     for part in (1.0, 0.5):
@@ -153,40 +157,44 @@ def _bounded(y: Array, max_error: float, code: Code) -> bytes | None:
 def _to_rmse(
     y: Array, rmse: float, bound: Callable[[np.float32], Array], code: Code
 ) -> bytes | None:
-    """A uniform error of rmse has step rmse x sqrt(12); where the step is coarse beside the latent
-    the error is less, and it may grow.
+    """The payload of the fewest bytes whose root mean squared error is at most rmse.
+
+    A uniform error of that rmse has the step rmse x sqrt(12); where the step is coarse beside the
+    latent the error is less, and a larger step is looked for.
     """
-    wanted = rmse * math.sqrt(12)
+    target_step = rmse * math.sqrt(12)
     best = None
     low, high = 0.0, math.inf
     for _ in range(SEARCH_STEPS):
-        step = _step(wanted)
+        step = _step(target_step)
         coded = None if step is None else code(step, bound(step))
         if coded is None:
             return best
         payload, y_hat, _ = coded
-        reached = float(np.sqrt(np.square(_error(y, y_hat) / rmse).mean()))
-        if reached <= 1:
+        ratio = float(np.sqrt(np.square(_error(y, y_hat) / rmse).mean()))
+        if ratio <= 1:
             if best is None or len(payload) < len(best):
                 best = payload
-            low = max(low, wanted)
-            if reached > CLOSE or reached == 0:
+            low = max(low, target_step)
+            if ratio > CLOSE or ratio == 0:
                 return best
         else:
-            high = min(high, wanted)
+            high = min(high, target_step)
         guess = (
-            wanted * 0.996 / reached if 0.5 < reached < 2 else wanted * (2 if reached < 1 else 0.5)
+            target_step * 0.996 / ratio
+            if 0.5 < ratio < 2
+            else target_step * (2 if ratio < 1 else 0.5)
         )
-        wanted = (
+        target_step = (
             guess if low < guess < high else (low + high) / 2 if math.isfinite(high) else 2 * low
         )
     return best
 
 
-def _step(wanted: float) -> np.float32 | None:
-    """The greatest float32 that is at most wanted; None where there is none above 0."""
-    step = np.float32(min(wanted, LARGEST[0] / 4))
-    if float(step) > wanted:
+def _step(limit: float) -> np.float32 | None:
+    """The greatest float32 that is at most limit; None where there is none above 0."""
+    step = np.float32(min(limit, LARGEST[0] / 4))
+    if float(step) > limit:
         step = np.nextafter(step, np.float32(0))
     return step if step > 0 else None
 

@@ -76,8 +76,8 @@ class Reader:
 
     def info(self, n: int) -> Info:
         """What latent n says of itself, its numbers not decoded."""
-        found: Info = self._named(n, record.unpack_head)[2]
-        return found
+        info: Info = self._named(n, record.unpack_head)[2]
+        return info
 
     def names(self) -> list[str]:
         """The names of all latents, in file order; reads all records."""

@@ -67,7 +67,7 @@ def pack(
     check_shape(y.shape, space)
     candidates = (space,) if space != RAW else (predictive.GENERIC, predictive.NONE)
     method, payload = min(
-        (encode(y, kind, precision, model) for model in candidates), key=lambda found: len(found[1])
+        (encode(y, kind, precision, model) for model in candidates), key=lambda coded: len(coded[1])
     )
     try:
         text = name.encode()

@@ -16,18 +16,32 @@ C1 = C2 = 1e-6
 
 
 def dists(a: Pixels, b: Pixels, *, gray: bool = False) -> float:
-    """DISTS, 0 (identical) to about 1. Lower is better.
+    """Deep image structure and texture similarity (Ding, Ma, Wang, Simoncelli 2020).
 
         DISTS = sum_c alpha_c (1 - l_c) + beta_c (1 - s_c),
         l = (2 mu_a mu_b + c) / (mu_a^2 + mu_b^2 + c),
         s = (2 s_ab + c) / (s_aa + s_bb + c),  c = 1e-6
 
     of means, variances and covariance over the whole of each feature map: the image's three
-    channels in [0, 1] and VGG16's five stages with L2 pooling; alpha and beta sum to 1.
-    `DISTS_pytorch.DISTS()(a, b)`, the images not resized. a, b: uint8 (H, W) or (H, W, 3), samples
-    0 to 255; a grey image counts as three equal channels. gray: changes nothing, for it is a metric
-    of colours. ImageError where the images do not match or are smaller than 16 pixels a side;
-    WeightsError where the weights are missing.
+    channels in [0, 1] and VGG16's five stages with L2 pooling; alpha and beta sum to 1:
+    `DISTS_pytorch.DISTS()(a, b)`, the images not resized. A gray image counts as three equal
+    channels.
+
+    Args:
+        a: the original, uint8 (H, W) or (H, W, 3), samples 0 to 255.
+        b: the distorted picture, of the same shape.
+        gray: changes nothing, for it is a metric of colors.
+
+    Returns:
+        0 (identical) to about 1. Lower is better.
+
+    Raises:
+        ImageError: the images do not match, or are smaller than 16 pixels a side.
+        WeightsError: the weights, or a library to run the network, are missing.
+
+    Example:
+        >>> dists(original, decoded)  # doctest: +SKIP
+        0.0534
     """
     a, b = check_pair(a, b)
     if min(a.shape[:2]) < MIN_SIDE:

@@ -80,9 +80,11 @@ def graph(trunk: Trunk) -> onnx.ModelProto:
         channels = len(bias)
         if i in trunk.taps:
             outputs.append(x)
-    given = [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in outputs]
-    taken = [helper.make_tensor_value_info("image", TensorProto.FLOAT, [1, 3, None, None])]
-    body = helper.make_graph(nodes, "features", taken, given, arrays)
+    output_infos = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in outputs
+    ]
+    input_infos = [helper.make_tensor_value_info("image", TensorProto.FLOAT, [1, 3, None, None])]
+    body = helper.make_graph(nodes, "features", input_infos, output_infos, arrays)
     return helper.make_model(
         body,
         opset_imports=[helper.make_opsetid("", OPSET)],

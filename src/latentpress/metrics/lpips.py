@@ -17,25 +17,51 @@ EPSILON = 1e-10
 
 
 def lpips(a: Pixels, b: Pixels, *, gray: bool = False) -> float:
-    """LPIPS v0.1 on AlexNet, 0 (identical) to about 1. Lower is better.
+    """Learned perceptual image patch similarity, v0.1 on AlexNet (Zhang and others 2018).
 
         LPIPS = sum_l mean_hw sum_c w_lc (f_lc(a) / |f_l(a)| - f_lc(b) / |f_l(b)|)^2
 
     over five layers of feature maps f and learned weights w: `lpips.LPIPS(net="alex")` on samples
-    in [-1, 1]. a, b: uint8 (H, W) or (H, W, 3), samples 0 to 255; a grey image counts as three
-    equal channels. gray: changes nothing, for it is a metric of colours. ImageError where the
-    images do not match or are smaller than 31 pixels a side; WeightsError where the weights are
-    missing.
+    in [-1, 1]. A gray image counts as three equal channels.
+
+    Args:
+        a: the original, uint8 (H, W) or (H, W, 3), samples 0 to 255.
+        b: the distorted picture, of the same shape.
+        gray: changes nothing, for it is a metric of colors.
+
+    Returns:
+        0 (identical) to about 1. Lower is better.
+
+    Raises:
+        ImageError: the images do not match, or are smaller than 31 pixels a side.
+        WeightsError: the weights, or a library to run the network, are missing.
+
+    Example:
+        >>> lpips(original, decoded)  # doctest: +SKIP
+        0.0812
     """
     return _lpips("alex", a, b)
 
 
 def lpips_vgg(a: Pixels, b: Pixels, *, gray: bool = False) -> float:
-    """LPIPS v0.1 on VGG16, 0 (identical) to about 1. Lower is better; other numbers than AlexNet's,
-    never to be mixed.
+    """LPIPS v0.1 on VGG16: `lpips.LPIPS(net="vgg")`. Formula as of `lpips`, but other numbers than
+    AlexNet's, never to be mixed.
 
-    Formula, arguments and errors as of `lpips`, images of at least 16 pixels a side:
-    `lpips.LPIPS(net="vgg")`.
+    Args:
+        a: the original, uint8 (H, W) or (H, W, 3), samples 0 to 255.
+        b: the distorted picture, of the same shape.
+        gray: changes nothing, for it is a metric of colors.
+
+    Returns:
+        0 (identical) to about 1. Lower is better.
+
+    Raises:
+        ImageError: the images do not match, or are smaller than 16 pixels a side.
+        WeightsError: the weights, or a library to run the network, are missing.
+
+    Example:
+        >>> lpips_vgg(original, decoded)  # doctest: +SKIP
+        0.1432
     """
     return _lpips("vgg", a, b)
 

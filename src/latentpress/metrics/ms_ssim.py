@@ -21,7 +21,7 @@ WINDOW = (_half / (2 * _half.sum() - 1)).astype(np.float32)  # centre first; all
 
 
 def ms_ssim(a: Pixels, b: Pixels, *, gray: bool = False) -> float:
-    """Mean MS-SSIM over the channels, 0 to 1 (identical). Higher is better.
+    """Multi-scale structural similarity (Wang, Simoncelli, Bovik 2003), mean over the channels.
 
         MS-SSIM = max(l_5 cs_5, 0)^w_5 prod_{j=1..4} max(cs_j, 0)^w_j
 
@@ -29,8 +29,23 @@ def ms_ssim(a: Pixels, b: Pixels, *, gray: bool = False) -> float:
     averaged over a scale (the product l cs at the coarsest), an 11-tap Gaussian window of sigma 1.5
     pixels inside the image, and 2 x 2 means between scales: the numbers of
     `pytorch_msssim.ms_ssim(a, b, data_range=255)`, which CompressAI and most published tables use.
-    a, b: uint8 (H, W) or (H, W, 3), samples 0 to 255. gray: compare their luma (H, W). ImageError
-    where the images do not match, or are smaller than 161 pixels a side.
+
+    Args:
+        a: the original, uint8 (H, W) or (H, W, 3), samples 0 to 255.
+        b: the distorted picture, of the same shape.
+        gray: compare their luma (H, W) instead.
+
+    Returns:
+        0 to 1 (identical). Higher is better.
+
+    Raises:
+        ImageError: the images do not match, or are smaller than 161 pixels a side.
+
+    Example:
+        >>> import numpy as np
+        >>> a = np.zeros((161, 200), np.uint8)
+        >>> ms_ssim(a, a)
+        1.0
     """
     a, b = check_pair(a, b, gray=gray)
     if min(a.shape[:2]) < MIN_SIDE:
@@ -45,8 +60,26 @@ def ms_ssim(a: Pixels, b: Pixels, *, gray: bool = False) -> float:
 
 
 def ms_ssim_db(a: Pixels, b: Pixels, *, gray: bool = False) -> float:
-    """-10 log10(1 - MS-SSIM) in dB, 0 to infinity (identical). Higher is better; arguments and
-    errors as of `ms_ssim`.
+    """MS-SSIM in decibels, which tells values near 1 apart.
+
+        -10 log10(1 - MS-SSIM)
+
+    Args:
+        a: the original, uint8 (H, W) or (H, W, 3), samples 0 to 255.
+        b: the distorted picture, of the same shape.
+        gray: compare their luma (H, W) instead.
+
+    Returns:
+        Decibels, 0 to infinity (identical). Higher is better.
+
+    Raises:
+        ImageError: the images do not match, or are smaller than 161 pixels a side.
+
+    Example:
+        >>> import numpy as np
+        >>> a = np.zeros((161, 200), np.uint8)
+        >>> ms_ssim_db(a, a)
+        inf
     """
     return decibels(ms_ssim(a, b, gray=gray))
 

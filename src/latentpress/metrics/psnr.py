@@ -9,11 +9,25 @@ PEAK = 255
 
 
 def psnr(a: Pixels, b: Pixels, *, gray: bool = False) -> float:
-    """PSNR = 10 log10(255^2 / MSE) in dB, 0 to infinity (identical images; never capped). Higher is
-    better.
+    """Peak signal-to-noise ratio; one MSE over all channels.
 
-    a, b: uint8 (H, W) or (H, W, 3), samples 0 to 255; one MSE over all channels. gray: compare
-    their luma (H, W). ImageError where the images do not match.
+        PSNR = 10 log10(255^2 / MSE)
+
+    Args:
+        a: the original, uint8 (H, W) or (H, W, 3), samples 0 to 255.
+        b: the distorted picture, of the same shape.
+        gray: compare their luma (H, W) instead.
+
+    Returns:
+        Decibels, 0 to infinity (identical images; never capped). Higher is better.
+
+    Raises:
+        ImageError: the images do not match.
+
+    Example:
+        >>> import numpy as np
+        >>> round(psnr(np.zeros((8, 8), np.uint8), np.full((8, 8), 3, np.uint8)), 2)
+        38.59
     """
     return psnr_of_mse(mse(a, b, gray=gray))
 

@@ -13,15 +13,31 @@ C1, C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
 
 
 def ssim(a: Pixels, b: Pixels, *, gray: bool = False) -> float:
-    """Mean SSIM over all 7 x 7 windows inside the image and over the channels, -1 to 1 (identical).
-    Higher is better.
+    """Structural similarity (Wang, Bovik, Sheikh, Simoncelli 2004): mean over all 7 x 7 windows
+    inside the image and over the channels.
 
         SSIM = (2 mu_a mu_b + C1) (2 s_ab + C2) / ((mu_a^2 + mu_b^2 + C1) (s_aa + s_bb + C2))
 
     with window means mu, sample (co)variances s (divisor 48), C1 = (.01 * 255)^2, C2 = (.03 *
     255)^2: what `skimage.metrics.structural_similarity(a, b, data_range=255, channel_axis=2)` gives
-    by default. a, b: uint8 (H, W) or (H, W, 3), samples 0 to 255. gray: compare their luma (H, W).
-    ImageError where the images do not match, or are smaller than 7 pixels a side.
+    by default.
+
+    Args:
+        a: the original, uint8 (H, W) or (H, W, 3), samples 0 to 255.
+        b: the distorted picture, of the same shape.
+        gray: compare their luma (H, W) instead.
+
+    Returns:
+        -1 to 1 (identical). Higher is better.
+
+    Raises:
+        ImageError: the images do not match, or are smaller than 7 pixels a side.
+
+    Example:
+        >>> import numpy as np
+        >>> a = np.arange(4096, dtype=np.uint32).reshape(64, 64).astype(np.uint8)
+        >>> ssim(a, a)
+        1.0
     """
     a, b = check_pair(a, b, gray=gray)
     if min(a.shape[:2]) < WINDOW:

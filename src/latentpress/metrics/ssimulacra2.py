@@ -154,15 +154,29 @@ WEIGHTS = (
 
 
 def ssimulacra2(a: Pixels, b: Pixels, *, gray: bool = False) -> float:
-    """SSIMULACRA 2.1 of the original a and the distorted b, 100 (identical) down to below 0. Higher
-    is better.
+    """SSIMULACRA 2.1 (Jon Sneyers, Cloudinary 2023). Not symmetric.
 
-    30 is low quality, 50 medium, 70 high, 90 visually lossless (the authors' words). A weighted sum
-    of 108 norms of three error maps (SSIM without its luminance denominator, edges that appeared,
-    edges that were lost) of X, Y and B - Y in the XYB colour space, at six scales made in linear
-    light. Not symmetric. a, b: uint8 (H, W) or (H, W, 3), samples 0 to 255, taken as sRGB. gray:
-    changes nothing, for it is a metric of colours. ImageError where the images do not match, or are
-    smaller than 8 pixels a side.
+    A weighted sum of 108 norms of three error maps (SSIM without its luminance denominator, edges
+    that appeared, edges that were lost) of X, Y and B - Y in the XYB color space, at six scales
+    made in linear light. 30 is low quality, 50 medium, 70 high, 90 visually lossless (the authors'
+    words).
+
+    Args:
+        a: the original, uint8 (H, W) or (H, W, 3), samples 0 to 255, taken as sRGB.
+        b: the distorted picture, of the same shape.
+        gray: changes nothing, for it is a metric of colors.
+
+    Returns:
+        100 (identical) down to below 0. Higher is better.
+
+    Raises:
+        ImageError: the images do not match, or are smaller than 8 pixels a side.
+
+    Example:
+        >>> import numpy as np
+        >>> a = np.arange(4096, dtype=np.uint32).reshape(64, 64).astype(np.uint8)
+        >>> ssimulacra2(a, a)
+        100.0
     """
     a, b = check_pair(a, b)
     if min(a.shape[:2]) < MIN_SIDE:

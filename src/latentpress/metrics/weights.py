@@ -93,10 +93,10 @@ def places(key: str) -> Iterator[Path]:
         yield folder / file.name
         yield folder / file.package / file.folder / file.name
     try:
-        found = importlib.util.find_spec(file.package)
+        spec = importlib.util.find_spec(file.package)
     except (ImportError, ValueError):
-        found = None
-    for location in (found and found.submodule_search_locations) or ():
+        spec = None
+    for location in (spec and spec.submodule_search_locations) or ():
         yield Path(location) / file.folder / file.name
     yield cache_folder("metrics") / file.name
 
@@ -145,9 +145,9 @@ def load_network(key: str) -> Network:
     """AlexNet ("alex") or VGG16 ("vgg") with LPIPS's linear layers, kept between calls;
     WeightsError where missing or altered.
     """
-    others = weights_torch.find(key) if find(key) is None else None
-    if others is not None:
-        kernels, linear = weights_torch.load(key, others)
+    torch_files = weights_torch.find(key) if find(key) is None else None
+    if torch_files is not None:
+        kernels, linear = weights_torch.load(key, torch_files)
         return Network(tuple(kernels), tuple(linear))
     params = _NumpyUnpickler.loads(read_verified(key))
     (body,) = (layers for name, layers in params.items() if not name.startswith("NetLinLayer"))

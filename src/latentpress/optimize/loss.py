@@ -36,14 +36,18 @@ def meant_rate(quality: float) -> float:
 
 
 def weights_at(bpp: float, objective: str) -> Weights:
-    """The weights of a rate. objective: one of plan.OBJECTIVES."""
+    """The weights of a rate. objective: one of options.OBJECTIVES."""
     (a, b) = LAMBDA
     (c, d) = BETA
     return Weights(a * bpp**b, c * bpp**d if objective == "perceptual" else 0.0)
 
 
 class Distortion:
-    """The second term of the loss against the pixels of one window, (H, W, 3) uint8."""
+    """The distortion of a reconstruction from one window of the picture, in bits.
+
+    pixels: the window, (H, W, 3) uint8. weights: of squared error and of LPIPS, which is left out
+    in windows too small for it.
+    """
 
     def __init__(self, pixels: Pixels, weights: Weights) -> None:
         self._reference = torch.from_numpy(pixels.astype(np.float32)).permute(2, 0, 1)[None]
@@ -57,11 +61,11 @@ class Distortion:
         )
 
     def __call__(self, x_hat: Tensor) -> Tensor:
-        """x_hat: (1, 3, H or more, W or more) in [0, 255]; what is beyond the picture is not looked
-        at. A scalar, in bits.
+        """The distortion of x_hat, a scalar in bits.
 
-        Calls with gradients take turns in where LPIPS looks; without, it is the LPIPS of
-        `latentpress.metrics`.
+        x_hat: (1, 3, at least H, at least W) in [0, 255]; only its first H rows and W columns
+        count. Calls with gradients take turns in the shift of LPIPS (`Lpips.SHIFTS`); calls without
+        use no shift, which is the LPIPS of `latentpress.metrics`.
         """
         x_hat = x_hat[:, :, : self._reference.shape[2], : self._reference.shape[3]]
         loss = self.weights.mse * (x_hat - self._reference).square().mean()

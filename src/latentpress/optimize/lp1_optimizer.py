@@ -53,8 +53,8 @@ class Lp1Optimizer:
     def encode(self, strips_of_y: Iterable[Floats]) -> tuple[int, bytes]:
         """Strips of y (C, r, w), of one segment's height -> (type, body) of the latent chunk.
 
-        A segment sees its neighbours as they are so far: y_hat above and to the left, y below and
-        to the right.
+        Around a segment the loss sees the latent as it is so far: y_hat above and to the left,
+        where it is coded already, y below and to the right.
         """
         coded, first = [], 0
         source = map(check_finite, strips_of_y)
@@ -87,9 +87,13 @@ class Lp1Optimizer:
     def optimize_segment(
         self, window: Floats, own: tuple[slice, slice], pixels: Pixels
     ) -> tuple[Floats, Ints | None]:
-        """window: (C, h, w) of the latent, a segment and what lies around it. own: the segment's
-        rows and columns in it. pixels: of the window, less what lies beyond the picture. What to
-        code: y (C, h, w) in steps and z, None for its own; the plain latent where that is best.
+        """Optimize one segment -> what to code: y (C, r, s) in steps, and z.
+
+        Where the latent of analysis is no worse by the loss, that latent, with None for z.
+
+        window: (C, h, w) latent of the segment and what lies around it. own: the segment's rows and
+        columns within the window. pixels: (H, W, 3) of the window, without what lies beyond the
+        picture.
         """
         around = torch.from_numpy(window[None].copy())
         plain = window[:, own[0], own[1]] * self.prior.gain
@@ -98,18 +102,18 @@ class Lp1Optimizer:
         distortion = Distortion(pixels, self.weights)
 
         def loss(rounding: Rounding) -> torch.Tensor:
-            modelled = self.torch_prior(y, z, rounding)
+            quantized = self.torch_prior(y, z, rounding)
             latent = around.clone()
-            latent[:, :, own[0], own[1]] = modelled.y_hat
+            latent[:, :, own[0], own[1]] = quantized.y_hat
             with half_precision():
-                return modelled.bits + distortion(self.synthesis(y=latent)[0])
+                return quantized.bits + distortion(self.synthesis(y=latent)[0])
 
         with torch.no_grad():
-            before = float(loss(straight_through))
+            plain_loss = float(loss(straight_through))
         anneal([y, z], loss, self.iterations, lambda: self.clock.tick(1))
         with torch.no_grad():
-            better = float(loss(straight_through)) < before
+            better = float(loss(straight_through)) < plain_loss
         if not better:
             return plain, None
-        found = np.clip(np.rint(z.detach().numpy()[0]), -Z_MAX, Z_MAX).astype(np.int32)
-        return y.detach().numpy()[0], found
+        hyper_symbols = np.clip(np.rint(z.detach().numpy()[0]), -Z_MAX, Z_MAX).astype(np.int32)
+        return y.detach().numpy()[0], hyper_symbols

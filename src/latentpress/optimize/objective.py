@@ -6,11 +6,11 @@ from latentpress.metrics.lpips import missing
 from latentpress.options import check_objective
 
 
-def choose_objective(wanted: str | None) -> tuple[str, list[str]]:
+def choose_objective(objective: str | None) -> tuple[str, list[str]]:
     """(one of options.OBJECTIVES, notices). None means perceptual, which becomes mse where LPIPS
     cannot be computed here, with a notice that says so. UsageError for another word.
     """
-    check_objective(wanted)
-    reason = None if wanted == "mse" else missing("alex")
+    check_objective(objective)
+    reason = None if objective == "mse" else missing("alex")
     notice = f"optimized for mse, since LPIPS cannot be computed here: {reason}"
-    return ("mse" if wanted == "mse" or reason else "perceptual"), [notice] if reason else []
+    return ("mse" if objective == "mse" or reason else "perceptual"), [notice] if reason else []

@@ -104,9 +104,13 @@ def text(message: bytes, number: int) -> str:
 
 def node(message: bytes) -> Node:
     """A NodeProto."""
-    found = list(fields(message))
-    inputs, outputs = (tuple(str(v, "utf-8") for n, v in found if n == number) for number in (1, 2))
-    return Node(text(message, 4), inputs, outputs, dict(attribute(v) for n, v in found if n == 5))
+    message_fields = list(fields(message))
+    inputs, outputs = (
+        tuple(str(v, "utf-8") for n, v in message_fields if n == number) for number in (1, 2)
+    )
+    return Node(
+        text(message, 4), inputs, outputs, dict(attribute(v) for n, v in message_fields if n == 5)
+    )
 
 
 def attribute(message: bytes) -> tuple[str, Any]:
@@ -124,9 +128,9 @@ def attribute(message: bytes) -> tuple[str, Any]:
 
 def tensor(message: bytes) -> tuple[str, NDArray[Any]]:
     """A TensorProto with raw data: (name, array)."""
-    found = list(fields(message))
-    shape = [size for n, v in found if n == 1 for size in integers(v)]
-    dtype, raw = (next((v for n, v in found if n == number), None) for number in (2, 9))
+    message_fields = list(fields(message))
+    shape = [size for n, v in message_fields if n == 1 for size in integers(v)]
+    dtype, raw = (next((v for n, v in message_fields if n == number), None) for number in (2, 9))
     if dtype not in DTYPES or raw is None:
         raise ValueError(
             f"the tensor {text(message, 8)} is of a kind that the shipped graphs do not hold"

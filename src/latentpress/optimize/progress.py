@@ -6,9 +6,9 @@ from latentpress.options import Progress
 
 
 class Clock:
-    """Counts the iterations of an optimisation and tells a Progress.
+    """Counts the iterations of an optimisation, and reports the share done and the seconds left.
 
-    steps: iterations of all tiles together. progress: called at each of them; None tells nobody.
+    steps: iterations of all tiles together. progress: called after each of them, or None.
     """
 
     def __init__(self, steps: float, progress: Progress | None) -> None:
@@ -21,5 +21,5 @@ class Clock:
         """So many iterations are done."""
         self._done = min(self._done + steps, self._steps)
         if self._progress is not None:
-            gone = time.monotonic() - self._start
-            self._progress(self._done / self._steps, gone * (self._steps / self._done - 1))
+            seconds_gone = time.monotonic() - self._start
+            self._progress(self._done / self._steps, seconds_gone * (self._steps / self._done - 1))

@@ -19,14 +19,15 @@ class LowerBound(torch.autograd.Function):  # type: ignore[misc]  # torch is not
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Tensor:
-        """The gradient, but for what would push t further below the bound."""
+        """The gradient where t is above the bound, or where descent would raise t; else 0."""
         (t,) = ctx.saved_tensors
         return gradient * ((t >= 0) | (gradient < 0))
 
 
 def gaussian_bits(v: Tensor, sigma: Tensor) -> Tensor:
-    """Bits of v, an integer or between two, under a zero-mean Gaussian that is integrated over unit
-    bins. v, sigma: of one shape.
+    """Bits of v under a zero-mean Gaussian integrated over [v - 1/2, v + 1/2].
+
+    v: symbols, whole or relaxed. sigma: in steps. Both, and the result, of one shape.
     """
     v = v.abs()
     above = torch.special.log_ndtr((0.5 - v) / sigma)

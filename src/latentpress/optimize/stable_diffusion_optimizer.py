@@ -1,9 +1,9 @@
 """Latent optimisation in the Stable Diffusion spaces, tile after tile, through the given decoder:
 the bitstream is that of MultistageCoder.
 
-The prior's mu and scales depend on the symbols before. The optimisation holds them for a while,
-moves y under them, and reads them anew. What it decodes is restored, as the file's decoder will
-restore it.
+The prior's mu and scales depend on the symbols before. The optimisation holds them fixed for
+BETWEEN iterations, moves y under them, and computes them anew. What it decodes is restored, as the
+file's decoder will restore it.
 """
 
 from collections.abc import Iterable, Iterator
@@ -31,14 +31,14 @@ from latentpress.transforms.tiling import with_halo
 # picture's lattices
 TILE = 96
 HALO = 8  # latent positions around a tile whose pixels count too
-BETWEEN = 10  # iterations until the prior is asked anew
+BETWEEN = 10  # iterations between two updates of the prior's mu and sigma
 
 
 class StableDiffusionOptimizer:
     """The encoder of one picture at one quality.
 
-    objective: one of options.OBJECTIVES; its weights are those of the rate without optimisation.
-    iterations: of a tile. progress: is told after each of them.
+    objective: one of options.OBJECTIVES; its weights are those of the rate that the file has
+    without optimisation. iterations: of each tile. progress: called after each of them.
     """
 
     def __init__(
@@ -60,26 +60,27 @@ class StableDiffusionOptimizer:
         self.progress = progress
 
     def encode(self, strips_of_y: Iterable[Floats]) -> tuple[int, bytes]:
-        """Strips of y (C, r, w) -> (type, body) of the latent chunk: the best found, plain rounding
-        where a tile of it is better.
+        """Strips of y (C, r, w) -> (type, body) of the latent chunk; a tile whose loss does not
+        fall keeps the latent of analysis.
         """
         y = np.concatenate([check_finite(strip) for strip in strips_of_y], axis=1)
         plain = self.prior.encode([y])
         self.weights = weights_at(
             8 * len(plain) / (self.picture.width * self.picture.height), self.objective
         )
-        found = next(self.prior.decode(plain, *y.shape[1:]))
+        y_hat = next(self.prior.decode(plain, *y.shape[1:]))
         tiles = list(_tiles(*y.shape[1:]))
         clock = Clock(len(tiles) * self.iterations, self.progress)
         for rows, columns in tiles:
-            self.optimize_tile(y, found, rows, columns, clock)
+            self.optimize_tile(y, y_hat, rows, columns, clock)
         return self.prior.chunk_type, self.prior.encode([y])
 
     def optimize_tile(
-        self, y: Floats, found: Floats, rows: slice, columns: slice, clock: Clock
+        self, y: Floats, y_hat: Floats, rows: slice, columns: slice, clock: Clock
     ) -> None:
-        """Put a better latent into a tile of y, and what it decodes to into `found`. Both (C, h,
-        w), of the whole picture.
+        """Optimize one tile in place: its latent in y, and its decoded values in y_hat.
+
+        y, y_hat: (C, h, w) of the whole picture, in the latent's unit. rows, columns: of the tile.
         """
         f = self.transform.space.factor
         top, bottom = with_halo(rows.start, rows.stop, HALO, y.shape[1])
@@ -89,7 +90,7 @@ class StableDiffusionOptimizer:
             slice(rows.start - top, rows.stop - top),
             slice(columns.start - left, columns.stop - left),
         )
-        around = found[:, top:bottom, left:right].copy()
+        around = y_hat[:, top:bottom, left:right].copy()
         pixels = self.picture.pixels(
             f * top,
             min(f * bottom, self.picture.height),
@@ -98,8 +99,8 @@ class StableDiffusionOptimizer:
         )
         distortion = Distortion(pixels, self.weights)
         v = torch.from_numpy(y[:, rows, columns] / np.float32(self.step))[None].requires_grad_()
-        mu, sigma = self.ask(around, own, v)
-        done = 0
+        mu, sigma = self.predict(around, own, v)
+        iterations_done = 0
 
         def loss(rounding: Rounding) -> Tensor:
             symbols = rounding(v - mu)
@@ -116,45 +117,47 @@ class StableDiffusionOptimizer:
             return gaussian_bits(symbols, sigma).sum() + distortion(x_hat.clamp(0, 255))
 
         def tick() -> None:
-            nonlocal mu, sigma, done
+            nonlocal mu, sigma, iterations_done
             clock.tick(1)
-            done += 1
-            if done % BETWEEN == 0:
-                mu, sigma = self.ask(around, own, v)
+            iterations_done += 1
+            if iterations_done % BETWEEN == 0:
+                mu, sigma = self.predict(around, own, v)
 
         with torch.no_grad():
-            before = float(loss(straight_through))
+            plain_loss = float(loss(straight_through))
         anneal([v], loss, self.iterations, tick)
-        mu, sigma = self.ask(around, own, v)
+        mu, sigma = self.predict(around, own, v)
         with torch.no_grad():
-            if float(loss(straight_through)) < before:
-                y[:, rows, columns] = found[:, rows, columns] = (
+            if float(loss(straight_through)) < plain_loss:
+                y[:, rows, columns] = y_hat[:, rows, columns] = (
                     ((v - mu).round() + mu) * self.step
                 )[0].numpy()
 
-    def ask(
+    def predict(
         self, around: Floats, own: tuple[slice, slice, slice], v: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """The prior's mu and sigma in the tile, in steps, (1, C, h, w) each, were v (in steps)
-        coded in what lies around.
+        """The prior's mu and sigma for the tile's symbols, in steps, (1, C, h, w) each.
+
+        around: (C, H, W) decoded latent of the tile and its halo. own: the tile within it. v: (1,
+        C, h, w) the tile's latent, in steps, which takes its place in `around`.
         """
         window = around.copy()
         window[own] = v.detach()[0].numpy() * np.float32(self.step)
-        modelled = self.prior.model(window)
-        mu = ((modelled.mu + self.prior.means) / self.prior.step).astype(np.float32)[own]
+        quantized = self.prior.model(window)
+        mu = ((quantized.mu + self.prior.means) / self.prior.step).astype(np.float32)[own]
         return torch.from_numpy(mu)[None], torch.from_numpy(
-            cdf_tables.sigmas()[table_numbers(modelled.scale_eighths[own], 0)]
+            cdf_tables.sigmas()[table_numbers(quantized.scale_eighths[own], 0)]
         )[None]
 
 
 def restored(space: Space, y_hat: Tensor, quality: float) -> Tensor:
-    """`restoration.restore` with gradients, of the whole: (1, C, h, w) -> the same; y_hat in a
-    space without weights.
+    """`restoration.restore` on tensors, with gradients and without tiles: (1, C, h, w) -> the same
+    shape. In a space without weights y_hat as it is.
     """
     if not restoration.is_shipped(space):
         return y_hat
-    told = torch.full_like(y_hat[:, :1], restoration.condition(quality))
-    [f] = torch_graph(space.name, restoration.FILE)(x=torch.cat([y_hat, told], 1))
+    condition = torch.full_like(y_hat[:, :1], restoration.condition(quality))
+    [f] = torch_graph(space.name, restoration.FILE)(x=torch.cat([y_hat, condition], 1))
     return y_hat + step_size(quality) * f
 
 

@@ -20,7 +20,7 @@ from latentpress.optimize.rate import LowerBound, gaussian_bits
 Rounding: TypeAlias = Callable[[Tensor], Tensor]
 
 
-class Modelled(NamedTuple):
+class QuantizedSegment(NamedTuple):
     """symbols (1, C, h, w) and z (1, Z, hz, wz) as they were rounded; y_hat in the latent's units;
     bits, a scalar.
     """
@@ -47,9 +47,11 @@ class TorchHyperprior:
             torch_graph(prior.space, name) for name in ("features.onnx", "context.onnx")
         )
 
-    def __call__(self, y: Tensor, z: Tensor, rounding: Rounding) -> Modelled:
-        """y (1, C, h, w) and z (1, Z, ceil(h / 4), ceil(w / 4)), in steps, not rounded. rounding:
-        of both.
+    def __call__(self, y: Tensor, z: Tensor, rounding: Rounding) -> QuantizedSegment:
+        """Quantize a segment and count its bits.
+
+        y: (1, C, h, w) in steps, not rounded. z: (1, Z, ceil(h / 4), ceil(w / 4)), not rounded.
+        rounding: of the symbols of both.
         """
         h, w = y.shape[2:]
         first = torch.from_numpy(checkerboard(h, w))
@@ -68,7 +70,7 @@ class TorchHyperprior:
         index = torch.where(first, index1, table_index(scale_eighths + change))
         symbols = torch.where(first, anchors, rounding(y - mu) * coded(index))
         bits = bits + (gaussian_bits(symbols, sigma_of(index)) * coded(index)).sum()
-        return Modelled(symbols, z, (symbols + mu) * self.inverse, bits)
+        return QuantizedSegment(symbols, z, (symbols + mu) * self.inverse, bits)
 
 
 def table_index(scale_eighths: Tensor) -> Tensor:
@@ -89,5 +91,5 @@ def sigma_of(index: Tensor) -> Tensor:
 
 
 def coded(index: Tensor) -> Tensor:
-    """Where a symbol may differ from 0."""
+    """Where symbols are coded: at the least scale they are all 0."""
     return index.detach() > 0

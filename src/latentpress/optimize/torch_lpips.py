@@ -1,5 +1,8 @@
-"""LPIPS v0.1 on AlexNet as a torch function with gradients: formula, weights and trunk of
-`latentpress.metrics.lpips`.
+"""LPIPS v0.1 on AlexNet as a torch function with gradients.
+
+Constants, weights and trunk are those of `latentpress.metrics.lpips`. The formula stands there and
+here: there on NumPy, in place, for pictures of any size; here with a square root whose gradient is
+finite where a feature vector is 0.
 """
 
 from functools import cache

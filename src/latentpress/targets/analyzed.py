@@ -65,9 +65,9 @@ class Analyzed:
         """The same latent under other options; fields: of EncodeOptions, but for codec and
         model.
         """
-        other = copy(self)
-        other.options = replace(self.options, **fields)
-        return other
+        analyzed = copy(self)
+        analyzed.options = replace(self.options, **fields)
+        return analyzed
 
     @property
     def chunk_type(self) -> int:

@@ -21,8 +21,9 @@ JUST_FITS = -1e-12  # the gap of a file of exactly the limit
 
 
 class WrittenFiles:
-    """The files of one or more pictures at steps of the quality grid; the last few are kept. write:
-    the files at a step.
+    """The files of one or more pictures at steps of the quality grid; the last few are kept.
+
+    write: gives the files at a step. sizes: step -> bytes of its files together.
     """
 
     KEPT = 2
@@ -45,8 +46,8 @@ class WrittenFiles:
         """The step with the largest total size of at most `limit`, among the steps tried; 0 if none
         fits.
 
-        fixed: bytes that the files have at every step. estimate: (TOP_STEP + 1,) the logarithm of
-        the others, about, rising.
+        fixed: bytes that the files have at every step. estimate: (TOP_STEP + 1,), rising: about the
+        logarithm of the other bytes at each step.
         """
         if limit < 1:
             raise UsageError(f"a size is a number of bytes above 0, not {limit}")
@@ -122,18 +123,18 @@ def bracket(
     Returns:
         (low, high); -1 and TOP_STEP + 1 stand for the ends when no step is below, or all are.
     """
-    known = _Probes(np.arange(TOP_STEP + 1, dtype=np.float64) if axis is None else axis, slope)
+    probes = _Probes(np.arange(TOP_STEP + 1, dtype=np.float64) if axis is None else axis, slope)
     step = min(max(start, 0), TOP_STEP)
-    while not done(known.low, known.high) and len(known.values) < MAX_PROBES:
-        known.add(step, gap(step))
-        if known.high - known.low <= 1:
+    while not done(probes.low, probes.high) and len(probes.values) < MAX_PROBES:
+        probes.add(step, gap(step))
+        if probes.high - probes.low <= 1:
             break
-        step = known.next_step(aim(known.low))
-    low = known.low
-    high = known.high
-    if low < 0 and 0 not in known.values:  # probes ran out before the end was tried
+        step = probes.next_step(aim(probes.low))
+    low = probes.low
+    high = probes.high
+    if low < 0 and 0 not in probes.values:  # probes ran out before the end was tried
         return (0, high) if gap(0) < 0 else (-1, 0)
-    if high > TOP_STEP and TOP_STEP not in known.values:
+    if high > TOP_STEP and TOP_STEP not in probes.values:
         return (low, TOP_STEP) if gap(TOP_STEP) >= 0 else (TOP_STEP, TOP_STEP + 1)
     return low, high
 

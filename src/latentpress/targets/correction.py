@@ -19,23 +19,23 @@ def corrected_size(
     slope: float,
     top: int,
 ) -> list[bytes]:
-    """Searched files whose bytes sum to at most `limit`, those of the highest step that was tried;
-    where none fits, the plain ones.
+    """Optimised files whose bytes sum to at most `limit`: of the steps that were tried, those of
+    the highest that fits. Where none fits, the smallest of all, the plain ones among them.
 
-    write: the optimised files at a step of the quality grid, 0 to top. plain: those without
-    optimisation at `step`. slope: log bytes a step.
+    write: gives the optimised files at a step of the quality grid, 0 to top. plain: the files
+    without optimisation at `step`. slope: growth of the logarithm of the bytes with a step.
     """
-    found: dict[int, list[bytes]] = {}
-    while step not in found and len(found) <= CORRECTIONS:
-        found[step] = write(step)
-        size = sum(map(len, found[step]))
+    files_at: dict[int, list[bytes]] = {}
+    while step not in files_at and len(files_at) <= CORRECTIONS:
+        files_at[step] = write(step)
+        size = sum(map(len, files_at[step]))
         if SIZE_NEAR * limit <= size <= limit:
             break
         step = min(max(step + math.floor(math.log(SIZE_AIM * limit / size) / slope), 0), top)
-    fitting = [s for s, files in found.items() if sum(map(len, files)) <= limit]
+    fitting = [s for s, files in files_at.items() if sum(map(len, files)) <= limit]
     if fitting:
-        return found[max(fitting)]
-    return min(plain, *found.values(), key=lambda files: sum(map(len, files)))
+        return files_at[max(fitting)]
+    return min(plain, *files_at.values(), key=lambda files: sum(map(len, files)))
 
 
 def corrected_metric(
@@ -48,23 +48,24 @@ def corrected_metric(
     near: int,
     top: int,
 ) -> bytes:
-    """The smallest of the optimised files that were tried and the plain one whose gap is not below
-    0; the plain one where none is.
+    """The smallest file that reaches the target, among the plain one and the optimised ones that
+    were tried.
 
-    gap: of a file, how far beyond its target a metric lies; it rises with the step by about `slope`
-    a step. near: a correction of fewer steps is not made. plain: the unsearched file at `step`,
-    which reaches the target.
+    write: gives the optimised file at a step of the quality grid, 0 to top. gap: of a file, how far
+    the metric is beyond its target, below 0 where it is not reached; it rises by about `slope` with
+    a step. plain: the file without optimisation at `step`, which reaches the target. near: the
+    correction ends once it would lower the step by less than this.
     """
-    reached = [plain]
+    reaching = [plain]
     tried = set[int]()
     while step not in tried and len(tried) <= CORRECTIONS:
         tried.add(step)
         data = write(step)
-        beyond = gap(data)
-        if beyond >= 0:
-            reached.append(data)
-        change = round(beyond / slope)
+        excess = gap(data)
+        if excess >= 0:
+            reaching.append(data)
+        change = round(excess / slope)
         if 0 <= change < near:
             break
         step = min(max(step - change + (near // 2 if change > 0 else -near // 2), 0), top)
-    return min(reached, key=len)
+    return min(reaching, key=len)

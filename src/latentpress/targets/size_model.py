@@ -1,9 +1,9 @@
 """How large a file will be, about, before one is written: what leads the probes for a size target.
 
-A symbol of v steps about its channel's mean costs about log2(1 + k v^2) / 2 bits (a Gaussian of
-that deviation), so the bytes of a picture follow from its latent and the gains of the quality
-alone, and its steps, where they follow the activity, from the same numbers. What the model knows
-better enters as k and an exponent.
+A symbol of v steps about its channel's mean costs about log2(1 + k v^2) / 2 bits, as under a
+Gaussian of that deviation. So the bytes of a picture follow from its latent and the gains of the
+quality; where steps follow the activity, they are estimated from the latent too. k and an exponent
+of the bytes account for what the prior predicts better than that Gaussian.
 """
 
 import math
@@ -19,10 +19,9 @@ from latentpress.options import QUALITY_UNIT, TOP_STEP
 from latentpress.parts import parts_of
 from latentpress.spaces import Space
 
-# k and the exponent. The lattice prior's: k = 2 pi e exp(1.27), as the mean of log v^2 over a
-# Gaussian is log sigma^2 - 1.27; lp1's:
-# fitted on files of 13 held-out training images, where the estimate is off by 13 % (chains) and 16
-# % (masking too; root mean square)
+# (k, exponent). The multistage prior's k = 2 pi e exp(1.27), as the mean of log v^2 over a Gaussian
+# is log sigma^2 - 1.27. lp1's are fitted on files of 13 held-out training images, where the
+# estimate is off by 13 % (LATENT_TRELLIS) and 16 % (LATENT_MASKED), root mean square.
 FITTED = {LATENT_TRELLIS: (7.5, 1.18), LATENT_MASKED: (7.5, 1.10), LATENT_MULTISTAGE: (60.8, 1.0)}
 LEVELS = range(0, 101, 10)  # qualities at which it is computed; linear in between
 POSITIONS = 1024  # latent positions of a strip that are looked at, evenly spread, at most

@@ -71,13 +71,13 @@ def restore(space: Space, latent: Iterable[Floats], quality: float) -> Iterator[
     y_hat = np.concatenate(list(latent), axis=1)
     channels, h, w = y_hat.shape
     step = np.float32(step_size(quality))
-    told = np.float32(condition(quality))
+    condition_value = np.float32(condition(quality))
     for first, end in strips(h):
         low, high = with_halo(first, end, HALO, h)
         z = y_hat[:, first:end].copy()
         for left, right in tile_columns(high - low, w, HALO, TILE_POSITIONS):
             a, b = with_halo(left, right, HALO, w)
-            x = np.full((1, channels + 1, high - low, b - a), told)
+            x = np.full((1, channels + 1, high - low, b - a), condition_value)
             x[0, :channels] = y_hat[:, low:high, a:b]
             f = models.run(space.name, FILE, x=x)[0][0]
             z[:, :, left:right] += step * f[:, first - low : end - low, left - a : right - a]

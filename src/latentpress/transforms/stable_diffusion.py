@@ -50,12 +50,13 @@ class StableDiffusionTransform:
     """The two transforms of a space, on one model.
 
     space: the latent space. name: the model that was loaded. model_hash: first 4 bytes of the
-    SHA-256 of its weights file.
+    SHA-256 of its weights file. autoencoder: the model itself, on its device.
     """
 
     space: Space
     name: str
     model_hash: bytes
+    autoencoder: Any
 
     def __init__(
         self, space: Space, name: str, model_hash: bytes, autoencoder: Any, device: str, dtype: str
@@ -73,13 +74,13 @@ class StableDiffusionTransform:
         torch.nn.Module.to(
             autoencoder, device, self._dtype, memory_format=torch.channels_last
         )  # diffusers' own `to` logs a warning
-        self._autoencoder = autoencoder.eval().requires_grad_(False)
+        self.autoencoder = autoencoder.eval().requires_grad_(False)
         config = autoencoder.config
         self._tiny = "num_encoder_blocks" in config
         if config["latent_channels"] != space.channels:
-            found = config["latent_channels"]
+            channels = config["latent_channels"]
             raise WeightsError(
-                f"{name} has latents of {found} channels, but those of the space {space.name} "
+                f"{name} has latents of {channels} channels, but those of the space {space.name} "
                 f"have {space.channels}"
             )
         halvings = (
@@ -105,18 +106,18 @@ class StableDiffusionTransform:
         """
         if not all(find_spec(name) for name in ("torch", "diffusers", "safetensors")):
             raise WeightsError(hub.EXTRA)
-        found = hub.resolve(model, space)
+        weights = hub.resolve(model, space)
         device = _device(device)
-        key = space, found, device, _stamp(found.file), _stamp(found.config)
-        return _last_used(key, lambda: cls._open(space, found, device))
+        key = space, weights, device, _stamp(weights.file), _stamp(weights.config)
+        return _last_used(key, lambda: cls._open(space, weights, device))
 
     @classmethod
-    def _open(cls, space: Space, found: Weights, device: str) -> StableDiffusionTransform:
-        sha256 = hub.verify(found, space)
-        autoencoder = _autoencoder(found, space)
+    def _open(cls, space: Space, weights: Weights, device: str) -> StableDiffusionTransform:
+        sha256 = hub.verify(weights, space)
+        autoencoder = load_autoencoder(weights, space)
         return cls(
             space,
-            found.name,
+            weights.name,
             bytes.fromhex(sha256[:8]),
             autoencoder,
             device,
@@ -193,8 +194,8 @@ class StableDiffusionTransform:
                 - 1
             )
             self._choose_tiling(x.shape[0] * x.shape[1])
-            found = self._autoencoder.encode(batch.to(self._dtype))
-            y = (found.latents if self._tiny else found.latent_dist.mode()).to(torch.float32)
+            encoding = self.autoencoder.encode(batch.to(self._dtype))
+            y = (encoding.latents if self._tiny else encoding.latent_dist.mode()).to(torch.float32)
             latent: Floats = ((y[0] - self._shift) * self._scaling).cpu().numpy()
         return latent
 
@@ -220,13 +221,13 @@ class StableDiffusionTransform:
 
         raw = y.to(self._device) / self._scaling + self._shift
         self._choose_tiling(y.shape[2] * y.shape[3] * self.space.factor**2)
-        return (self._autoencoder.decode(raw.to(self._dtype)).sample.to(torch.float32) + 1) * 127.5
+        return (self.autoencoder.decode(raw.to(self._dtype)).sample.to(torch.float32) + 1) * 127.5
 
     def _choose_tiling(self, pixels: int) -> None:
         if self._tiny or pixels <= KL_PIXEL_LIMIT:
-            self._autoencoder.disable_tiling()
+            self.autoencoder.disable_tiling()
         else:
-            self._autoencoder.enable_tiling()
+            self.autoencoder.enable_tiling()
 
 
 def _core(
@@ -299,35 +300,38 @@ def precision_on(config: Mapping[str, Any], device: str) -> str:
     return "bfloat16" if torch.cuda.is_bf16_supported() else "float32"
 
 
-def _autoencoder(found: Weights, space: Space) -> Any:
-    """An autoencoder with the weights that were found; WeightsError where they are no autoencoder
+def load_autoencoder(weights: Weights, space: Space) -> Any:
+    """An autoencoder with these weights; WeightsError where they are no autoencoder
     of diffusers or LDM.
     """
     import diffusers
     import torch
     from diffusers.loaders.single_file_utils import convert_ldm_vae_checkpoint
 
-    tensors = _tensors(found)
+    tensors = _tensors(weights)
     if "encoder.mid.block_1.norm1.weight" in tensors:
         levels = len({key.split(".")[2] for key in tensors if key.startswith("encoder.down.")})
         # only their number is read
         blocks = {"down_block_types": [""] * levels, "up_block_types": [""] * levels}
         tensors = convert_ldm_vae_checkpoint(tensors, blocks)
     try:
-        config = json.loads(found.config.read_bytes()) if found.config else _config(tensors, space)
+        config = (
+            json.loads(weights.config.read_bytes()) if weights.config else _config(tensors, space)
+        )
         kind = config["_class_name"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise WeightsError(
-            f"{found.config or found.file} does not describe an autoencoder"
+            f"{weights.config or weights.file} does not describe an autoencoder"
         ) from error
     if kind not in ("AutoencoderKL", "AutoencoderTiny"):
         raise WeightsError(
-            f"{found.name} is a model of the class {kind}, not an AutoencoderKL or AutoencoderTiny"
+            f"{weights.name} is a model of the class {kind}, not an AutoencoderKL or "
+            "AutoencoderTiny"
         )
     scaling = config.get("scaling_factor", space.scaling)
     if kind == "AutoencoderKL" and scaling != space.scaling:
         raise WeightsError(
-            f"{found.name} has the scaling factor {scaling}, but the space {space.name} has "
+            f"{weights.name} has the scaling factor {scaling}, but the space {space.name} has "
             f"{space.scaling}"
         )
     family = getattr(diffusers, kind)
@@ -345,12 +349,12 @@ def _autoencoder(found: Weights, space: Space) -> Any:
         ZeroDivisionError,
     ) as error:
         raise WeightsError(
-            f"the tensors of {found.file} are not those of the {kind} that its config describes"
+            f"the tensors of {weights.file} are not those of the {kind} that its config describes"
         ) from error
     return autoencoder
 
 
-def _tensors(found: Weights) -> dict[str, Any]:
+def _tensors(weights: Weights) -> dict[str, Any]:
     """The autoencoder's tensors of a file, without the prefix that a full checkpoint gives them, in
     float32.
     """
@@ -358,13 +362,13 @@ def _tensors(found: Weights) -> dict[str, Any]:
     import torch
 
     try:
-        with safetensors.safe_open(found.file, framework="pt") as stream:
+        with safetensors.safe_open(weights.file, framework="pt") as stream:
             keys = list(stream.keys())
             first = ("encoder.conv_in.weight", "encoder.layers.0.weight")
             prefix = next((p for p in LDM_PREFIXES if any(p + f in keys for f in first)), None)
             if prefix is None:
                 raise WeightsError(
-                    f"{found.file} holds no autoencoder of the Stable Diffusion family"
+                    f"{weights.file} holds no autoencoder of the Stable Diffusion family"
                 )
             part = re.compile(
                 re.escape(prefix) + r"((encoder|decoder|quant_conv|post_quant_conv)\..*)"
@@ -375,7 +379,7 @@ def _tensors(found: Weights) -> dict[str, Any]:
                 if m
             }
     except (safetensors.SafetensorError, OSError) as error:
-        raise WeightsError(f"{found.file} is no valid safetensors file") from error
+        raise WeightsError(f"{weights.file} is no valid safetensors file") from error
     old = re.compile(rf"(attentions\.0\.)({'|'.join(OLD_ATTENTION)})(\.)")
     return {
         old.sub(lambda m: m[1] + OLD_ATTENTION[m[2]] + m[3], key): tensor

@@ -85,11 +85,11 @@ def windows(
             first - low,
             end - low,
         )
-        kept = max(0, end - halo)  # copied, so that the strip itself can go
+        first_kept = max(0, end - halo)  # copied, so that the strip itself can go
         held = [
-            (top, s) if top >= kept else (kept, s[:, kept - top :].copy())
+            (top, s) if top >= first_kept else (first_kept, s[:, first_kept - top :].copy())
             for top, s in held
-            if top + s.shape[1] > kept
+            if top + s.shape[1] > first_kept
         ]
 
 

@@ -27,12 +27,12 @@ def most_different(
     total = np.zeros((height + 1, width + 1))
     total[1:, 1:] = spread.cumsum(0).cumsum(1)
     sums = total[h:, w:] - total[:-h, w:] - total[h:, :-w] + total[:-h, :-w]
-    found: list[tuple[int, int, int, int]] = []
-    while len(found) < count and np.isfinite(sums.max()):
+    windows: list[tuple[int, int, int, int]] = []
+    while len(windows) < count and np.isfinite(sums.max()):
         top, left = (int(i) for i in np.unravel_index(sums.argmax(), sums.shape))
-        found.append((left, top, w, h))
+        windows.append((left, top, w, h))
         sums[max(0, top - h + 1) : top + h, max(0, left - w + 1) : left + w] = -np.inf
-    return found
+    return windows
 
 
 def _spread(pictures: Sequence[Pixels]) -> NDArray[np.float64]:

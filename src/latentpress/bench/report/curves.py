@@ -44,30 +44,30 @@ def chart(
     turned, so that up is better. log: the y axis is logarithmic too. alone: a whole file with its
     own legend and colours, not a part of the page.
     """
-    kept = [s._replace(points=sorted(p for p in s.points if math.isfinite(p[1]))) for s in series]
-    kept = sorted(
-        (s for s in kept if s.points), key=lambda s: s.ours
+    drawn = [s._replace(points=sorted(p for p in s.points if math.isfinite(p[1]))) for s in series]
+    drawn = sorted(
+        (s for s in drawn if s.points), key=lambda s: s.ours
     )  # what is drawn last lies on top
-    if not kept:
+    if not drawn:
         return ""
-    x = log_axis(p[0] for s in kept for p in s.points)
+    x = log_axis(p[0] for s in drawn for p in s.points)
     y = (log_axis if log else linear_axis)(
-        (p[1] for s in kept for p in s.points), flipped=lower_is_better
+        (p[1] for s in drawn for p in s.points), flipped=lower_is_better
     )
     note = "axis turned: up is better" if lower_is_better else "up is better"
-    legend = _legend(sorted(kept, key=lambda s: not s.ours)) if alone else ("", 0)
+    legend = _legend(sorted(drawn, key=lambda s: not s.ours)) if alone else ("", 0)
     what = (
-        f"{title} over bits per pixel for {', '.join(s.label for s in kept)}; the numbers are "
+        f"{title} over bits per pixel for {', '.join(s.label for s in drawn)}; the numbers are "
         "in the table of all means"
     )
-    style = _style(kept) if alone else ""
+    style = _style(drawn) if alone else ""
     space = ' xmlns="http://www.w3.org/2000/svg"' if alone else ""
     return (
         f'<svg{space} class="chart" viewBox="0 0 {WIDTH} {HEIGHT + legend[1]}" role="img" '
         f'aria-label="{escape(what)}">{style}'
         + (f'<rect class="ground" width="{WIDTH}" height="{HEIGHT + legend[1]}"/>' if alone else "")
         + _grid(x, y, title, note)
-        + "".join(_curve(s, x, y) for s in kept)
+        + "".join(_curve(s, x, y) for s in drawn)
         + legend[0]
         + "</svg>"
     )

@@ -11,16 +11,12 @@ from latentpress.bench import rate_distortion
 from latentpress.bench.bd_rate import bd_rate
 from latentpress.bench.rate_distortion import Comparison
 from latentpress.bench.report.curves import Series
-from latentpress.bench.report.number_format import metric_name, number
 from latentpress.bench.report.style import looks
 from latentpress.bench.rows import Row, Run
 from latentpress.metrics import METRICS, Metric
+from latentpress.metrics.display import REPEATS, metric_name, number
 
-# the first that a run has stands for how it looks
-PERCEPTUAL = ("lpips", "dists", "lpips-vgg", "ssimulacra2", "ms-ssim")
 LOG_METRICS = ("mse",)  # drawn on a logarithmic axis
-# say in other units what another metric says: drawn last, left out of the short tables
-REPEATED = ("mse", "ms-ssim-db")
 LEVELS = (0.25, 0.5, 0.75)  # of our settings: at whose quality the bytes are laid side by side
 
 
@@ -46,8 +42,11 @@ class Story:
     def codecs(self) -> dict[str, Row]:
         """The run's codecs by name, ours first, the lossless ones last."""
         present = {row["codec"] for row in self.run.rows}
-        kept = [c for c in self.run.info["codecs"] if c["name"] in present]
-        return {c["name"]: c for c in sorted(kept, key=lambda c: (not c["ours"], c["lossless"]))}
+        present_codecs = [c for c in self.run.info["codecs"] if c["name"] in present]
+        return {
+            c["name"]: c
+            for c in sorted(present_codecs, key=lambda c: (not c["ours"], c["lossless"]))
+        }
 
     @cached_property
     def lossy(self) -> list[str]:
@@ -83,18 +82,18 @@ class Story:
 
     @cached_property
     def metrics(self) -> dict[str, Metric]:
-        """The run's metrics that at least one row has, the REPEATED ones last."""
+        """The run's metrics that at least one row has, those that repeat another last."""
         known = [
             m
             for m in self.run.metrics
             if m in METRICS and any(r.get(m) is not None for r in self.means)
         ]
-        return {m: METRICS[m] for m in sorted(known, key=lambda m: m in REPEATED)}
+        return {m: METRICS[m] for m in sorted(known, key=lambda m: m in REPEATS)}
 
     @property
     def told(self) -> list[str]:
         """The metrics of the short tables: without those that repeat another."""
-        return [m for m in self.metrics if m not in REPEATED]
+        return [m for m in self.metrics if m not in REPEATS]
 
     @cached_property
     def pixels(self) -> float:
@@ -109,18 +108,18 @@ class Story:
     def series(self, metric: str) -> list[Series]:
         """The curves of one metric, each point with the words that a pointer is told."""
         drawn = looks(list(self.codecs.values()))
-        found = []
+        curves = []
         for codec in self.lossy:
             rows = [r for r in self.means if r["codec"] == codec and r.get(metric) is not None]
-            told = [f"{self.label(codec)} {r['setting']}: {r['bpp']:.3f} bpp, "
+            texts = [f"{self.label(codec)} {r['setting']}: {r['bpp']:.3f} bpp, "
                     f"{metric_name(metric)} {number(metric, r[metric])}" for r in rows]  # fmt: skip
-            points = [(r["bpp"], r[metric], text) for r, text in zip(rows, told, strict=True)]
-            found.append(
+            points = [(r["bpp"], r[metric], text) for r, text in zip(rows, texts, strict=True)]
+            curves.append(
                 Series(
                     codec, self.label(codec), drawn[codec], bool(self.codecs[codec]["ours"]), points
                 )
             )
-        return found
+        return curves
 
     def compare(self, codec: str, anchor: str, metric: str) -> Comparison:
         """BD-rate of the curves of the means at equal values of a metric."""
@@ -164,7 +163,7 @@ class Story:
         """Bytes an image at the qualities of three settings of our first codec, for each of
         `told`.
         """
-        found = []
+        levels = []
         for mine, metric in ((c, m) for m in self.told for c in self.ours[:1]):
             rows = [r for r in self.means if r["codec"] == mine and r.get(metric) is not None]
             equal = rate_distortion.bytes_at_equal_quality(self.run, metric, mine)
@@ -179,15 +178,15 @@ class Story:
                     c: None if (rate := rates.get(c)) is None else rate * self.pixels / 8
                     for c in self.lossy
                 }
-                found.append(Level(metric, mine, row["setting"], row[metric], sizes))
-        return found
+                levels.append(Level(metric, mine, row["setting"], row[metric], sizes))
+        return levels
 
     @cached_property
     def speeds(self) -> list[Row]:
         """One row a codec: mean seconds an image, megapixels a second, and what the run knows of
         its memory.
         """
-        found = []
+        rows = []
         for name, codec in self.codecs.items():
             row: Row = {"codec": name, "label": self.label(name)}
             for step in ("encode", "decode"):
@@ -204,5 +203,5 @@ class Story:
                     else None
                 )
                 row[f"peak_{step}_mb"] = codec.get(f"peak_{step}_mb")
-            found.append(row | {"load_s": codec.get("load_s")})
-        return found
+            rows.append(row | {"load_s": codec.get("load_s")})
+        return rows

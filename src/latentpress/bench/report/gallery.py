@@ -12,9 +12,10 @@ from latentpress._typing import Pixels
 from latentpress.bench.report.crops import most_different
 from latentpress.bench.report.derived import Story
 from latentpress.bench.report.embed import data_uri, reduction, shown
-from latentpress.bench.report.number_format import kilobytes, metric_name, number
+from latentpress.bench.report.number_format import kilobytes
 from latentpress.bench.rows import Row, decoded, file_of, original
 from latentpress.image.panels import difference, latent_panels
+from latentpress.metrics.display import metric_name, number
 
 QUALITY, DIFFERENCE_QUALITY = 90, 30  # WebP's, of the page's own pictures
 GAIN = 4  # of the difference pictures
@@ -149,8 +150,8 @@ def _picture(story: Story, row: Row, ours: Row, x: Pixels, pixels: Pixels) -> Pi
     )
     apart = difference(Image.fromarray(x), Image.fromarray(pixels), GAIN)
     src = data_uri(shown(pixels), QUALITY)
-    other = data_uri(shown(np.asarray(apart)), DIFFERENCE_QUALITY)
-    return Picture(row["codec"], story.label(row["codec"]), words, src, other, off)
+    difference_src = data_uri(shown(np.asarray(apart)), DIFFERENCE_QUALITY)
+    return Picture(row["codec"], story.label(row["codec"]), words, src, difference_src, off)
 
 
 def _crop(
@@ -161,7 +162,7 @@ def _crop(
     pixels: dict[str, Pixels],
 ) -> Crop:
     left, top, width, height = window
-    told = [f"{story.label(r['codec'])} {r['setting']}, {kilobytes(r['bytes'])}" for r in rows]
+    labels = [f"{story.label(r['codec'])} {r['setting']}, {kilobytes(r['bytes'])}" for r in rows]
     cuts = [
         np.ascontiguousarray(p[top : top + height, left : left + width])
         for p in (x, *pixels.values())
@@ -170,7 +171,7 @@ def _crop(
         *window,
         [
             (words, data_uri(Image.fromarray(cut)))
-            for words, cut in zip(["original", *told], cuts, strict=True)
+            for words, cut in zip(["original", *labels], cuts, strict=True)
         ],
     )
 

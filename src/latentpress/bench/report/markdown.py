@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from latentpress.bench.report import text_tables
 from latentpress.bench.report.derived import Story
-from latentpress.bench.report.number_format import title
 from latentpress.bench.report.page import draw
+from latentpress.metrics.display import title
 
 PAIR = 2  # charts in a row
 

@@ -1,35 +1,23 @@
-"""Numbers and sentences of a report, the same in every format."""
-
-import math
+"""Numbers and sentences of a report, the same in every format; those of metrics are in
+`latentpress.metrics.display`.
+"""
 
 from latentpress.bench.bd_rate import BdRate
 from latentpress.metrics import METRICS
+from latentpress.metrics.display import metric_name, number
 
-# others: 4
-DIGITS = {"mse": 1, "psnr": 2, "psnr_of_mean_mse": 2, "ms-ssim-db": 2, "ssimulacra2": 1}
+__all__ = [
+    "LITTLE",
+    "difference",
+    "kilobytes",
+    "metric_name",
+    "number",
+    "overlap",
+    "plain",
+    "seconds",
+]
+
 LITTLE = 0.3  # share of the tested codec's range below which a BD-rate is said to rest on little
-
-
-def number(metric: str, value: float | None) -> str:
-    """A metric's value with the digits that mean something, "∞" for identical images, "–" where
-    there is none.
-    """
-    if value is None:
-        return "–"
-    return f"{value:.{DIGITS.get(metric, 4)}f}".replace("-", "−") if math.isfinite(value) else "∞"
-
-
-def metric_name(metric: str) -> str:
-    """A metric's name for people, with its unit where two metrics share a name: "MS-SSIM (dB)"."""
-    known = METRICS[metric]
-    shared = sum(m.name == known.name for m in METRICS.values()) > 1
-    return f"{known.name} ({known.unit})" if shared and known.unit else known.name
-
-
-def title(metric: str) -> str:
-    """Name and unit of a metric: "PSNR, dB"."""
-    known = METRICS[metric]
-    return f"{known.name}, {known.unit}" if known.unit else known.name
 
 
 def kilobytes(size: float | None) -> str:

@@ -8,15 +8,15 @@ from latentpress.bench.report import text_tables
 from latentpress.bench.report.curves import chart, colors
 from latentpress.bench.report.derived import LOG_METRICS, Story
 from latentpress.bench.report.gallery import GAIN, Item
-from latentpress.bench.report.number_format import title
 from latentpress.bench.report.style import css_class, marker
 from latentpress.errors import UsageError
+from latentpress.metrics.display import title
 
 HERE = "latentpress.bench.report"
 
 
-def html(story: Story, items: Sequence[Item], wanted: int) -> str:
-    """The page of a run. items: its gallery, of `wanted` images that were asked for. UsageError
+def html(story: Story, items: Sequence[Item], requested: int) -> str:
+    """The page of a run. items: its gallery, of `requested` images that were asked for. UsageError
     without the extra `bench`.
     """
     try:
@@ -66,7 +66,7 @@ def html(story: Story, items: Sequence[Item], wanted: int) -> str:
         "speed": text_tables.speed(story),
         "items": items,
         "gain": GAIN,
-        "gallery_note": text_tables.gallery_note(story, len(items), wanted),
+        "gallery_note": text_tables.gallery_note(story, len(items), requested),
         "numbers": text_tables.numbers(story),
         "made": text_tables.made(story),
         "codecs": list(story.codecs.values()),

@@ -36,11 +36,11 @@ def looks(codecs: Sequence[dict[str, Any]]) -> dict[str, Look]:
     """A look for each codec of a run's `codecs`, by name. Ours are thick and solid; no two share
     colour, dash and marker.
     """
-    found: dict[str, Look] = {}
+    looks_by_name: dict[str, Look] = {}
     ours = rivals = 0
     for codec in codecs:
         if codec["ours"]:
-            found[codec["name"]] = Look(
+            looks_by_name[codec["name"]] = Look(
                 OURS[ours % len(OURS)],
                 DASHES[ours // len(OURS) % len(DASHES)],
                 MARKERS[ours % len(MARKERS)],
@@ -53,16 +53,16 @@ def looks(codecs: Sequence[dict[str, Any]]) -> dict[str, Look]:
             marker = MARKERS[
                 (1 + rivals + 2 * turn) % len(MARKERS)
             ]  # a colour that comes again has another marker
-            found[codec["name"]] = Look(
+            looks_by_name[codec["name"]] = Look(
                 color, DASHES[1 + (rivals + turn) % (len(DASHES) - 1)], marker, 1.8
             )
             rivals += 1
-    return found
+    return looks_by_name
 
 
 def css_class(codec: str) -> str:
     """The CSS class that carries a codec's colour; an external codec may have any name."""
-    return "c-" + re.sub(r"[^A-Za-z0-9]", lambda found: f"_{ord(found[0]):x}_", codec)
+    return "c-" + re.sub(r"[^A-Za-z0-9]", lambda match: f"_{ord(match[0]):x}_", codec)
 
 
 def marker(kind: str, x: float, y: float, r: float = 4.2) -> str:

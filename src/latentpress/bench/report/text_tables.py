@@ -5,19 +5,17 @@ ones.
 from typing import Any
 
 from latentpress.bench.rate_distortion import Comparison
-from latentpress.bench.report.derived import PERCEPTUAL, Story
+from latentpress.bench.report.derived import Story
 from latentpress.bench.report.gallery import DIFFERENCE_QUALITY, QUALITY
 from latentpress.bench.report.number_format import (
     LITTLE,
     difference,
     kilobytes,
-    metric_name,
-    number,
     overlap,
     plain,
     seconds,
-    title,
 )
+from latentpress.metrics.display import PERCEPTUAL, metric_name, number, title
 
 Table = dict[str, Any]
 
@@ -54,7 +52,7 @@ def headline(story: Story) -> list[str]:
     often loses the other.
     """
     perceptual = next((m for m in PERCEPTUAL if m in story.metrics), None)
-    found = []
+    sentences = []
     for codec in story.ours[:1]:
         for metric in (m for m in (perceptual, "psnr") if m in story.metrics):
             rivals = [
@@ -63,18 +61,19 @@ def headline(story: Story) -> list[str]:
                 if not story.codecs[r]["ours"] and r != codec
             ]
             rivals = [c for c in rivals if c.result and story.reach(c) >= LITTLE]
-            told = [
+            clauses = [
                 f"{difference(c.result.percent)}{' bytes' if i == 0 else ''} "
                 f"{'as' if abs(c.result.percent) < 0.5 else 'than'} "
                 f"{story.label(c.anchor)}"
                 for i, c in enumerate(rivals)
                 if c.result
             ]
-            if told:
-                found.append(
-                    f"At equal {metric_name(metric)}, {story.label(codec)} needs {', '.join(told)}."
+            if clauses:
+                sentences.append(
+                    f"At equal {metric_name(metric)}, {story.label(codec)} needs "
+                    f"{', '.join(clauses)}."
                 )
-    return found
+    return sentences
 
 
 def notices(story: Story) -> list[str]:
@@ -88,33 +87,33 @@ def notices(story: Story) -> list[str]:
 
 def lossless(story: Story) -> str:
     """The lossless codecs, which have no curve."""
-    told = [
+    texts = [
         f"{story.label(r['codec'])} {r['bpp']:.2f} bpp ({kilobytes(r['bytes'])})"
         for r in story.means
         if story.codecs[r["codec"]]["lossless"]
     ]
-    return f"Lossless, so not drawn: {', '.join(told)}." if told else ""
+    return f"Lossless, so not drawn: {', '.join(texts)}." if texts else ""
 
 
 def matrices(story: Story) -> list[Table]:
     """For each of our codecs: the bytes it needs at equal quality, a row a codec, a column a
     metric.
     """
-    found = []
+    tables = []
     for mine in story.ours:
         rows = []
         for anchor in (c for c in story.lossy if c != mine):
             cells = [_cell(story, story.compare(mine, anchor, m)) for m in story.told]
             rows.append({"label": story.label(anchor), "cells": cells})
         if rows and story.told:
-            found.append(
+            tables.append(
                 {
                     "label": story.label(mine),
                     "columns": [metric_name(m) for m in story.told],
                     "rows": rows,
                 }
             )
-    return found
+    return tables
 
 
 def _cell(story: Story, c: Comparison) -> Table:
@@ -133,22 +132,22 @@ def levels(story: Story) -> list[Table]:
     """For each metric: the bytes an image that every codec needs to reach the quality of some of
     our settings.
     """
-    found: list[Table] = []
+    tables: list[Table] = []
     for level in story.levels:
         name = title(level.metric)
-        if not found or found[-1]["metric"] != name:
-            found.append(
+        if not tables or tables[-1]["metric"] != name:
+            tables.append(
                 {"metric": name, "columns": [story.label(c) for c in story.lossy], "rows": []}
             )
         cells = [kilobytes(level.bytes[c]) for c in story.lossy]
-        found[-1]["rows"].append(
+        tables[-1]["rows"].append(
             {
                 "label": number(level.metric, level.value),
                 "source": f"({story.label(level.codec)} {level.setting})",
                 "cells": cells,
             }
         )
-    return found
+    return tables
 
 
 def pairs(story: Story) -> list[list[str]]:
@@ -235,11 +234,13 @@ def numbers(story: Story) -> Table:
     }
 
 
-def gallery_note(story: Story, count: int, wanted: int) -> str:
+def gallery_note(story: Story, count: int, requested: int) -> str:
     """What the gallery shows, and what it does not."""
     total = len(story.run.images)
     fewer = (
-        f" More than {count} would make the page too large." if count < min(wanted, total) else ""
+        f" More than {count} would make the page too large."
+        if count < min(requested, total)
+        else ""
     )
     return (f"{count} of {images(story)}, at the settings whose bytes come closest to those of "
 f"{story.label(story.ours[0])}; how far "

@@ -7,7 +7,7 @@ from typing import Any
 
 from latentpress.bench.report import text_tables
 from latentpress.bench.report.derived import Story
-from latentpress.bench.report.number_format import metric_name, title
+from latentpress.metrics.display import metric_name, title
 from latentpress.system.spreadsheet import write_sheets
 
 

@@ -1,4 +1,4 @@
-"""Method 3's payload: one latent under the lattice prior of its space, and the numbers that no
+"""Method 3's payload: one latent under the multistage prior of its space, and the numbers that no
 symbol reaches, exactly.
 
     exceptions, as in method 2 | the body of a .ltp file's latent chunk 03, which names the step
@@ -45,19 +45,19 @@ def encode(
     """
     space = space_by_id(space_id)
     a, b = DEPENDENT_STEP[space.channels] if dependent else (1.0, 0.0)
-    whole = int(float(step) * FINE * (a + b * min(float(step), 1.0)))
-    if not LEAST_STEP <= whole <= GREATEST_STEP:
+    fine_step = int(float(step) * FINE * (a + b * min(float(step), 1.0)))
+    if not LEAST_STEP <= fine_step <= GREATEST_STEP:
         return None
-    prior = MultistageCoder.of_step(space, whole, DEPENDENT if dependent else NUMBER)
+    prior = MultistageCoder.of_step(space, fine_step, DEPENDENT if dependent else NUMBER)
     target = np.where(
-        np.abs(y) < SYMBOL_MAX * (whole / FINE) / 2, y, 0
+        np.abs(y) < SYMBOL_MAX * (fine_step / FINE) / 2, y, 0
     )  # the rest would mislead its neighbours
-    modelled = prior.model(target)
+    quantized = prior.model(target)
     try:
-        body = prior.pack(modelled)
+        body = prior.pack(quantized)
     except ImageError:
         return None
-    y_hat = reconstruct(prior.fine(modelled), kind)
+    y_hat = reconstruct(prior.fine(quantized), kind)
     missed = np.flatnonzero(np.abs(y_hat.astype(np.float64) - y.astype(np.float64)) > bound)
     y_hat.ravel()[missed] = y.ravel()[missed]
     return Lossy(exceptions(y, kind, missed) + body, y_hat, len(missed))

@@ -48,7 +48,7 @@ def encode(y: Array, kind: int, step: np.float32, bound: Array | float, model: i
     exactly.
 
     step: > 0, in the latent's unit. bound: one number or one a position. model: an id of
-    predictor.MODELS that fits C.
+    predictors.MODELS that fits C.
     """
     values = y.astype(np.float64)
     unit = float(step) / predictive_coding.UNIT

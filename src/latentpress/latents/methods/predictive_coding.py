@@ -120,8 +120,10 @@ def scales(
 def magnitude(symbols: Ints, base: int) -> Floats:
     """|symbol| in sixteenths of the base's deviation."""
     whitened = np.abs(symbols.astype(np.float64)) * float(cdf_tables.whiteners()[base])
-    found: Floats = np.minimum(np.floor(whitened * 2.0**-cdf_tables.WHITENER_BITS), MAGNITUDE_MAX)
-    return found
+    sixteenths: Floats = np.minimum(
+        np.floor(whitened * 2.0**-cdf_tables.WHITENER_BITS), MAGNITUDE_MAX
+    )
+    return sixteenths
 
 
 def quantize(target: Floats, model: int, level: int) -> Coded:
@@ -208,12 +210,12 @@ def base_scale(symbols: Ints) -> int:
 @cache
 def _mean_magnitudes() -> Floats:
     """(SCALES,) E|symbol| under the gaussian tables."""
-    found = []
+    means = []
     for table in range(cdf_tables.SCALES):
         n = cdf_tables.counts(table).astype(np.float64)[:-1]
         r = cdf_tables.radius(table)
-        found.append(float((n * np.abs(np.arange(-r, r + 1))).sum() / n.sum()))
-    return np.array(found)
+        means.append(float((n * np.abs(np.arange(-r, r + 1))).sum() / n.sum()))
+    return np.array(means)
 
 
 def best_strength(parts: list[tuple[Ints, int, NDArray[np.int64]]]) -> int:

@@ -91,9 +91,9 @@ def steps(model: int) -> tuple[tuple[Step, ...], ...]:
     near = arrays[f"{name}_near"].tolist()
     near_weights = arrays[f"{name}_near_weights"].tolist()
     constant = arrays[f"{name}_constant"].tolist()
-    found = []
+    channels = []
     for c, channel in enumerate(rows.tolist()):
-        found.append(
+        channels.append(
             tuple(
                 Step(
                     tuple(tuple(t) for t in taps[a:b]),
@@ -105,7 +105,7 @@ def steps(model: int) -> tuple[tuple[Step, ...], ...]:
                 for p, (a, b, d, e) in enumerate(channel)
             )
         )
-    return tuple(found)
+    return tuple(channels)
 
 
 def step_of(model: int, channel: int, number: int) -> Step:
