@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 import latentpress
-from golden.make import with_chunk
+from helpers.chunks import with_chunk
 from latentpress import models
 from latentpress.container import LATENT_HYPERPRIOR, unpack
 from latentpress.entropy.rans import CRC_BYTES
