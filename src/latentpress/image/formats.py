@@ -11,7 +11,9 @@ from PIL import Image, PngImagePlugin
 
 from latentpress.errors import OutputError
 from latentpress.image.color import to_srgb
+from latentpress.image.density import density_options
 from latentpress.image.metadata import description
+from latentpress.image.text import COMMENT, png_text, text_of_info
 from latentpress.system.files import replacing
 
 # zlib, mean of Kodak: 684 kB in 32 ms; level 3: 670 kB in 44 ms; level 6: 664 kB in 112 ms
@@ -104,9 +106,9 @@ def write_image(
 ) -> tuple[str, ...]:
     """Write an image in the format of the path's suffix, whole or not at all.
 
-    ICC profile, EXIF and XMP are taken from `image.info` and written where the format has a place
-    for them; one that its encoder refuses (a damaged EXIF block in AVIF, more than 64 kB in JPEG)
-    is left out.
+    ICC profile, EXIF, XMP, texts and density are taken from `image.info` and written where the
+    format has a place for them (texts in PNG, a comment in JPEG); one that its encoder refuses (a
+    damaged EXIF block in AVIF, more than 64 kB in JPEG) is left out.
 
     Args:
         image: in mode L, LA, RGB or RGBA.
@@ -134,6 +136,7 @@ def write_image(
             f"{image.width} x {image.height}"
         )
     image, notices = _fitted(image, form, name)
+    notices += _homeless_text(image, form)
     options = save_options or form.options
     with replacing(path, overwrite=overwrite) as stream:
         try:
@@ -169,6 +172,14 @@ def _save(image: Image.Image, stream: BinaryIO, form: ImageFormat, options: dict
         raise OutputError(
             f"the {form.name} encoder failed: {str(error) or type(error).__name__}"
         ) from None
+
+
+def _homeless_text(image: Image.Image, form: ImageFormat) -> tuple[str, ...]:
+    """A notice of the texts that this format has no place for."""
+    keys = [key for key, _ in text_of_info(image.info) if form is not JPEG or key != COMMENT]
+    if form is PNG or not keys:
+        return ()
+    return (f"text left out ({', '.join(keys)}): only .png files hold it",)
 
 
 def _refused_metadata(image: Image.Image, form: ImageFormat) -> dict[str, str]:
@@ -239,9 +250,14 @@ def _metadata(image: Image.Image, form: ImageFormat) -> dict[str, Any]:
         for key in form.metadata
         if isinstance(image.info.get(key), bytes) and image.info[key]
     }
-    if form is PNG and "xmp" in found:
+    text = text_of_info(image.info)
+    if form is PNG and ("xmp" in found or text):
         found["pnginfo"] = chunks = PngImagePlugin.PngInfo()
-        chunks.add(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + found.pop("xmp"))
+        if "xmp" in found:
+            chunks.add(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + found.pop("xmp"))
+        png_text(text, chunks)
+    if form is JPEG and COMMENT in dict(text):
+        found["comment"] = dict(text)[COMMENT].encode()
     if (
         form is TIFF
         # only what describes the picture: a photograph's EXIF may hold a width and height too,
@@ -251,7 +267,7 @@ def _metadata(image: Image.Image, form: ImageFormat) -> dict[str, Any]:
         found["tiffinfo"] = _described(found.pop("exif", b""))
         if "xmp" in found:
             found["tiffinfo"][XMP_TAG] = found.pop("xmp")
-    return found
+    return found | density_options(image.info, form.name)
 
 
 def _described(exif: bytes) -> dict[int, Any]:

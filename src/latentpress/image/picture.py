@@ -10,8 +10,9 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,8 +21,13 @@ from PIL import Image, UnidentifiedImageError
 from latentpress._typing import Pixels
 from latentpress.errors import ConversionError, FormatError, ImageError
 from latentpress.image import color, metadata
+from latentpress.image.density import Density
 from latentpress.image.formats import write_image
 from latentpress.image.limits import MAX_SIDE, max_pixels, no_pillow_limit
+from latentpress.image.metadata_chunks import Metadata
+from latentpress.image.strip import find_metadata, without_profile
+from latentpress.image.text import Text, text_entries
+from latentpress.options import check_strip
 
 __all__ = [
     "MAX_SIDE",
@@ -77,6 +83,13 @@ class Picture:
     exif: bytes | None  # a TIFF stream, without the prefix "Exif\0\0"
     xmp: bytes | None
     notices: tuple[str, ...]
+    text: Text = ()  # keyword and text, as of a PNG file
+    density: Density | None = None  # dots an inch, across and down, of the upright picture
+
+    @property
+    def metadata(self) -> Metadata:
+        """The metadata as one."""
+        return Metadata(self.icc, self.exif, self.xmp, self.text, self.density)
 
     @property
     def is_turned(self) -> bool:
@@ -123,13 +136,16 @@ class Picture:
         return out
 
 
-def read_picture(source: Source, *, strict: bool = False) -> Picture:
+def read_picture(
+    source: Source, *, strict: bool = False, strip: str | Sequence[str] = ()
+) -> Picture:
     """Read everything that Pillow reads, or take a picture that is in memory.
 
     Args:
         source: a path (its first frame is read), a PIL image (its current frame; it is not changed
             and not copied), or a uint8 array (H, W), (H, W, 1), (H, W, 3) or (H, W, 4).
-        strict: a loss of colors, samples, frames or metadata is an error.
+        strict: as in EncodeOptions.
+        strip: as in EncodeOptions.
 
     Returns:
         The picture, upright, with what was converted or dropped in its notices.
@@ -142,11 +158,12 @@ def read_picture(source: Source, *, strict: bool = False) -> Picture:
         >>> read_picture(np.zeros((48, 64), np.uint8)).gray
         True
     """
+    names = check_strip(strip)
     if isinstance(source, np.ndarray):
-        return _picture("the array", _from_array(source), strict)
+        return _picture("the array", _from_array(source), strict, names)
     if isinstance(source, Image.Image):
         with _readable("the image"):
-            return _picture("the image", source, strict)
+            return _picture("the image", source, strict, names)
     if isinstance(source, (bytes, bytearray, memoryview)):
         raise ImageError(
             "bytes are no picture here: give a path, a PIL image (Image.open(io.BytesIO(data))) "
@@ -155,7 +172,7 @@ def read_picture(source: Source, *, strict: bool = False) -> Picture:
     name = os.fspath(source)
     with _readable(name), open(name, "rb") as file, Image.open(file) as image:
         color.scale_transparency(image)
-        return _picture(name, image, strict)
+        return _picture(name, image, strict, names)
 
 
 def paste(strips: Iterable[Pixels], width: int, height: int) -> Image.Image:
@@ -183,6 +200,8 @@ def assemble(
     icc: bytes | None,
     exif: bytes | None,
     xmp: bytes | None,
+    text: Text = (),
+    density: Density | None = None,
 ) -> Image.Image:
     """Put a decoded picture back together: mode L, LA, RGB or RGBA, metadata in `info` under
     Pillow's names.
@@ -199,16 +218,26 @@ def assemble(
                 f"{image.width} x {image.height}"
             )
         image.putalpha(Image.fromarray(alpha))
-    image.info.update(info_entries(icc, exif, xmp))
+    image.info.update(info_entries(icc, exif, xmp, text, density))
     return image
 
 
-def info_entries(icc: bytes | None, exif: bytes | None, xmp: bytes | None) -> dict[str, bytes]:
-    """Metadata as it stands in Pillow's `info`: what there is, EXIF with its prefix."""
+def info_entries(
+    icc: bytes | None,
+    exif: bytes | None,
+    xmp: bytes | None,
+    text: Text = (),
+    density: Density | None = None,
+) -> dict[str, Any]:
+    """Metadata as it stands in Pillow's `info`: what there is, EXIF with its prefix, each text
+    under its keyword.
+    """
     entries = {
         "icc_profile": icc,
         "exif": exif and metadata.EXIF_PREFIX + exif.removeprefix(metadata.EXIF_PREFIX),
         "xmp": xmp,
+        "dpi": density,
+        **text_entries(text),
     }
     return {name: value for name, value in entries.items() if value}
 
@@ -220,14 +249,16 @@ def frames_of(image: Image.Image) -> int:
     return int(getattr(image, "n_frames", 1))
 
 
-def _picture(name: str, image: Image.Image, strict: bool) -> Picture:
+def _picture(name: str, image: Image.Image, strict: bool, strip: Sequence[str]) -> Picture:
     _check_size(name, *image.size)
     deep = color.is_deep(image)
     deep_gray = color.is_deep_gray(image)
     frames = frames_of(image)
     image.load()
-    icc, exif, xmp = metadata.read_metadata(image)
-    dropped = metadata.dropped_metadata(image)
+    found = find_metadata(image, strip)
+    icc = found.metadata.icc
+    if found.has_gain_map:  # which Pillow may count as a frame
+        frames -= 1
 
     converted = color.convert(image, icc)
     if deep_gray:
@@ -236,15 +267,17 @@ def _picture(name: str, image: Image.Image, strict: bool) -> Picture:
         f"only one of {frames} frames was kept" if frames > 1 else None,
         "16-bit samples were cut to 8 bits" if deep else None,
         converted.notice if converted.lossy else None,
-        f"{dropped} were dropped" if dropped else None,
+        f"{' and '.join(found.lost)} {'were' if len(found.lost) > 1 else 'was'} dropped"
+        if found.lost
+        else None,
     ]
     lost = [loss for loss in losses if loss]
     if strict and lost:
         raise ConversionError(f"{name}: {' and '.join(lost)}, which strict forbids")
 
-    by_exif, exif = metadata.upright_exif(exif) if exif else (0, None)
-    by_xmp, xmp = metadata.upright_xmp(xmp) if xmp else (0, None)
-    orientation = by_exif or by_xmp or 1
+    if icc and "icc" in strip and converted.keeps_icc:
+        converted = without_profile(converted, icc)
+    orientation = found.orientation
     alpha = None
     if converted.alpha is not None:
         width, height = converted.alpha.size
@@ -257,9 +290,11 @@ def _picture(name: str, image: Image.Image, strict: bool) -> Picture:
         alpha=alpha,
         gray=converted.image.mode == "L",
         icc=icc if converted.keeps_icc else None,
-        exif=exif,
-        xmp=xmp,
+        exif=found.metadata.exif,
+        xmp=found.metadata.xmp,
         notices=tuple(notices),
+        text=found.metadata.text,
+        density=found.metadata.density,
     )
 
 
