@@ -29,6 +29,7 @@ METADATA = (
     "icc_profile",
     "exif",
     "xmp",
+    "dpi",
 )  # save options as elsewhere in Pillow; without them those of `info` are written
 
 

@@ -248,6 +248,24 @@ def test_what_speaks_of_a_gain_map_in_a_file_without_one_goes_in_silence(tmp_pat
     assert (picture.xmp, picture.notices) == (None, ())
 
 
+def test_a_gain_map_of_an_avif_or_heic_file_is_told(tmp_path: Path) -> None:
+    avif = bytes(saved(Image.fromarray(RGB), "AVIF"))
+    assert read(tmp_path, avif, strict=True).notices == ()
+    assert avif[24:28] == b"miaf"  # a brand
+    image: Any = Image.fromarray(RGB)  # libavif opens no file with the brand alone
+    image.format, image.fp = "AVIF", io.BytesIO(avif[:24] + b"tmap" + avif[28:])
+    assert read_picture(image).notices == ("the HDR gain map was dropped",)
+    assert image.fp.tell() == 0
+    with pytest.raises(ConversionError, match="gain map"):
+        read_picture(image, strict=True)
+    image.fp = io.BytesIO(avif[:3])
+    assert read_picture(image).notices == ()
+    heic = Image.fromarray(RGB)  # as pillow-heif gives it
+    heic.info["aux"] = {"urn:com:apple:photo:2020:aux:hdrgainmap": [7]}
+    assert read_picture(heic).notices == ("the HDR gain map was dropped",)
+    assert read_picture(heic, strip="gainmap", strict=True).notices == ()
+
+
 def test_iptc_data_is_told(tmp_path: Path) -> None:
     block = b"8BIM\x04\x04\0\0" + struct.pack(">I", 12) + b"\x1c\x02\x05\0\x07a title"
     data = bytes(saved(Image.fromarray(RGB), "JPEG"))

@@ -1,6 +1,11 @@
 """Stage 1 of 5: pictures. picture.py reads files and puts decoded pictures back together,
 formats.py writes files.
 
-color.py converts modes, metadata.py reads EXIF, XMP and orientation, alpha.py codes the opacity
-plane, limits.py bounds sizes, panels.py lays pictures side by side.
+color.py converts modes, alpha.py codes the opacity plane, limits.py bounds sizes, panels.py lays
+pictures side by side.
+
+strip.py finds the metadata that are taken over: metadata.py reads them and the orientation, exif.py
+and xmp.py make them true, text.py and density.py read texts and dots an inch, companions.py tells
+of what stands beside a picture and is lost. metadata_chunks.py codes them: known_profiles.py holds
+the profiles that are one number, deflated.py deflates.
 """

@@ -21,6 +21,7 @@ from PIL import Image, UnidentifiedImageError
 from latentpress._typing import Pixels
 from latentpress.errors import ConversionError, FormatError, ImageError
 from latentpress.image import color, metadata
+from latentpress.image.companions import has_tone_map
 from latentpress.image.density import Density
 from latentpress.image.formats import write_image
 from latentpress.image.limits import MAX_SIDE, max_pixels, no_pillow_limit
@@ -254,8 +255,9 @@ def _picture(name: str, image: Image.Image, strict: bool, strip: Sequence[str]) 
     deep = color.is_deep(image)
     deep_gray = color.is_deep_gray(image)
     frames = frames_of(image)
+    tone_map = has_tone_map(image)
     image.load()
-    found = find_metadata(image, strip)
+    found = find_metadata(image, strip, tone_map)
     icc = found.metadata.icc
     if found.has_gain_map:  # which Pillow may count as a frame
         frames -= 1

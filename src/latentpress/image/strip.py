@@ -39,10 +39,12 @@ class Found:
     lost: tuple[str, ...]
 
 
-def find_metadata(image: Image.Image, strip: Collection[str]) -> Found:
-    """The metadata of a loaded image, for the upright picture. strip: names of STRIPPABLE."""
+def find_metadata(image: Image.Image, strip: Collection[str], tone_map: bool) -> Found:
+    """The metadata of a loaded image, for the upright picture. strip: names of STRIPPABLE.
+    tone_map: as of companions.left_out.
+    """
     icc, exif, xmp = metadata.read_metadata(image)
-    words, xmp = companions.left_out(image, xmp)
+    words, xmp = companions.left_out(image, xmp, tone_map)
     if metadata.has_iptc(image):
         words.append(IPTC_WORDS)
     by_exif, exif = metadata.upright_exif(exif) if exif else (0, None)
