@@ -1,6 +1,7 @@
 """Metadata as chunks: what goes in comes out, small; well-known profiles by their colours; hostile bodies are refused."""
 
 import contextlib
+import hashlib
 import io
 import struct
 import time
@@ -207,3 +208,24 @@ def test_hostile_profile_numbers_are_refused() -> None:
     for number in (0, 6, 255):
         with pytest.raises(VersionError, match=f"number {number}"):
             decode_metadata({"icc number": bytes([number])})
+
+
+# ---- what the numbers of the format meant when they were made
+
+
+PROFILES = {1: "1fc1b6974a6603ca", 2: "5723b9b9d004f591", 3: "9a32b11cc5c66b15", 4: "0b4336c5f22cec92", 5: "f223ab54e35c6587"}
+BODIES = {
+    "icc number": "01", "exif deflated": "44f3f4d462e060a00c0000", "xmp deflated": "50b3a9d0b7b3a1220600",
+    "text": "1fe32a482c4acc4d2d492d2a664d54484e2ce1f43ebc27afb82427b588f9e9845e00", "dpi": "e0a712f09309",
+}  # fmt: skip
+
+
+def test_the_bytes_of_a_number_s_profile_never_change() -> None:
+    assert {n: hashlib.sha256(known_profile(n)).hexdigest()[:16] for n in NAMES} == PROFILES
+
+
+def test_bodies_of_old_decode_to_what_they_always_were() -> None:
+    assert decode_metadata({name: bytes.fromhex(body) for name, body in BODIES.items()}) == Metadata(
+        icc=known_profile(SRGB), exif=b"II*\0\x08\0\0\0" + bytes(60), xmp=b"<x/>" * 20,
+        text=(("parameters", "a cat"), ("Künstler", "名")), density=(300, 150),
+    )  # fmt: skip
