@@ -139,7 +139,7 @@ def test_a_profile_that_is_stripped_is_used_up() -> None:
 
 
 def test_texts_and_density_go_through_a_file_and_back_into_png(tmp_path: Path) -> None:
-    tools = {"date:create": "2026-01-01", "Raw profile type iptc": "x", "Thumb::URI": "file:///a", "exif:Make": "b"}
+    tools = {"date:create": "2026-01-01", "Raw profile type xmp": "x", "Thumb::URI": "file:///a", "exif:Make": "b"}
     (tmp_path / "a.png").write_bytes(with_texts(Image.fromarray(RGB), TEXTS | tools, dpi=(300, 150)))
     data = latentpress.compress(tmp_path / "a.png", quality=30, strict=True)
     assert latentpress.read_header(data).metadata.keys() == {"text", "dpi"}
@@ -275,6 +275,9 @@ def test_iptc_data_is_told(tmp_path: Path) -> None:
     with pytest.raises(ConversionError, match="IPTC"):
         read_picture(tmp_path / "a.img", strict=True)
     assert read_picture(tmp_path / "a.img", strict=True, strip="iptc").notices == ()
+    image = Image.fromarray(RGB)
+    for other in (saved(image, "TIFF", tiffinfo={0x83BB: block}), with_texts(image, {"Raw profile type iptc": "\niptc\n 2\n00"})):
+        assert read(tmp_path, other).notices == ("IPTC data was dropped",)
 
 
 # ---- the reported files

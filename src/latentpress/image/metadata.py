@@ -12,6 +12,8 @@ from PIL import Image
 
 EXIF_PREFIX = b"Exif\x00\x00"
 ORIENTATION = 0x0112
+IPTC_TAG = 0x83BB  # of TIFF
+IPTC_TEXT = "Raw profile type iptc"  # ImageMagick's keyword in a PNG file
 IPTC_RESOURCE = b"8BIM\x04\x04"
 XMP_ORIENTATION = re.compile(
     rb"""(tiff:Orientation\s*=\s*["']\s*|<tiff:Orientation>\s*)([1-8])(?=\s*["'<])"""
@@ -95,8 +97,11 @@ def upright_xmp(xmp: bytes) -> tuple[int, bytes]:
 def has_iptc(image: Image.Image) -> bool:
     """Whether a loaded image carries IPTC data, which a picture of ours does not keep."""
     photoshop = image.info.get("photoshop")
-    return (isinstance(photoshop, dict) and 0x0404 in photoshop) or (
-        isinstance(photoshop, bytes) and IPTC_RESOURCE in photoshop
+    return (
+        IPTC_TEXT in (getattr(image, "text", None) or ())
+        or IPTC_TAG in (getattr(image, "tag_v2", None) or ())
+        or (isinstance(photoshop, dict) and 0x0404 in photoshop)
+        or (isinstance(photoshop, bytes) and IPTC_RESOURCE in photoshop)
     )
 
 
