@@ -175,6 +175,10 @@ def test_comments_are_kept_and_signatures_of_encoders_dropped_and_neither_is_tol
     image.info["Comment"] = "unsere Grüße"
     assert write_image(image, tmp_path / "a.jpg") == ()
     assert read_picture(tmp_path / "a.jpg").text == (("Comment", "unsere Grüße"),)
+    image.info["Comment"] = "a" * 65534
+    assert write_image(image, tmp_path / "a.jpg", overwrite=True) == ("text left out (Comment): only .png files hold it",)
+    image.info["Comment"] = "a" * 65533
+    assert write_image(image, tmp_path / "a.jpg", overwrite=True) == ()
     gif = read(tmp_path, saved(Image.fromarray(RGB).quantize(9), "GIF", comment=b"GIF's"), strict=True)
     assert gif.text == (("Comment", "GIF's"),)
     picture = read(tmp_path, saved(Image.fromarray(RGB), "JPEG2000", comment="Created by OpenJPEG version 2.5.4"), strict=True)

@@ -13,7 +13,7 @@ from latentpress.errors import OutputError
 from latentpress.image.color import to_srgb
 from latentpress.image.density import density_options
 from latentpress.image.metadata import description
-from latentpress.image.text import COMMENT, png_text, text_of_info
+from latentpress.image.text import COMMENT, jpeg_comment, png_text, text_of_info
 from latentpress.system.files import replacing
 
 # zlib, mean of Kodak: 684 kB in 32 ms; level 3: 670 kB in 44 ms; level 6: 664 kB in 112 ms
@@ -176,7 +176,9 @@ def _save(image: Image.Image, stream: BinaryIO, form: ImageFormat, options: dict
 
 def _homeless_text(image: Image.Image, form: ImageFormat) -> tuple[str, ...]:
     """A notice of the texts that this format has no place for."""
-    keys = [key for key, _ in text_of_info(image.info) if form is not JPEG or key != COMMENT]
+    text = text_of_info(image.info)
+    is_written = form is JPEG and jpeg_comment(text) is not None
+    keys = [key for key, _ in text if key != COMMENT or not is_written]
     if form is PNG or not keys:
         return ()
     return (f"text left out ({', '.join(keys)}): only .png files hold it",)
@@ -256,8 +258,8 @@ def _metadata(image: Image.Image, form: ImageFormat) -> dict[str, Any]:
         if "xmp" in found:
             chunks.add(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + found.pop("xmp"))
         png_text(text, chunks)
-    if form is JPEG and COMMENT in dict(text):
-        found["comment"] = dict(text)[COMMENT].encode()
+    if form is JPEG and (comment := jpeg_comment(text)):
+        found["comment"] = comment
     if (
         form is TIFF
         # only what describes the picture: a photograph's EXIF may hold a width and height too,

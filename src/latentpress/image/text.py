@@ -41,6 +41,7 @@ SIGNATURES = (  # how comments begin that encoders write of themselves
 )  # fmt: skip
 OWN_KEYS = ("codec", "model", "space")  # what a reader of .ltp files may say of the file itself
 COMMENT = "Comment"
+MAX_JPEG_COMMENT = 65533  # bytes of a segment without its length (ITU T.81, B.2.4.5)
 TEXT_FORMATS = (None, "PNG", "LTP")  # whose `info` holds texts under their keywords
 
 
@@ -128,6 +129,12 @@ def text_of_info(info: dict[Any, Any]) -> Text:
         for key, value in info.items()
         if isinstance(key, str) and isinstance(value, str) and _is_kept(key)
     )
+
+
+def jpeg_comment(text: Text) -> bytes | None:
+    """The comment for a JPEG file; None where there is none, or it is too long for a segment."""
+    comment = dict(text).get(COMMENT, "").encode()
+    return comment if 1 <= len(comment) <= MAX_JPEG_COMMENT else None
 
 
 def png_text(text: Text, chunks: PngImagePlugin.PngInfo) -> None:
