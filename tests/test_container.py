@@ -122,3 +122,22 @@ def test_varints_round_trip(value: int) -> None:
 def test_bad_varints_are_refused(data: bytes) -> None:
     with pytest.raises(FormatError):
         container.read_varint(data, 0)
+
+
+def test_one_kind_of_metadata_stands_in_one_chunk() -> None:
+    kinds = [
+        (container.ICC, container.ICC_KNOWN, container.ICC_DEFLATED), (container.EXIF, container.EXIF_DEFLATED),
+        (container.XMP, container.XMP_DEFLATED),
+    ]  # fmt: skip
+    for ways in kinds:
+        for first in ways:
+            assert read_header(pack(LP1, HASH, 1, 1, 50, {LATENT_HYPERPRIOR: b"", first: b"x"})).metadata
+            for second in set(ways) - {first}:
+                with pytest.raises(FormatError, match="two ways of coding"):
+                    read_header(pack(LP1, HASH, 1, 1, 50, {LATENT_HYPERPRIOR: b"", first: b"x", second: b"y"}))
+
+
+def test_the_share_of_metadata_stands_in_the_header() -> None:
+    chunks = {LATENT_HYPERPRIOR: b"latent", ALPHA: b"a"}
+    chunks |= {container.ICC_KNOWN: b"\1", container.EXIF_DEFLATED: b"exif", container.TEXT: b"te"}
+    assert read_header(pack(LP1, HASH, 1, 1, 50, chunks)).metadata == {"icc": 1, "exif": 4, "text": 2}

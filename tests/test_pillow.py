@@ -55,12 +55,13 @@ def test_metadata_travels(tmp_path: Path) -> None:
     image = image_in("RGB")
     image.info = {"xmp": b"<x/>", "exif": EXIF}
     image.save(tmp_path / "a.ltp")
-    image.save(tmp_path / "b.ltp", xmp=b"<y/>")
+    image.save(tmp_path / "b.ltp", xmp=b"<y/>", dpi=(300, 300))
     for name, xmp in (("a.ltp", b"<x/>"), ("b.ltp", b"<y/>")):
         with Image.open(tmp_path / name) as opened:
             opened.load()
             assert (opened.info["xmp"], opened.info["exif"]) == (xmp, EXIF)
             assert opened.getexif()[0x010F] == "Abc"
+            assert opened.info.get("dpi") == (None if name == "a.ltp" else (300, 300))
     assert image.info["xmp"] == b"<x/>"
 
 

@@ -20,11 +20,12 @@ from PIL import Image
 
 from latentpress import container
 from latentpress._typing import Floats, Pixels
-from latentpress.container import ALPHA, EXIF, GRAY, ICC, XMP, Header
+from latentpress.container import ALPHA, GRAY, METADATA_TYPES, Header, metadata_bodies
 from latentpress.entropy import Encoder
 from latentpress.errors import FormatError
 from latentpress.image.alpha import decode_alpha, encode_alpha
 from latentpress.image.limits import max_pixels
+from latentpress.image.metadata_chunks import decode_metadata, encode_metadata
 from latentpress.image.picture import Outline, Picture, Source, assemble, paste, read_picture
 from latentpress.options import EncodeOptions
 from latentpress.parts import load_transform, open_decoder, parts_of
@@ -48,10 +49,10 @@ def compress(
 
     Args:
         image: a path, a PIL image, a uint8 array (H, W), (H, W, 1), (H, W, 3) or (H, W, 4), or a
-            Picture; 1 to 65,535 pixels a side.
+            Picture, which was read with its own `strict` and `strip`; 1 to 65,535 pixels a side.
         options: what the encoder is asked for; None for the defaults of EncodeOptions.
         **fields: fields of EncodeOptions that take the place of those in `options`: quality (0 to
-            100), codec, model, device, strict, effort (0 to 9), optimize_for, progress.
+            100), codec, model, device, strict, strip, effort (0 to 9), optimize_for, progress.
 
     Returns:
         The whole file.
@@ -69,7 +70,10 @@ def compress(
         64
     """
     options = replace(options or EncodeOptions(), **fields)
-    picture = image if isinstance(image, Picture) else read_picture(image, strict=options.strict)
+    if isinstance(image, Picture):
+        picture = image
+    else:
+        picture = read_picture(image, strict=options.strict, strip=options.strip)
     parts = parts_of(options.space)
     transform = parts.transform(options.model, options.device)
     y = transform.analyze(picture)
@@ -99,16 +103,14 @@ def write(
 
 
 def side_chunks(picture: Picture) -> dict[int, bytes]:
-    """What a file carries beside the latent: alpha, gray, ICC, EXIF, XMP, each where the picture
-    has it.
+    """What a file carries beside the latent: alpha, gray, metadata, each where the picture has
+    it.
     """
     chunks = {ALPHA: encode_alpha(picture.alpha)} if picture.alpha is not None else {}
     if picture.gray:
         chunks[GRAY] = b""
-    for kind, value in ((ICC, picture.icc), (EXIF, picture.exif), (XMP, picture.xmp)):
-        if value:
-            chunks[kind] = value
-    return chunks
+    coded = encode_metadata(picture.metadata)
+    return chunks | {METADATA_TYPES[name]: body for name, body in coded.items()}
 
 
 def decompress(data: bytes, *, model: str | None = None, device: str = "auto") -> Image.Image:
@@ -121,7 +123,8 @@ def decompress(data: bytes, *, model: str | None = None, device: str = "auto") -
         device: "auto", "cpu", "cuda" or "mps".
 
     Returns:
-        The image in mode RGB, RGBA, L or LA, its ICC profile, EXIF and XMP in `image.info`.
+        The image in mode RGB, RGBA, L or LA, its ICC profile, EXIF, XMP, texts and density in
+        `image.info`.
 
     Raises:
         FormatError: the bytes are no valid file.
@@ -159,6 +162,7 @@ def put_together(
     strips: Iterable[Pixels], header: Header, chunks: Mapping[int, bytes]
 ) -> Image.Image:
     """Strips of pixels (rows, width, 3) and the side chunks of a file -> the image."""
+    metadata = decode_metadata(metadata_bodies(chunks))
     image = paste(strips, header.width, header.height)
     alpha = None
     if ALPHA in chunks:
@@ -167,9 +171,11 @@ def put_together(
         image,
         alpha=alpha,
         gray=GRAY in chunks,
-        icc=chunks.get(ICC),
-        exif=chunks.get(EXIF),
-        xmp=chunks.get(XMP),
+        icc=metadata.icc,
+        exif=metadata.exif,
+        xmp=metadata.xmp,
+        text=metadata.text,
+        density=metadata.density,
     )
 
 

@@ -10,6 +10,7 @@ the body's length as LEB128.
 """
 
 import struct
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import google_crc32c
@@ -35,6 +36,12 @@ ICC = SKIPPABLE | 0x01
 EXIF = SKIPPABLE | 0x02
 XMP = SKIPPABLE | 0x03
 RESTORATION = SKIPPABLE | 0x04
+ICC_KNOWN = SKIPPABLE | 0x05
+ICC_DEFLATED = SKIPPABLE | 0x06
+EXIF_DEFLATED = SKIPPABLE | 0x07
+XMP_DEFLATED = SKIPPABLE | 0x08
+TEXT = SKIPPABLE | 0x09
+DENSITY = SKIPPABLE | 0x0A
 LATENT_TYPES = (
     LATENT_FACTORIZED,
     LATENT_HYPERPRIOR,
@@ -49,6 +56,24 @@ CHUNK_NAMES = dict.fromkeys(LATENT_TYPES, "latent") | {
     EXIF: "exif",
     XMP: "xmp",
     RESTORATION: "restoration",
+    ICC_KNOWN: "icc",
+    ICC_DEFLATED: "icc",
+    EXIF_DEFLATED: "exif",
+    XMP_DEFLATED: "xmp",
+    TEXT: "text",
+    DENSITY: "dpi",
+}
+# The ways of coding metadata, by the names of image/metadata_chunks.py.
+METADATA_TYPES = {
+    "icc": ICC,
+    "icc number": ICC_KNOWN,
+    "icc deflated": ICC_DEFLATED,
+    "exif": EXIF,
+    "exif deflated": EXIF_DEFLATED,
+    "xmp": XMP,
+    "xmp deflated": XMP_DEFLATED,
+    "text": TEXT,
+    "dpi": DENSITY,
 }
 
 
@@ -101,6 +126,11 @@ class Header:
     def codec(self) -> str:
         """The name that `--codec` takes."""
         return self.latent_space.codec
+
+    @property
+    def metadata(self) -> dict[str, int]:
+        """Bytes of the metadata's chunks, bodies alone, by the name of the chunk."""
+        return {c.name: c.size for c in self.chunks if c.type in METADATA_TYPES.values()}
 
     @property
     def grid(self) -> tuple[int, int]:
@@ -182,6 +212,9 @@ def read_header(data: bytes) -> Header:
         or sum(c.type in LATENT_TYPES for c in chunks) != 1
     ):
         raise FormatError("the chunk table must hold each type once, and one latent")
+    metadata = [c.name for c in chunks if c.type in METADATA_TYPES.values()]
+    if len({*metadata}) < len(metadata):
+        raise FormatError("the chunk table holds one kind of metadata in two ways of coding")
     if any(c.type == GRAY and c.size for c in chunks):
         raise FormatError("the grey chunk holds bytes, and must be empty")
     if offset != len(data):
@@ -215,6 +248,11 @@ def unpack(data: bytes) -> tuple[Header, dict[int, bytes]]:
             raise FormatError(f"the {chunk.name} chunk is damaged: its checksum does not match")
         bodies[chunk.type] = body
     return header, bodies
+
+
+def metadata_bodies(chunks: Mapping[int, bytes]) -> dict[str, bytes]:
+    """Those of a file's chunk bodies (type -> body) that hold metadata, by their way of coding."""
+    return {name: chunks[kind] for name, kind in METADATA_TYPES.items() if kind in chunks}
 
 
 def crc(data: bytes) -> bytes:

@@ -4,7 +4,7 @@ them.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         model: str | None
         device: str
         strict: bool
+        strip: str | Sequence[str]
         effort: int
         optimize_for: str | None
         progress: Progress | None
@@ -31,6 +32,9 @@ Progress = Callable[[float, float], None]  # (share done 0 to 1, seconds left)
 QUALITY_UNIT = 100  # steps of the quality grid in one unit of quality
 TOP_STEP = 100 * QUALITY_UNIT  # the quality grid: 0 to TOP_STEP, hundredths of a unit
 FIRST_EFFORT = 7  # efforts from here on optimise the latent
+# metadata that `strip` leaves out, beside the other things that a picture may carry
+STRIPPABLE = ("exif", "xmp", "icc", "thumbnail", "gps", "text", "dpi", "iptc", "gainmap")
+ALL = "all"
 OBJECTIVES = ("mse", "perceptual")
 ITERATIONS = {7: 50, 8: 130, 9: 300}  # of a latent optimisation, a tile
 
@@ -46,7 +50,13 @@ class EncodeOptions:
         model: of a Stable Diffusion space a folder, a .safetensors file or a hub id; None is the
             space's default.
         device: "auto", "cpu", "cuda" or "mps".
-        strict: a lossy conversion of the input (16 bits, CMYK, frames) is an error.
+        strict: what would be lost of the input is an error: samples of more than 8 bits, colours
+            that must be converted (CMYK, Lab, ...), further frames, and IPTC data, HDR gain maps,
+            motion videos and long XMP, which a file cannot hold. Not what `strip` names, nor
+            thumbnails and comments of encoders.
+        strip: metadata that is left out: names of STRIPPABLE, or "all"; a sequence, or one text
+            with commas. Without its ICC profile a picture is converted to sRGB. The
+            thumbnail is always left out.
         effort: 0 to 9, what the encoder spends on a better file of the same format; 7 to 9 optimise
             the latent, which needs torch.
         optimize_for: "mse", "perceptual" or None: perceptual where LPIPS's weights are here, else
@@ -67,6 +77,7 @@ class EncodeOptions:
     model: str | None = None
     device: str = "auto"
     strict: bool = False
+    strip: str | Sequence[str] = ()
     effort: int = 3
     optimize_for: str | None = None
     progress: Progress | None = None
@@ -74,6 +85,7 @@ class EncodeOptions:
     def __post_init__(self) -> None:
         object.__setattr__(self, "quality", check_quality(self.quality))
         space_of_codec(self.codec)
+        object.__setattr__(self, "strip", check_strip(self.strip))
         check_effort(self.effort)
         check_objective(self.optimize_for)
 
@@ -108,6 +120,21 @@ def check_quality(quality: float) -> float:
     if not 0 <= quality <= 100:
         raise UsageError(f"quality must lie in 0..100, not {quality}")
     return grid_step(quality) / QUALITY_UNIT
+
+
+def check_strip(wanted: str | Sequence[str]) -> tuple[str, ...]:
+    """Names of STRIPPABLE in its order, of a sequence of names or a text with commas between them;
+    all of them for "all". UsageError for any other name.
+    """
+    names = (
+        [name.strip().lower() for name in wanted.split(",")] if isinstance(wanted, str) else wanted
+    )
+    for name in names:
+        if name not in (*STRIPPABLE, ALL, ""):
+            raise UsageError(
+                f"what can be stripped is {', '.join(STRIPPABLE)} or {ALL}, not {name!r}"
+            )
+    return tuple(name for name in STRIPPABLE if name in names or ALL in names)
 
 
 def check_effort(effort: int) -> int:

@@ -1,8 +1,8 @@
 """A plugin for Pillow: after `import latentpress.pillow`, Image.open("photo.ltp") and
 image.save("photo.ltp", quality=60) work.
 
-Opening reads the header and the metadata: ICC profile, EXIF and XMP stand in `info`. The picture is
-decoded when its pixels are first asked for, and the file is closed then.
+Opening reads the header and the metadata: ICC profile, EXIF, XMP, texts and density stand in
+`info`. The picture is decoded when its pixels are first asked for, and the file is closed then.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ from typing import IO, Any
 
 from PIL import Image, ImageFile
 
-from latentpress.container import EXIF, ICC, MAGIC, XMP, crc, read_header
+from latentpress.container import MAGIC, crc, metadata_bodies, read_header
 from latentpress.errors import FormatError, LatentpressError, UsageError
+from latentpress.image.metadata_chunks import decode_metadata
 from latentpress.image.picture import info_entries
 from latentpress.options import EncodeOptions
 
@@ -24,8 +25,7 @@ MIME = "image/x-latentpress"
 # of EncodeOptions
 SAVE_OPTIONS = tuple(f.name for f in fields(EncodeOptions) if f.name != "progress")
 # save options as elsewhere in Pillow; without them those of `info` are written
-# save options as elsewhere in Pillow; without them those of `info` are written
-METADATA = ("icc_profile", "exif", "xmp")
+METADATA = ("icc_profile", "exif", "xmp", "dpi")
 
 
 class LatentpressImageFile(ImageFile.ImageFile):
@@ -56,7 +56,7 @@ class LatentpressImageFile(ImageFile.ImageFile):
         whole = {
             kind: body[:-4] for kind, body in bodies.items() if body[-4:] == crc(body[:-4])
         }  # damaged: loading says so
-        self.info.update(info_entries(whole.get(ICC), whole.get(EXIF), whole.get(XMP)))
+        self.info.update(_entries(whole))
         self._data = data
 
     def load(self) -> Any:
@@ -75,6 +75,20 @@ class LatentpressImageFile(ImageFile.ImageFile):
                 self.fp.close()
                 self.fp = None
         return super().load()
+
+
+def _entries(whole: dict[int, bytes]) -> dict[str, Any]:
+    """The entries of `info` for the metadata of these chunks; a damaged chunk is left out."""
+    found: dict[str, Any] = {}
+    for name, body in metadata_bodies(whole).items():
+        try:
+            metadata = decode_metadata({name: body})
+        except FormatError:
+            continue
+        found |= info_entries(
+            metadata.icc, metadata.exif, metadata.xmp, metadata.text, metadata.density
+        )
+    return found
 
 
 def _accept(prefix: bytes) -> bool:

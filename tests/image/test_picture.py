@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from PIL import Image, ImageCms, ImageOps
 
 from helpers.pictures import read, saved, whole
-from latentpress.errors import ConversionError
 from latentpress.image.picture import read_picture
 
 RNG = np.random.default_rng(7)
@@ -126,10 +125,9 @@ def test_damaged_exif_is_kept_and_means_upright(exif: Any) -> None:
     assert picture.exif == (exif or None)
 
 
-def test_icc_is_kept_and_comments_are_told(tmp_path: Path) -> None:
+def test_icc_and_comments_are_kept(tmp_path: Path) -> None:
     icc = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     picture = read(tmp_path, saved(Image.fromarray(RGB), "JPEG", icc_profile=icc, comment=b"hello"))
     assert picture.icc == icc
-    assert picture.notices == ("text comments were dropped",)
-    with pytest.raises(ConversionError, match="comments"):
-        read_picture(tmp_path / "a.img", strict=True)
+    assert picture.text == (("Comment", "hello"),)
+    assert picture.notices == ()

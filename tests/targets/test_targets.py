@@ -67,14 +67,18 @@ def test_five_probes_on_kodak(name: str, bpp: float) -> None:
 
 def test_side_chunks_count_and_do_not_mislead(photo: NDArray[np.uint8]) -> None:
     image = Image.fromarray(photo)
-    image.info["exif"] = b"Exif\0\0" + bytes(range(256)) * 40
+    image.info["exif"] = b"Exif\0\0" + np.random.default_rng(0).integers(0, 256, 10_240, np.uint8).tobytes()  # not to be deflated
     analyzed = Analyzed(image)
     assert analyzed.fixed_bytes() > 10_000
     limit = analyzed.fixed_bytes() + 3000
     found = written_for(analyzed, limit)
     assert max(s for s in found[:5] if s <= limit) >= 0.99 * limit
-    with pytest.raises(TargetError, match="the least"):
+    with pytest.raises(TargetError, match=r"the least.*; metadata take 10,240 bytes, which `strip` leaves out"):
         targets.to_size(analyzed, 9000)
+    with pytest.raises(TargetError, match="metadata take 10,240 bytes"):
+        targets.to_rate(analyzed, 0.1)
+    with pytest.raises(TargetError, match="metadata take 20,480 bytes"):
+        targets.to_total([analyzed, analyzed], 9000)
 
 
 def test_a_limit_above_the_largest_file_gives_quality_100(analyzed: Analyzed) -> None:

@@ -10,8 +10,9 @@ import typer
 
 from latentpress.cli import batch
 from latentpress.cli.request import Request
+from latentpress.cli.shares import large_metadata_words
 from latentpress.container import read_header
-from latentpress.options import FIRST_EFFORT, EncodeOptions
+from latentpress.options import FIRST_EFFORT, STRIPPABLE, EncodeOptions
 
 
 def compress(
@@ -106,8 +107,23 @@ def compress(
     ] = False,
     strict: Annotated[
         bool,
-        typer.Option("--strict", help="Make a lossy conversion (16 bits, CMYK, frames) an error."),
+        typer.Option(
+            "--strict",
+            help="Make it an error when something would be lost: samples of more than 8 bits, "
+            "colours that must be converted (CMYK, Lab), further frames, IPTC data, an HDR gain "
+            "map, a motion video, a long XMP. Nothing else is refused, and nothing that --strip "
+            "names.",
+        ),
     ] = False,
+    strip: Annotated[
+        str,
+        typer.Option(
+            metavar="NAMES",
+            help=f"Metadata to leave out: {','.join(STRIPPABLE)} or all. The thumbnail always is; "
+            "without its ICC profile a picture is converted to sRGB.",
+            show_default=False,
+        ),
+    ] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON list.")] = False,
 ) -> None:
     """Compress photographs into .ltp files.
@@ -123,6 +139,8 @@ def compress(
     latentpress compress photo.jpg --target lpips=0.1
 
     latentpress compress photo.jpg --target-size 10kB --effort 9
+
+    latentpress compress photo.jpg --strip gps
 
     latentpress compress photo.png --codec sd15 --model madebyollin/taesd
     """
@@ -143,6 +161,7 @@ def compress(
         model=model,
         device=device,
         strict=strict,
+        strip=strip,
         effort=effort,
         optimize_for=optimize_for,
         progress=bar.optimization,
@@ -167,6 +186,7 @@ def compress(
         note = "skipped: " if skipped else ""
         if not skipped:
             atomic_write(target, data, overwrite=overwrite)
+        header = read_header(data)
         bpp = 8 * len(data) / (outline.width * outline.height)
         change = ""
         if before is not None:
@@ -182,11 +202,13 @@ def compress(
             "bytes": len(data),
             "source_bytes": before,
             "bpp": round(bpp, 5),
-            "quality": read_header(data).quality,
+            "quality": header.quality,
+            "metadata_bytes": sum(header.metadata.values()),
             "skipped": skipped,
             "seconds": round(time.perf_counter() - start, 3),
             "notices": notices,
-            "line": f"{note}{target}: {len(data):,} bytes, {bpp:.3f} bpp{change}",
+            "line": f"{note}{target}: {len(data):,} bytes, {bpp:.3f} bpp{change}"
+            f"{large_metadata_words(header)}",
         }
 
     batch.run(images, targets, work, as_json, bar)

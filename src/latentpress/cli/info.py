@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from latentpress.cli.batch import naming, read_bytes
+from latentpress.cli.shares import metadata_words
 from latentpress.container import unpack
 
 
@@ -24,7 +25,8 @@ def info(
     with naming(file):
         header, _ = unpack(data)
     if as_json:
-        print(json.dumps({"file": str(file), "codec": header.codec, **asdict(header)}, indent=1))
+        found = {"file": str(file), "codec": header.codec, **asdict(header)}
+        print(json.dumps(found | {"metadata": header.metadata}, indent=1))
         return
     rows = {
         "size": f"{header.width} x {header.height} pixels, {header.size:,} bytes, "
@@ -33,6 +35,7 @@ def info(
         "model": f"{header.model_hash} (of the encoder)",
         "quality": f"{header.quality:g}",
         "format": f"version {header.version}",
+        "metadata": metadata_words(header),
         "chunks": ", ".join(f"{c.name} {c.size:,} bytes" for c in header.chunks),
     }
     for name, value in rows.items():

@@ -76,7 +76,8 @@ class Request:
         from latentpress import codec, targets
         from latentpress.image.picture import read_picture
 
-        picture = read_picture(source, strict=options.strict)  # its errors name the file themselves
+        # its errors name the file themselves
+        picture = read_picture(source, strict=options.strict, strip=options.strip)
         with naming(source):
             if self.size is None and self.bpp is None and self.metric is None:
                 data = codec.compress(picture, options=options, quality=self.quality)
@@ -106,7 +107,7 @@ class Request:
 
         analyzed = []
         for source in sources:
-            picture = read_picture(source, strict=options.strict)
+            picture = read_picture(source, strict=options.strict, strip=options.strip)
             with naming(source):
                 analyzed.append(targets.Analyzed(picture, options, keep_pixels=False))
             del picture  # before the next one is read

@@ -5,6 +5,11 @@ plugins.py registers HEIC and JPEG XL, told.py finds the colour space and the de
 tells (boxes.py and jxl.py read containers, cicp.py and colorimetry.py hold the numbers),
 profiles.py makes and checks ICC profiles, hdr.py brings PQ and HLG to SDR.
 
-color.py converts modes, metadata.py reads EXIF, XMP and orientation, alpha.py codes the opacity
-plane, limits.py bounds sizes, panels.py lays pictures side by side.
+color.py converts modes, alpha.py codes the opacity plane, limits.py bounds sizes, panels.py lays
+pictures side by side.
+
+strip.py finds the metadata that are taken over: metadata.py reads them and the orientation, exif.py
+and xmp.py make them true, text.py and density.py read texts and dots an inch, companions.py tells
+of what stands beside a picture and is lost. metadata_chunks.py codes them: known_profiles.py holds
+the profiles that are one number, deflated.py deflates.
 """

@@ -11,8 +11,10 @@ from PIL import Image, PngImagePlugin
 
 from latentpress.errors import OutputError
 from latentpress.image.color import to_srgb
+from latentpress.image.density import density_options
 from latentpress.image.metadata import description
 from latentpress.image.profiles import fitting
+from latentpress.image.text import COMMENT, jpeg_comment, png_text, text_of_info
 from latentpress.system.files import replacing
 
 # zlib, mean of Kodak: 684 kB in 32 ms; level 3: 670 kB in 44 ms; level 6: 664 kB in 112 ms
@@ -105,9 +107,10 @@ def write_image(
 ) -> tuple[str, ...]:
     """Write an image in the format of the path's suffix, whole or not at all.
 
-    ICC profile, EXIF and XMP are taken from `image.info` and written where the format has a place
-    for them; one that its encoder refuses (a damaged EXIF block in AVIF, more than 64 kB in JPEG)
-    is left out, and so is a profile that is damaged or for other colours than the image's.
+    ICC profile, EXIF, XMP, texts and density are taken from `image.info` and written where the
+    format has a place for them (texts in PNG, a comment in JPEG); one that its encoder refuses (a
+    damaged EXIF block in AVIF, more than 64 kB in JPEG) is left out, and so is a profile that is
+    damaged or for other colours than the image's.
 
     Args:
         image: in mode L, LA, RGB or RGBA.
@@ -137,6 +140,7 @@ def write_image(
     image, notices = _fitted(image, form, name)
     image, dropped = _with_fitting_profile(image, form)
     notices += dropped
+    notices += _homeless_text(image, form)
     options = save_options or form.options
     with replacing(path, overwrite=overwrite) as stream:
         try:
@@ -172,6 +176,16 @@ def _save(image: Image.Image, stream: BinaryIO, form: ImageFormat, options: dict
         raise OutputError(
             f"the {form.name} encoder failed: {str(error) or type(error).__name__}"
         ) from None
+
+
+def _homeless_text(image: Image.Image, form: ImageFormat) -> tuple[str, ...]:
+    """A notice of the texts that this format has no place for."""
+    text = text_of_info(image.info)
+    is_written = form is JPEG and jpeg_comment(text) is not None
+    keys = [key for key, _ in text if key != COMMENT or not is_written]
+    if form is PNG or not keys:
+        return ()
+    return (f"text left out ({', '.join(keys)}): only .png files hold it",)
 
 
 def _refused_metadata(image: Image.Image, form: ImageFormat) -> dict[str, str]:
@@ -260,9 +274,14 @@ def _metadata(image: Image.Image, form: ImageFormat) -> dict[str, Any]:
         for key in form.metadata
         if isinstance(image.info.get(key), bytes) and image.info[key]
     }
-    if form is PNG and "xmp" in found:
+    text = text_of_info(image.info)
+    if form is PNG and ("xmp" in found or text):
         found["pnginfo"] = chunks = PngImagePlugin.PngInfo()
-        chunks.add(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + found.pop("xmp"))
+        if "xmp" in found:
+            chunks.add(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + found.pop("xmp"))
+        png_text(text, chunks)
+    if form is JPEG and (comment := jpeg_comment(text)):
+        found["comment"] = comment
     if (
         form is TIFF
         # only what describes the picture: a photograph's EXIF may hold a width and height too,
@@ -272,7 +291,7 @@ def _metadata(image: Image.Image, form: ImageFormat) -> dict[str, Any]:
         found["tiffinfo"] = _described(found.pop("exif", b""))
         if "xmp" in found:
             found["tiffinfo"][XMP_TAG] = found.pop("xmp")
-    return found
+    return found | density_options(image.info, form.name)
 
 
 def _described(exif: bytes) -> dict[int, Any]:

@@ -12,6 +12,8 @@ from PIL import Image
 
 EXIF_PREFIX = b"Exif\x00\x00"
 ORIENTATION = 0x0112
+IPTC_TAG = 0x83BB  # of TIFF
+IPTC_TEXT = "Raw profile type iptc"  # ImageMagick's keyword in a PNG file
 IPTC_RESOURCE = b"8BIM\x04\x04"
 XMP_ORIENTATION = re.compile(
     rb"""(tiff:Orientation\s*=\s*["']\s*|<tiff:Orientation>\s*)([1-8])(?=\s*["'<])"""
@@ -92,21 +94,15 @@ def upright_xmp(xmp: bytes) -> tuple[int, bytes]:
     return (int(match[2]) if match else 0), XMP_ORIENTATION.sub(rb"\g<1>1", xmp)
 
 
-def dropped_metadata(image: Image.Image) -> str | None:
-    """What a loaded image carries beyond ICC, EXIF and XMP and a picture of ours cannot keep, in
-    words.
-    """
-    text: dict[str, Any] = getattr(image, "text", None) or {}
-    kept = ("XML:com.adobe.xmp", "Raw profile type exif", "Raw profile type APP1")
-    names = []
-    if image.info.get("comment") or any(key not in kept for key in text):
-        names.append("text comments")
+def has_iptc(image: Image.Image) -> bool:
+    """Whether a loaded image carries IPTC data, which a picture of ours does not keep."""
     photoshop = image.info.get("photoshop")
-    if (isinstance(photoshop, dict) and 0x0404 in photoshop) or (
-        isinstance(photoshop, bytes) and IPTC_RESOURCE in photoshop
-    ):
-        names.append("IPTC data")
-    return " and ".join(names) or None
+    return (
+        IPTC_TEXT in (getattr(image, "text", None) or ())
+        or IPTC_TAG in (getattr(image, "tag_v2", None) or ())
+        or (isinstance(photoshop, dict) and 0x0404 in photoshop)
+        or (isinstance(photoshop, bytes) and IPTC_RESOURCE in photoshop)
+    )
 
 
 def _exif(image: Image.Image) -> bytes | None:

@@ -10,8 +10,9 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,9 +21,15 @@ from PIL import Image, UnidentifiedImageError
 from latentpress._typing import Pixels
 from latentpress.errors import ConversionError, FormatError, ImageError
 from latentpress.image import color, metadata, plugins
+from latentpress.image.companions import has_tone_map
+from latentpress.image.density import Density
 from latentpress.image.formats import write_image
 from latentpress.image.limits import MAX_SIDE, max_pixels, no_pillow_limit
+from latentpress.image.metadata_chunks import Metadata
+from latentpress.image.strip import find_metadata, without_profile
+from latentpress.image.text import Text, text_entries
 from latentpress.image.told import read_told, settle
+from latentpress.options import check_strip
 
 __all__ = [
     "MAX_SIDE",
@@ -78,6 +85,13 @@ class Picture:
     exif: bytes | None  # a TIFF stream, without the prefix "Exif\0\0"
     xmp: bytes | None
     notices: tuple[str, ...]
+    text: Text = ()  # keyword and text, as of a PNG file
+    density: Density | None = None  # dots an inch, across and down, of the upright picture
+
+    @property
+    def metadata(self) -> Metadata:
+        """The metadata as one."""
+        return Metadata(self.icc, self.exif, self.xmp, self.text, self.density)
 
     @property
     def is_turned(self) -> bool:
@@ -124,13 +138,16 @@ class Picture:
         return out
 
 
-def read_picture(source: Source, *, strict: bool = False) -> Picture:
+def read_picture(
+    source: Source, *, strict: bool = False, strip: str | Sequence[str] = ()
+) -> Picture:
     """Read everything that Pillow reads, or take a picture that is in memory.
 
     Args:
         source: a path (its first frame is read), a PIL image (its current frame; it is not changed
             and not copied), or a uint8 array (H, W), (H, W, 1), (H, W, 3) or (H, W, 4).
-        strict: a loss of colors, samples, frames or metadata is an error.
+        strict: as in EncodeOptions.
+        strip: as in EncodeOptions.
 
     Returns:
         The picture, upright, with what was converted or dropped in its notices.
@@ -143,11 +160,12 @@ def read_picture(source: Source, *, strict: bool = False) -> Picture:
         >>> read_picture(np.zeros((48, 64), np.uint8)).gray
         True
     """
+    names = check_strip(strip)
     if isinstance(source, np.ndarray):
-        return _picture("the array", _from_array(source), strict)
+        return _picture("the array", _from_array(source), strict, names)
     if isinstance(source, Image.Image):
         with _readable("the image"):
-            return _picture("the image", source, strict)
+            return _picture("the image", source, strict, names)
     if isinstance(source, (bytes, bytearray, memoryview)):
         raise ImageError(
             "bytes are no picture here: give a path, a PIL image (Image.open(io.BytesIO(data))) "
@@ -160,7 +178,7 @@ def read_picture(source: Source, *, strict: bool = False) -> Picture:
         plugins.open_image(file, file.peek(plugins.HEAD), name) as image,
     ):
         color.scale_transparency(image)
-        return _picture(name, image, strict)
+        return _picture(name, image, strict, names)
 
 
 def paste(strips: Iterable[Pixels], width: int, height: int) -> Image.Image:
@@ -188,6 +206,8 @@ def assemble(
     icc: bytes | None,
     exif: bytes | None,
     xmp: bytes | None,
+    text: Text = (),
+    density: Density | None = None,
 ) -> Image.Image:
     """Put a decoded picture back together: mode L, LA, RGB or RGBA, metadata in `info` under
     Pillow's names.
@@ -204,16 +224,26 @@ def assemble(
                 f"{image.width} x {image.height}"
             )
         image.putalpha(Image.fromarray(alpha))
-    image.info.update(info_entries(icc, exif, xmp))
+    image.info.update(info_entries(icc, exif, xmp, text, density))
     return image
 
 
-def info_entries(icc: bytes | None, exif: bytes | None, xmp: bytes | None) -> dict[str, bytes]:
-    """Metadata as it stands in Pillow's `info`: what there is, EXIF with its prefix."""
+def info_entries(
+    icc: bytes | None,
+    exif: bytes | None,
+    xmp: bytes | None,
+    text: Text = (),
+    density: Density | None = None,
+) -> dict[str, Any]:
+    """Metadata as it stands in Pillow's `info`: what there is, EXIF with its prefix, each text
+    under its keyword.
+    """
     entries = {
         "icc_profile": icc,
         "exif": exif and metadata.EXIF_PREFIX + exif.removeprefix(metadata.EXIF_PREFIX),
         "xmp": xmp,
+        "dpi": density,
+        **text_entries(text),
     }
     return {name: value for name, value in entries.items() if value}
 
@@ -225,22 +255,23 @@ def frames_of(image: Image.Image) -> int:
     return int(getattr(image, "n_frames", 1))
 
 
-def _picture(name: str, image: Image.Image, strict: bool) -> Picture:
+def _picture(name: str, image: Image.Image, strict: bool, strip: Sequence[str]) -> Picture:
     _check_size(name, *image.size)
     told = read_told(image)
     bits = 16 if color.is_deep(image) else told.bits
     deep_gray = color.is_deep_gray(image)
     white = color.peak(image)
     frames = frames_of(image)
+    tone_map = has_tone_map(image)
     image.load()
-    icc, exif, xmp = metadata.read_metadata(image)
-    xmp = xmp or told.xmp
-    dropped = metadata.dropped_metadata(image)
+    found = find_metadata(image, strip, tone_map, told.xmp, is_upright=told.upright)
+    if found.has_gain_map:  # which Pillow may count as a frame
+        frames -= 1
 
-    converted = color.convert(image, icc, white)
+    converted = color.convert(image, found.metadata.icc, white)
     if deep_gray:
         converted = color.Converted(image.getchannel("R"), converted.alpha)
-    settled = settle(converted, icc, told)
+    settled = settle(converted, found.metadata.icc, told)
     losses = [
         f"only one of {frames} frames was kept" if frames > 1 else None,
         f"{bits}-bit samples were cut to 8 bits"
@@ -248,15 +279,20 @@ def _picture(name: str, image: Image.Image, strict: bool) -> Picture:
         else None,
         converted.notice if converted.lossy else None,
         *settled.losses,
-        f"{dropped} were dropped" if dropped else None,
+        f"{' and '.join(found.lost)} {'were' if len(found.lost) > 1 else 'was'} dropped"
+        if found.lost
+        else None,
     ]
     lost = [loss for loss in losses if loss]
     if strict and lost:
         raise ConversionError(f"{name}: {' and '.join(lost)}, which strict forbids")
 
-    by_exif, exif = metadata.upright_exif(exif) if exif else (0, None)
-    by_xmp, xmp = metadata.upright_xmp(xmp) if xmp else (0, None)
-    orientation = 1 if told.upright else by_exif or by_xmp or 1
+    icc = settled.icc
+    converted = replace(converted, image=settled.image)
+    if icc and "icc" in strip:
+        converted = without_profile(converted, icc)
+        icc = None
+    orientation = found.orientation
     alpha = None
     if converted.alpha is not None:
         width, height = converted.alpha.size
@@ -264,14 +300,16 @@ def _picture(name: str, image: Image.Image, strict: bool) -> Picture:
         _copy(converted.alpha, orientation, alpha, 0, 0)
     notices = lost if converted.lossy or not converted.notice else [*lost, converted.notice]
     return Picture(
-        stored=settled.image,
+        stored=converted.image,
         orientation=orientation,
         alpha=alpha,
         gray=converted.image.mode == "L",
-        icc=settled.icc,
-        exif=exif,
-        xmp=xmp,
+        icc=icc,
+        exif=found.metadata.exif,
+        xmp=found.metadata.xmp,
         notices=tuple(notices),
+        text=found.metadata.text,
+        density=found.metadata.density,
     )
 
 

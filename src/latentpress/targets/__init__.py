@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from latentpress.container import read_header
 from latentpress.errors import TargetError, UsageError
 from latentpress.image.picture import Picture, Source
 from latentpress.options import QUALITY_UNIT, TOP_STEP, EncodeOptions
@@ -73,7 +74,7 @@ def to_size(
     def too_small(data: Sequence[bytes]) -> str:
         return (
             f"no file of this picture is as small as {limit:,} bytes: the least, at quality 0, "
-            f"has {len(data[0]):,}"
+            f"has {len(data[0]):,}{_metadata_words(data)}"
         )
 
     return _within([_analyzed(image, options)], limit, too_small, best_effort)[0]
@@ -116,7 +117,7 @@ def to_rate(
         least = 8 * len(data[0]) / analyzed.pixels
         return (
             f"no file of this picture has as little as {bpp:g} bpp: the least, at quality 0, has "
-            f"{least:.4f}"
+            f"{least:.4f}{_metadata_words(data)}"
         )
 
     limit = max(1, int(min(bpp * analyzed.pixels / 8, sys.maxsize)))
@@ -160,7 +161,7 @@ def to_total(
     def too_small(data: Sequence[bytes]) -> str:
         return (
             f"these pictures do not fit into {limit:,} bytes: at quality 0 they have "
-            f"{sum(map(len, data)):,}"
+            f"{sum(map(len, data)):,}{_metadata_words(data)}"
         )
 
     analyzed = [
@@ -284,6 +285,12 @@ def _within(
     if sum(map(len, data)) > limit and not best_effort:
         raise TargetError(too_small(data), data)
     return data
+
+
+def _metadata_words(data: Sequence[bytes]) -> str:
+    """What the text of a target that cannot be reached says of the files' metadata."""
+    size = sum(sum(read_header(file).metadata.values()) for file in data)
+    return f"; metadata take {size:,} bytes, which `strip` leaves out" if size else ""
 
 
 def _metric(name: str) -> Metric:

@@ -52,7 +52,7 @@ class Analyzed:
         if isinstance(image, Picture):
             picture = image
         else:
-            picture = read_picture(image, strict=self.options.strict)
+            picture = read_picture(image, strict=self.options.strict, strip=self.options.strip)
         self.parts = parts_of(self.options.space)
         self.transform = self.parts.transform(self.options.model, self.options.device)
         self.strips = Kept(self.transform.analyze(picture))

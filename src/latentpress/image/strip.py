@@ -1,0 +1,106 @@
+"""What of a picture's metadata is taken over: all that a file can hold, made true, less what the
+caller strips.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+
+from PIL import Image
+
+from latentpress.image import companions, metadata
+from latentpress.image.color import Converted, to_srgb
+from latentpress.image.density import read_density
+from latentpress.image.exif import true_exif
+from latentpress.image.known_profiles import GRAY_SRGB, SRGB, known_number
+from latentpress.image.metadata_chunks import Metadata
+from latentpress.image.text import MAX_TEXT, Text, pack_text, read_text
+from latentpress.image.xmp import true_xmp
+
+IPTC_WORDS = "IPTC data"
+# what the name of STRIPPABLE keeps from being told, beside not being taken over
+WORDS_OF = {
+    "gainmap": (companions.GAIN_MAP_WORDS, companions.VIDEO_WORDS, companions.BESIDE_WORDS),
+    "xmp": (companions.EXTENDED_WORDS,),
+    "iptc": (IPTC_WORDS,),
+}
+
+
+@dataclass(frozen=True)
+class Found:
+    """The metadata that is taken over; Exif's number of the orientation, 1 to 8, that the picture
+    had; whether a gain map stood beside it; what was lost against the caller's will, in words.
+    """
+
+    metadata: Metadata
+    orientation: int
+    has_gain_map: bool
+    lost: tuple[str, ...]
+
+
+def find_metadata(
+    image: Image.Image,
+    strip: Collection[str],
+    tone_map: bool,
+    other_xmp: bytes | None = None,
+    *,
+    is_upright: bool = False,
+) -> Found:
+    """The metadata of a loaded image, for the upright picture.
+
+    Args:
+        image: loaded.
+        strip: names of STRIPPABLE.
+        tone_map: as of companions.left_out.
+        other_xmp: XMP that Pillow does not read, taken where Pillow has none.
+        is_upright: whether the decoder has turned the picture already.
+    """
+    icc, exif, xmp = metadata.read_metadata(image)
+    xmp = xmp or other_xmp
+    words, xmp = companions.left_out(image, xmp, tone_map)
+    if metadata.has_iptc(image):
+        words.append(IPTC_WORDS)
+    by_exif, exif = metadata.upright_exif(exif) if exif else (0, None)
+    by_xmp, xmp = metadata.upright_xmp(xmp) if xmp else (0, None)
+    orientation = 1 if is_upright else by_exif or by_xmp or 1
+    is_turned = orientation >= 5
+    width, height = reversed(image.size) if is_turned else image.size
+    keeps_gps = "gps" not in strip
+    text: Text = ()
+    if "text" not in strip:
+        text = read_text(image)
+        if len(pack_text(text)) > MAX_TEXT:
+            words.append(f"texts of more than {MAX_TEXT:,} bytes")
+            text = ()
+    density = None if "dpi" in strip else read_density(image.info)
+    taken = Metadata(
+        icc=icc,
+        exif=true_exif(exif, width, height, keeps_gps=keeps_gps)
+        if exif and "exif" not in strip
+        else None,
+        xmp=true_xmp(xmp, width, height, keeps_gps=keeps_gps)
+        if xmp and "xmp" not in strip
+        else None,
+        text=text,
+        density=density[::-1] if density and is_turned else density,
+    )
+    silent = {word for name in strip for word in WORDS_OF.get(name, ())}
+    lost = tuple(word for word in words if word not in silent)
+    return Found(taken, orientation, companions.GAIN_MAP_WORDS in words, lost)
+
+
+def without_profile(converted: Converted, icc: bytes) -> Converted:
+    """The picture in sRGB, as it is seen without a profile; a damaged profile, or one that does not
+    fit, is left out alone.
+    """
+    without = replace(converted, keeps_icc=False)
+    if known_number(icc) in (SRGB, GRAY_SRGB):
+        return without
+    is_gray = converted.image.mode == "L"
+    rgb = to_srgb(converted.image if is_gray else converted.image.convert("RGB"), icc)
+    if rgb is None:
+        return without
+    told = "colours were converted to sRGB, for the ICC profile is left out"
+    notice = f"{converted.notice} and {told}" if converted.notice else told
+    return replace(without, image=rgb.getchannel("G") if is_gray else rgb, notice=notice)
