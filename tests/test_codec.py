@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 import latentpress
-from helpers.pictures import PROFILE
+from helpers.pictures import OWN_PROFILE
 from latentpress.container import unpack
 from latentpress.metrics import psnr
 
@@ -65,9 +65,9 @@ def test_metadata_survives(small: NDArray[np.uint8]) -> None:
     image = Image.fromarray(small)
     exif = Image.Exif()
     exif[271] = "Maker"
-    image.info.update(icc_profile=PROFILE, exif=exif.tobytes(), xmp=b"<x:xmpmeta/>")
+    image.info.update(icc_profile=OWN_PROFILE, exif=exif.tobytes(), xmp=b"<x:xmpmeta/>")
     decoded = latentpress.decompress(latentpress.compress(image))
-    assert decoded.info["icc_profile"] == PROFILE
+    assert decoded.info["icc_profile"] == OWN_PROFILE
     assert decoded.info["xmp"] == b"<x:xmpmeta/>"
     assert decoded.getexif()[271] == "Maker"
 

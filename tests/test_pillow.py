@@ -10,7 +10,7 @@ import pytest
 from PIL import Image, UnidentifiedImageError
 
 import latentpress.pillow
-from helpers.pictures import PROFILE
+from helpers.pictures import OWN_PROFILE
 from latentpress import codec
 from latentpress.errors import UsageError
 
@@ -67,7 +67,7 @@ def test_metadata_travels(tmp_path: Path) -> None:
 
 def test_metadata_stands_before_the_pixels_are_decoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     image = image_in("RGB")
-    image.info = {"xmp": b"<x/>", "exif": EXIF, "icc_profile": PROFILE}
+    image.info = {"xmp": b"<x/>", "exif": EXIF, "icc_profile": OWN_PROFILE}
     image.save(tmp_path / "a.ltp")
     monkeypatch.setattr(codec, "decompress", lambda data: pytest.fail("decoded"))
     with Image.open(tmp_path / "a.ltp") as opened:

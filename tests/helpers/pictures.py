@@ -10,11 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
-from latentpress.image.cicp import DISPLAY_P3, PRIMARIES, SRGB_CURVE
+from latentpress.image.cicp import BT2020, DISPLAY_P3, PRIMARIES, SRGB_CURVE
 from latentpress.image.picture import read_picture
 from latentpress.image.profiles import make_gray_profile, make_profile
 
 PROFILE = make_profile("Display P3", PRIMARIES[DISPLAY_P3], SRGB_CURVE)
+# No number stands for it in a file: its bytes come back.
+OWN_PROFILE = make_profile("BT.2020", PRIMARIES[BT2020], SRGB_CURVE)
 GRAY_PROFILE = make_gray_profile("linear", (1.0, 1.0, 0.0, 0.0, 0.0))
 
 

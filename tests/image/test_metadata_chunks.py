@@ -16,7 +16,7 @@ from PIL import Image, ImageCms
 
 from latentpress.container import METADATA_TYPES
 from latentpress.errors import FormatError, VersionError
-from latentpress.image import known_profiles
+from latentpress.image import known_profiles, profiles
 from latentpress.image.deflated import MAX_PLAIN, deflate, inflate
 from latentpress.image.density import pack_density, read_density, unpack_density
 from latentpress.image.known_profiles import ADOBE_RGB, COLORANTS, DISPLAY_P3, NAMES, SRGB, known_number, known_profile
@@ -154,7 +154,7 @@ def matrix_profile(
     tags += [(n, trc) for n in (b"rTRC", b"gTRC", b"bTRC")]
     if table:
         tags.append((b"A2B0", b"mft2" + bytes(100)))
-    profile = bytearray(known_profiles._profile(b"RGB ", tags))
+    profile = bytearray(profiles.pack_profile(b"RGB ", tags))
     profile[8:12] = bytes([2, 0x10, 0, 0])
     return bytes(profile[:-900]) if damaged else bytes(profile)
 

@@ -15,6 +15,7 @@ import numpy as np
 from PIL import Image, ImageCms
 
 from latentpress.errors import VersionError
+from latentpress.image.profiles import pack_profile, text_tag
 
 SRGB, DISPLAY_P3, ADOBE_RGB, GRAY_GAMMA_22, GRAY_SRGB = 1, 2, 3, 4, 5
 TOLERANCE = 1  # levels of 8 bits between an equivalent profile and the one that was there
@@ -85,7 +86,11 @@ def known_profile(number: int) -> bytes:
             "does not know"
         )
     curve = _curve(*CURVES[number])
-    tags = [(b"desc", _text(NAMES[number])), (b"cprt", _text(COPYRIGHT)), (b"wtpt", _xyz(D50))]
+    tags = [
+        (b"desc", text_tag(NAMES[number])),
+        (b"cprt", text_tag(COPYRIGHT)),
+        (b"wtpt", _xyz(D50)),
+    ]
     tags.append((b"chad", b"sf32" + bytes(4) + struct.pack(">9i", *FROM_D65)))
     if number in COLORANTS:
         tags += [
@@ -95,39 +100,7 @@ def known_profile(number: int) -> bytes:
         tags += [(name, curve) for name in (b"rTRC", b"gTRC", b"bTRC")]
     else:
         tags.append((b"kTRC", curve))
-    return _profile(b"RGB " if number in COLORANTS else b"GRAY", tags)
-
-
-def _profile(space: bytes, tags: list[tuple[bytes, bytes]]) -> bytes:
-    """Header, tag table and tags (ICC.1:2022, 7.2 and 7.3); equal tags stand once."""
-    start = HEADER_BYTES + 4 + 12 * len(tags)
-    places: dict[bytes, int] = {}
-    body = b""
-    for _, data in tags:
-        if data not in places:
-            places[data] = start + len(body)
-            body += data + bytes(-len(data) % 4)
-    table = struct.pack(">I", len(tags)) + b"".join(
-        struct.pack(">4sII", name, places[data], len(data)) for name, data in tags
-    )
-    head = struct.pack(
-        ">I4xI4s4s4s6H4s28x3i48x",
-        start + len(body),
-        0x04300000,  # version 4.3
-        b"mntr",
-        space,
-        b"XYZ ",
-        *(2026, 1, 1, 0, 0, 0),  # a date must stand here, and the bytes must not change
-        b"acsp",
-        *D50,
-    )
-    return head + table + body
-
-
-def _text(words: str) -> bytes:
-    """multiLocalizedUnicodeType with one record, en-US (ICC.1:2022, 10.15)."""
-    text = words.encode("utf-16-be")
-    return b"mluc" + bytes(4) + struct.pack(">II4sII", 1, 12, b"enUS", len(text), 28) + text
+    return pack_profile(b"RGB " if number in COLORANTS else b"GRAY", tags)
 
 
 def _xyz(values: tuple[int, ...]) -> bytes:

@@ -28,7 +28,7 @@ from latentpress.image.limits import MAX_SIDE, max_pixels, no_pillow_limit
 from latentpress.image.metadata_chunks import Metadata
 from latentpress.image.strip import find_metadata, without_profile
 from latentpress.image.text import Text, text_entries
-from latentpress.image.told import read_told, settle
+from latentpress.image.told import LEFT_OUT, read_told, settle
 from latentpress.options import check_strip
 
 __all__ = [
@@ -278,7 +278,7 @@ def _picture(name: str, image: Image.Image, strict: bool, strip: Sequence[str]) 
         if bits > 8 and image.mode[0] not in "IF"
         else None,
         converted.notice if converted.lossy else None,
-        *settled.losses,
+        *(loss for loss in settled.losses if not (loss.startswith(LEFT_OUT) and "icc" in strip)),
         f"{' and '.join(found.lost)} {'were' if len(found.lost) > 1 else 'was'} dropped"
         if found.lost
         else None,

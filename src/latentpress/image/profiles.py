@@ -49,11 +49,11 @@ def make_profile(name: str, primaries: Sequence[float], curve: Curve) -> bytes:
     white = white_of(primaries)
     colorants = adaptation(white) @ to_xyz(primaries)
     trc = _parametric(curve)
-    return _profile(
+    return pack_profile(
         b"RGB ",
         [
-            (b"desc", _text(name)),
-            (b"cprt", _text(COPYRIGHT)),
+            (b"desc", text_tag(name)),
+            (b"cprt", text_tag(COPYRIGHT)),
             (b"wtpt", _xyz(D50)),
             (b"chad", b"sf32" + bytes(4) + _fixed(*adaptation(white).ravel())),
             *((tag, _xyz(colorants[:, i])) for i, tag in enumerate((b"rXYZ", b"gXYZ", b"bXYZ"))),
@@ -137,11 +137,11 @@ def _tags(icc: bytes) -> dict[bytes, bytes] | None:
 
 
 def _gray_profile(name: str, trc: bytes) -> bytes:
-    tags = [(b"desc", _text(name)), (b"cprt", _text(COPYRIGHT)), (b"wtpt", _xyz(D50))]
-    return _profile(b"GRAY", [*tags, (b"kTRC", trc)])
+    tags = [(b"desc", text_tag(name)), (b"cprt", text_tag(COPYRIGHT)), (b"wtpt", _xyz(D50))]
+    return pack_profile(b"GRAY", [*tags, (b"kTRC", trc)])
 
 
-def _profile(space: bytes, tags: Sequence[tuple[bytes, bytes]]) -> bytes:
+def pack_profile(space: bytes, tags: Sequence[tuple[bytes, bytes]]) -> bytes:
     """Header (ICC.1:2022, 7.2), tag table and bodies, equal ones once, at multiples of four."""
     offset, table, body = HEADER + 4 + 12 * len(tags), b"", b""
     places: dict[bytes, int] = {}
@@ -165,7 +165,7 @@ def _parametric(curve: Curve) -> bytes:
     return b"para" + struct.pack(">4xHH", 3, 0) + _fixed(*curve)
 
 
-def _text(text: str) -> bytes:
+def text_tag(text: str) -> bytes:
     """A multiLocalizedUnicodeType with one text."""
     data = text.encode("utf-16-be")
     return b"mluc" + struct.pack(">4xII4sII", 1, 12, b"enUS", len(data), 28) + data

@@ -40,6 +40,9 @@ PNG_COLOR = (b"cICP", b"sRGB", b"gAMA", b"cHRM")
 GAMMA_RANGE = 0.1, 10.0  # of PNG's gAMA; anything else is a damaged chunk
 
 
+LEFT_OUT = "the ICC profile was left out"  # how a loss of one begins
+
+
 @dataclass(frozen=True)
 class Told:
     """Colours as a file tells them beside `icc_profile` in Pillow's `info`, and bits a sample.
@@ -109,7 +112,7 @@ def settle(converted: Converted, icc: bytes | None, told: Told) -> Settled:
         found.losses.append("only the first frame was kept")
     icc = icc or told.icc
     if icc is None and told.lost_icc:
-        found.losses.append("the ICC profile was left out: it is damaged")
+        found.losses.append(f"{LEFT_OUT}: it is damaged")
     steps: list[Callable[[], bool]] = [
         lambda: _by_profile(found, icc),
         lambda: _by_numbers(found, told.cicp),
@@ -131,7 +134,7 @@ def _by_profile(found: Settled, icc: bytes | None) -> bool:
         return _by_numbers(found, numbers)
     found.icc, problem = profiles.fitting(icc, found.image.mode)
     if problem:
-        found.losses.append(f"the ICC profile was left out: {problem}")
+        found.losses.append(f"{LEFT_OUT}: {problem}")
     return problem is None
 
 
