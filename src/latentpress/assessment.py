@@ -15,6 +15,7 @@ from latentpress._typing import Pixels
 from latentpress.container import MAGIC
 from latentpress.errors import ImageError, LatentpressError, prefixed
 from latentpress.image import color
+from latentpress.image.hidden import fill_hidden
 from latentpress.image.limits import no_pillow_limit
 from latentpress.image.picture import Source, frames_of, read_picture
 from latentpress.metrics.registry import Names
@@ -136,7 +137,7 @@ def check_match(first: Graded, second: Graded) -> list[str]:
 
 
 def _graded(name: str, source: Source) -> Graded:
-    picture = read_picture(source)
+    picture = fill_hidden(read_picture(source))  # what nobody sees has no part in a metric
     pixels = picture.pixels(0, picture.height, 0, picture.width)
     # an opaque one says nothing
     alpha = picture.alpha if picture.alpha is not None and picture.alpha.min() < 255 else None

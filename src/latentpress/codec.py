@@ -24,6 +24,7 @@ from latentpress.container import ALPHA, EXIF, GRAY, ICC, XMP, Header
 from latentpress.entropy import Encoder
 from latentpress.errors import FormatError
 from latentpress.image.alpha import decode_alpha, encode_alpha
+from latentpress.image.hidden import fill_hidden
 from latentpress.image.limits import max_pixels
 from latentpress.image.picture import Outline, Picture, Source, assemble, paste, read_picture
 from latentpress.options import EncodeOptions
@@ -51,7 +52,7 @@ def compress(
             Picture; 1 to 65,535 pixels a side.
         options: what the encoder is asked for; None for the defaults of EncodeOptions.
         **fields: fields of EncodeOptions that take the place of those in `options`: quality (0 to
-            100), codec, model, device, strict, effort (0 to 9), optimize_for, progress.
+            100), codec, model, device, strict, exact, effort (0 to 9), optimize_for, progress.
 
     Returns:
         The whole file.
@@ -69,7 +70,7 @@ def compress(
         64
     """
     options = replace(options or EncodeOptions(), **fields)
-    picture = image if isinstance(image, Picture) else read_picture(image, strict=options.strict)
+    picture = as_picture(image, options)
     parts = parts_of(options.space)
     transform = parts.transform(options.model, options.device)
     y = transform.analyze(picture)
@@ -78,6 +79,12 @@ def compress(
     else:
         encoder = parts.encoder(options)
     return write(picture.outline, transform, y, options.quality, side_chunks(picture), encoder)
+
+
+def as_picture(image: Source | Picture, options: EncodeOptions) -> Picture:
+    """Stage 1: the picture as it is analyzed, its hidden colors filled unless they are wanted."""
+    picture = image if isinstance(image, Picture) else read_picture(image, strict=options.strict)
+    return picture if options.exact else fill_hidden(picture)
 
 
 def write(
@@ -199,7 +206,7 @@ def encode_latent(
         (320, 3, 4)
     """
     options = EncodeOptions(codec=codec, model=model, device=device)
-    picture = image if isinstance(image, Picture) else read_picture(image)
+    picture = as_picture(image, options)
     transform = load_transform(options.space, model, device)
     return np.concatenate(list(transform.analyze(picture)), axis=1)
 

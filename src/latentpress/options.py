@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         model: str | None
         device: str
         strict: bool
+        exact: bool
         effort: int
         optimize_for: str | None
         progress: Progress | None
@@ -47,6 +48,8 @@ class EncodeOptions:
             space's default.
         device: "auto", "cpu", "cuda" or "mps".
         strict: a lossy conversion of the input (16 bits, CMYK, frames) is an error.
+        exact: keep the colors under full transparency, which are otherwise filled from the visible
+            ones.
         effort: 0 to 9, what the encoder spends on a better file of the same format; 7 to 9 optimise
             the latent, which needs torch.
         optimize_for: "mse", "perceptual" or None: perceptual where LPIPS's weights are here, else
@@ -67,6 +70,7 @@ class EncodeOptions:
     model: str | None = None
     device: str = "auto"
     strict: bool = False
+    exact: bool = False
     effort: int = 3
     optimize_for: str | None = None
     progress: Progress | None = None

@@ -6,4 +6,5 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLES = ROOT / "samples"
 DATA = Path(os.environ.get("LATENTPRESS_DATA") or ROOT.parent / "shared" / "data")  # kodak, science-fair
+CASES = DATA.parent / "cases"  # pictures of reports
 WEIGHTS = DATA.parent / "weights"  # the tiny autoencoders: taesd, taesdxl, taesd3, taef1

@@ -45,7 +45,8 @@ def compare(
     """Compare a file with its original: MSE, PSNR, SSIM, bytes, and bits per pixel (bpp = 8 x file
     bytes / pixels).
 
-    The metrics are of the colours (RGB, 8 bits); alpha is left out. Nothing is resized: two sizes
+    The metrics are of the colours (RGB, 8 bits); alpha is left out, and so are colours under full
+    transparency. Nothing is resized: two sizes
     are an error.
 
     Example: latentpress compare photo.jpg photo.ltp -o compare.png
@@ -55,16 +56,17 @@ def compare(
     data = read_ltp(other)
 
     from latentpress.image.formats import write_image
+    from latentpress.image.hidden import fill_hidden
     from latentpress.image.picture import read_picture
 
-    first = read_picture(original)
+    first = fill_hidden(read_picture(original))
     if data is None:
-        second = read_picture(other)
+        second = fill_hidden(read_picture(other))
     else:
         from latentpress.codec import decompress
 
         with naming(other):
-            second = read_picture(decompress(data, model=model, device=device))
+            second = fill_hidden(read_picture(decompress(data, model=model, device=device)))
     for name, picture in ((original, first), (other, second)):
         for notice in picture.notices:
             typer.echo(f"{name}: {notice}", err=True)

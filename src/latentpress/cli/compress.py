@@ -108,6 +108,10 @@ def compress(
         bool,
         typer.Option("--strict", help="Make a lossy conversion (16 bits, CMYK, frames) an error."),
     ] = False,
+    exact: Annotated[
+        bool,
+        typer.Option("--exact", help="Keep the colours that full transparency hides."),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON list.")] = False,
 ) -> None:
     """Compress photographs into .ltp files.
@@ -143,6 +147,7 @@ def compress(
         model=model,
         device=device,
         strict=strict,
+        exact=exact,
         effort=effort,
         optimize_for=optimize_for,
         progress=bar.optimization,
