@@ -150,7 +150,8 @@ BAD_ALPHA = {
     "16 bits": png(W, H, "I;16"), "huge": BOMB, "text bomb": TEXT_BOMB, "bad data": PLAIN[:45] + b"\xff\xff" + PLAIN[47:],
     "animation": APNG, "lossy webp": webp((W, H), lossless=False), "wide webp": webp((W + 1, H)), "webp with alpha": webp((W, H), "RGBA"),
     "webp and more": webp((W, H)) + b"\0", "cut webp": webp((W, H))[:-2], "webp of no length": webp((W, H))[:18],
-    "huge webp": webp((W, H))[:21] + b"\xff\xff\xff\x0f" + webp((W, H))[25:], "noise webp": webp((W, H))[:25] + bytes(len(webp((W, H))) - 25),
+    "huge webp": webp((W, H))[:21] + b"\xff\xff\xff\x0f" + webp((W, H))[25:],
+    "noise webp": webp((W, H))[:25] + bytes(len(webp((W, H))) - 25),
     "extended webp": webp((W, H), exif=b"Exif\0\0II*\0\x08\0\0\0\0\0\0\0\0\0"),
 }  # fmt: skip
 

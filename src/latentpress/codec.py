@@ -29,6 +29,7 @@ from latentpress.image.limits import max_pixels
 from latentpress.image.picture import Outline, Picture, Source, assemble, paste, read_picture
 from latentpress.options import EncodeOptions
 from latentpress.parts import load_transform, open_decoder, parts_of
+from latentpress.system.sources import ByteSource, reading
 from latentpress.transforms import Transform, restoration
 
 if TYPE_CHECKING:
@@ -48,8 +49,8 @@ def compress(
     To ask for a size, a rate or a metric instead of a quality: `latentpress.targets`.
 
     Args:
-        image: a path, a PIL image, a uint8 array (H, W), (H, W, 1), (H, W, 3) or (H, W, 4), or a
-            Picture; 1 to 65,535 pixels a side.
+        image: a path, the bytes of an image file, an open binary file, a PIL image, a uint8 array
+            (H, W), (H, W, 1), (H, W, 3) or (H, W, 4), or a Picture; 1 to 65,535 pixels a side.
         options: what the encoder is asked for; None for the defaults of EncodeOptions.
         **fields: fields of EncodeOptions that take the place of those in `options`: quality (0 to
             100), codec, model, device, strict, exact, effort (0 to 9), optimize_for, progress.
@@ -118,13 +119,14 @@ def side_chunks(picture: Picture) -> dict[int, bytes]:
     return chunks
 
 
-def decompress(data: bytes, *, model: str | None = None, device: str = "auto") -> Image.Image:
+def decompress(data: ByteSource, *, model: str | None = None, device: str = "auto") -> Image.Image:
     """The bytes of an .ltp file -> the image.
 
     Args:
-        data: a whole file.
+        data: a whole file: a path, its bytes, or an open binary file.
         model: as in EncodeOptions; within a Stable Diffusion space the decoder's model may differ
-            from the encoder's.
+            from the encoder's. None is the encoder's where it is a known one, else the space's
+            default.
         device: "auto", "cpu", "cuda" or "mps".
 
     Returns:
@@ -132,6 +134,7 @@ def decompress(data: bytes, *, model: str | None = None, device: str = "auto") -
 
     Raises:
         FormatError: the bytes are no valid file.
+        ImageError: the file cannot be read.
         WeightsError: weights are missing or do not fit.
         UsageError: the device is not there.
 
@@ -141,11 +144,13 @@ def decompress(data: bytes, *, model: str | None = None, device: str = "auto") -
         >>> latentpress.decompress(data).size
         (64, 48)
     """
-    header, chunks = container.unpack(data)
-    latent = decode(header, chunks)
-    transform = load_transform(header.latent_space, model, device)
-    pixels = transform.synthesize(latent, header.width, header.height)
-    return put_together(pixels, header, chunks)
+    with reading(data) as whole:
+        header, chunks = container.unpack(whole)
+        latent = decode(header, chunks)
+        model = model or parts_of(header.latent_space).decoding_model(header)
+        transform = load_transform(header.latent_space, model, device)
+        pixels = transform.synthesize(latent, header.width, header.height)
+        return put_together(pixels, header, chunks)
 
 
 def decode(header: Header, chunks: Mapping[int, bytes]) -> Iterator[Floats]:
@@ -211,11 +216,11 @@ def encode_latent(
     return np.concatenate(list(transform.analyze(picture)), axis=1)
 
 
-def decode_latent(data: bytes) -> Floats:
+def decode_latent(data: ByteSource) -> Floats:
     """The latent that the decoder takes of an .ltp file; needs no weights but those in the package.
 
     Args:
-        data: a whole file.
+        data: as in `decompress`.
 
     Returns:
         (C, h, w) float32: y_hat, or z where the file asks for its restoration.
@@ -228,5 +233,6 @@ def decode_latent(data: bytes) -> Floats:
         >>> decode_latent(compress(np.zeros((48, 64, 3), np.uint8))).shape
         (320, 3, 4)
     """
-    header, chunks = container.unpack(data)
-    return np.concatenate(list(decode(header, chunks)), axis=1)
+    with reading(data) as whole:
+        header, chunks = container.unpack(whole)
+        return np.concatenate(list(decode(header, chunks)), axis=1)

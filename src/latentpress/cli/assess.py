@@ -19,6 +19,7 @@ from latentpress.cli.assess_output import (
     table_bytes,
 )
 from latentpress.cli.batch import describe, naming, progress
+from latentpress.cli.json_output import to_json
 from latentpress.errors import OutputError, UsageError, WeightsError
 from latentpress.system.files import atomic_write, check_output
 from latentpress.system.spreadsheet import check_openpyxl
@@ -134,9 +135,7 @@ def assess(
             output, table_bytes(output.suffix.lower(), every, columns, result), overwrite=overwrite
         )
     if json:
-        import json as json_format
-
-        typer.echo(json_format.dumps(result, indent=1))
+        typer.echo(to_json(result))
     elif output is not None:
         typer.echo(
             f"{output}: {len(rows)} {'pictures' if len(rows) > 1 else 'picture'}, {len(columns)} "

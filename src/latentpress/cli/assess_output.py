@@ -4,7 +4,6 @@ values are the text inf.
 
 import csv
 import io
-import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 
 import typer
 
+from latentpress.cli.json_output import to_json
 from latentpress.system.spreadsheet import write_sheets
 
 FORMATS = (".csv", ".xlsx", ".json")
@@ -59,7 +59,7 @@ def table_bytes(
     installed.
     """
     if suffix == ".json":
-        return (json.dumps(result, indent=1) + "\n").encode()
+        return (to_json(result) + "\n").encode()
     head = ["image", "width", "height", "bytes", "bpp", *columns]
     lines = [[_plain(row[key]) for key in head] for row in rows]
     if suffix == ".csv":

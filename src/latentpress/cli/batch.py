@@ -2,7 +2,6 @@
 stop the others.
 """
 
-import json
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -13,9 +12,11 @@ from typing import Any
 
 import typer
 
+from latentpress.cli.json_output import to_json
 from latentpress.container import MAGIC
 from latentpress.errors import ImageError, LatentpressError, OutputError, UsageError, prefixed
 from latentpress.system.malloc import return_freed_arrays
+from latentpress.system.sources import LTP
 
 PROGRESS_AFTER_SECONDS = 1.0
 
@@ -44,7 +45,7 @@ def outputs(sources: Sequence[Path], asked: str | None, suffix: str) -> list[Pat
         found = [output]
     for source, target in zip(sources, found, strict=True):
         if _same(source, target):
-            raise UsageError(f"{source} would be written over itself: name another output with -o")
+            raise UsageError(_over_itself(source, len(sources), suffix))
     places: set[str] = set()
     for target in found:
         place = os.path.normcase(os.path.realpath(target))
@@ -59,6 +60,28 @@ def outputs(sources: Sequence[Path], asked: str | None, suffix: str) -> list[Pat
             )
         places.add(place)
     return found
+
+
+def _over_itself(source: Path, many: int, suffix: str) -> str:
+    """What is wrong where a source is its own output: mostly `-o` was forgotten before it."""
+    if many > 1 and not source.exists():
+        return f"{source} is not there: if it is the output's name, write -o {source}"
+    if _starts_with(source, LTP):
+        ask = f" (if it is the output's name, write -o {source} --overwrite)" if many > 1 else ""
+        return (
+            f"{source} is already an .ltp file: `latentpress decompress` makes a picture of it{ask}"
+        )
+    if suffix != ".ltp":
+        return f"{source} is no .ltp file"
+    return f"{source} would be written over itself: name another output with -o"
+
+
+def _starts_with(path: Path, magic: bytes) -> bool:
+    try:
+        with path.open("rb") as stream:
+            return stream.read(len(magic)) == magic
+    except OSError:
+        return False
 
 
 def _same(source: Path, target: Path) -> bool:
@@ -120,9 +143,17 @@ def run(
                     print(line, flush=True)
             shown.advance()
     if as_json:
-        print(json.dumps(results, indent=1))
-    if failed:
-        raise typer.Exit(1)
+        print(to_json(results))
+    end(failed, len(sources))
+
+
+def end(failed: int, many: int) -> None:
+    """The last line where some of many files failed, and exit code 1."""
+    if not failed:
+        return
+    if many > 1:
+        print(f"latentpress: {failed} of {many} failed", file=sys.stderr)
+    raise typer.Exit(1)
 
 
 def describe(source: Path, error: BaseException) -> ImageError:

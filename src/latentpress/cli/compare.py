@@ -1,6 +1,5 @@
 """`latentpress compare`: how far a file is from its original, in numbers and side by side."""
 
-import json as json_format
 import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -8,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from latentpress.cli.batch import naming
+from latentpress.cli.json_output import to_json
 from latentpress.cli.latent import read_ltp
 from latentpress.errors import ImageError, OutputError
 
@@ -94,7 +94,7 @@ def compare(
             k: None if isinstance(v, float) and math.isinf(v) else v for k, v in result.items()
         }
         typer.echo(
-            json_format.dumps(files | finite)
+            to_json(files | finite, None)
         )  # JSON has no infinity: PSNR is null where identical is true
     else:
         _print_table(result, original, other)

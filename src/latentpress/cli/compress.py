@@ -9,15 +9,14 @@ from typing import Annotated, Any
 import typer
 
 from latentpress.cli import batch
+from latentpress.cli.arguments import Images
 from latentpress.cli.request import Request
 from latentpress.container import read_header
 from latentpress.options import FIRST_EFFORT, EncodeOptions
 
 
 def compress(
-    images: Annotated[
-        list[Path], typer.Argument(help="Photographs: anything Pillow reads.", show_default=False)
-    ],
+    images: Images,
     output: Annotated[
         str | None,
         typer.Option(

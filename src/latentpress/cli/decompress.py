@@ -7,11 +7,12 @@ from typing import Annotated, Any
 import typer
 
 from latentpress.cli import batch
+from latentpress.cli.arguments import Files
 from latentpress.errors import UsageError
 
 
 def decompress(
-    files: Annotated[list[Path], typer.Argument(help=".ltp files.", show_default=False)],
+    files: Files,
     output: Annotated[
         str | None,
         typer.Option(

@@ -1,6 +1,5 @@
 """`latentpress latents`: latents as data, many in one .ltps file."""
 
-import json
 import math
 from collections.abc import Iterable
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from latentpress.cli.batch import describe, naming, progress
+from latentpress.cli.json_output import to_json
 from latentpress.errors import ImageError, OutputError, UsageError
 
 latents_app = typer.Typer(
@@ -82,9 +82,10 @@ def pack(
     from latentpress.latents.conversion import common_space, find, read
     from latentpress.latents.writer import Writer
 
+    _check_precision(max_error, rmse, quality, lossless)
     files = find(source)
     space = codec or space or common_space(files)
-    count = numbers = size = 0
+    count = numbers = 0
     writer = Writer(
         output,
         space=space,
@@ -100,15 +101,37 @@ def pack(
             with naming(file):
                 for name, metadata, latent in read(file, source, space, codec, model, device):
                     try:
-                        size += writer.add(latent, name=name, metadata=metadata)
+                        writer.add(latent, name=name, metadata=metadata)
                     except UsageError as error:  # here it is the file that is wrong
                         raise ImageError(str(error)) from error
                     count = count + 1
                     numbers = numbers + math.prod(latent.shape)
             advance()
+    size = output.stat().st_size
     typer.echo(
         f"{output}: {count} latents, {size:,} bytes, {8 * size / max(numbers, 1):.3f} bits a number"
     )
+
+
+def _check_precision(
+    max_error: float | None, rmse: float | None, quality: float | None, lossless: bool
+) -> None:
+    """UsageError in the command line's words, where `latentpress.latents` would say Python's."""
+    options = {"--max-error": max_error, "--rmse": rmse, "-q": quality}
+    given = [name for name, value in options.items() if value is not None]
+    given += ["--lossless"] * lossless
+    if not given:
+        raise UsageError(
+            "say how exact the latents must be: --max-error, --rmse, -q (--quality) or --lossless"
+        )
+    if len(given) > 1:
+        raise UsageError(f"{' and '.join(given)} ask for different files: give one of them")
+    for name in ("--max-error", "--rmse"):
+        value = options[name]
+        if value is not None and not (math.isfinite(value) and value > 0):
+            raise UsageError(
+                f"{name} is a number above 0, not {value:g}; --lossless keeps every bit"
+            )
 
 
 @latents_app.command()
@@ -169,15 +192,14 @@ def info(
     if as_json:
         latents: list[dict[str, Any]] = [vars(r) for r in rows]
         typer.echo(
-            json.dumps(
+            to_json(
                 {
                     "file": str(source),
                     "space": space,
                     "bytes": size,
                     "numbers": numbers,
                     "latents": latents,
-                },
-                indent=1,
+                }
             )
         )
         return

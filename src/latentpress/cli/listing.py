@@ -1,11 +1,12 @@
 """A list as JSON or as a table: what `latentpress models` and `latentpress metrics` print."""
 
-import json
 import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 import typer
+
+from latentpress.cli.json_output import to_json
 
 UNBROKEN = 240  # columns where the output is no terminal: a row stays on one line
 
@@ -18,7 +19,7 @@ def show(
 ) -> None:
     """Print rows as JSON, or their lines, one cell a head, as a table."""
     if as_json:
-        typer.echo(json.dumps(rows, indent=2))
+        typer.echo(to_json(rows, 2))
         return
     from rich.console import Console
     from rich.table import Table

@@ -2,12 +2,12 @@
 verify them.
 """
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from latentpress.cli.json_output import to_json
 from latentpress.cli.listing import show
 from latentpress.errors import UsageError, WeightsError
 
@@ -116,7 +116,7 @@ def verify(
         for file, sha256, known in _verified(name)
     ]
     if as_json:
-        typer.echo(json.dumps(results, indent=2))
+        typer.echo(to_json(results, 2))
         return
     for result in results:
         typer.echo(

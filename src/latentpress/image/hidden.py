@@ -134,7 +134,7 @@ def _pushed(level: Floats, coarser: Floats | None) -> Floats:
     """The colors of a level; those of the next coarser one where no pixel is seen."""
     weight = level[:, :, 3:]
     if coarser is None:
-        below: Floats = np.full(level.shape[:2] + (3,), NEUTRAL, np.float32)
+        below: Floats = np.full((*level.shape[:2], 3), NEUTRAL, np.float32)
     else:
         below = _doubled(_doubled(coarser, 0), 1)[: level.shape[0], : level.shape[1]]
     seen = weight > 0

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import io
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -18,10 +19,11 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from latentpress._typing import Pixels
-from latentpress.errors import ConversionError, FormatError, ImageError
+from latentpress.errors import ConversionError, FormatError, ImageError, LatentpressError
 from latentpress.image import color, metadata
 from latentpress.image.formats import write_image
 from latentpress.image.limits import MAX_SIDE, max_pixels, no_pillow_limit
+from latentpress.system.sources import ByteSource, name_of, not_a_picture, read_source
 
 __all__ = [
     "MAX_SIDE",
@@ -45,7 +47,7 @@ TRANSPOSE = {
     8: Image.Transpose.ROTATE_90,
 }
 
-Source = str | os.PathLike[str] | Image.Image | NDArray[np.uint8]
+Source = ByteSource | Image.Image | NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -127,8 +129,9 @@ def read_picture(source: Source, *, strict: bool = False) -> Picture:
     """Read everything that Pillow reads, or take a picture that is in memory.
 
     Args:
-        source: a path (its first frame is read), a PIL image (its current frame; it is not changed
-            and not copied), or a uint8 array (H, W), (H, W, 1), (H, W, 3) or (H, W, 4).
+        source: a path, the bytes of an image file or an open binary file (the first frame is read),
+            a PIL image (its current frame; it is not changed and not copied), or a uint8 array
+            (H, W), (H, W, 1), (H, W, 3) or (H, W, 4).
         strict: a loss of colors, samples, frames or metadata is an error.
 
     Returns:
@@ -147,15 +150,20 @@ def read_picture(source: Source, *, strict: bool = False) -> Picture:
     if isinstance(source, Image.Image):
         with _readable("the image"):
             return _picture("the image", source, strict)
-    if isinstance(source, (bytes, bytearray, memoryview)):
-        raise ImageError(
-            "bytes are no picture here: give a path, a PIL image (Image.open(io.BytesIO(data))) "
-            "or an array"
-        )
-    name = os.fspath(source)
-    with _readable(name), open(name, "rb") as file, Image.open(file) as image:
-        color.scale_transparency(image)
-        return _picture(name, image, strict)
+    name = name_of(source) or "the bytes"
+    with _readable(name), _opened(source) as file:
+        if found := not_a_picture(file.peek(4)[:4]):
+            raise ImageError(f"{name}: {found}")
+        with Image.open(file) as image:
+            color.scale_transparency(image)
+            return _picture(name, image, strict)
+
+
+def _opened(source: ByteSource) -> io.BufferedReader:
+    """A path as an open file, all else as a file in memory."""
+    if isinstance(source, (str, os.PathLike)):
+        return open(source, "rb")
+    return io.BufferedReader(io.BytesIO(read_source(source)))
 
 
 def paste(strips: Iterable[Pixels], width: int, height: int) -> Image.Image:
@@ -319,7 +327,7 @@ def _readable(name: str) -> Iterator[None]:
     try:
         with no_pillow_limit():
             yield
-    except ImageError:
+    except LatentpressError:  # of this package, in words already
         raise
     except UnidentifiedImageError:
         raise ImageError(f"{name}: not an image, or of a kind that Pillow does not know") from None
@@ -332,6 +340,13 @@ def _readable(name: str) -> Iterator[None]:
     except MemoryError:
         raise ImageError(f"{name}: not enough memory to decode it") from None
     except Exception as error:  # on damaged files Pillow's readers raise nearly anything
-        raise ImageError(
-            f"{name}: cannot be decoded: {str(error) or type(error).__name__}"
-        ) from None
+        raise ImageError(f"{name}: cannot be decoded: {_reason(error)}") from None
+
+
+def _reason(error: Exception) -> str:
+    """Why Pillow could not decode a file: what it says where that is a sentence, as of OSError."""
+    said = (str(error).strip().splitlines() or [""])[0]
+    if said and isinstance(error, (OSError, SyntaxError, ValueError, EOFError)):
+        return said
+    inside = f"{type(error).__name__}: {said}" if said else type(error).__name__
+    return f"its data are damaged, or of a kind that Pillow cannot read ({inside})"
