@@ -12,6 +12,7 @@ from typing import Any
 
 import typer
 
+from latentpress.cli import terminal
 from latentpress.cli.json_output import to_json
 from latentpress.container import MAGIC
 from latentpress.errors import ImageError, LatentpressError, OutputError, UsageError, prefixed
@@ -109,8 +110,8 @@ def run(
     """Call work(source, target) for each file and report what it returns; exit with code 1 at the
     end where one failed.
 
-    A result's "line" is printed, its other entries are the JSON; "notices" go to stderr. bar: one
-    that work itself moves too.
+    A result's "line" is printed, its "detail" with --verbose, its other entries are the JSON;
+    "notices" go to stderr. bar: one that work itself moves too.
     """
     return_freed_arrays()
     results, failed = [], 0
@@ -132,15 +133,17 @@ def run(
                     if isinstance(error, LatentpressError)
                     else str(describe(source, error))
                 )
-                print(f"latentpress: {sentence}", file=sys.stderr)
+                terminal.error(sentence)
                 results.append({"source": str(source), "error": sentence})
             else:
                 for notice in result.get("notices", ()):
-                    print(f"{source}: {notice}", file=sys.stderr)
-                line = result.pop("line")
+                    terminal.notice(f"{source}: {notice}")
+                line, detail = result.pop("line"), result.pop("detail", None)
                 results.append(result)
+                if detail:
+                    terminal.detail(f"{source}: {detail}")
                 if not as_json:
-                    print(line, flush=True)
+                    terminal.line(line)
             shown.advance()
     if as_json:
         print(to_json(results))
@@ -152,7 +155,7 @@ def end(failed: int, many: int) -> None:
     if not failed:
         return
     if many > 1:
-        print(f"latentpress: {failed} of {many} failed", file=sys.stderr)
+        terminal.error(f"{failed} of {many} failed")
     raise typer.Exit(1)
 
 
@@ -209,12 +212,21 @@ class Bar:
         self._optimization: Any = None
 
     def __enter__(self) -> "Bar":
-        if sys.stderr.isatty():
-            from rich.console import Console
-            from rich.progress import Progress
+        if sys.stderr.isatty() and not terminal.voice.quiet:
+            from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+            columns = (
+                TextColumn("{task.description}", markup=False),
+                BarColumn(),
+                TimeRemainingColumn(),
+            )
             self._bar = Progress(
-                console=Console(stderr=True), transient=True, redirect_stdout=sys.stdout.isatty()
+                *columns,
+                console=terminal.console(stderr=True),
+                transient=True,
+                redirect_stdout=False,
+                redirect_stderr=False,
+                speed_estimate_period=300,
             )
             text, total = (
                 ("pressing", None)
@@ -222,16 +234,24 @@ class Bar:
                 else (f"{self._total} files", self._total or None)
             )
             self._files = self._bar.add_task(text, total=total)
-            self._timer = Timer(PROGRESS_AFTER_SECONDS, self._bar.start)
+            terminal.voice.bar = self._bar
+            self._timer = Timer(PROGRESS_AFTER_SECONDS, self._start)
             self._timer.daemon = True
             self._timer.start()
         return self
 
+    def _start(self) -> None:
+        with terminal.voice.lock:  # not while a line is printed, nor after the end
+            if terminal.voice.bar is self._bar and self._bar is not None:
+                self._bar.start()
+
     def __exit__(self, *_: object) -> None:
         if self._bar is not None and self._timer is not None:
             self._timer.cancel()
-            self._bar.stop()
-            self._bar = None
+            with terminal.voice.lock:
+                terminal.voice.bar = None
+                self._bar.stop()
+                self._bar = None
 
     def advance(self) -> None:
         """One more file is done."""

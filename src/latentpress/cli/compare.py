@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from latentpress.cli.arguments import device_option
 from latentpress.cli.batch import naming
 from latentpress.cli.json_output import to_json
 from latentpress.cli.latent import read_ltp
+from latentpress.cli.terminal import console, notice
 from latentpress.errors import ImageError, OutputError
 
 if TYPE_CHECKING:
@@ -40,7 +42,7 @@ def compare(
         str | None,
         typer.Option(help="Folder, file or hub id of the weights that decode.", show_default=False),
     ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    device: Annotated[str, device_option()] = "auto",
 ) -> None:
     """Compare a file with its original: MSE, PSNR, SSIM, bytes, and bits per pixel (bpp = 8 x file
     bytes / pixels).
@@ -68,8 +70,8 @@ def compare(
         with naming(other):
             second = fill_hidden(read_picture(decompress(data, model=model, device=device)))
     for name, picture in ((original, first), (other, second)):
-        for notice in picture.notices:
-            typer.echo(f"{name}: {notice}", err=True)
+        for told in picture.notices:
+            notice(f"{name}: {told}")
     a, b = first.image, second.image
     if a.size != b.size:
         raise ImageError(
@@ -137,7 +139,6 @@ def _captions(result: dict[str, Any], original: Path, other: Path) -> list[str]:
 
 
 def _print_table(result: dict[str, Any], original: Path, other: Path) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     typer.echo(f"{other} against {original}")
@@ -164,7 +165,7 @@ def _print_table(result: dict[str, Any], original: Path, other: Path) -> None:
         f"{result['bpp']:.4f} bpp",
         f"8 x bytes / ({result['width']} x {result['height']} pixels)",
     )
-    Console().print(table)
+    console().print(table)
 
 
 def _kilobytes(size: int) -> str:

@@ -1,12 +1,12 @@
 """`latentpress info`: what a file says of itself; needs no weights."""
 
-import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from latentpress.cli import terminal
 from latentpress.cli.arguments import Files
 from latentpress.cli.batch import end, naming, read_bytes
 from latentpress.cli.json_output import to_json
@@ -52,13 +52,14 @@ def info(
     failed = 0
     for file in files:
         try:
+            data = read_bytes(file)  # its errors name the file themselves
             with naming(file):
-                header, _ = unpack(read_bytes(file))
+                header, _ = unpack(data)
         except LatentpressError as error:
             if len(files) == 1:
                 raise
             failed += 1
-            print(f"latentpress: {error}", file=sys.stderr)
+            terminal.error(str(error))
             shown.append({"file": str(file), "error": str(error)})
             continue
         shown.append(_entry(file, header))

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from latentpress.cli.arguments import device_option
 from latentpress.cli.batch import describe, naming, progress
 from latentpress.cli.json_output import to_json
 from latentpress.errors import ImageError, OutputError, UsageError
@@ -37,23 +38,30 @@ def pack(
         ),
     ] = None,
     max_error: Annotated[
-        float | None, typer.Option(help="Bound of every number's error.", show_default=False)
+        float | None,
+        typer.Option(
+            help="Bound of every number's error, in the latent's unit.", show_default=False
+        ),
     ] = None,
     rmse: Annotated[
         float | None,
         typer.Option(
-            help="Root mean square error of each latent, met from below.", show_default=False
+            help="Root mean square error of each latent, in its unit, met from below.",
+            show_default=False,
         ),
     ] = None,
     quality: Annotated[
         float | None,
-        typer.Option("-q", "--quality", help="0 to 100, as of .ltp files.", show_default=False),
+        typer.Option(
+            "-q", "--quality", metavar="0..100", help="As of .ltp files.", show_default=False
+        ),
     ] = None,
     lossless: Annotated[bool, typer.Option("--lossless", help="Keep every bit.")] = False,
     codec: Annotated[
         str | None,
         typer.Option(
-            help="For photographs: sd15, sdxl, sd3 or flux1; names the space too.",
+            metavar="[sd15|sdxl|sd3|flux1]",
+            help="For photographs; names the space too.",
             show_default=False,
         ),
     ] = None,
@@ -63,7 +71,7 @@ def pack(
             help="For photographs: folder, file or hub id of the weights.", show_default=False
         ),
     ] = None,
-    device: Annotated[str, typer.Option(help="For photographs: auto, cpu, cuda or mps.")] = "auto",
+    device: Annotated[str, device_option("Where photographs are encoded.")] = "auto",
     append: Annotated[
         bool, typer.Option("--append", help="Put the latents behind those of an existing output.")
     ] = False,
@@ -140,7 +148,9 @@ def unpack(
     output: Annotated[
         Path, typer.Option("-o", "--output", help="The folder to write to.", show_default=False)
     ],
-    to: Annotated[str, typer.Option("--format", help="npy, safetensors or pt.")] = "npy",
+    to: Annotated[
+        str, typer.Option("--format", metavar="[npy|safetensors|pt]", help="Of the files.")
+    ] = "npy",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")] = False,
 ) -> None:
     """Unpack every latent into a file of its own, with its name (or number), and its metadata as

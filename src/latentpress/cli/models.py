@@ -32,7 +32,7 @@ def models(
     lines = [
         [row[key] or "" for key in ("space", "name", "kind", "status", "where")] for row in rows
     ]
-    show(rows, as_json, ("space", "model", "kind", "status", "where"), lines)
+    show(rows, as_json, ("space", "model", "kind", "status", "where"), lines, ("model",))
 
 
 def listing() -> list[dict[str, str | None]]:

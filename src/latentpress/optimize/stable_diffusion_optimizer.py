@@ -69,9 +69,8 @@ class StableDiffusionOptimizer:
             8 * len(plain) / (self.picture.width * self.picture.height), self.objective
         )
         found = next(self.prior.decode(plain, *y.shape[1:]))
-        tiles = list(_tiles(*y.shape[1:]))
-        clock = Clock(len(tiles) * self.iterations, self.progress)
-        for rows, columns in tiles:
+        clock = Clock(y.shape[1] * y.shape[2] * self.iterations, self.progress)
+        for rows, columns in _tiles(*y.shape[1:]):
             self.optimize_tile(y, found, rows, columns, clock)
         return self.prior.chunk_type, self.prior.encode([y])
 
@@ -99,7 +98,7 @@ class StableDiffusionOptimizer:
         distortion = Distortion(pixels, self.weights)
         v = torch.from_numpy(y[:, rows, columns] / np.float32(self.step))[None].requires_grad_()
         mu, sigma = self.ask(around, own, v)
-        done = 0
+        done, positions = 0, v.shape[2] * v.shape[3]
 
         def loss(rounding: Rounding) -> Tensor:
             symbols = rounding(v - mu)
@@ -117,7 +116,7 @@ class StableDiffusionOptimizer:
 
         def tick() -> None:
             nonlocal mu, sigma, done
-            clock.tick(1)
+            clock.tick(positions)
             done += 1
             if done % BETWEEN == 0:
                 mu, sigma = self.ask(around, own, v)
