@@ -156,8 +156,10 @@ def read_header(data: ByteSource) -> Header:
 def _parsed(data: bytes) -> Header:
     if data.startswith(LTPS):
         raise FormatError("a .ltps file of latents, which `latentpress latents info` reads")
-    if len(data) < FIXED.size or data[:3] != MAGIC:
-        raise FormatError("not an .ltp file, or cut off within its header")
+    if data[:3] != MAGIC[: len(data)] or not data:
+        raise FormatError("not an .ltp file" if data else "the file is empty")
+    if len(data) < FIXED.size:
+        raise FormatError("the file is cut off within its header")
     if data[3] != VERSION:
         raise VersionError(
             f"written in version {data[3]} of the format; this latentpress reads version {VERSION}"

@@ -33,17 +33,21 @@ def folder(tmp_path: Path, small: NDArray[np.uint8]) -> Path:
         (["compress", "p.png", "p.ltp"], "write -o p.ltp --overwrite"),
         (["decompress", "p.ltp", "out.png"], "write -o out.png"),
         (["decompress", "p.png"], "p.png is no .ltp file"),
+        (["compress", "p.png", "sub"], "sub is a folder: if it is where the outputs go, write -o sub"),
+        (["compress", "p.png", "-o", ""], "the name of the output is empty"),
     ],
 )
 def test_a_forgotten_option_and_a_wrong_file_are_named(folder: Path, arguments: list[str], part: str) -> None:
-    before = {p.name: p.read_bytes() for p in folder.iterdir()}
+    (folder / "sub").mkdir()
+    before = {p.name: p.read_bytes() for p in folder.iterdir() if p.is_file()}
     assert part in fails(2, *arguments, cwd=folder)
-    assert {p.name: p.read_bytes() for p in folder.iterdir()} == before
+    assert {p.name: p.read_bytes() for p in folder.iterdir() if p.is_file()} == before
 
 
 def test_an_empty_name_is_not_the_folder_one_is_in(folder: Path) -> None:
-    for command in ("compress", "decompress", "info"):
-        done = run(command, "", cwd=folder)
+    for words in (("compress", ""), ("decompress", ""), ("info", ""), ("latent", ""), ("compare", "p.png", ""), ("assess", "", "p.png"),
+                  ("report", ""), ("latents", "info", "")):  # fmt: skip
+        done = run(*words, cwd=folder)
         assert (done.returncode, done.stdout) == (2, "")
         assert "the name of the file is empty" in done.stderr
 
@@ -74,6 +78,12 @@ def test_latents_pack_speaks_of_its_options_and_of_the_file(tmp_path: Path) -> N
     done = run("latents", "pack", "a.npy", "-o", "s.ltps", "--lossless", cwd=tmp_path)
     assert f"{(tmp_path / 's.ltps').stat().st_size:,} bytes" in done.stdout
     assert "latents info" in fails(1, "info", "s.ltps", cwd=tmp_path)
+    for name, content, part in (("a.ltp", b"LTP\1" + bytes(40), "`latentpress info` reads it"), ("b.ltps", b"x", "not a .ltps file")):
+        (tmp_path / name).write_bytes(content)
+        assert part in fails(1, "latents", "info", name, cwd=tmp_path)
+    for content, part in ((b"", "the file is empty"), (b"LT", "cut off within its header"), (b"GIF89a" + bytes(30), "not an .ltp file")):
+        (tmp_path / "c.ltp").write_bytes(content)
+        assert fails(1, "info", "c.ltp", cwd=tmp_path).endswith(part)
 
 
 def file_of(model_hash: str) -> bytes:

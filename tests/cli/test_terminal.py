@@ -163,7 +163,7 @@ def test_info_takes_many_files(tmp_path: Path, small: NDArray[np.uint8]) -> None
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1] == "latentpress: 1 of 3 failed"
     first, failed, last = json.loads(done.stdout)
-    assert (first["quality"], failed["error"], last["quality"]) == (10, "none.ltp: No such file or directory", 20)
+    assert (first["quality"], failed["error"], last["quality"]) == (10, "none.ltp: no such file", 20)
 
 
 def test_help_says_what_may_be_typed() -> None:

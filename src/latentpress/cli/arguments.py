@@ -29,6 +29,11 @@ def _choices(values: tuple[str, ...]) -> dict[str, Any]:
     return {"metavar": f"[{'|'.join(values)}]", "autocompletion": complete}
 
 
+def path_argument(name: str, about: str) -> Any:
+    """A path that must be given."""
+    return typer.Argument(help=about, show_default=False, parser=_path, metavar=name)
+
+
 def codec_option(about: str = "The latent space.", **keywords: Any) -> Any:
     """--codec, its choices in the help."""
     return typer.Option(help=about, **_choices(tuple(CODECS)), **keywords)
@@ -50,16 +55,11 @@ def _verbose(context: typer.Context, asked: bool) -> None:
 
 Images = Annotated[
     list[Path],
-    typer.Argument(
-        help="Photographs: anything Pillow reads.",
-        show_default=False,
-        parser=_path,
-        metavar="IMAGES",
-    ),
+    path_argument("IMAGES", "Photographs: anything Pillow reads."),
 ]
 Files = Annotated[
     list[Path],
-    typer.Argument(help=".ltp files.", show_default=False, parser=_path, metavar="FILES"),
+    path_argument("FILES", ".ltp files."),
 ]
 Quiet = Annotated[
     bool, typer.Option("--quiet", help="Say nothing but errors.", callback=_quiet, is_eager=True)

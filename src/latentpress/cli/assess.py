@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from latentpress.cli.arguments import Quiet, device_option
+from latentpress.cli.arguments import Quiet, device_option, path_argument
 from latentpress.cli.assess_output import (
     FORMATS,
     Row,
@@ -29,13 +29,12 @@ from latentpress.system.spreadsheet import check_openpyxl
 def assess(
     original: Annotated[
         Path,
-        typer.Argument(help="The original picture, or a folder of originals.", show_default=False),
+        path_argument("ORIGINAL", "The original picture, or a folder of originals."),
     ],
     distorted: Annotated[
         Path,
-        typer.Argument(
-            help="The picture to grade (any image, or a .ltp file), or a folder.",
-            show_default=False,
+        path_argument(
+            "DISTORTED", "The picture to grade (any image, or a .ltp file), or a folder."
         ),
     ],
     metrics: Annotated[

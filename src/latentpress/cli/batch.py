@@ -17,7 +17,7 @@ from latentpress.cli.json_output import to_json
 from latentpress.container import MAGIC
 from latentpress.errors import ImageError, LatentpressError, OutputError, UsageError, prefixed
 from latentpress.system.malloc import return_freed_arrays
-from latentpress.system.sources import LTP
+from latentpress.system.sources import LTP, unreadable
 
 PROGRESS_AFTER_SECONDS = 1.0
 
@@ -29,6 +29,12 @@ def outputs(sources: Sequence[Path], asked: str | None, suffix: str) -> list[Pat
     asked: as it was typed, for a Path forgets the slash at its end, by which a folder that is not
     there yet is named.
     """
+    if asked == "":
+        raise UsageError("-o: the name of the output is empty")
+    if asked is None and len(sources) > 1 and sources[-1].is_dir() and not sources[0].is_dir():
+        raise UsageError(
+            f"{sources[-1]} is a folder: if it is where the outputs go, write -o {sources[-1]}"
+        )
     output = Path(asked or "")
     if asked is None:
         found = [renamed(s, suffix) for s in sources]
@@ -187,7 +193,7 @@ def read_bytes(path: Path) -> bytes:
             start = stream.read(len(MAGIC))
             return start + stream.read() if start == MAGIC else start
     except OSError as error:
-        raise describe(path, error) from error
+        raise unreadable(str(path), error) from error
 
 
 @contextmanager

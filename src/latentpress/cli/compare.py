@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from latentpress.cli.arguments import device_option
+from latentpress.cli.arguments import device_option, path_argument
 from latentpress.cli.batch import naming
 from latentpress.cli.json_output import to_json
 from latentpress.cli.latent import read_ltp
@@ -20,10 +20,10 @@ GAIN = 4  # of the difference panel
 
 
 def compare(
-    original: Annotated[Path, typer.Argument(help="The original photograph.", show_default=False)],
+    original: Annotated[Path, path_argument("ORIGINAL", "The original photograph.")],
     other: Annotated[
         Path,
-        typer.Argument(help="A .ltp file, or any image, of the same size.", show_default=False),
+        path_argument("OTHER", "A .ltp file, or any image, of the same size."),
     ],
     output: Annotated[
         Path | None,

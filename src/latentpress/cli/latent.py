@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from latentpress.cli.arguments import codec_option, device_option
+from latentpress.cli.arguments import codec_option, device_option, path_argument
 from latentpress.cli.batch import naming, read_bytes, renamed
 from latentpress.container import MAGIC
 from latentpress.errors import OutputError
@@ -20,9 +20,7 @@ def read_ltp(path: Path) -> bytes | None:
 
 
 def latent(
-    source: Annotated[
-        Path, typer.Argument(help="A photograph, or a .ltp file.", show_default=False)
-    ],
+    source: Annotated[Path, path_argument("SOURCE", "A photograph, or a .ltp file.")],
     output: Annotated[
         Path | None,
         typer.Option(

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from latentpress.cli.arguments import device_option
+from latentpress.cli.arguments import device_option, path_argument
 from latentpress.cli.batch import describe, naming, progress
 from latentpress.cli.json_output import to_json
 from latentpress.errors import ImageError, OutputError, UsageError
@@ -22,9 +22,7 @@ FORMATS = ("npy", "safetensors", "pt")
 def pack(
     source: Annotated[
         Path,
-        typer.Argument(
-            help="Folder of .npy, .safetensors, .pt, .ltp files or photographs.", show_default=False
-        ),
+        path_argument("SOURCE", "Folder of .npy, .safetensors, .pt, .ltp files or photographs."),
     ],
     output: Annotated[
         Path, typer.Option("-o", "--output", help="The .ltps file to write.", show_default=False)
@@ -144,7 +142,7 @@ def _check_precision(
 
 @latents_app.command()
 def unpack(
-    source: Annotated[Path, typer.Argument(help="A .ltps file.", show_default=False)],
+    source: Annotated[Path, path_argument("FILE", "A .ltps file.")],
     output: Annotated[
         Path, typer.Option("-o", "--output", help="The folder to write to.", show_default=False)
     ],
@@ -179,7 +177,7 @@ def unpack(
 
 @latents_app.command()
 def info(
-    source: Annotated[Path, typer.Argument(help="A .ltps file.", show_default=False)],
+    source: Annotated[Path, path_argument("FILE", "A .ltps file.")],
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object, with a row a latent.")
     ] = False,
