@@ -78,7 +78,7 @@ def test_latents_pack_speaks_of_its_options_and_of_the_file(tmp_path: Path) -> N
     done = run("latents", "pack", "a.npy", "-o", "s.ltps", "--lossless", cwd=tmp_path)
     assert f"{(tmp_path / 's.ltps').stat().st_size:,} bytes" in done.stdout
     assert "latents info" in fails(1, "info", "s.ltps", cwd=tmp_path)
-    for name, content, part in (("a.ltp", b"LTP\1" + bytes(40), "`latentpress info` reads it"), ("b.ltps", b"x", "not a .ltps file")):
+    for name, content, part in (("a.ltp", b"LTP\1" + bytes(40), "`latentpress info` reads it"), ("b.ltps", b"x", "not an .ltps file")):
         (tmp_path / name).write_bytes(content)
         assert part in fails(1, "latents", "info", name, cwd=tmp_path)
     for content, part in ((b"", "the file is empty"), (b"LT", "cut off within its header"), (b"GIF89a" + bytes(30), "not an .ltp file")):

@@ -64,9 +64,11 @@ class FilledPicture(Picture):
         for start in range(top, bottom, rows):
             end = min(start + rows, bottom)
             part = hidden[start - top : end - top]
-            if part.any():
-                fill = self._fill(self.alpha, start, end, left, right)
-                np.copyto(out[start - top : end - top], fill, where=part[:, :, None])
+            found = np.flatnonzero(part.any(axis=0))
+            if found.size:  # the columns from the first hidden pixel to the last
+                a, b = int(found[0]), int(found[-1]) + 1
+                fill = self._fill(self.alpha, start, end, left + a, left + b)
+                np.copyto(out[start - top : end - top, a:b], fill, where=part[:, a:b, None])
         return out
 
     def _fill(self, alpha: Pixels, top: int, bottom: int, left: int, right: int) -> Pixels:

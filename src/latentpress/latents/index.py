@@ -97,9 +97,9 @@ def read_index(stream: BinaryIO, size: int) -> Index:
     stream.seek(0)
     header = stream.read(HEADER.size)
     if header[:3] == LTP and header[:4] != MAGIC:
-        raise FormatError("an .ltp file, not a .ltps one: `latentpress info` reads it")
+        raise FormatError("an .ltp file, not an .ltps one: `latentpress info` reads it")
     if len(header) < HEADER.size or header[:4] != MAGIC:
-        raise FormatError("not a .ltps file, or cut off within its header")
+        raise FormatError("not an .ltps file, or cut off within its header")
     if header[4] != VERSION:
         raise VersionError(
             f"written in version {header[4]} of the format; this latentpress reads version "
