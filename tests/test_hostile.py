@@ -7,6 +7,7 @@ import subprocess
 import sys
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -125,6 +126,15 @@ def png(width: int, height: int, mode: str = "L") -> bytes:
     return out.getvalue()
 
 
+def webp(size: tuple[int, int], mode: str = "RGB", **options: Any) -> bytes:
+    out = io.BytesIO()
+    image = Image.effect_noise(size, 90).convert(mode)
+    if mode == "RGBA":
+        image.putalpha(Image.linear_gradient("L").resize(size))
+    image.save(out, "WEBP", **({"lossless": True} | options))
+    return out.getvalue()
+
+
 def png_chunk(kind: bytes, body: bytes) -> bytes:
     return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
 
@@ -138,7 +148,11 @@ BAD_ALPHA = {
     "empty": b"", "two bytes": b"\xff\xff", "garbage": bytes(range(256)), "not a png": b"GIF89a" + bytes(50), "cut off": PLAIN[:50],
     "cut off early": PLAIN[:20], "too wide": png(W + 1, H), "turned": png(H, W), "colours": png(W, H, "RGB"), "palette": png(W, H, "P"),
     "16 bits": png(W, H, "I;16"), "huge": BOMB, "text bomb": TEXT_BOMB, "bad data": PLAIN[:45] + b"\xff\xff" + PLAIN[47:],
-    "animation": APNG,
+    "animation": APNG, "lossy webp": webp((W, H), lossless=False), "wide webp": webp((W + 1, H)), "webp with alpha": webp((W, H), "RGBA"),
+    "webp and more": webp((W, H)) + b"\0", "cut webp": webp((W, H))[:-2], "webp of no length": webp((W, H))[:18],
+    "huge webp": webp((W, H))[:21] + b"\xff\xff\xff\x0f" + webp((W, H))[25:],
+    "noise webp": webp((W, H))[:25] + bytes(len(webp((W, H))) - 25),
+    "extended webp": webp((W, H), exif=b"Exif\0\0II*\0\x08\0\0\0\0\0\0\0\0\0"),
 }  # fmt: skip
 
 
@@ -185,6 +199,7 @@ def test_junk_in_a_coded_metadata_chunk_is_a_format_error(kind: int) -> None:
 BOMB_READER = """
 import json, resource, sys, time
 from pathlib import Path
+from typing import Any
 from latentpress import FormatError, decompress
 from latentpress.codec import decode_latent
 resource.setrlimit(resource.RLIMIT_AS, (3 * 2**30, 3 * 2**30))

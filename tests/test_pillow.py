@@ -13,10 +13,13 @@ import latentpress.pillow
 from helpers.pictures import OWN_PROFILE
 from latentpress import codec
 from latentpress.errors import UsageError
+from latentpress.models import manifest
 
 RNG = np.random.default_rng(3)
 SMOOTH = np.kron(RNG.integers(0, 256, (3, 4, 3), dtype=np.uint8), np.ones((16, 16, 1), np.uint8))[:43, :50]
 EXIF = b"Exif\0\0II*\0\x08\0\0\0\x01\0\x0f\x01\x02\0\x04\0\0\0Abc\0\0\0\0\0"
+
+TOLD = {"quality": 50.0, "model": manifest("lp1")["model_hash"], "space": "lp1"}
 
 
 def image_in(mode: Any) -> Any:
@@ -71,7 +74,7 @@ def test_metadata_stands_before_the_pixels_are_decoded(tmp_path: Path, monkeypat
     image.save(tmp_path / "a.ltp")
     monkeypatch.setattr(codec, "decompress", lambda data: pytest.fail("decoded"))
     with Image.open(tmp_path / "a.ltp") as opened:
-        assert opened.info == image.info
+        assert opened.info == image.info | TOLD
         assert opened.getexif()[0x010F] == "Abc"
 
 
@@ -81,7 +84,7 @@ def test_damaged_metadata_is_not_given(tmp_path: Path) -> None:
     data = bytearray(codec.compress(image))
     data[data.index(b"<x/>")] ^= 0xFF
     with Image.open(io.BytesIO(data)) as opened:
-        assert opened.info == {"exif": EXIF}
+        assert opened.info == {"exif": EXIF} | TOLD
         with pytest.raises(OSError, match="xmp chunk is damaged"):
             opened.load()
 
@@ -145,3 +148,52 @@ def test_a_wrong_quality_is_a_usage_error_and_leaves_no_file(tmp_path: Path) -> 
 def test_the_plugin_is_registered() -> None:
     assert Image.registered_extensions()[".ltp"] == "LTP"
     assert Image.MIME["LTP"] == "image/x-latentpress"
+
+
+def test_verify_checks_the_checksums(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    image = image_in("LA")
+    image.info["xmp"] = b"<x/>"
+    data = codec.compress(image, quality=30)
+    monkeypatch.setattr(codec, "decompress", lambda data: pytest.fail("decoded"))
+    (tmp_path / "a.ltp").write_bytes(data)
+    Image.open(io.BytesIO(data)).verify()
+    opened = Image.open(tmp_path / "a.ltp")
+    stream = opened.fp
+    opened.verify()
+    assert stream is not None
+    assert stream.closed
+    for chunk in latentpress.read_header(data).chunks:
+        for place in {chunk.offset, chunk.offset + chunk.size} - ({chunk.offset} if not chunk.size else set()):
+            damaged = bytearray(data)
+            damaged[place] ^= 0xFF
+            with pytest.raises(OSError, match=f"the {chunk.name} chunk is damaged"):
+                Image.open(io.BytesIO(damaged)).verify()
+
+
+def test_info_tells_quality_model_and_space_and_they_are_no_metadata(tmp_path: Path) -> None:
+    image_in("RGB").save(tmp_path / "a.ltp", quality=12.5)
+    with Image.open(tmp_path / "a.ltp") as opened:
+        assert opened.info == TOLD | {"quality": 12.5}
+        opened.save(tmp_path / "b.ltp")
+        opened.save(tmp_path / "c.png")
+        assert (tmp_path / "b.ltp").read_bytes() == codec.compress(np.asarray(opened))
+    with Image.open(tmp_path / "c.png") as png:
+        assert png.info == {}
+
+
+def test_smaller_pictures_cost_one_decoding(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = codec.compress(image_in("RGBA"))
+    whole = codec.decompress(data)
+    decoded = []
+    decompress = codec.decompress
+    monkeypatch.setattr(codec, "decompress", lambda data: decoded.append(1) or decompress(data))
+    with Image.open(io.BytesIO(data)) as opened:
+        assert (opened.draft("L", (10, 10)), decoded) == (None, [])
+        assert opened.reduce(4).tobytes() == whole.reduce(4).tobytes()
+        opened.thumbnail((20, 20))
+        small = whole.copy()
+        small.thumbnail((20, 20))
+        assert (opened.size, opened.tobytes(), decoded) == (small.size, small.tobytes(), [1])
+        opened.thumbnail((9, 9))
+        opened.load()
+        assert (opened.size, decoded) == ((9, 8), [1])

@@ -6,20 +6,21 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from latentpress._typing import Pixels
 from latentpress.container import MAGIC
-from latentpress.errors import ImageError, LatentpressError, prefixed
+from latentpress.errors import ImageError
 from latentpress.image import color, plugins
+from latentpress.image.hidden import fill_hidden
 from latentpress.image.limits import no_pillow_limit
-from latentpress.image.picture import Source, frames_of, read_picture
+from latentpress.image.picture import Source, frames_of, open_source, read_picture
 from latentpress.image.told import read_told
 from latentpress.metrics.registry import Names
 from latentpress.metrics.registry import assess as assess_arrays
+from latentpress.system.sources import name_of, read_source
 
 # those that become 8-bit grey or RGB without loss
 MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA")
@@ -38,15 +39,14 @@ class Graded:
 
 
 def assess(
-    original: Source, distorted: Source | bytes, metrics: Names = None, *, gray: bool = False
+    original: Source, distorted: Source, metrics: Names = None, *, gray: bool = False
 ) -> dict[str, float]:
     """Metrics of a distorted picture against its original. Nothing is resized or converted.
 
     Args:
-        original: a path of an image or an .ltp file, a PIL image, or a uint8 array (H, W) or
-            (H, W, 3); 8 bits a sample.
-        distorted: the same, or the bytes of an .ltp file; of the original's size and kind (gray or
-            color).
+        original: an image or an .ltp file, as a path, bytes or an open binary file; a PIL image, or
+            a uint8 array (H, W) or (H, W, 3); 8 bits a sample.
+        distorted: the same, of the original's size and kind (gray or color).
         metrics: keys of `latentpress.metrics.METRICS`; "all"; None for those that can be computed
             here, without the slow ones.
         gray: MSE, PSNR, SSIM and MS-SSIM of the luma.
@@ -70,34 +70,26 @@ def assess(
     return assess_arrays(first.pixels, second.pixels, metrics, gray=gray)
 
 
-def read_graded(
-    source: Source | bytes, *, model: str | None = None, device: str = "auto"
-) -> Graded:
+def read_graded(source: Source, *, model: str | None = None, device: str = "auto") -> Graded:
     """Read what can be graded; ImageError for 16-bit samples, CMYK and the like, and pictures of
     several frames.
 
     model, device: for .ltp files, as `latentpress.decompress` takes them.
     """
-    if isinstance(source, (str, os.PathLike)):
-        name = os.fspath(source)
-        if _is_ltp(name):
-            from latentpress.codec import decompress
-
-            try:
-                return _graded(
-                    name, decompress(Path(name).read_bytes(), model=model, device=device)
-                )
-            except LatentpressError as error:
-                raise prefixed(name, error) from error
-        _check_file(name)
-        return _graded(name, name)
-    if isinstance(source, bytes):
-        from latentpress.codec import decompress
-
-        return _graded("the file", decompress(source, model=model, device=device))
+    if isinstance(source, np.ndarray):
+        return _graded("the array", source)
     if isinstance(source, Image.Image):
         _check_mode("the image", source)
-    return _graded("the image" if isinstance(source, Image.Image) else "the array", source)
+        return _graded("the image", source)
+    name = name_of(source) or "the file"
+    if not isinstance(source, (str, os.PathLike)):
+        source = read_source(source)
+    if _is_ltp(source):
+        from latentpress.codec import decompress
+
+        return _graded(name, decompress(source, model=model, device=device))
+    _check_file(name, source)
+    return _graded(name, source)
 
 
 def check_match(first: Graded, second: Graded) -> list[str]:
@@ -130,7 +122,7 @@ def check_match(first: Graded, second: Graded) -> list[str]:
 
 
 def _graded(name: str, source: Source) -> Graded:
-    picture = read_picture(source)
+    picture = fill_hidden(read_picture(source))  # what nobody sees has no part in a metric
     pixels = picture.pixels(0, picture.height, 0, picture.width)
     # an opaque one says nothing
     alpha = picture.alpha if picture.alpha is not None and picture.alpha.min() < 255 else None
@@ -139,22 +131,24 @@ def _graded(name: str, source: Source) -> Graded:
     )
 
 
-def _is_ltp(name: str) -> bool:
+def _is_ltp(source: str | os.PathLike[str] | bytes) -> bool:
+    if isinstance(source, bytes):
+        return source.startswith(MAGIC)
     try:
-        with open(name, "rb") as stream:
+        with open(source, "rb") as stream:
             return stream.read(len(MAGIC)) == MAGIC
     except OSError:
         return False  # the reader of images says why
 
 
-def _check_file(name: str) -> None:
+def _check_file(name: str, source: str | os.PathLike[str] | bytes) -> None:
     """ImageError for an image file that would have to be converted; files that are no image are
     left to the reader.
     """
     try:
         with (
             no_pillow_limit(),
-            open(name, "rb") as file,
+            open_source(source) as file,
             plugins.open_image(file, file.peek(plugins.HEAD), name) as image,
         ):
             _check_mode(name, image)

@@ -24,11 +24,13 @@ from latentpress.container import ALPHA, GRAY, METADATA_TYPES, Header, metadata_
 from latentpress.entropy import Encoder
 from latentpress.errors import FormatError
 from latentpress.image.alpha import decode_alpha, encode_alpha
+from latentpress.image.hidden import fill_hidden
 from latentpress.image.limits import max_pixels
 from latentpress.image.metadata_chunks import decode_metadata, encode_metadata
 from latentpress.image.picture import Outline, Picture, Source, assemble, paste, read_picture
 from latentpress.options import EncodeOptions
 from latentpress.parts import load_transform, open_decoder, parts_of
+from latentpress.system.sources import ByteSource, reading
 from latentpress.transforms import Transform, restoration
 
 if TYPE_CHECKING:
@@ -48,11 +50,13 @@ def compress(
     To ask for a size, a rate or a metric instead of a quality: `latentpress.targets`.
 
     Args:
-        image: a path, a PIL image, a uint8 array (H, W), (H, W, 1), (H, W, 3) or (H, W, 4), or a
-            Picture, which was read with its own `strict` and `strip`; 1 to 65,535 pixels a side.
+        image: a path, the bytes of an image file, an open binary file, a PIL image, a uint8 array
+            (H, W), (H, W, 1), (H, W, 3) or (H, W, 4), or a Picture, which was read with its own
+            `strict` and `strip`; 1 to 65,535 pixels a side.
         options: what the encoder is asked for; None for the defaults of EncodeOptions.
         **fields: fields of EncodeOptions that take the place of those in `options`: quality (0 to
-            100), codec, model, device, strict, strip, effort (0 to 9), optimize_for, progress.
+            100), codec, model, device, strict, strip, exact, effort (0 to 9), optimize_for,
+            progress.
 
     Returns:
         The whole file.
@@ -70,10 +74,7 @@ def compress(
         64
     """
     options = replace(options or EncodeOptions(), **fields)
-    if isinstance(image, Picture):
-        picture = image
-    else:
-        picture = read_picture(image, strict=options.strict, strip=options.strip)
+    picture = as_picture(image, options)
     parts = parts_of(options.space)
     transform = parts.transform(options.model, options.device)
     y = transform.analyze(picture)
@@ -82,6 +83,15 @@ def compress(
     else:
         encoder = parts.encoder(options)
     return write(picture.outline, transform, y, options.quality, side_chunks(picture), encoder)
+
+
+def as_picture(image: Source | Picture, options: EncodeOptions) -> Picture:
+    """Stage 1: the picture as it is analyzed, its hidden colors filled unless they are wanted."""
+    if isinstance(image, Picture):
+        picture = image
+    else:
+        picture = read_picture(image, strict=options.strict, strip=options.strip)
+    return picture if options.exact else fill_hidden(picture)
 
 
 def write(
@@ -113,13 +123,14 @@ def side_chunks(picture: Picture) -> dict[int, bytes]:
     return chunks | {METADATA_TYPES[name]: body for name, body in coded.items()}
 
 
-def decompress(data: bytes, *, model: str | None = None, device: str = "auto") -> Image.Image:
+def decompress(data: ByteSource, *, model: str | None = None, device: str = "auto") -> Image.Image:
     """The bytes of an .ltp file -> the image.
 
     Args:
-        data: a whole file.
+        data: a whole file: a path, its bytes, or an open binary file.
         model: as in EncodeOptions; within a Stable Diffusion space the decoder's model may differ
-            from the encoder's.
+            from the encoder's. None is the encoder's where it is a known one, else the space's
+            default.
         device: "auto", "cpu", "cuda" or "mps".
 
     Returns:
@@ -128,6 +139,7 @@ def decompress(data: bytes, *, model: str | None = None, device: str = "auto") -
 
     Raises:
         FormatError: the bytes are no valid file.
+        ImageError: the file cannot be read.
         WeightsError: weights are missing or do not fit.
         UsageError: the device is not there.
 
@@ -137,11 +149,13 @@ def decompress(data: bytes, *, model: str | None = None, device: str = "auto") -
         >>> latentpress.decompress(data).size
         (64, 48)
     """
-    header, chunks = container.unpack(data)
-    latent = decode(header, chunks)
-    transform = load_transform(header.latent_space, model, device)
-    pixels = transform.synthesize(latent, header.width, header.height)
-    return put_together(pixels, header, chunks)
+    with reading(data) as whole:
+        header, chunks = container.unpack(whole)
+        latent = decode(header, chunks)
+        model = model or parts_of(header.latent_space).decoding_model(header)
+        transform = load_transform(header.latent_space, model, device)
+        pixels = transform.synthesize(latent, header.width, header.height)
+        return put_together(pixels, header, chunks)
 
 
 def decode(header: Header, chunks: Mapping[int, bytes]) -> Iterator[Floats]:
@@ -205,16 +219,16 @@ def encode_latent(
         (320, 3, 4)
     """
     options = EncodeOptions(codec=codec, model=model, device=device)
-    picture = image if isinstance(image, Picture) else read_picture(image)
+    picture = as_picture(image, options)
     transform = load_transform(options.space, model, device)
     return np.concatenate(list(transform.analyze(picture)), axis=1)
 
 
-def decode_latent(data: bytes) -> Floats:
+def decode_latent(data: ByteSource) -> Floats:
     """The latent that the decoder takes of an .ltp file; needs no weights but those in the package.
 
     Args:
-        data: a whole file.
+        data: as in `decompress`.
 
     Returns:
         (C, h, w) float32: y_hat, or z where the file asks for its restoration.
@@ -227,5 +241,6 @@ def decode_latent(data: bytes) -> Floats:
         >>> decode_latent(compress(np.zeros((48, 64, 3), np.uint8))).shape
         (320, 3, 4)
     """
-    header, chunks = container.unpack(data)
-    return np.concatenate(list(decode(header, chunks)), axis=1)
+    with reading(data) as whole:
+        header, chunks = container.unpack(whole)
+        return np.concatenate(list(decode(header, chunks)), axis=1)

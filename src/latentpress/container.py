@@ -18,9 +18,10 @@ import google_crc32c
 from latentpress.errors import FormatError, VersionError
 from latentpress.options import QUALITY_UNIT, TOP_STEP, grid_step
 from latentpress.spaces import Space, space_by_id
+from latentpress.system.sources import LTP, LTPS, ByteSource, reading
 from latentpress.varint import read_varint, write_varint
 
-MAGIC, VERSION = b"LTP", 1
+MAGIC, VERSION = LTP, 1
 FIXED = struct.Struct("<3sBB4sHHH")  # magic, version, space, model hash, width, height, quality
 LAST, SKIPPABLE = 0x80, 0x40
 MAX_CHUNKS = 16
@@ -160,11 +161,11 @@ def pack(
     return head + crc(head) + bytes(bodies)
 
 
-def read_header(data: bytes) -> Header:
+def read_header(data: ByteSource) -> Header:
     """The header of a file, without decoding it; needs neither weights nor NumPy.
 
     Args:
-        data: the bytes of a whole .ltp file.
+        data: a whole .ltp file: a path, its bytes, or an open binary file.
 
     Returns:
         What the file says of itself; the checksum of the header is verified, those of the chunks
@@ -172,13 +173,23 @@ def read_header(data: bytes) -> Header:
 
     Raises:
         FormatError: the bytes are no valid file.
+        ImageError: the file cannot be read.
 
     Example:
-        >>> read_header(open("photo.ltp", "rb").read()).quality  # doctest: +SKIP
+        >>> read_header("photo.ltp").quality  # doctest: +SKIP
         50.0
     """
-    if len(data) < FIXED.size or data[:3] != MAGIC:
-        raise FormatError("not an .ltp file, or cut off within its header")
+    with reading(data) as whole:
+        return _parsed(whole)
+
+
+def _parsed(data: bytes) -> Header:
+    if data.startswith(LTPS):
+        raise FormatError("a .ltps file of latents, which `latentpress latents info` reads")
+    if data[:3] != MAGIC[: len(data)] or not data:
+        raise FormatError("not an .ltp file" if data else "the file is empty")
+    if len(data) < FIXED.size:
+        raise FormatError("the file is cut off within its header")
     if data[3] != VERSION:
         raise VersionError(
             f"written in version {data[3]} of the format; this latentpress reads version {VERSION}"
@@ -240,7 +251,7 @@ def unpack(data: bytes) -> tuple[Header, dict[int, bytes]]:
     """The file's bytes -> header and chunk bodies (type -> body), every checksum verified.
     FormatError otherwise.
     """
-    header = read_header(data)
+    header = _parsed(data)
     bodies = {}
     for chunk in header.chunks:
         body = data[chunk.offset : chunk.offset + chunk.size]

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         device: str
         strict: bool
         strip: str | Sequence[str]
+        exact: bool
         effort: int
         optimize_for: str | None
         progress: Progress | None
@@ -57,6 +58,8 @@ class EncodeOptions:
         strip: metadata that is left out: names of STRIPPABLE, or "all"; a sequence, or one text
             with commas. Without its ICC profile a picture is converted to sRGB. The
             thumbnail is always left out.
+        exact: keep the colors under full transparency, which are otherwise filled from the visible
+            ones.
         effort: 0 to 9, what the encoder spends on a better file of the same format; 7 to 9 optimise
             the latent, which needs torch.
         optimize_for: "mse", "perceptual" or None: perceptual where LPIPS's weights are here, else
@@ -78,6 +81,7 @@ class EncodeOptions:
     device: str = "auto"
     strict: bool = False
     strip: str | Sequence[str] = ()
+    exact: bool = False
     effort: int = 3
     optimize_for: str | None = None
     progress: Progress | None = None

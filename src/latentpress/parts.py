@@ -83,6 +83,10 @@ class Parts(Protocol):
         """
         ...
 
+    def decoding_model(self, header: Header) -> str | None:
+        """The model that decodes a file where none is named; None for the space's default."""
+        ...
+
     def encoder(self, options: EncodeOptions) -> Encoder:
         """Stages 3 and 4 without latent optimisation, at the effort below it where more is asked
         for.
@@ -128,6 +132,10 @@ class Lp1Parts:
                 f"the file was made with lp1 model {header.model_hash}; this latentpress ships "
                 f"{ours}"
             )
+
+    def decoding_model(self, header: Header) -> str | None:
+        """As of Parts: there is one."""
+        return None
 
     def encoder(self, options: EncodeOptions) -> Encoder:
         """As of Parts."""
@@ -183,6 +191,18 @@ class StableDiffusionParts:
 
     def check_model(self, header: Header) -> None:
         """As of Parts: any model of the space decodes any file of it."""
+
+    def decoding_model(self, header: Header) -> str | None:
+        """As of Parts: the encoder's, where its hash is known; the default where only that is
+        here.
+        """
+        from latentpress.transforms import hub
+
+        known = hub.known_by_prefix(header.model_hash, self.space)
+        if known is None or known.name == self.space.default_model:
+            return None
+        only_default = hub.cached(self.space.default_model) and not hub.cached(known.name)
+        return None if only_default else known.name
 
     def encoder(self, options: EncodeOptions) -> Encoder:
         """As of Parts: the multistage prior, or the factorized one where it takes fewer bytes."""

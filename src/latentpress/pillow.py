@@ -1,8 +1,10 @@
 """A plugin for Pillow: after `import latentpress.pillow`, Image.open("photo.ltp") and
 image.save("photo.ltp", quality=60) work.
 
-Opening reads the header and the metadata: ICC profile, EXIF, XMP, texts and density stand in
-`info`. The picture is decoded when its pixels are first asked for, and the file is closed then.
+Opening reads the header and the metadata: quality, model (the hash of the encoder's), space, ICC
+profile, EXIF, XMP, texts and density stand in `info`. The picture is decoded when its pixels are
+first asked for, once, and the file is closed then; `draft`, `thumbnail` and `reduce` decode no more
+than that.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ from typing import IO, Any
 
 from PIL import Image, ImageFile
 
-from latentpress.container import MAGIC, crc, metadata_bodies, read_header
+from latentpress.container import MAGIC, crc, metadata_bodies, read_header, unpack
 from latentpress.errors import FormatError, LatentpressError, UsageError
 from latentpress.image.metadata_chunks import decode_metadata
 from latentpress.image.picture import info_entries
@@ -56,8 +58,20 @@ class LatentpressImageFile(ImageFile.ImageFile):
         whole = {
             kind: body[:-4] for kind, body in bodies.items() if body[-4:] == crc(body[:-4])
         }  # damaged: loading says so
+        self.info.update(quality=header.quality, model=header.model_hash, space=header.space)
         self.info.update(_entries(whole))
         self._data = data
+
+    def verify(self) -> None:
+        """Check every checksum, without decoding; OSError where one does not match. As with other
+        formats, the image must be opened again then.
+        """
+        if self._data is not None:
+            try:
+                unpack(self._data)
+            except FormatError as error:
+                raise OSError(str(error)) from error
+        super().verify()
 
     def load(self) -> Any:
         """Decode, once."""

@@ -89,7 +89,8 @@ def test_each_error_names_its_picture_once(tmp_path: Path, small: NDArray[np.uin
         Image.fromarray(small).save(file)
     result = CliRunner().invoke(app, ["compress", *files, "--target-size", "20"])
     assert result.exit_code == 1
-    lines = result.stderr.splitlines()
+    *lines, last = result.stderr.splitlines()
+    assert last == "latentpress: 3 of 3 failed"
     assert [line.split(": ")[1] for line in lines] == files
     assert [line.count(str(tmp_path)) for line in lines] == [1, 1, 1]
     missing = CliRunner().invoke(app, ["compress", files[2], "--total-size", "1kB"])

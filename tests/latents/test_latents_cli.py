@@ -80,7 +80,7 @@ def test_tensors(tmp_path: Path) -> None:
 
 def test_what_is_refused(folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "a.ltps"
-    assert "one way" in run("pack", folder, "-o", out, fails=True)
+    assert "say how exact" in run("pack", folder, "-o", out, fails=True)
     assert "no .npy" in run("pack", _made(tmp_path / "empty"), "-o", out, "--lossless", fails=True)
     assert "does not exist" in run("pack", tmp_path / "nothing", "-o", out, "--lossless", fails=True)
     np.save(folder / "z.npy", smooth(3, 4, 4))

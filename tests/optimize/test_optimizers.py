@@ -141,6 +141,25 @@ def test_progress_rises_to_one(small: NDArray[np.uint8]) -> None:
     assert told[-1] == (1.0, 0.0)
 
 
+def test_the_time_left_is_not_that_of_the_first_iteration(monkeypatch: pytest.MonkeyPatch) -> None:
+    from latentpress.optimize import progress
+
+    now = [100.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    told: list[tuple[float, float]] = []
+    clock = progress.Clock(60, lambda share, left: told.append((share, left)))
+    for i in range(50):
+        now[0] += 6.5 if i == 0 else 0.5
+        clock.tick(1)
+    for _ in range(5):  # a tile twice as large takes twice as long
+        now[0] += 1.0
+        clock.tick(2)
+    assert [left for _, left in told] == pytest.approx([0.5 * (60 - done) for done in (*range(2, 51), *range(52, 61, 2))])
+    assert told[-1] == (1.0, 0.0)
+    progress.Clock(1, lambda share, left: told.append((share, left))).tick(1)
+    assert told[-1] == (1.0, 0.0)
+
+
 def test_perceptual_lowers_lpips(small: NDArray[np.uint8]) -> None:
     from latentpress.metrics import METRICS
 

@@ -101,7 +101,7 @@ def test_a_budget_for_many_pictures_holds_the_pixels_of_one(photo: NDArray[np.ui
     path = tmp_path / "a.png"
     Image.fromarray(photo).save(path)
     held: list[weakref.ref[Image.Image]] = []
-    load = targets.analyzed.read_picture
+    load = targets.analyzed.pipeline.read_picture
 
     def counted(*source: Any, **how: Any) -> Any:
         picture = load(*source, **how)
@@ -110,7 +110,7 @@ def test_a_budget_for_many_pictures_holds_the_pixels_of_one(photo: NDArray[np.ui
         return picture
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(targets.analyzed, "read_picture", counted)
+        patch.setattr(targets.analyzed.pipeline, "read_picture", counted)
         assert len(targets.to_total([path] * 3, 9000)) == 3
 
 

@@ -23,6 +23,7 @@ from latentpress.image import color
 from latentpress.image.limits import no_pillow_limit
 from latentpress.image.picture import frames_of
 from latentpress.image.told import read_told
+from latentpress.system import environment
 from latentpress.system.cache import DATA_VARIABLE, cache_folder
 
 SETS = {"kodak": KODAK, "science-fair": SCIENCE_FAIR}  # file name -> SHA-256 of its samples
@@ -114,8 +115,8 @@ def _complete(name: str) -> Path | None:
 
 def named_folder(name: str) -> Path | None:
     """$LATENTPRESS_DATA/<set>, None where the variable is not set."""
-    root = os.environ.get(DATA_VARIABLE)
-    return Path(root).expanduser() / name if root else None
+    root = environment.folder(DATA_VARIABLE)
+    return root / name if root else None
 
 
 def read_pixels(path: Path) -> Pixels:

@@ -14,6 +14,8 @@ from typing import Annotated, NoReturn
 import typer
 
 from latentpress import __version__
+from latentpress.cli import terminal
+from latentpress.cli.arguments import Quiet, Verbose
 from latentpress.cli.assess import assess
 from latentpress.cli.bench import bench
 from latentpress.cli.compare import compare
@@ -32,9 +34,20 @@ EXIT_FAILED = 1
 EXIT_USAGE = 2
 EXIT_SIGNAL = 128
 
+ENVIRONMENT = """\b
+Environment variables:
+  LATENTPRESS_THREADS         threads of the built-in model (default: all cores)
+  LATENTPRESS_MAX_PIXELS      largest picture that is read (default: 10^9 pixels)
+  LATENTPRESS_MAX_NUMBERS     largest latent of a .ltps file
+  LATENTPRESS_METRIC_WEIGHTS  folder of LPIPS's and DISTS's weights
+  LATENTPRESS_DATA            folder of the benchmark's data sets
+  HF_HOME, HF_HUB_OFFLINE     of the Hugging Face hub: where weights lie, no network
+"""
+
 app = typer.Typer(
     no_args_is_help=True,
-    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=ENVIRONMENT,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
@@ -48,6 +61,8 @@ app.add_typer(latents_app, name="latents")
 @app.callback()
 def root(
     version: Annotated[bool, typer.Option("--version", help="Print the version and stop.")] = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
 ) -> None:
     """Press photographs into small files with a variational autoencoder, and bring them back on any
     machine.
@@ -104,7 +119,7 @@ def _run() -> None:
 
 
 def _end(sentence: str, code: int) -> NoReturn:
-    print(f"latentpress: {sentence}", file=sys.stderr)
+    terminal.error(sentence)
     with contextlib.suppress(OSError):
         sys.stdout.flush()
     sys.exit(code)

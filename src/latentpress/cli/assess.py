@@ -3,12 +3,12 @@ folder.
 """
 
 import os
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from latentpress.cli.arguments import Quiet, device_option, path_argument
 from latentpress.cli.assess_output import (
     FORMATS,
     Row,
@@ -19,6 +19,8 @@ from latentpress.cli.assess_output import (
     table_bytes,
 )
 from latentpress.cli.batch import describe, naming, progress
+from latentpress.cli.json_output import to_json
+from latentpress.cli.terminal import notice
 from latentpress.errors import OutputError, UsageError, WeightsError
 from latentpress.system.files import atomic_write, check_output
 from latentpress.system.spreadsheet import check_openpyxl
@@ -27,13 +29,12 @@ from latentpress.system.spreadsheet import check_openpyxl
 def assess(
     original: Annotated[
         Path,
-        typer.Argument(help="The original picture, or a folder of originals.", show_default=False),
+        path_argument("ORIGINAL", "The original picture, or a folder of originals."),
     ],
     distorted: Annotated[
         Path,
-        typer.Argument(
-            help="The picture to grade (any image, or a .ltp file), or a folder.",
-            show_default=False,
+        path_argument(
+            "DISTORTED", "The picture to grade (any image, or a .ltp file), or a folder."
         ),
     ],
     metrics: Annotated[
@@ -67,7 +68,8 @@ def assess(
         str | None,
         typer.Option(help="Folder, file or hub id of the weights that decode.", show_default=False),
     ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps; for .ltp files.")] = "auto",
+    device: Annotated[str, device_option("Where .ltp files are decoded.")] = "auto",
+    quiet: Quiet = False,
 ) -> None:
     """Grade a picture against its original: MSE, PSNR, SSIM, MS-SSIM, GMSD, SSIMULACRA 2, LPIPS,
     DISTS.
@@ -102,11 +104,7 @@ def assess(
     if not usable:
         raise WeightsError("; ".join(f"{key}: {reason}" for key, reason in reasons.items()))
     for reason in dict.fromkeys(reasons.values()):
-        print(
-            f"latentpress: {', '.join(k for k, r in reasons.items() if r == reason)} left empty: "
-            f"{reason}",
-            file=sys.stderr,
-        )
+        notice(f"{', '.join(k for k, r in reasons.items() if r == reason)} left empty: {reason}")
 
     folders = original.is_dir() or distorted.is_dir()
     pairs = pairs_of(original, distorted) if folders else [(distorted.name, original, distorted)]
@@ -134,9 +132,7 @@ def assess(
             output, table_bytes(output.suffix.lower(), every, columns, result), overwrite=overwrite
         )
     if json:
-        import json as json_format
-
-        typer.echo(json_format.dumps(result, indent=1))
+        typer.echo(to_json(result))
     elif output is not None:
         typer.echo(
             f"{output}: {len(rows)} {'pictures' if len(rows) > 1 else 'picture'}, {len(columns)} "
@@ -217,8 +213,8 @@ def _row(
     try:
         a = read_graded(first, model=model, device=device)
         b = read_graded(second, model=model, device=device)
-        for notice in check_match(a, b):
-            print(f"{second}: {notice}", file=sys.stderr)
+        for told in check_match(a, b):
+            notice(f"{second}: {told}")
         height, width = a.pixels.shape[:2]
         fitting = (
             usable

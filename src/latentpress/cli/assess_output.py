@@ -4,7 +4,6 @@ values are the text inf.
 
 import csv
 import io
-import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +11,8 @@ from typing import Any
 
 import typer
 
+from latentpress.cli.json_output import to_json
+from latentpress.cli.terminal import console
 from latentpress.system.spreadsheet import write_sheets
 
 FORMATS = (".csv", ".xlsx", ".json")
@@ -59,7 +60,7 @@ def table_bytes(
     installed.
     """
     if suffix == ".json":
-        return (json.dumps(result, indent=1) + "\n").encode()
+        return (to_json(result) + "\n").encode()
     head = ["image", "width", "height", "bytes", "bpp", *columns]
     lines = [[_plain(row[key]) for key in head] for row in rows]
     if suffix == ".csv":
@@ -73,7 +74,6 @@ def table_bytes(
 
 def print_pair(row: Row, columns: Sequence[str], original: Path, distorted: Path) -> None:
     """One pair: a line a metric, with its unit and what is better."""
-    from rich.console import Console
     from rich.table import Table
 
     from latentpress.metrics import METRICS
@@ -84,7 +84,7 @@ def print_pair(row: Row, columns: Sequence[str], original: Path, distorted: Path
     table = Table(show_header=False)
     table.add_column(style="bold")
     table.add_column(justify="right")
-    table.add_column(style="dim")
+    table.add_column(style="dim", overflow="fold")
     for key in columns:
         metric = METRICS[key]
         ideal = {"higher": metric.range[1], "lower": metric.range[0]}[metric.direction]
@@ -97,17 +97,15 @@ def print_pair(row: Row, columns: Sequence[str], original: Path, distorted: Path
     table.add_row(
         "rate", f"{row['bpp']:.4f} bpp", f"8 x bytes / ({row['width']} x {row['height']} pixels)"
     )
-    Console().print(table)
+    console().print(table)
 
 
 def print_rows(rows: Sequence[Row], columns: Sequence[str]) -> None:
     """Many pairs: a line a picture, the mean last."""
-    import sys
-
-    from rich.console import Console
     from rich.table import Table
 
     table = Table("image", *columns, "bytes", "bpp", box=None, pad_edge=False)
+    table.columns[0].overflow = "fold"
     for column in table.columns[1:]:
         column.justify = "right"
     for row in rows:
@@ -117,7 +115,7 @@ def print_rows(rows: Sequence[Row], columns: Sequence[str]) -> None:
             f"{row['bytes']:,.0f}",
             f"{row['bpp']:.4f}",
         )
-    Console(width=None if sys.stdout.isatty() else 240, highlight=False).print(table)
+    console().print(table)
 
 
 def _shown(key: str, value: float | None) -> str:

@@ -2,7 +2,6 @@
 stop the others.
 """
 
-import json
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -13,9 +12,12 @@ from typing import Any
 
 import typer
 
+from latentpress.cli import terminal
+from latentpress.cli.json_output import to_json
 from latentpress.container import MAGIC
 from latentpress.errors import ImageError, LatentpressError, OutputError, UsageError, prefixed
 from latentpress.system.malloc import return_freed_arrays
+from latentpress.system.sources import LTP, unreadable
 
 PROGRESS_AFTER_SECONDS = 1.0
 
@@ -27,6 +29,12 @@ def outputs(sources: Sequence[Path], asked: str | None, suffix: str) -> list[Pat
     asked: as it was typed, for a Path forgets the slash at its end, by which a folder that is not
     there yet is named.
     """
+    if asked == "":
+        raise UsageError("-o: the name of the output is empty")
+    if asked is None and len(sources) > 1 and sources[-1].is_dir() and not sources[0].is_dir():
+        raise UsageError(
+            f"{sources[-1]} is a folder: if it is where the outputs go, write -o {sources[-1]}"
+        )
     output = Path(asked or "")
     if asked is None:
         found = [renamed(s, suffix) for s in sources]
@@ -44,7 +52,7 @@ def outputs(sources: Sequence[Path], asked: str | None, suffix: str) -> list[Pat
         found = [output]
     for source, target in zip(sources, found, strict=True):
         if _same(source, target):
-            raise UsageError(f"{source} would be written over itself: name another output with -o")
+            raise UsageError(_over_itself(source, len(sources), suffix))
     places: set[str] = set()
     for target in found:
         place = os.path.normcase(os.path.realpath(target))
@@ -59,6 +67,28 @@ def outputs(sources: Sequence[Path], asked: str | None, suffix: str) -> list[Pat
             )
         places.add(place)
     return found
+
+
+def _over_itself(source: Path, many: int, suffix: str) -> str:
+    """What is wrong where a source is its own output: mostly `-o` was forgotten before it."""
+    if many > 1 and not source.exists():
+        return f"{source} is not there: if it is the output's name, write -o {source}"
+    if _starts_with(source, LTP):
+        ask = f" (if it is the output's name, write -o {source} --overwrite)" if many > 1 else ""
+        return (
+            f"{source} is already an .ltp file: `latentpress decompress` makes a picture of it{ask}"
+        )
+    if suffix != ".ltp":
+        return f"{source} is no .ltp file"
+    return f"{source} would be written over itself: name another output with -o"
+
+
+def _starts_with(path: Path, magic: bytes) -> bool:
+    try:
+        with path.open("rb") as stream:
+            return stream.read(len(magic)) == magic
+    except OSError:
+        return False
 
 
 def _same(source: Path, target: Path) -> bool:
@@ -86,8 +116,8 @@ def run(
     """Call work(source, target) for each file and report what it returns; exit with code 1 at the
     end where one failed.
 
-    A result's "line" is printed, its other entries are the JSON; "notices" go to stderr. bar: one
-    that work itself moves too.
+    A result's "line" is printed, its "detail" with --verbose, its other entries are the JSON;
+    "notices" go to stderr. bar: one that work itself moves too.
     """
     return_freed_arrays()
     results, failed = [], 0
@@ -109,20 +139,30 @@ def run(
                     if isinstance(error, LatentpressError)
                     else str(describe(source, error))
                 )
-                print(f"latentpress: {sentence}", file=sys.stderr)
+                terminal.error(sentence)
                 results.append({"source": str(source), "error": sentence})
             else:
                 for notice in result.get("notices", ()):
-                    print(f"{source}: {notice}", file=sys.stderr)
-                line = result.pop("line")
+                    terminal.notice(f"{source}: {notice}")
+                line, detail = result.pop("line"), result.pop("detail", None)
                 results.append(result)
+                if detail:
+                    terminal.detail(f"{source}: {detail}")
                 if not as_json:
-                    print(line, flush=True)
+                    terminal.line(line)
             shown.advance()
     if as_json:
-        print(json.dumps(results, indent=1))
-    if failed:
-        raise typer.Exit(1)
+        print(to_json(results))
+    end(failed, len(sources))
+
+
+def end(failed: int, many: int) -> None:
+    """The last line where some of many files failed, and exit code 1."""
+    if not failed:
+        return
+    if many > 1:
+        terminal.error(f"{failed} of {many} failed")
+    raise typer.Exit(1)
 
 
 def describe(source: Path, error: BaseException) -> ImageError:
@@ -153,7 +193,7 @@ def read_bytes(path: Path) -> bytes:
             start = stream.read(len(MAGIC))
             return start + stream.read() if start == MAGIC else start
     except OSError as error:
-        raise describe(path, error) from error
+        raise unreadable(str(path), error) from error
 
 
 @contextmanager
@@ -178,12 +218,21 @@ class Bar:
         self._optimization: Any = None
 
     def __enter__(self) -> "Bar":
-        if sys.stderr.isatty():
-            from rich.console import Console
-            from rich.progress import Progress
+        if sys.stderr.isatty() and not terminal.voice.quiet:
+            from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+            columns = (
+                TextColumn("{task.description}", markup=False),
+                BarColumn(),
+                TimeRemainingColumn(),
+            )
             self._bar = Progress(
-                console=Console(stderr=True), transient=True, redirect_stdout=sys.stdout.isatty()
+                *columns,
+                console=terminal.console(stderr=True),
+                transient=True,
+                redirect_stdout=False,
+                redirect_stderr=False,
+                speed_estimate_period=300,
             )
             text, total = (
                 ("pressing", None)
@@ -191,16 +240,24 @@ class Bar:
                 else (f"{self._total} files", self._total or None)
             )
             self._files = self._bar.add_task(text, total=total)
-            self._timer = Timer(PROGRESS_AFTER_SECONDS, self._bar.start)
+            terminal.voice.bar = self._bar
+            self._timer = Timer(PROGRESS_AFTER_SECONDS, self._start)
             self._timer.daemon = True
             self._timer.start()
         return self
 
+    def _start(self) -> None:
+        with terminal.voice.lock:  # not while a line is printed, nor after the end
+            if terminal.voice.bar is self._bar and self._bar is not None:
+                self._bar.start()
+
     def __exit__(self, *_: object) -> None:
         if self._bar is not None and self._timer is not None:
             self._timer.cancel()
-            self._bar.stop()
-            self._bar = None
+            with terminal.voice.lock:
+                terminal.voice.bar = None
+                self._bar.stop()
+                self._bar = None
 
     def advance(self) -> None:
         """One more file is done."""

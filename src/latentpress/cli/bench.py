@@ -9,6 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
+from latentpress.cli.terminal import console, notice
+
 DEFAULT_CODECS = "builtin,jpeg,webp,avif,png"
 LINE_SECONDS = 10.0  # between lines of progress, where stderr is no terminal
 
@@ -129,11 +131,7 @@ def bench(
         usable, more = cli_arguments.metrics_for(usable, sources)
         reasons |= more
     for reason in dict.fromkeys(reasons.values()):
-        print(
-            f"latentpress: no {', '.join(name for name in reasons if reasons[name] == reason)}: "
-            f"{reason}",
-            file=sys.stderr,
-        )
+        notice(f"no {', '.join(name for name in reasons if reasons[name] == reason)}: {reason}")
     with run_progress() as (on_start, on_cell):
         plan = Plan(
             label,
@@ -161,7 +159,6 @@ def run_progress() -> Iterator[tuple[Any, Any]]:
     if not sys.stderr.isatty():
         yield _announce(state), lambda text: _line(state, text)
         return
-    from rich.console import Console
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
@@ -172,14 +169,14 @@ def run_progress() -> Iterator[tuple[Any, Any]]:
     )
 
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
     with Progress(
-        *columns, console=Console(stderr=True), speed_estimate_period=300, transient=True
+        *columns, console=console(stderr=True), speed_estimate_period=300, transient=True
     ) as bar:
         task = bar.add_task("starting", total=None)
         yield (

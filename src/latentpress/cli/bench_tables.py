@@ -1,7 +1,6 @@
 """What `latentpress bench` prints at its end: codecs, means, BD-rates, bytes at equal quality."""
 
 import math
-import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,6 +11,7 @@ from rich.table import Table
 
 from latentpress.bench.rate_distortion import EqualQuality, bd_rates, bytes_at_equal_quality, means
 from latentpress.bench.rows import Run
+from latentpress.cli import terminal
 from latentpress.metrics import METRICS
 
 WIDTH = 160  # where nothing says how wide the output is, as in a file
@@ -39,9 +39,7 @@ REPEATS = {"mse": "psnr", "ms-ssim-db": "ms-ssim"}
 
 def show(run: Run, anchor: str) -> None:
     """Print the tables of a run; anchor: "" where no codec draws a curve."""
-    console = Console(
-        width=None if sys.stdout.isatty() else WIDTH, markup=False
-    )  # versions hold square brackets
+    console = terminal.console(WIDTH)
     console.print(_codecs(run))
     console.print(_fitting(run, console))
     if anchor and (rates := _bd_rates(run, anchor)).row_count:
@@ -49,9 +47,7 @@ def show(run: Run, anchor: str) -> None:
     for metric in _spoken(run) if anchor else ():
         equal = bytes_at_equal_quality(run, metric, anchor)
         for codec in dict.fromkeys(each.codec for each in equal):
-            console.print(
-                _sentence([each for each in equal if each.codec == codec]), highlight=False
-            )
+            console.print(_sentence([each for each in equal if each.codec == codec]))
 
 
 def _sentence(equal: list[EqualQuality]) -> str:

@@ -1,14 +1,16 @@
 """`latentpress compare`: how far a file is from its original, in numbers and side by side."""
 
-import json as json_format
 import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from latentpress.cli.arguments import device_option, path_argument
 from latentpress.cli.batch import naming
+from latentpress.cli.json_output import to_json
 from latentpress.cli.latent import read_ltp
+from latentpress.cli.terminal import console, notice
 from latentpress.errors import ImageError, OutputError
 
 if TYPE_CHECKING:
@@ -18,10 +20,10 @@ GAIN = 4  # of the difference panel
 
 
 def compare(
-    original: Annotated[Path, typer.Argument(help="The original photograph.", show_default=False)],
+    original: Annotated[Path, path_argument("ORIGINAL", "The original photograph.")],
     other: Annotated[
         Path,
-        typer.Argument(help="A .ltp file, or any image, of the same size.", show_default=False),
+        path_argument("OTHER", "A .ltp file, or any image, of the same size."),
     ],
     output: Annotated[
         Path | None,
@@ -40,12 +42,13 @@ def compare(
         str | None,
         typer.Option(help="Folder, file or hub id of the weights that decode.", show_default=False),
     ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    device: Annotated[str, device_option()] = "auto",
 ) -> None:
     """Compare a file with its original: MSE, PSNR, SSIM, bytes, and bits per pixel (bpp = 8 x file
     bytes / pixels).
 
-    The metrics are of the colours (RGB, 8 bits); alpha is left out. Nothing is resized: two sizes
+    The metrics are of the colours (RGB, 8 bits); alpha is left out, and so are colours under full
+    transparency. Nothing is resized: two sizes
     are an error.
 
     Example: latentpress compare photo.jpg photo.ltp -o compare.png
@@ -55,19 +58,20 @@ def compare(
     data = read_ltp(other)
 
     from latentpress.image.formats import write_image
+    from latentpress.image.hidden import fill_hidden
     from latentpress.image.picture import read_picture
 
-    first = read_picture(original)
+    first = fill_hidden(read_picture(original))
     if data is None:
-        second = read_picture(other)
+        second = fill_hidden(read_picture(other))
     else:
         from latentpress.codec import decompress
 
         with naming(other):
-            second = read_picture(decompress(data, model=model, device=device))
+            second = fill_hidden(read_picture(decompress(data, model=model, device=device)))
     for name, picture in ((original, first), (other, second)):
-        for notice in picture.notices:
-            typer.echo(f"{name}: {notice}", err=True)
+        for told in picture.notices:
+            notice(f"{name}: {told}")
     a, b = first.image, second.image
     if a.size != b.size:
         raise ImageError(
@@ -92,7 +96,7 @@ def compare(
             k: None if isinstance(v, float) and math.isinf(v) else v for k, v in result.items()
         }
         typer.echo(
-            json_format.dumps(files | finite)
+            to_json(files | finite, None)
         )  # JSON has no infinity: PSNR is null where identical is true
     else:
         _print_table(result, original, other)
@@ -135,7 +139,6 @@ def _captions(result: dict[str, Any], original: Path, other: Path) -> list[str]:
 
 
 def _print_table(result: dict[str, Any], original: Path, other: Path) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     typer.echo(f"{other} against {original}")
@@ -162,7 +165,7 @@ def _print_table(result: dict[str, Any], original: Path, other: Path) -> None:
         f"{result['bpp']:.4f} bpp",
         f"8 x bytes / ({result['width']} x {result['height']} pixels)",
     )
-    Console().print(table)
+    console().print(table)
 
 
 def _kilobytes(size: int) -> str:

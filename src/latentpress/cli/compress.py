@@ -1,24 +1,23 @@
 """`latentpress compress`: image files -> .ltp files."""
 
 import stat
-import sys
 import time
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from latentpress.cli import batch
+from latentpress.cli import batch, terminal
+from latentpress.cli.arguments import Images, Quiet, Verbose, codec_option, device_option
 from latentpress.cli.request import Request
 from latentpress.cli.shares import large_metadata_words
-from latentpress.container import read_header
+from latentpress.container import Header, read_header
+from latentpress.errors import UsageError
 from latentpress.options import FIRST_EFFORT, STRIPPABLE, EncodeOptions
 
 
 def compress(
-    images: Annotated[
-        list[Path], typer.Argument(help="Photographs: anything Pillow reads.", show_default=False)
-    ],
+    images: Images,
     output: Annotated[
         str | None,
         typer.Option(
@@ -32,23 +31,34 @@ def compress(
     quality: Annotated[
         float | None,
         typer.Option(
-            "-q", "--quality", help="0 (smallest file) to 100 (best picture).", show_default="50"
+            "-q",
+            "--quality",
+            metavar="0..100",
+            help="0 (smallest file) to 100 (best picture).",
+            show_default="50",
         ),
     ] = None,
     target_size: Annotated[
         str | None,
         typer.Option(
-            help="The best file of at most this size: 20kB, 1.5MB, 64KiB.", show_default=False
+            metavar="SIZE",
+            help="The best file of at most this size: 20kB, 1.5MB, 64KiB (kB = 1000 bytes).",
+            show_default=False,
         ),
     ] = None,
     target_bpp: Annotated[
         float | None,
-        typer.Option(help="The best file of at most so many bits a pixel.", show_default=False),
+        typer.Option(
+            metavar="BITS",
+            help="The best file of at most so many bits a pixel.",
+            show_default=False,
+        ),
     ] = None,
     target: Annotated[
         str | None,
         typer.Option(
-            help="The smallest file that reaches a metric: psnr=32 (with psnr and mse it is "
+            metavar="METRIC=VALUE",
+            help="The smallest file that reaches a metric: psnr=32 (in dB; with psnr and mse it is "
             "optimised for mse), ssim=0.9, lpips=0.1...",
             show_default=False,
         ),
@@ -56,6 +66,7 @@ def compress(
     total_size: Annotated[
         str | None,
         typer.Option(
+            metavar="SIZE",
             help="One quality for all images, so that their files sum to at most this.",
             show_default=False,
         ),
@@ -64,18 +75,21 @@ def compress(
         bool,
         typer.Option("--best-effort", help="Where a target is out of reach, write the nearest."),
     ] = False,
-    max_no_gain: Annotated[
+    tell_larger: Annotated[
         bool,
         typer.Option(
-            "--max-no-gain/--no-max-no-gain",
+            "--tell-larger/--no-tell-larger",
             help="Tell when a file comes out larger than its input.",
         ),
+    ] = True,
+    max_no_gain: Annotated[
+        bool, typer.Option("--max-no-gain/--no-max-no-gain", hidden=True, help="Its old name.")
     ] = True,
     skip_larger: Annotated[
         bool,
         typer.Option("--skip-larger", help="Do not write a file that is larger than its input."),
     ] = False,
-    codec: Annotated[str, typer.Option(help="builtin, sd15, sdxl, sd3 or flux1.")] = "builtin",
+    codec: Annotated[str, codec_option()] = "builtin",
     model: Annotated[
         str | None,
         typer.Option(
@@ -83,12 +97,13 @@ def compress(
             show_default=False,
         ),
     ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    device: Annotated[str, device_option()] = "auto",
     effort: Annotated[
         int,
         typer.Option(
             min=0,
             max=9,
+            metavar="0..9",
             help="0 (fast) to 9: time spent on a better file. 4 to 6 weigh each symbol's bits "
             "against its error (built-in codec: only "
             "with --optimize-for mse). 7 to 9 search the latent, which needs torch.",
@@ -97,7 +112,8 @@ def compress(
     optimize_for: Annotated[
         str | None,
         typer.Option(
-            help="mse or perceptual: what efforts 4 to 9 minimise; for mse the built-in codec's "
+            metavar="[mse|perceptual]",
+            help="What efforts 4 to 9 minimise; for mse the built-in codec's "
             "steps are the same everywhere.",
             show_default="perceptual, with LPIPS's weights",
         ),
@@ -124,7 +140,13 @@ def compress(
             show_default=False,
         ),
     ] = "",
+    exact: Annotated[
+        bool,
+        typer.Option("--exact", help="Keep the colours that full transparency hides."),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON list.")] = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
 ) -> None:
     """Compress photographs into .ltp files.
 
@@ -150,18 +172,21 @@ def compress(
     space_of_codec(codec)
     request = Request.of(quality, target_size, target_bpp, target, total_size, best_effort)
     targets = batch.outputs(images, output, ".ltp")
+    if len(targets) == 1:
+        check_suffix(targets[0])
     if total_size is not None:
         for target_file in targets:
             check_output(target_file, overwrite=overwrite)
     bar = batch.Bar(len(images))
     for notice in optimizer_notices(effort, optimize_for):
-        print(notice, file=sys.stderr)
+        terminal.notice(notice)
     options = EncodeOptions(
         codec=codec,
         model=model,
         device=device,
         strict=strict,
         strip=strip,
+        exact=exact,
         effort=effort,
         optimize_for=optimize_for,
         progress=bar.optimization,
@@ -177,7 +202,7 @@ def compress(
         before = file_size(source)
         notices = [*outline.notices, *found]
         larger = before is not None and len(data) > before
-        if larger and (max_no_gain or skip_larger):
+        if larger and ((tell_larger and max_no_gain) or skip_larger):
             notices.append(
                 f"{len(data):,} bytes are more than the input's {before:,}"
                 + ("; not written" if skip_larger else "")
@@ -185,7 +210,7 @@ def compress(
         skipped = larger and skip_larger
         note = "skipped: " if skipped else ""
         if not skipped:
-            atomic_write(target, data, overwrite=overwrite)
+            atomic_write(target, data, overwrite=overwrite, like=source)
         header = read_header(data)
         bpp = 8 * len(data) / (outline.width * outline.height)
         change = ""
@@ -207,11 +232,32 @@ def compress(
             "skipped": skipped,
             "seconds": round(time.perf_counter() - start, 3),
             "notices": notices,
+            "detail": _detail(header, time.perf_counter() - start),
             "line": f"{note}{target}: {len(data):,} bytes, {bpp:.3f} bpp{change}"
             f"{large_metadata_words(header)}",
         }
 
     batch.run(images, targets, work, as_json, bar)
+
+
+def check_suffix(target: Path) -> None:
+    """UsageError where the output's name says that it is an image file of another format."""
+    from latentpress.image.formats import FORMATS
+
+    if target.suffix.lower() in FORMATS:
+        raise UsageError(
+            f"{target}: compress writes .ltp files, not {target.suffix} ones: name it "
+            f"{target.with_suffix('.ltp').name}"
+        )
+
+
+def _detail(header: Header, seconds: float) -> str:
+    """What --verbose says of a file."""
+    chunks = ", ".join(f"{chunk.name} {chunk.size:,} bytes" for chunk in header.chunks)
+    return (
+        f"{header.width} x {header.height} pixels, space {header.space}, model "
+        f"{header.model_hash}, quality {header.quality:g}, {chunks}; {seconds:.1f} s"
+    )
 
 
 def file_size(source: Path) -> int | None:

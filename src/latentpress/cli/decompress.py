@@ -7,11 +7,12 @@ from typing import Annotated, Any
 import typer
 
 from latentpress.cli import batch
+from latentpress.cli.arguments import Files, Quiet, Verbose, device_option
 from latentpress.errors import UsageError
 
 
 def decompress(
-    files: Annotated[list[Path], typer.Argument(help=".ltp files.", show_default=False)],
+    files: Files,
     output: Annotated[
         str | None,
         typer.Option(
@@ -23,7 +24,12 @@ def decompress(
         ),
     ] = None,
     suffix: Annotated[
-        str, typer.Option("--format", help="Format of the outputs where -o names no file.")
+        str,
+        typer.Option(
+            "--format",
+            metavar="SUFFIX",
+            help="Format of the outputs where -o names no file: png, jpg, webp, avif, tif, ...",
+        ),
     ] = "png",
     model: Annotated[
         str | None,
@@ -32,11 +38,13 @@ def decompress(
             show_default=False,
         ),
     ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    device: Annotated[str, device_option()] = "auto",
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace existing outputs.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON list.")] = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
 ) -> None:
     """Decompress .ltp files into images.
 
@@ -62,12 +70,13 @@ def decompress(
         data = batch.read_bytes(source)
         with batch.naming(source):
             image = pipeline.decompress(data, model=model, device=device)
-        notices = list(write_image(image, target, overwrite=overwrite))
+        notices = list(write_image(image, target, overwrite=overwrite, like=source))
         return {
             "width": image.width,
             "height": image.height,
             "seconds": round(time.perf_counter() - start, 3),
             "notices": notices,
+            "detail": f"{image.mode}, {time.perf_counter() - start:.1f} s",
             "line": f"{target}: {image.width} x {image.height} pixels",
         }
 

@@ -1,42 +1,95 @@
 """`latentpress info`: what a file says of itself; needs no weights."""
 
-import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from latentpress.cli.batch import naming, read_bytes
+from latentpress.cli import terminal
+from latentpress.cli.arguments import Files
+from latentpress.cli.batch import end, naming, read_bytes
+from latentpress.cli.json_output import to_json
 from latentpress.cli.shares import metadata_words
-from latentpress.container import unpack
+from latentpress.container import Header, unpack
+from latentpress.errors import LatentpressError
+from latentpress.spaces import LP1
+
+
+def encoder_model(header: Header) -> str | None:
+    """The known model that the hash in a header belongs to, None where it is none; needs neither
+    NumPy nor weights.
+    """
+    if header.latent_space == LP1:
+        return "builtin"
+    from latentpress.transforms.hub import known_by_prefix
+
+    known = known_by_prefix(header.model_hash, header.latent_space)
+    return known.name if known else None
+
+
+def _model_words(header: Header) -> str:
+    """What the hash in a header means, and how to get that model."""
+    known = encoder_model(header)
+    if known == "builtin":
+        return "of the built-in model"
+    if known is None:
+        return f"no published one: any model of space {header.space} decodes the file"
+    return f"{known}: `latentpress models fetch {known}`"
 
 
 def info(
-    file: Annotated[Path, typer.Argument(help="A .ltp file.", show_default=False)],
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    files: Files,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object, of several files a list.")
+    ] = False,
 ) -> None:
-    """Show size, rate, codec, space, model, quality and chunks of a file, its checksums verified;
+    """Show size, rate, codec, space, model, quality and chunks of files, their checksums verified;
     needs no weights.
 
     Example: latentpress info photo.ltp --json
     """
-    data = read_bytes(file)
-    with naming(file):
-        header, _ = unpack(data)
+    shown: list[dict[str, Any]] = []
+    failed = 0
+    for file in files:
+        try:
+            data = read_bytes(file)  # its errors name the file themselves
+            with naming(file):
+                header, _ = unpack(data)
+        except LatentpressError as error:
+            if len(files) == 1:
+                raise
+            failed += 1
+            terminal.error(str(error))
+            shown.append({"file": str(file), "error": str(error)})
+            continue
+        shown.append(_entry(file, header))
+        if not as_json:
+            _print(file if len(files) > 1 else None, header)
     if as_json:
-        found = {"file": str(file), "codec": header.codec, **asdict(header)}
-        print(json.dumps(found | {"metadata": header.metadata}, indent=1))
-        return
+        print(to_json(shown if len(files) > 1 else shown[0]))
+    end(failed, len(files))
+
+
+def _entry(file: Path, header: Header) -> dict[str, Any]:
+    """A file as JSON has it."""
+    told = {"file": str(file), "codec": header.codec, "model": encoder_model(header)}
+    return told | asdict(header) | {"metadata": header.metadata}
+
+
+def _print(file: Path | None, header: Header) -> None:
+    """A file as people read it, under its name where there are several."""
     rows = {
         "size": f"{header.width} x {header.height} pixels, {header.size:,} bytes, "
         f"{header.bpp:.4f} bpp",
         "codec": f"{header.codec} (latent space {header.space}, id {header.space_id})",
-        "model": f"{header.model_hash} (of the encoder)",
+        "model": f"{header.model_hash} ({_model_words(header)})",
         "quality": f"{header.quality:g}",
         "format": f"version {header.version}",
         "metadata": metadata_words(header),
         "chunks": ", ".join(f"{c.name} {c.size:,} bytes" for c in header.chunks),
     }
+    if file is not None:
+        print(file)
     for name, value in rows.items():
-        print(f"{name:8} {value}")
+        print(f"{'' if file is None else '  '}{name:8} {value}")

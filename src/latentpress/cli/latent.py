@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from latentpress.cli.arguments import codec_option, device_option, path_argument
 from latentpress.cli.batch import naming, read_bytes, renamed
 from latentpress.container import MAGIC
 from latentpress.errors import OutputError
@@ -19,23 +20,19 @@ def read_ltp(path: Path) -> bytes | None:
 
 
 def latent(
-    source: Annotated[
-        Path, typer.Argument(help="A photograph, or a .ltp file.", show_default=False)
-    ],
+    source: Annotated[Path, path_argument("SOURCE", "A photograph, or a .ltp file.")],
     output: Annotated[
         Path | None,
         typer.Option(
             "-o", "--output", help="The picture to write.", show_default="SOURCE with .latent.png"
         ),
     ] = None,
-    codec: Annotated[
-        str, typer.Option(help="builtin, sd15, sdxl, sd3 or flux1; a .ltp file knows its own.")
-    ] = "builtin",
+    codec: Annotated[str, codec_option("The latent space; a .ltp file knows its own.")] = "builtin",
     model: Annotated[
         str | None,
         typer.Option(help="Folder, file or hub id of the weights that encode.", show_default=False),
     ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    device: Annotated[str, device_option()] = "auto",
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace an existing output.")
     ] = False,

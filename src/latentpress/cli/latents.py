@@ -1,6 +1,5 @@
 """`latentpress latents`: latents as data, many in one .ltps file."""
 
-import json
 import math
 from collections.abc import Iterable
 from pathlib import Path
@@ -8,7 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
+from latentpress.cli.arguments import device_option, path_argument
 from latentpress.cli.batch import describe, naming, progress
+from latentpress.cli.json_output import to_json
 from latentpress.errors import ImageError, OutputError, UsageError
 
 latents_app = typer.Typer(
@@ -21,9 +22,7 @@ FORMATS = ("npy", "safetensors", "pt")
 def pack(
     source: Annotated[
         Path,
-        typer.Argument(
-            help="Folder of .npy, .safetensors, .pt, .ltp files or photographs.", show_default=False
-        ),
+        path_argument("SOURCE", "Folder of .npy, .safetensors, .pt, .ltp files or photographs."),
     ],
     output: Annotated[
         Path, typer.Option("-o", "--output", help="The .ltps file to write.", show_default=False)
@@ -37,23 +36,30 @@ def pack(
         ),
     ] = None,
     max_error: Annotated[
-        float | None, typer.Option(help="Bound of every number's error.", show_default=False)
+        float | None,
+        typer.Option(
+            help="Bound of every number's error, in the latent's unit.", show_default=False
+        ),
     ] = None,
     rmse: Annotated[
         float | None,
         typer.Option(
-            help="Root mean square error of each latent, met from below.", show_default=False
+            help="Root mean square error of each latent, in its unit, met from below.",
+            show_default=False,
         ),
     ] = None,
     quality: Annotated[
         float | None,
-        typer.Option("-q", "--quality", help="0 to 100, as of .ltp files.", show_default=False),
+        typer.Option(
+            "-q", "--quality", metavar="0..100", help="As of .ltp files.", show_default=False
+        ),
     ] = None,
     lossless: Annotated[bool, typer.Option("--lossless", help="Keep every bit.")] = False,
     codec: Annotated[
         str | None,
         typer.Option(
-            help="For photographs: sd15, sdxl, sd3 or flux1; names the space too.",
+            metavar="[sd15|sdxl|sd3|flux1]",
+            help="For photographs; names the space too.",
             show_default=False,
         ),
     ] = None,
@@ -63,7 +69,7 @@ def pack(
             help="For photographs: folder, file or hub id of the weights.", show_default=False
         ),
     ] = None,
-    device: Annotated[str, typer.Option(help="For photographs: auto, cpu, cuda or mps.")] = "auto",
+    device: Annotated[str, device_option("Where photographs are encoded.")] = "auto",
     append: Annotated[
         bool, typer.Option("--append", help="Put the latents behind those of an existing output.")
     ] = False,
@@ -82,9 +88,10 @@ def pack(
     from latentpress.latents.conversion import common_space, find, read
     from latentpress.latents.writer import Writer
 
+    _check_precision(max_error, rmse, quality, lossless)
     files = find(source)
     space = codec or space or common_space(files)
-    count = numbers = size = 0
+    count = numbers = 0
     writer = Writer(
         output,
         space=space,
@@ -100,24 +107,48 @@ def pack(
             with naming(file):
                 for name, metadata, latent in read(file, source, space, codec, model, device):
                     try:
-                        size += writer.add(latent, name=name, metadata=metadata)
+                        writer.add(latent, name=name, metadata=metadata)
                     except UsageError as error:  # here it is the file that is wrong
                         raise ImageError(str(error)) from error
                     count = count + 1
                     numbers = numbers + math.prod(latent.shape)
             advance()
+    size = output.stat().st_size
     typer.echo(
         f"{output}: {count} latents, {size:,} bytes, {8 * size / max(numbers, 1):.3f} bits a number"
     )
 
 
+def _check_precision(
+    max_error: float | None, rmse: float | None, quality: float | None, lossless: bool
+) -> None:
+    """UsageError in the command line's words, where `latentpress.latents` would say Python's."""
+    options = {"--max-error": max_error, "--rmse": rmse, "-q": quality}
+    given = [name for name, value in options.items() if value is not None]
+    given += ["--lossless"] * lossless
+    if not given:
+        raise UsageError(
+            "say how exact the latents must be: --max-error, --rmse, -q (--quality) or --lossless"
+        )
+    if len(given) > 1:
+        raise UsageError(f"{' and '.join(given)} ask for different files: give one of them")
+    for name in ("--max-error", "--rmse"):
+        value = options[name]
+        if value is not None and not (math.isfinite(value) and value > 0):
+            raise UsageError(
+                f"{name} is a number above 0, not {value:g}; --lossless keeps every bit"
+            )
+
+
 @latents_app.command()
 def unpack(
-    source: Annotated[Path, typer.Argument(help="A .ltps file.", show_default=False)],
+    source: Annotated[Path, path_argument("FILE", "A .ltps file.")],
     output: Annotated[
         Path, typer.Option("-o", "--output", help="The folder to write to.", show_default=False)
     ],
-    to: Annotated[str, typer.Option("--format", help="npy, safetensors or pt.")] = "npy",
+    to: Annotated[
+        str, typer.Option("--format", metavar="[npy|safetensors|pt]", help="Of the files.")
+    ] = "npy",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")] = False,
 ) -> None:
     """Unpack every latent into a file of its own, with its name (or number), and its metadata as
@@ -146,7 +177,7 @@ def unpack(
 
 @latents_app.command()
 def info(
-    source: Annotated[Path, typer.Argument(help="A .ltps file.", show_default=False)],
+    source: Annotated[Path, path_argument("FILE", "A .ltps file.")],
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object, with a row a latent.")
     ] = False,
@@ -169,15 +200,14 @@ def info(
     if as_json:
         latents: list[dict[str, Any]] = [vars(r) for r in rows]
         typer.echo(
-            json.dumps(
+            to_json(
                 {
                     "file": str(source),
                     "space": space,
                     "bytes": size,
                     "numbers": numbers,
                     "latents": latents,
-                },
-                indent=1,
+                }
             )
         )
         return

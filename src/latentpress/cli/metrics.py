@@ -36,7 +36,7 @@ def metrics(
         lines.append(
             (row["name"], row["label"], row["unit"], f"{low} to {high}", row["direction"], status)
         )
-    show(rows, as_json, ("name", "metric", "unit", "range", "better", "status"), lines)
+    show(rows, as_json, ("name", "metric", "unit", "range", "better", "status"), lines, ("name",))
 
 
 def listing() -> list[dict[str, Any]]:

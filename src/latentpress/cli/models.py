@@ -2,12 +2,12 @@
 verify them.
 """
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from latentpress.cli.json_output import to_json
 from latentpress.cli.listing import show
 from latentpress.errors import UsageError, WeightsError
 
@@ -32,7 +32,7 @@ def models(
     lines = [
         [row[key] or "" for key in ("space", "name", "kind", "status", "where")] for row in rows
     ]
-    show(rows, as_json, ("space", "model", "kind", "status", "where"), lines)
+    show(rows, as_json, ("space", "model", "kind", "status", "where"), lines, ("model",))
 
 
 def listing() -> list[dict[str, str | None]]:
@@ -116,7 +116,7 @@ def verify(
         for file, sha256, known in _verified(name)
     ]
     if as_json:
-        typer.echo(json.dumps(results, indent=2))
+        typer.echo(to_json(results, 2))
         return
     for result in results:
         typer.echo(

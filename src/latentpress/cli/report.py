@@ -5,15 +5,14 @@ from typing import Annotated
 
 import typer
 
+from latentpress.cli.arguments import path_argument
 from latentpress.cli.batch import progress
 
 
 def report(
     run: Annotated[
         Path,
-        typer.Argument(
-            help="The folder of a run, as `latentpress bench -o` wrote it.", show_default=False
-        ),
+        path_argument("RUN", "The folder of a run, as `latentpress bench -o` wrote it."),
     ],
     output: Annotated[
         Path | None,

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from latentpress.cli.arguments import codec_option
+from latentpress.cli.terminal import console, notice
+
 if TYPE_CHECKING:
     from latentpress.bench.rows import Run
     from latentpress.bench.study_preset import Column
@@ -22,9 +25,7 @@ def study(
             "-o", "--output", help="Folder of the results; a run that is there is gone on with."
         ),
     ] = Path("study"),
-    codec: Annotated[
-        str, typer.Option(help="The VAE: builtin, sd15, sdxl, sd3 or flux1.")
-    ] = "builtin",
+    codec: Annotated[str, codec_option("The VAE.")] = "builtin",
     model: Annotated[
         str | None,
         typer.Option(help="Folder, file or hub id of the VAE's weights.", show_default=False),
@@ -73,7 +74,7 @@ def study(
     codecs = plan_codecs(codec, model, check_quality(quality))
     usable, reasons = available(METRICS)
     for name, reason in reasons.items():
-        print(f"latentpress: {name} stays empty: {reason}", file=sys.stderr)
+        notice(f"{name} stays empty: {reason}")
     label, sources = find_sources([images] if images else [], None if images else SET, output)
     with run_progress() as (on_start, on_cell):
         plan = Plan(
@@ -97,7 +98,6 @@ def study(
 
 
 def _show(run: "Run", table: "list[Column]") -> None:
-    from rich.console import Console
     from rich.table import Table
 
     from latentpress.bench.report.number_format import metric_name, number, plain
@@ -114,4 +114,4 @@ def _show(run: "Run", table: "list[Column]") -> None:
         shown.add_row(
             metric_name(metric), *(number(metric, value) for value in means(table, metric))
         )
-    Console(width=None if sys.stdout.isatty() else 140).print(shown)
+    console(140).print(shown)

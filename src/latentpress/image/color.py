@@ -136,6 +136,8 @@ def _plain(image: Image.Image) -> Converted:
 
 
 def _palette(image: Image.Image) -> Converted:
+    if image.palette is None:  # a PNG without PLTE: Pillow opens it, and then knows no colours
+        raise ValueError("its palette is missing")
     if image.mode == "PA" or image.has_transparency_data:
         rgba = image.copy().convert(
             "RGBA"

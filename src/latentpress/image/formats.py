@@ -103,6 +103,7 @@ def write_image(
     path: str | os.PathLike[str],
     *,
     overwrite: bool = False,
+    like: str | os.PathLike[str] | None = None,
     **save_options: Any,
 ) -> tuple[str, ...]:
     """Write an image in the format of the path's suffix, whole or not at all.
@@ -116,6 +117,7 @@ def write_image(
         image: in mode L, LA, RGB or RGBA.
         path: the file; its suffix is one of FORMATS.
         overwrite: replace a file that is there.
+        like: a file whose permissions a new one does not exceed.
         **save_options: Pillow's. Without any the format's own in FORMATS hold, with any of them
             none of these do.
 
@@ -142,7 +144,7 @@ def write_image(
     notices += dropped
     notices += _homeless_text(image, form)
     options = save_options or form.options
-    with replacing(path, overwrite=overwrite) as stream:
+    with replacing(path, overwrite=overwrite, like=like) as stream:
         try:
             _save(image, stream, form, options)
             return notices

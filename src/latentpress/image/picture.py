@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import io
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from latentpress._typing import Pixels
-from latentpress.errors import ConversionError, FormatError, ImageError
+from latentpress.errors import ConversionError, FormatError, ImageError, LatentpressError
 from latentpress.image import color, metadata, plugins
 from latentpress.image.companions import has_tone_map
 from latentpress.image.density import Density
@@ -30,6 +31,7 @@ from latentpress.image.strip import find_metadata, without_profile
 from latentpress.image.text import Text, text_entries
 from latentpress.image.told import LEFT_OUT, read_told, settle
 from latentpress.options import check_strip
+from latentpress.system.sources import ByteSource, name_of, not_a_picture, read_source
 
 __all__ = [
     "MAX_SIDE",
@@ -53,7 +55,7 @@ TRANSPOSE = {
     8: Image.Transpose.ROTATE_90,
 }
 
-Source = str | os.PathLike[str] | Image.Image | NDArray[np.uint8]
+Source = ByteSource | Image.Image | NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -144,8 +146,9 @@ def read_picture(
     """Read everything that Pillow reads, or take a picture that is in memory.
 
     Args:
-        source: a path (its first frame is read), a PIL image (its current frame; it is not changed
-            and not copied), or a uint8 array (H, W), (H, W, 1), (H, W, 3) or (H, W, 4).
+        source: a path, the bytes of an image file or an open binary file (the first frame is read),
+            a PIL image (its current frame; it is not changed and not copied), or a uint8 array
+            (H, W), (H, W, 1), (H, W, 3) or (H, W, 4).
         strict: as in EncodeOptions.
         strip: as in EncodeOptions.
 
@@ -166,19 +169,20 @@ def read_picture(
     if isinstance(source, Image.Image):
         with _readable("the image"):
             return _picture("the image", source, strict, names)
-    if isinstance(source, (bytes, bytearray, memoryview)):
-        raise ImageError(
-            "bytes are no picture here: give a path, a PIL image (Image.open(io.BytesIO(data))) "
-            "or an array"
-        )
-    name = os.fspath(source)
-    with (
-        _readable(name),
-        open(name, "rb") as file,
-        plugins.open_image(file, file.peek(plugins.HEAD), name) as image,
-    ):
-        color.scale_transparency(image)
-        return _picture(name, image, strict, names)
+    name = name_of(source) or "the bytes"
+    with _readable(name), open_source(source) as file:
+        if problem := not_a_picture(file.peek(4)[:4]):
+            raise ImageError(f"{name}: {problem}")
+        with plugins.open_image(file, file.peek(plugins.HEAD), name) as image:
+            color.scale_transparency(image)
+            return _picture(name, image, strict, names)
+
+
+def open_source(source: ByteSource) -> io.BufferedReader:
+    """A path as an open file, all else as a file in memory."""
+    if isinstance(source, (str, os.PathLike)):
+        return open(source, "rb")
+    return io.BufferedReader(io.BytesIO(read_source(source)))
 
 
 def paste(strips: Iterable[Pixels], width: int, height: int) -> Image.Image:
@@ -369,7 +373,7 @@ def _readable(name: str) -> Iterator[None]:
     try:
         with no_pillow_limit():
             yield
-    except ImageError:
+    except LatentpressError:  # of this package, in words already
         raise
     except UnidentifiedImageError:
         raise ImageError(f"{name}: not an image, or of a kind that Pillow does not know") from None
@@ -382,6 +386,13 @@ def _readable(name: str) -> Iterator[None]:
     except MemoryError:
         raise ImageError(f"{name}: not enough memory to decode it") from None
     except Exception as error:  # on damaged files Pillow's readers raise nearly anything
-        raise ImageError(
-            f"{name}: cannot be decoded: {str(error) or type(error).__name__}"
-        ) from None
+        raise ImageError(f"{name}: cannot be decoded: {_reason(error)}") from None
+
+
+def _reason(error: Exception) -> str:
+    """Why Pillow could not decode a file: what it says where that is a sentence, as of OSError."""
+    said = (str(error).strip().splitlines() or [""])[0]
+    if said and isinstance(error, (OSError, SyntaxError, ValueError, EOFError)):
+        return said
+    inside = f"{type(error).__name__}: {said}" if said else type(error).__name__
+    return f"its data are damaged, or of a kind that Pillow cannot read ({inside})"

@@ -20,8 +20,9 @@ from numpy.typing import NDArray
 
 from latentpress.errors import FormatError, SpaceError, VersionError
 from latentpress.spaces import STABLE_DIFFUSION
+from latentpress.system.sources import LTP, LTPS
 
-MAGIC = b"LTPS"
+MAGIC = LTPS
 END = b"SPTL"
 VERSION = 1
 HEADER = struct.Struct("<4sBBxx")  # magic, version, space id
@@ -95,6 +96,8 @@ def read_index(stream: BinaryIO, size: int) -> Index:
     """
     stream.seek(0)
     header = stream.read(HEADER.size)
+    if header[:3] == LTP and header[:4] != MAGIC:
+        raise FormatError("an .ltp file, not an .ltps one: `latentpress info` reads it")
     if len(header) < HEADER.size or header[:4] != MAGIC:
         raise FormatError("not an .ltps file, or cut off within its header")
     if header[4] != VERSION:

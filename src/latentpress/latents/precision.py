@@ -73,7 +73,9 @@ def encode(y: Array, kind: int, precision: Precision, model: int) -> tuple[int, 
     """
     if not precision.lossless:
         if not np.isfinite(y).all():
-            raise UsageError("the latent holds NaN or infinity, which only lossless=True keeps")
+            raise UsageError(
+                "the latent holds NaN or infinity, which only lossless (--lossless) keeps"
+            )
         coded = _best_lossy(y, kind, precision, model)
         if (
             coded is not None and len(coded[1]) < y.size

@@ -11,7 +11,6 @@ import functools
 import hashlib
 import importlib.util
 import io
-import os
 import pickle
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ import numpy as np
 from latentpress._typing import Floats
 from latentpress.errors import WeightsError
 from latentpress.metrics import weights_torch
+from latentpress.system import environment
 from latentpress.system.cache import cache_folder
 
 FOLDER_VARIABLE = "LATENTPRESS_METRIC_WEIGHTS"
@@ -88,8 +88,7 @@ class Network:
 def places(key: str) -> Iterator[Path]:
     """Every path at which the file FILES[key] may be, the first that counts first."""
     file = FILES[key]
-    if named := os.environ.get(FOLDER_VARIABLE):
-        folder = Path(named).expanduser()
+    if folder := environment.folder(FOLDER_VARIABLE):
         yield folder / file.name
         yield folder / file.package / file.folder / file.name
     try:

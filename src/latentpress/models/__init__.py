@@ -17,12 +17,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from latentpress.errors import UsageError, WeightsError
+from latentpress.errors import LatentpressError, UsageError, WeightsError
 from latentpress.system.environment import whole_number
 
 FOLDER = Path(__file__).parent
 PROVIDERS = {"cuda": "CUDAExecutionProvider", "mps": "CoreMLExecutionProvider"}
 DEVICES = ("auto", "cpu", *PROVIDERS)
+MOST_THREADS = 1024
 # in what ONNX Runtime says where memory is short
 NO_MEMORY = ("bad_alloc", "Failed to allocate", "BFCArena")
 
@@ -71,7 +72,7 @@ def session_options() -> Any:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = whole_number("LATENTPRESS_THREADS", 0, 0)
+    options.intra_op_num_threads = whole_number("LATENTPRESS_THREADS", 0, 0, MOST_THREADS)
     options.log_severity_level = 3
     options.enable_mem_pattern = False  # half the peak memory, at no measured cost in time
     return options
@@ -141,7 +142,7 @@ def naming_failures(graph: str) -> Iterator[None]:
     """
     try:
         yield
-    except (MemoryError, RuntimeError):
+    except (LatentpressError, MemoryError, RuntimeError):
         raise
     except Exception as error:
         if any(sign in str(error) for sign in NO_MEMORY):

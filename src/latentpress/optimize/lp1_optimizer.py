@@ -45,10 +45,8 @@ class Lp1Optimizer:
         self.prior = HyperpriorCoder(space, quality, chunk_type=LATENT_HYPERPRIOR)
         self.torch_prior = TorchHyperprior(self.prior)
         self.synthesis = torch_graph(space, "synthesis.onnx", "Round")
-        segments = math.ceil(picture.height / FACTOR / STRIP_ROWS) * math.ceil(
-            picture.width / FACTOR / STRIP_ROWS
-        )
-        self.clock = Clock(segments * iterations, progress)
+        positions = math.ceil(picture.height / FACTOR) * math.ceil(picture.width / FACTOR)
+        self.clock = Clock(positions * iterations, progress)
 
     def encode(self, strips_of_y: Iterable[Floats]) -> tuple[int, bytes]:
         """Strips of y (C, r, w), of one segment's height -> (type, body) of the latent chunk.
@@ -97,6 +95,7 @@ class Lp1Optimizer:
         """
         around = torch.from_numpy(window[None].copy())
         plain = window[:, own[0], own[1]] * self.prior.gain
+        positions = plain.shape[1] * plain.shape[2]
         y = torch.from_numpy(plain[None].astype(np.float32)).requires_grad_()
         z = torch.from_numpy(self.prior.hyper_latent(plain)[None]).requires_grad_()
         distortion = Distortion(pixels, self.weights)
@@ -110,7 +109,7 @@ class Lp1Optimizer:
 
         with torch.no_grad():
             plain_loss = float(loss(straight_through))
-        anneal([y, z], loss, self.iterations, lambda: self.clock.tick(1))
+        anneal([y, z], loss, self.iterations, lambda: self.clock.tick(positions))
         with torch.no_grad():
             better = float(loss(straight_through)) < plain_loss
         if not better:

@@ -69,9 +69,8 @@ class StableDiffusionOptimizer:
             8 * len(plain) / (self.picture.width * self.picture.height), self.objective
         )
         y_hat = next(self.prior.decode(plain, *y.shape[1:]))
-        tiles = list(_tiles(*y.shape[1:]))
-        clock = Clock(len(tiles) * self.iterations, self.progress)
-        for rows, columns in tiles:
+        clock = Clock(y.shape[1] * y.shape[2] * self.iterations, self.progress)
+        for rows, columns in _tiles(*y.shape[1:]):
             self.optimize_tile(y, y_hat, rows, columns, clock)
         return self.prior.chunk_type, self.prior.encode([y])
 
@@ -101,6 +100,7 @@ class StableDiffusionOptimizer:
         v = torch.from_numpy(y[:, rows, columns] / np.float32(self.step))[None].requires_grad_()
         mu, sigma = self.predict(around, own, v)
         iterations_done = 0
+        positions = v.shape[2] * v.shape[3]
 
         def loss(rounding: Rounding) -> Tensor:
             symbols = rounding(v - mu)
@@ -118,7 +118,7 @@ class StableDiffusionOptimizer:
 
         def tick() -> None:
             nonlocal mu, sigma, iterations_done
-            clock.tick(1)
+            clock.tick(positions)
             iterations_done += 1
             if iterations_done % BETWEEN == 0:
                 mu, sigma = self.predict(around, own, v)

@@ -1,15 +1,16 @@
-"""Numbers that the environment may set: how large a picture or a latent may be, how many threads
-work.
+"""What the environment may set: how large a picture or a latent may be, how many threads work, and
+where weights and data lie.
 """
 
 import os
+from pathlib import Path
 
 from latentpress.errors import UsageError
 
 
-def whole_number(name: str, default: int, least: int) -> int:
+def whole_number(name: str, default: int, least: int, most: int = 2**63 - 1) -> int:
     """The environment variable as an integer, the default where it is not set. UsageError where it
-    is none, or below `least`.
+    is none, below `least` or above `most`.
     """
     text = os.environ.get(name, "").strip()
     if not text:
@@ -18,9 +19,26 @@ def whole_number(name: str, default: int, least: int) -> int:
         number = int(text)
     except ValueError:
         number = least - 1
+    if number > most:
+        raise UsageError(f"the environment variable {name} is at most {most}, not {text[:40]!r}")
     if number < least:
         raise UsageError(
             f"the environment variable {name} is a whole number from {least} on, as 1000 or "
             f"1_000, not {text[:40]!r}"
         )
     return number
+
+
+def folder(name: str) -> Path | None:
+    """The folder that the environment variable names, None where it is not set. UsageError where
+    there is no such folder.
+    """
+    text = os.environ.get(name)
+    if not text:
+        return None
+    path = Path(text).expanduser()
+    if not path.is_dir():
+        raise UsageError(
+            f"the environment variable {name} names {text[:200]!r}, which is no folder"
+        )
+    return path

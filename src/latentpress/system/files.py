@@ -40,12 +40,15 @@ class OutputStream(io.BufferedRandom):
 
 
 @contextlib.contextmanager
-def replacing(path: str | os.PathLike[str], *, overwrite: bool) -> Iterator[BinaryIO]:
+def replacing(
+    path: str | os.PathLike[str], *, overwrite: bool, like: str | os.PathLike[str] | None = None
+) -> Iterator[BinaryIO]:
     """Open a temporary file in the folder of `path`; move it to `path` when the block ends, delete
     it when the block fails.
 
-    A symbolic link stays and its target is written. A new file gets the permissions of the umask, a
-    replaced one keeps its own. Of two concurrent writers each writes a whole file; without
+    A symbolic link stays and its target is written. A new file gets the permissions of the umask,
+    but for others and the group none that the file `like` does not give them; a replaced one keeps
+    its own. Of two concurrent writers each writes a whole file; without
     `overwrite` exactly one of them succeeds. Raises OutputError, in one sentence that names the
     file.
     """
@@ -60,7 +63,9 @@ def replacing(path: str | os.PathLike[str], *, overwrite: bool) -> Iterator[Bina
             os.path.dirname(target), f".latentpress-{secrets.token_hex(8)}.tmp"
         )
         descriptor = os.open(
-            temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666
+            temporary,
+            os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0),
+            _permissions(like),
         )
         with OutputStream(io.FileIO(descriptor, "r+b")) as stream:
             yield stream
@@ -90,11 +95,30 @@ def output_error(path: str | os.PathLike[str], error: OSError) -> OutputError:
     )
 
 
-def atomic_write(path: str | os.PathLike[str], data: bytes, *, overwrite: bool = False) -> None:
+def _permissions(like: str | os.PathLike[str] | None) -> int:
+    """What a new file is opened with: read and write for all (the umask takes away from it), for
+    the group and others as far as the file `like` lets them.
+    """
+    if like is None:
+        return 0o666
+    try:
+        status = os.stat(like)
+    except OSError:
+        return 0o666
+    return 0o600 | (status.st_mode & 0o066) if stat.S_ISREG(status.st_mode) else 0o666
+
+
+def atomic_write(
+    path: str | os.PathLike[str],
+    data: bytes,
+    *,
+    overwrite: bool = False,
+    like: str | os.PathLike[str] | None = None,
+) -> None:
     """Write `data` to `path`, all of it or nothing; the rules and the OutputError of
     `replacing`.
     """
-    with replacing(path, overwrite=overwrite) as stream:
+    with replacing(path, overwrite=overwrite, like=like) as stream:
         stream.write(data)
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from latentpress import codec as pipeline
 from latentpress import container
 from latentpress.entropy import Encoder
-from latentpress.image.picture import Picture, Source, read_picture
+from latentpress.image.picture import Picture, Source
 from latentpress.optimize import check_torch
 from latentpress.options import QUALITY_UNIT, EncodeOptions
 from latentpress.parts import parts_of
@@ -49,10 +49,7 @@ class Analyzed:
         self.options = options or EncodeOptions()
         if self.options.optimizes_latent:
             check_torch()
-        if isinstance(image, Picture):
-            picture = image
-        else:
-            picture = read_picture(image, strict=self.options.strict, strip=self.options.strip)
+        picture = pipeline.as_picture(image, self.options)
         self.parts = parts_of(self.options.space)
         self.transform = self.parts.transform(self.options.model, self.options.device)
         self.strips = Kept(self.transform.analyze(picture))

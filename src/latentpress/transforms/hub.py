@@ -148,6 +148,17 @@ def known_by_hash(sha256: str) -> KnownModel | None:
     return next((m for m in MODELS if sha256 == m.hub_sha256 or sha256 in m.also_good), None)
 
 
+def known_by_prefix(model_hash: str, space: Space) -> KnownModel | None:
+    """The model of a space whose weights have a SHA-256 that begins so, as the header of a file
+    says it (8 hex digits); None where unknown.
+    """
+    for model in MODELS:
+        hashes = {model.hub_sha256 or "", *model.also_good}
+        if model.space == space.name and any(h.startswith(model_hash) for h in hashes):
+            return model
+    return None
+
+
 def is_hub_name(name: str) -> bool:
     """Whether a name is a known model, or has the form of a hub id."""
     return find_known(name) is not None or _HUB_ID.fullmatch(name) is not None

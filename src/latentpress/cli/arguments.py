@@ -1,0 +1,70 @@
+"""Arguments and options that several commands take."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from latentpress.cli.terminal import voice
+from latentpress.spaces import CODECS
+
+DEVICES = ("auto", "cpu", "cuda", "mps")
+
+
+def _path(text: str) -> Path:
+    """A path; "" is refused, which pathlib would take for the folder one is in."""
+    if not text:
+        raise typer.BadParameter("the name of the file is empty")
+    return Path(text)
+
+
+def _choices(values: tuple[str, ...]) -> dict[str, Any]:
+    """Keywords of an option: its values in the help and in shell completion. They are checked where
+    they are used, which says what is wrong in one sentence.
+    """
+
+    def complete(incomplete: str) -> list[str]:
+        return [value for value in values if value.startswith(incomplete)]
+
+    return {"metavar": f"[{'|'.join(values)}]", "autocompletion": complete}
+
+
+def path_argument(name: str, about: str) -> Any:
+    """A path that must be given."""
+    return typer.Argument(help=about, show_default=False, parser=_path, metavar=name)
+
+
+def codec_option(about: str = "The latent space.", **keywords: Any) -> Any:
+    """--codec, its choices in the help."""
+    return typer.Option(help=about, **_choices(tuple(CODECS)), **keywords)
+
+
+def device_option(about: str = "Where the networks run.", **keywords: Any) -> Any:
+    """--device, its choices in the help."""
+    return typer.Option(help=about, **_choices(DEVICES), **keywords)
+
+
+def _quiet(context: typer.Context, asked: bool) -> None:
+    """Before the command's name or behind it: the former is read first, and begins anew."""
+    voice.quiet = asked or (voice.quiet and context.parent is not None)
+
+
+def _verbose(context: typer.Context, asked: bool) -> None:
+    voice.verbose = asked or (voice.verbose and context.parent is not None)
+
+
+Images = Annotated[
+    list[Path],
+    path_argument("IMAGES", "Photographs: anything Pillow reads."),
+]
+Files = Annotated[
+    list[Path],
+    path_argument("FILES", ".ltp files."),
+]
+Quiet = Annotated[
+    bool, typer.Option("--quiet", help="Say nothing but errors.", callback=_quiet, is_eager=True)
+]
+Verbose = Annotated[
+    bool,
+    typer.Option("--verbose", help="Say more of each file.", callback=_verbose, is_eager=True),
+]

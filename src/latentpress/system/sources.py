@@ -1,0 +1,96 @@
+"""The bytes of a file, wherever they are: under a path, in memory, or behind an open file."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from typing import BinaryIO
+
+from latentpress.errors import ImageError, LatentpressError, UsageError, prefixed
+
+LTP = b"LTP"  # how an .ltp file begins
+LTPS = b"LTPS"  # how a .ltps file begins
+# an open file is read from where it stands
+ByteSource = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO
+
+
+def read_source(source: ByteSource) -> bytes:
+    """All bytes of a source.
+
+    Raises:
+        ImageError: the file cannot be read.
+        UsageError: it is no source of bytes.
+    """
+    if isinstance(source, bytes):
+        return source
+    if isinstance(source, (bytearray, memoryview)):
+        return bytes(source)
+    if isinstance(source, (str, os.PathLike)):
+        try:
+            with open(source, "rb") as stream:
+                return stream.read()
+        except OSError as error:
+            raise unreadable(os.fspath(source), error) from error
+        except ValueError as error:  # a null character
+            raise ImageError(f"{os.fspath(source)!r}: {error}") from error
+    if not hasattr(source, "read"):
+        raise UsageError(
+            f"a path, bytes or an open binary file is needed, not {type(source).__name__}"
+        )
+    try:
+        data: object = source.read()
+    except (OSError, ValueError) as error:  # the latter of a closed file
+        raise ImageError(f"{name_of(source) or 'the file'}: {error}") from error
+    if not isinstance(data, (bytes, bytearray, memoryview)):
+        raise UsageError("the open file gives text: open it in binary mode, 'rb'")
+    return bytes(data)
+
+
+@contextlib.contextmanager
+def reading(source: ByteSource) -> Iterator[bytes]:
+    """Yield the bytes of a source; where the block raises a LatentpressError, but for a UsageError,
+    the message then begins with the name of the file, if it has one.
+    """
+    data = read_source(source)
+    name = name_of(source)
+    try:
+        yield data
+    except UsageError:
+        raise
+    except LatentpressError as error:
+        if name is None:
+            raise
+        raise prefixed(name, error) from error
+
+
+def name_of(source: object) -> str | None:
+    """The path of a source; None where it has none."""
+    if isinstance(source, (str, os.PathLike)):
+        return os.fsdecode(source)
+    name = getattr(source, "name", None)
+    return name if isinstance(name, str) else None  # of a pipe it is a number
+
+
+def unreadable(name: str, error: OSError) -> ImageError:
+    """What the system said of reading a file, in one sentence that names it."""
+    if isinstance(error, FileNotFoundError):
+        reason = "no such file"
+    elif isinstance(error, IsADirectoryError):
+        reason = "is a folder, not a file"
+    elif isinstance(error, PermissionError):
+        reason = "no permission to read it"
+    else:
+        reason = error.strerror or str(error) or type(error).__name__
+    return ImageError(f"{name}: {reason}")
+
+
+def not_a_picture(start: bytes) -> str | None:
+    """What bytes that begin so are, where they are one of this package's files and not a picture;
+    else None.
+    """
+    if start.startswith(LTPS):
+        return "holds latents, not a picture: `latentpress latents unpack` gives them back"
+    if start.startswith(LTP):
+        return "is already an .ltp file: `latentpress decompress` makes a picture of it"
+    return None
