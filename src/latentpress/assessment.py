@@ -14,10 +14,10 @@ from latentpress._typing import Pixels
 from latentpress.container import MAGIC
 from latentpress.errors import ImageError
 from latentpress.image import color, plugins
+from latentpress.image.declared import read_declared
 from latentpress.image.hidden import fill_hidden
 from latentpress.image.limits import no_pillow_limit
 from latentpress.image.picture import Source, frames_of, open_source, read_picture
-from latentpress.image.told import read_told
 from latentpress.metrics.registry import Names
 from latentpress.metrics.registry import assess as assess_arrays
 from latentpress.system.sources import name_of, read_source
@@ -161,7 +161,7 @@ def _check_file(name: str, source: str | os.PathLike[str] | bytes) -> None:
 
 
 def _check_mode(name: str, image: Image.Image) -> None:
-    deep = color.is_deep(image) or color.is_deep_gray(image) or read_told(image).bits > 8
+    deep = color.is_deep(image) or color.is_deep_gray(image) or read_declared(image).bits > 8
     if image.mode[0] in "IF" or deep:
         raise ImageError(
             f"{name} has more than 8 bits a sample: the metrics compare 8-bit pictures, so "

@@ -20,9 +20,9 @@ from latentpress._typing import Pixels
 from latentpress.bench.checksums import KODAK, SCIENCE_FAIR, sha256_of_pixels
 from latentpress.errors import ImageError, UsageError
 from latentpress.image import color
+from latentpress.image.declared import read_declared
 from latentpress.image.limits import no_pillow_limit
 from latentpress.image.picture import frames_of
-from latentpress.image.told import read_told
 from latentpress.system import environment
 from latentpress.system.cache import DATA_VARIABLE, cache_folder
 
@@ -125,7 +125,7 @@ def read_pixels(path: Path) -> Pixels:
     """
     try:
         with no_pillow_limit(), Image.open(path) as image:
-            if color.is_deep(image) or read_told(image).bits > 8:
+            if color.is_deep(image) or read_declared(image).bits > 8:
                 raise ImageError(
                     f"{path} has more than 8 bits a sample; the benchmark compares 8-bit RGB or "
                     "grey pictures: convert it first"

@@ -23,13 +23,13 @@ from latentpress._typing import Pixels
 from latentpress.errors import ConversionError, FormatError, ImageError, LatentpressError
 from latentpress.image import color, metadata, plugins
 from latentpress.image.companions import has_tone_map
+from latentpress.image.declared import LEFT_OUT, read_declared, settle
 from latentpress.image.density import Density
 from latentpress.image.formats import write_image
 from latentpress.image.limits import MAX_SIDE, max_pixels, no_pillow_limit
 from latentpress.image.metadata_chunks import Metadata
 from latentpress.image.strip import find_metadata, without_profile
 from latentpress.image.text import Text, text_entries
-from latentpress.image.told import LEFT_OUT, read_told, settle
 from latentpress.options import check_strip
 from latentpress.system.sources import ByteSource, name_of, not_a_picture, read_source
 
@@ -261,21 +261,21 @@ def frames_of(image: Image.Image) -> int:
 
 def _picture(name: str, image: Image.Image, strict: bool, strip: Sequence[str]) -> Picture:
     _check_size(name, *image.size)
-    told = read_told(image)
-    bits = 16 if color.is_deep(image) else told.bits
+    declared = read_declared(image)
+    bits = 16 if color.is_deep(image) else declared.bits
     deep_gray = color.is_deep_gray(image)
     white = color.peak(image)
     frames = frames_of(image)
     tone_map = has_tone_map(image)
     image.load()
-    found = find_metadata(image, strip, tone_map, told.xmp, is_upright=told.upright)
+    found = find_metadata(image, strip, tone_map, declared.xmp, is_upright=declared.upright)
     if found.has_gain_map:  # which Pillow may count as a frame
         frames -= 1
 
     converted = color.convert(image, found.metadata.icc, white)
     if deep_gray:
         converted = color.Converted(image.getchannel("R"), converted.alpha)
-    settled = settle(converted, found.metadata.icc, told)
+    settled = settle(converted, found.metadata.icc, declared)
     losses = [
         f"only one of {frames} frames was kept" if frames > 1 else None,
         f"{bits}-bit samples were cut to 8 bits"

@@ -44,7 +44,7 @@ LEFT_OUT = "the ICC profile was left out"  # how a loss of one begins
 
 
 @dataclass(frozen=True)
-class Told:
+class Declared:
     """Colours as a file tells them beside `icc_profile` in Pillow's `info`, and bits a sample.
 
     cicp_first: the numbers count before an ICC profile, as in PNG, not after it. chromaticities:
@@ -75,31 +75,31 @@ class Settled:
     losses: list[str] = field(default_factory=list)
 
 
-def read_told(image: Image.Image) -> Told:
+def read_declared(image: Image.Image) -> Declared:
     """Of an open image, from its file, whose position stays. Where it is loaded, by the name that
     Pillow keeps of its file; where it has none, only what is in `info`.
     """
     read = READERS.get(image.format or "")
-    told = _from_info(image)
+    declared = _from_info(image)
     if image.format == "PPM":
-        return replace(told, bits=_ppm_bits(image))
+        return replace(declared, bits=_ppm_bits(image))
     if read is None or not isinstance(image, ImageFile.ImageFile):
-        return told
+        return declared
     opened: BinaryIO | None = getattr(image, "fp", None)
     try:
         if opened is None or getattr(image, "_im", None) is not None:  # closed, or holds samples
             with open(image.filename, "rb") as file:
-                return read(file, told)
+                return read(file, declared)
         place = opened.tell()
     except (OSError, ValueError):  # no such file, or a closed one
-        return told
+        return declared
     try:
-        return read(opened, told)
+        return read(opened, declared)
     finally:
         opened.seek(place)
 
 
-def settle(converted: Converted, icc: bytes | None, told: Told) -> Settled:
+def settle(converted: Converted, icc: bytes | None, declared: Declared) -> Settled:
     """The colours that a picture is kept in.
 
     The order of PNG (third edition, 4.3): cICP, iCCP, sRGB, gAMA with cHRM. In the other formats a
@@ -108,20 +108,20 @@ def settle(converted: Converted, icc: bytes | None, told: Told) -> Settled:
     if not converted.keeps_icc:  # converted to sRGB already
         return Settled(converted.image)
     found = Settled(converted.image)
-    if told.more_frames:
+    if declared.more_frames:
         found.losses.append("only the first frame was kept")
-    icc = icc or told.icc
-    if icc is None and told.lost_icc:
+    icc = icc or declared.icc
+    if icc is None and declared.lost_icc:
         found.losses.append(f"{LEFT_OUT}: it is damaged")
     steps: list[Callable[[], bool]] = [
         lambda: _by_profile(found, icc),
-        lambda: _by_numbers(found, told.cicp),
+        lambda: _by_numbers(found, declared.cicp),
     ]
-    for step in reversed(steps) if told.cicp_first else steps:
+    for step in reversed(steps) if declared.cicp_first else steps:
         if step():
             return found
-    if not told.srgb:
-        _by_gamma(found, told)
+    if not declared.srgb:
+        _by_gamma(found, declared)
     return found
 
 
@@ -168,19 +168,19 @@ def _by_numbers(found: Settled, cicp: Cicp | None) -> bool:
     return True
 
 
-def _by_gamma(found: Settled, told: Told) -> None:
+def _by_gamma(found: Settled, declared: Declared) -> None:
     """Take PNG's gAMA and cHRM: one without the other stands beside sRGB's primaries or curve."""
     primaries, curve, name = PRIMARIES[BT709], SRGB_CURVE, []
-    if told.chromaticities is not None:
+    if declared.chromaticities is not None:
         name.append("cHRM")
-        primaries = (*told.chromaticities[2:], *told.chromaticities[:2])
-    if told.gamma is not None:
+        primaries = (*declared.chromaticities[2:], *declared.chromaticities[:2])
+    if declared.gamma is not None:
         low, high = GAMMA_RANGE
-        if low <= told.gamma <= high:
-            curve = (1 / told.gamma, 1.0, 0.0, 0.0, 0.0)
-            name.append(f"gAMA {told.gamma:g}")
+        if low <= declared.gamma <= high:
+            curve = (1 / declared.gamma, 1.0, 0.0, 0.0, 0.0)
+            name.append(f"gAMA {declared.gamma:g}")
         else:
-            found.losses.append(f"the gamma {told.gamma:g} cannot be used and was left out")
+            found.losses.append(f"the gamma {declared.gamma:g} cannot be used and was left out")
     try:
         found.icc = _profile(found.image.mode, f"PNG {' '.join(name)}", primaries, curve)
     except ValueError as error:
@@ -204,14 +204,14 @@ def _expanded(image: Image.Image) -> Image.Image:
     return image.point(tables + (list(range(256)) if image.mode == "RGBA" else []))
 
 
-def _from_info(image: Image.Image) -> Told:
+def _from_info(image: Image.Image) -> Declared:
     """What Pillow and its plugins keep of a file when it is loaded."""
     info = image.info
     nclx, gamma, chromaticities = (
         info.get(key) for key in ("nclx_profile", "gamma", "chromaticity")
     )
     bits = info.get("bit_depth")
-    return Told(
+    return Declared(
         cicp=Cicp(nclx["color_primaries"], nclx["transfer_characteristics"])
         if isinstance(nclx, dict) and {"color_primaries", "transfer_characteristics"} <= set(nclx)
         else None,
@@ -225,7 +225,7 @@ def _from_info(image: Image.Image) -> Told:
     )
 
 
-def _png(file: BinaryIO, told: Told) -> Told:
+def _png(file: BinaryIO, declared: Declared) -> Declared:
     """The chunks before the pixels that tell of colour (PNG, third edition, 11.3.2)."""
     chunks: dict[bytes, bytes] = {}
     file.seek(8)
@@ -245,7 +245,7 @@ def _png(file: BinaryIO, told: Told) -> Told:
             chunks.setdefault(kind, body)
     cicp = chunks.get(b"cICP", b"")
     gamma, chromaticities = chunks.get(b"gAMA", b""), chunks.get(b"cHRM", b"")
-    return Told(
+    return Declared(
         cicp=Cicp(cicp[0], cicp[1], cicp[3] != 0) if len(cicp) == 4 and cicp[2] == 0 else None,
         cicp_first=True,
         lost_icc=b"iCCP" in chunks,
@@ -265,38 +265,38 @@ def _ppm_bits(image: Image.Image) -> int:
     return max(8, largest.bit_length()) if isinstance(largest, int) else 8
 
 
-def _bmp(file: BinaryIO, told: Told) -> Told:
+def _bmp(file: BinaryIO, declared: Declared) -> Declared:
     """The profile in a file with a BITMAPV5HEADER, whose offsets count from that header."""
     file.seek(14)
     header = file.read(124)
     if len(header) < 124 or header[:4] != b"\x7c\0\0\0" or header[56:60] != b"DEBM":
-        return told
+        return declared
     start, size = struct.unpack_from("<II", header, 112)
     file.seek(14 + start)
-    return replace(told, icc=file.read(min(size, LARGEST)) or None)
+    return replace(declared, icc=file.read(min(size, LARGEST)) or None)
 
 
-def _heif(file: BinaryIO, told: Told) -> Told:
-    return _with(told, heif_properties(file))
+def _heif(file: BinaryIO, declared: Declared) -> Declared:
+    return _with(declared, heif_properties(file))
 
 
-def _jp2(file: BinaryIO, told: Told) -> Told:
-    return _with(told, jp2_properties(file))
+def _jp2(file: BinaryIO, declared: Declared) -> Declared:
+    return _with(declared, jp2_properties(file))
 
 
-def _jxl(file: BinaryIO, told: Told) -> Told:
+def _jxl(file: BinaryIO, declared: Declared) -> Declared:
     bits, animated = read_jxl_header(file)
     file.seek(0)
     xmp = top_box(file, b"xml ") if file.read(len(CONTAINER)) == CONTAINER else b""
-    return replace(told, bits=bits, more_frames=animated, xmp=xmp or None)
+    return replace(declared, bits=bits, more_frames=animated, xmp=xmp or None)
 
 
-def _with(told: Told, properties: Properties) -> Told:
+def _with(declared: Declared, properties: Properties) -> Declared:
     return replace(
-        told,
-        cicp=properties.cicp or told.cicp,
+        declared,
+        cicp=properties.cicp or declared.cicp,
         icc=properties.icc,
-        bits=max(properties.bits, told.bits),
+        bits=max(properties.bits, declared.bits),
     )
 
 
