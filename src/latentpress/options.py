@@ -52,9 +52,10 @@ class EncodeOptions:
             space's default.
         device: "auto", "cpu", "cuda" or "mps".
         strict: what would be lost of the input is an error: samples of more than 8 bits, colours
-            that must be converted (CMYK, Lab, ...), further frames, and IPTC data, HDR gain maps,
-            motion videos and long XMP, which a file cannot hold. Not what `strip` names, nor
-            thumbnails and comments of encoders.
+            that must be converted (CMYK, Lab, PQ, HLG, ...), an ICC profile or declared colours
+            that do not fit, further frames, and IPTC data, HDR gain maps, motion videos and long
+            XMP, which a file cannot hold. Not what `strip` names, nor thumbnails and comments of
+            encoders.
         strip: metadata that is left out: names of STRIPPABLE, or "all"; a sequence, or one text
             with commas. Without its ICC profile a picture is converted to sRGB. The
             thumbnail is always left out.

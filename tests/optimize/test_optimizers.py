@@ -26,7 +26,7 @@ from latentpress.errors import UsageError  # noqa: E402
 from latentpress.image.picture import read_picture  # noqa: E402
 from latentpress.metrics import mse, psnr  # noqa: E402
 from latentpress.optimize.annealing import anneal, gumbel_rounding  # noqa: E402
-from latentpress.optimize.loss import meant_rate, weights_at  # noqa: E402
+from latentpress.optimize.loss import Distortion, Weights, meant_rate, weights_at  # noqa: E402
 from latentpress.optimize.lp1_optimizer import Lp1Optimizer  # noqa: E402
 from latentpress.optimize.onnx_torch import straight_through  # noqa: E402
 from latentpress.optimize.rate import gaussian_bits  # noqa: E402
@@ -169,6 +169,21 @@ def test_perceptual_lowers_lpips(small: NDArray[np.uint8]) -> None:
     searched = latentpress.compress(small, quality=40, effort=9, optimize_for="perceptual")
     plain = with_chunk(LATENT_HYPERPRIOR, Image.fromarray(small), 40)
     assert lpips.function(small, decoded(searched)) < lpips.function(small, decoded(plain))
+
+
+def test_an_error_counts_as_it_is_seen(small: NDArray[np.uint8]) -> None:
+    reference = torch.from_numpy(small.astype(np.float32)).permute(2, 0, 1)[None]
+    x_hat = (reference + 8).requires_grad_()
+    opacity = np.zeros(small.shape[:2], np.uint8)
+    opacity[:, :50] = 255
+    opacity[:, 50:60] = 51
+    seen = Distortion(small, Weights(1.0, 0.0), opacity)(x_hat)
+    columns = 50 * 64 + 10 * (8 * 51 / 255) ** 2
+    assert float(seen.detach()) == pytest.approx(columns * small.shape[0], rel=1e-4)
+    seen.backward()
+    assert float(x_hat.grad[..., 60:].abs().max()) == 0
+    plain = Distortion(small, Weights(1.0, 0.0))(x_hat).detach()
+    assert float(plain) == pytest.approx(64 * small.shape[0] * small.shape[1])
 
 
 def test_gumbel_gives_neighbors_and_ends_at_the_nearest() -> None:

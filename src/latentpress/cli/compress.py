@@ -126,9 +126,9 @@ def compress(
         typer.Option(
             "--strict",
             help="Make it an error when something would be lost: samples of more than 8 bits, "
-            "colours that must be converted (CMYK, Lab), further frames, IPTC data, an HDR gain "
-            "map, a motion video, a long XMP. Nothing else is refused, and nothing that --strip "
-            "names.",
+            "colours that must be converted (CMYK, Lab, PQ, HLG), an ICC profile that does not "
+            "fit, further frames, IPTC data, an HDR gain map, a motion video, a long XMP. "
+            "Nothing else is refused, and nothing that --strip names.",
         ),
     ] = False,
     strip: Annotated[

@@ -139,6 +139,10 @@ class Picture:
         _copy(self.stored, self.orientation, out, top, left)
         return out
 
+    def opacity(self, top: int, bottom: int, left: int, right: int) -> NDArray[np.uint8] | None:
+        """The alpha of the same window as of `pixels`, (rows, columns), 0 to 255; None without."""
+        return None if self.alpha is None else self.alpha[top:bottom, left:right]
+
 
 def read_picture(
     source: Source, *, strict: bool = False, strip: str | Sequence[str] = ()

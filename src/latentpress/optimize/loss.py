@@ -45,12 +45,19 @@ def weights_at(bpp: float, objective: str) -> Weights:
 class Distortion:
     """The distortion of a reconstruction from one window of the picture, in bits.
 
-    pixels: the window, (H, W, 3) uint8. weights: of squared error and of LPIPS, which is left out
-    in windows too small for it.
+    An error counts as it is seen: where the picture is transparent, in proportion to its opacity.
+
+    Args:
+        pixels: the window, (H, W, 3) uint8.
+        weights: of squared error and of LPIPS, which is left out in windows too small for it.
+        opacity: (H, W) uint8, 255 where nothing shines through; None where all is opaque.
     """
 
-    def __init__(self, pixels: Pixels, weights: Weights) -> None:
+    def __init__(self, pixels: Pixels, weights: Weights, opacity: Pixels | None = None) -> None:
         self._reference = torch.from_numpy(pixels.astype(np.float32)).permute(2, 0, 1)[None]
+        self._opacity: Tensor | None = None
+        if opacity is not None:
+            self._opacity = torch.from_numpy(opacity.astype(np.float32) / 255)
         self.weights = weights
         self.count = pixels.shape[0] * pixels.shape[1]
         self._calls = 0
@@ -68,6 +75,8 @@ class Distortion:
         use no shift, which is the LPIPS of `latentpress.metrics`.
         """
         x_hat = x_hat[:, :, : self._reference.shape[2], : self._reference.shape[3]]
+        if self._opacity is not None:
+            x_hat = self._reference + self._opacity * (x_hat - self._reference)
         loss = self.weights.mse * (x_hat - self._reference).square().mean()
         if self._lpips is not None:
             shift = self._calls % len(Lpips.SHIFTS) if x_hat.requires_grad else 0

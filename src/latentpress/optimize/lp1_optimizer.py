@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import numpy as np
 import torch
 
-from latentpress._typing import Floats, Ints, Pixels
+from latentpress._typing import Floats, Ints
 from latentpress.container import LATENT_HYPERPRIOR
 from latentpress.entropy.hyperprior import Z_MAX, HyperpriorCoder, join
 from latentpress.entropy.quantizer import check_finite
@@ -69,12 +69,13 @@ class Lp1Optimizer:
                 )
                 bottom, end = first - top + latent.shape[1], FACTOR * right
                 bottom = min(FACTOR * bottom, self.picture.height)
-                pixels = self.picture.pixels(
-                    FACTOR * (first - top), bottom, FACTOR * left, min(end, self.picture.width)
+                area = (FACTOR * (first - top), bottom, FACTOR * left, min(end, self.picture.width))
+                distortion = Distortion(
+                    self.picture.pixels(*area), self.weights, self.picture.opacity(*area)
                 )
                 own = (slice(top, top + rows), slice(c - left, c - left + STRIP_ROWS))
                 window = latent[:, :, left:right]
-                segment = self.prior.encode_segment(*self.optimize_segment(window, own, pixels))
+                segment = self.prior.encode_segment(*self.optimize_segment(window, own, distortion))
                 coded.append(segment)
                 y = window[:, own[0], own[1]]
                 y[:] = self.prior.decode_segment(segment, *y.shape[1:]) * self.prior.inverse
@@ -83,14 +84,14 @@ class Lp1Optimizer:
         return self.prior.chunk_type, join(coded)
 
     def optimize_segment(
-        self, window: Floats, own: tuple[slice, slice], pixels: Pixels
+        self, window: Floats, own: tuple[slice, slice], distortion: Distortion
     ) -> tuple[Floats, Ints | None]:
         """Optimize one segment -> what to code: y (C, r, s) in steps, and z.
 
         Where the latent of analysis is no worse by the loss, that latent, with None for z.
 
         window: (C, h, w) latent of the segment and what lies around it. own: the segment's rows and
-        columns within the window. pixels: (H, W, 3) of the window, without what lies beyond the
+        columns within the window. distortion: of the window's pixels, without what lies beyond the
         picture.
         """
         around = torch.from_numpy(window[None].copy())
@@ -98,7 +99,6 @@ class Lp1Optimizer:
         positions = plain.shape[1] * plain.shape[2]
         y = torch.from_numpy(plain[None].astype(np.float32)).requires_grad_()
         z = torch.from_numpy(self.prior.hyper_latent(plain)[None]).requires_grad_()
-        distortion = Distortion(pixels, self.weights)
 
         def loss(rounding: Rounding) -> torch.Tensor:
             quantized = self.torch_prior(y, z, rounding)

@@ -90,13 +90,15 @@ class StableDiffusionOptimizer:
             slice(columns.start - left, columns.stop - left),
         )
         around = y_hat[:, top:bottom, left:right].copy()
-        pixels = self.picture.pixels(
+        area = (
             f * top,
             min(f * bottom, self.picture.height),
             f * left,
             min(f * right, self.picture.width),
         )
-        distortion = Distortion(pixels, self.weights)
+        distortion = Distortion(
+            self.picture.pixels(*area), self.weights, self.picture.opacity(*area)
+        )
         v = torch.from_numpy(y[:, rows, columns] / np.float32(self.step))[None].requires_grad_()
         mu, sigma = self.predict(around, own, v)
         iterations_done = 0
