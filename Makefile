@@ -38,7 +38,7 @@ $(VENV)/bench: $(VENV)/core
 	@touch $@
 
 $(VENV)/test: $(VENV)/core tests/constraints.txt
-	$(PIP) --constraint tests/constraints.txt '.[sd,bench,train,test,lint]'
+	$(PIP) --constraint tests/constraints.txt '.[sd,bench,formats,train,test,lint]'
 	@touch $@
 
 clean:
