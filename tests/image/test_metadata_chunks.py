@@ -18,9 +18,9 @@ from latentpress.container import METADATA_TYPES
 from latentpress.errors import FormatError, VersionError
 from latentpress.image import known_profiles, profiles
 from latentpress.image.deflated import MAX_PLAIN, deflate, inflate
-from latentpress.image.density import pack_density, read_density, unpack_density
 from latentpress.image.known_profiles import ADOBE_RGB, COLORANTS, DISPLAY_P3, NAMES, SRGB, known_number, known_profile
 from latentpress.image.metadata_chunks import Metadata, decode_metadata, encode_metadata
+from latentpress.image.pixel_density import pack_density, read_density, unpack_density
 from latentpress.image.text import MAX_TEXT, pack_text, unpack_text
 from latentpress.varint import write_varint
 

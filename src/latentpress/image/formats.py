@@ -11,8 +11,8 @@ from PIL import Image, PngImagePlugin
 
 from latentpress.errors import OutputError
 from latentpress.image.color import to_srgb
-from latentpress.image.density import density_options
 from latentpress.image.metadata import description
+from latentpress.image.pixel_density import density_options
 from latentpress.image.profiles import fitting
 from latentpress.image.text import COMMENT, jpeg_comment, png_text, text_of_info
 from latentpress.system.files import replacing

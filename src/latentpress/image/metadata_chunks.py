@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 from latentpress.errors import FormatError
 from latentpress.image.deflated import MAX_PLAIN, deflate, inflate
-from latentpress.image.density import Density, pack_density, unpack_density
 from latentpress.image.known_profiles import known_number, known_profile
+from latentpress.image.pixel_density import Density, pack_density, unpack_density
 from latentpress.image.text import MAX_TEXT, Text, pack_text, unpack_text
 
 DEFLATED = " deflated"  # behind the name of what is stored as it is otherwise

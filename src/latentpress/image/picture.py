@@ -24,10 +24,10 @@ from latentpress.errors import ConversionError, FormatError, ImageError, Latentp
 from latentpress.image import color, metadata, plugins
 from latentpress.image.companions import has_tone_map
 from latentpress.image.declared import LEFT_OUT, read_declared, settle
-from latentpress.image.density import Density
 from latentpress.image.formats import write_image
 from latentpress.image.limits import MAX_SIDE, max_pixels, no_pillow_limit
 from latentpress.image.metadata_chunks import Metadata
+from latentpress.image.pixel_density import Density
 from latentpress.image.strip import find_metadata, without_profile
 from latentpress.image.text import Text, text_entries
 from latentpress.options import check_strip

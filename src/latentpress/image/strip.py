@@ -11,10 +11,10 @@ from PIL import Image
 
 from latentpress.image import companions, metadata
 from latentpress.image.color import Converted, to_srgb
-from latentpress.image.density import read_density
 from latentpress.image.exif import true_exif
 from latentpress.image.known_profiles import GRAY_SRGB, SRGB, known_number
 from latentpress.image.metadata_chunks import Metadata
+from latentpress.image.pixel_density import read_density
 from latentpress.image.text import MAX_TEXT, Text, pack_text, read_text
 from latentpress.image.xmp import true_xmp
 
