@@ -9,7 +9,7 @@ color.py converts modes, alpha.py codes the opacity plane, limits.py bounds size
 pictures side by side.
 
 strip.py finds the metadata that are taken over: metadata.py reads them and the orientation, exif.py
-and xmp.py make them true, text.py and pixel_density.py read texts and dots an inch, companions.py tells
-of what stands beside a picture and is lost. metadata_chunks.py codes them: known_profiles.py holds
-the profiles that are one number, deflated.py deflates.
+and xmp.py make them true, text.py and pixel_density.py read texts and dots an inch, companions.py
+finds what stands beside a picture and is lost. metadata_chunks.py codes them: known_profiles.py
+holds the profiles that are one number, deflated.py deflates.
 """
