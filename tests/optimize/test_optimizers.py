@@ -77,7 +77,8 @@ def test_the_decoder_has_the_latent_that_the_search_ended_with(photo: NDArray[np
     coder = Lp1Optimizer(picture, "lp1", quality, "mse", 5, None)
     window = np.concatenate(list(transform.analyze(picture)), axis=1)
     rows, columns = window.shape[1:]
-    y, z = coder.optimize_segment(window, (slice(0, rows), slice(0, columns)), picture.pixels(0, height, 0, width))
+    distortion = Distortion(picture.pixels(0, height, 0, width), coder.weights)
+    y, z = coder.optimize_segment(window, (slice(0, rows), slice(0, columns)), distortion)
     z = coder.prior.hyper_analysis(y) if z is None else z
     with torch.no_grad():
         found = coder.torch_prior(torch.from_numpy(y)[None], torch.from_numpy(z.astype(np.float32))[None], straight_through)

@@ -45,7 +45,10 @@ MODES = {
     "grid": dataclasses.replace(BASE, shape=dataclasses.replace(SHAPE, prior="grid")),
     "synthesis": dataclasses.replace(BASE, learn=("gs", "inverse")),
     "discriminator": dataclasses.replace(
-        BASE, learn=("gs",), loss=LossShape(adversarial=0.1, adversarial_from=0.0)
+        BASE,
+        learn=("gs",),
+        loss=LossShape(adversarial=0.1, adversarial_from=0.0),
+        discriminator_width=8,
     ),
 }
 

@@ -82,7 +82,8 @@ class Learner:
         self.counters = torch.zeros(len(COUNTERS), device=device)
         self.discriminator: Discriminator | None = None
         if variant.loss.adversarial:
-            self.discriminator = Discriminator(variant.shape.latent).to(device)
+            width = variant.discriminator_width
+            self.discriminator = Discriminator(variant.shape.latent, width).to(device)
             self.flat_discriminator = FlatParameters(self.discriminator)
             self.discriminator_optimizer = Adam(self.flat_discriminator)
         self.steps = 0

@@ -28,7 +28,8 @@ class Variant:
         averaging: Exponent of the averaged weights, see `averaging_weight`.
         clip: Largest norm of the gradient.
         learn: Parts that learn, as names of modules or parameters of the codec.
-        discriminator_rate: Learning rate of the discriminator.
+        discriminator_rate, discriminator_width: Learning rate of the discriminator, and channels of
+            its first layer.
         keep: Whether its weights are written. Of many variants not all fit into what comes back.
     """
 
@@ -44,6 +45,7 @@ class Variant:
     clip: float = 2.0
     learn: tuple[str, ...] = ("ga", "gs", "prior", "gain", "inverse")
     discriminator_rate: float = 1e-4
+    discriminator_width: int = 64
     keep: bool = True
 
     def crops_at(self, share: float) -> tuple[int, int]:
