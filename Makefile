@@ -12,7 +12,7 @@ demo: $(VENV)/core  ## compress the sample photographs into demo/
 	$(BIN)/python -m benchmarks.figures.demo
 
 test: $(VENV)/test  ## install what the tests need, run them all
-	$(BIN)/python -m pytest -n auto $(PYTEST_OPTIONS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto $(PYTEST_OPTIONS)  # a process a core, no threads beside it
 
 benchmark: $(VENV)/bench  ## Kodak with every codec -> results/benchmark, docs/benchmark.md; goes on where it was stopped
 	$(BIN)/latentpress bench --dataset kodak --codecs builtin,sd15,jpeg,jpeg444,webp,avif,avif4,jxl,heic,png,webp-lossless --points 6 \
