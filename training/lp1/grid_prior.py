@@ -14,24 +14,21 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from training.grids import act, gaussian_bits, skipped, ste_round, table_sigma
+from training.grids import gaussian_bits, skipped, ste_round, table_sigma
 from training.lp1.blocks import Depthwise
-from training.lp1.prior import Prior
+from training.lp1.prior import Hyperprior
 from training.lp1.shape import Shape
 
 PASSES = ((0, 0), (1, 1), (0, 1), (1, 0))  # row and column in the 2 x 2 grid
 WIDEST = 0.9  # largest |log q|
 
 
-class GridPrior(nn.Module):
-    """`ha`, `hs` and the tables of z as in `Prior`; heads for sigma, q and the means of passes."""
+class GridPrior(Hyperprior):
+    """Heads for sigma, q and the means of the passes."""
 
     def __init__(self, shape: Shape) -> None:
-        super().__init__()
+        super().__init__(shape)
         m, features, hidden = shape.latent, shape.features, shape.context
-        of = Prior(shape)
-        self.ha, self.hs1, self.hs2, self.hs3 = of.ha, of.hs1, of.hs2, of.hs3
-        self.level_bias, self.z_log_sigma = of.level_bias, of.z_log_sigma
         self.head1 = nn.Conv2d(features, m, 1)  # log sigma, the part that must be exact
         self.width = nn.Conv2d(features, m, 1)
         self.enter = nn.ModuleList([nn.Conv2d(features + m, hidden, 3, 1, 1) for _ in PASSES])
@@ -41,11 +38,6 @@ class GridPrior(nn.Module):
         self.width.bias.data.zero_()
         for head in (self.head1, *self.mean):
             head.weight.data.mul_(0.3)
-
-    def hyper_features(self, z: Tensor, level_bias: Tensor) -> Tensor:
-        """As of `Prior`."""
-        f = act(F.pixel_shuffle(self.hs1(z).float() + level_bias[:, :, None, None], 2))
-        return act(self.hs3(act(F.pixel_shuffle(self.hs2(f), 2))))
 
     def code(self, y: Tensor, f: Tensor, log_gain: Tensor, hard: bool) -> tuple[Tensor, Tensor]:
         """Quantize a latent in its four passes.

@@ -11,16 +11,12 @@ from training.grids import act
 from training.lp1.shape import LEVELS, Shape
 
 
-class Prior(nn.Module):
-    """ha makes z of the latent; hs makes features of z; two heads make mu and log sigma of them.
-
-    The anchors' head sees the features. The non-anchors' head also sees the anchors' innovations
-    (symbols divided by their scale), never y_hat, so that mu may stay a float.
-    """
+class Hyperprior(nn.Module):
+    """What priors share: ha makes z of the latent, hs makes features of z, z has its own scales."""
 
     def __init__(self, shape: Shape) -> None:
         super().__init__()
-        m, z, features, hidden = shape.latent, shape.hyper, shape.features, shape.context
+        m, z, features = shape.latent, shape.hyper, shape.features
         conv = nn.Conv2d
         self.ha = nn.Sequential(
             conv(m, 128, 1), nn.ReLU(), conv(128, 128, 4, 2, 1), nn.ReLU(), conv(128, z, 4, 2, 1)
@@ -28,6 +24,26 @@ class Prior(nn.Module):
         self.hs1 = conv(z, features * 4, 1)
         self.hs2 = conv(features, features * 4, 1)
         self.hs3 = conv(features, features, 3, 1, 1)
+        self.level_bias = nn.Parameter(torch.zeros(LEVELS, features * 4))  # tells hs the level
+        self.z_log_sigma = nn.Parameter(torch.zeros(LEVELS, z))
+
+    def hyper_features(self, z: Tensor, level_bias: Tensor) -> Tensor:
+        """z (N, Z, h / 4, w / 4) and the level's bias (N, 4 F) -> (N, F, h, w) on the grid."""
+        f = act(F.pixel_shuffle(self.hs1(z).float() + level_bias[:, :, None, None], 2))
+        return act(self.hs3(act(F.pixel_shuffle(self.hs2(f), 2))))
+
+
+class Prior(Hyperprior):
+    """Two heads make mu and log sigma of the features.
+
+    The anchors' head sees the features. The non-anchors' head also sees the anchors' innovations
+    (symbols divided by their scale), never y_hat, so that mu may stay a float.
+    """
+
+    def __init__(self, shape: Shape) -> None:
+        super().__init__(shape)
+        m, features, hidden = shape.latent, shape.features, shape.context
+        conv = nn.Conv2d
         self.head1 = conv(features, 2 * m, 1)
         # Together the 12 taps of 5 x 5 that meet anchors: even rows and odd columns away, and the
         # reverse.
@@ -39,13 +55,6 @@ class Prior(nn.Module):
         self.head1.weight.data.mul_(0.3)
         self.head2.weight.data.mul_(0.1)
         self.head2.bias.data.zero_()
-        self.level_bias = nn.Parameter(torch.zeros(LEVELS, features * 4))  # tells hs the level
-        self.z_log_sigma = nn.Parameter(torch.zeros(LEVELS, z))
-
-    def hyper_features(self, z: Tensor, level_bias: Tensor) -> Tensor:
-        """z (N, Z, h / 4, w / 4) and the level's bias (N, 4 F) -> (N, F, h, w) on the grid."""
-        f = act(F.pixel_shuffle(self.hs1(z).float() + level_bias[:, :, None, None], 2))
-        return act(self.hs3(act(F.pixel_shuffle(self.hs2(f), 2))))
 
     def anchors(self, f: Tensor) -> tuple[Tensor, Tensor]:
         """Features -> mu and log sigma of the latent before its gain, (N, M, h, w) each."""

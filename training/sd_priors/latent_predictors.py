@@ -23,6 +23,7 @@ from PIL import Image
 from scipy.optimize import nnls
 
 from latentpress.entropy import cdf_tables
+from latentpress.entropy.multistage_passes import own_taps
 from latentpress.latents.methods.predictive_coding import pass_view
 from latentpress.latents.methods.predictors import (
     FILE,
@@ -58,22 +59,9 @@ SCALES = (1, 0.75, 0.5)  # of a photograph before its crop
 GENERIC_LATENTS = 80  # channels of all spaces that the generic model is fitted on
 
 
-def own_taps(number: int) -> list[tuple[int, int]]:
+def near_taps(number: int) -> list[tuple[int, int]]:
     """The nearest positions of the same channel that the passes before a pass decoded."""
-    decoded = {
-        (y % 4, x % 4)
-        for top, left, s in PASSES[:number]
-        for y in range(top, 8, s)
-        for x in range(left, 8, s)
-    }
-    top, left, _ = PASSES[number]
-    around = [
-        (y, x)
-        for y in range(-REACH, REACH + 1)
-        for x in range(-REACH, REACH + 1)
-        if ((top + y) % 4, (left + x) % 4) in decoded
-    ]
-    return sorted(around, key=lambda t: (t[0] ** 2 + t[1] ** 2, t))[:OWN]
+    return own_taps(number)[:OWN]
 
 
 def columns(padded: np.ndarray, taps: list[Tap], where: Where) -> np.ndarray:
@@ -108,7 +96,7 @@ class Moments(NamedTuple):
 
 def moments(values: np.ndarray, c: int, around: list[Tap]) -> Moments:
     """The products of channel c's own taps in all passes, and of those in earlier channels."""
-    own = {(c, y, x) for number in range(len(PASSES)) for y, x in own_taps(number)}
+    own = {(c, y, x) for number in range(len(PASSES)) for y, x in near_taps(number)}
     taps = [(c, 0, 0), *sorted(own), *around]
     everywhere = columns(values, taps, EVERYWHERE)
     return Moments(taps, everywhere.T @ everywhere, len(everywhere))
@@ -183,7 +171,7 @@ def fit(latents: np.ndarray, generic: bool) -> dict[str, np.ndarray]:
         around = [(k, y, x) for k in range(c) for y, x in shape]
         found = moments(values, c, around)
         for number, where in enumerate(PASSES):
-            own = [(c, y, x) for y, x in own_taps(number)]
+            own = [(c, y, x) for y, x in near_taps(number)]
             t = own + around
             n = own[:OWN_NEAR] + around_magnitudes(c)
             for level, step in enumerate(LEVEL_STEPS):
