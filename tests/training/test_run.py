@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from helpers.notebook import complaints
 from training.lp1.checkpoint import load_weights
 from training.lp1.panel import Point
 from training.lp1.table import against, table_of
@@ -180,19 +181,28 @@ def test_curves_are_compared_at_equal_rate() -> None:
 
 def test_a_run_is_recorded_by_one_command(packs: Path, tmp_path: Path) -> None:
     pytest.importorskip("matplotlib", reason="curves need matplotlib")
-    from training.lp1.record import record
+    from training.lp1.record import LIST_HEAD, record
 
     file = tmp_path / "pairs.toml"
     file.write_text(PAIRS)
     run(packs, tmp_path / "out", "--pairs", file, "--steps", 51, "--pages", 2)
+    notebook = tmp_path / "notebook"
+    notebook.mkdir()
+    older = "| 2026-01-01 [Older](2026-01-01-older.md) | taken |"
+    (notebook / "index.md").write_text(f"# The notebook\n\n{LIST_HEAD}{older}\n")
     for note in ("first", "second"):
-        record(tmp_path / "out", "trial", note, "abc1234", tmp_path / "results")
-    page = (tmp_path / "results/trial.md").read_text()
+        results = tmp_path / "results"
+        path = record(
+            tmp_path / "out", "a-trial", note, "abc1234", "2026-01-02", results, notebook
+        )
+    assert path == notebook / "2026-01-02-a-trial.md"
+    page = path.read_text()
+    assert page.startswith("# A trial\n\n**Question**: second\n\n**Command**: `python -m")
     assert 'optimizer = "soap"' in page
-    assert "Commit abc1234. CPU" in page
+    assert "commit abc1234. CPU" in page
     assert (tmp_path / "out/table.md").read_text() in page
-    index = (tmp_path / "results/runs.md").read_text()
-    assert index.count("[trial](trial.md)") == 1
-    assert "second" in index
-    assert "first" not in index
-    assert (tmp_path / "results/trial.svg").read_text().count("<svg") == 1
+    assert complaints(page) == []
+    rows = (notebook / "index.md").read_text().splitlines()[-2:]
+    assert rows == ["| 2026-01-02 [A trial](2026-01-02-a-trial.md) | open: to be written |", older]
+    assert (tmp_path / "results/a-trial.jsonl").read_text().count('"kind": "command"') == 1
+    assert (tmp_path / "results/a-trial.svg").read_text().count("<svg") == 1

@@ -1,12 +1,16 @@
-"""Put a run into results/training:  python -m training.lp1.record RUN NAME --note "what it asks"
+"""Put a run into the notebook:  python -m training.lp1.record RUN NAME --note "what it asks"
 
-RUN is a run's output folder. Writes NAME.md (what, where, how fast, the table, the variants),
-NAME.jsonl (the log) and NAME.svg (its curves), and adds a row to runs.md. Needs matplotlib.
+RUN is a run's output folder, NAME a title such as wider-synthesis. Writes the log and the curves,
+results/training/NAME.jsonl and NAME.svg, and drafts docs/notebook/DATE-NAME.md (what, where, how
+fast, the table, the variants) with an open verdict and its row in the notebook's list. Recording a
+run again on the same day replaces its draft. Needs matplotlib.
 """
 
 import argparse
+import datetime
 import json
 import math
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -18,13 +22,10 @@ from training.lp1.variant import Variant, as_table
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "results/training"
-INDEX = "runs.md"
-INDEX_HEAD = (
-    "# Short runs on an accelerator\n\n"
-    "Written by `python -m training.lp1.record`, a row a run.\n\n"
-    "| run | device | variants | Mpx/s | TFLOP/s | what it asks |\n"
-    "|---|---|---|---|---|---|\n"
-)
+NOTEBOOK = ROOT / "docs/notebook"
+INDEX = "index.md"
+LIST_HEAD = "| entry | verdict |\n|---|---|\n"
+TITLE = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 
 def read_log(folder: Path) -> list[dict[str, Any]]:
@@ -54,20 +55,31 @@ def last_speed(rows: list[dict[str, Any]], variant: str) -> dict[str, float]:
     return mine[-1] if mine else {"mpx": 0.0, "tera": 0.0}
 
 
-def report(rows: list[dict[str, Any]], table: str, name: str, note: str, commit: str) -> str:
-    """The page of a run, Markdown."""
+def entry(rows: list[dict[str, Any]], table: str, name: str, note: str, commit: str) -> str:
+    """A draft of the run's notebook entry, Markdown after the notebook's template."""
     command = of_kind(rows, "command")[0]
     device = of_kind(rows, "device")[0]
     data = of_kind(rows, "data")[0]
     default = json.loads(json.dumps(as_table(Variant())))
-    lines = [f"# {name}", "", note, ""]
-    lines += ["    python -m training.lp1.train " + " ".join(command["arguments"]), ""]
-    lines.append(
-        f"Commit {commit}. {device['name']}, matrix product {device['tera']:.0f} TFLOP/s, torch "
-        f"{command['torch']}. {data['pictures']} pictures, {data['megapixels']} Mpx, "
-        f"{data['held_out']} held out."
-    )
-    lines += ["", table, f"![Curves]({name}.svg)", ""]
+    arguments = " ".join(command["arguments"])
+    lines = [f"# {heading(name)}", "", f"**Question**: {note}", ""]
+    lines += [
+        f"**Command**: `python -m training.lp1.train {arguments}`; log",
+        f"`results/training/{name}.jsonl`, curves `results/training/{name}.svg`.",
+        "",
+        f"**Model and data**: commit {commit}. {device['name']}, matrix product "
+        f"{device['tera']:.0f} TFLOP/s, torch {command['torch']}. {data['pictures']} pictures, "
+        f"{data['megapixels']} Mpx, {data['held_out']} held out.",
+        "",
+        "**Verdict**: open. To be written.",
+        "",
+        "## Table",
+        "",
+        table.rstrip(),
+        "",
+        "## Variants",
+        "",
+    ]
     for variant, values in command["variants"].items():
         speed = last_speed(rows, variant)
         lines.append(f"{variant}: {speed['mpx']:.1f} Mpx/s, {speed['tera']:.1f} TFLOP/s.")
@@ -77,6 +89,22 @@ def report(rows: list[dict[str, Any]], table: str, name: str, note: str, commit:
             "",
         ]
     return "\n".join(lines).rstrip() + "\n"
+
+
+def heading(name: str) -> str:
+    """A title as a heading: wider-synthesis is Wider synthesis."""
+    words = name.replace("-", " ")
+    return words[0].upper() + words[1:]
+
+
+def list_entry(index: Path, stem: str, name: str) -> None:
+    """Put an entry's row at the top of the notebook's list, in place of an earlier one."""
+    text = index.read_text()
+    if LIST_HEAD not in text:
+        raise ValueError(f"{index} has no list of entries.")
+    row = f"| {stem[:10]} [{heading(name)}]({stem}.md) | open: to be written |\n"
+    rest = [line for line in text.splitlines(keepends=True) if f"({stem}.md)" not in line]
+    index.write_text("".join(rest).replace(LIST_HEAD, LIST_HEAD + row, 1))
 
 
 def draw(rows: list[dict[str, Any]], path: Path) -> None:
@@ -111,23 +139,24 @@ def draw(rows: list[dict[str, Any]], path: Path) -> None:
     pyplot.close(figure)
 
 
-def record(run: Path, name: str, note: str, commit: str, results: Path = RESULTS) -> None:
-    """Write a run's page, log and curves, and its row of the index."""
+def record(
+    run: Path,
+    name: str,
+    note: str,
+    commit: str,
+    date: str,
+    results: Path = RESULTS,
+    notebook: Path = NOTEBOOK,
+) -> Path:
+    """Write a run's log and curves, the draft of its entry and the row of the notebook's list."""
     rows = read_log(run)
-    page = report(rows, (run / TABLE).read_text(), name, note, commit)
     results.mkdir(parents=True, exist_ok=True)
-    (results / f"{name}.md").write_text(page)
     shutil.copyfile(run / LOG, results / f"{name}.jsonl")
     draw(rows, results / f"{name}.svg")
-    variants = list(of_kind(rows, "command")[0]["variants"])
-    speeds = [last_speed(rows, variant) for variant in variants]
-    shown = lambda key: f"{min(s[key] for s in speeds):.1f} to {max(s[key] for s in speeds):.1f}"
-    device = of_kind(rows, "device")[0]["name"]
-    cells = [f"[{name}]({name}.md)", device, ", ".join(variants), shown("mpx"), shown("tera"), note]
-    index = results / INDEX
-    before = index.read_text() if index.exists() else INDEX_HEAD
-    kept = [line for line in before.splitlines() if not line.startswith(f"| [{name}]")]
-    index.write_text("\n".join([*kept, "| " + " | ".join(cells) + " |"]) + "\n")
+    page = notebook / f"{date}-{name}.md"
+    page.write_text(entry(rows, (run / TABLE).read_text(), name, note, commit))
+    list_entry(notebook / INDEX, page.stem, name)
+    return page
 
 
 def main() -> None:
@@ -136,13 +165,17 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("run", type=Path)
-    parser.add_argument("name")
-    parser.add_argument("--note", required=True, help="what the run asks, and what it answers")
+    parser.add_argument("name", help="the entry's title: small letters, digits and hyphens")
+    parser.add_argument("--note", required=True, help="what the run asks")
     parser.add_argument("--commit", help="of the code that ran; default: today's")
     args = parser.parse_args()
+    if not TITLE.fullmatch(args.name):
+        parser.error(f"{args.name!r} is no title of small letters, digits and hyphens.")
     command = ["git", "rev-parse", "--short", "HEAD"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    record(args.run, args.name, args.note, args.commit or done.stdout.strip() or "unknown")
+    commit = args.commit or done.stdout.strip() or "unknown"
+    today = datetime.date.today().isoformat()
+    print(f"{record(args.run, args.name, args.note, commit, today)} wants its verdict.")
 
 
 if __name__ == "__main__":
