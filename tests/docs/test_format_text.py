@@ -19,6 +19,7 @@ from latentpress.entropy.cdf_tables import SCALE_RATIO
 from latentpress.errors import LatentpressError
 from latentpress.image import alpha, deflated, known_profiles, pixel_density, text
 from latentpress.image.colorimetry import adaptation, to_xyz, white_of
+from latentpress.latents.record import unpack
 from latentpress.models import manifest, read_file
 from latentpress.parts import open_decoder
 from latentpress.spaces import SPACES
@@ -118,6 +119,44 @@ def test_the_code_refuses_the_headers_that_the_package_refuses() -> None:
     for at in range(len(data)):
         assert refuses(page["read_file"], data[:at] + bytes([data[at] ^ 4]) + data[at + 1 :])
     assert refuses(page["read_file"], data + b"\0")
+
+
+def damaged(data: bytes, kept: int, rng: np.random.Generator) -> bytes:
+    """The bytes with a bit flipped, cut off, or with more behind them, but for the first ones."""
+    at = int(rng.integers(kept, len(data)))
+    return [
+        data[:at] + bytes([data[at] ^ (1 << int(rng.integers(8)))]) + data[at + 1 :],
+        data[:at],
+        data + rng.bytes(2),
+    ][int(rng.integers(3))]
+
+
+@pytest.mark.parametrize("name", ["v1/pixel", "v1/alone", "v1/sd15", "priors_v1/sd15-q0"])
+def test_the_code_refuses_the_latents_that_the_package_refuses(name: str) -> None:
+    page, rng = decoder(), np.random.default_rng(0)
+    header, chunks = container.unpack((GOLDEN / f"{name}.ltp").read_bytes())
+    coder, body = open_decoder(header, chunks)
+    [kind] = [kind for kind in chunks if kind in page["LATENTS"]]
+    space, grid = header.latent_space, header.grid
+    for i in range(8):
+        wrong = damaged(body, 4 * (i % 2), rng)
+        if kind == container.LATENT_MULTISTAGE:
+            verdict = refuses(page["decode_multistage"], wrong, space.name, space.channels, *grid)
+        elif kind == container.LATENT_FACTORIZED:
+            verdict = refuses(page["decode_factorized"], wrong, space.channels, *grid, round(100 * header.quality))
+        else:
+            verdict = refuses(page["decode_hyperprior"], wrong, kind, *grid, round(100 * header.quality))
+        assert verdict == is_refused(lambda wrong=wrong: list(coder.decode(wrong, *grid)))
+
+
+@pytest.mark.parametrize("name", ["latents_v1/raw_lossless", "latents_v1/sd15_rmse", "priors_v1/sd15"])
+def test_the_code_refuses_the_records_that_the_package_refuses(name: str) -> None:
+    page, rng = decoder(), np.random.default_rng(0)
+    space, [record, _] = page["read_ltps"]((GOLDEN / f"{name}.ltps").read_bytes())
+    for _ in range(8):
+        head = damaged(record[:32], 0, rng)
+        for wrong in (damaged(record, 32, rng), head + record[32:]):
+            assert refuses(page["read_record"], wrong, space) == is_refused(unpack, wrong, space)
 
 
 @pytest.mark.parametrize(
