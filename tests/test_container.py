@@ -1,4 +1,4 @@
-"""Laws of the container, and attacks on it (docs/format.md)."""
+"""Laws of the container, and attacks on it (docs/formats/ltp.md)."""
 
 import struct
 

@@ -1,5 +1,5 @@
-"""Stage 5 of 5: header and chunks <-> bitstream. docs/format.md is the normative text of what this
-file does.
+"""Stage 5 of 5: header and chunks <-> bitstream. docs/formats/ltp.md is the normative text of what
+this file does.
 
     "LTP" version | space | model hash x4 | width u16 | height u16 | quality u16 | chunk table |
     CRC-32C | (body | CRC-32C)...

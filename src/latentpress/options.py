@@ -64,7 +64,7 @@ class EncodeOptions:
         effort: 0 to 9, what the encoder spends on a better file of the same format; 7 to 9 optimise
             the latent, which needs torch.
         optimize_for: "mse", "perceptual" or None: perceptual where LPIPS's weights are here, else
-            mse. The effect at each effort is told in docs/method.md.
+            mse. The effect at each effort is told in docs/guide/effort.md.
         progress: called with the share of a latent optimisation that is done, 0 to 1, and the
             seconds left.
 

@@ -36,8 +36,7 @@ if TYPE_CHECKING:
 # perceptual quality.
 LP1_WEIGHTS: dict[str, dict[int, float]] = {"mse": {4: 60.0, 5: 40.0, 6: 25.0}, "perceptual": {}}
 # In the Stable Diffusion spaces a restoration puts back what rounding took, but not what a zero
-# took (docs/method.md): wide dead
-# zones serve PSNR alone.
+# took: wide dead zones serve PSNR alone (docs/how-it-works/quantization.md).
 STABLE_DIFFUSION_WEIGHTS: dict[str, dict[int, float]] = {
     "mse": {4: 60.0, 5: 30.0, 6: 20.0},
     "perceptual": {4: 60.0, 5: 60.0, 6: 60.0},

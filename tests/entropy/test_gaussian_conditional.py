@@ -43,7 +43,7 @@ def test_the_decoder_has_what_the_encoder_meant(latent: Floats, quality: float, 
 def test_the_step_of_a_chain_is_one_scale() -> None:
     sigma = cdf_tables.sigmas().astype(np.float64)
     np.testing.assert_allclose(sigma[1:] / sigma[:-1], STEP, rtol=1e-5)
-    np.testing.assert_allclose(STEP, (128 / 0.11) ** (1 / 63), rtol=1e-6)  # docs/format.md
+    np.testing.assert_allclose(STEP, (128 / 0.11) ** (1 / 63), rtol=1e-6)  # docs/formats/ltp.md
     assert sigma[FIRST_TRELLIS_SCALE - 1] < 0.5 < sigma[FIRST_TRELLIS_SCALE]
 
 

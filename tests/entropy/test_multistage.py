@@ -121,7 +121,7 @@ def test_a_latent_that_is_not_finite_is_an_image_error(value: float) -> None:
 
 
 def reference(space: Space, step: int, half_steps: NDArray[np.int32]) -> tuple[list[list[int]], NDArray[np.int64]]:
-    """The rules of docs/format.md on Python's integers, position by position -> eighths of every symbol by pass, y_hat in fine units."""
+    """The rules of docs/formats/ltp.md in Python integers, by position -> eighths of every symbol by pass, y_hat in fine units."""
     a = {k: v.astype(object) for k, v in models.arrays(space.name, "prior.npz").items()}
     channels, h, w = half_steps.shape
     steps = a["log_steps"].tolist()

@@ -1,4 +1,4 @@
-"""The coder against a pure-Python one that follows docs/format.md, and its rate against the tables'."""
+"""The coder against a pure-Python one that follows docs/formats/ltp.md, and its rate against the tables'."""
 
 import numpy as np
 import pytest

@@ -18,7 +18,7 @@ CASES = st.lists(st.tuples(st.integers(-9, 9) | st.integers(-32767, 32767), st.i
 
 
 def by_the_format(symbols: list[int], scale_eighths: list[int], table: list[int], length: int) -> tuple[bytes, list[int]]:
-    """The rules of docs/format.md, symbol by symbol -> the stream, and of which quantiser each symbol is."""
+    """The rules of docs/formats/ltp.md, symbol by symbol -> the stream, and of which quantiser each symbol is."""
     n = len(symbols)
     order = sorted(range(n), key=lambda i: (min(max(scale_eighths[i], -512), 1023), i))
     lanes = max(1, -(-n // length))

@@ -1,4 +1,4 @@
-"""The coder of docs/format.md in plain Python integers, to hold the fast one to."""
+"""The coder of docs/formats/ltp.md in plain Python integers, to hold the fast one to."""
 
 import numpy as np
 
@@ -8,7 +8,7 @@ MASK = 0xFFFFFFFF
 
 
 def slow_push(words: list[int], state: int, start: int, count: int) -> int:
-    """One rANS step of docs/format.md: 64-bit state, 32-bit words, 24-bit precision."""
+    """One rANS step of docs/formats/ltp.md: 64-bit state, 32-bit words, 24-bit precision."""
     if state >= count << 40:
         words.append(state & MASK)
         state >>= 32

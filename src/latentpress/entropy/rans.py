@@ -1,6 +1,6 @@
 """Symbols <-> words of one rANS stream, through constriction, under shipped integer CDF tables.
 
-Normative model of the coder: 64-bit state, 32-bit words, 24-bit precision (docs/format.md).
+Normative model of the coder: 64-bit state, 32-bit words, 24-bit precision (docs/formats/ltp.md).
 constriction takes probabilities as floats and gives symbol i the count floor(cumulated p * (2^24 -
 n) / sum) + 1; handing it `count - 1` makes that map the identity, so the integers of the table are
 the ones that code (tests/entropy/test_rans.py holds it to a pure-Python coder).

@@ -2,7 +2,7 @@
 
 models/lp1/ holds five ONNX graphs (analysis, synthesis, hyper_analysis, features, context),
 levels.npz, and model.json with the SHA-256 of each; those of the Stable Diffusion spaces hold
-prior.npz and, where there is one, restoration.onnx. The cards are docs/models.md.
+prior.npz and, where there is one, restoration.onnx. The cards are docs/models/*.md.
 """
 
 import hashlib
