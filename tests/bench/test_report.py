@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from openpyxl import load_workbook
 from PIL import Image
 
 from helpers.bench_runs import LADDERS, make_run
@@ -38,6 +37,7 @@ def story(folder: Any) -> Any:
 
 @pytest.fixture(scope="module")
 def page(folder: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    pytest.importorskip("jinja2", reason="the page needs jinja2")
     path = tmp_path_factory.mktemp("page") / "report.html"
     write_report(read_run(folder), path, images=2)
     return path.read_text(encoding="utf-8")
@@ -162,8 +162,9 @@ def test_the_page_states_both_sides(story: Any) -> None:
 
 
 def test_workbook_holds_the_rows(folder: Any, story: Any, tmp_path: Path) -> None:
+    openpyxl = pytest.importorskip("openpyxl")
     [path] = write_report(read_run(folder), tmp_path / "a.xlsx")
-    book = load_workbook(path)
+    book = openpyxl.load_workbook(path)
     assert book.sheetnames[:3] == ["PSNR", "SSIM", "MSE"]
     assert {"means", "BD-rates", "speeds", "rows", "bytes at equal quality", "how it was made"} <= set(book.sheetnames)
     rows = list(book["rows"].values)
