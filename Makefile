@@ -10,7 +10,7 @@ PIP := $(BIN)/python $(PIP_INSTALL)
 DIST_LIMIT := 25000000  # bytes of a wheel or an sdist, most of them the models
 SOURCES := pyproject.toml $(shell find src -type f -not -name '*.pyc')
 
-.PHONY: demo test core-test lint benchmark dist clean
+.PHONY: demo test core-test lint benchmark dist check-dist clean
 
 demo: $(VENV)/core  ## compress the sample photographs into demo/
 	$(BIN)/python -m benchmarks.figures.demo
@@ -35,11 +35,14 @@ lint: $(VENV)/test
 dist: $(VENV)/dist  ## build a wheel and an sdist, check them, use the wheel in an empty environment
 	rm -rf dist
 	$(BIN)/python -m build --outdir dist
-	@ls -l dist
-	@large=$$(find dist -type f -size +$(strip $(DIST_LIMIT))c) && test -z "$$large" || { echo "above $(DIST_LIMIT) bytes: $$large"; exit 1; }
-	$(BIN)/python -m twine check --strict dist/*
+	@$(MAKE) --no-print-directory check-dist
 	@empty=$$(mktemp -d) && trap 'rm -rf "$$empty"' EXIT && $(PYTHON) -m venv "$$empty" && cp tests/use_installed.py "$$empty" \
 		&& "$$empty/$(SCRIPTS)/python" $(PIP_INSTALL) dist/*.whl && cd "$$empty" && $(SCRIPTS)/python use_installed.py
+
+check-dist: $(VENV)/dist  ## the sizes and the descriptions of what lies in dist/
+	@ls -l dist
+	@large=$$(find dist -type f -size +$(strip $(DIST_LIMIT))c) && test -z "$$large" || { echo "above $(strip $(DIST_LIMIT)) bytes: $$large"; exit 1; }
+	$(BIN)/python -m twine check --strict dist/*
 
 $(VENV)/python:
 	$(PYTHON) -m venv $(VENV)
