@@ -241,6 +241,8 @@ def test_linear_ticks(values: Any) -> None:
 
 
 def test_an_unfinished_run_says_so(tmp_path: Path, photo: NDArray[np.uint8]) -> None:
+    pytest.importorskip("jinja2")
+    pytest.importorskip("openpyxl")
     story = Story(read_run(make_run(tmp_path, photo, skip=("jpeg", "q25"))))
     assert ("jpeg", "q25") not in [(r["codec"], r["setting"]) for r in story.means]
     [path] = write_report(story.run, tmp_path / "a.html", images=0)
