@@ -16,7 +16,7 @@ from benchmarks.figures.rivals import RIVALS, at_size, rival
 from benchmarks.rows import ROOT
 
 CROPS = {"astronaut.jpg": (150, 20), "coffee.jpg": (0, 236)}  # file -> left, top
-SIDE, ZOOM, GAP, LINE = 160, 2, 8, 24  # pixels; SIDE before it is enlarged
+SIDE, ZOOM, GAP, LINE = 160, 2, 8, 34  # pixels; SIDE before it is enlarged
 
 
 def main() -> None:
@@ -27,7 +27,7 @@ def main() -> None:
     arguments = parser.parse_args()
     shown = SIDE * ZOOM
     sheet = Image.new("RGB", (4 * shown + 3 * GAP, len(CROPS) * (shown + LINE + GAP) - GAP), "white")
-    ink, font = ImageDraw.Draw(sheet), ImageFont.load_default(18)
+    ink, font = ImageDraw.Draw(sheet), ImageFont.load_default(24)
     for row, (name, (left, top)) in enumerate(CROPS.items()):
         with Image.open(ROOT / "samples" / name) as file:
             picture = file.convert("RGB")
