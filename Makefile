@@ -2,17 +2,24 @@
 
 PYTHON ?= python3
 VENV := .venv
-BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+SCRIPTS := $(if $(filter Windows_NT,$(OS)),Scripts,bin)
+BIN := $(VENV)/$(SCRIPTS)
+CORE := $(VENV)-core/$(SCRIPTS)
+PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
+PIP := $(BIN)/python $(PIP_INSTALL)
+DIST_LIMIT := 25000000  # bytes of a wheel or an sdist, most of them the models
 SOURCES := pyproject.toml $(shell find src -type f -not -name '*.pyc')
 
-.PHONY: demo test lint benchmark clean
+.PHONY: demo test core-test lint benchmark dist check-dist clean
 
 demo: $(VENV)/core  ## compress the sample photographs into demo/
 	$(BIN)/python -m benchmarks.figures.demo
 
 test: $(VENV)/test  ## install what the tests need, run them all
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto $(PYTEST_OPTIONS)  # a process a core, no threads beside it
+
+core-test: $(VENV)-core/test  ## the tests that need no torch, where only the core and pytest are installed
+	OMP_NUM_THREADS=1 $(CORE)/python -m pytest -n auto $(PYTEST_OPTIONS)
 
 benchmark: $(VENV)/bench  ## Kodak with every codec -> results/benchmark, docs/benchmark.md; goes on where it was stopped
 	$(BIN)/latentpress bench --dataset kodak --codecs builtin,sd15,jpeg,jpeg444,webp,avif,avif4,jxl,heic,png,webp-lossless --points 6 \
@@ -24,6 +31,18 @@ lint: $(VENV)/test
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+dist: $(VENV)/dist  ## build a wheel and an sdist, check them, use the wheel in an empty environment
+	rm -rf dist
+	$(BIN)/python -m build --outdir dist
+	@$(MAKE) --no-print-directory check-dist
+	@empty=$$(mktemp -d) && trap 'rm -rf "$$empty"' EXIT && $(PYTHON) -m venv "$$empty" && cp tests/use_installed.py "$$empty" \
+		&& "$$empty/$(SCRIPTS)/python" $(PIP_INSTALL) dist/*.whl && cd "$$empty" && $(SCRIPTS)/python use_installed.py
+
+check-dist: $(VENV)/dist  ## the sizes and the descriptions of what lies in dist/
+	@ls -l dist
+	@large=$$(find dist -type f -size +$(strip $(DIST_LIMIT))c) && test -z "$$large" || { echo "above $(strip $(DIST_LIMIT)) bytes: $$large"; exit 1; }
+	$(BIN)/python -m twine check --strict dist/*
 
 $(VENV)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -41,5 +60,14 @@ $(VENV)/test: $(VENV)/core tests/constraints.txt
 	$(PIP) --constraint tests/constraints.txt '.[sd,bench,formats,train,test,lint]'
 	@touch $@
 
+$(VENV)/dist: $(VENV)/python
+	$(PIP) build twine
+	@touch $@
+
+$(VENV)-core/test: $(SOURCES)
+	$(PYTHON) -m venv $(VENV)-core
+	$(CORE)/python $(PIP_INSTALL) '.[test-core]'
+	@touch $@
+
 clean:
-	rm -rf $(VENV) demo build dist
+	rm -rf $(VENV) $(VENV)-core demo build dist

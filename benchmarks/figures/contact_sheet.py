@@ -7,16 +7,13 @@ FOLDER holds kodak/ and science-fair/. Whole pictures are compressed, in latentp
 """
 
 import argparse
-import io
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-import latentpress
-from benchmarks.figures.demo import RIVALS, rival
+from benchmarks.figures.rivals import RIVALS, at_size
 from benchmarks.rows import DATA, ROOT
-from latentpress import targets
 from latentpress.metrics import psnr
 
 CROPS = {  # what -> (file, left, top)
@@ -44,19 +41,17 @@ def main() -> None:
     for row, (what, (name, left, top)) in enumerate(CROPS.items()):
         with Image.open(arguments.data / name) as file:
             picture = file.convert("RGB")
-        ours = targets.to_rate(picture, arguments.bpp)
-        files = {"latentpress": ours} | {codec: rival(picture, options, len(ours)) for codec, options in RIVALS.items()}
-        decoded = {codec: Image.open(io.BytesIO(data)).convert("RGB") for codec, data in files.items() if codec != "latentpress"}
-        decoded["latentpress"] = latentpress.decompress(ours)
+        pixels = picture.width * picture.height
+        pressed = at_size(picture, int(arguments.bpp * pixels / 8))
         for column, codec in enumerate(columns):
             x, y = GAP + column * (SIDE + GAP), GAP + row * (SIDE + 2 * LINE + GAP)
-            lines = (f"{what} ({Path(name).stem})", "original")
-            if codec in files:
-                quality = psnr(np.asarray(picture), np.asarray(decoded[codec]))
-                lines = (codec, f"{8 * len(files[codec]) / (picture.width * picture.height):.3f} bpp, {quality:.1f} dB")
+            image, lines = picture, (f"{what} ({Path(name).stem})", "original")
+            if codec in pressed:
+                image, size = pressed[codec]
+                quality = psnr(np.asarray(picture), np.asarray(image))
+                lines = (codec, f"{8 * size / pixels:.3f} bpp, {quality:.1f} dB")
             for i, line in enumerate(lines):
                 ink.text((x, y + i * LINE), line, "black", font)
-            image = decoded.get(codec, picture)
             sheet.paste(image.crop((left, top, left + SIDE, top + SIDE)), (x, y + 2 * LINE))
     arguments.output.parent.mkdir(parents=True, exist_ok=True)
     sheet.save(arguments.output, quality=92)

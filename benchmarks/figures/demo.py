@@ -17,27 +17,11 @@ from PIL import Image
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.figures.rivals import RIVALS, rival
 from benchmarks.rows import ROOT
 from latentpress.image.formats import write_image
 from latentpress.image.panels import side_by_side
 from latentpress.metrics import psnr, ssim
-
-RIVALS = {"AVIF": {"format": "AVIF", "speed": 6}, "WebP": {"format": "WEBP", "method": 6}}
-
-
-def rival(image: Image.Image, options: dict[str, object], wanted: int) -> bytes:
-    """The rival's file that comes closest to `wanted` bytes, be it larger or smaller."""
-
-    def encode(quality: int) -> bytes:
-        out = io.BytesIO()
-        image.save(out, quality=quality, **options)
-        return out.getvalue()
-
-    low, high = 0, 100
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (middle, high) if len(encode(middle)) <= wanted else (low, middle)
-    return min((encode(low), encode(high)), key=lambda data: abs(len(data) - wanted))
 
 
 def main() -> None:

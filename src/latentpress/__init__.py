@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from latentpress.assessment import assess
     from latentpress.codec import compress, decompress
 
-__version__ = "0.1.0"
+__version__ = "0.1.0.dev0"
 __all__ = [
     "ConversionError",
     "EncodeOptions",

@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from openpyxl import load_workbook
 from PIL import Image
 
 from helpers.bench_runs import LADDERS, make_run
@@ -38,6 +37,7 @@ def story(folder: Any) -> Any:
 
 @pytest.fixture(scope="module")
 def page(folder: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    pytest.importorskip("jinja2", reason="the page needs jinja2")
     path = tmp_path_factory.mktemp("page") / "report.html"
     write_report(read_run(folder), path, images=2)
     return path.read_text(encoding="utf-8")
@@ -162,8 +162,9 @@ def test_the_page_states_both_sides(story: Any) -> None:
 
 
 def test_workbook_holds_the_rows(folder: Any, story: Any, tmp_path: Path) -> None:
+    openpyxl = pytest.importorskip("openpyxl")
     [path] = write_report(read_run(folder), tmp_path / "a.xlsx")
-    book = load_workbook(path)
+    book = openpyxl.load_workbook(path)
     assert book.sheetnames[:3] == ["PSNR", "SSIM", "MSE"]
     assert {"means", "BD-rates", "speeds", "rows", "bytes at equal quality", "how it was made"} <= set(book.sheetnames)
     rows = list(book["rows"].values)
@@ -240,6 +241,8 @@ def test_linear_ticks(values: Any) -> None:
 
 
 def test_an_unfinished_run_says_so(tmp_path: Path, photo: NDArray[np.uint8]) -> None:
+    pytest.importorskip("jinja2")
+    pytest.importorskip("openpyxl")
     story = Story(read_run(make_run(tmp_path, photo, skip=("jpeg", "q25"))))
     assert ("jpeg", "q25") not in [(r["codec"], r["setting"]) for r in story.means]
     [path] = write_report(story.run, tmp_path / "a.html", images=0)

@@ -55,6 +55,7 @@ def browse(page: Any, *options: Any) -> Any:
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory, photo: NDArray[np.uint8]) -> Any:
+    pytest.importorskip("jinja2", reason="the page needs jinja2")
     folder = tmp_path_factory.mktemp("browser")
     run = read_run(make_run(folder / "run", photo))
     [path] = write_report(run, folder / "report.html", images=1)

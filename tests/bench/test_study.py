@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from openpyxl import load_workbook
 from PIL import Image
 from typer.testing import CliRunner
 
@@ -16,6 +15,8 @@ from latentpress.bench.rows import file_of, read_run
 from latentpress.cli.app import app
 from latentpress.metrics import mse, psnr, ssim
 
+pytest.importorskip("jinja2", reason="the study writes a page")
+openpyxl = pytest.importorskip("openpyxl", reason="the study writes workbooks")
 IMAGES = ("one", "two")
 
 
@@ -43,7 +44,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory, photo: NDArray[np.uint8]) -
 
 def test_sheets_hold_what_the_files_are(folder: Any) -> None:
     run = read_run(folder)
-    book = load_workbook(folder / "study-builtin.xlsx")
+    book = openpyxl.load_workbook(folder / "study-builtin.xlsx")
     names = ["MSE", "PSNR", "SSIM", *(["LPIPS"] if "lpips" in run.metrics else []), "bytes", "bits per pixel", "settings"]
     assert book.sheetnames == names
     sheets = {name: list(book[name].values) for name in names}

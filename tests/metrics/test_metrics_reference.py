@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
-from scipy.signal import convolve2d
 
 from latentpress.errors import ImageError
 from latentpress.metrics import gmsd, ms_ssim, ms_ssim_db, ssimulacra2, windows
@@ -46,6 +45,7 @@ def test_ms_ssim_of_inverted_structure_is_zero_and_too_small_images_are_an_error
 
 def matlab_gmsd(a: Any, b: Any) -> Any:
     """The authors' program, line by line, on float luma: 2 x 2 mean filter, every second sample, Prewitt / 3, constant 170."""
+    convolve2d = pytest.importorskip("scipy.signal").convolve2d
     prewitt = np.array([[1, 0, -1]] * 3) / 3
     halved = [convolve2d(np.pad(t.astype(float), ((0, 1), (0, 1))), np.ones((2, 2)) / 4, mode="valid")[::2, ::2] for t in (a, b)]
     m, n = (np.hypot(convolve2d(t, prewitt, mode="same"), convolve2d(t, prewitt.T, mode="same")) for t in halved)
