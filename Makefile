@@ -10,7 +10,7 @@ PIP := $(BIN)/python $(PIP_INSTALL)
 DIST_LIMIT := 25000000  # bytes of a wheel or an sdist, most of them the models
 SOURCES := pyproject.toml $(shell find src -type f -not -name '*.pyc')
 
-.PHONY: demo test core-test lint benchmark dist check-dist clean
+.PHONY: demo test lint benchmark clean
 
 demo: $(VENV)/core  ## compress the sample photographs into demo/
 	$(BIN)/python -m benchmarks.figures.demo
@@ -18,6 +18,7 @@ demo: $(VENV)/core  ## compress the sample photographs into demo/
 test: $(VENV)/test  ## install what the tests need, run them all
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto $(PYTEST_OPTIONS)  # a process a core, no threads beside it
 
+.PHONY: core-test
 core-test: $(VENV)-core/test  ## the tests that need no torch, where only the core and pytest are installed
 	OMP_NUM_THREADS=1 $(CORE)/python -m pytest -n auto $(PYTEST_OPTIONS)
 
@@ -32,6 +33,7 @@ lint: $(VENV)/test
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+.PHONY: dist check-dist
 dist: $(VENV)/dist  ## build a wheel and an sdist, check them, use the wheel in an empty environment
 	rm -rf dist
 	$(BIN)/python -m build --outdir dist
@@ -70,4 +72,5 @@ $(VENV)-core/test: $(SOURCES)
 	@touch $@
 
 clean:
-	rm -rf $(VENV) $(VENV)-core demo build dist
+	rm -rf $(VENV) demo build dist
+	rm -rf $(VENV)-core

@@ -58,6 +58,8 @@ MODULES = {p.rpartition(".")[0] for p in (*FUNCTIONS, *CLASSES)} | {"", "targets
 
 @pytest.mark.parametrize("path", sorted(MODULES))
 def test_examples(path: str) -> None:
+    if path == "latents.dataset":
+        pytest.importorskip("torch")
     module = importlib.import_module(f"latentpress.{path}".rstrip("."))
     assert doctest.testmod(module).failed == 0
 
