@@ -1,4 +1,4 @@
-# Two commands for a newcomer: make demo, make test. Both need only Python 3.10 or newer.
+# Two commands for a newcomer: make demo, make test. Both need only Python 3.10 or newer. make docs builds the site.
 
 PYTHON ?= python3
 VENV := .venv
@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 SOURCES := pyproject.toml $(shell find src -type f -not -name '*.pyc')
 
-.PHONY: demo test lint benchmark clean
+.PHONY: demo test lint docs benchmark clean
 
 demo: $(VENV)/core  ## compress the sample photographs into demo/
 	$(BIN)/python -m benchmarks.figures.demo
@@ -20,10 +20,13 @@ benchmark: $(VENV)/bench  ## Kodak with every codec -> results/benchmark, docs/b
 	$(BIN)/latentpress report results/benchmark -o docs/benchmark.md --overwrite
 	$(BIN)/latentpress report results/benchmark -o results/benchmark/report.html --overwrite
 
-lint: $(VENV)/test
+lint: $(VENV)/test docs  ## ruff, mypy, the layers, and the site without a warning
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+docs: $(VENV)/docs  ## build the site into site/; a broken link fails
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 $(VENV)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -41,5 +44,9 @@ $(VENV)/test: $(VENV)/core tests/constraints.txt
 	$(PIP) --constraint tests/constraints.txt '.[sd,bench,formats,train,test,lint]'
 	@touch $@
 
+$(VENV)/docs: $(VENV)/core
+	$(PIP) '.[docs]'
+	@touch $@
+
 clean:
-	rm -rf $(VENV) demo build dist
+	rm -rf $(VENV) demo build dist site

@@ -1,15 +1,15 @@
 """Every exception that latentpress raises on purpose.
 
-LatentpressError
-├── ImageError          the picture cannot be read, written or compressed
-│   └── ConversionError   a lossy conversion was needed and strict was asked for
-├── FormatError         the bytes are no valid file (truncated, altered, too large, trailing bytes)
-│   ├── VersionError      written by a newer version of the format
-│   └── SpaceError        names a latent space that this version does not know
-├── WeightsError        weights are missing, altered, or not those the file needs
-├── OutputError         an output exists already, or cannot be written
-├── TargetError         no quality of the codec reaches the size, rate or metric asked for
-└── UsageError          an argument is outside its range, or arguments contradict each other
+    LatentpressError
+    ├── ImageError          the picture cannot be read, written or compressed
+    │   └── ConversionError   a lossy conversion was needed and strict was asked for
+    ├── FormatError         the bytes are no valid file (cut off, altered, too large, ...)
+    │   ├── VersionError      written by a newer version of the format
+    │   └── SpaceError        names a latent space that this version does not know
+    ├── WeightsError        weights are missing, altered, or not those the file needs
+    ├── OutputError         an output exists already, or cannot be written
+    ├── TargetError         no quality of the codec reaches the size, rate or metric asked for
+    └── UsageError          an argument is outside its range, or arguments contradict each other
 """
 
 from collections.abc import Sequence

@@ -7,7 +7,7 @@ the others.
     start of the index u64 | records u64 | CRC-32C of the header, the index and these two numbers
     | "SPTL"
 
-All integers are little-endian; docs/latents.md is the normative text.
+All integers are little-endian; docs/formats/ltps.md is the normative text.
 """
 
 import struct
