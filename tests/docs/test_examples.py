@@ -26,6 +26,7 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("guide/*.md")), *sorte
 MOST_NOT_RUN = 6  # of all pages together
 FENCE = re.compile(r"(?:^ *<!-- (?P<comment>(?:not run|needs): .+?) -->\n)?^(?P<indent> *)```(?P<language>\w+).*\n(?P<body>(?:.*\n)*?)(?P=indent)```$", re.M)
 CALL = re.compile(r"^\s*latentpress\b", re.M)
+INSTALL = re.compile(r"^(?:python -m )?pip install .*$", re.M)  # is left out: the tests run with what is installed
 SECONDS = 120
 
 
@@ -56,7 +57,7 @@ def run_shell(block: Block, folder: Path) -> None:
     if bash is None:
         pytest.skip("bash is not here")
     environment = dict(os.environ, HF_HUB_OFFLINE="1", PATH=f"{folder / '.bin'}{os.pathsep}{os.environ['PATH']}")
-    done = subprocess.run([bash, "-ec", block.text], cwd=folder, env=environment, capture_output=True, text=True, timeout=SECONDS)
+    done = subprocess.run([bash, "-ec", INSTALL.sub("", block.text)], cwd=folder, env=environment, capture_output=True, text=True, timeout=SECONDS)
     assert done.returncode == 0, f"line {block.line}: {block.text}\n{done.stdout}{done.stderr}"
 
 
