@@ -1,7 +1,8 @@
 """The examples of the README, the guide and the tutorials run as they stand.
 
 A page is a test: its blocks run from top to bottom in a folder of its own, those in Python in one namespace, those of the shell that call
-latentpress in bash. The folder holds photo.jpg and photos/: two of the photographs of samples/, at a third of their size. Above a block may stand
+latentpress in bash. The folder holds photo.jpg and photos/: two of the photographs of samples/, at a third of their size. Above a block
+may stand
 
     <!-- not run: REASON -->    it needs what a test has not: a network, gigabytes, minutes
     <!-- needs: LIBRARY -->     the page is skipped where this optional library is missing
@@ -24,7 +25,11 @@ from helpers.paths import ROOT, SAMPLES
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("guide/*.md")), *sorted((ROOT / "docs").glob("tutorials/*.md"))]
 MOST_NOT_RUN = 6  # of all pages together
-FENCE = re.compile(r"(?:^ *<!-- (?P<comment>(?:not run|needs): .+?) -->\n)?^(?P<indent> *)```(?P<language>\w+).*\n(?P<body>(?:.*\n)*?)(?P=indent)```$", re.M)
+FENCE = re.compile(
+    r"(?:^ *<!-- (?P<comment>(?:not run|needs): .+?) -->\n)?"
+    r"^(?P<indent> *)```(?P<language>\w+).*\n(?P<body>(?:.*\n)*?)(?P=indent)```$",
+    re.M,
+)
 CALL = re.compile(r"^\s*latentpress\b", re.M)
 INSTALL = re.compile(r"^(?:python -m )?pip install .*$", re.M)  # is left out: the tests run with what is installed
 SECONDS = 120
@@ -57,7 +62,8 @@ def run_shell(block: Block, folder: Path) -> None:
     if bash is None:
         pytest.skip("bash is not here")
     environment = dict(os.environ, HF_HUB_OFFLINE="1", PATH=f"{folder / '.bin'}{os.pathsep}{os.environ['PATH']}")
-    done = subprocess.run([bash, "-ec", INSTALL.sub("", block.text)], cwd=folder, env=environment, capture_output=True, text=True, timeout=SECONDS)
+    command = [bash, "-ec", INSTALL.sub("", block.text)]
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=SECONDS)
     assert done.returncode == 0, f"line {block.line}: {block.text}\n{done.stdout}{done.stderr}"
 
 
