@@ -20,7 +20,7 @@ def on_config(config: Any, **_: Any) -> Any:
 
 def _others(pages: list[Any], docs: Path) -> list[str]:
     """The pages of the folder that a section's first page lies in, but for those it names."""
-    named = [path for page in pages for path in ([page] if isinstance(page, str) else page.values())]
+    named = [page if isinstance(page, str) else next(iter(page.values())) for page in pages]
     folder = Path(named[0]).parent
     found = {(folder / path.name).as_posix() for path in (docs / folder).glob("*.md")}
     return sorted(found - set(named), reverse=folder.name == NOTEBOOK)
