@@ -1,4 +1,4 @@
-"""The examples of the README, the guide and the tutorials run as they stand.
+"""The examples of the README, the first page, the guide and the tutorials run as they stand.
 
 A page is a test: its blocks run from top to bottom in a folder of its own, those in Python in one namespace, those of the shell that call
 latentpress in bash. The folder holds photo.jpg and photos/: two of the photographs of samples/, at a third of their size. Above a block
@@ -23,7 +23,7 @@ from PIL import Image
 import latentpress
 from helpers.paths import ROOT, SAMPLES
 
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("guide/*.md")), *sorted((ROOT / "docs").glob("tutorials/*.md"))]
+PAGES = [ROOT / "README.md", *(page for where in ("index.md", "guide/*.md", "tutorials/*.md") for page in sorted((ROOT / "docs").glob(where)))]
 MOST_NOT_RUN = 6  # of all pages together
 FENCE = re.compile(
     r"(?:^ *<!-- (?P<comment>(?:not run|needs): .+?) -->\n)?"
