@@ -10,6 +10,8 @@
     ├── OutputError         an output exists already, or cannot be written
     ├── TargetError         no quality of the codec reaches the size, rate or metric asked for
     └── UsageError          an argument is outside its range, or arguments contradict each other
+
+All of them are found in `latentpress` itself.
 """
 
 from collections.abc import Sequence
@@ -51,7 +53,8 @@ class TargetError(LatentpressError):
     """No quality of the codec reaches the size, rate or metric that was asked for; the message
     names the nearest that does.
 
-    nearest: the bytes of that file, of each picture.
+    Attributes:
+        nearest: the bytes of that file, of each picture.
     """
 
     def __init__(self, message: str, nearest: Sequence[bytes] = ()) -> None:

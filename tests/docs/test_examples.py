@@ -23,7 +23,8 @@ from PIL import Image
 import latentpress
 from helpers.paths import ROOT, SAMPLES
 
-PAGES = [ROOT / "README.md", *(page for where in ("index.md", "guide/*.md", "tutorials/*.md") for page in sorted((ROOT / "docs").glob(where)))]
+DOCS = ROOT / "docs"
+PAGES = [ROOT / "README.md", *(page for where in ("index.md", "guide/*.md", "tutorials/*.md") for page in sorted(DOCS.glob(where)))]
 MOST_NOT_RUN = 6  # of all pages together
 FENCE = re.compile(
     r"(?:^ *<!-- (?P<comment>(?:not run|needs): .+?) -->\n)?"
