@@ -33,7 +33,7 @@ FENCE = re.compile(
 )
 CALL = re.compile(r"^\s*latentpress\b", re.M)
 INSTALL = re.compile(r"^(?:python -m )?pip install .*$", re.M)  # is left out: the tests run with what is installed
-SECONDS = 120
+SECONDS = 600  # of one block, should it hang
 
 
 class Block(NamedTuple):
