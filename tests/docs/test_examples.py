@@ -1,7 +1,7 @@
 """The examples of the README, the first page, the guide and the tutorials run as they stand.
 
 A page is a test: its blocks run from top to bottom in a folder of its own, those in Python in one namespace, those of the shell that call
-latentpress in bash. The folder holds photo.jpg and photos/: two of the photographs of samples/, at a third of their size. Above a block
+latentpress in bash. The folder holds photo.jpg and photos/: two of the photographs of samples/, at a quarter of their size. Above a block
 may stand
 
     <!-- not run: REASON -->    it needs what a test has not: a network, gigabytes, minutes
@@ -74,7 +74,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "photos").mkdir()
     for name in ("astronaut.jpg", "coffee.jpg"):
         with Image.open(SAMPLES / name) as image:
-            image.reduce(3).save(tmp_path / "photos" / name, quality=95)
+            image.reduce(4).save(tmp_path / "photos" / name, quality=95)
     shutil.copy(tmp_path / "photos" / "coffee.jpg", tmp_path / "photo.jpg")
     command = tmp_path / ".bin" / "latentpress"
     command.parent.mkdir()
