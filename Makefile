@@ -1,4 +1,4 @@
-# Two commands for a newcomer: make demo, make test. Both need only Python 3.10 or newer.
+# Two commands for a newcomer: make demo, make test. Both need only Python 3.10 or newer. make docs builds the site.
 
 PYTHON ?= python3
 VENV := .venv
@@ -10,7 +10,7 @@ PIP := $(BIN)/python $(PIP_INSTALL)
 DIST_LIMIT := 25000000  # bytes of a wheel or an sdist, most of them the models
 SOURCES := pyproject.toml $(shell find src -type f -not -name '*.pyc')
 
-.PHONY: demo test lint benchmark clean
+.PHONY: demo test lint docs benchmark clean
 
 demo: $(VENV)/core  ## compress the sample photographs into demo/
 	$(BIN)/python -m benchmarks.figures.demo
@@ -28,7 +28,7 @@ benchmark: $(VENV)/bench  ## Kodak with every codec -> results/benchmark, docs/b
 	$(BIN)/latentpress report results/benchmark -o docs/benchmark.md --overwrite
 	$(BIN)/latentpress report results/benchmark -o results/benchmark/report.html --overwrite
 
-lint: $(VENV)/test
+lint: $(VENV)/test docs  ## ruff, mypy, the layers, and the site without a warning
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
@@ -45,6 +45,9 @@ check-dist: $(VENV)/dist  ## the sizes and the descriptions of what lies in dist
 	@ls -l dist
 	@large=$$(find dist -type f -size +$(strip $(DIST_LIMIT))c) && test -z "$$large" || { echo "above $(strip $(DIST_LIMIT)) bytes: $$large"; exit 1; }
 	$(BIN)/python -m twine check --strict dist/*
+
+docs: $(VENV)/docs  ## build the site into site/; a broken link fails
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 $(VENV)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -71,6 +74,9 @@ $(VENV)-core/test: $(SOURCES)
 	$(CORE)/python $(PIP_INSTALL) '.[test-core]'
 	@touch $@
 
+$(VENV)/docs: $(VENV)/core
+	$(PIP) '.[docs]'
+	@touch $@
+
 clean:
-	rm -rf $(VENV) demo build dist
-	rm -rf $(VENV)-core
+	rm -rf $(VENV) $(VENV)-core demo build dist site

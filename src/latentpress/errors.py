@@ -1,15 +1,17 @@
 """Every exception that latentpress raises on purpose.
 
-LatentpressError
-├── ImageError          the picture cannot be read, written or compressed
-│   └── ConversionError   a lossy conversion was needed and strict was asked for
-├── FormatError         the bytes are no valid file (truncated, altered, too large, trailing bytes)
-│   ├── VersionError      written by a newer version of the format
-│   └── SpaceError        names a latent space that this version does not know
-├── WeightsError        weights are missing, altered, or not those the file needs
-├── OutputError         an output exists already, or cannot be written
-├── TargetError         no quality of the codec reaches the size, rate or metric asked for
-└── UsageError          an argument is outside its range, or arguments contradict each other
+    LatentpressError
+    ├── ImageError          the picture cannot be read, written or compressed
+    │   └── ConversionError   a lossy conversion was needed and strict was asked for
+    ├── FormatError         the bytes are no valid file (cut off, altered, too large, ...)
+    │   ├── VersionError      written by a newer version of the format
+    │   └── SpaceError        names a latent space that this version does not know
+    ├── WeightsError        weights are missing, altered, or not those the file needs
+    ├── OutputError         an output exists already, or cannot be written
+    ├── TargetError         no quality of the codec reaches the size, rate or metric asked for
+    └── UsageError          an argument is outside its range, or arguments contradict each other
+
+All of them are found in `latentpress` itself.
 """
 
 from collections.abc import Sequence
@@ -51,7 +53,8 @@ class TargetError(LatentpressError):
     """No quality of the codec reaches the size, rate or metric that was asked for; the message
     names the nearest that does.
 
-    nearest: the bytes of that file, of each picture.
+    Attributes:
+        nearest: the bytes of that file, of each picture.
     """
 
     def __init__(self, message: str, nearest: Sequence[bytes] = ()) -> None:

@@ -1,5 +1,5 @@
 """Latents as data: many latents in one .ltps file, as small and as exact as asked for
-(docs/latents.md).
+(docs/guide/latents.md).
 
 >>> from latentpress import latents
 >>> latents.save(y, "set.ltps", space="sd15", rmse=0.02)  # doctest: +SKIP
