@@ -14,6 +14,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 import latentpress
+from benchmarks import provenance
 from benchmarks.figures.demo import RIVALS, rival
 from benchmarks.rows import DATA, ROOT
 from latentpress import targets
@@ -60,6 +61,7 @@ def main() -> None:
             sheet.paste(image.crop((left, top, left + SIDE, top + SIDE)), (x, y + 2 * LINE))
     arguments.output.parent.mkdir(parents=True, exist_ok=True)
     sheet.save(arguments.output, quality=92)
+    provenance.record(arguments.output, "crops beside AVIF and WebP at the same bytes", ["builtin"])
     print(arguments.output)
 
 

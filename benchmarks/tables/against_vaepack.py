@@ -22,6 +22,7 @@ from vaepack import container, pipeline
 from vaepack.codecs import JXLCodec
 from vaepack.quantize import dequantize_latent
 
+from benchmarks import provenance
 from benchmarks.tables.latent_files import TINY, read_options
 from latentpress import codec, targets
 from latentpress.entropy.factorized import FactorizedCoder
@@ -126,6 +127,7 @@ def main() -> None:
         writer = csv.DictWriter(stream, COLUMNS, lineterminator="\n")
         writer.writeheader()
         writer.writerows({k: f"{v:.5f}" if isinstance(v, float) else v for k, v in row.items()} for row in rows)
+    provenance.record(options.output, "pictures through a Stable Diffusion latent beside vaepack", options.spaces)
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ import numpy as np
 from PIL import Image
 
 import latentpress
+from benchmarks import provenance
 from benchmarks.rows import parser, read, usable, write
 from latentpress.metrics import assess
 
@@ -30,9 +31,9 @@ COLUMNS = (*KEY, "bytes", "bpp", *MEASURED, "seconds")
 def row_of(path: Path, codec: str, model: str | None, effort: int, aim: str, quality: float, metrics: Sequence[str]) -> dict[str, Any]:
     """One cell, compressed and decoded from its bytes."""
     image = np.asarray(Image.open(path).convert("RGB"))
-    start = time.perf_counter()
+    start = time.process_time()
     data = latentpress.compress(image, quality=quality, codec=codec, model=model, effort=effort, optimize_for=aim or None)
-    seconds = time.perf_counter() - start
+    seconds = time.process_time() - start
     decoded = np.asarray(latentpress.decompress(data, model=model).convert("RGB"))
     values = {name: f"{value:.5f}" for name, value in assess(image, decoded, metrics).items()}
     bpp = 8 * len(data) / (image.shape[0] * image.shape[1])
@@ -67,7 +68,7 @@ def summary(rows: Sequence[dict[str, Any]]) -> list[str]:
     groups: dict[tuple[str, ...], list[dict[str, Any]]] = {}
     curves: dict[str, dict[str, list[dict[str, Any]]]] = {}
     for row in rows:
-        if str(row["effort"]) == "0":
+        if str(row["effort"]) == "0" and not row["aim"]:
             curves.setdefault(row["codec"], {}).setdefault(row["image"], []).append(row)
         else:
             groups.setdefault(tuple(str(row[k]) for k in KEY[:-1]), []).append(row)
@@ -82,6 +83,7 @@ def summary(rows: Sequence[dict[str, Any]]) -> list[str]:
 def main() -> None:
     args = parser(__doc__, "builtin", "0,5:mse,9:mse,9:perceptual", "10,25,40,55,70,85", MEASURED, "results/effort.csv").parse_args()
     rows, done = read(args.output, KEY)
+    provenance.record(args.output, "bytes, quality and CPU seconds at each effort", [args.codec], goes_on=bool(rows))
     metrics = usable(args.metrics)
     efforts = [(int(number), aim) for number, _, aim in (word.partition(":") for word in args.efforts.split(","))]
     cells = [(path, e, aim, q) for path in args.images for e, aim in efforts for q in map(float, args.qualities.split(","))]

@@ -192,6 +192,7 @@ def test_markdown_and_its_curves(folder: Any, story: Any, tmp_path: Path) -> Non
         assert f"| {story.label(row['codec'])} | {row['setting']} | {row['bytes']:,.0f} | {row['bpp']:.4f} |" in text
     for line in text.splitlines():
         assert not line.startswith("|") or line.endswith("|")
+    assert f"<!-- source: {folder.as_posix()}/rows.csv -->\n| codec | setting | bytes |" in text
 
 
 def test_up_is_better_in_every_chart(story: Any) -> None:
