@@ -3,7 +3,7 @@
 DIR holds taesd, taesdxl, taesd3, taef1. vaepack 0.1.1 itself (pip install vaepack), clip 4, 8 bits, JPEG XL effort 7, whole .zvae files;
 the tiny autoencoder of the space stands in for the SDXL VAE, on both sides. Its reader keeps four channels: of the spaces with 16, what
 its JPEG XL codec gives is read here instead. Ours: the smallest .ltp file whose LPIPS is at most 1.02 times that of vaepack's picture
-(`search.to_metric`; the nearest where none is), read back. Then ours at 0.10 bpp (`search.to_rate`), and the static tables' plain
+(`targets.to_metric`; the nearest where none is), read back. Then ours at 0.10 bpp (`targets.to_rate`), and the static tables' plain
 rounding at the same rate. Rows go to results/vaepack.csv: a row a space and picture; the summary, means over all
 pictures, is printed.
 """

@@ -68,7 +68,7 @@ for i in range(repeats + 1):
         times['compress'].append(forth)
         times['decompress'].append(back)
 if codec == 'latentpress':
-    from latentpress.image import read_picture
+    from latentpress.image.picture import read_picture
     from latentpress.parts import load_transform
     from latentpress.spaces import space_of_codec
     picture, transform = read_picture(image), load_transform(space_of_codec('builtin'), None, 'auto')
