@@ -35,7 +35,7 @@ def entries() -> list[Path]:
 def quoted(entry: Path) -> list[str]:
     """The documents that name a file or folder, from the root of the checkout."""
     name = f"results/{entry.name}"
-    return [str(page.relative_to(ROOT)) for page in documents() if name in mentions(page.read_text(encoding="utf-8"))]
+    return [page.relative_to(ROOT).as_posix() for page in documents() if name in mentions(page.read_text(encoding="utf-8"))]
 
 
 def row(entry: Path) -> str:

@@ -12,7 +12,7 @@ from benchmarks.sources import fill
 from benchmarks.tables.speed import CODECS, NAMES
 
 
-def rows(file: Path) -> list[list[str]]:
+def table(file: Path) -> list[list[str]]:
     """The table's rows, its head first."""
     groups: dict[tuple[str, str], dict[str, str]] = {}
     with file.open(newline="") as stream:
@@ -31,7 +31,7 @@ def main() -> None:
     parser.add_argument("file", type=Path, nargs="?", default=RESULTS / "speed.csv")
     parser.add_argument("--page", type=Path, default=ROOT / "docs" / "measurements" / "speed.md")
     options = parser.parse_args()
-    fill(options.page, f"results/{options.file.name}", rows(options.file))
+    fill(options.page, f"results/{options.file.name}", table(options.file))
     print(options.page)
 
 

@@ -1,12 +1,14 @@
 """The documents quote measurements that are there, say what made them, and belong to the models that are shipped."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from benchmarks import provenance, results_index, sources
 from benchmarks.provenance import FIELDS, RESULTS, ROOT
+from benchmarks.tables import effort_table, speed_table
 
 PAGES = sources.documents()
 NAMED = sorted({(page, name) for page in PAGES for name in sources.sources(page.read_text(encoding="utf-8"))})
@@ -15,7 +17,7 @@ TABLE = "| codec | bpp |\n|---|---|\n" + "| a | 0.123 |\n" * 6
 
 
 def of(page: Path) -> str:
-    return str(page.relative_to(ROOT))
+    return page.relative_to(ROOT).as_posix()
 
 
 @pytest.mark.parametrize(("page", "name"), NAMED, ids=[f"{of(page)}-{name}" for page, name in NAMED])
@@ -123,3 +125,23 @@ def test_a_script_records_what_it_did(tmp_path: Path, monkeypatch: pytest.Monkey
     assert first.endswith(f" {tmp_path.name}/a.png --efforts 0 --repeats 0")
     assert second.endswith(f" {tmp_path.name}/*.png -o results/x.csv")
     assert told["machine"]["cores"]
+
+
+def test_a_table_is_put_below_its_marker(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("# Page\n\n<!-- source: results/a.csv -->\n| old |\n|---|\n| 1 |\n\nText.\n")
+    sources.fill(page, "results/a.csv", [["codec", "bpp"], ["jpeg", "0.5"]])
+    assert page.read_text() == "# Page\n\n<!-- source: results/a.csv -->\n| codec | bpp |\n| --- | --- |\n| jpeg | 0.5 |\n\nText.\n"
+    with pytest.raises(SystemExit, match=r"has no line <!-- source: results/b\.csv -->"):
+        sources.fill(page, "results/b.csv", [["codec"]])
+
+
+@pytest.mark.parametrize("made", [speed_table.table, effort_table.table], ids=["speed", "effort"])
+def test_the_pages_hold_the_tables_that_their_files_give(made: Callable[[Path], list[list[str]]]) -> None:
+    name = made.__module__.rpartition(".")[2].removesuffix("_table")
+    text = (ROOT / "docs" / "measurements" / f"{name}.md").read_text(encoding="utf-8")
+    files = [ROOT / source for source in sources.sources(text)]
+    assert files
+    for file in files:
+        lines = ["| " + " | ".join(row) + " |" for row in made(file)]
+        assert all(line in text for line in lines), f"run `python -m benchmarks.tables.{name}_table {file.relative_to(ROOT)}`"
