@@ -108,7 +108,7 @@ def main() -> None:
     cells = [(path, e, aim, q) for path in args.images for e, aim in efforts for q in map(float, args.qualities.split(","))]
     cells = [(p, e, aim, q) for p, e, aim, q in cells if (args.codec, str(e), aim, str(q), p.stem) not in done]
     for path, *_ in cells[:1]:
-        row_of(path, args.codec, args.model, 0, "", 50, ())  # loads the model, whose seconds are no picture's
+        row_of(path, args.codec, args.model, 0, "", 50, metrics[:1])  # loads the model, whose seconds are no picture's
     for i, (path, effort, aim, quality) in enumerate(cells, 1):
         row = row_of(path, args.codec, args.model, effort, aim, quality, metrics)
         rows.append(dict.fromkeys(COLUMNS, "") | row)
