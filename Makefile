@@ -22,11 +22,12 @@ test: $(VENV)/test  ## install what the tests need, run them all
 core-test: $(VENV)-core/test  ## the tests that need no torch, where only the core and pytest are installed
 	OMP_NUM_THREADS=1 $(CORE)/python -m pytest -n auto $(PYTEST_OPTIONS)
 
-benchmark: $(VENV)/bench  ## Kodak with every codec -> results/benchmark, docs/benchmark.md; goes on where it was stopped
+benchmark: $(VENV)/bench  ## Kodak with every codec -> results/benchmark, docs/measurements/codecs-on-kodak.md; goes on where it was stopped
 	$(BIN)/latentpress bench --dataset kodak --codecs builtin,sd15,jpeg,jpeg444,webp,avif,avif4,jxl,heic,png,webp-lossless --points 6 \
 		--qualities builtin=0,15,30,45,60,75,90,100 --qualities sd15=0,15,30,50,75 --model sd15=madebyollin/taesd --repeats 1 -o results/benchmark
-	$(BIN)/latentpress report results/benchmark -o docs/benchmark.md --overwrite
+	$(BIN)/latentpress report results/benchmark -o docs/measurements/codecs-on-kodak.md --overwrite
 	$(BIN)/latentpress report results/benchmark -o results/benchmark/report.html --overwrite
+	$(BIN)/python -m benchmarks.results_index --measured results/benchmark
 
 lint: $(VENV)/test docs  ## ruff, mypy, the layers, and the site without a warning
 	$(BIN)/ruff check .

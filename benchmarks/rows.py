@@ -1,4 +1,6 @@
-"""A benchmark whose rows grow over several runs: what was measured stays in the file, and is not measured again."""
+"""A benchmark whose rows grow over several runs: what was measured stays in the file, and is not measured again; rows of another model
+than the shipped one are refused.
+"""
 import argparse
 import csv
 import os
@@ -6,9 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.provenance import ROOT, refuse_other_models
 from latentpress.metrics import available
 
-ROOT = Path(__file__).resolve().parents[1]
 DATA = Path(os.environ.get("LATENTPRESS_DATA") or ROOT.parent / "shared" / "data")  # kodak, science-fair
 Rows = list[dict[str, Any]]
 
@@ -31,6 +33,7 @@ def parser(
 def read(output: Path, key: Sequence[str]) -> tuple[Rows, set[tuple[str, ...]]]:
     """The rows that the file has already, and the key of each."""
     rows: Rows = []
+    refuse_other_models(output)
     if output.exists():
         with output.open() as f:
             rows = list(csv.DictReader(f))

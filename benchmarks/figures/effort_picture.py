@@ -1,6 +1,6 @@
 """What effort looks like: one picture at one size, original beside effort 0 and effort 9, with PSNR and LPIPS.
 
-    python -m benchmarks.figures.effort_picture kodak/kodim04.png --size 10kB --crop 130,180,360,300 -o docs/effort.jpg
+    python -m benchmarks.figures.effort_picture kodak/kodim04.png --size 10kB --crop 130,180,360,300 -o docs/measurements/effort.jpg
 
 The whole picture is compressed; the crop (left, top, width, height in pixels) is cut afterwards, unscaled. Needs torch, LPIPS's weights.
 """
@@ -30,7 +30,7 @@ def main() -> None:
     parser.add_argument("--codec", default="builtin")
     parser.add_argument("--model")
     parser.add_argument("--crop", help="left,top,width,height")
-    parser.add_argument("-o", "--output", type=Path, default=ROOT / "docs" / "effort.jpg")
+    parser.add_argument("-o", "--output", type=Path, default=ROOT / "docs" / "measurements" / "effort.jpg")
     arguments = parser.parse_args()
     with Image.open(arguments.image) as file:
         original = file.convert("RGB")

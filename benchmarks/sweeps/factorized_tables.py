@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks import provenance
 from benchmarks.rows import DATA, ROOT
 from latentpress import codec
 from latentpress.entropy.factorized import FactorizedCoder
@@ -46,10 +47,12 @@ def main() -> None:
                 y_hat = next(coder.decode(body, *y.shape[1:]))
                 symbols = np.rint((y_hat - y_hat[:, :1, :1]) / coder.step).astype(int)  # the same integers, but for an offset
                 rows.append((space.name, path.name, quality, 8 * len(body), round(entropy_bits(symbols), 1)))
-    with (ROOT / "results/static.csv").open("w", newline="") as f:
+    output = ROOT / "results/static.csv"
+    with output.open("w", newline="") as f:
         writer = csv.writer(f)
         writer.writerow(["space", "image", "quality", "coded_bits", "order0_entropy_bits"])
         writer.writerows(rows)
+    provenance.record(output, "bytes of the static tables against order-0 entropy", [])
     for space in WEIGHTS:
         for quality in QUALITIES:
             ratios = [r[3] / r[4] for r in rows if r[0] == space and r[2] == quality]

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks import provenance
 from benchmarks.rows import ROOT, read, usable, write
 from benchmarks.tables.effort_rates import at_equal
 from latentpress import codec
@@ -47,6 +48,7 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path, default=ROOT / "results/latent_chunks.csv")
     args = parser.parse_args()
     rows, done = read(args.output, KEY)
+    provenance.record(args.output, "bytes and quality of lp1's latent chunks 02, 04 and 05", ["builtin"], goes_on=bool(rows))
     metrics = usable(args.metrics)
     for path in args.images:
         cells = [(kind, quality) for quality in map(float, args.qualities.split(",")) for kind in Lp1Parts.chunk_types]

@@ -3,7 +3,7 @@
 DIR holds taesd, taesdxl, taesd3, taef1. vaepack 0.1.1 itself (pip install vaepack), clip 4, 8 bits, JPEG XL effort 7, whole .zvae files;
 the tiny autoencoder of the space stands in for the SDXL VAE, on both sides. Its reader keeps four channels: of the spaces with 16, what
 its JPEG XL codec gives is read here instead. Ours: the smallest .ltp file whose LPIPS is at most 1.02 times that of vaepack's picture
-(`search.to_metric`; the nearest where none is), read back. Then ours at 0.10 bpp (`search.to_rate`), and the static tables' plain
+(`targets.to_metric`; the nearest where none is), read back. Then ours at 0.10 bpp (`targets.to_rate`), and the static tables' plain
 rounding at the same rate. Rows go to results/vaepack.csv: a row a space and picture; the summary, means over all
 pictures, is printed.
 """
@@ -22,6 +22,7 @@ from vaepack import container, pipeline
 from vaepack.codecs import JXLCodec
 from vaepack.quantize import dequantize_latent
 
+from benchmarks import provenance
 from benchmarks.tables.latent_files import TINY, read_options
 from latentpress import codec, targets
 from latentpress.entropy.factorized import FactorizedCoder
@@ -126,6 +127,7 @@ def main() -> None:
         writer = csv.DictWriter(stream, COLUMNS, lineterminator="\n")
         writer.writeheader()
         writer.writerows({k: f"{v:.5f}" if isinstance(v, float) else v for k, v in row.items()} for row in rows)
+    provenance.record(options.output, "pictures through a Stable Diffusion latent beside vaepack", options.spaces)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks import provenance
 from latentpress.bench.bd_rate import pchip
 from latentpress.bench.rate_distortion import curve
 from latentpress.bench.rows import Run, read_run
@@ -86,6 +87,7 @@ def main() -> None:
     print("\n".join(lines))
     if arguments.output:
         arguments.output.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        provenance.record(arguments.output, "JPEG, WebP, JPEG XL and AVIF on Kodak against published figures", [])
     sys.exit(1 if off else 0)
 
 

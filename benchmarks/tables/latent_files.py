@@ -21,6 +21,7 @@ import numpy as np
 import pillow_jxl  # noqa: F401  registers JPEG XL
 from PIL import Image
 
+from benchmarks import provenance
 from benchmarks.rows import ROOT
 from latentpress.codec import encode_latent
 from latentpress.latents import record
@@ -123,6 +124,7 @@ def main() -> None:
         writer = csv.DictWriter(stream, COLUMNS, lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
+    provenance.record(options.output, "latents as data beside JPEG XL and vaezip at equal rmse", options.spaces)
     totals: dict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0, 0])
     for row in rows:
         for i, key in enumerate(("numbers", "rival_bytes", "our_bytes")):

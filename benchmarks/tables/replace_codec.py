@@ -12,6 +12,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from benchmarks import provenance
 from latentpress.bench.results_folder import TIMED_BY
 from latentpress.bench.rows import INFO, ROWS, read_run
 
@@ -38,6 +39,7 @@ def replace(old: Path, new: Path, name: str) -> int:
         writer.writeheader()
         writer.writerows(fresh.get(_place(row), row) for row in lines)
     (old / INFO).write_text(json.dumps(info, indent=1, ensure_ascii=False) + "\n")
+    provenance.record_run(old)
     return len(fresh)
 
 

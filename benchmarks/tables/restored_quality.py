@@ -15,6 +15,7 @@ import numpy as np
 from PIL import Image
 
 import latentpress
+from benchmarks import provenance
 from benchmarks.rows import parser, read, usable, write
 from latentpress import container
 from latentpress.bench.bd_rate import bd_rate, pchip
@@ -79,6 +80,7 @@ def main() -> None:
     ap.add_argument("--ways", default="plain,restored")
     args = ap.parse_args()
     rows, done = read(args.output, KEY)
+    provenance.record(args.output, "files decoded with and without their restoration", [args.codec], goes_on=bool(rows))
     metrics = usable(args.metrics)
     cells = [(e, q, path) for e in map(int, args.efforts.split(",")) for q in map(float, args.qualities.split(",")) for path in args.images]
     for effort, quality, path in cells:

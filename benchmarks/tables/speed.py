@@ -22,6 +22,7 @@ from typing import Any
 
 from PIL import Image
 
+from benchmarks import provenance
 from benchmarks.rows import DATA, ROOT
 from latentpress.bench.machine import machine, versions
 
@@ -67,9 +68,9 @@ for i in range(repeats + 1):
         times['compress'].append(forth)
         times['decompress'].append(back)
 if codec == 'latentpress':
-    from latentpress.image import read_picture
+    from latentpress.image.picture import read_picture
     from latentpress.parts import load_transform
-    from latentpress.transforms.spaces import space_of_codec
+    from latentpress.spaces import space_of_codec
     picture, transform = read_picture(image), load_transform(space_of_codec('builtin'), None, 'auto')
     for i in range(repeats):
         forth, y = timed(lambda: list(transform.analyze(picture)))
@@ -254,6 +255,7 @@ def main() -> None:
             whole_process(table, huge, "10000 x 10000", folder, options, 1, options.decoded)
     if options.venv:
         table.add("installed size (site-packages)", installed(options.venv), "MB")
+    provenance.record(options.output, "time and memory of latentpress, AVIF and WebP", ["builtin"])
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ import numpy as np
 from openpyxl import load_workbook
 from PIL import Image
 
+from benchmarks import provenance
 from benchmarks.rows import ROOT
 from latentpress.metrics import assess
 from latentpress.metrics.checks import to_gray
@@ -50,6 +51,7 @@ def main() -> None:
         writer = csv.DictWriter(stream, list(rows[0]))
         writer.writeheader()
         writer.writerows({k: v if isinstance(v, str) else f"{v:.6f}" for k, v in row.items()} for row in rows)
+    provenance.record(options.output, "the study's reported metrics beside right ones", [])
     columns = ("ssim_reported", "ssim", "mse_reported", "mse", "mse_wrapped", "psnr_reported", "psnr", "lpips")
     digits = {"ssim_reported": 4, "ssim": 4, "lpips": 4}
     print(f"| pair | {' | '.join(c.replace('_', ' ') for c in columns)} |\n" + "|---" * (1 + len(columns)) + "|")

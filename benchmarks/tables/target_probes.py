@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from benchmarks import provenance
 from benchmarks.rows import ROOT
 from latentpress import targets
 from latentpress.options import TOP_STEP, EncodeOptions
@@ -61,6 +62,7 @@ def main() -> None:
         writer = csv.DictWriter(file, list(rows[0]))
         writer.writeheader()
         writer.writerows(rows)
+    provenance.record(arguments.output, "files that a search for a rate writes", [arguments.codec])
     reachable = [row for row in rows if row["reachable"]]
     for most in (3, 4, 5, 6):
         within = sum(1 for row in reachable if row["probes"] and row["probes"] <= most)

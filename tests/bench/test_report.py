@@ -186,6 +186,8 @@ def test_markdown_and_its_curves(folder: Any, story: Any, tmp_path: Path) -> Non
     for path in written[1:]:
         assert f"({path.name})" in text
         root = ElementTree.parse(path).getroot()
+        assert root.get("viewBox") == f"0 0 {root.get('width')} {root.get('height')}"  # a page lays it out at this size
+        assert "prefers-color-scheme:dark" in path.read_text(encoding="utf-8")
         curves = [g for g in root.iter("{http://www.w3.org/2000/svg}g") if g.get("data-codec")]
         assert [g.get("data-codec") for g in curves][-1] == "builtin"  # what is drawn last lies on top
         assert sum(len(list(g.iter("{http://www.w3.org/2000/svg}title"))) for g in curves) == sum(len(LADDERS[c]) for c in story.lossy)
@@ -193,6 +195,7 @@ def test_markdown_and_its_curves(folder: Any, story: Any, tmp_path: Path) -> Non
         assert f"| {story.label(row['codec'])} | {row['setting']} | {row['bytes']:,.0f} | {row['bpp']:.4f} |" in text
     for line in text.splitlines():
         assert not line.startswith("|") or line.endswith("|")
+    assert f"<!-- source: {folder.as_posix()}/rows.csv -->\n| codec | setting | bytes |" in text
 
 
 def test_up_is_better_in_every_chart(story: Any) -> None:

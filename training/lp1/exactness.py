@@ -21,6 +21,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from benchmarks import provenance
 from latentpress import codec
 from latentpress.container import LATENT_HYPERPRIOR
 from latentpress.entropy import cdf_tables
@@ -132,6 +133,7 @@ def main() -> None:
         writer = csv.writer(file)
         writer.writerow(COLUMNS)
         writer.writerows(rows)
+    provenance.record(out, "coded bits against the estimate and a prior in floats", ["builtin"])
     print_means(rows)
     print(out, "model", json.loads((OUT / "model.json").read_text())["model_hash"])
 

@@ -5,7 +5,7 @@ describes them.
 >>> assess(original, decoded, ["psnr", "ssim"])  # doctest: +SKIP
 {"psnr": 30.12, "ssim": 0.871}
 
-`docs/metrics.md` says of each metric what it measures and where it misleads.
+`docs/measurements/metrics.md` says of each metric what it measures and where it misleads.
 """
 
 from latentpress.metrics.gmsd import gmsd

@@ -61,11 +61,12 @@ def chart(
         "in the table of all means"
     )
     style = _style(drawn) if alone else ""
-    space = ' xmlns="http://www.w3.org/2000/svg"' if alone else ""
+    height = HEIGHT + legend[1]
+    file = f' xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height}"' if alone else ""
     return (
-        f'<svg{space} class="chart" viewBox="0 0 {WIDTH} {HEIGHT + legend[1]}" role="img" '
+        f'<svg{file} class="chart" viewBox="0 0 {WIDTH} {height}" role="img" '
         f'aria-label="{escape(what)}">{style}'
-        + (f'<rect class="ground" width="{WIDTH}" height="{HEIGHT + legend[1]}"/>' if alone else "")
+        + (f'<rect class="ground" width="{WIDTH}" height="{height}"/>' if alone else "")
         + _grid(x, y, title, note)
         + "".join(_curve(s, x, y) for s in drawn)
         + legend[0]

@@ -1,10 +1,14 @@
-"""The report as Markdown, for a repository: the same tables, the curves as SVG files beside it."""
+"""The report as Markdown, for a repository: the same tables, the curves as SVG files beside it.
+
+Above each table of figures stands `<!-- source: RUN/rows.csv -->`.
+"""
 
 from collections.abc import Sequence
 
 from latentpress.bench.report import text_tables
 from latentpress.bench.report.derived import Story
 from latentpress.bench.report.page import draw
+from latentpress.bench.rows import ROWS
 from latentpress.metrics.display import title
 
 PAIR = 2  # charts in a row
@@ -14,6 +18,7 @@ def markdown(story: Story, stem: str) -> tuple[str, dict[str, str]]:
     """(the text, its curves: file name -> SVG). stem: of the file that is written; the curves are
     called stem-metric.svg.
     """
+    source = f"<!-- source: {(story.run.folder / ROWS).as_posix()} -->"
     curves = {m: svg for m in story.metrics if (svg := draw(story, m, alone=True))}
     names = {m: f"{stem}-{m}.svg" for m in curves}
     lines = [
@@ -45,14 +50,14 @@ def markdown(story: Story, stem: str) -> tuple[str, dict[str, str]]:
         rows = [[row["label"], *(f"**{c['text']}** ({c['overlap']})" if c["text"] else "no common "
 "quality" for c in row["cells"])]
                 for row in m["rows"]]  # fmt: skip
-        lines += [*_table(["against", *(f"by {c}" for c in m["columns"])], rows), ""]
+        lines += [source, *_table(["against", *(f"by {c}" for c in m["columns"])], rows), ""]
     if story.levels:
         lines += ["Mean bytes an image that each codec needs to reach the quality of one of our "
 "settings; “–” where its own settings "
                   "do not reach it:", ""]  # fmt: skip
     for t in text_tables.levels(story):
         rows = [[f"{row['label']} {row['source']}", *row["cells"]] for row in t["rows"]]
-        lines += [*_table([t["metric"], *t["columns"]], rows), ""]
+        lines += [source, *_table([t["metric"], *t["columns"]], rows), ""]
     speed = text_tables.speed(story)
     numbers = text_tables.numbers(story)
     lines += [
@@ -60,12 +65,14 @@ def markdown(story: Story, stem: str) -> tuple[str, dict[str, str]]:
         "",
         f"{text_tables.machine(story)}.",
         "",
+        source,
         *_table(speed["columns"], speed["rows"]),
         "",
     ]
     lines += [
         "## All means",
         "",
+        source,
         *_table(numbers["columns"], [row["cells"] for row in numbers["rows"]]),
         "",
     ]
@@ -74,10 +81,8 @@ def markdown(story: Story, stem: str) -> tuple[str, dict[str, str]]:
         for term, text in text_tables.made(story)
     ]
     lines += ["## How it was made", "", *made, ""]
-    lines += _table(
-        ["codec", "version", "settings"],
-        [[c["label"], c["version"], c["settings"]] for c in story.codecs.values()],
-    )
+    codecs = [[c["label"], c["version"], c["settings"]] for c in story.codecs.values()]
+    lines += [source, *_table(["codec", "version", "settings"], codecs)]
     return "\n".join(lines) + "\n", {names[m]: svg for m, svg in curves.items()}
 
 

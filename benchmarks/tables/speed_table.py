@@ -1,0 +1,39 @@
+"""Put speed.csv into the page about speed: python -m benchmarks.tables.speed_table [results/speed.csv] [--page docs/measurements/speed.md]
+
+The table stands below the marker that names the CSV. A row a measurement, a column a codec.
+"""
+
+import argparse
+import csv
+from pathlib import Path
+
+from benchmarks.provenance import RESULTS, ROOT
+from benchmarks.sources import fill
+from benchmarks.tables.speed import CODECS, NAMES
+
+
+def table(file: Path) -> list[list[str]]:
+    """The table's rows, its head first."""
+    groups: dict[tuple[str, str], dict[str, str]] = {}
+    with file.open(newline="") as stream:
+        for row in csv.DictReader(stream):
+            what, _, codec = row["what"].rpartition(", ")
+            if row["unit"] and codec in NAMES.values():
+                groups.setdefault((what, row["unit"]), {})[codec] = row["value"]
+            elif row["unit"]:
+                groups[row["what"], row["unit"]] = {NAMES[CODECS[0]]: row["value"]}
+    head = ["", "unit", *(NAMES[codec] for codec in CODECS)]
+    return [head, *([what, unit, *(values.get(NAMES[codec], "") for codec in CODECS)] for (what, unit), values in groups.items())]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("file", type=Path, nargs="?", default=RESULTS / "speed.csv")
+    parser.add_argument("--page", type=Path, default=ROOT / "docs" / "measurements" / "speed.md")
+    options = parser.parse_args()
+    fill(options.page, f"results/{options.file.name}", table(options.file))
+    print(options.page)
+
+
+if __name__ == "__main__":
+    main()
