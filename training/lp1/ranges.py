@@ -7,8 +7,10 @@ squared error. Written to src/latentpress/models/lp1/ranges.json, by the convolu
 """
 
 import argparse
+import hashlib
 import itertools
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,7 +21,6 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 from PIL import Image
 
-
 from latentpress import codec, models
 from training.lp1.export import OUT
 
@@ -28,6 +29,8 @@ SIDE = 384  # pixels of a crop
 SAMPLES = 4000  # numbers kept of a tensor and crop; its extremes always are
 KEPT_SHARES = np.linspace(0.3, 1, 71)  # of the extremes, that are tried as limits
 LEVELS = 255
+# those of the residual blocks: what they add is small beside what it is added to, which stays float
+BLOCKS = r"\.[ab]$"
 
 
 def crops(folder: Path, count: int) -> Iterator[NDArray[np.uint8]]:
@@ -101,7 +104,7 @@ def least_error_limits(values: NDArray[np.float32]) -> list[float]:
     best: tuple[float, list[float]] = (np.inf, [low, high])
     for share in KEPT_SHARES:
         limits = [low * share, high * share]
-        step = (limits[1] - limits[0]) / LEVELS
+        step = (limits[1] - limits[0]) / LEVELS or 1.0
         rounded = np.rint(np.clip(values, *limits) / step) * step
         best = min(best, (float(np.square(rounded - values).mean()), limits))
     return [float(f"{v:.5g}") for v in best[1]]
@@ -113,6 +116,16 @@ def main() -> None:
     )
     parser.add_argument("folder", type=Path, metavar="FOLDER")
     parser.add_argument("--crops", type=int, default=96)
+    parser.add_argument(
+        "--only", default=BLOCKS, metavar="REGEX", help="names of the convolutions that are kept"
+    )
+    parser.add_argument(
+        "--int8",
+        nargs="*",
+        default=[],
+        metavar="GRAPH",
+        help="graphs that take int8 unasked: those that it costs next to nothing in quality",
+    )
     options = parser.parse_args()
     rng = np.random.default_rng(0)
     analysis, synthesis = Watched("analysis.onnx"), Watched("synthesis.onnx")
@@ -121,8 +134,22 @@ def main() -> None:
         analysis.run(rng, pixels=pixels[None])
         y_hat = codec.decode_latent(codec.compress(pixels, quality=quality))
         synthesis.run(rng, y=y_hat[None])
-    ranges = analysis.ranges() | synthesis.ranges()
-    (OUT / "ranges.json").write_text(json.dumps(ranges, indent=1) + "\n")
+    kept = {
+        name: limits
+        for name, limits in (analysis.ranges() | synthesis.ranges()).items()
+        if re.search(options.only, name)
+    }
+    write(kept, options.int8)
+
+
+def write(convolutions: dict[str, dict[str, list[float]]], int8: list[str]) -> None:
+    """Write ranges.json, and its SHA-256 into model.json."""
+    path, manifest = OUT / models.RANGES, OUT / "model.json"
+    lines = ",\n".join(f'  "{k}": {json.dumps(v)}' for k, v in convolutions.items())
+    path.write_text(f'{{\n "int8": {json.dumps(int8)},\n "convolutions": {{\n{lines}\n }}\n}}\n')
+    found = json.loads(manifest.read_text())
+    found["sha256"][path.name] = hashlib.sha256(path.read_bytes()).hexdigest()
+    manifest.write_text(json.dumps(found, indent=1) + "\n")
 
 
 if __name__ == "__main__":
