@@ -6,13 +6,13 @@ same. torch takes long to import: without being asked for it is taken only where
 imported it already.
 """
 
-import os
 import sys
 from dataclasses import dataclass
 from importlib.util import find_spec
 
 from latentpress.errors import UsageError
 from latentpress.runtimes.processor import has_amx_bfloat16, has_byte_dot_product
+from latentpress.system.environment import word
 
 RUNTIME_VARIABLE = "LATENTPRESS_RUNTIME"
 PRECISION_VARIABLE = "LATENTPRESS_PRECISION"
@@ -72,16 +72,6 @@ def choose(device: str, *, int8_is_good: bool) -> Choice:
         if precision == "half":
             return on_openvino("cpu", precision, f"{PRECISION_VARIABLE} asks for it", is_asked=True)
     return on_onnxruntime(where, precision, runtime, int8_is_good)
-
-
-def word(variable: str, words: tuple[str, ...]) -> str:
-    """The environment variable's word, "" where it is not set; UsageError for any other."""
-    text = os.environ.get(variable, "").strip().lower()
-    if text and text not in words:
-        raise UsageError(
-            f"the environment variable {variable} is one of {', '.join(words)}, not {text[:40]!r}"
-        )
-    return text
 
 
 def provider_device(device: str, *, or_torch: bool) -> str:
@@ -146,7 +136,9 @@ def on_onnxruntime(where: str, precision: str, runtime: str, int8_is_good: bool)
 def on_openvino(device: str, precision: str, why: str, *, is_asked: bool = False) -> Choice:
     """OpenVINO on the CPU. UsageError where it is not installed or another device is asked for."""
     if not is_installed("openvino"):
-        raise UsageError("the runtime openvino is not installed: pip install 'latentpress[openvino]'")
+        raise UsageError(
+            "the runtime openvino is not installed: pip install 'latentpress[openvino]'"
+        )
     if device not in ("auto", "cpu"):
         raise UsageError(f"the runtime openvino runs on the CPU, not on {device!r}")
     fastest = "bfloat16" if has_amx_bfloat16() else "float32"

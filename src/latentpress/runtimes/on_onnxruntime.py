@@ -32,9 +32,7 @@ class OnnxruntimeGraph:
             data, session_options(threads), providers=providers
         )
 
-    def run(
-        self, feeds: Mapping[str, NDArray[Any]], *, frugal: bool = False
-    ) -> list[NDArray[Any]]:
+    def run(self, feeds: Mapping[str, NDArray[Any]], *, frugal: bool = False) -> list[NDArray[Any]]:
         """As of RunningGraph."""
         options = None
         if frugal:

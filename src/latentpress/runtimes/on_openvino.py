@@ -45,9 +45,7 @@ class OpenvinoGraph:
         )
         self._idle = deque[Any]()
 
-    def run(
-        self, feeds: Mapping[str, NDArray[Any]], *, frugal: bool = False
-    ) -> list[NDArray[Any]]:
+    def run(self, feeds: Mapping[str, NDArray[Any]], *, frugal: bool = False) -> list[NDArray[Any]]:
         """As of RunningGraph."""
         try:
             request = self._idle.pop()  # atomic: threads may share the graph

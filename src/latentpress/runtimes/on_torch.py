@@ -21,9 +21,7 @@ class OnTorch:
             data, torch.round, device=device, dtype=getattr(torch, precision), casts=True
         )
 
-    def run(
-        self, feeds: Mapping[str, NDArray[Any]], *, frugal: bool = False
-    ) -> list[NDArray[Any]]:
+    def run(self, feeds: Mapping[str, NDArray[Any]], *, frugal: bool = False) -> list[NDArray[Any]]:
         """As of RunningGraph."""
         with torch.inference_mode():
             writable = {k: np.require(v, requirements="W") for k, v in feeds.items()}  # for torch

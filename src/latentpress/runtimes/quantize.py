@@ -5,9 +5,9 @@ outputs.
 
 This is the quantize-dequantize (QDQ) form, which runtimes fuse to integer convolutions.
 Activations are uint8 with one scale a tensor, weights int8 with one scale an output channel, and
-biases int32. What is no convolution stays in float: above all the sums of the residual blocks, whose
-range is wide. A convolution without ranges stays as it is, so any graph may be given, also one that
-reads its borders from further inputs.
+biases int32. What is no convolution stays in float: above all the sums of the residual blocks,
+whose range is wide. A convolution without ranges stays as it is, so any graph may be given, also
+one that reads its borders from further inputs.
 """
 
 from collections.abc import Mapping
@@ -26,7 +26,7 @@ WEIGHT_MAX = 127
 # Processors without a dot product of bytes add pairs of products in int16, where larger weights
 # would saturate.
 WEIGHT_MAX_IN_PAIRS = 63
-GRAPH, NODE, NAME, INITIALIZER = 7, 1, 2, 5  # fields of ModelProto and GraphProto
+GRAPH, NODE, INITIALIZER = 7, 1, 5  # fields of ModelProto and GraphProto
 MODULE_SUFFIX = ".weight"
 
 
@@ -88,14 +88,12 @@ class Quantizer:
         parts = [(NODE, raw) for raw in nodes]
         parts += [(INITIALIZER, onnx_writer.tensor(k, v)) for k, v in self.added.items()]
         for number, value in fields(graph):
-            if number == INITIALIZER and text(value, 8) in used:
-                parts.append((number, value))
-            elif number not in (NODE, INITIALIZER):
+            is_read = number == INITIALIZER and text(value, 8) in used
+            if is_read or number not in (NODE, INITIALIZER):
                 parts.append((number, value))
         converted = onnx_writer.message(parts)
         return onnx_writer.message(
-            (number, converted if number == GRAPH else value)
-            for number, value in fields(self.data)
+            (number, converted if number == GRAPH else value) for number, value in fields(self.data)
         )
 
     def used_nodes(self) -> list[bytes]:
@@ -121,6 +119,7 @@ class Quantizer:
         return weight.removesuffix(MODULE_SUFFIX) if weight in self.graph.constants else ""
 
     def put_convolution(self, one: Node, raw: bytes, name: str) -> None:
+        """Append a convolution with integer input, weight and bias, and note its output's range."""
         ranges = self.ranges[name]
         x = self.quantize_dequantize(one.inputs[0], ranges.input)
         weight = self.constant(one.inputs[1])
@@ -168,12 +167,11 @@ class Quantizer:
         names = [f"{name}.{part}" for part in ("levels", "scale", "zero")]
         for one, array in zip(names, (levels, scale.astype(np.float32), zero), strict=True):
             self.added[one] = array
-        self.out.append(
-            onnx_writer.node("DequantizeLinear", names, f"{name}.dequantized", axis=0)
-        )
+        self.out.append(onnx_writer.node("DequantizeLinear", names, f"{name}.dequantized", axis=0))
         return f"{name}.dequantized"
 
     def constant(self, name: str) -> Floats:
+        """A weight or a bias in float32, by the name under which the convolution reads it."""
         return self.graph.constants[self.casts.get(name, name)].astype(np.float32)
 
 

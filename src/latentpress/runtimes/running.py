@@ -13,9 +13,7 @@ from latentpress.runtimes.quantize import WEIGHT_MAX, WEIGHT_MAX_IN_PAIRS, Range
 class RunningGraph(Protocol):
     """A graph that is ready to run. Threads may share it."""
 
-    def run(
-        self, feeds: Mapping[str, NDArray[Any]], *, frugal: bool = False
-    ) -> list[NDArray[Any]]:
+    def run(self, feeds: Mapping[str, NDArray[Any]], *, frugal: bool = False) -> list[NDArray[Any]]:
         """Named inputs -> the outputs, in the graph's order. frugal: keep no working memory."""
         ...
 
