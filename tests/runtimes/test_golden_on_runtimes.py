@@ -21,13 +21,13 @@ INDEX = json.loads((FOLDER / "golden.json").read_text())
 NAMES = ("alpha", "grey", "odd", "pixel", "q20", "q99.99")
 # (runtime, precision): largest difference of a pixel from the golden one, and root of the mean square
 TOLERANCES = {
-    ("onnxruntime", "float"): (1, 0.1),
-    ("onnxruntime", "int8"): (14, 1.2),
-    ("openvino", "float"): (1, 0.1),
-    ("openvino", "half"): (6, 0.6),
-    ("openvino", "int8"): (14, 1.2),
-    ("torch", "float"): (1, 0.1),
-    ("torch", "half"): (6, 0.6),
+    ("onnxruntime", "float"): (1, 0.05),
+    ("onnxruntime", "int8"): (5, 0.8),
+    ("openvino", "float"): (1, 0.05),
+    ("openvino", "half"): (3, 0.6),
+    ("openvino", "int8"): (5, 0.8),
+    ("torch", "float"): (1, 0.05),
+    ("torch", "half"): (3, 0.6),
 }
 
 

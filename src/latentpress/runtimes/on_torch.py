@@ -27,6 +27,4 @@ class OnTorch:
             writable = {k: np.require(v, requirements="W") for k, v in feeds.items()}  # for torch
             tensors = {k: torch.from_numpy(v).to(self._device) for k, v in writable.items()}
             outputs = [t.contiguous().cpu().numpy() for t in self._graph(**tensors)]
-        if frugal and self._device == "cuda":
-            torch.cuda.empty_cache()
         return outputs
