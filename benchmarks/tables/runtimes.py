@@ -71,14 +71,9 @@ def main() -> None:
     ways = here()
     with tempfile.TemporaryDirectory() as temporary:
         for size in sizes:
-            picture = read_picture(photograph(size, samples[:4], Path(temporary) / "photo.jpg"))
+            photo = photograph(size, samples[:4], Path(temporary) / "photo.jpg")
             os.environ[RUNTIME_VARIABLE], os.environ[PRECISION_VARIABLE] = ways[FIRST]
-            y_hat = codec.decode_latent(codec.compress(picture, quality=50))
-            transform = lp1.Lp1Transform("auto")
-            work: dict[str, Callable[[], object]] = {
-                "analysis": lambda p=picture: sum(len(y) for y in transform.analyze(p)),
-                "synthesis": lambda y=y_hat: sum(len(p) for p in transform.synthesize(strips_of(y), *size)),
-            }
+            work = work_of(photo, *size)
             times: dict[tuple[str, str], list[tuple[float, float]]] = {}
             for i in range(1 + options.repeats if size == sizes[0] else -(-options.repeats // 2)):
                 for name, way in ways.items():
@@ -96,6 +91,16 @@ def main() -> None:
                 print(*rows[-1], flush=True)
             with options.output.open("w", newline="") as f:
                 csv.writer(f).writerows(rows)
+
+
+def work_of(photo: Path, width: int, height: int) -> dict[str, Callable[[], object]]:
+    """What is timed: each transform over the whole picture."""
+    picture, transform = read_picture(photo), lp1.Lp1Transform("auto")
+    y_hat = codec.decode_latent(codec.compress(picture, quality=50))
+    return {
+        "analysis": lambda: sum(len(y) for y in transform.analyze(picture)),
+        "synthesis": lambda: sum(len(p) for p in transform.synthesize(strips_of(y_hat), width, height)),
+    }
 
 
 def strips_of(y: np.ndarray) -> list[np.ndarray]:
