@@ -1,6 +1,4 @@
-"""Stage 2 of 5, the shipped model: pixels <-> latent of space lp1, on ONNX Runtime, tile by
-tile.
-"""
+"""Stage 2 of 5, the shipped model: pixels <-> latent of space lp1, tile by tile."""
 
 from collections.abc import Iterable, Iterator
 
@@ -26,7 +24,7 @@ FACTOR = SPACE.factor
 
 
 class Lp1Transform:
-    """Analysis and synthesis of lp1. device: auto, cpu, cuda or mps (ONNX Runtime's providers)."""
+    """Analysis and synthesis of lp1. device: auto, cpu, cuda or mps (`runtimes.choice`)."""
 
     space = SPACE
 
@@ -94,6 +92,14 @@ def load(model: str | None, device: str) -> Lp1Transform:
             "and flux1"
         )
     return Lp1Transform(device)
+
+
+def runs_on(device: str) -> list[str]:
+    """What runs the analysis and the synthesis on a device, a line each: "analysis: runtime on
+    device in precision: why". UsageError as of `runtimes.choice.choose`.
+    """
+    names = ("analysis", "synthesis")
+    return [f"{n}: {models.choice_of(SPACE.name, f'{n}.onnx', device)}" for n in names]
 
 
 def verify() -> list[tuple[str, str]]:
