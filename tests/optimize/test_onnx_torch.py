@@ -8,7 +8,7 @@ torch = pytest.importorskip("torch")
 onnx = pytest.importorskip("onnx")
 
 from latentpress import models  # noqa: E402
-from latentpress.optimize.onnx_file import read_graph  # noqa: E402
+from latentpress.runtimes.onnx_file import read_graph  # noqa: E402
 from latentpress.optimize.onnx_torch import TorchGraph, torch_graph  # noqa: E402
 from latentpress.spaces import LP1  # noqa: E402
 

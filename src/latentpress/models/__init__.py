@@ -18,7 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentpress.errors import LatentpressError, UsageError, WeightsError
+from latentpress.runtimes.streaming import StreamingGraph, streaming
 from latentpress.system.environment import whole_number
+from latentpress.system.once import once
 
 FOLDER = Path(__file__).parent
 PROVIDERS = {"cuda": "CUDAExecutionProvider", "mps": "CoreMLExecutionProvider"}
@@ -58,7 +60,13 @@ def read_file(space: str, name: str) -> bytes:
     return data
 
 
-@cache
+@once
+def streaming_graph(space: str, name: str) -> StreamingGraph:
+    """The form of a model's graph that takes a picture in bands of rows."""
+    return streaming(read_file(space, name))
+
+
+@once
 def arrays(space: str, name: str) -> dict[str, NDArray[Any]]:
     """The arrays of an .npz model file."""
     with np.load(io.BytesIO(read_file(space, name))) as f:
@@ -75,6 +83,8 @@ def session_options() -> Any:
     options.intra_op_num_threads = whole_number("LATENTPRESS_THREADS", 0, 0, MOST_THREADS)
     options.log_severity_level = 3
     options.enable_mem_pattern = False  # half the peak memory, at no measured cost in time
+    # a thread that waits in a loop takes the core from what is coded meanwhile
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     return options
 
 
@@ -101,24 +111,37 @@ def provider(device: str) -> str:
     return name
 
 
-@cache
-def session(space: str, name: str, device: str = "cpu") -> Any:
+def streams(device: str) -> bool:
+    """Whether a device runs graphs in their streaming form: the CPU, where the rows that are kept
+    lie in the memory that the next band is read from.
+    """
+    return provider(device) == "CPUExecutionProvider"
+
+
+@once
+def session(space: str, name: str, device: str = "cpu", in_bands: bool = False) -> Any:
     """The ONNX Runtime session of a model file, verified and kept. The prior's graphs always run on
-    the CPU.
+    the CPU. in_bands: of the graph's streaming form.
     """
     import onnxruntime
 
-    data = read_file(space, name)
+    data = streaming_graph(space, name).data if in_bands else read_file(space, name)
     providers = list(dict.fromkeys([provider(device), "CPUExecutionProvider"]))
     with naming_failures(f"{space}/{name}"):
         return onnxruntime.InferenceSession(data, session_options(), providers=providers)
 
 
 def run(
-    space: str, name: str, device: str = "cpu", *, frugal: bool = False, **feeds: NDArray[Any]
+    space: str,
+    name: str,
+    device: str = "cpu",
+    *,
+    frugal: bool = False,
+    in_bands: bool = False,
+    **feeds: NDArray[Any],
 ) -> list[NDArray[Any]]:
     """Run a model file on named arrays -> its outputs. frugal: give its working memory back, so
-    that graphs do not add up.
+    that graphs do not add up. in_bands: run the graph's streaming form.
 
     MemoryError where there is too little of it, RuntimeError for whatever else ONNX Runtime cannot
     do.
@@ -129,7 +152,7 @@ def run(
 
         options = onnxruntime.RunOptions()
         options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
-    opened = session(space, name, device)
+    opened = session(space, name, device, in_bands)
     with naming_failures(f"{space}/{name}"):
         outputs: list[NDArray[Any]] = opened.run(None, feeds, options)
     return outputs

@@ -6,7 +6,7 @@ lp1_optimizer.py               space lp1; torch_hyperprior.py: its prior with gr
 stable_diffusion_optimizer.py  the Stable Diffusion spaces
 loss.py                        what is minimised; rate.py, torch_lpips.py, objective.py: its terms
 annealing.py                   the descent, through rounding that is annealed from soft to hard
-onnx_torch.py, onnx_file.py    the shipped ONNX graphs as torch functions
+onnx_torch.py                  the shipped ONNX graphs as torch functions
 progress.py                    how far it is
 
 torch is imported only by an optimisation.

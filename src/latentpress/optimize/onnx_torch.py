@@ -14,7 +14,7 @@ import torch.nn.functional as F
 
 from latentpress import models
 from latentpress._typing import Tensor
-from latentpress.optimize.onnx_file import Node, read_graph
+from latentpress.runtimes.onnx_file import Node, read_graph
 
 
 def straight_through(t: Tensor) -> Tensor:
