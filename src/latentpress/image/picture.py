@@ -77,8 +77,8 @@ class Picture:
     orientation.
 
     The pixels stay as they were stored and are turned and converted as they are asked for, so that
-    a photograph is held once; those of a large one that was read from a file wait on disk. `notices` are sentences about what was converted and what was
-    dropped.
+    a photograph is held once; those of a large one that was read from a file wait on disk.
+    `notices` are sentences about what was converted and what was dropped.
     """
 
     # mode L, RGB or RGBA (then read the alpha from `alpha`), as in the file
@@ -188,6 +188,23 @@ def read_picture(
         if picture.width * picture.height > LARGE:
             picture = _put_on_disk(picture)
         return picture
+
+
+def count_pixels(path: str | os.PathLike[str]) -> int:
+    """The pixels that the header of an image file promises; 0 of a pipe, and where it cannot be
+    read, for then `read_picture` says why.
+    """
+    try:
+        if not os.path.isfile(path):
+            return 0
+        with (
+            no_pillow_limit(),
+            open(path, "rb") as file,
+            plugins.open_image(file, file.peek(plugins.HEAD), os.fspath(path)) as image,
+        ):
+            return int(image.width * image.height)
+    except Exception:  # on damaged files Pillow's readers raise nearly anything
+        return 0
 
 
 def open_source(source: ByteSource) -> io.BufferedReader:

@@ -1,0 +1,1 @@
+"""The shipped graphs in forms that other runtimes, processors and large pictures ask for."""

@@ -228,7 +228,7 @@ def _image(name: str) -> bytes:
 
 def _with_input_and_pads(raw: bytes, name: str, pads: list[int]) -> bytes:
     """A convolution's NodeProto with another first input and other pads."""
-    attribute = [(1, b"pads"), *((8, p) for p in pads), (20, INTS)]
+    attribute: list[tuple[int, int | bytes]] = [(1, b"pads"), *((8, p) for p in pads), (20, INTS)]
     others = [
         (number, value)
         for number, value in fields(raw)
@@ -243,6 +243,5 @@ def _renamed(raw: bytes, old: str, new: str) -> bytes:
     """A NodeProto that reads another tensor."""
     names: Mapping[bytes, bytes] = {old.encode(): new.encode()}
     return onnx_writer.message(
-        (number, names.get(value, value) if number == 1 else value)
-        for number, value in fields(raw)
+        (number, names.get(value, value) if number == 1 else value) for number, value in fields(raw)
     )

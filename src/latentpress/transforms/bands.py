@@ -35,8 +35,7 @@ class Streamed:
         self.rows = rows
         self.graph = models.streaming_graph(space, name)
         self.tiles = [
-            (own, with_halo(*own, halo, columns))
-            for own in tile_columns(1, columns, halo, WIDEST)
+            (own, with_halo(*own, halo, columns)) for own in tile_columns(1, columns, halo, WIDEST)
         ]
         self._states: list[list[NDArray[Any]] | None] = [None] * len(self.tiles)
 

@@ -58,9 +58,7 @@ class Lp1Transform:
         return _cropped(pixels, width, height)
 
     def _takes_bands(self, graph: str, rows: int, columns: int) -> bool:
-        return rows * columns > WHOLE_POSITIONS and can_stream(
-            SPACE.name, graph, self.device, rows
-        )
+        return rows * columns > WHOLE_POSITIONS and can_stream(SPACE.name, graph, self.device, rows)
 
     def _analyze_bands(self, picture: Picture, rows: int, columns: int) -> Iterator[Floats]:
         streamed = Streamed(SPACE.name, ANALYSIS, self.device, rows, columns, self.halo)
