@@ -7,6 +7,10 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # side by side: a process a core, each 
     for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "LATENTPRESS_THREADS"):
         os.environ.setdefault(variable, "1")
 
+# pixels are compared to a level, which float32 keeps; tests/runtimes sets the other precisions itself
+os.environ.setdefault("LATENTPRESS_RUNTIME", "onnxruntime")
+os.environ.setdefault("LATENTPRESS_PRECISION", "float")
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray

@@ -22,14 +22,15 @@ from latentpress.entropy.rans import CRC_BYTES
 
 SCRIPT = """
 import sys, zlib, onnxruntime, latentpress
-from latentpress import codec, models
+from latentpress import codec
+from latentpress.runtimes import on_onnxruntime
 if sys.argv[2] == "off":
-    original = models.session_options
-    def options():
-        o = original()
+    original = on_onnxruntime.session_options
+    def options(threads):
+        o = original(threads)
         o.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
         return o
-    models.session_options = options
+    on_onnxruntime.session_options = options
 data = open(sys.argv[1], "rb").read()
 y = codec.decode_latent(data)
 print(zlib.crc32(y.tobytes()), zlib.crc32(latentpress.compress(sys.argv[3], quality=60)))

@@ -16,13 +16,13 @@ class Failing:
     def __init__(self, text: str) -> None:
         self.text = text
 
-    def run(self, *_: object) -> None:
+    def run(self, *_: object, **__: object) -> None:
         raise Exception(self.text)
 
 
 @pytest.mark.parametrize(("text", "kind"), [(ARENA, MemoryError), ("std::bad_alloc", MemoryError), ("INVALID_GRAPH", RuntimeError)])
 def test_failures_of_onnx_runtime_have_a_kind(monkeypatch: pytest.MonkeyPatch, text: str, kind: type[Exception]) -> None:
-    monkeypatch.setattr(models, "session", lambda *_: Failing(text))
+    monkeypatch.setattr(models, "graph", lambda *_: Failing(text))
     with pytest.raises(kind, match=r"lp1/analysis\.onnx"):
         models.run("lp1", "analysis.onnx", pixels=np.zeros((1, 16, 16, 3), np.uint8))
 
@@ -31,7 +31,7 @@ def test_a_failing_graph_is_a_sentence_outside_batches_too(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     Image.new("RGB", (20, 20)).save(tmp_path / "a.png")
-    monkeypatch.setattr(models, "session", lambda *_: Failing("INVALID_GRAPH\nand a stack"))
+    monkeypatch.setattr(models, "graph", lambda *_: Failing("INVALID_GRAPH\nand a stack"))
     monkeypatch.setattr("signal.signal", lambda *_: None)  # those of the tests stay
     monkeypatch.setattr("sys.argv", ["latentpress", "latent", str(tmp_path / "a.png"), "-o", str(tmp_path / "y.png")])
     with pytest.raises(SystemExit) as end:

@@ -8,8 +8,9 @@ torch = pytest.importorskip("torch")
 onnx = pytest.importorskip("onnx")
 
 from latentpress import models  # noqa: E402
-from latentpress.optimize.onnx_torch import TorchGraph, torch_graph  # noqa: E402
+from latentpress.optimize.onnx_torch import torch_graph  # noqa: E402
 from latentpress.runtimes.onnx_file import read_graph  # noqa: E402
+from latentpress.runtimes.torch_graph import TorchGraph  # noqa: E402
 from latentpress.spaces import LP1  # noqa: E402
 
 GRAPHS = ("analysis.onnx", "synthesis.onnx", "hyper_analysis.onnx", "features.onnx", "context.onnx")

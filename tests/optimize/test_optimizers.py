@@ -28,11 +28,11 @@ from latentpress.metrics import mse, psnr  # noqa: E402
 from latentpress.optimize.annealing import anneal, gumbel_rounding  # noqa: E402
 from latentpress.optimize.loss import Distortion, Weights, meant_rate, weights_at  # noqa: E402
 from latentpress.optimize.lp1_optimizer import Lp1Optimizer  # noqa: E402
-from latentpress.optimize.onnx_torch import straight_through  # noqa: E402
 from latentpress.optimize.rate import gaussian_bits  # noqa: E402
 from latentpress.optimize.torch_hyperprior import TorchHyperprior  # noqa: E402
 from latentpress.options import TOP_STEP, EncodeOptions  # noqa: E402
 from latentpress.parts import load_transform  # noqa: E402
+from latentpress.runtimes.torch_graph import straight_through  # noqa: E402
 from latentpress.spaces import LP1, space_of_codec  # noqa: E402
 from latentpress.system.malloc import kept  # noqa: E402
 from latentpress.targets.correction import corrected_metric, corrected_size  # noqa: E402

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 import latentpress
-from latentpress import models
 from latentpress.errors import FormatError, ImageError, UsageError
+from latentpress.runtimes.threads import limited_to, threads
 from latentpress.system.environment import whole_number
 
 WRONG = ["abc", "1e9", "-1", "1.5"]
@@ -36,10 +36,14 @@ def test_the_limit_of_pixels(monkeypatch: pytest.MonkeyPatch) -> None:
         latentpress.compress(pixels)
 
 
-def test_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_number_of_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LATENTPRESS_THREADS", "3")
-    assert models.session_options().intra_op_num_threads == 3
+    assert threads() == 3
+    with limited_to(1):
+        assert threads() == 1
+    with limited_to(5):
+        assert threads() == 3
     for text in WRONG:
         monkeypatch.setenv("LATENTPRESS_THREADS", text)
         with pytest.raises(UsageError, match="LATENTPRESS_THREADS"):
-            models.session_options()
+            threads()

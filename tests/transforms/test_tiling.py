@@ -58,9 +58,9 @@ def test_the_halo_covers_the_receptive_fields() -> None:
     pixels = rng.integers(0, 256, (1, 41 * 16, 3 * 16, 3), dtype=np.uint8)
     other_pixels = pixels.copy()
     other_pixels[:, 16 * middle.start : 16 * middle.stop] ^= 255
-    analysis, synthesis = models.session("lp1", "analysis.onnx"), models.session("lp1", "synthesis.onnx")
-    of_y = (synthesis.run(None, {"y": y})[0] != synthesis.run(None, {"y": other_y})[0]).any((0, 2, 3))
-    of_pixels = (analysis.run(None, {"pixels": pixels})[0] != analysis.run(None, {"pixels": other_pixels})[0]).any((0, 1, 3))
+    analysis, synthesis = models.graph("lp1", "analysis.onnx"), models.graph("lp1", "synthesis.onnx")
+    of_y = (synthesis.run({"y": y})[0] != synthesis.run({"y": other_y})[0]).any((0, 2, 3))
+    of_pixels = (analysis.run({"pixels": pixels})[0] != analysis.run({"pixels": other_pixels})[0]).any((0, 1, 3))
     for rows in (np.flatnonzero(of_y) // 16, np.flatnonzero(of_pixels)):
         assert 20 - halo <= rows.min() < 20 < rows.max() <= 20 + halo
 

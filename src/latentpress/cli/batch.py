@@ -201,11 +201,11 @@ def _outcomes(
     if sharing.jobs == 1:
         yield (partial(work, *pair) for pair in zip(sources, targets, strict=True))
         return
-    pool.limit_threads(sharing.threads)
     workers = pool.Pool(
         lambda i: work(sources[i], targets[i]),
         len(sources),
         sharing.jobs,
+        sharing.threads,
         lambda i: sharing.pixels(sources[i]),
     )
     try:

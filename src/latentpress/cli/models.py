@@ -33,13 +33,19 @@ def models(
         [row[key] or "" for key in ("space", "name", "kind", "status", "where")] for row in rows
     ]
     show(rows, as_json, ("space", "model", "kind", "status", "where"), lines, ("model",))
+    if not as_json:
+        for row in rows:
+            for line in (row["runs"] or "").splitlines():
+                typer.echo(f"{row['name']} {line}")
 
 
 def listing() -> list[dict[str, str | None]]:
     """A row a model: space, name, kind ("builtin", "KL" or "tiny"), status ("shipped", "cached",
-    "not here" or "extra not installed"), path (of cached weights, else None) and where (the path,
-    or where the weights would come from).
+    "not here" or "extra not installed"), path (of cached weights, else None), where (the path,
+    or where the weights would come from) and runs (of the built-in model what runs its transforms,
+    a line each, else None).
     """
+    from latentpress.transforms import lp1
     from latentpress.transforms.hub import MODELS, cached
 
     rows: list[dict[str, str | None]] = [
@@ -50,6 +56,7 @@ def listing() -> list[dict[str, str | None]]:
             "status": "shipped",
             "path": None,
             "where": "the package",
+            "runs": "\n".join(lp1.runs_on("auto")),
         }
     ]
     for known in MODELS:
@@ -66,7 +73,7 @@ def listing() -> list[dict[str, str | None]]:
         if status == NO_EXTRA:
             source += ", with pip install 'latentpress[sd]'"
         row = {"space": known.space, "name": known.name, "kind": known.kind, "status": status}
-        rows.append({**row, "path": path, "where": path or source})
+        rows.append({**row, "path": path, "where": path or source, "runs": None})
     return rows
 
 

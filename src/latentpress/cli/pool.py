@@ -3,16 +3,15 @@ pixels in work bounded, and an end at once where the command is interrupted.
 """
 
 import ctypes
-import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from typing import Generic, TypeVar
 
+from latentpress.runtimes.threads import MOST_THREADS, limited_to
 from latentpress.system.environment import usable_cores, whole_number
 
 T = TypeVar("T")
-MOST_THREADS = 1024
 PIXELS_IN_WORK = 100_000_000  # together; a file that has more is worked on alone
 SAMPLE = 64  # files whose sizes are looked at before the work begins
 WAITS = 8  # results a thread that may wait for the one before them
@@ -44,14 +43,21 @@ class Pool(Generic[T]):
     Args:
         work: of a number; what it raises is raised where its result is asked for.
         many: numbers.
-        jobs: threads.
+        jobs: threads of the pool.
+        threads: that the model has for each of them.
         pixels: of a number.
     """
 
     def __init__(
-        self, work: Callable[[int], T], many: int, jobs: int, pixels: Callable[[int], int]
+        self,
+        work: Callable[[int], T],
+        many: int,
+        jobs: int,
+        threads: int,
+        pixels: Callable[[int], int],
     ) -> None:
         self._work = work
+        self._each = threads
         self._pixels = pixels
         self._results = [Future[T]() for _ in range(many)]
         self._next = self._taken = self._in_work = 0
@@ -91,8 +97,9 @@ class Pool(Generic[T]):
 
     def _run(self) -> None:
         try:
-            while (taken := self._take()) is not None:
-                self._one(*taken)
+            with limited_to(self._each):
+                while (taken := self._take()) is not None:
+                    self._one(*taken)
         except _StopWork:
             pass
 
@@ -128,8 +135,3 @@ class Pool(Generic[T]):
                 self._in_work -= size
                 self._working.discard(threading.get_ident())
                 self._changed.notify_all()
-
-
-def limit_threads(threads: int) -> None:
-    """Have the sessions that are opened from here on take so many threads."""
-    os.environ["LATENTPRESS_THREADS"] = str(threads)

@@ -10,7 +10,9 @@ from onnx import TensorProto, helper, numpy_helper
 from latentpress._typing import Floats
 from latentpress.metrics.trunks import HANN, L2_EPSILON, Features, Trunk
 from latentpress.metrics.weights import load_network
-from latentpress.models import naming_failures, session_options
+from latentpress.models import naming_failures
+from latentpress.runtimes.on_onnxruntime import session_options
+from latentpress.runtimes.threads import threads
 
 OPSET, IR_VERSION = 17, 8  # old on purpose: every ONNX Runtime of the last years reads them
 
@@ -18,7 +20,9 @@ OPSET, IR_VERSION = 17, 8  # old on purpose: every ONNX Runtime of the last year
 def build(trunk: Trunk) -> Features:
     """The trunk as a function on arrays (1, 3, H, W), any H and W."""
     session = onnxruntime.InferenceSession(
-        graph(trunk).SerializeToString(), session_options(), providers=["CPUExecutionProvider"]
+        graph(trunk).SerializeToString(),
+        session_options(threads()),
+        providers=["CPUExecutionProvider"],
     )
 
     def features(image: Floats) -> list[Floats]:

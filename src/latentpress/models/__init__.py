@@ -1,14 +1,15 @@
-"""The shipped models: verified bytes of their files, and ONNX Runtime sessions that run them.
+"""The shipped models: verified bytes of their files, and their graphs ready to run.
 
 models/lp1/ holds five ONNX graphs (analysis, synthesis, hyper_analysis, features, context),
-levels.npz, and model.json with the SHA-256 of each; those of the Stable Diffusion spaces hold
-prior.npz and, where there is one, restoration.onnx. The cards are docs/models.md.
+levels.npz, ranges.json (of the convolutions that int8 takes) and model.json with the SHA-256 of
+each; those of the Stable Diffusion spaces hold prior.npz and, where there is one, restoration.onnx.
+The cards are docs/models.md. What runs a graph is chosen by `runtimes`.
 """
 
 import hashlib
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -17,15 +18,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from latentpress.errors import LatentpressError, UsageError, WeightsError
+from latentpress.errors import LatentpressError, WeightsError
+from latentpress.runtimes.choice import EXACT, Choice, choose
+from latentpress.runtimes.quantize import Ranges
+from latentpress.runtimes.running import RunningGraph, open_graph
 from latentpress.runtimes.streaming import StreamingGraph, streaming
-from latentpress.system.environment import whole_number
+from latentpress.runtimes.threads import threads
 from latentpress.system.once import once
 
 FOLDER = Path(__file__).parent
-PROVIDERS = {"cuda": "CUDAExecutionProvider", "mps": "CoreMLExecutionProvider"}
-DEVICES = ("auto", "cpu", *PROVIDERS)
-MOST_THREADS = 1024
+RANGES = "ranges.json"
 # in what ONNX Runtime says where memory is short
 NO_MEMORY = ("bad_alloc", "Failed to allocate", "BFCArena")
 
@@ -73,95 +75,85 @@ def arrays(space: str, name: str) -> dict[str, NDArray[Any]]:
         return dict(f)
 
 
-def session_options() -> Any:
-    """Options of every session. The environment variable LATENTPRESS_THREADS sets the threads
-    (default: all cores).
+@cache
+def ranges(space: str) -> Mapping[str, Ranges]:
+    """The ranges of the convolutions that int8 takes, by their names; none where the model has
+    none.
     """
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = whole_number("LATENTPRESS_THREADS", 0, 0, MOST_THREADS)
-    options.log_severity_level = 3
-    options.enable_mem_pattern = False  # half the peak memory, at no measured cost in time
-    # a thread that waits in a loop takes the core from what is coded meanwhile
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    return options
+    return {
+        name: Ranges(tuple(one["input"]), tuple(one["output"]))
+        for name, one in _int8(space).get("convolutions", {}).items()
+    }
 
 
-def provider(device: str) -> str:
-    """auto|cpu|cuda|mps -> ONNX Runtime's name of an available provider; UsageError where it is not
-    installed.
+def choice_of(space: str, name: str, device: str) -> Choice:
+    """What runs a transform's graph on a device: auto, cpu, cuda or mps. UsageError as of
+    `choose`.
     """
-    import onnxruntime
-
-    available = onnxruntime.get_available_providers()
-    if device not in DEVICES:
-        raise UsageError(f"unknown device {device!r}: choose one of {', '.join(DEVICES)}")
-    if device == "auto":
-        return next(
-            (p for p in PROVIDERS.values() if p in available and p != "CoreMLExecutionProvider"),
-            "CPUExecutionProvider",
-        )
-    name = PROVIDERS.get(device, "CPUExecutionProvider")
-    if name not in available:
-        raise UsageError(
-            f"device {device!r} needs an onnxruntime build with {name}; this one has "
-            f"{', '.join(available)}"
-        )
-    return name
+    return choose(device, int8_is_good=name in _int8(space).get("int8", ()))
 
 
-def streams(device: str) -> bool:
-    """Whether a device runs graphs in their streaming form: the CPU, where the rows that are kept
-    lie in the memory that the next band is read from.
+@cache
+def _int8(space: str) -> dict[str, Any]:
+    """ranges.json: convolutions (name -> limits), int8 (the graphs that take it unasked)."""
+    if RANGES not in manifest(space)["sha256"]:
+        return {}
+    loaded: dict[str, Any] = json.loads(read_file(space, RANGES))
+    return loaded
+
+
+def takes_bands(space: str, name: str, device: str) -> bool:
+    """Whether what runs a transform's graph takes its streaming form, which has inputs of changing
+    shapes: ONNX Runtime on the CPU.
     """
-    return provider(device) == "CPUExecutionProvider"
+    choice = choice_of(space, name, device)
+    return (choice.runtime, choice.device) == ("onnxruntime", "cpu")
+
+
+def graph(space: str, name: str, device: str | None = None, in_bands: bool = False) -> RunningGraph:
+    """A model file ready to run, verified and kept. device, in_bands: as of `run`."""
+    choice = EXACT if device is None else choice_of(space, name, device)
+    return _opened(space, name, choice, threads(), in_bands)
 
 
 @once
-def session(space: str, name: str, device: str = "cpu", in_bands: bool = False) -> Any:
-    """The ONNX Runtime session of a model file, verified and kept. The prior's graphs always run on
-    the CPU. in_bands: of the graph's streaming form.
-    """
-    import onnxruntime
-
+def _opened(space: str, name: str, choice: Choice, count: int, in_bands: bool) -> RunningGraph:
     data = streaming_graph(space, name).data if in_bands else read_file(space, name)
-    providers = list(dict.fromkeys([provider(device), "CPUExecutionProvider"]))
     with naming_failures(f"{space}/{name}"):
-        return onnxruntime.InferenceSession(data, session_options(), providers=providers)
+        try:
+            return open_graph(data, choice, count, ranges(space))
+        except Exception:
+            if choice.is_asked or choice.runtime == "onnxruntime":
+                raise
+        return open_graph(data, EXACT, count, {})
 
 
 def run(
     space: str,
     name: str,
-    device: str = "cpu",
+    device: str | None = None,
     *,
     frugal: bool = False,
     in_bands: bool = False,
     **feeds: NDArray[Any],
 ) -> list[NDArray[Any]]:
-    """Run a model file on named arrays -> its outputs. frugal: give its working memory back, so
-    that graphs do not add up. in_bands: run the graph's streaming form.
+    """Run a model file on named arrays -> its outputs.
 
-    MemoryError where there is too little of it, RuntimeError for whatever else ONNX Runtime cannot
-    do.
+    device: auto, cpu, cuda or mps of a transform, whose runtime and precision are then chosen
+    (`runtimes.choice`); None for graphs whose integers must be exact. frugal: give its working
+    memory back, so that graphs do not add up. in_bands: run the graph's streaming form.
+
+    MemoryError where there is too little of it, RuntimeError for whatever else a runtime cannot do.
     """
-    options = None
-    if frugal:
-        import onnxruntime
-
-        options = onnxruntime.RunOptions()
-        options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
-    opened = session(space, name, device, in_bands)
+    opened = graph(space, name, device, in_bands)
     with naming_failures(f"{space}/{name}"):
-        outputs: list[NDArray[Any]] = opened.run(None, feeds, options)
-    return outputs
+        return opened.run(feeds, frugal=frugal)
 
 
 @contextmanager
 def naming_failures(graph: str) -> Iterator[None]:
-    """ONNX Runtime's exceptions, which share no base class but Exception, as MemoryError or
-    RuntimeError that names the graph.
+    """A runtime's exceptions, of which ONNX Runtime's share no base class but Exception, as
+    MemoryError or RuntimeError that names the graph.
     """
     try:
         yield

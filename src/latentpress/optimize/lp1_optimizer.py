@@ -15,10 +15,11 @@ from latentpress.entropy.quantizer import check_finite
 from latentpress.image.picture import Picture
 from latentpress.optimize.annealing import Rounding, anneal
 from latentpress.optimize.loss import Distortion, half_precision, meant_rate, weights_at
-from latentpress.optimize.onnx_torch import straight_through, torch_graph
+from latentpress.optimize.onnx_torch import torch_graph
 from latentpress.optimize.progress import Clock
 from latentpress.optimize.torch_hyperprior import TorchHyperprior
 from latentpress.options import Progress
+from latentpress.runtimes.torch_graph import straight_through
 from latentpress.transforms.lp1 import FACTOR
 from latentpress.transforms.tiling import STRIP_ROWS, with_halo
 

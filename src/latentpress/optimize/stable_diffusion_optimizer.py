@@ -18,10 +18,11 @@ from latentpress.entropy.quantizer import check_finite
 from latentpress.image.picture import Picture
 from latentpress.optimize.annealing import Rounding, anneal
 from latentpress.optimize.loss import Distortion, half_precision, weights_at
-from latentpress.optimize.onnx_torch import straight_through, torch_graph
+from latentpress.optimize.onnx_torch import torch_graph
 from latentpress.optimize.progress import Clock
 from latentpress.optimize.rate import gaussian_bits
 from latentpress.options import Progress
+from latentpress.runtimes.torch_graph import straight_through
 from latentpress.spaces import Space, step_size
 from latentpress.transforms import restoration
 from latentpress.transforms.stable_diffusion import StableDiffusionTransform

@@ -14,8 +14,9 @@ from latentpress._typing import Tensor
 from latentpress.entropy import cdf_tables
 from latentpress.entropy.cdf_tables import SCALE_UNIT_BITS
 from latentpress.entropy.hyperprior import MU_UNIT, WHITE_MAX, Z_MAX, HyperpriorCoder, checkerboard
-from latentpress.optimize.onnx_torch import straight_through, torch_graph
+from latentpress.optimize.onnx_torch import torch_graph
 from latentpress.optimize.rate import LowerBound, gaussian_bits
+from latentpress.runtimes.torch_graph import straight_through
 
 Rounding: TypeAlias = Callable[[Tensor], Tensor]
 

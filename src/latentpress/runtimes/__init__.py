@@ -1,1 +1,15 @@
-"""The shipped graphs in forms that other runtimes, processors and large pictures ask for."""
+"""What runs a model's ONNX graphs: a runtime, on a device, in a precision.
+
+running.py           the one interface of a graph that runs: named arrays -> arrays
+choice.py            which runtime, device and precision a graph gets, and why
+processor.py         what the processor can do
+on_onnxruntime.py    ONNX Runtime, of every installation: float32, and int8 through quantize.py
+on_openvino.py       OpenVINO, an extra: bfloat16 on AMX
+on_torch.py          torch on CUDA, MPS or the CPU, through torch_graph.py
+streaming.py         a graph's form for pictures that come in bands of rows
+threads.py           how many threads a graph runs on
+onnx_file.py, onnx_writer.py   reading and writing of ONNX files
+
+Only transforms are given a choice. The prior's graphs, which decide the symbols of a file, always
+run on ONNX Runtime in float32 on the CPU (`choice.EXACT`). See docs/how-it-works/runtimes.md.
+"""

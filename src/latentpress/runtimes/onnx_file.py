@@ -22,7 +22,8 @@ FIXED64 = 1
 BYTES = 2
 FIXED32 = 5
 VARINT_BYTES = 10  # of a 64-bit number, at most
-DTYPES = {1: "<f4", 5: "<i2", 6: "<i4", 7: "<i8", 10: "<f2"}  # TensorProto.DataType -> NumPy's name
+# TensorProto.DataType -> NumPy's name
+DTYPES = {1: "<f4", 2: "u1", 3: "i1", 5: "<i2", 6: "<i4", 7: "<i8", 10: "<f2"}
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,9 @@
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from contextvars import copy_context
 from dataclasses import dataclass
+from functools import partial
 from queue import Queue
 from typing import Generic, TypeVar
 
@@ -27,7 +29,8 @@ class _Ahead(Generic[T]):
         self._made: Queue[T | _Failure | _End] = Queue()
         self._wanted = threading.Semaphore(1)
         self._is_closed = False
-        self._thread = threading.Thread(target=self._make, name="latentpress ahead", daemon=True)
+        run = partial(copy_context().run, self._make)  # with the caller's limit of threads
+        self._thread = threading.Thread(target=run, name="latentpress ahead", daemon=True)
         self._thread.start()
 
     def _make(self) -> None:

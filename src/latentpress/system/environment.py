@@ -1,5 +1,5 @@
-"""What the environment may set: how large a picture or a latent may be, how many threads work, and
-where weights and data lie.
+"""What the environment may set: how large a picture or a latent may be, how many threads work,
+what runs the networks, and where weights and data lie.
 """
 
 import os
@@ -27,6 +27,18 @@ def whole_number(name: str, default: int, least: int, most: int = 2**63 - 1) -> 
             f"1_000, not {text[:40]!r}"
         )
     return number
+
+
+def word(name: str, words: tuple[str, ...]) -> str:
+    """The environment variable's word in lower case, "" where it is not set. UsageError for one
+    that is not among `words`.
+    """
+    text = os.environ.get(name, "").strip().lower()
+    if text and text not in words:
+        raise UsageError(
+            f"the environment variable {name} is one of {', '.join(words)}, not {text[:40]!r}"
+        )
+    return text
 
 
 def folder(name: str) -> Path | None:

@@ -74,7 +74,8 @@ class Streamed:
 
 def can_stream(space: str, name: str, device: str, rows: int) -> bool:
     """Whether a latent of so many rows has enough for a first band."""
-    return models.streams(device) and rows >= models.streaming_graph(space, name).first
+    has_bands = models.takes_bands(space, name, device)
+    return has_bands and rows >= models.streaming_graph(space, name).first
 
 
 def regrouped(arrays: Iterable[Floats], heights: Iterable[int]) -> Iterator[Floats]:

@@ -1,5 +1,5 @@
-"""Stage 2 of 5, the shipped model: pixels <-> latent of space lp1, on ONNX Runtime: a small picture
-at once, a large one in bands of rows, and in tiles where the device takes no bands.
+"""Stage 2 of 5, the shipped model: pixels <-> latent of space lp1. A small picture goes through a
+graph at once, a large one in bands of rows, and in tiles where the runtime takes no bands.
 """
 
 from collections.abc import Iterable, Iterator
@@ -28,7 +28,7 @@ ANALYSIS, SYNTHESIS = "analysis.onnx", "synthesis.onnx"
 
 
 class Lp1Transform:
-    """Analysis and synthesis of lp1. device: auto, cpu, cuda or mps (ONNX Runtime's providers)."""
+    """Analysis and synthesis of lp1. device: auto, cpu, cuda or mps (`runtimes.choice`)."""
 
     space = SPACE
 
@@ -134,6 +134,14 @@ def load(model: str | None, device: str) -> Lp1Transform:
             "and flux1"
         )
     return Lp1Transform(device)
+
+
+def runs_on(device: str) -> list[str]:
+    """What runs the analysis and the synthesis on a device, a line each: "analysis: runtime on
+    device in precision: why". UsageError as of `runtimes.choice.choose`.
+    """
+    names = ("analysis", "synthesis")
+    return [f"{n}: {models.choice_of(SPACE.name, f'{n}.onnx', device)}" for n in names]
 
 
 def verify() -> list[tuple[str, str]]:

@@ -1,0 +1,153 @@
+"""Which runtime a graph gets: what is asked for, what is installed, what the processor can do."""
+
+import sys
+import types
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from latentpress import codec, models
+from latentpress.errors import UsageError
+from latentpress.runtimes import choice, on_openvino, processor
+from latentpress.runtimes.choice import EXACT, choose
+
+VNNI, AMX = {"avx512_vnni"}, {"avx512_vnni", "amx_bf16"}
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(choice.RUNTIME_VARIABLE, raising=False)
+    monkeypatch.delenv(choice.PRECISION_VARIABLE, raising=False)
+
+
+def machine(monkeypatch: pytest.MonkeyPatch, flags: set[str], packages: tuple[str, ...] = ()) -> None:
+    monkeypatch.setattr(processor, "flags", lambda: frozenset(flags))
+    monkeypatch.setattr(choice, "is_installed", lambda name: name in packages)
+
+
+def chosen(device: str = "cpu", good: bool = True) -> tuple[str, str, str]:
+    found = choose(device, int8_is_good=good)
+    return found.runtime, found.device, found.precision
+
+
+def test_processor_and_packages_decide(monkeypatch: pytest.MonkeyPatch) -> None:
+    machine(monkeypatch, set())
+    assert chosen() == ("onnxruntime", "cpu", "float32")
+    machine(monkeypatch, {"asimddp"})
+    assert chosen() == ("onnxruntime", "cpu", "int8")
+    machine(monkeypatch, AMX)
+    assert chosen() == ("onnxruntime", "cpu", "int8")
+    assert chosen(good=False) == ("onnxruntime", "cpu", "float32")
+    machine(monkeypatch, VNNI, ("openvino",))
+    assert chosen() == ("onnxruntime", "cpu", "int8")
+    machine(monkeypatch, AMX, ("openvino",))
+    assert chosen() == chosen("auto") == ("openvino", "cpu", "bfloat16")
+
+
+ASKED = [
+    ("", "float", ("onnxruntime", "cpu", "float32")),
+    ("", "int8", ("onnxruntime", "cpu", "int8")),
+    ("", "half", ("openvino", "cpu", "bfloat16")),
+    ("onnxruntime", "", ("onnxruntime", "cpu", "float32")),
+    ("onnxruntime", "int8", ("onnxruntime", "cpu", "int8")),
+    ("openvino", "", ("openvino", "cpu", "bfloat16")),
+    ("openvino", "float", ("openvino", "cpu", "float32")),
+    ("OpenVINO", "INT8", ("openvino", "cpu", "int8")),
+    ("torch", "", ("torch", "cpu", "float32")),
+    ("torch", "half", ("torch", "cpu", "bfloat16")),
+]
+
+
+@pytest.mark.parametrize(("runtime", "precision", "expected"), ASKED)
+def test_the_environment_is_obeyed(
+    monkeypatch: pytest.MonkeyPatch, runtime: str, precision: str, expected: tuple[str, str, str]
+) -> None:
+    machine(monkeypatch, AMX, ("openvino", "torch"))
+    monkeypatch.setattr(choice, "torch_has", lambda device, **_: device == "cpu")
+    monkeypatch.setenv(choice.RUNTIME_VARIABLE, runtime)
+    monkeypatch.setenv(choice.PRECISION_VARIABLE, precision)
+    assert chosen(good=False) == expected
+
+
+REFUSED = [
+    ("tensorrt", "", "cpu", "LATENTPRESS_RUNTIME is one of onnxruntime, openvino, torch, not 'tensorrt'"),
+    ("", "int4", "cpu", "LATENTPRESS_PRECISION is one of float, half, int8, not 'int4'"),
+    ("openvino", "", "cpu", r"openvino is not installed: pip install 'latentpress\[openvino\]'"),
+    ("torch", "", "cpu", "torch is not installed"),
+    ("", "half", "cpu", "openvino is not installed"),
+    ("onnxruntime", "half", "cpu", "LATENTPRESS_PRECISION=half needs the runtime openvino or torch"),
+    ("", "", "cuda", "device 'cuda' needs a torch that has it, or an onnxruntime build with CUDA"),
+    ("", "", "tpu", "unknown device 'tpu': choose one of auto, cpu, cuda, mps"),
+]
+
+
+@pytest.mark.parametrize(("runtime", "precision", "device", "sentence"), REFUSED)
+def test_what_cannot_be_done_is_a_sentence(
+    monkeypatch: pytest.MonkeyPatch, runtime: str, precision: str, device: str, sentence: str
+) -> None:
+    machine(monkeypatch, VNNI)
+    monkeypatch.setattr("onnxruntime.get_available_providers", lambda: ["CPUExecutionProvider"])
+    monkeypatch.setenv(choice.RUNTIME_VARIABLE, runtime)
+    monkeypatch.setenv(choice.PRECISION_VARIABLE, precision)
+    with pytest.raises(UsageError, match=sentence):
+        choose(device, int8_is_good=True)
+
+
+def test_devices_of_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    machine(monkeypatch, AMX, ("torch", "openvino"))
+    monkeypatch.setattr("onnxruntime.get_available_providers", lambda: ["CPUExecutionProvider"])
+    monkeypatch.delitem(sys.modules, "torch", raising=False)
+    assert chosen("auto") == ("openvino", "cpu", "bfloat16")  # torch is not imported for a look
+    torch = types.ModuleType("torch")
+    torch.cuda = types.SimpleNamespace(is_available=lambda: True)  # type: ignore[attr-defined]
+    torch.backends = types.SimpleNamespace(mps=types.SimpleNamespace(is_available=lambda: True))  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "torch", torch)
+    assert chosen("auto") == chosen("cuda") == ("torch", "cuda", "float16")
+    assert chosen("mps") == ("torch", "mps", "float32")
+    assert chosen("cpu") == ("openvino", "cpu", "bfloat16")
+    monkeypatch.setenv(choice.RUNTIME_VARIABLE, "torch")
+    monkeypatch.setenv(choice.PRECISION_VARIABLE, "int8")
+    with pytest.raises(UsageError, match="int8 is for the runtimes onnxruntime and openvino"):
+        choose("cuda", int8_is_good=True)
+
+
+def test_flags_are_read_as_linux_writes_them(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(sys, "platform", "linux")
+    for text, byte, amx in (
+        ("processor\t: 0\nflags\t\t: fpu avx_vnni amx_bf16\nbugs\t: x\n", True, True),
+        ("processor\t: 0\nFeatures\t: fp asimd asimddp\n", True, False),
+        ("processor\t: 0\nflags\t\t: fpu avx2\n", False, False),
+    ):
+        (tmp_path / "cpuinfo").write_text(text)
+        monkeypatch.setattr(processor, "CPUINFO", tmp_path / "cpuinfo")
+        processor.flags.cache_clear()
+        assert processor.has_byte_dot_product() is byte
+        assert processor.has_amx_bfloat16() is amx
+    monkeypatch.setattr(processor, "CPUINFO", tmp_path / "missing")
+    processor.flags.cache_clear()
+    assert processor.flags() == frozenset()
+    processor.flags.cache_clear()
+
+
+def test_a_runtime_that_is_broken_falls_back_unless_it_was_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    machine(monkeypatch, AMX, ("openvino",))
+    monkeypatch.setitem(sys.modules, "openvino", None)  # importing it fails
+    on_openvino.core.cache_clear()
+    models._opened.cache_clear()
+    assert models.graph("lp1", "synthesis.onnx", "auto").__class__.__name__ == "OnnxruntimeGraph"
+    monkeypatch.setenv(choice.RUNTIME_VARIABLE, "openvino")
+    with pytest.raises(RuntimeError, match=r"lp1/synthesis\.onnx: .*openvino"):
+        models.graph("lp1", "synthesis.onnx", "auto")
+    models._opened.cache_clear()
+
+
+def test_the_prior_is_never_given_a_choice(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(choice.PRECISION_VARIABLE, "int8")
+    seen = []
+    original = models._opened
+    monkeypatch.setattr(models, "_opened", lambda *a: seen.append(a[2]) or original(*a))
+    codec.decompress(codec.compress(np.zeros((40, 40, 3), np.uint8)))
+    by_graph = {c.precision for c in seen}
+    assert by_graph == {"int8", "float32"}
+    assert [c for c in seen if c.precision == "float32"] == [EXACT] * (len(seen) - 2)
