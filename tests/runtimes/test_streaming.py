@@ -1,5 +1,6 @@
 """A graph in its streaming form gives, band by band, what it gives of the whole picture."""
 
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +30,7 @@ def in_bands(graph: StreamingGraph, name: str, feed: dict[str, NDArray], edges: 
     session = open_graph(graph.data, EXACT, 1, {})
     columns = whole.shape[2 if axis_in == 1 else 3]
     state, outputs = None, []
-    for top, bottom in zip(edges, edges[1:], strict=False):
+    for top, bottom in itertools.pairwise(edges):
         band = whole.take(range(graph.unit * top, graph.unit * bottom), axis_in)
         feeds = {key: band, **graph.feeds(state, columns, bottom == edges[-1])}
         output, *state = session.run(feeds)

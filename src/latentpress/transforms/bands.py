@@ -81,11 +81,25 @@ def can_stream(space: str, name: str, device: str, rows: int) -> bool:
 def regrouped(arrays: Iterable[Floats], heights: Iterable[int]) -> Iterator[Floats]:
     """Rows (C, r, w) that come in some heights -> the same rows in others."""
     source = iter(arrays)
-    held = list[Floats]()
+    held = np.empty((0, 0, 0), np.float32)  # rows that have come and are not given yet
     for height in heights:
-        while sum(part.shape[1] for part in held) < height:
-            held.append(next(source))
-        rows = np.concatenate(held, axis=1) if len(held) > 1 else held[0]
-        held = [rows[:, height:]] if height < rows.shape[1] else []
-        yield rows[:, :height]
-        del rows
+        if not held.shape[1]:
+            held = next(source)
+        rows = held[:, :height]
+        held = held[:, height:]
+        if rows.shape[1] < height:
+            whole = np.empty((rows.shape[0], height, rows.shape[2]), np.float32)
+            done = rows.shape[1]
+            whole[:, :done] = rows
+            while done < height:
+                held = next(source)
+                taken = min(height - done, held.shape[1])
+                whole[:, done : done + taken] = held[:, :taken]
+                held = held[:, taken:]
+                done += taken
+            rows = whole
+            del whole
+        if not held.shape[1]:
+            held = np.empty((0, 0, 0), np.float32)
+        yield rows
+        del rows  # before the next one is made
