@@ -20,7 +20,14 @@ from latentpress.errors import ImageError
 from latentpress.runtimes.threads import threads
 
 
-def test_results_come_in_order_and_failures_in_their_place() -> None:
+@pytest.fixture(autouse=True)
+def on_onnxruntime(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LATENTPRESS_RUNTIME", "onnxruntime")
+
+
+def test_results_come_in_order_and_failures_in_their_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("LATENTPRESS_THREADS", raising=False)
+
     def work(i: int) -> int:
         time.sleep(0.02 * (3 - i % 4))
         if i == 2:

@@ -241,8 +241,10 @@ def compress(
         }
 
     from latentpress.image.picture import count_pixels
+    from latentpress.models import takes_bands
 
     alone = codec != DEFAULT_CODEC or effort >= FIRST_EFFORT or total_size is not None
+    alone = alone or not takes_bands("lp1", "analysis.onnx", device)  # another runtime
     sharing = batch.shared(images, jobs, count_pixels, alone)
     batch.run(images, targets, work, as_json, bar, sharing)
 

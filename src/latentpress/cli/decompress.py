@@ -60,6 +60,7 @@ def decompress(
     """
     from latentpress import codec as pipeline
     from latentpress.image.formats import FORMATS, output_format, write_image
+    from latentpress.models import takes_bands
     from latentpress.system.files import check_output
 
     suffix = "." + suffix.lstrip(".")
@@ -84,7 +85,9 @@ def decompress(
             "line": f"{target}: {image.width} x {image.height} pixels",
         }
 
-    sharing = batch.shared(files, jobs, _pixels, alone=not all(map(_is_builtin, files)))
+    alone = not all(map(_is_builtin, files))
+    alone = alone or not takes_bands("lp1", "synthesis.onnx", device)  # another runtime
+    sharing = batch.shared(files, jobs, _pixels, alone)
     batch.run(files, targets, work, as_json, sharing=sharing)
 
 
