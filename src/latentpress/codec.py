@@ -6,7 +6,8 @@ stage 3  entropy/quantizer.py  quantize       / dequantize   (within stage 4, wh
 stage 4  entropy/              encode         / decode
 stage 5  container.py          pack           / unpack
 
-What stages 2 to 4 are in a latent space is a row of parts.py.
+What stages 2 to 4 are in a latent space is a row of parts.py. Latents travel in strips of rows, and
+while a strip is used, a thread makes the next one.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from latentpress.image.metadata_chunks import decode_metadata, encode_metadata
 from latentpress.image.picture import Outline, Picture, Source, assemble, paste, read_picture
 from latentpress.options import EncodeOptions
 from latentpress.parts import load_transform, open_decoder, parts_of
+from latentpress.system.ahead import ahead
 from latentpress.system.sources import ByteSource, reading
 from latentpress.transforms import Transform, restoration
 
@@ -77,12 +79,13 @@ def compress(
     picture = as_picture(image, options)
     parts = parts_of(options.space)
     transform = parts.transform(options.model, options.device)
-    y = transform.analyze(picture)
     if options.optimizes_latent:
         encoder = parts.optimizer(options, picture, transform)
     else:
         encoder = parts.encoder(options)
-    return write(picture.outline, transform, y, options.quality, side_chunks(picture), encoder)
+    side = side_chunks(picture)
+    with ahead(transform.analyze(picture)) as y:
+        return write(picture.outline, transform, y, options.quality, side, encoder)
 
 
 def as_picture(image: Source | Picture, options: EncodeOptions) -> Picture:
@@ -154,8 +157,9 @@ def decompress(data: ByteSource, *, model: str | None = None, device: str = "aut
         latent = decode(header, chunks)
         model = model or parts_of(header.latent_space).decoding_model(header)
         transform = load_transform(header.latent_space, model, device)
-        pixels = transform.synthesize(latent, header.width, header.height)
-        return put_together(pixels, header, chunks)
+        with ahead(latent) as strips:
+            pixels = transform.synthesize(strips, header.width, header.height)
+            return put_together(pixels, header, chunks)
 
 
 def decode(header: Header, chunks: Mapping[int, bytes]) -> Iterator[Floats]:

@@ -1,4 +1,6 @@
-"""Tiles give what the whole picture gives."""
+"""Bands and tiles give what the whole picture gives."""
+
+import itertools
 
 import numpy as np
 import pytest
@@ -7,9 +9,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from latentpress import codec, models
-from latentpress.image.picture import read_picture
+from latentpress.image.picture import Picture, read_picture
 from latentpress.spaces import LP1
-from latentpress.transforms import lp1, tiling
+from latentpress.transforms import bands, lp1, tiling
 
 CHANNELS = LP1.channels  # of lp1
 
@@ -25,28 +27,69 @@ def test_windows_are_the_rows_of_the_whole(rows: int, halo: int, columns: int) -
         assert (first, end) == (a - low, b - low)
 
 
-@given(st.integers(1, 82), st.integers(1, 5000), st.integers(0, 10))
-def test_tile_columns_cover_once_and_stay_small(rows: int, columns: int, halo: int) -> None:
-    positions = tiling.tile_positions(rows, columns)
+@given(st.integers(1, 82), st.integers(1, 5000), st.integers(0, 10), st.sampled_from([400, 12_000]))
+def test_tile_columns_cover_once_and_stay_small(rows: int, columns: int, halo: int, positions: int) -> None:
     tiles = tiling.tile_columns(rows, columns, halo, positions)
     assert [a for a, _ in tiles] == [0, *(b for _, b in tiles[:-1])]
     assert tiles[-1][1] == columns
     assert max(b - a for a, b in tiles) + 2 * halo * (len(tiles) > 1) <= max(positions // rows, 1)
 
 
-@pytest.mark.parametrize("positions", [600, 1200])
-def test_tiled_equals_untiled_within_a_level(photo: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch, positions: int) -> None:
-    picture = read_picture(np.tile(photo, (2, 2, 1))[:555, :790])
+@given(st.lists(st.integers(1, 9), min_size=1, max_size=9), st.data())
+def test_regrouped_rows_are_the_same_rows(heights: list[int], data: st.DataObject) -> None:
+    rows = sum(heights)
+    whole = np.arange(2 * rows, dtype=np.float32).reshape(1, rows, 2)
+    edges = sorted({0, rows, *data.draw(st.lists(st.integers(0, rows)))})
+    arrays = (whole[:, a:b] for a, b in itertools.pairwise(edges))
+    parts = list(bands.regrouped(arrays, heights))
+    assert [p.shape[1] for p in parts] == heights
+    assert np.array_equal(np.concatenate(parts, axis=1), whole)
+
+
+@pytest.fixture
+def onnxruntime_in_float(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LATENTPRESS_RUNTIME", "onnxruntime")
+    monkeypatch.setenv("LATENTPRESS_PRECISION", "float")
+
+
+def transformed(picture: Picture) -> tuple[list[NDArray], NDArray]:
     transform = lp1.Lp1Transform("cpu")
-    y = np.concatenate(list(transform.analyze(picture)), axis=1)
-    pixels = np.concatenate(list(transform.synthesize([y], 790, 555)))
-    monkeypatch.setattr(tiling, "STRIP_ROWS", 8)
-    monkeypatch.setattr(tiling, "TILE_POSITIONS", positions)
-    tiled_y = list(transform.analyze(picture))
-    assert len(tiled_y) == 5
-    assert np.abs(np.concatenate(tiled_y, axis=1) - y).max() < 1e-3 * np.abs(y).max()
-    tiled = np.concatenate(list(transform.synthesize((y[:, a:b] for a, b in tiling.strips(y.shape[1])), 790, 555)))
-    assert np.abs(tiled.astype(int) - pixels).max() <= 1
+    y = list(transform.analyze(picture))
+    return y, np.concatenate(list(transform.synthesize(iter(y), picture.width, picture.height)))
+
+
+SIZES = [(1, 1), (17, 1), (1025, 33), (200, 700), (170, 161), (161, 170), (30, 3000)]
+
+
+@pytest.mark.usefixtures("onnxruntime_in_float")
+@pytest.mark.parametrize("takes_bands", [True, False])
+@pytest.mark.parametrize(("height", "width"), SIZES)
+def test_bands_and_tiles_give_what_one_call_gives(height: int, width: int, takes_bands: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    picture = read_picture(np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8))
+    whole_y, whole = transformed(picture)
+    monkeypatch.setattr(lp1, "WHOLE_POSITIONS", 1)
+    monkeypatch.setattr(lp1, "TILE_POSITIONS", 700)
+    monkeypatch.setattr(bands, "WIDEST", 28)
+    monkeypatch.setattr(bands, "BAND_POSITIONS", 50)
+    if not takes_bands:
+        monkeypatch.setattr(lp1, "can_stream", lambda *_: False)
+    y, pixels = transformed(picture)
+    assert [s.shape for s in y] == [s.shape for s in whole_y]
+    for strip, whole_strip in zip(y, whole_y, strict=True):
+        assert np.abs(strip - whole_strip).max() < 1e-4 * np.abs(whole_strip).max()
+    assert pixels.shape == (height, width, 3)
+    assert np.abs(pixels.astype(int) - whole).max() <= 1
+
+
+@pytest.mark.usefixtures("onnxruntime_in_float")
+def test_a_picture_of_enough_rows_goes_in_bands(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+    run = models.run
+    monkeypatch.setattr(models, "run", lambda *a, **k: calls.append(k.get("in_bands")) or run(*a, **k))
+    monkeypatch.setattr(lp1, "WHOLE_POSITIONS", 1)
+    transformed(read_picture(np.zeros((320, 16, 3), np.uint8)))
+    assert calls
+    assert all(calls)
 
 
 def test_the_halo_covers_the_receptive_fields() -> None:

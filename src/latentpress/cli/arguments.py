@@ -68,3 +68,14 @@ Verbose = Annotated[
     bool,
     typer.Option("--verbose", help="Say more of each file.", callback=_verbose, is_eager=True),
 ]
+Jobs = Annotated[
+    int | None,
+    typer.Option(
+        "--jobs",
+        min=1,
+        max=1024,
+        metavar="N",
+        help="Files in work at a time; 1 is one after the other, with all cores for each.",
+        show_default="what keeps the cores busy",
+    ),
+]

@@ -6,13 +6,15 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from threading import Timer
 from typing import Any
 
 import typer
 
-from latentpress.cli import terminal
+from latentpress.cli import pool, terminal
 from latentpress.cli.json_output import to_json
 from latentpress.container import MAGIC
 from latentpress.errors import ImageError, LatentpressError, OutputError, UsageError, prefixed
@@ -106,25 +108,57 @@ def renamed(source: Path, suffix: str) -> Path:
     return source.with_suffix(suffix)
 
 
+@dataclass(frozen=True)
+class Sharing:
+    """How many files are in work at a time, how many threads the model has for each, and how large
+    a file's picture is.
+    """
+
+    jobs: int
+    threads: int
+    pixels: Callable[[Path], int]
+
+
+ALONE = Sharing(1, 0, lambda source: 0)  # one file after the other, with all threads
+
+
+def shared(
+    sources: Sequence[Path], jobs: int | None, pixels: Callable[[Path], int], alone: bool
+) -> Sharing:
+    """How the cores are shared by the files of a command.
+
+    jobs: what --jobs asks for; None for what keeps the cores busy. pixels: of a file's picture, 0
+    where that is not known. alone: whether the work on one file takes all cores and much memory, as
+    torch does; then files are in work together only where --jobs asks for it.
+    """
+    if len(sources) == 1 or jobs == 1 or (jobs is None and alone):
+        return ALONE
+    step = -(-len(sources) // pool.SAMPLE)
+    sample = [pixels(source) for source in sources[::step]] if jobs is None else []
+    many, threads = pool.sharing(jobs, len(sources), sample)
+    return Sharing(many, threads, pixels) if many > 1 else ALONE
+
+
 def run(
     sources: Sequence[Path],
     targets: Sequence[Path],
     work: Callable[[Path, Path], dict[str, Any]],
     as_json: bool,
     bar: "Bar | None" = None,
+    sharing: Sharing = ALONE,
 ) -> None:
-    """Call work(source, target) for each file and report what it returns; exit with code 1 at the
-    end where one failed.
+    """Call work(source, target) for each file and report what it returns, in the order of the
+    files; exit with code 1 at the end where one failed.
 
     A result's "line" is printed, its "detail" with --verbose, its other entries are the JSON;
-    "notices" go to stderr. bar: one that work itself moves too.
+    "notices" go to stderr. bar: one that work itself moves too. sharing: as of `shared`.
     """
     return_freed_arrays()
     results, failed = [], 0
-    with bar or Bar(len(sources)) as shown:
-        for source, target in zip(sources, targets, strict=True):
+    with bar or Bar(len(sources)) as shown, _outcomes(sources, targets, work, sharing) as outcomes:
+        for source, target, outcome in zip(sources, targets, outcomes, strict=True):
             try:
-                result = {"source": str(source), "output": str(target), **work(source, target)}
+                result = {"source": str(source), "output": str(target), **outcome()}
             except UsageError:
                 raise
             except (
@@ -154,6 +188,30 @@ def run(
     if as_json:
         print(to_json(results))
     end(failed, len(sources))
+
+
+@contextmanager
+def _outcomes(
+    sources: Sequence[Path],
+    targets: Sequence[Path],
+    work: Callable[[Path, Path], dict[str, Any]],
+    sharing: Sharing,
+) -> Iterator[Iterator[Callable[[], dict[str, Any]]]]:
+    """What gives the result of each file, or raises its error. At the end no file is in work."""
+    if sharing.jobs == 1:
+        yield (partial(work, *pair) for pair in zip(sources, targets, strict=True))
+        return
+    workers = pool.Pool(
+        lambda i: work(sources[i], targets[i]),
+        len(sources),
+        sharing.jobs,
+        sharing.threads,
+        lambda i: sharing.pixels(sources[i]),
+    )
+    try:
+        yield (future.result for future in workers.results())
+    finally:
+        workers.stop()
 
 
 def end(failed: int, many: int) -> None:

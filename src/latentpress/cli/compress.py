@@ -8,12 +8,14 @@ from typing import Annotated, Any
 import typer
 
 from latentpress.cli import batch, terminal
-from latentpress.cli.arguments import Images, Quiet, Verbose, codec_option, device_option
+from latentpress.cli.arguments import Images, Jobs, Quiet, Verbose, codec_option, device_option
 from latentpress.cli.request import Request
 from latentpress.cli.shares import large_metadata_words
 from latentpress.container import Header, read_header
 from latentpress.errors import UsageError
 from latentpress.options import FIRST_EFFORT, STRIPPABLE, EncodeOptions
+
+DEFAULT_CODEC = "builtin"
 
 
 def compress(
@@ -89,7 +91,7 @@ def compress(
         bool,
         typer.Option("--skip-larger", help="Do not write a file that is larger than its input."),
     ] = False,
-    codec: Annotated[str, codec_option()] = "builtin",
+    codec: Annotated[str, codec_option()] = DEFAULT_CODEC,
     model: Annotated[
         str | None,
         typer.Option(
@@ -144,6 +146,7 @@ def compress(
         bool,
         typer.Option("--exact", help="Keep the colours that full transparency hides."),
     ] = False,
+    jobs: Jobs = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON list.")] = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -237,7 +240,13 @@ def compress(
             f"{large_metadata_words(header)}",
         }
 
-    batch.run(images, targets, work, as_json, bar)
+    from latentpress.image.picture import count_pixels
+    from latentpress.models import takes_bands
+
+    alone = codec != DEFAULT_CODEC or effort >= FIRST_EFFORT or total_size is not None
+    alone = alone or not takes_bands("lp1", "analysis.onnx", device)  # another runtime
+    sharing = batch.shared(images, jobs, count_pixels, alone)
+    batch.run(images, targets, work, as_json, bar, sharing)
 
 
 def check_suffix(target: Path) -> None:

@@ -1,14 +1,17 @@
 """`latentpress decompress`: .ltp files -> image files."""
 
 import time
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from latentpress.cli import batch
-from latentpress.cli.arguments import Files, Quiet, Verbose, device_option
-from latentpress.errors import UsageError
+from latentpress.cli.arguments import Files, Jobs, Quiet, Verbose, device_option
+from latentpress.container import Header, read_header
+from latentpress.errors import LatentpressError, UsageError
+from latentpress.spaces import LP1
 
 
 def decompress(
@@ -42,6 +45,7 @@ def decompress(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace existing outputs.")
     ] = False,
+    jobs: Jobs = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON list.")] = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -56,6 +60,7 @@ def decompress(
     """
     from latentpress import codec as pipeline
     from latentpress.image.formats import FORMATS, output_format, write_image
+    from latentpress.models import takes_bands
     from latentpress.system.files import check_output
 
     suffix = "." + suffix.lstrip(".")
@@ -80,4 +85,26 @@ def decompress(
             "line": f"{target}: {image.width} x {image.height} pixels",
         }
 
-    batch.run(files, targets, work, as_json)
+    alone = not all(map(_is_builtin, files))
+    alone = alone or not takes_bands("lp1", "synthesis.onnx", device)  # another runtime
+    sharing = batch.shared(files, jobs, _pixels, alone)
+    batch.run(files, targets, work, as_json, sharing=sharing)
+
+
+@cache
+def _header(source: Path) -> Header | None:
+    """The header of a file; None of a pipe, and where it cannot be read."""
+    try:
+        return read_header(source) if source.is_file() else None
+    except (LatentpressError, OSError):
+        return None
+
+
+def _pixels(source: Path) -> int:
+    header = _header(source)
+    return header.width * header.height if header else 0
+
+
+def _is_builtin(source: Path) -> bool:
+    header = _header(source)
+    return header is None or header.latent_space == LP1

@@ -10,7 +10,9 @@ from __future__ import annotations
 import contextlib
 import functools
 import io
+import itertools
 import os
+import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -27,10 +29,12 @@ from latentpress.image.declared import LEFT_OUT, read_declared, settle
 from latentpress.image.formats import write_image
 from latentpress.image.limits import MAX_SIDE, max_pixels, no_pillow_limit
 from latentpress.image.metadata_chunks import Metadata
+from latentpress.image.on_disk import LARGE, OnDisk, pasted
 from latentpress.image.pixel_density import Density
 from latentpress.image.strip import find_metadata, without_profile
 from latentpress.image.text import Text, text_entries
 from latentpress.options import check_strip
+from latentpress.system.files import output_error
 from latentpress.system.sources import ByteSource, name_of, not_a_picture, read_source
 
 __all__ = [
@@ -43,8 +47,6 @@ __all__ = [
     "write_image",
 ]
 
-# rows of a strip that are pasted at a time: Pillow makes a copy with four bytes a pixel
-PASTE_ROWS = 64
 TRANSPOSE = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -75,11 +77,12 @@ class Picture:
     orientation.
 
     The pixels stay as they were stored and are turned and converted as they are asked for, so that
-    a large photograph is held once. `notices` are sentences about what was converted and what was
-    dropped.
+    a photograph is held once; those of a large one that was read from a file wait on disk.
+    `notices` are sentences about what was converted and what was dropped.
     """
 
-    stored: Image.Image  # mode L, RGB or RGBA (then read the alpha from `alpha`), as in the file
+    # mode L, RGB or RGBA (then read the alpha from `alpha`), as in the file
+    stored: Image.Image | OnDisk
     orientation: int  # 1 to 8, Exif's numbering: how `stored` must be turned
     alpha: NDArray[np.uint8] | None  # (height, width), upright; None when there is no alpha channel
     gray: bool  # came in as grey: L or LA must come back
@@ -118,6 +121,8 @@ class Picture:
     @functools.cached_property
     def image(self) -> Image.Image:
         """The whole upright picture in mode RGB: a second copy in memory unless it is stored so."""
+        if isinstance(self.stored, OnDisk):
+            return self.stored.image().convert("RGB")
         method = TRANSPOSE.get(self.orientation)
         image = self.stored.transpose(method) if method is not None else self.stored
         if image.mode == "RGB":
@@ -179,7 +184,27 @@ def read_picture(
             raise ImageError(f"{name}: {problem}")
         with plugins.open_image(file, file.peek(plugins.HEAD), name) as image:
             color.scale_transparency(image)
-            return _picture(name, image, strict, names)
+            picture = _picture(name, image, strict, names)
+        if picture.width * picture.height > LARGE:
+            picture = _put_on_disk(picture)
+        return picture
+
+
+def count_pixels(path: str | os.PathLike[str]) -> int:
+    """The pixels that the header of an image file promises; 0 of a pipe, and where it cannot be
+    read, for then `read_picture` says why.
+    """
+    try:
+        if not os.path.isfile(path):
+            return 0
+        with (
+            no_pillow_limit(),
+            open(path, "rb") as file,
+            plugins.open_image(file, file.peek(plugins.HEAD), os.fspath(path)) as image,
+        ):
+            return int(image.width * image.height)
+    except Exception:  # on damaged files Pillow's readers raise nearly anything
+        return 0
 
 
 def open_source(source: ByteSource) -> io.BufferedReader:
@@ -190,20 +215,25 @@ def open_source(source: ByteSource) -> io.BufferedReader:
 
 
 def paste(strips: Iterable[Pixels], width: int, height: int) -> Image.Image:
-    """Strips of pixels (rows, width, 3), top to bottom -> one RGB image, made when the first strip
-    has come. FormatError where there is none.
+    """Strips of pixels (rows, width, 3), top to bottom -> one RGB image. FormatError where there is
+    none.
+
+    Strips of a large image wait on disk until the last one has come and what made them has let its
+    memory go.
     """
-    image = None
-    top = 0
-    for pixels in strips:
-        image = image or Image.new("RGB", (width, height))
-        for i in range(0, len(pixels), PASTE_ROWS):
-            image.paste(Image.fromarray(pixels[i : i + PASTE_ROWS]), (0, top + i))
-        top += len(pixels)
-        del pixels  # before the next strip is made
-    if image is None:
+    source = iter(strips)
+    first = next(source, None)
+    if first is None:
         raise FormatError("the file holds no pixels")
-    return image
+    every = itertools.chain([first], source)
+    del first
+    if width * height <= LARGE:
+        return pasted(every, "RGB", (width, height))
+    try:
+        on_disk = OnDisk(every, width, height)
+    except OSError as error:
+        raise output_error(tempfile.gettempdir(), error) from error
+    return on_disk.image()
 
 
 def assemble(
@@ -321,8 +351,26 @@ def _picture(name: str, image: Image.Image, strict: bool, strip: Sequence[str]) 
     )
 
 
+def _put_on_disk(picture: Picture) -> Picture:
+    """The picture with its pixels on disk, upright; itself where the disk has no room."""
+    width, height = picture.width, picture.height
+    shape = (width,) if picture.stored.mode == "L" else (width, 3)
+
+    def bands() -> Iterator[NDArray[np.uint8]]:
+        rows = max(1, color.BAND_PIXELS // width)
+        for top in range(0, height, rows):
+            band = np.empty((min(rows, height - top), *shape), np.uint8)
+            _copy(picture.stored, picture.orientation, band, top, 0)
+            yield band
+
+    try:
+        return replace(picture, stored=OnDisk(bands(), width, height), orientation=1)
+    except OSError:
+        return picture
+
+
 def _copy(
-    image: Image.Image, orientation: int, out: NDArray[np.uint8], top: int, left: int
+    image: Image.Image | OnDisk, orientation: int, out: NDArray[np.uint8], top: int, left: int
 ) -> None:
     """Fill `out`, (rows, columns) or (rows, columns, 3), with the upright pixels from `top`, `left`
     on, a band at a time.

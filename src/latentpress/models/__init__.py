@@ -22,7 +22,9 @@ from latentpress.errors import LatentpressError, WeightsError
 from latentpress.runtimes.choice import EXACT, Choice, choose
 from latentpress.runtimes.quantize import Ranges
 from latentpress.runtimes.running import RunningGraph, open_graph
+from latentpress.runtimes.streaming import StreamingGraph, streaming
 from latentpress.runtimes.threads import threads
+from latentpress.system.once import once
 
 FOLDER = Path(__file__).parent
 RANGES = "ranges.json"
@@ -60,7 +62,13 @@ def read_file(space: str, name: str) -> bytes:
     return data
 
 
-@cache
+@once
+def streaming_graph(space: str, name: str) -> StreamingGraph:
+    """The form of a model's graph that takes a picture in bands of rows."""
+    return streaming(read_file(space, name))
+
+
+@once
 def arrays(space: str, name: str) -> dict[str, NDArray[Any]]:
     """The arrays of an .npz model file."""
     with np.load(io.BytesIO(read_file(space, name))) as f:
@@ -94,15 +102,23 @@ def _int8(space: str) -> dict[str, Any]:
     return loaded
 
 
-def graph(space: str, name: str, device: str | None = None) -> RunningGraph:
-    """A model file ready to run, verified and kept. device: as of `run`."""
+def takes_bands(space: str, name: str, device: str) -> bool:
+    """Whether what runs a transform's graph takes its streaming form, which has inputs of changing
+    shapes: ONNX Runtime on the CPU.
+    """
+    choice = choice_of(space, name, device)
+    return (choice.runtime, choice.device) == ("onnxruntime", "cpu")
+
+
+def graph(space: str, name: str, device: str | None = None, in_bands: bool = False) -> RunningGraph:
+    """A model file ready to run, verified and kept. device, in_bands: as of `run`."""
     choice = EXACT if device is None else choice_of(space, name, device)
-    return _opened(space, name, choice, threads())
+    return _opened(space, name, choice, threads(), in_bands)
 
 
-@cache
-def _opened(space: str, name: str, choice: Choice, count: int) -> RunningGraph:
-    data = read_file(space, name)
+@once
+def _opened(space: str, name: str, choice: Choice, count: int, in_bands: bool) -> RunningGraph:
+    data = streaming_graph(space, name).data if in_bands else read_file(space, name)
     with naming_failures(f"{space}/{name}"):
         try:
             return open_graph(data, choice, count, ranges(space))
@@ -118,17 +134,18 @@ def run(
     device: str | None = None,
     *,
     frugal: bool = False,
+    in_bands: bool = False,
     **feeds: NDArray[Any],
 ) -> list[NDArray[Any]]:
     """Run a model file on named arrays -> its outputs.
 
     device: auto, cpu, cuda or mps of a transform, whose runtime and precision are then chosen
     (`runtimes.choice`); None for graphs whose integers must be exact. frugal: give its working
-    memory back, so that graphs do not add up.
+    memory back, so that graphs do not add up. in_bands: run the graph's streaming form.
 
     MemoryError where there is too little of it, RuntimeError for whatever else a runtime cannot do.
     """
-    opened = graph(space, name, device)
+    opened = graph(space, name, device, in_bands)
     with naming_failures(f"{space}/{name}"):
         return opened.run(feeds, frugal=frugal)
 

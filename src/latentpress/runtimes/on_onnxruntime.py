@@ -18,7 +18,7 @@ def session_options(threads: int) -> Any:
     options.intra_op_num_threads = threads
     options.log_severity_level = 3
     options.enable_mem_pattern = False  # half the peak memory, at no measured cost in time
-    # a thread that waits sleeps: what codes the strip before has the core
+    # a thread that waits in a loop takes the core from what is coded meanwhile
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     return options
 

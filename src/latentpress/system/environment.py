@@ -54,3 +54,10 @@ def folder(name: str) -> Path | None:
             f"the environment variable {name} names {text[:200]!r}, which is no folder"
         )
     return path
+
+
+def usable_cores() -> int:
+    """Processors that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -1,4 +1,6 @@
-"""Stage 2 of 5, the shipped model: pixels <-> latent of space lp1, tile by tile."""
+"""Stage 2 of 5, the shipped model: pixels <-> latent of space lp1. A small picture goes through a
+graph at once, a large one in bands of rows, and in tiles where the runtime takes no bands.
+"""
 
 from collections.abc import Iterable, Iterator
 
@@ -9,18 +11,20 @@ from latentpress._typing import Floats, Pixels
 from latentpress.errors import UsageError
 from latentpress.image.picture import Picture
 from latentpress.spaces import LP1
+from latentpress.transforms.bands import Streamed, can_stream, regrouped
 from latentpress.transforms.tiling import (
-    is_large,
+    TILE_POSITIONS,
+    WHOLE_POSITIONS,
     padded_pixels,
     strips,
     tile_columns,
-    tile_positions,
     windows,
     with_halo,
 )
 
 SPACE = LP1
 FACTOR = SPACE.factor
+ANALYSIS, SYNTHESIS = "analysis.onnx", "synthesis.onnx"
 
 
 class Lp1Transform:
@@ -37,51 +41,89 @@ class Lp1Transform:
     def analyze(self, picture: Picture) -> Iterator[Floats]:
         """The latent in strips (C, up to 64, w), top to bottom; w = ceil(width / 16)."""
         rows, columns = -(-picture.height // FACTOR), -(-picture.width // FACTOR)
-        for first, end in strips(rows):
-            low, high = with_halo(first, end, self.halo, rows)
-            y = np.empty((SPACE.channels, end - first, columns), np.float32)
-            for left, right in tile_columns(
-                high - low, columns, self.halo, tile_positions(rows, columns)
-            ):
-                a, b = with_halo(left, right, self.halo, columns)
-                pixels = padded_pixels(
-                    picture, FACTOR * low, FACTOR * high, FACTOR * a, FACTOR * b
-                )[None]
-                tile = models.run(
-                    SPACE.name,
-                    "analysis.onnx",
-                    self.device,
-                    frugal=is_large(rows, columns),
-                    pixels=pixels,
-                )[0][0]
-                y[:, :, left:right] = tile[:, first - low : end - low, left - a : right - a]
-            yield y
-            del y
+        if self._takes_bands(ANALYSIS, rows, columns):
+            bands = self._analyze_bands(picture, rows, columns)
+            return regrouped(bands, (end - first for first, end in strips(rows)))
+        return self._analyze_tiles(picture, rows, columns)
 
     def synthesize(self, latent: Iterable[Floats], width: int, height: int) -> Iterator[Pixels]:
         """Strips of the quantized latent, as `analyze` gives them -> strips of pixels (up to 1024,
         width, 3), rounded.
         """
         rows, columns = -(-height // FACTOR), -(-width // FACTOR)
-        done = 0
+        if self._takes_bands(SYNTHESIS, rows, columns):
+            pixels = self._synthesize_bands(latent, rows, columns)
+        else:
+            pixels = self._synthesize_tiles(latent, rows, columns)
+        return _cropped(pixels, width, height)
+
+    def _takes_bands(self, graph: str, rows: int, columns: int) -> bool:
+        return rows * columns > WHOLE_POSITIONS and can_stream(SPACE.name, graph, self.device, rows)
+
+    def _analyze_bands(self, picture: Picture, rows: int, columns: int) -> Iterator[Floats]:
+        streamed = Streamed(SPACE.name, ANALYSIS, self.device, rows, columns, self.halo)
+        for top, bottom in streamed.bands():
+            parts = []
+            for i, ((left, right), (a, b)) in enumerate(streamed.tiles):
+                window = padded_pixels(
+                    picture, FACTOR * top, FACTOR * bottom, FACTOR * a, FACTOR * b
+                )
+                y = streamed.run(i, bottom == rows, pixels=window[None])[0]
+                parts.append(y[:, :, left - a : right - a])
+            yield np.concatenate(parts, axis=2) if len(parts) > 1 else parts[0]
+
+    def _synthesize_bands(
+        self, latent: Iterable[Floats], rows: int, columns: int
+    ) -> Iterator[Pixels]:
+        streamed = Streamed(SPACE.name, SYNTHESIS, self.device, rows, columns, self.halo)
+        bands = streamed.bands()
+        heights = [bottom - top for top, bottom in bands]
+        for (_, bottom), y in zip(bands, regrouped(latent, heights), strict=True):
+            parts = []
+            for i, ((left, right), (a, b)) in enumerate(streamed.tiles):
+                window = np.ascontiguousarray(y[:, :, a:b])[None]
+                pixels = streamed.run(i, bottom == rows, y=window)[0]
+                parts.append(pixels[:, FACTOR * (left - a) : FACTOR * (right - a)])
+            yield np.concatenate(parts, axis=1) if len(parts) > 1 else parts[0]
+
+    def _analyze_tiles(self, picture: Picture, rows: int, columns: int) -> Iterator[Floats]:
+        for first, end in strips(rows):
+            low, high = with_halo(first, end, self.halo, rows)
+            y = np.empty((SPACE.channels, end - first, columns), np.float32)
+            for left, right in tile_columns(high - low, columns, self.halo, TILE_POSITIONS):
+                a, b = with_halo(left, right, self.halo, columns)
+                window = padded_pixels(picture, FACTOR * low, FACTOR * high, FACTOR * a, FACTOR * b)
+                tile = models.run(SPACE.name, ANALYSIS, self.device, pixels=window[None])[0][0]
+                y[:, :, left:right] = tile[:, first - low : end - low, left - a : right - a]
+            yield y
+            del y
+
+    def _synthesize_tiles(
+        self, latent: Iterable[Floats], rows: int, columns: int
+    ) -> Iterator[Pixels]:
         for parts, first, end in windows(latent, rows, self.halo):
             window_rows = sum(p.shape[1] for p in parts)
-            pixels = np.empty((min(FACTOR * (end - first), height - done), width, 3), np.uint8)
-            for left, right in tile_columns(
-                window_rows, columns, self.halo, tile_positions(rows, columns)
-            ):
+            pixels = np.empty((FACTOR * (end - first), FACTOR * columns, 3), np.uint8)
+            for left, right in tile_columns(window_rows, columns, self.halo, TILE_POSITIONS):
                 a, b = with_halo(left, right, self.halo, columns)
                 y = np.concatenate([p[:, :, a:b] for p in parts], axis=1)[None]
-                tile = models.run(
-                    SPACE.name, "synthesis.onnx", self.device, frugal=is_large(rows, columns), y=y
-                )[0][0]
-                own = tile[FACTOR * first :, FACTOR * (left - a) : FACTOR * (right - a)]
-                pixels[:, FACTOR * left : FACTOR * right] = own[
-                    : len(pixels), : width - FACTOR * left
+                tile = models.run(SPACE.name, SYNTHESIS, self.device, y=y)[0][0]
+                pixels[:, FACTOR * left : FACTOR * right] = tile[
+                    FACTOR * first : FACTOR * end, FACTOR * (left - a) : FACTOR * (right - a)
                 ]
-            done += len(pixels)
             yield pixels
             del pixels
+
+
+def _cropped(strips_of_pixels: Iterable[Pixels], width: int, height: int) -> Iterator[Pixels]:
+    """Strips of pixels without what is beside and below the picture."""
+    done = 0
+    for pixels in strips_of_pixels:
+        own = pixels[: height - done, :width]
+        done += len(own)
+        del pixels
+        yield own
+        del own
 
 
 def load(model: str | None, device: str) -> Lp1Transform:

@@ -21,9 +21,8 @@ if TYPE_CHECKING:
 STRIP_ROWS = 64  # latent rows a strip
 # latent positions a tile, halo included: about 0.3 GB of activations in lp1
 TILE_POSITIONS = 12_000
-# the same for pictures of more than LARGE positions, which need their memory for themselves
-TILE_POSITIONS_LARGE = 3_500
-LARGE = 125_000  # 32 megapixels
+WHOLE_POSITIONS = 4_096  # up to so many, a picture is one call: a megapixel in lp1
+LARGE = 125_000  # latent positions of pictures that need the memory for themselves: 32 megapixels
 
 
 def strips(rows: int) -> Iterator[tuple[int, int]]:
@@ -40,11 +39,6 @@ def with_halo(first: int, end: int, halo: int, length: int) -> tuple[int, int]:
 def is_large(rows: int, columns: int) -> bool:
     """Whether a latent of rows x columns needs the memory for itself."""
     return rows * columns > LARGE
-
-
-def tile_positions(rows: int, columns: int) -> int:
-    """Positions a tile may have in a latent of rows x columns."""
-    return TILE_POSITIONS_LARGE if is_large(rows, columns) else TILE_POSITIONS
 
 
 def tile_columns(rows: int, columns: int, halo: int, positions: int) -> list[tuple[int, int]]:

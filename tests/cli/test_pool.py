@@ -1,0 +1,135 @@
+"""Several files in work at a time: the order of the results, failures, bounds, and Ctrl-C."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+from typer.testing import CliRunner
+
+from latentpress.cli import batch, pool
+from latentpress.cli.app import app
+from latentpress.errors import ImageError
+from latentpress.runtimes.threads import threads
+
+
+@pytest.fixture(autouse=True)
+def on_onnxruntime(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LATENTPRESS_RUNTIME", "onnxruntime")
+
+
+def test_results_come_in_order_and_failures_in_their_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("LATENTPRESS_THREADS", raising=False)
+
+    def work(i: int) -> int:
+        time.sleep(0.02 * (3 - i % 4))
+        if i == 2:
+            raise ImageError("two")
+        assert threads() == 3
+        return i
+
+    workers = pool.Pool(work, 9, 4, 3, lambda i: 0)
+    futures = list(workers.results())
+    workers.stop()
+    assert isinstance(futures.pop(2).exception(), ImageError)
+    assert [f.result() for f in futures] == [0, 1, 3, 4, 5, 6, 7, 8]
+
+
+@pytest.mark.parametrize("large", [40_000_000, 150_000_000])
+def test_the_pixels_in_work_are_bounded(large: int) -> None:
+    sizes = [large if i % 3 == 0 else 10_000_000 for i in range(12)]
+    lock, now, most = threading.Lock(), [0], [0]
+
+    def work(i: int) -> None:
+        with lock:
+            now[0] += sizes[i]
+            most[0] = max(most[0], now[0])
+        time.sleep(0.01)
+        with lock:
+            now[0] -= sizes[i]
+
+    workers = pool.Pool(work, 12, 6, 1, sizes.__getitem__)
+    assert len(list(workers.results())) == 12
+    workers.stop()
+    assert most[0] <= max(large, pool.PIXELS_IN_WORK)
+
+
+def test_a_stop_ends_the_work_where_it_is() -> None:
+    ended = []
+
+    def work(i: int) -> None:
+        try:
+            while True:
+                time.sleep(0.005)
+        finally:
+            ended.append(i)
+
+    workers = pool.Pool(work, 50, 3, 1, lambda i: 0)
+    time.sleep(0.1)
+    workers.stop()
+    assert sorted(ended) == [0, 1, 2]
+    assert not [t for t in threading.enumerate() if t.name.startswith("latentpress ")]
+
+
+def test_cores_are_shared_by_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LATENTPRESS_THREADS", "8")
+    assert pool.sharing(None, 100, [400_000] * 9) == (8, 1)
+    assert pool.sharing(None, 3, [400_000] * 3) == (3, 2)
+    assert pool.sharing(None, 100, [24_000_000] * 9) == (4, 2)
+    assert pool.sharing(None, 100, [200_000_000] * 9) == (1, 8)
+    assert pool.sharing(16, 100, []) == (16, 1)
+    ones = [Path("a"), Path("b")]
+    assert batch.shared(ones, 1, lambda p: 1, False) is batch.ALONE
+    assert batch.shared(ones, None, lambda p: 1, True) is batch.ALONE
+    assert batch.shared(ones, 2, lambda p: 1, True).jobs == 2
+
+
+def test_a_folder_by_several_jobs_is_that_by_one(tmp_path: Path, small: NDArray[np.uint8]) -> None:
+    files = [tmp_path / f"{i}.png" for i in range(5)]
+    for i, file in enumerate(files):
+        Image.fromarray(np.roll(small, 3 * i, 0)).save(file)
+    files[2].write_bytes(b"no picture")
+    runs = {}
+    for jobs in "13":
+        out = tmp_path / jobs
+        result = CliRunner().invoke(app, ["compress", *map(str, files), "-o", f"{out}/", "--jobs", jobs])
+        assert result.exit_code == 1
+        back = CliRunner().invoke(app, ["decompress", *map(str, sorted(out.glob("*.ltp"))), "--jobs", jobs])
+        assert back.exit_code == 0
+        runs[jobs] = (
+            result.stdout.replace(str(out), ""),
+            result.stderr,
+            back.stdout.replace(str(out), ""),
+            {p.name: p.read_bytes() for p in sorted(out.iterdir())},
+        )
+    assert runs["1"] == runs["3"]
+    assert len(runs["1"][3]) == 8
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+def test_an_interrupt_ends_at_once_and_leaves_whole_files(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    files = [tmp_path / f"{i:02}.png" for i in range(40)]
+    for file in files:
+        Image.fromarray(rng.integers(0, 256, (300, 400, 3), dtype=np.uint8)).save(file)
+    out = tmp_path / "out"
+    command = [sys.executable, "-m", "latentpress", "compress", *map(str, files), "-o", f"{out}/", "--jobs", "2"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    process.stdout.readline()
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert errors == "latentpress: interrupted; finished files are kept\n"
+    left = sorted(out.iterdir())
+    assert 1 <= len(left) < 40
+    assert {p.suffix for p in left} == {".ltp"}
+    for path in left:
+        assert CliRunner().invoke(app, ["info", str(path)]).exit_code == 0
