@@ -92,5 +92,5 @@ def symbols_crc(*arrays: NDArray[np.integer]) -> bytes:
     """
     value = 0
     for a in arrays:
-        value = google_crc32c.extend(value, a.astype("<i2").tobytes())
+        value = google_crc32c.extend(value, np.ascontiguousarray(a, "<i2").tobytes())
     return int(value).to_bytes(CRC_BYTES, "little")

@@ -22,27 +22,32 @@ static inline int32_t whole(float number)
 }
 
 /* mu, eighths and scale of the first pass from head (2 C, rows, columns), of which h x w count. */
-EXPORT int first_distributions(const float *head, int64_t channels, int64_t h, int64_t w,
-                               int64_t rows, int64_t columns, float unit, const float *gain,
-                               const int32_t *offset, float *mu, int32_t *eighths, uint8_t *scale)
+EXPORT int first_distributions(const float *restrict head, int64_t channels, int64_t h, int64_t w,
+                               int64_t rows, int64_t columns, float unit,
+                               const float *restrict gain, const int32_t *restrict offset,
+                               float *restrict mu, int32_t *restrict eighths,
+                               uint8_t *restrict scale)
 {
     for (int64_t c = 0; c < channels; c++)
         for (int64_t row = 0; row < h; row++) {
             const float *m = head + (c * rows + row) * columns;
             const float *s = m + channels * rows * columns;
-            const int64_t to = (c * h + row) * w;
             for (int64_t i = 0; i < w; i++) {
-                mu[to + i] = m[i] * unit * gain[c];
-                eighths[to + i] = whole(s[i]) + offset[c];
-                scale[to + i] = scale_of(eighths[to + i]);
+                mu[i] = m[i] * unit * gain[c] + 0.0f; /* no -0 */
+                eighths[i] = whole(s[i]) + offset[c];
+                scale[i] = scale_of(eighths[i]);
             }
+            mu += w;
+            eighths += w;
+            scale += w;
         }
     return OK;
 }
 
 /* Takes finer steps: mu, eighths and scale change in place. shift, factor: (hw,). */
-EXPORT int take_finer_steps(float *mu, int32_t *eighths, uint8_t *scale, int64_t channels,
-                            int64_t hw, const int32_t *shift, const float *factor)
+EXPORT int take_finer_steps(float *restrict mu, int32_t *restrict eighths, uint8_t *restrict scale,
+                            int64_t channels, int64_t hw, const int32_t *restrict shift,
+                            const float *restrict factor)
 {
     for (int64_t c = 0; c < channels; c++, mu += hw, eighths += hw, scale += hw)
         for (int64_t i = 0; i < hw; i++) {
@@ -53,21 +58,20 @@ EXPORT int take_finer_steps(float *mu, int32_t *eighths, uint8_t *scale, int64_t
     return OK;
 }
 
-/* mu, eighths and scale of the second pass; where `first`, (hw,), those of the first pass stay. */
-EXPORT int second_distributions(const float *head, int64_t channels, int64_t hw, float unit,
-                                const float *sigmas, const uint8_t *first, const float *mu1,
-                                const int32_t *eighths1, const uint8_t *scale1, float *mu,
-                                int32_t *eighths, uint8_t *scale)
+/* mu, eighths and scale of the second pass, in place of those of the first, at its `count` cells
+   (h, w). head: (2 C, hw). */
+EXPORT int second_distributions(const float *restrict head, int64_t channels, int64_t hw,
+                                float unit, const float *restrict sigmas,
+                                const int32_t *restrict cells, int64_t count, float *restrict mu,
+                                int32_t *restrict eighths, uint8_t *restrict scale)
 {
-    for (int64_t c = 0; c < channels; c++) {
-        const float *m = head + c * hw, *s = m + channels * hw;
-        for (int64_t i = 0; i < hw; i++) {
-            const int64_t at = c * hw + i;
-            const float moved = mu1[at] + sigmas[scale1[at] & (SCALES - 1)] * m[i] * unit;
-            const int32_t changed = eighths1[at] + whole(s[i]);
-            mu[at] = first[i] ? mu1[at] : moved;
-            eighths[at] = first[i] ? eighths1[at] : changed;
-            scale[at] = first[i] ? scale1[at] : scale_of(changed);
+    for (int64_t c = 0; c < channels; c++, head += hw, mu += hw, eighths += hw, scale += hw) {
+        const float *s = head + channels * hw;
+        for (int64_t k = 0; k < count; k++) {
+            const int32_t i = cells[k];
+            mu[i] += sigmas[scale[i] & (SCALES - 1)] * head[i] * unit;
+            eighths[i] += whole(s[i]);
+            scale[i] = scale_of(eighths[i]);
         }
     }
     return OK;
@@ -86,50 +90,50 @@ EXPORT int sum_by_scale(const uint8_t *scale, int64_t channels, int64_t hw, cons
 }
 
 /* The positions of a pass that are coded: those of scales 1 to first_trellis - 1 by scale, the
-   others by eighths, equal ones in raster order; both arrays have room for all.
+   others by eighths, equal ones in raster order; all three arrays have room for all.
 
-   where: (hw,). ends: (64,), of each scale the end of its positions in `alone`. amount: how many
-   positions are in `lanes`. tables: of those, the scale less 1. */
-EXPORT int select_positions(const uint8_t *scale, const int32_t *eighths, int64_t channels,
-                            int64_t hw, const uint8_t *where, int32_t first_trellis,
-                            int32_t *alone, int64_t *ends, int32_t *lanes, uint16_t *tables,
-                            int64_t *amount)
+   cells: (count,), of the pass, in (h, w), rising. ends: (64,), of each scale the end of its
+   positions in `alone`. amount: how many positions are in `lanes`. tables: of those, the scale
+   less 1. found: scratch. */
+EXPORT int select_positions(const uint8_t *restrict scale, const int32_t *restrict eighths,
+                            int64_t channels, int64_t hw, const int32_t *restrict cells,
+                            int64_t count, int32_t first_trellis, int32_t *restrict alone,
+                            int64_t *restrict ends, int32_t *restrict lanes,
+                            uint16_t *restrict tables, int64_t *restrict amount,
+                            int32_t *restrict found)
 {
-    int64_t at_scale[SCALES] = {0}, at_key[KEYS] = {0}, sum = 0;
+    int64_t next[SCALES + KEYS] = {0}, n = 0, sum = 0;
+    for (int64_t c = 0; c < channels; c++)
+        for (int64_t k = 0; k < count; k++) { /* most are of scale 0: no branch on it */
+            const int64_t at = c * hw + cells[k];
+            found[n] = (int32_t)at;
+            n += scale[at] != 0;
+        }
     for (int pass = 0; pass < 2; pass++) {
-        for (int64_t c = 0; c < channels; c++)
-            for (int64_t i = 0; i < hw; i++) {
-                const int64_t at = c * hw + i;
-                const int32_t s = where[i] ? scale[at] & (SCALES - 1) : 0;
-                if (s == 0)
-                    continue;
-                if (s < first_trellis) {
-                    if (pass)
-                        alone[at_scale[s]] = (int32_t)at;
-                    at_scale[s]++;
-                } else {
-                    const int32_t e = eighths[at];
-                    const int32_t key = e < 0 ? 0 : e < KEYS ? e : KEYS - 1;
-                    if (pass) {
-                        lanes[at_key[key]] = (int32_t)at;
-                        tables[at_key[key]] = (uint16_t)(s - 1);
-                    }
-                    at_key[key]++;
+        for (int64_t k = 0; k < n; k++) {
+            const int32_t at = found[k], s = scale[at] & (SCALES - 1), e = eighths[at];
+            if (s < first_trellis) {
+                if (pass)
+                    alone[next[s]] = at;
+                next[s]++;
+            } else {
+                const int32_t key = SCALES + (e < 0 ? 0 : e < KEYS ? e : KEYS - 1);
+                if (pass) {
+                    lanes[next[key]] = at;
+                    tables[next[key]] = (uint16_t)(s - 1);
                 }
+                next[key]++;
             }
+        }
         if (pass)
             break;
-        for (int s = 0; s < SCALES; s++) {
-            const int64_t n = at_scale[s];
-            at_scale[s] = sum;
-            sum += n;
-            ends[s] = sum;
-        }
-        sum = 0;
-        for (int k = 0; k < KEYS; k++) {
-            const int64_t n = at_key[k];
-            at_key[k] = sum;
-            sum += n;
+        for (int k = 0; k < SCALES + KEYS; k++) {
+            const int64_t here = next[k];
+            sum = k == SCALES ? 0 : sum;
+            next[k] = sum;
+            sum += here;
+            if (k < SCALES)
+                ends[k] = sum;
         }
         *amount = sum;
     }
@@ -137,12 +141,15 @@ EXPORT int select_positions(const uint8_t *scale, const int32_t *eighths, int64_
 }
 
 /* v = y * factor - mu at n positions. y, mu: planes. factor: (hw,). */
-EXPORT int gather_residuals(const float *y, const float *factor, const float *mu, int64_t hw,
-                            const int32_t *positions, int64_t n, float *v)
+EXPORT int gather_residuals(const float *restrict y, const float *restrict factor,
+                            const float *restrict mu, int64_t hw,
+                            const int32_t *restrict positions, int64_t n, float *restrict v)
 {
+    const uint32_t cells = (uint32_t)hw, mask = cells - 1;
+    const int has_mask = (cells & mask) == 0; /* most segments are 64 x 64 */
     for (int64_t i = 0; i < n; i++) {
-        const int32_t at = positions[i];
-        v[i] = y[at] * factor[(uint32_t)at % (uint32_t)hw] - mu[at];
+        const uint32_t at = (uint32_t)positions[i];
+        v[i] = y[at] * factor[has_mask ? at & mask : at % cells] - mu[at];
     }
     return OK;
 }
