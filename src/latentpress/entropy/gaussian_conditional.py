@@ -60,8 +60,8 @@ class GaussianConditional:
     ) -> ConditionalSymbols:
         """y (C, h, w) in steps of the quality -> the symbols of the pass.
 
-        mu: (C, h, w), in local steps. step_factor: (h, w), the quality's step / the local step. lagrangian_weight: as
-        `rdoq.quantize_rdoq`'s weight, for the symbols outside a trellis.
+        mu: (C, h, w), in local steps. step_factor: (h, w), the quality's step / the local step.
+        lagrangian_weight: as `rdoq.quantize_rdoq`'s weight, for the symbols outside a trellis.
         """
         p = self.positions
         single = planes.residuals(y, step_factor, mu, p.alone)

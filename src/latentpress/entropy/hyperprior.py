@@ -148,11 +148,11 @@ class HyperpriorCoder:
         y_hat (C, h, w) in steps.
 
         z: the hyper latent. shape: (h, w) of the segment. symbols_of: quantizes the symbols of a
-        pass, given mu and the step_factor of `features`, or decodes them; the second pass is conditioned on what it returns for the first.
-        frugal: as of `models.run`.
+        pass, given mu and the step_factor of `features`, or decodes them; the second pass is
+        conditioned on what it returns for the first. frugal: as of `models.run`.
         """
         features, gaussians, step_factor = self.features(z, *shape, frugal=frugal)
-        anchor_cells, other_cells = checkerboard(*shape)
+        anchor_cells, other_cells = pass_cells(*shape)
         anchors = GaussianConditional(gaussians, anchor_cells, self.has_trellis)
         anchor_symbols = symbols_of(anchors, gaussians.mu, step_factor)
         white = anchors.whitened(anchor_symbols)
@@ -260,10 +260,15 @@ def join(segments: list[bytes]) -> bytes:
     return b"".join(write_varint(len(s)) + s for s in segments[:-1]) + segments[-1]
 
 
+def checkerboard(h: int, w: int) -> NDArray[np.bool_]:
+    """(h, w), true at the anchors: row + column even."""
+    anchors: NDArray[np.bool_] = np.add.outer(np.arange(h), np.arange(w)) % 2 == 0
+    return anchors
+
+
 @lru_cache(8)
-def checkerboard(h: int, w: int) -> tuple[Ints, Ints]:
-    """The cells of the two passes, indices into (h, w), rising: anchors, where row + column is
-    even, and the others.
-    """
-    odd = (np.add.outer(np.arange(h), np.arange(w)) % 2).ravel()
-    return np.flatnonzero(odd == 0).astype(np.int32), np.flatnonzero(odd).astype(np.int32)
+def pass_cells(h: int, w: int) -> tuple[Ints, Ints]:
+    """The cells of the two passes, indices into (h, w), rising: the anchors, and the others."""
+    anchors = checkerboard(h, w).ravel()
+    first, second = (np.flatnonzero(cells).astype(np.int32) for cells in (anchors, ~anchors))
+    return first, second

@@ -34,9 +34,9 @@ class Gaussians(NamedTuple):
 class Positions(NamedTuple):
     """The positions of a pass that are coded.
 
-    alone: (n,) those outside of the trellis, by scale. alone_ends: (SCALES,), where those of each
-    scale end. lanes: (m,) those in the trellis, in the order of its lanes. lane_tables: (m,) uint16,
-    their scales less 1.
+    alone: (n,) those outside of the trellis, by scale. alone_ends: (SCALES,) where those of each
+    scale end. lanes: (m,) those in the trellis, in the order of its lanes. lane_tables: (m,) their
+    scales less 1, uint16.
     """
 
     alone: Ints
@@ -106,12 +106,18 @@ def second_distributions(head: Floats, gaussians: Gaussians, cells: Ints) -> Non
             head, c, h * w, MU_UNIT, cdf_tables.sigmas(), cells, cells.size, *gaussians
         )
         return
-    planes = (*np.split(head, 2), *gaussians)
-    m, s, mu, eighths, scale = (a.reshape(len(a), -1)[:, cells] for a in planes)
-    mu += cdf_tables.sigmas().take(scale) * m * MU_UNIT
-    eighths += s.astype(np.int32)
-    for plane, values in zip(gaussians, (mu, eighths, scale_index(eighths)), strict=True):
-        plane.reshape(len(plane), -1)[:, cells] = values
+    m, s = (at_cells(half, cells) for half in np.split(head, 2))
+    mu, eighths, scale = gaussians
+    moved = cdf_tables.sigmas().take(at_cells(scale, cells)) * m * MU_UNIT
+    changed = at_cells(eighths, cells) + s.astype(np.int32)
+    mu.reshape(len(mu), -1)[:, cells] += moved
+    eighths.reshape(len(mu), -1)[:, cells] = changed
+    scale.reshape(len(mu), -1)[:, cells] = scale_index(changed)
+
+
+def at_cells(plane: NDArray[Any], cells: Ints) -> NDArray[Any]:
+    """(C, h, w) -> (C, n), at n indices into (h, w)."""
+    return plane.reshape(len(plane), -1)[:, cells]
 
 
 def activity(scale: NDArray[np.uint8]) -> Ints:

@@ -70,7 +70,10 @@ def coding_tables() -> CodingTables:
 
 
 class NativeStack:
-    """A stack of symbols, with the same words as `rans_constriction.ConstrictionStack`. library: of `native.library`."""
+    """A stack of symbols, with the same words as `rans_constriction.ConstrictionStack`.
+
+    library: of `native.library`. words: what it holds.
+    """
 
     def __init__(self, library: Any, words: NDArray[np.uint32]) -> None:
         self._library = library

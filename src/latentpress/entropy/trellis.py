@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 from latentpress._typing import Floats, Ints
 from latentpress.entropy import cdf_tables, native, rans
 from latentpress.entropy.quantizer import SYMBOL_MAX
+from latentpress.entropy.rans_native import NativeStack
 
 NEXT = np.array(
     [[0, 2], [5, 7], [1, 3], [6, 4], [2, 0], [4, 6], [3, 1], [7, 5]], np.uint8
@@ -85,7 +86,7 @@ class TrellisLanes:
 
     def _unsorted(self, in_lanes: Path) -> Path:
         """Symbols in the order of the lanes -> the same in the order in which they were given."""
-        path = Path(*(np.empty_like(a) for a in in_lanes))
+        path = Path(np.empty_like(in_lanes.symbols), np.empty_like(in_lanes.odd))
         path.symbols[self.order], path.odd[self.order] = in_lanes
         return path
 
@@ -95,9 +96,7 @@ def lane_count(amount: int, length: int) -> int:
     return max(1, -(-amount // length))
 
 
-def quantize(
-    v: NDArray[np.floating[Any]], table: NDArray[Any], weight: float, lanes: int
-) -> Path:
+def quantize(v: NDArray[np.floating[Any]], table: NDArray[Any], weight: float, lanes: int) -> Path:
     """The path through the lanes with the least sum of weight * (v - value)^2 + bits.
 
     v: (n,) values in steps, about their means, in the order of the lanes: the i-th belongs to lane
@@ -129,7 +128,7 @@ def push_lanes(coder: rans.Coder, path: Path, table: NDArray[Any], lanes: int) -
     symbols of one step of all lanes are coded table after table, and under each table those of the
     even quantiser come first.
     """
-    if isinstance(coder, rans.NativeStack):
+    if isinstance(coder, NativeStack):
         coder.push_lanes(path.symbols, path.odd, table.astype(np.uint16), lanes)
         return
     key = (np.arange(table.size) // lanes * cdf_tables.ODD + table) * 2 + path.odd
@@ -143,7 +142,7 @@ def push_lanes(coder: rans.Coder, path: Path, table: NDArray[Any], lanes: int) -
 
 def pop_lanes(coder: rans.Coder, table: NDArray[Any], lanes: int) -> Path:
     """Take the symbols that `push_lanes` put there off the stack. FormatError as of `rans.pop`."""
-    if isinstance(coder, rans.NativeStack):
+    if isinstance(coder, NativeStack):
         return Path(*coder.pop_lanes(table.astype(np.uint16), lanes))
     state = np.zeros(lanes, np.uint8)
     symbols = np.empty(table.size, np.int32)
