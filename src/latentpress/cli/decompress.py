@@ -1,6 +1,7 @@
 """`latentpress decompress`: .ltp files -> image files."""
 
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -8,7 +9,7 @@ import typer
 
 from latentpress.cli import batch
 from latentpress.cli.arguments import Files, Quiet, Verbose, device_option
-from latentpress.errors import UsageError
+from latentpress.errors import LatentpressError, UsageError
 
 
 def decompress(
@@ -54,6 +55,7 @@ def decompress(
 
     latentpress decompress pressed/*.ltp -o pictures --format jpg
     """
+    _open_ahead(files[0], device)
     from latentpress import codec as pipeline
     from latentpress.image.formats import FORMATS, output_format, write_image
     from latentpress.system.files import check_output
@@ -81,3 +83,13 @@ def decompress(
         }
 
     batch.run(files, targets, work, as_json)
+
+
+def _open_ahead(source: Path, device: str) -> None:
+    """Begin to load what the first file needs; what is wrong with it is told when it is read."""
+    from latentpress.container import read_header
+    from latentpress.parts import parts_of
+
+    with suppress(LatentpressError):
+        if source.is_file():
+            parts_of(read_header(source).latent_space).open_ahead(device, encoding=False)

@@ -8,10 +8,11 @@ prior.npz and, where there is one, restoration.onnx. The cards are docs/models.m
 import hashlib
 import io
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import numpy as np
@@ -19,11 +20,13 @@ from numpy.typing import NDArray
 
 from latentpress.errors import LatentpressError, UsageError, WeightsError
 from latentpress.system.environment import whole_number
+from latentpress.system.once import once
 
 FOLDER = Path(__file__).parent
 PROVIDERS = {"cuda": "CUDAExecutionProvider", "mps": "CoreMLExecutionProvider"}
 DEVICES = ("auto", "cpu", *PROVIDERS)
 MOST_THREADS = 1024
+TRANSFORMS = ("analysis.onnx", "synthesis.onnx")  # whose device the user chooses
 # in what ONNX Runtime says where memory is short
 NO_MEMORY = ("bad_alloc", "Failed to allocate", "BFCArena")
 
@@ -58,7 +61,7 @@ def read_file(space: str, name: str) -> bytes:
     return data
 
 
-@cache
+@once
 def arrays(space: str, name: str) -> dict[str, NDArray[Any]]:
     """The arrays of an .npz model file."""
     with np.load(io.BytesIO(read_file(space, name))) as f:
@@ -101,7 +104,7 @@ def provider(device: str) -> str:
     return name
 
 
-@cache
+@once
 def session(space: str, name: str, device: str = "cpu") -> Any:
     """The ONNX Runtime session of a model file, verified and kept. The prior's graphs always run on
     the CPU.
@@ -112,6 +115,21 @@ def session(space: str, name: str, device: str = "cpu") -> Any:
     providers = list(dict.fromkeys([provider(device), "CPUExecutionProvider"]))
     with naming_failures(f"{space}/{name}"):
         return onnxruntime.InferenceSession(data, session_options(), providers=providers)
+
+
+def open_ahead(space: str, names: Sequence[str], device: str) -> None:
+    """Make the sessions of graphs in a thread, in the order in which they will be run, while the
+    caller goes on importing and reading. What fails here fails again, and is told, when it is run.
+
+    device: of a transform's graphs, `TRANSFORMS`.
+    """
+
+    def work() -> None:
+        for name in names:
+            with suppress(Exception):
+                session(space, name, device if name in TRANSFORMS else "cpu")
+
+    Thread(target=work, name="latentpress sessions").start()
 
 
 def run(
