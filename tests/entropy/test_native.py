@@ -173,10 +173,10 @@ def test_what_the_format_does_not_hold_is_refused() -> None:
 
 
 def test_the_environment_turns_it_off() -> None:
-    script = "from latentpress.entropy import native; print(native.library())"
+    script = "from latentpress.entropy import native; print(native.library(), native.in_words())"
     environment = os.environ | {"LATENTPRESS_NATIVE": "0"}
     done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True)
-    assert done.stdout == "None\n"
+    assert done.stdout == "None Python, for LATENTPRESS_NATIVE is 0\n"
 
 
 def test_a_library_of_other_sources_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:

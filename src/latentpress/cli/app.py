@@ -37,6 +37,7 @@ EXIT_SIGNAL = 128
 ENVIRONMENT = """\b
 Environment variables:
   LATENTPRESS_THREADS         threads of the built-in model (default: all cores)
+  LATENTPRESS_NATIVE          0: code symbols in Python, not in C
   LATENTPRESS_MAX_PIXELS      largest picture that is read (default: 10^9 pixels)
   LATENTPRESS_MAX_NUMBERS     largest latent of a .ltps file
   LATENTPRESS_METRIC_WEIGHTS  folder of LPIPS's and DISTS's weights

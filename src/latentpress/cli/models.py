@@ -28,11 +28,15 @@ def models(
     """
     if context.invoked_subcommand:
         return
+    from latentpress.entropy import native
+
     rows = listing()
     lines = [
         [row[key] or "" for key in ("space", "name", "kind", "status", "where")] for row in rows
     ]
     show(rows, as_json, ("space", "model", "kind", "status", "where"), lines, ("model",))
+    if not as_json:
+        typer.echo(f"symbols are coded by {native.in_words()}")
 
 
 def listing() -> list[dict[str, str | None]]:

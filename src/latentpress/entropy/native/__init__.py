@@ -75,6 +75,20 @@ PROTOTYPES: dict[str, tuple[Any, ...]] = {
 }
 
 
+def is_wanted() -> bool:
+    """Whether the environment leaves the library on."""
+    return bool(whole_number("LATENTPRESS_NATIVE", 1, 0, 1))
+
+
+def in_words() -> str:
+    """What codes symbols, for people."""
+    if library():
+        return "the C library"
+    return "Python, " + (
+        "for no C library was built" if is_wanted() else "for LATENTPRESS_NATIVE is 0"
+    )
+
+
 @cache
 def library() -> Any:
     """The library, its functions ready to be called with arrays; None where there is none.
@@ -82,7 +96,7 @@ def library() -> Any:
     A function raises FormatError where coded symbols are out of range, ValueError for arguments
     that the format does not hold.
     """
-    if not whole_number("LATENTPRESS_NATIVE", 1, 0, 1):
+    if not is_wanted():
         return None
     try:
         loaded = ctypes.CDLL(str(FOLDER / NAME))
