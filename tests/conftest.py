@@ -17,6 +17,17 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from helpers.paths import SAMPLES
+from latentpress.entropy import native
+
+
+@pytest.fixture(params=["native", "python"])
+def engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The test runs twice: symbols are coded by the C library, and without it."""
+    if request.param == "python":
+        monkeypatch.setattr(native, "library", lambda: None)
+    elif not native.library():
+        pytest.skip("the C library was not built: python -m latentpress.entropy.native")
+    return request.param
 
 
 @pytest.fixture(scope="session")

@@ -72,6 +72,7 @@ def test_sealed_header_fields_raise_errors_of_the_tree_or_decode(name: str) -> N
 
 
 @FILE_OF
+@pytest.mark.usefixtures("engine")
 def test_a_sealed_altered_latent_is_never_a_picture(name: str) -> None:
     data = FILES[name]()
     kind, body = next((k, b) for k, b in unpack(data)[1].items() if k in container.LATENT_TYPES)
@@ -257,6 +258,7 @@ def mutated(data: bytes, mutations: list[tuple[int, str, int]]) -> bytes:
 
 
 @pytest.mark.filterwarnings("ignore")
+@pytest.mark.usefixtures("engine")
 @pytest.mark.parametrize(("name", "examples"), [("lp1", 80), ("sd15", 150), ("flux1", 100)])
 def test_fuzz(name: str, examples: int) -> None:
     data = FILES[name]()

@@ -62,6 +62,12 @@ class Parts(Protocol):
         """
         ...
 
+    def open_ahead(self, device: str, *, encoding: bool) -> None:
+        """Begin to load what one direction needs, in a thread: for a command that has yet to import
+        and to read.
+        """
+        ...
+
     def chunk_type(self, options: EncodeOptions) -> int:
         """The type of the latent chunk that `encoder` makes under these options, but for tiny or
         made-up pictures.
@@ -108,6 +114,14 @@ class Lp1Parts:
         from latentpress.transforms import lp1
 
         return lp1.load(model, device)
+
+    def open_ahead(self, device: str, *, encoding: bool) -> None:
+        """As of Parts: the sessions of its graphs."""
+        from latentpress.models import open_ahead
+
+        prior = ("features.onnx", "context.onnx")
+        first = ("analysis.onnx", "hyper_analysis.onnx", *prior)
+        open_ahead(self.space.name, first if encoding else (*prior, "synthesis.onnx"), device)
 
     def chunk_type(self, options: EncodeOptions) -> int:
         """As of Parts: with steps that follow the activity, but where these are not wanted."""
@@ -171,6 +185,9 @@ class StableDiffusionParts:
         from latentpress.transforms.stable_diffusion import StableDiffusionTransform
 
         return StableDiffusionTransform.load(self.space, model, device)
+
+    def open_ahead(self, device: str, *, encoding: bool) -> None:
+        """As of Parts: nothing."""
 
     def chunk_type(self, options: EncodeOptions) -> int:
         """As of Parts."""

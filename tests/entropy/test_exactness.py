@@ -16,8 +16,9 @@ import latentpress
 from latentpress import codec, models
 from latentpress.container import LATENT_HYPERPRIOR
 from latentpress.entropy import cdf_tables, hyperprior
-from latentpress.entropy.gaussian_conditional import Gaussians
+from latentpress.entropy.gaussian_conditional import WHITE_MAX
 from latentpress.entropy.hyperprior import HyperpriorCoder
+from latentpress.entropy.planes import Gaussians, scale_index
 from latentpress.entropy.rans import CRC_BYTES
 
 SCRIPT = """
@@ -39,6 +40,7 @@ ENVIRONMENTS = {
     "1 thread": ({"LATENTPRESS_THREADS": "1"}, "on"),
     "2 threads": ({"LATENTPRESS_THREADS": "2"}, "on"),
     "no graph optimization": ({}, "off"),
+    "no C library": ({"LATENTPRESS_NATIVE": "0"}, "on"),
     "no AVX-512": ({"OPENBLAS_CORETYPE": "Haswell", "NPY_DISABLE_CPU_FEATURES": "AVX512F AVX512CD AVX512_SKX"}, "on"),
 }
 
@@ -52,8 +54,10 @@ def test_same_symbols_in_another_process(name: str, photo: NDArray[np.uint8], tm
     known = {k: v for k, v in settings.items() if k != "NPY_DISABLE_CPU_FEATURES" or has_avx512()}
     run = subprocess.run([sys.executable, "-c", SCRIPT, str(tmp_path / "photo.ltp"), optimization, str(tmp_path / "photo.png")],
                          env=os.environ | known, capture_output=True, text=True, check=True)  # fmt: skip
-    latent, _ = run.stdout.split()
+    latent, pressed = run.stdout.split()
     assert int(latent) == zlib.crc32(codec.decode_latent(data).tobytes())
+    if name == "no C library":
+        assert int(pressed) == zlib.crc32(latentpress.compress(str(tmp_path / "photo.png"), quality=60))
 
 
 def has_avx512() -> bool:
@@ -68,16 +72,19 @@ def test_inputs_at_their_limits_stay_exact() -> None:
     rng = np.random.default_rng(0)
     prior = HyperpriorCoder("lp1", 100)
     z = np.where(rng.random((64, 4, 4)) < 0.5, -127, 127).astype(np.int32)
-    features, anchors = prior.features(z, 16, 16)
+    features, anchors, _ = prior.features(z, 16, 16)
     assert np.array_equal(features, np.rint(features))
     assert features.min() >= 0
     assert features.max() <= 255
-    white = np.where(rng.random((len(prior.gain), 16, 16)) < 0.5, -(1 << 40), 1 << 40) * hyperprior.checkerboard(16, 16)
-    non_anchors = prior.non_anchors(features, anchors, white)
-    assert non_anchors.scale().max() < cdf_tables.SCALES
+    anchor_cells, cells = hyperprior.pass_cells(16, 16)
+    white = np.zeros((len(prior.gain), 256), np.float32)
+    white[:, anchor_cells] = np.where(rng.random((len(white), 128)) < 0.5, -WHITE_MAX, WHITE_MAX)
+    once, again = (Gaussians(*(a.copy() for a in anchors)) for _ in range(2))
+    prior.refine(once, features, white.reshape(-1, 16, 16), cells)
+    assert once.scale.max() < cdf_tables.SCALES
     swapped = np.ascontiguousarray(features[:, :, ::-1, ::-1])[:, :, ::-1, ::-1]
-    again = prior.non_anchors(np.ascontiguousarray(swapped), anchors, white)
-    assert np.array_equal(again.scale_eighths, non_anchors.scale_eighths)
+    prior.refine(again, np.ascontiguousarray(swapped), white.reshape(-1, 16, 16), cells)
+    assert np.array_equal(again.scale_eighths, once.scale_eighths)
 
 
 @pytest.mark.parametrize("graph", ["features.onnx", "context.onnx"])
@@ -119,5 +126,5 @@ def test_coded_bits_stay_by_the_estimate(photo: NDArray[np.uint8]) -> None:
 
 
 def test_scale_indices_round_half_up_and_clip() -> None:
-    scale_eighths = np.array([-100, 3, 4, 11, 12, 9999], np.int64)
-    assert Gaussians(np.zeros(6, np.float32), scale_eighths).scale().tolist() == [0, 0, 1, 1, 2, 63]
+    scale_eighths = np.array([-100, 3, 4, 11, 12, 9999], np.int32)
+    assert scale_index(scale_eighths).tolist() == [0, 0, 1, 1, 2, 63]

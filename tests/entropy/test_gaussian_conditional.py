@@ -8,11 +8,12 @@ import latentpress
 from latentpress import codec
 from latentpress.container import LATENT_HYPERPRIOR, LATENT_MASKED, LATENT_TRELLIS, unpack
 from latentpress.entropy import cdf_tables
-from latentpress.entropy.gaussian_conditional import FIRST_TRELLIS_SCALE, OUTWARD, STEP
+from latentpress.entropy.gaussian_conditional import FIRST_TRELLIS_SCALE, STEP, WHITE_MAX
 from latentpress.entropy.hyperprior import HyperpriorCoder
 from latentpress.parts import Lp1Parts
 
 Floats = NDArray[np.float32]
+pytestmark = pytest.mark.usefixtures("engine")
 
 
 @pytest.fixture(scope="module")
@@ -36,8 +37,9 @@ def test_the_decoder_has_what_the_encoder_meant(latent: Floats, quality: float, 
     decoded = prior.decode_segment(prior.encode_segment(latent * prior.gain, z), *latent.shape[1:])
     assert decoded.dtype == y_hat.dtype == np.float32
     np.testing.assert_array_equal(decoded, y_hat)
-    assert any(one.trellis_coded.any() for one, _ in passes) == (kind != LATENT_HYPERPRIOR)
-    assert not any((one.trellis_coded & one.alone).any() for one, _ in passes)
+    assert any(one.positions.lanes.size for one, _ in passes) == (kind != LATENT_HYPERPRIOR)
+    coded_at = np.concatenate([a for one, _ in passes for a in (one.positions.alone, one.positions.lanes)])
+    assert len(set(coded_at.tolist())) == coded_at.size
 
 
 def test_the_step_of_a_chain_is_one_scale() -> None:
@@ -51,12 +53,15 @@ def test_whitened_values_are_sixteenths_of_sigma(latent: Floats) -> None:
     prior = HyperpriorCoder("lp1", 80)
     _, passes, _ = prior.model_segment(latent * prior.gain)
     anchors, symbols = passes[0]
-    half_steps = anchors.half_steps(symbols)
-    values = anchors.values(half_steps)
-    values -= np.where(anchors.trellis_coded, OUTWARD * STEP * np.sign(values), 0)  # the path's own
-    white, exact = anchors.whitened(half_steps), 16 * values / cdf_tables.sigmas()[anchors.scale]
-    assert anchors.trellis_coded.sum() > 1000
-    assert np.abs(white - exact).max() < 0.52 + 1e-3 * np.abs(exact).max()
+    p, white = anchors.positions, anchors.whitened(symbols)
+    assert p.lanes.size > 1000
+    assert np.count_nonzero(white) <= p.alone.size + p.lanes.size
+    for positions, values, scale in (
+        (p.alone, symbols.alone, anchors.tables),
+        (p.lanes, symbols.path.half_steps() / 2 * STEP, p.lane_tables + 1),
+    ):
+        exact = np.clip(16 * values / cdf_tables.sigmas()[scale], -WHITE_MAX, WHITE_MAX)
+        assert np.abs(white.ravel()[positions] - exact).max() < 0.52 + 1e-3 * np.abs(exact).max()
 
 
 @pytest.mark.parametrize("quality", [40, 75])

@@ -2,12 +2,14 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from helpers.slow_rans import slow_encode
 from latentpress.entropy import cdf_tables, rans
 from latentpress.errors import FormatError
+
+pytestmark = pytest.mark.usefixtures("engine")
 
 
 def fast_encode(symbols: list[int], numbers: list[int]) -> bytes:
@@ -20,14 +22,14 @@ NUMBERS = st.integers(0, len(cdf_tables.FAMILIES) * cdf_tables.SCALES - 1)
 CASES = st.lists(st.tuples(st.integers(-40, 40) | st.integers(-32767, 32767), NUMBERS), max_size=60)
 
 
-@settings(deadline=None)
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(CASES)
 def test_equals_a_coder_in_plain_integers(cases: list[tuple[int, int]]) -> None:
     symbols, numbers = [c[0] for c in cases], [c[1] for c in cases]
     assert fast_encode(symbols, numbers) == slow_encode(symbols, numbers)
 
 
-@settings(deadline=None)
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(CASES)
 def test_pop_inverts_push_and_empties_the_stack(cases: list[tuple[int, int]]) -> None:
     numbers = np.array([c[1] for c in cases], np.uint16)

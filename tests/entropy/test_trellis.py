@@ -4,7 +4,7 @@ from itertools import product
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -13,6 +13,8 @@ from latentpress.entropy import cdf_tables, rans
 from latentpress.entropy.quantizer import SYMBOL_MAX
 from latentpress.entropy.trellis import NEXT, REACH, Path, TrellisLanes
 from latentpress.errors import FormatError
+
+pytestmark = pytest.mark.usefixtures("engine")
 
 CASES = st.lists(st.tuples(st.integers(-9, 9) | st.integers(-32767, 32767), st.integers(-600, 1100)), max_size=80)
 
@@ -37,7 +39,7 @@ def table_of(scale_eighths: NDArray[np.int64], family: int, move: int) -> NDArra
     return (np.clip(scale_eighths + 2 * move + 4 >> 3, 0, cdf_tables.SCALES - 1) + cdf_tables.SCALES * family).astype(np.uint16)
 
 
-@settings(deadline=None)
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(CASES, st.integers(1, 40), st.integers(0, 3), st.integers(-32, 31))
 def test_the_stream_is_that_of_the_format(cases: list[tuple[int, int]], length: int, family: int, move: int) -> None:
     symbols, scale_eighths = (np.array([c[i] for c in cases], np.int64) for i in (0, 1))

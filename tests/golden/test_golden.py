@@ -24,6 +24,7 @@ def test_all_golden_files_are_there() -> None:
     assert {p.name for p in FOLDER.glob("*.ltp")} == {f"{n}.ltp" for n in INDEX}
 
 
+@pytest.mark.usefixtures("engine")
 @pytest.mark.parametrize("name", [*BUILTIN, *LATENTS])
 def test_symbols(name: str) -> None:
     data = (FOLDER / f"{name}.ltp").read_bytes()

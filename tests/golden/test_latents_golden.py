@@ -18,6 +18,7 @@ def test_all_golden_files_are_there() -> None:
     assert {p.stem for p in FOLDER.glob("*.ltps")} == set(INDEX) == expected
 
 
+@pytest.mark.usefixtures("engine")
 @pytest.mark.parametrize("name", sorted(INDEX))
 def test_the_same_bits(name: str) -> None:
     file = FOLDER / f"{name}.ltps"

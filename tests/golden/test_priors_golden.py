@@ -20,12 +20,14 @@ def test_all_golden_files_are_there() -> None:
     assert {p.name for p in FOLDER.glob("*.lt*")} == {f"{n}.ltp" for n in PICTURES} | {f"{n}.ltps" for n in LATENTS}
 
 
+@pytest.mark.usefixtures("engine")
 @pytest.mark.parametrize("name", LATENTS)
 def test_ltps_files(name: str) -> None:
     assert (FOLDER / f"{name}.ltps").stat().st_size == INDEX[f"{name}-latents"]["bytes"]
     assert bits(FOLDER / f"{name}.ltps") == INDEX[f"{name}-latents"]["crc32c"]
 
 
+@pytest.mark.usefixtures("engine")
 @pytest.mark.parametrize("name", PICTURES)
 def test_latents(name: str) -> None:
     data = (FOLDER / f"{name}.ltp").read_bytes()

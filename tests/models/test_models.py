@@ -1,5 +1,6 @@
 """The shipped models: what ONNX Runtime says when it fails becomes an error that callers know."""
 
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -38,3 +39,19 @@ def test_a_failing_graph_is_a_sentence_outside_batches_too(
         app.main()
     assert end.value.code == 1
     assert capsys.readouterr().err.strip().endswith("lp1/analysis.onnx: INVALID_GRAPH")
+
+
+def test_sessions_are_made_ahead_and_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the order of the names, on the user's device for the transforms alone; a failure there is told later, by `run`."""
+    made: list[tuple[str, ...]] = []
+
+    def session(*arguments: str) -> None:
+        made.append(arguments)
+        raise OSError
+
+    monkeypatch.setattr(models, "session", session)
+    models.open_ahead("lp1", ("features.onnx", "synthesis.onnx"), "auto")
+    for thread in threading.enumerate():
+        if thread.name == "latentpress sessions":
+            thread.join()
+    assert made == [("lp1", "features.onnx", "cpu"), ("lp1", "synthesis.onnx", "auto")]

@@ -169,12 +169,14 @@ def compress(
 
     latentpress compress photo.png --codec sd15 --model madebyollin/taesd
     """
+    from latentpress.parts import parts_of
     from latentpress.spaces import space_of_codec
     from latentpress.system.files import atomic_write, check_output
 
-    space_of_codec(codec)
+    space = space_of_codec(codec)
     request = Request.of(quality, target_size, target_bpp, target, total_size, best_effort)
     targets = batch.outputs(images, output, ".ltp")
+    parts_of(space).open_ahead(device, encoding=True)
     if len(targets) == 1:
         check_suffix(targets[0])
     if total_size is not None:

@@ -1,6 +1,7 @@
 """`latentpress decompress`: .ltp files -> image files."""
 
 import time
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
@@ -58,6 +59,7 @@ def decompress(
 
     latentpress decompress pressed/*.ltp -o pictures --format jpg
     """
+    _open_ahead(files[0], device)
     from latentpress import codec as pipeline
     from latentpress.image.formats import FORMATS, output_format, write_image
     from latentpress.models import takes_bands
@@ -108,3 +110,12 @@ def _pixels(source: Path) -> int:
 def _is_builtin(source: Path) -> bool:
     header = _header(source)
     return header is None or header.latent_space == LP1
+
+
+def _open_ahead(source: Path, device: str) -> None:
+    """Begin to load what the first file needs; what is wrong with it is told when it is read."""
+    from latentpress.parts import parts_of
+
+    with suppress(LatentpressError):
+        if source.is_file():
+            parts_of(read_header(source).latent_space).open_ahead(device, encoding=False)

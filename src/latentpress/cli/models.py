@@ -28,6 +28,8 @@ def models(
     """
     if context.invoked_subcommand:
         return
+    from latentpress.entropy import native
+
     rows = listing()
     lines = [
         [row[key] or "" for key in ("space", "name", "kind", "status", "where")] for row in rows
@@ -37,6 +39,7 @@ def models(
         for row in rows:
             for line in (row["runs"] or "").splitlines():
                 typer.echo(f"{row['name']} {line}")
+        typer.echo(f"symbols are coded by {native.in_words()}")
 
 
 def listing() -> list[dict[str, str | None]]:

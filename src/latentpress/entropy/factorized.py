@@ -92,9 +92,9 @@ class FactorizedCoder:
             best & TABLE_BITS
         ).tolist():  # what `rans.pop` does for one table a channel, in less memory
             channels = np.flatnonzero((best & TABLE_BITS) == table)
-            symbols[channels] = rans.pop_group(
-                coder, table, len(channels) * rows * columns
-            ).reshape(-1, rows, columns)
+            amount = np.array([len(channels) * rows * columns], np.int64)
+            run = coder.pop_runs(np.array([table], np.uint16), amount)
+            symbols[channels] = run.reshape(-1, rows, columns)
         symbols *= sign(best)
         rans.check_empty(coder)
         if symbols_crc(symbols) != body[:start]:

@@ -8,6 +8,7 @@ integers below 2^24 held in float32: the same on every machine. The stack is fil
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -16,12 +17,9 @@ from numpy.typing import NDArray
 from latentpress import models
 from latentpress._typing import Floats, Ints
 from latentpress.container import LATENT_HYPERPRIOR, LATENT_MASKED
-from latentpress.entropy import cdf_tables, masking, rans
-from latentpress.entropy.gaussian_conditional import (
-    ConditionalSymbols,
-    GaussianConditional,
-    Gaussians,
-)
+from latentpress.entropy import masking, planes, rans
+from latentpress.entropy.gaussian_conditional import ConditionalSymbols, GaussianConditional
+from latentpress.entropy.planes import Gaussians
 from latentpress.entropy.quantizer import check_finite, interpolate
 from latentpress.errors import FormatError
 from latentpress.transforms.tiling import STRIP_ROWS, is_large, strips
@@ -29,8 +27,6 @@ from latentpress.varint import read_varint, write_varint
 
 Coded: TypeAlias = list[tuple[GaussianConditional, ConditionalSymbols]]
 Z_MAX = 127  # z is an integer in -127..127
-WHITE_MAX = 127  # whitened anchors: integers in -127..127, units of 1/16 sigma
-MU_UNIT = np.float32(1 / 64)
 Z_FACTOR = 4  # latent positions a hyper position, each way
 MIN_SEGMENT_BYTES = rans.CRC_BYTES + 1
 
@@ -68,7 +64,7 @@ class HyperpriorCoder:
 
         self.gain = np.exp(column("gain"))
         self.inverse = np.exp(column("inverse"))
-        self.scale_offset = column("scale_offset")
+        self.scale_offset = column("scale_offset").astype(np.int32)
         self.z_scale = column("z_scale")
         self.bias = level["bias"].astype(np.float32).reshape(1, -1, 1, 1)
 
@@ -136,7 +132,7 @@ class HyperpriorCoder:
         coded, y_hat = self.coding_loop(
             z,
             (y.shape[1], y.shape[2]),
-            lambda conditional: conditional.quantize(y, self.lagrangian_weight),
+            lambda conditional, *where: conditional.quantize(y, *where, self.lagrangian_weight),
         )
         return z, coded, y_hat
 
@@ -144,7 +140,7 @@ class HyperpriorCoder:
         self,
         z: Ints,
         shape: tuple[int, int],
-        symbols_of: Callable[[GaussianConditional], ConditionalSymbols],
+        symbols_of: Callable[[GaussianConditional, Floats, Floats], ConditionalSymbols],
         *,
         frugal: bool = False,
     ) -> tuple[Coded, Floats]:
@@ -152,29 +148,22 @@ class HyperpriorCoder:
         y_hat (C, h, w) in steps.
 
         z: the hyper latent. shape: (h, w) of the segment. symbols_of: quantizes the symbols of a
-        pass, or decodes them; the second pass is conditioned on what it returns for the first.
-        frugal: as of `models.run`.
+        pass, given mu and the step_factor of `features`, or decodes them; the second pass is
+        conditioned on what it returns for the first. frugal: as of `models.run`.
         """
-        features, gaussians = self.features(z, *shape, frugal=frugal)
-        first = checkerboard(*shape)
-        anchors = GaussianConditional(gaussians, first, self.has_trellis)
-        anchor_symbols = symbols_of(anchors)
-        half_steps = anchors.half_steps(anchor_symbols)
-        non_anchors = GaussianConditional(
-            self.non_anchors(features, gaussians, anchors.whitened(half_steps), frugal=frugal),
-            ~first,
-            self.has_trellis,
-        )
-        non_anchor_symbols = symbols_of(non_anchors)
-        values = (
-            anchors.values(half_steps)
-            + non_anchors.values(non_anchors.half_steps(non_anchor_symbols))
-            + np.where(first, anchors.mu, non_anchors.mu)
-        )
-        return [
-            (anchors, anchor_symbols),
-            (non_anchors, non_anchor_symbols),
-        ], values / gaussians.step_factor
+        features, gaussians, step_factor = self.features(z, *shape, frugal=frugal)
+        anchor_cells, other_cells = pass_cells(*shape)
+        anchors = GaussianConditional(gaussians, anchor_cells, self.has_trellis)
+        anchor_symbols = symbols_of(anchors, gaussians.mu, step_factor)
+        white = anchors.whitened(anchor_symbols)
+        self.refine(gaussians, features, white, other_cells, frugal=frugal)
+        others = GaussianConditional(gaussians, other_cells, self.has_trellis)
+        other_symbols = symbols_of(others, gaussians.mu, step_factor)
+        y_hat = gaussians.mu  # which nothing needs from here on
+        anchors.add_values(anchor_symbols, y_hat)
+        others.add_values(other_symbols, y_hat)
+        y_hat /= step_factor
+        return [(anchors, anchor_symbols), (others, other_symbols)], y_hat
 
     def decode_segment(self, data: bytes, h: int, w: int, *, frugal: bool = False) -> Floats:
         """What `encode_segment` made -> y_hat (C, h, w) in steps."""
@@ -185,7 +174,7 @@ class HyperpriorCoder:
         if np.abs(z).max() > Z_MAX:
             raise FormatError("the coded latent is damaged: side information out of range")
         coded, y_hat = self.coding_loop(
-            z, (h, w), lambda conditional: conditional.pop(coder), frugal=frugal
+            z, (h, w), lambda conditional, *_: conditional.pop(coder), frugal=frugal
         )
         rans.check_empty(coder)
         if rans.symbols_crc(z, together(coded)) != data[: rans.CRC_BYTES]:
@@ -204,20 +193,21 @@ class HyperpriorCoder:
     def hyper_latent(self, y: Floats) -> Floats:
         """z before it is rounded, float32."""
         h, w = y.shape[1:]
-        padded = np.pad(np.arcsinh(y), ((0, 0), (0, -h % Z_FACTOR), (0, -w % Z_FACTOR)))
+        padded = np.arcsinh(y)
+        if h % Z_FACTOR or w % Z_FACTOR:
+            padded = np.pad(padded, ((0, 0), (0, -h % Z_FACTOR), (0, -w % Z_FACTOR)))
         z: Floats = models.run(self.space, "hyper_analysis.onnx", y=padded[None])[0][0]
         return z
 
     def z_tables(self, shape: tuple[int, ...]) -> NDArray[np.uint8]:
         """The tables of z (Z, hz, wz): one a channel."""
-        zeros = np.zeros(shape, np.float32)
-        return Gaussians(zeros, np.broadcast_to(self.z_scale, shape)).scale()
+        return np.broadcast_to(planes.scale_index(self.z_scale), shape)
 
     def features(
         self, z: Ints, h: int, w: int, *, frugal: bool = False
-    ) -> tuple[Floats, Gaussians]:
-        """z -> hyper features (1, F, h, w), integers in float32, and the distributions of the
-        anchors. frugal: as of `models.run`.
+    ) -> tuple[Floats, Gaussians, Floats]:
+        """z -> hyper features (1, F, h, w), integers in float32; the distributions of the anchors;
+        the quality's step / the local step, (h, w) (`masking.py`). frugal: as of `models.run`.
         """
         f, head = models.run(
             self.space,
@@ -226,43 +216,43 @@ class HyperpriorCoder:
             z=z[None].astype(np.float32),
             bias=self.bias,
         )
-        mu, scale = np.split(head[0, :, :h, :w], 2)
         features = np.ascontiguousarray(f[:, :, :h, :w])
-        gaussians = Gaussians(mu * MU_UNIT * self.gain, scale.astype(np.int64) + self.scale_offset)
-        if self.chunk_type == LATENT_MASKED:
-            shift = masking.shifts(gaussians.scale(), self.quality)
-            step_factor = masking.step_factor(shift)
-            gaussians = Gaussians(
-                gaussians.mu * step_factor, gaussians.scale_eighths + shift, step_factor
-            )
-        return features, gaussians
+        gaussians = planes.first_distributions(
+            head[0], h, w, self.gain.ravel(), self.scale_offset.ravel()
+        )
+        if self.chunk_type != LATENT_MASKED:
+            return features, gaussians, np.ones((h, w), np.float32)
+        shift = masking.shifts(gaussians.scale, self.quality)
+        step_factor = masking.step_factor(shift)
+        planes.take_finer_steps(gaussians, shift.astype(np.int32), step_factor)
+        return features, gaussians, step_factor
 
-    def non_anchors(
+    def refine(
         self,
+        gaussians: Gaussians,
         features: Floats,
-        anchors: Gaussians,
-        white: NDArray[np.int64],
+        white: Floats,
+        cells: Ints,
         *,
         frugal: bool = False,
-    ) -> Gaussians:
-        """The distributions of the second pass.
+    ) -> None:
+        """Change the distributions of the first pass to those of the second, at its cells.
 
-        features: (1, F, h, w) of `features`. anchors: the distributions of the first pass. white:
-        (C, h, w) decoded values of the anchors in 1/16 of their sigma, 0 elsewhere.
+        features: (1, F, h, w) of `features`. white: (C, h, w) of `GaussianConditional.whitened`.
+        cells: (n,), in (h, w).
         """
-        clipped = np.clip(white, -WHITE_MAX, WHITE_MAX).astype(np.float32)[None]
         head = models.run(
-            self.space, "context.onnx", frugal=frugal, features=features, white=clipped
+            self.space, "context.onnx", frugal=frugal, features=features, white=white[None]
         )[0][0]
-        mu, scale = np.split(head, 2)
-        mu = anchors.mu + (cdf_tables.sigmas()[anchors.scale()] * mu * MU_UNIT).astype(np.float32)
-        return Gaussians(mu, anchors.scale_eighths + scale.astype(np.int64), anchors.step_factor)
+        planes.second_distributions(head, gaussians, cells)
 
 
-def together(coded: Coded) -> Ints:
+def together(coded: Coded) -> NDArray[np.int16]:
     """The symbols of all passes at their places, (C, h, w)."""
-    (anchors, anchor_symbols), (non_anchors, non_anchor_symbols) = coded
-    return anchors.symbols(anchor_symbols) + non_anchors.symbols(non_anchor_symbols)
+    plane = np.zeros(coded[0][0].shape, np.int16)
+    for conditional, symbols in coded:
+        conditional.put_symbols(symbols, plane)
+    return plane
 
 
 def join(segments: list[bytes]) -> bytes:
@@ -274,3 +264,11 @@ def checkerboard(h: int, w: int) -> NDArray[np.bool_]:
     """(h, w), true at the anchors: row + column even."""
     anchors: NDArray[np.bool_] = np.add.outer(np.arange(h), np.arange(w)) % 2 == 0
     return anchors
+
+
+@lru_cache(8)
+def pass_cells(h: int, w: int) -> tuple[Ints, Ints]:
+    """The cells of the two passes, indices into (h, w), rising: the anchors, and the others."""
+    anchors = checkerboard(h, w).ravel()
+    first, second = (np.flatnonzero(cells).astype(np.int32) for cells in (anchors, ~anchors))
+    return first, second

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentpress._typing import Floats
-from latentpress.entropy import cdf_tables
+from latentpress.entropy import cdf_tables, planes
 from latentpress.entropy.integers import round_shift
 from latentpress.entropy.quantizer import interpolate
 
@@ -33,7 +33,7 @@ def shifts(scale: NDArray[np.uint8], quality: float) -> NDArray[np.int64]:
 
     scale: (C, h, w) scale indices under the steps of the quality.
     """
-    activity = cdf_tables.activities().take(scale).sum(0, dtype=np.int64) + FLOOR  # in 1/64 bit
+    activity = planes.activity(scale).astype(np.int64) + FLOOR  # in 1/64 bit
     exponent = np.frexp(activity.astype(np.float64))[1].astype(np.int64) - 1
     # log2 in 1/256, linear between powers of 2
     level = 256 * exponent + (activity >> (exponent - 8)) - 256

@@ -25,8 +25,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentpress._typing import Floats, Ints
-from latentpress.entropy import cdf_tables, rans
+from latentpress.entropy import cdf_tables, native, rans
 from latentpress.entropy.quantizer import SYMBOL_MAX
+from latentpress.entropy.rans_native import NativeStack
 
 NEXT = np.array(
     [[0, 2], [5, 7], [1, 3], [6, 4], [2, 0], [4, 6], [3, 1], [7, 5]], np.uint8
@@ -63,78 +64,110 @@ class TrellisLanes:
 
     def __init__(self, scale_eighths: NDArray[Any], length: int) -> None:
         self.order = np.argsort(np.clip(scale_eighths, LEAST, MOST).astype(np.int16), kind="stable")
-        self.lanes = max(1, -(-self.order.size // length))
+        self.lanes = lane_count(self.order.size, length)
 
     def quantize(self, v: NDArray[np.floating[Any]], table: NDArray[Any], weight: float) -> Path:
-        """The path through the lanes with the least sum of weight * (v - value)^2 + bits.
-
-        v: (n,) values in steps, about their means. table: (n,) number of each symbol's table under
-        the even quantiser. weight: bits that a squared error of one step^2 is worth.
-        """
-        v = np.clip(v[self.order], 2 - SYMBOL_MAX, SYMBOL_MAX - 2).astype(np.float32)
-        costs, symbols = candidates(v, table[self.order].astype(np.intp), weight, bit_costs())
-        kinds = cheapest(costs, self.lanes)
-        return self.unsorted(symbols[kinds, np.arange(kinds.size)], kinds >> 1)
+        """`quantize` of symbols in the order in which they were given."""
+        return self._unsorted(quantize(v[self.order], table[self.order], weight, self.lanes))
 
     def push(self, coder: rans.Coder, path: Path, table: NDArray[Any]) -> None:
         """Put the symbols on the stack; `pop` with the same tables gives them back.
 
-        table: (n,) table numbers of the even quantiser, rising with `scale_eighths`. The symbols of
-        one step of all lanes are coded table after table, and under each table those of the even
-        quantiser come first.
+        table: (n,) table numbers of the even quantiser, rising with `scale_eighths`.
         """
-        table = table[self.order].astype(np.int64)
-        odd = path.odd[self.order]
-        key = (np.arange(table.size) // self.lanes * cdf_tables.ODD + table) * 2 + odd
-        order = np.argsort(key, kind="stable")
-        key = key[order]
-        numbers = key // 2 % cdf_tables.ODD + key % 2 * cdf_tables.ODD
-        rans.push_runs(
-            coder, path.symbols[self.order][order], numbers, np.flatnonzero(np.diff(key)) + 1
-        )
+        in_lanes = Path(path.symbols[self.order], path.odd[self.order])
+        push_lanes(coder, in_lanes, table[self.order], self.lanes)
 
     def pop(self, coder: rans.Coder, table: NDArray[Any]) -> Path:
         """Take the symbols that `push` put there off the stack. table: as in `push`. FormatError as
         of `rans.pop`.
         """
-        table = table[self.order]
-        state = np.zeros(self.lanes, np.uint8)
-        symbols = np.empty(table.size, np.int32)
-        odd = np.empty(table.size, np.bool_)
-        edges = np.unique(
-            np.concatenate(
-                [
-                    np.arange(0, table.size, self.lanes),
-                    np.flatnonzero(np.diff(table)) + 1,
-                    [table.size],
-                ]
-            )
-        ).tolist()
-        for start, end in pairwise(edges):  # one table, one step
-            states = state[start % self.lanes : start % self.lanes + end - start]
-            group = symbols[start:end]
-            is_odd = odd[start:end]
-            number = int(table[start])
-            np.not_equal(states & 1, 0, is_odd)
-            amount = int(np.count_nonzero(is_odd))
-            if amount == 0:
-                group[:] = rans.pop_group(coder, number, group.size)
-            elif amount == group.size:
-                group[:] = rans.pop_group(coder, number + cdf_tables.ODD, amount)
-            else:
-                group[~is_odd] = rans.pop_group(coder, number, group.size - amount)
-                group[is_odd] = rans.pop_group(coder, number + cdf_tables.ODD, amount)
-            states[:] = NEXT_FLAT.take(2 * states + (group & 1))
-        return self.unsorted(symbols, odd)
+        return self._unsorted(pop_lanes(coder, table[self.order], self.lanes))
 
-    def unsorted(self, symbols: Ints, odd: NDArray[Any]) -> Path:
-        """Symbols (n,) and quantisers odd (n,) in the order of the lanes -> the same in the order
-        in which the symbols were given.
-        """
-        path = Path(np.empty(symbols.size, np.int32), np.empty(symbols.size, np.uint8))
-        path.symbols[self.order] = symbols
-        path.odd[self.order] = odd
+    def _unsorted(self, in_lanes: Path) -> Path:
+        """Symbols in the order of the lanes -> the same in the order in which they were given."""
+        path = Path(np.empty_like(in_lanes.symbols), np.empty_like(in_lanes.odd))
+        path.symbols[self.order], path.odd[self.order] = in_lanes
         return path
+
+
+def lane_count(amount: int, length: int) -> int:
+    """How many lanes of at most `length` symbols hold `amount` of them."""
+    return max(1, -(-amount // length))
+
+
+def quantize(v: NDArray[np.floating[Any]], table: NDArray[Any], weight: float, lanes: int) -> Path:
+    """The path through the lanes with the least sum of weight * (v - value)^2 + bits.
+
+    v: (n,) values in steps, about their means, in the order of the lanes: the i-th belongs to lane
+    i % lanes. table: (n,) number of each symbol's table under the even quantiser. weight: bits that
+    a squared error of one step^2 is worth.
+    """
+    v = np.clip(v, 2 - SYMBOL_MAX, SYMBOL_MAX - 2).astype(np.float32)
+    if library := native.library():
+        n, bits = v.size, bit_costs()
+        path = Path(np.empty(n, np.int32), np.empty(n, np.uint8))
+        scratch = (
+            np.empty(4 * n, np.uint16),
+            np.empty(n, np.uint8),
+            np.empty(STATES * lanes, np.float32),
+        )
+        rows = bits.shape[1] // (REACH + 1)
+        numbers = table.astype(np.uint16)
+        library.trellis_quantize(v, numbers, n, lanes, weight, bits, rows, *path, *scratch)
+        return path
+    costs, symbols = candidates(v, table.astype(np.intp), weight, bit_costs())
+    kinds = cheapest(costs, lanes)
+    return Path(symbols[kinds, np.arange(kinds.size)], (kinds >> 1).astype(np.uint8))
+
+
+def push_lanes(coder: rans.Coder, path: Path, table: NDArray[Any], lanes: int) -> None:
+    """Put symbols on the stack; `pop_lanes` with the same tables gives them back.
+
+    path, table: (n,) in the order of the lanes; the tables are those of the even quantiser. The
+    symbols of one step of all lanes are coded table after table, and under each table those of the
+    even quantiser come first.
+    """
+    if isinstance(coder, NativeStack):
+        coder.push_lanes(path.symbols, path.odd, table.astype(np.uint16), lanes)
+        return
+    key = (np.arange(table.size) // lanes * cdf_tables.ODD + table) * 2 + path.odd
+    order = np.argsort(key, kind="stable")
+    key = key[order]
+    ends = np.append(np.flatnonzero(np.diff(key)) + 1, key.size)[: key.size]
+    last = key[ends - 1]
+    numbers = last // 2 % cdf_tables.ODD + last % 2 * cdf_tables.ODD
+    coder.push_runs(path.symbols[order], numbers.astype(np.uint16), ends)
+
+
+def pop_lanes(coder: rans.Coder, table: NDArray[Any], lanes: int) -> Path:
+    """Take the symbols that `push_lanes` put there off the stack. FormatError as of `rans.pop`."""
+    if isinstance(coder, NativeStack):
+        return Path(*coder.pop_lanes(table.astype(np.uint16), lanes))
+    state = np.zeros(lanes, np.uint8)
+    symbols = np.empty(table.size, np.int32)
+    odd = np.empty(table.size, np.bool_)
+    edges = np.unique(
+        np.concatenate(
+            [np.arange(0, table.size, lanes), np.flatnonzero(np.diff(table)) + 1, [table.size]]
+        )
+    ).tolist()
+    for start, end in pairwise(edges):  # one table, one step
+        states = state[start % lanes : start % lanes + end - start]
+        group = symbols[start:end]
+        is_odd = odd[start:end]
+        number = int(table[start])
+        np.not_equal(states & 1, 0, is_odd)
+        amount = int(np.count_nonzero(is_odd))
+        if amount == 0:
+            group[:] = coder.pop_run(number, group.size)
+        elif amount == group.size:
+            group[:] = coder.pop_run(number + cdf_tables.ODD, amount)
+        else:
+            group[~is_odd] = coder.pop_run(number, group.size - amount)
+            group[is_odd] = coder.pop_run(number + cdf_tables.ODD, amount)
+        states[:] = NEXT_FLAT.take(2 * states + (group & 1))
+    return Path(symbols, odd.view(np.uint8))
 
 
 def candidates(

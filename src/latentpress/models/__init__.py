@@ -9,10 +9,11 @@ The cards are docs/models/*.md. What runs a graph is chosen by `runtimes`.
 import hashlib
 import io
 import json
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,7 @@ from latentpress.system.once import once
 
 FOLDER = Path(__file__).parent
 RANGES = "ranges.json"
+TRANSFORMS = ("analysis.onnx", "synthesis.onnx")  # whose device the user chooses
 # in what ONNX Runtime says where memory is short
 NO_MEMORY = ("bad_alloc", "Failed to allocate", "BFCArena")
 
@@ -126,6 +128,21 @@ def _opened(space: str, name: str, choice: Choice, count: int, in_bands: bool) -
             if choice.is_asked or choice.runtime == "onnxruntime":
                 raise
         return open_graph(data, EXACT, count, {})
+
+
+def open_ahead(space: str, names: Sequence[str], device: str) -> None:
+    """Make the sessions of graphs in a thread, in the order in which they will be run, while the
+    caller goes on importing and reading. What fails here fails again, and is told, when it is run.
+
+    device: of a transform's graphs, `TRANSFORMS`.
+    """
+
+    def work() -> None:
+        for name in names:
+            with suppress(Exception):
+                graph(space, name, device if name in TRANSFORMS else None)
+
+    Thread(target=work, name="latentpress sessions").start()
 
 
 def run(

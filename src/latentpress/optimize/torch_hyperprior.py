@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 from latentpress._typing import Tensor
 from latentpress.entropy import cdf_tables
 from latentpress.entropy.cdf_tables import SCALE_UNIT_BITS
-from latentpress.entropy.hyperprior import MU_UNIT, WHITE_MAX, Z_MAX, HyperpriorCoder, checkerboard
+from latentpress.entropy.gaussian_conditional import WHITE_MAX
+from latentpress.entropy.hyperprior import Z_MAX, HyperpriorCoder, checkerboard
+from latentpress.entropy.planes import MU_UNIT
 from latentpress.optimize.onnx_torch import torch_graph
 from latentpress.optimize.rate import LowerBound, gaussian_bits
 from latentpress.runtimes.torch_graph import straight_through

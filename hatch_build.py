@@ -1,0 +1,49 @@
+"""Builds the C library of latentpress.entropy.native into the wheel, where a C compiler is there.
+
+Without one the wheel is pure Python and does the same, more slowly. With one it fits every Python 3
+of its platform, for ctypes loads the library. An editable install has it in the source tree.
+"""
+
+import platform
+import runpy
+import shutil
+import sysconfig
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+
+PACKAGE = "latentpress/entropy/native"
+
+
+class NativeHook(BuildHookInterface):
+    """`[tool.hatch.build.targets.wheel.hooks.custom]` of pyproject.toml."""
+
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+        """Before the wheel is made. version: "standard" or "editable"."""
+        building = runpy.run_path(str(Path(self.root, "src", PACKAGE, "build.py")))
+        name = building["NAME"]
+        in_place = Path(self.root, "src", PACKAGE, name)
+        self.scratch = Path(tempfile.mkdtemp())
+        target = in_place if version == "editable" else self.scratch / name
+        said = building["build"](target)
+        if said:
+            self.app.display_warning(
+                "no C compiler made latentpress's library, so Python codes symbols, more slowly: "
+                + "; ".join(said)
+            )
+        elif version != "editable":
+            build_data["force_include"][str(target)] = f"{PACKAGE}/{name}"
+            build_data["pure_python"] = False
+            build_data["tag"] = f"py3-none-{platform_tag()}"
+
+    def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:
+        """After the wheel is made."""
+        shutil.rmtree(self.scratch, ignore_errors=True)
+
+
+def platform_tag() -> str:
+    """The wheel's platform: that of this Python, of one architecture."""
+    tag = sysconfig.get_platform().replace("universal2", platform.machine())
+    return tag.replace("-", "_").replace(".", "_")

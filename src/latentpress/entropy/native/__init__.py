@@ -1,0 +1,126 @@
+"""The C library that codes symbols, where it was built; else the same is done in NumPy.
+
+`library()` is its one door: None where no library is there, where it was built of other sources, or
+where LATENTPRESS_NATIVE=0. Both ways give the same numbers to the bit, so files never depend on it.
+ctypes lets other threads run while C code does. build.py makes the library.
+
+rans.c      the coder's stack            (rans.py)
+trellis.c   symbols in lanes             (trellis.py)
+planes.c    passes over planes of lp1    (planes.py)
+"""
+
+import ctypes
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numpy.ctypeslib import ndpointer
+
+from latentpress.entropy.native.build import FOLDER, NAME, source_crc
+from latentpress.errors import FormatError
+from latentpress.system.environment import whole_number
+
+OUT_OF_RANGE = 1
+ERRORS = ("", "a symbol is out of range", "there is no such table", "the stack has no room")
+
+
+class Stack(ctypes.Structure):
+    """`Stack` of native.h."""
+
+    _fields_ = (
+        ("state", ctypes.c_uint64),
+        ("words", ctypes.c_void_p),
+        ("size", ctypes.c_int64),
+        ("capacity", ctypes.c_int64),
+    )
+
+
+class Tables(ctypes.Structure):
+    """`Tables` of native.h."""
+
+    _fields_ = (
+        ("starts", ctypes.c_void_p),
+        ("first", ctypes.c_void_p),
+        ("radius", ctypes.c_void_p),
+        ("near", ctypes.c_void_p),
+        ("count", ctypes.c_int32),
+    )
+
+
+def array(kind: Any) -> Any:
+    """The type of an argument that is an array: one of another kind, or with gaps, is refused."""
+    return ndpointer(kind, flags="C_CONTIGUOUS")
+
+
+F32, F64 = array(np.float32), array(np.float64)
+U8, U16, I16 = array(np.uint8), array(np.uint16), array(np.int16)
+I32, I64 = array(np.int32), array(np.int64)
+INT, INT32, FLOAT = ctypes.c_int64, ctypes.c_int32, ctypes.c_float
+CODER = (ctypes.POINTER(Stack), ctypes.POINTER(Tables))
+PROTOTYPES: dict[str, tuple[Any, ...]] = {
+    "push_runs": (*CODER, I32, U16, I64, INT),
+    "pop_runs": (*CODER, I32, U16, I64, INT),
+    "trellis_push": (*CODER, I32, U8, U16, INT, INT, INT32, I32),
+    "trellis_pop": (*CODER, I32, U8, U16, INT, INT, INT32, U8, I32),
+    "trellis_quantize": (F32, U16, INT, INT, FLOAT, F32, INT32, I32, U8, U16, U8, F32),
+    "first_distributions": (F32, INT, INT, INT, INT, INT, FLOAT, F32, I32, F32, I32, U8),
+    "take_finer_steps": (F32, I32, U8, INT, INT, I32, F32),
+    "second_distributions": (F32, INT, INT, FLOAT, F32, I32, INT, F32, I32, U8),
+    "sum_by_scale": (U8, INT, INT, I32, I32),
+    "select_positions": (U8, I32, INT, INT, I32, INT, INT32, I32, I64, I32, U16, I64, I32),
+    "gather_residuals": (F32, F32, F32, INT, I32, INT, F32),
+    "scatter_whitened": (I32, I64, U16, I32, INT, INT32, INT32, F32),
+    "add_values": (I32, I32, INT, FLOAT, FLOAT, F32),
+    "scatter_symbols": (I32, I32, INT, I16),
+}
+
+
+def is_wanted() -> bool:
+    """Whether the environment leaves the library on."""
+    return bool(whole_number("LATENTPRESS_NATIVE", 1, 0, 1))
+
+
+def in_words() -> str:
+    """What codes symbols, for people."""
+    if library():
+        return "the C library"
+    return "Python, " + (
+        "for no C library was built" if is_wanted() else "for LATENTPRESS_NATIVE is 0"
+    )
+
+
+@cache
+def library() -> Any:
+    """The library, its functions ready to be called with arrays; None where there is none.
+
+    A function raises FormatError where coded symbols are out of range, ValueError for arguments
+    that the format does not hold.
+    """
+    if not is_wanted():
+        return None
+    try:
+        loaded = ctypes.CDLL(str(FOLDER / NAME))
+        loaded.built_of.restype = ctypes.c_uint32
+        if loaded.built_of() != source_crc():
+            return None
+    except (OSError, AttributeError):
+        return None
+    for name, arguments in PROTOTYPES.items():
+        function = getattr(loaded, name)
+        function.argtypes = arguments
+        function.restype = ctypes.c_int
+        function.errcheck = check_popped if name in ("pop_runs", "trellis_pop") else check
+    return loaded
+
+
+def check(code: int, function: Any, arguments: Any) -> None:
+    """ValueError where a function says that it could not do its work."""
+    if code:
+        raise ValueError(ERRORS[code])
+
+
+def check_popped(code: int, function: Any, arguments: Any) -> None:
+    """The same, FormatError where the symbols of a file are out of range."""
+    if code == OUT_OF_RANGE:
+        raise FormatError("the coded latent holds a symbol that is out of range")
+    check(code, function, arguments)

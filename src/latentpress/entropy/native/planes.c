@@ -1,0 +1,190 @@
+/* Passes over the planes (C, h, w) of a segment of lp1, and over the positions of one pass in them.
+
+   hw = h * w. Positions are indices into a plane of C * hw numbers, of `select`. */
+
+#include "native.h"
+
+#define SCALES 64
+#define KEYS 1024 /* scales beyond are sorted as the last */
+
+static inline uint8_t scale_of(int32_t eighths)
+{
+    const int32_t scale = (eighths + 4) >> 3;
+    return (uint8_t)(scale < 0 ? 0 : scale > SCALES - 1 ? SCALES - 1 : scale);
+}
+
+static inline int32_t whole(float number)
+{
+    const float limit = 16777216.0f;
+    if (!(number > -limit))
+        number = -limit;
+    return (int32_t)(number < limit ? number : limit);
+}
+
+/* mu, eighths and scale of the first pass from head (2 C, rows, columns), of which h x w count. */
+EXPORT int first_distributions(const float *restrict head, int64_t channels, int64_t h, int64_t w,
+                               int64_t rows, int64_t columns, float unit,
+                               const float *restrict gain, const int32_t *restrict offset,
+                               float *restrict mu, int32_t *restrict eighths,
+                               uint8_t *restrict scale)
+{
+    for (int64_t c = 0; c < channels; c++)
+        for (int64_t row = 0; row < h; row++) {
+            const float *m = head + (c * rows + row) * columns;
+            const float *s = m + channels * rows * columns;
+            for (int64_t i = 0; i < w; i++) {
+                mu[i] = m[i] * unit * gain[c] + 0.0f; /* no -0 */
+                eighths[i] = whole(s[i]) + offset[c];
+                scale[i] = scale_of(eighths[i]);
+            }
+            mu += w;
+            eighths += w;
+            scale += w;
+        }
+    return OK;
+}
+
+/* Takes finer steps: mu, eighths and scale change in place. shift, factor: (hw,). */
+EXPORT int take_finer_steps(float *restrict mu, int32_t *restrict eighths, uint8_t *restrict scale,
+                            int64_t channels, int64_t hw, const int32_t *restrict shift,
+                            const float *restrict factor)
+{
+    for (int64_t c = 0; c < channels; c++, mu += hw, eighths += hw, scale += hw)
+        for (int64_t i = 0; i < hw; i++) {
+            mu[i] *= factor[i];
+            eighths[i] += shift[i];
+            scale[i] = scale_of(eighths[i]);
+        }
+    return OK;
+}
+
+/* mu, eighths and scale of the second pass, in place of those of the first, at its `count` cells
+   (h, w). head: (2 C, hw). */
+EXPORT int second_distributions(const float *restrict head, int64_t channels, int64_t hw,
+                                float unit, const float *restrict sigmas,
+                                const int32_t *restrict cells, int64_t count, float *restrict mu,
+                                int32_t *restrict eighths, uint8_t *restrict scale)
+{
+    for (int64_t c = 0; c < channels; c++, head += hw, mu += hw, eighths += hw, scale += hw) {
+        const float *s = head + channels * hw;
+        for (int64_t k = 0; k < count; k++) {
+            const int32_t i = cells[k];
+            mu[i] += sigmas[scale[i] & (SCALES - 1)] * head[i] * unit;
+            eighths[i] += whole(s[i]);
+            scale[i] = scale_of(eighths[i]);
+        }
+    }
+    return OK;
+}
+
+/* sums: (hw,), of table[scale] over the channels. table: (64,). */
+EXPORT int sum_by_scale(const uint8_t *scale, int64_t channels, int64_t hw, const int32_t *table,
+                        int32_t *sums)
+{
+    for (int64_t i = 0; i < hw; i++)
+        sums[i] = 0;
+    for (int64_t c = 0; c < channels; c++, scale += hw)
+        for (int64_t i = 0; i < hw; i++)
+            sums[i] += table[scale[i] & (SCALES - 1)];
+    return OK;
+}
+
+/* The positions of a pass that are coded: those of scales 1 to first_trellis - 1 by scale, the
+   others by eighths, equal ones in raster order; all three arrays have room for all.
+
+   cells: (count,), of the pass, in (h, w), rising. ends: (64,), of each scale the end of its
+   positions in `alone`. amount: how many positions are in `lanes`. tables: of those, the scale
+   less 1. found: scratch. */
+EXPORT int select_positions(const uint8_t *restrict scale, const int32_t *restrict eighths,
+                            int64_t channels, int64_t hw, const int32_t *restrict cells,
+                            int64_t count, int32_t first_trellis, int32_t *restrict alone,
+                            int64_t *restrict ends, int32_t *restrict lanes,
+                            uint16_t *restrict tables, int64_t *restrict amount,
+                            int32_t *restrict found)
+{
+    int64_t next[SCALES + KEYS] = {0}, n = 0, sum = 0;
+    for (int64_t c = 0; c < channels; c++)
+        for (int64_t k = 0; k < count; k++) { /* most are of scale 0: no branch on it */
+            const int64_t at = c * hw + cells[k];
+            found[n] = (int32_t)at;
+            n += scale[at] != 0;
+        }
+    for (int pass = 0; pass < 2; pass++) {
+        for (int64_t k = 0; k < n; k++) {
+            const int32_t at = found[k], s = scale[at] & (SCALES - 1), e = eighths[at];
+            if (s < first_trellis) {
+                if (pass)
+                    alone[next[s]] = at;
+                next[s]++;
+            } else {
+                const int32_t key = SCALES + (e < 0 ? 0 : e < KEYS ? e : KEYS - 1);
+                if (pass) {
+                    lanes[next[key]] = at;
+                    tables[next[key]] = (uint16_t)(s - 1);
+                }
+                next[key]++;
+            }
+        }
+        if (pass)
+            break;
+        for (int k = 0; k < SCALES + KEYS; k++) {
+            const int64_t here = next[k];
+            sum = k == SCALES ? 0 : sum;
+            next[k] = sum;
+            sum += here;
+            if (k < SCALES)
+                ends[k] = sum;
+        }
+        *amount = sum;
+    }
+    return OK;
+}
+
+/* v = y * factor - mu at n positions. y, mu: planes. factor: (hw,). */
+EXPORT int gather_residuals(const float *restrict y, const float *restrict factor,
+                            const float *restrict mu, int64_t hw,
+                            const int32_t *restrict positions, int64_t n, float *restrict v)
+{
+    const uint32_t cells = (uint32_t)hw, mask = cells - 1;
+    const int has_mask = (cells & mask) == 0; /* most segments are 64 x 64 */
+    for (int64_t i = 0; i < n; i++) {
+        const uint32_t at = (uint32_t)positions[i];
+        v[i] = y[at] * factor[has_mask ? at & mask : at % cells] - mu[at];
+    }
+    return OK;
+}
+
+/* white[position] = 16 value / sigma, rounded, within +-limit. half_steps, whiteners: (n,), with
+   `bits` bits behind the point in half a step. */
+EXPORT int scatter_whitened(const int32_t *half_steps, const int64_t *whitener,
+                            const uint16_t *tables, const int32_t *positions, int64_t n,
+                            int32_t bits, int32_t limit, float *white)
+{
+    for (int64_t i = 0; i < n; i++) {
+        const int64_t product = half_steps[i] * whitener[tables[i] & (SCALES - 1)];
+        const int64_t value = (product + ((int64_t)1 << (bits - 1))) >> bits;
+        white[positions[i]] = (float)(value > limit ? limit : value < -limit ? -limit : value);
+    }
+    return OK;
+}
+
+/* y[position] += step * (value + outward * sign(value)), value = half_steps / 2. */
+EXPORT int add_values(const int32_t *half_steps, const int32_t *positions, int64_t n, float step,
+                      float outward, float *y)
+{
+    for (int64_t i = 0; i < n; i++) {
+        const float value = (float)half_steps[i] / 2;
+        const float away = half_steps[i] > 0 ? outward : half_steps[i] < 0 ? -outward : 0.0f;
+        y[positions[i]] += step * (value + away);
+    }
+    return OK;
+}
+
+/* plane[position] = symbol, which is within int16. */
+EXPORT int scatter_symbols(const int32_t *symbols, const int32_t *positions, int64_t n,
+                           int16_t *plane)
+{
+    for (int64_t i = 0; i < n; i++)
+        plane[positions[i]] = (int16_t)symbols[i];
+    return OK;
+}

@@ -1,0 +1,224 @@
+"""Passes over the planes (C, h, w) of a segment of lp1, each in C where there is a library and in
+NumPy where there is none: the same numbers.
+
+Positions are indices into a plane of C h w numbers, int32.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from latentpress._typing import Floats, Ints
+from latentpress.entropy import cdf_tables, native
+from latentpress.entropy.cdf_tables import SCALE_UNIT_BITS, SCALES, WHITENER_BITS
+from latentpress.entropy.integers import round_shift
+
+MU_UNIT = np.float32(1 / 64)
+ONE, ZERO = np.float32(1), np.float32(0)
+LAST_KEY = 1023  # eighths beyond are sorted as these
+
+
+class Gaussians(NamedTuple):
+    """Distributions of the symbols of a segment, all (C, h, w).
+
+    mu: float32, in steps. scale_eighths: int32, scale index times 8, unclipped. scale: uint8, scale
+    index: the number of the CDF table (family 0, gaussian).
+    """
+
+    mu: Floats
+    scale_eighths: Ints
+    scale: NDArray[np.uint8]
+
+
+class Positions(NamedTuple):
+    """The positions of a pass that are coded.
+
+    alone: (n,) those outside of the trellis, by scale. alone_ends: (SCALES,) where those of each
+    scale end. lanes: (m,) those in the trellis, in the order of its lanes. lane_tables: (m,) their
+    scales less 1, uint16.
+    """
+
+    alone: Ints
+    alone_ends: NDArray[np.int64]
+    lanes: Ints
+    lane_tables: NDArray[np.uint16]
+
+
+def scale_index(scale_eighths: NDArray[Any]) -> NDArray[np.uint8]:
+    """Scale indices times 8 -> scale indices, rounded and clipped to those that there are."""
+    scale = round_shift(scale_eighths, SCALE_UNIT_BITS)
+    index: NDArray[np.uint8] = np.clip(scale, 0, SCALES - 1).astype(np.uint8)
+    return index
+
+
+def first_distributions(head: Floats, h: int, w: int, gain: Floats, offset: Ints) -> Gaussians:
+    """The distributions of the first pass.
+
+    head: (2C, rows, columns) of the network, of which h x w count: mu in MU_UNIT of the latent's
+    unit, then scales in eighths. gain: (C,), steps in the latent's unit. offset: (C,), added to the
+    scales.
+    """
+    channels = len(gain)
+    if library := native.library():
+        shape = (channels, h, w)
+        mu, eighths, scale = (np.empty(shape, kind) for kind in (np.float32, np.int32, np.uint8))
+        head = np.ascontiguousarray(head)
+        check(len(head) == 2 * channels, head.shape[1] >= h, head.shape[2] >= w)
+        check(gain.shape == offset.shape == (channels,))
+        library.first_distributions(
+            head, channels, h, w, *head.shape[1:], MU_UNIT, gain, offset, mu, eighths, scale
+        )
+        return Gaussians(mu, eighths, scale)
+    m, s = np.split(head[:, :h, :w], 2)
+    mu = m * MU_UNIT * gain[:, None, None]
+    mu += ZERO  # no -0
+    eighths = s.astype(np.int32) + offset[:, None, None]
+    return Gaussians(mu, eighths, scale_index(eighths))
+
+
+def take_finer_steps(gaussians: Gaussians, shift: Ints, factor: Floats) -> None:
+    """Change distributions to those under finer steps, which differ from place to place.
+
+    shift: (h, w), by how many eighths of a scale. factor: (h, w), the step there was over this one.
+    """
+    mu, eighths, scale = gaussians
+    if library := native.library():
+        check(mu.shape[1:] == shift.shape == factor.shape)
+        library.take_finer_steps(*gaussians, len(mu), shift.size, shift, factor)
+        return
+    np.multiply(mu, factor, out=mu)
+    np.add(eighths, shift, out=eighths)
+    scale[...] = scale_index(eighths)
+
+
+def second_distributions(head: Floats, gaussians: Gaussians, cells: Ints) -> None:
+    """Change the distributions of the first pass to those of the second at its cells.
+
+    head: (2C, h, w) of the network: how mu changes, in MU_UNIT of sigma, and scales in eighths.
+    cells: indices into (h, w).
+    """
+    if library := native.library():
+        head = np.ascontiguousarray(head)
+        c, h, w = gaussians.mu.shape
+        check(head.shape == (2 * c, h, w))
+        library.second_distributions(
+            head, c, h * w, MU_UNIT, cdf_tables.sigmas(), cells, cells.size, *gaussians
+        )
+        return
+    m, s = (at_cells(half, cells) for half in np.split(head, 2))
+    mu, eighths, scale = gaussians
+    moved = cdf_tables.sigmas().take(at_cells(scale, cells)) * m * MU_UNIT
+    changed = at_cells(eighths, cells) + s.astype(np.int32)
+    mu.reshape(len(mu), -1)[:, cells] += moved
+    eighths.reshape(len(mu), -1)[:, cells] = changed
+    scale.reshape(len(mu), -1)[:, cells] = scale_index(changed)
+
+
+def at_cells(plane: NDArray[Any], cells: Ints) -> NDArray[Any]:
+    """(C, h, w) -> (C, n), at n indices into (h, w)."""
+    return plane.reshape(len(plane), -1)[:, cells]
+
+
+def activity(scale: NDArray[np.uint8]) -> Ints:
+    """The sum of `cdf_tables.activities` over the channels: scale (C, h, w) -> int32 (h, w)."""
+    if library := native.library():
+        sums = np.empty(scale.shape[1:], np.int32)
+        table = cdf_tables.activities().astype(np.int32, copy=False)
+        library.sum_by_scale(np.ascontiguousarray(scale), len(scale), sums.size, table, sums)
+        return sums
+    total: Ints = cdf_tables.activities().take(scale).sum(0, dtype=np.int32)
+    return total
+
+
+def select(gaussians: Gaussians, cells: Ints, first_trellis_scale: int) -> Positions:
+    """The coded positions of a pass: those of scale 0 are not, they cost neither bits nor time.
+
+    cells: (n,), those of this pass in (h, w), rising. first_trellis_scale: from here on they are in
+    the trellis.
+    """
+    _, eighths, scale = gaussians
+    c, h, w = scale.shape
+    if library := native.library():
+        most = c * cells.size
+        alone, lanes, scratch = (np.empty(most, np.int32) for _ in range(3))
+        tables, ends = np.empty(most, np.uint16), np.empty(SCALES, np.int64)
+        amount = np.zeros(1, np.int64)
+        shape = (c, h * w, cells, cells.size)
+        found = (alone, ends, lanes, tables, amount)
+        library.select_positions(scale, eighths, *shape, first_trellis_scale, *found, scratch)
+        m = int(amount[0])
+        return Positions(alone[: ends[-1]], ends, lanes[:m], tables[:m])
+    own = (np.arange(0, c * h * w, h * w, dtype=np.int32)[:, None] + cells).ravel()
+    scales = scale.ravel().take(own)
+    is_coded = scales > 0
+    own, scales = own[is_coded], scales[is_coded]
+    is_alone = scales < first_trellis_scale
+    alone, alone_scales = own[is_alone], scales[is_alone]
+    ends = np.cumsum(np.bincount(alone_scales, minlength=SCALES), dtype=np.int64)
+    lanes = own[~is_alone]
+    key = np.clip(eighths.ravel().take(lanes), 0, LAST_KEY).astype(np.int16)
+    order = np.argsort(key, kind="stable")
+    return Positions(
+        alone[np.argsort(alone_scales, kind="stable")],
+        ends,
+        lanes[order],
+        scales[~is_alone][order].astype(np.uint16) - np.uint16(1),
+    )
+
+
+def residuals(y: Floats, factor: Floats, mu: Floats, positions: Ints) -> Floats:
+    """y * factor - mu at positions: (n,). y, mu: (C, h, w). factor: (h, w)."""
+    if library := native.library():
+        v = np.empty(positions.size, np.float32)
+        check(y.shape == mu.shape, factor.shape == mu.shape[1:])
+        y = np.ascontiguousarray(y, np.float32)
+        library.gather_residuals(y, factor, mu, factor.size, positions, v.size, v)
+        return v
+    gathered: Floats = y.ravel().take(positions) * factor.ravel().take(positions % factor.size)
+    return gathered - mu.ravel().take(positions)
+
+
+def put_whitened(
+    white: Floats, positions: Ints, half_steps: Ints, tables: NDArray[np.uint16], limit: int
+) -> None:
+    """white (C, h, w) at positions: 16 value / sigma in integers, rounded, within +-limit.
+
+    half_steps, tables: (n,), the values and the numbers of their scales.
+    """
+    bits, whiteners = WHITENER_BITS + 1, cdf_tables.whiteners()
+    if library := native.library():
+        n = positions.size
+        library.scatter_whitened(half_steps, whiteners, tables, positions, n, bits, limit, white)
+        return
+    sixteenths = round_shift(half_steps * whiteners.take(tables), bits)
+    white.ravel()[positions] = np.clip(sixteenths, -limit, limit)
+
+
+def add_values(
+    y: Floats, positions: Ints, half_steps: Ints, step: np.float32, outward: np.float32
+) -> None:
+    """Add step * (value + outward * sign(value)) to y (C, h, w) at positions.
+
+    half_steps: (n,), twice the values.
+    """
+    if library := native.library():
+        library.add_values(half_steps, positions, positions.size, step, outward, y)
+        return
+    values = half_steps.astype(np.float32) / 2
+    values += outward * np.sign(values)
+    y.ravel()[positions] += step * values
+
+
+def put_symbols(plane: NDArray[np.int16], positions: Ints, symbols: Ints) -> None:
+    """Put symbols (n,), which are within int16, into a plane (C, h, w) at positions."""
+    if library := native.library():
+        library.scatter_symbols(symbols, positions, positions.size, plane)
+        return
+    plane.ravel()[positions] = symbols
+
+
+def check(*conditions: bool) -> None:
+    """ValueError where the shapes of arrays that C reads do not fit each other."""
+    if not all(conditions):
+        raise ValueError("the shapes of the planes do not fit each other")

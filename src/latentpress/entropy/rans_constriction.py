@@ -1,0 +1,105 @@
+"""The coder's stack on constriction, which every installation has.
+
+constriction takes probabilities as floats and gives symbol i the count floor(cumulated p * (2^24 -
+n) / sum) + 1; handing it `count - 1` makes that map the identity, so the integers of the table are
+the ones that code.
+"""
+
+from functools import cache
+from itertools import pairwise
+from typing import Any
+
+import constriction
+import numpy as np
+from numpy.typing import NDArray
+
+from latentpress._typing import Ints
+from latentpress.entropy.cdf_tables import ESCAPE_LIMIT, alphabet_index, counts, load, radius
+from latentpress.errors import FormatError
+
+SLICE = 1 << 20  # symbols a call
+FEW = 48  # up to so many symbols, a list is searched faster than an array
+ESCAPED = constriction.stream.model.Uniform(2 * ESCAPE_LIMIT)
+
+
+@cache
+def model(table: int) -> Any:
+    """The entropy model of a table: alphabet 0..2r for symbols -r..r, then the escape."""
+    return constriction.stream.model.Categorical(
+        (counts(table) - 1).astype(np.float64), perfect=False, lazy=False
+    )
+
+
+class ConstrictionStack:
+    """A stack of symbols that holds words.
+
+    A run is a group of symbols that share a table and are coded together; those beyond the table's
+    radius are escaped, 16 raw bits each, after all others of their run.
+    """
+
+    def __init__(self, words: NDArray[np.uint32]) -> None:
+        self._stack: Any = constriction.stream.stack.AnsCoder(words)
+
+    def words(self) -> NDArray[np.uint32]:
+        """Everything that is on the stack."""
+        words: NDArray[np.uint32] = self._stack.get_compressed()
+        return words
+
+    def is_empty(self) -> bool:
+        """Whether everything has been taken off."""
+        return bool(self._stack.is_empty())
+
+    def push_runs(self, symbols: Ints, tables: NDArray[np.uint16], ends: NDArray[np.int64]) -> None:
+        """Put symbols (n,) on the stack, the last run first.
+
+        tables: of each run. ends: of each run, the index after its last symbol.
+        """
+        bounds = [0, *ends.tolist()]
+        r = load()["radius"][np.repeat(tables, np.diff(bounds))]
+        outside = np.abs(symbols) > r
+        escaped = bool(outside.any())
+        values = alphabet_index(symbols, r).astype(np.int32)
+        runs = zip(tables.tolist(), pairwise(bounds), strict=True)
+        for table, (start, end) in reversed(list(runs)):
+            if escaped and (beyond := symbols[start:end][outside[start:end]]).size:
+                self._stack.encode_reverse(beyond + np.int32(ESCAPE_LIMIT), ESCAPED)
+            self._stack.encode_reverse(values[start:end], model(table))
+
+    def pop_runs(self, tables: NDArray[np.uint16], ends: NDArray[np.int64]) -> Ints:
+        """Take the symbols that `push_runs` put there off the stack: int32 (n,). FormatError for a
+        symbol of -ESCAPE_LIMIT.
+        """
+        bounds = [0, *ends.tolist()]
+        symbols = np.empty(bounds[-1], np.int32)
+        for table, (start, end) in zip(tables.tolist(), pairwise(bounds), strict=True):
+            symbols[start:end] = self.pop_run(table, end - start)
+        return symbols
+
+    def pop_run(self, table: int, amount: int) -> Ints:
+        """Take `amount` symbols that share a table off the stack: first all of them, then those
+        that were escaped. FormatError as of `pop_runs`.
+        """
+        r = radius(table)
+        group = self._decode(model(table), amount)
+        group -= np.int32(r)
+        if r + 1 in (group.tolist() if amount <= FEW else group):
+            outside = group > r
+            escaped = self._decode(ESCAPED, int(outside.sum())) - np.int32(ESCAPE_LIMIT)
+            if escaped.min() == -ESCAPE_LIMIT:
+                raise FormatError("the coded latent holds a symbol that is out of range")
+            group[outside] = escaped
+        return group
+
+    def _decode(self, entropy_model: Any, amount: int) -> Ints:
+        """Take `amount` numbers off the stack, a slice at a time: an allocation that fails inside
+        constriction would end the process.
+        """
+        if amount <= SLICE:
+            few: Ints = self._stack.decode(entropy_model, amount)
+            return few
+        numbers = np.empty(amount, np.int32)
+        for start in range(0, amount, SLICE):
+            numbers[start : start + SLICE] = self._stack.decode(
+                entropy_model, min(SLICE, amount - start)
+            )
+        return numbers

@@ -1,0 +1,191 @@
+"""The C library against NumPy and constriction: the same numbers to the bit, whatever the bytes are."""
+
+import ctypes
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from latentpress.container import LATENT_HYPERPRIOR, LATENT_MASKED, LATENT_TRELLIS
+from latentpress.entropy import cdf_tables, native, planes, trellis
+from latentpress.entropy.hyperprior import HyperpriorCoder, pass_cells
+from latentpress.entropy.native import build as building
+from latentpress.entropy.rans_constriction import ConstrictionStack
+from latentpress.entropy.rans_native import NativeStack
+from latentpress.entropy.trellis import Path as Symbols
+from latentpress.errors import FormatError
+
+TABLES = len(cdf_tables.FAMILIES) * cdf_tables.SCALES
+needs_library = pytest.mark.skipif(not native.library(), reason="the C library was not built")
+
+
+def both(function: Any, *arguments: Any) -> list[Any]:
+    """What a function returns with the library and without it, each on copies of its arrays, and these arrays."""
+    results = []
+    for library in (native.library(), None):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(native, "library", lambda library=library: library)
+            copies = [copied(a) for a in arguments]
+            results.append((function(*copies), copies))
+    return results
+
+
+def copied(a: Any) -> Any:
+    if isinstance(a, planes.Gaussians):
+        return planes.Gaussians(*(part.copy() for part in a))
+    return a.copy() if isinstance(a, np.ndarray) else a
+
+
+def flat(value: Any) -> list[bytes]:
+    """The bytes of every array within a value."""
+    if isinstance(value, np.ndarray):
+        return [str(value.dtype).encode() + value.tobytes()]
+    return [b for part in value for b in flat(part)] if isinstance(value, (list, tuple)) else []
+
+
+def stacks(data: bytes) -> list[Any]:
+    words = np.frombuffer(data, "<u4").astype(np.uint32)
+    return [NativeStack(native.library(), words), ConstrictionStack(words.copy())]
+
+
+def popped(stack: Any, *arguments: Any) -> Any:
+    try:
+        return flat(trellis.pop_lanes(stack, *arguments) if isinstance(arguments[1], int) else stack.pop_runs(*arguments))
+    except FormatError:
+        return "refused"
+
+
+@needs_library
+@settings(deadline=None)
+@given(st.binary(max_size=80), st.lists(st.tuples(st.integers(0, TABLES - 1), st.integers(1, 30)), max_size=8))
+def test_any_bytes_are_the_same_symbols(data: bytes, runs: list[tuple[int, int]]) -> None:
+    data = data[: len(data) // 4 * 4].rstrip(b"\0")
+    data += bytes(-len(data) % 4)
+    tables = np.array([t for t, _ in runs], np.uint16)
+    ends = np.cumsum([n for _, n in runs], dtype=np.int64)
+    ours, theirs = stacks(data)
+    first, second = popped(ours, tables, ends), popped(theirs, tables, ends)
+    assert first == second
+    if first != "refused":
+        assert ours.is_empty() == theirs.is_empty()
+        assert ours.words().tolist() == theirs.words().tolist()
+
+
+@needs_library
+@settings(deadline=None)
+@given(st.binary(max_size=200), st.lists(st.integers(0, 255), max_size=90), st.integers(1, 20))
+def test_any_bytes_are_the_same_lanes(data: bytes, table: list[int], lanes: int) -> None:
+    data = data[: len(data) // 4 * 4].rstrip(b"\0")
+    data += bytes(-len(data) % 4)
+    first, second = (popped(stack, np.sort(np.array(table, np.uint16)), lanes) for stack in stacks(data))
+    assert first == second
+
+
+@needs_library
+@settings(deadline=None)
+@given(
+    st.lists(st.floats(-400, 400, width=32) | st.sampled_from([0.0, -0.0, 1e9, -1e9, 32766.5, -0.5, 0.25]), max_size=120),
+    st.integers(1, 50),
+    st.floats(0.5, 200),
+    st.integers(0, 2**32 - 1),
+)
+def test_the_same_path_is_the_cheapest(v: list[float], lanes: int, weight: float, seed: int) -> None:
+    table = np.random.default_rng(seed).integers(0, 256, len(v)).astype(np.uint16)
+    for kind in (np.float32, np.float64):
+        (ours, _), (numpys, _) = both(trellis.quantize, np.array(v, kind), table, weight, lanes)
+        assert flat(ours) == flat(numpys)
+
+
+@needs_library
+@pytest.mark.parametrize(("h", "w"), [(64, 64), (1, 1), (7, 13), (2, 64)])
+def test_planes_are_the_same(h: int, w: int) -> None:
+    rng, c = np.random.default_rng(h * w), 5
+    head = np.rint(rng.normal(100, 120, (2 * c, h + 3, w + 1))).astype(np.float32)
+    head[rng.random(head.shape) < 0.1] = -0.0
+    gain = np.exp(rng.normal(0, 1, c)).astype(np.float32)
+    offset = rng.integers(-60, 60, c).astype(np.int32)
+    (first, _), (expected, _) = both(planes.first_distributions, head, h, w, gain, offset)
+    assert flat(first) == flat(expected)
+    shift = rng.integers(-64, 65, (h, w)).astype(np.int32)
+    factor = np.exp2(shift / 50).astype(np.float32)
+    (_, ours), (_, numpys) = both(planes.take_finer_steps, first, shift, factor)
+    assert flat(ours) == flat(numpys)
+    gaussians, (anchors, others) = ours[0], pass_cells(h, w)
+    (ours, _), (numpys, _) = both(planes.activity, gaussians.scale)
+    assert flat(ours) == flat(numpys)
+    (_, ours), (_, numpys) = both(planes.second_distributions, head[:, :h, :w], gaussians, others)
+    assert flat(ours) == flat(numpys)
+    y = rng.normal(0, 3, (c, h, w)).astype(np.float32)
+    for cells, trellis_from in ((anchors, 14), (others, 64)):
+        (found, _), (numpys, _) = both(planes.select, gaussians, cells, trellis_from)
+        assert flat(found) == flat(numpys)
+        alone_tables = np.repeat(np.arange(64, dtype=np.uint16), np.diff(found.alone_ends, prepend=0))
+        for positions, tables in ((found.alone, alone_tables), (found.lanes, found.lane_tables)):
+            (ours, _), (numpys, _) = both(planes.residuals, y, factor, gaussians.mu, positions)
+            assert flat(ours) == flat(numpys)
+            half_steps = rng.integers(-65534, 65535, positions.size) >> rng.integers(0, 16, positions.size)
+            half_steps = half_steps.astype(np.int32)
+            for function, arguments in (
+                (planes.put_whitened, (np.zeros_like(y), positions, half_steps, tables, 127)),
+                (planes.add_values, (y, positions, half_steps, cdf_tables.SCALE_RATIO, np.float32(1 / 16))),
+                (planes.put_symbols, (np.zeros(y.shape, np.int16), positions, half_steps // 2)),
+            ):
+                (_, ours), (_, numpys) = both(function, *arguments)
+                assert flat(ours) == flat(numpys)
+
+
+@needs_library
+@pytest.mark.parametrize("kind", [LATENT_HYPERPRIOR, LATENT_TRELLIS, LATENT_MASKED])
+@pytest.mark.parametrize("lagrangian_weight", [None, 25.0])
+def test_segments_are_the_same(kind: int, lagrangian_weight: float | None) -> None:
+    coder = HyperpriorCoder("lp1", 70, lagrangian_weight, chunk_type=kind)
+    y = np.random.default_rng(kind).standard_t(2, (320, 9, 14)).astype(np.float32) * coder.gain
+    (ours, _), (numpys, _) = both(coder.encode_segment, y)
+    assert ours == numpys
+    (y_hat, _), (expected, _) = both(coder.decode_segment, ours, 9, 14)
+    assert y_hat.tobytes() == expected.tobytes()
+
+
+@needs_library
+def test_what_the_format_does_not_hold_is_refused() -> None:
+    stack = NativeStack(native.library(), np.empty(0, np.uint32))
+    one, end = np.array([1], np.int32), np.array([1], np.int64)
+    with pytest.raises(ValueError, match="no such table"):
+        stack.push_runs(one, np.array([TABLES], np.uint16), end)
+    with pytest.raises(ValueError, match="no such table"):
+        stack.pop_lanes(np.array([TABLES], np.uint16), 1)
+    with pytest.raises(ValueError, match="out of range"):
+        stack.push_runs(one * 32768, np.array([0], np.uint16), end)
+    with pytest.raises(ValueError, match="do not hold"):
+        stack.push_runs(one, np.array([0], np.uint16), 2 * end)
+    with pytest.raises(ValueError, match="do not rise"):
+        stack.pop_runs(np.array([0, 0], np.uint16), np.array([3, 1], np.int64))
+    with pytest.raises(ctypes.ArgumentError):
+        stack.push_runs(one.astype(np.int64), np.array([0], np.uint16), end)
+    stack.push_lanes(one * 300, np.zeros(1, np.uint8), np.array([5], np.uint16), 1)
+    assert Symbols(*stack.pop_lanes(np.array([5], np.uint16), 1)).symbols.tolist() == [300]
+
+
+def test_the_environment_turns_it_off() -> None:
+    script = "from latentpress.entropy import native; print(native.library(), native.in_words())"
+    environment = os.environ | {"LATENTPRESS_NATIVE": "0"}
+    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True)
+    assert done.stdout == "None Python, for LATENTPRESS_NATIVE is 0\n"
+
+
+def test_a_library_of_other_sources_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(native, "source_crc", lambda: 1)
+    assert native.library.__wrapped__() is None
+
+
+def test_building_without_a_compiler_says_what_was_tried(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(building, "commands", lambda target: iter([["no-such-compiler"], [sys.executable, "-c", "raise SystemExit(1)"]]))
+    said = building.build(tmp_path / building.NAME)
+    assert [line.split(":")[0] for line in said] == ["no-such-compiler", sys.executable]
+    assert not list(tmp_path.iterdir())

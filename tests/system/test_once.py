@@ -1,0 +1,43 @@
+"""What is made once though many ask: `system.once`."""
+
+import threading
+import time
+
+import pytest
+
+from latentpress.system.once import once
+
+
+def test_threads_that_ask_at_once_get_one_result() -> None:
+    made: list[int] = []
+
+    @once
+    def slow(number: int) -> list[int]:
+        made.append(number)
+        time.sleep(0.05)
+        return [number]
+
+    results: list[list[int]] = []
+    threads = [threading.Thread(target=lambda: results.append(slow(3))) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert made == [3]
+    assert all(r is results[0] for r in results)
+    assert slow(4) == [4]
+
+
+def test_what_failed_is_tried_again() -> None:
+    calls: list[int] = []
+
+    @once
+    def fails_once() -> int:
+        calls.append(1)
+        if len(calls) == 1:
+            raise OSError
+        return 7
+
+    with pytest.raises(OSError):  # noqa: PT011  the first call's own
+        fails_once()
+    assert fails_once() == 7
