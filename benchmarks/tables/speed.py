@@ -148,6 +148,21 @@ def whole_process(table: Table, photo: Path, name: str, folder: Path, options: a
         table.add_group(f"{how}, peak memory", {c: max(r["peak"] for r in results) / 1e6 for c, results in by_codec.items()}, "MB")
 
 
+def many(table: Table, pictures: list[Path], folder: Path, options: argparse.Namespace) -> None:
+    """All pictures by one command, as it does by itself and one after the other."""
+    ways: dict[str, list[float]] = {"side by side": [], "--jobs 1": []}
+    for i in range(options.large_repeats):
+        for way, seconds in ways.items():
+            print(f"  {len(pictures)} pictures {way} {i + 1}/{options.large_repeats}", file=sys.stderr)
+            command = [sys.executable, "-m", "latentpress", "compress", *map(str, pictures), "-o", str(folder / "many"),
+                       "-q", str(options.quality), "--overwrite", *(way.split() if way.startswith("-") else [])]
+            if result := measure(command):
+                seconds.append(result["seconds"])
+    for way, seconds in ways.items():
+        if seconds:
+            table.add(f"whole process, {len(pictures)} pictures of 768 x 512 by one command, compress, {way}, time", statistics.median(seconds), "s")
+
+
 def in_process(table: Table, photo: Path, name: str, options: argparse.Namespace, repeats: int) -> None:
     with Image.open(photo) as image:
         megapixels = image.width * image.height / 1e6
@@ -245,6 +260,8 @@ def main() -> None:
                 image.convert("RGB").resize((768, 512), Image.Resampling.LANCZOS).save(small)
         whole_process(table, small, "768 x 512", folder, options, options.repeats, "png")
         in_process(table, small, "768 x 512", options, options.repeats)
+        if pictures := sorted(options.kodak.glob("kodim*.png")):
+            many(table, pictures, folder, options)
         large = options.photo or photograph((4000, 3000), samples[:4], folder / "large.jpg")
         with Image.open(large) as image:
             name = f"{image.width} x {image.height}"
