@@ -23,6 +23,7 @@ import numpy as np
 from PIL import Image
 
 import latentpress
+from benchmarks import provenance
 from latentpress import codec, models
 from latentpress.errors import UsageError
 from latentpress.image.picture import read_picture
@@ -99,6 +100,7 @@ def main() -> None:
         writer.writerow(["command", shlex.join(["python", "-m", "benchmarks.tables.device_speed", *sys.argv[1:]])])
         writer.writerow(COLUMNS)
         writer.writerows(rows)
+    provenance.record(options.output, "compress and decompress on an accelerator", ["builtin"])
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from math import prod
 
 from latentpress import models
 from latentpress.entropy.multistage_passes import PASSES, passes
-from latentpress.optimize.onnx_file import Graph, read_graph
+from latentpress.runtimes.onnx_file import Graph, read_graph
 from latentpress.spaces import SPACES, Space
 
 # latent positions in a position of z, each way

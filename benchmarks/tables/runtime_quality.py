@@ -16,6 +16,7 @@ import numpy as np
 from PIL import Image
 
 import latentpress
+from benchmarks import provenance
 from benchmarks.rows import parser, read, usable, write
 from latentpress.metrics import assess
 from latentpress.runtimes.choice import PRECISION_VARIABLE, RUNTIME_VARIABLE, is_installed
@@ -92,6 +93,7 @@ def main() -> None:
     metrics = usable(options.metrics)
     precisions = ["int8", *(["half"] if is_installed("openvino") else [])]
     rows, done = read(options.output, KEY)
+    provenance.record(options.output, "quality of int8 and bfloat16 transforms beside float32", ["builtin"], goes_on=bool(rows))
     for path in options.images:
         for quality in options.qualities.split(","):
             if (path.parent.name, path.stem, f"{float(quality):g}", "both", "float") not in done:

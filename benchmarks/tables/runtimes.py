@@ -19,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks import provenance
 from benchmarks.rows import ROOT
 from benchmarks.tables.speed import photograph
 from latentpress import codec
@@ -91,6 +92,7 @@ def main() -> None:
                 print(*rows[-1], flush=True)
             with options.output.open("w", newline="") as f:
                 csv.writer(f).writerows(rows)
+    provenance.record(options.output, "analysis and synthesis on each runtime and precision", ["builtin"])
 
 
 def work_of(photo: Path, width: int, height: int) -> dict[str, Callable[[], object]]:

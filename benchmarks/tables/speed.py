@@ -160,7 +160,8 @@ def many(table: Table, pictures: list[Path], folder: Path, options: argparse.Nam
                 seconds.append(result["seconds"])
     for way, seconds in ways.items():
         if seconds:
-            table.add(f"whole process, {len(pictures)} pictures of 768 x 512 by one command, compress, {way}, time", statistics.median(seconds), "s")
+            what = f"whole process, {len(pictures)} pictures of 768 x 512 by one command, compress, {way}, time"
+            table.add(what, statistics.median(seconds), "s")
 
 
 def in_process(table: Table, photo: Path, name: str, options: argparse.Namespace, repeats: int) -> None:

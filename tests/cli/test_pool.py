@@ -121,7 +121,10 @@ def test_an_interrupt_ends_at_once_and_leaves_whole_files(tmp_path: Path) -> Non
         Image.fromarray(rng.integers(0, 256, (300, 400, 3), dtype=np.uint8)).save(file)
     out = tmp_path / "out"
     command = [sys.executable, "-m", "latentpress", "compress", *map(str, files), "-o", f"{out}/", "--jobs", "2"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    heard = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)  # a job in the background starts with SIGINT ignored
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=heard
+    )
     assert process.stdout is not None
     process.stdout.readline()
     process.send_signal(signal.SIGINT)

@@ -43,15 +43,15 @@ def test_a_failing_graph_is_a_sentence_outside_batches_too(
 
 def test_sessions_are_made_ahead_and_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """In the order of the names, on the user's device for the transforms alone; a failure there is told later, by `run`."""
-    made: list[tuple[str, ...]] = []
+    made: list[tuple[str | None, ...]] = []
 
-    def session(*arguments: str) -> None:
+    def graph(*arguments: str | None) -> None:
         made.append(arguments)
         raise OSError
 
-    monkeypatch.setattr(models, "session", session)
+    monkeypatch.setattr(models, "graph", graph)
     models.open_ahead("lp1", ("features.onnx", "synthesis.onnx"), "auto")
     for thread in threading.enumerate():
         if thread.name == "latentpress sessions":
             thread.join()
-    assert made == [("lp1", "features.onnx", "cpu"), ("lp1", "synthesis.onnx", "auto")]
+    assert made == [("lp1", "features.onnx", None), ("lp1", "synthesis.onnx", "auto")]

@@ -94,8 +94,8 @@ def test_a_run_goes_on_where_the_one_before_stopped(
 
 def test_time_is_the_budget_of_the_whole_process(packs: Path, tmp_path: Path, tiny: Path) -> None:
     begun = time.monotonic()
-    run(packs, tmp_path / "out", "--variant", tiny, "--minutes", 0.3, "--pages", 2)
-    assert time.monotonic() - begun < 60  # 18 s, and what a busy machine adds
+    run(packs, tmp_path / "out", "--variant", tiny, "--minutes", 0.5, "--pages", 2)
+    assert time.monotonic() - begun < 90  # 30 s, and what a busy machine adds
     steps = log(tmp_path / "out", "panel")[-1]["steps"]
     assert isinstance(steps, int)
     assert steps > 0
