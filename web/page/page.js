@@ -11,6 +11,7 @@ import { bpp, count } from "./words.js";
 /** @typedef {import("./items.js").Item} Item */
 
 const KILO = 1000;
+const NARROW = "(max-width: 52rem)";  // where page.css puts the picture below the list
 const actions = { pick: show, drop };
 
 /** What the encoder is asked for now. @returns {Item["settings"]} */
@@ -44,7 +45,9 @@ async function take(files) {
     const item = await add(file, settings());
     first ??= item;
   }
-  if (first) show(first);
+  if (!first) return;
+  show(first);
+  if (matchMedia(NARROW).matches) $("viewer").scrollIntoView({ block: "start" });
 }
 
 onChange((item) => {

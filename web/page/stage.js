@@ -61,7 +61,8 @@ function apply(next = zoom) {
 function fit() {
   fits = true;
   const stage = $("stage");
-  apply(Math.min(1, stage.clientWidth / size.width, stage.clientHeight / size.height));
+  const most = parseFloat(getComputedStyle(stage).maxHeight);
+  apply(Math.min(1, stage.clientWidth / size.width, most / size.height));
 }
 
 /** @param {number} direction */

@@ -33,8 +33,8 @@ def share(
     Example: latentpress share photo.ltp -o photo.html
     """
     from latentpress.system.files import atomic_write, check_output
-    from latentpress.web.single import single_page
     from latentpress.web.shown import check_shown
+    from latentpress.web.single import single_page
 
     target = output or renamed(files[0], ".html")
     if target.suffix.lower() not in (".html", ".htm"):

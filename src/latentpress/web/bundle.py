@@ -17,7 +17,7 @@ IMPORT_ALL = re.compile(rf"^import\s*\*\s*as\s+(\w+){FROM}", re.M)
 IMPORT_BARE = re.compile(r'^import\s*"(\.[^"]+)"\s*;', re.M)
 EXPORT_FROM = re.compile(rf"^export\s*{NAMES}{FROM}", re.M)
 EXPORT_NAMES = re.compile(rf"^export\s*{NAMES}\s*;", re.M)
-EXPORT_HERE = re.compile(r"^export\s+((?:async\s+)?function\*?|class|const)\s+(\w+)", re.M)
+EXPORT_HERE = re.compile(r"^export\s+((?:async\s+)?function\*?|class|const)\s+([\w$]+)", re.M)
 LATE = re.compile(r'\bimport\(\s*"(\.[^"]+)"\s*\)')
 LEFT = re.compile(r"^(?:import|export)\b.*", re.M)
 HEAD = """(() => {
@@ -44,7 +44,9 @@ def bundle(files: Mapping[str, bytes], page: str, worker: str) -> str:
     return HEAD + "".join(parts.values()) + end
 
 
-def _add(files: Mapping[str, bytes], path: str, parts: dict[str, str], above: tuple[str, ...]) -> None:
+def _add(
+    files: Mapping[str, bytes], path: str, parts: dict[str, str], above: tuple[str, ...]
+) -> None:
     """Add a module and what it imports. above: the modules that wait for it."""
     if path in above:
         raise ValueError(f"{path} imports itself, by way of {', '.join(above)}")
@@ -59,7 +61,7 @@ def _add(files: Mapping[str, bytes], path: str, parts: dict[str, str], above: tu
 
 
 def module(path: str, text: str) -> tuple[str, list[str], list[str]]:
-    """A module as a function of the bundle, the paths that it imports, and those it imports late."""
+    """A module as a function of the bundle, what it imports, and what it imports late."""
     needed: list[str] = []
     late: list[str] = []
     exported: list[str] = []

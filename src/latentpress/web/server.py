@@ -58,11 +58,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
     server_version = "latentpress"
     sys_version = ""
 
-    def do_GET(self) -> None:  # noqa: N802, the name is http.server's
+    def do_GET(self) -> None:
         """Send a file."""
         self._answer(body=True)
 
-    def do_HEAD(self) -> None:  # noqa: N802
+    def do_HEAD(self) -> None:
         """Send what is known of a file."""
         self._answer(body=False)
 
@@ -109,4 +109,3 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         if body:
             self.wfile.write(data)
-
