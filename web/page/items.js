@@ -1,9 +1,9 @@
 // The pictures of the page, and the work on them: one after another, each can be cancelled.
 
-import { decode, encode, readHeader } from "../src/index.js";
-import { KEPT_PIXELS, MAX_PIXELS } from "./limits.js";
-import { hasEncoder, pageModels } from "./models.js";
-import { isAbort, sentence } from "./words.js";
+import { MAX_PIXELS, decode, encode, readHeader } from "../src/index.js";
+import { KEPT_PIXELS } from "./limits.js";
+import { hasEncoder, pageModels, pageWorkers } from "./models.js";
+import { sentence } from "./words.js";
 
 const PRESS_SHARE = 0.6;  // of the progress, where a picture is pressed and then opened
 const MAGIC = [0x4c, 0x54, 0x50];
@@ -112,14 +112,14 @@ async function work(item, signal) {
     const start = performance.now();
     item.header = readHeader(/** @type {Uint8Array} */ (item.bytes));
     const result = await decode(/** @type {Uint8Array} */ (item.bytes),
-      { models, maxPixels: MAX_PIXELS, signal, onProgress: part(from, 1 - from) });
+      { models, workers: pageWorkers, maxPixels: MAX_PIXELS, signal,
+        onProgress: part(from, 1 - from) });
     signal.throwIfAborted();
     item.openTime = performance.now() - start;
     item.result = result;
     item.state = "done";
     keep(item);
   } catch (error) {
-    if (signal.aborted && isAbort(error)) return;
     if (signal.aborted) return;
     Object.assign(item, { state: "failed", problem: sentence(error) });
   }
@@ -134,7 +134,7 @@ async function press(item, options) {
   }
   const start = performance.now();
   item.bytes = await encode(item.file,
-    { ...item.settings, ...options, maxPixels: MAX_PIXELS });
+    { ...item.settings, ...options, workers: pageWorkers, maxPixels: MAX_PIXELS });
   item.pressTime = performance.now() - start;
 }
 

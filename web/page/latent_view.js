@@ -2,7 +2,7 @@
 
 import { $ } from "./dom.js";
 
-/** @typedef {{channels: number, width: number, height: number, planes: Float32Array}} Latent */
+/** @typedef {{channels: number, rows: number, columns: number, data: Float32Array}} Latent */
 
 const GAP = 1;
 const MOSAIC_WIDTH = 1600;  // pixels, at most, of all channels side by side
@@ -12,8 +12,8 @@ let shown = null;
 let order = [];
 
 /** @param {number} channel @param {Latent} latent */
-function plane(channel, { width, height, planes }) {
-  return planes.subarray(channel * width * height, (channel + 1) * width * height);
+function plane(channel, { rows, columns, data }) {
+  return data.subarray(channel * rows * columns, (channel + 1) * rows * columns);
 }
 
 /** Of an array: least, greatest, mean and standard deviation. @param {Float32Array} values */
@@ -36,9 +36,9 @@ function paint(channel, latent, into, left, top) {
   const values = plane(channel, latent);
   const { least, most } = statistics(values);
   const scale = most > least ? 255 / (most - least) : 0;
-  for (let y = 0, i = 0; y < latent.height; y++) {
+  for (let y = 0, i = 0; y < latent.rows; y++) {
     let at = 4 * ((top + y) * into.width + left);
-    for (let x = 0; x < latent.width; x++, i++, at += 4) {
+    for (let x = 0; x < latent.columns; x++, i++, at += 4) {
       const v = scale ? (values[i] - least) * scale : 127;
       into.data[at] = into.data[at + 1] = into.data[at + 2] = v;
       into.data[at + 3] = 255;
@@ -51,23 +51,23 @@ function showChannel(rank) {
   if (!shown) return;
   const { channel } = order[rank];
   const canvas = $("channel-picture");
-  [canvas.width, canvas.height] = [shown.width, shown.height];
+  [canvas.width, canvas.height] = [shown.columns, shown.rows];
   const context = canvas.getContext("2d");
-  const image = context.createImageData(shown.width, shown.height);
+  const image = context.createImageData(shown.columns, shown.rows);
   paint(channel, shown, image, 0, 0);
   context.putImageData(image, 0, 0);
   const { least, most, spread } = statistics(plane(channel, shown));
   $("channel-value").value = String(channel);
   $("latent-text").textContent = `The quantized latent has ${shown.channels} channels of ${
-    shown.width} × ${shown.height} numbers, here by falling spread. Channel ${channel}: ${
+    shown.columns} × ${shown.rows} numbers, here by falling spread. Channel ${channel}: ${
     least.toFixed(2)} to ${most.toFixed(2)}, standard deviation ${spread.toFixed(2)}.`;
 }
 
 /** @param {Latent} latent */
 function layout(latent) {
-  const cell = latent.width + GAP;
+  const cell = latent.columns + GAP;
   const fitting = Math.floor(MOSAIC_WIDTH / cell);
-  return { columns: Math.max(1, Math.min(fitting, 32)), cell, tall: latent.height + GAP };
+  return { columns: Math.max(1, Math.min(fitting, 32)), cell, tall: latent.rows + GAP };
 }
 
 /** All channels, those of the largest spread first. @param {Latent} latent */

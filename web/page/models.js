@@ -10,6 +10,7 @@ function embedded() {
 }
 
 const files = embedded();
+const MOST_WORKERS = 4;
 
 /** Whether everything is inside this HTML file. */
 export const isSingle = "model.json" in files;
@@ -35,6 +36,19 @@ async function open() {
   const meta = /** @type {HTMLMetaElement} */ (document.querySelector('meta[name="models"]'));
   const base = new URL(meta.content, document.baseURI);
   return fetchModels(base, { packed: "packed" in meta.dataset });
+}
+
+/**
+ * Workers of a page that is one file: they run its own script. Elsewhere the decoder makes them.
+ * @type {import("../src/decoder.js").Workers | undefined}
+ */
+export const pageWorkers = isSingle ? singleWorkers() : undefined;
+
+function singleWorkers() {
+  const code = document.getElementById("code")?.textContent ?? "";
+  const url = URL.createObjectURL(new Blob([code], { type: "text/javascript" }));
+  const count = Math.min(MOST_WORKERS, navigator.hardwareConcurrency || 1);
+  return { count, create: () => /** @type {any} */ (new Worker(url)) };
 }
 
 /** Pictures inside this HTML file. @returns {File[]} */

@@ -1,8 +1,8 @@
 // The page: files come in, and the parts are connected.
 
+import { MAX_PIXELS } from "../src/index.js";
 import { $, announce } from "./dom.js";
 import { add, again, items, onChange, remove } from "./items.js";
-import { MAX_PIXELS } from "./limits.js";
 import { markRow, removeRow, showRow } from "./list.js";
 import { embeddedPictures, hasEncoder, isSingle } from "./models.js";
 import { current, refresh, setUpViewer, view } from "./viewer.js";

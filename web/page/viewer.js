@@ -5,7 +5,7 @@ import { $, announce, describe } from "./dom.js";
 import { facts, summary } from "./facts.js";
 import { needPixels } from "./items.js";
 import { clearLatent, setUpLatent, showLatent } from "./latent_view.js";
-import { pageModels } from "./models.js";
+import { pageModels, pageWorkers } from "./models.js";
 import { png } from "./png.js";
 import { renamed, save, webp } from "./save.js";
 import { setUpStage, showPicture } from "./stage.js";
@@ -69,7 +69,8 @@ async function openLatent() {
   latentOf = item.result;
   $("latent-text").textContent = "The latent is decoded.";
   try {
-    const found = await latent(item.bytes, { models: await pageModels() });
+    const found = await latent(item.bytes, 
+      { models: await pageModels(), workers: pageWorkers });
     if (latentOf === item.result) showLatent(found);
   } catch (error) {
     latentOf = null;

@@ -1,6 +1,6 @@
 // How numbers and failures are told.
 
-import { MAX_PIXELS } from "./limits.js";
+import { MAX_PIXELS } from "../src/index.js";
 
 const whole = new Intl.NumberFormat("en-US");
 

@@ -5,7 +5,7 @@ from latentpress.errors import FormatError
 from latentpress.parts import open_decoder
 from latentpress.spaces import LP1
 
-MAX_PIXELS = 64_000_000  # as in web/page/limits.js
+MAX_PIXELS = 64_000_000  # as in web/src/decoder.js
 
 
 def check_shown(data: bytes) -> None:
