@@ -2,183 +2,226 @@
  * Stage 2 of the encoder: RGB -> latent of space lp1 (analysis.onnx), and latent -> hyper latent
  * (hyper_analysis.onnx). Both are floats that no decoder needs, so they may round as they like.
  */
-import { RowNetwork } from "./row_network.js";
+
+import { Ring, RowGraph } from "./rows.js";
 
 export const CHANNELS = 320;
-export const HYPER_CHANNELS = 64;
-const FACTOR = 16; // pixels a latent position, each way
+export const FACTOR = 16; // pixels a latent position, each way
+const HYPER_CHANNELS = 64;
 const HYPER_FACTOR = 4; // latent positions a hyper position, each way
-const Z_MAX = 127;
+const Z_MOST = 127;
 const STRIP_ROWS = 64; // latent rows that are given at a time
-// The layers of analysis.onnx in their order: a residual pair each where it says so.
-const DEEP = ["0", "1 pair", "2", "3 pair", "4 pair", "5 pair", "6", "7 pair", "8 pair", "9"];
-const GEOMETRY = { // stride and padding of the kernels of each size
-  1: [1, 0], 3: [1, 1], 4: [2, 1], 8: [4, 2], 16: [16, 0],
-};
-
-/** @typedef {Record<string, {dims: number[], data: Float32Array}>} Tensors */
+// The layers of analysis.onnx in their order; a block has two, and adds its input.
+const DEEP = ["0", "1 block", "2", "3 block", "4 block", "5 block", "6", "7 block", "8 block", "9"];
+// Stride and padding of the kernels of each size.
+const GEOMETRY = /** @type {Record<number, {stride: number, pad: number}>} */ ({
+  1: { stride: 1, pad: 0 },
+  3: { stride: 1, pad: 1 },
+  4: { stride: 2, pad: 1 },
+  8: { stride: 4, pad: 2 },
+  16: { stride: 16, pad: 0 },
+});
 
 /**
- * @param {RowNetwork} network
+ * @typedef {import("./engine.js").Engine} Engine
+ * @typedef {import("./engine.js").FloatLayer} FloatLayer
+ * @typedef {Record<string, import("./onnx.js").Tensor>} Tensors
+ *
+ * @typedef {object} Strip some rows of a latent
+ * @property {number} rows
+ * @property {number} columns
+ * @property {Float32Array} data (rows, columns, CHANNELS)
+ */
+
+/**
+ * @param {Engine} engine
  * @param {Tensors} tensors
  * @param {string} name
+ * @returns {FloatLayer}
  */
-function load(network, tensors, name) {
+function load(engine, tensors, name) {
   const weight = tensors[`${name}.weight`];
-  const [stride, padding] = GEOMETRY[/** @type {1} */ (weight.dims[2])];
-  return network.layer(weight, tensors[`${name}.bias`], stride, padding);
+  const [, channels, rows, columns] = weight.dims;
+  const { stride, pad } = GEOMETRY[rows];
+  const layer = engine.floatLayer(weight, tensors[`${name}.bias`], { stride, pad });
+  if (layer.winograd) return layer;
+  // The pixels of a row lie one behind the other: a row of the kernel is one tap, of more channels.
+  const taps = layer.taps.filter(([, right]) => right === -pad);
+  return { ...layer, taps, ic: columns * channels };
 }
 
 export class Analysis {
   /**
-   * @param {WebAssembly.Module} module the compiled engine
-   * @param {Tensors} tensors initialisers of analysis.onnx
+   * @param {Engine} engine for this alone, since a picture keeps it between its strips
+   * @param {Tensors} tensors initializers of analysis.onnx
    */
-  constructor(module, tensors) {
-    const network = new RowNetwork(module);
-    this.network = network;
-    this.steps = DEEP.flatMap((step) => {
-      const [name, pair] = step.split(" ");
-      const names = pair ? [`ga.deep.${name}.a`, `ga.deep.${name}.b`] : [`ga.deep.${name}`];
-      return [names.map((each) => load(network, tensors, each))];
+  constructor(engine, tensors) {
+    this.engine = engine;
+    this.linear = load(engine, tensors, "ga.linear");
+    this.steps = DEEP.map((step) => {
+      const [name, isBlock] = step.split(" ");
+      const names = isBlock ? [`${name}.a`, `${name}.b`] : [name];
+      return names.map((each) => load(engine, tensors, `ga.deep.${each}`));
     });
-    this.linear = load(network, tensors, "ga.linear");
-    network.mark();
   }
 
   /**
-   * The latent of a picture, in strips of up to 64 rows from the top, positions in raster order
-   * with their channels last.
-   * @param {{width: number, height: number}} picture
+   * The latent of a picture, from the top. The generator is run to its end, or returned, before
+   * another one begins.
+   *
+   * @param {number} width
+   * @param {number} height
    * @param {(row: number, out: Float32Array) => void} readRow writes a row of the picture, RGB from
    *   0 to 255, 3 * width floats
-   * @returns {Generator<{rows: number, columns: number, data: Float32Array}>}
+   * @returns {Generator<Strip>} strips of up to 64 rows
    */
-  * strips({ width, height }, readRow) {
-    const { network } = this;
-    network.rewind();
-    const rows = Math.ceil(height / FACTOR);
-    const columns = Math.ceil(width / FACTOR);
-    const pixels = network.ring(FACTOR * rows, FACTOR * columns, 3, 2, 2 * FACTOR);
-    const latent = network.ring(rows, columns, CHANNELS, 0, FACTOR);
-    const straight = network.ring(rows, columns, CHANNELS, 0, FACTOR);
-    network.convolve(pixels, this.linear, { output: straight });
+  *strips(width, height, readRow) {
+    const { engine } = this;
+    const start = engine.top;
+    try {
+      const rows = Math.ceil(height / FACTOR);
+      const columns = Math.ceil(width / FACTOR);
+      const { pixels, latent } = this.build(rows, columns);
+      const size = CHANNELS * columns;
+      /** @type {Strip[]} */
+      const begun = [];
+      let filled = 0; // rows of the latent
+      let given = 0;
+      latent.users.push(() => {
+        if (filled % STRIP_ROWS === 0) {
+          const own = Math.min(STRIP_ROWS, rows - filled);
+          begun.push({ rows: own, columns, data: new Float32Array(size * own) });
+        }
+        const from = latent.place(filled, 0) / 4;
+        const row = engine.floats.subarray(from, from + size);
+        begun[begun.length - 1].data.set(row, size * (filled % STRIP_ROWS));
+        filled++;
+      });
+      const line = new Float32Array(3 * FACTOR * columns);
+      for (let y = 0; y < FACTOR * rows; y++) {
+        if (y < height) {
+          readRow(y, line);
+          normalize(line, width);
+        }
+        engine.floats.set(line, pixels.place(y, 0) / 4);
+        pixels.filled = y + 1;
+        pixels.notify();
+        while (begun.length && filled >= given + begun[0].rows) {
+          const strip = /** @type {Strip} */ (begun.shift());
+          given += strip.rows;
+          yield strip;
+        }
+      }
+    } finally {
+      engine.release(start);
+    }
+  }
+
+  /**
+   * @param {number} rows of the latent
+   * @param {number} columns
+   * @returns {{pixels: Ring, latent: Ring}} where pixels go, and where the latent comes
+   */
+  build(rows, columns) {
+    const { engine } = this;
+    const graph = new RowGraph(engine);
+    const pixels = new Ring(engine, FACTOR * rows, FACTOR * columns, 3, 2 * FACTOR, 2);
+    // The straight layer comes first, so that its rows are there when the deep ones want them.
+    const straight = graph.convolution(this.linear, pixels, { depth: FACTOR });
+    const rings = [pixels];
     let plane = pixels;
     for (const [first, second] of this.steps) {
-      if (second) {
-        const inner = network.convolve(plane, first, { relu: true });
-        plane = network.convolve(inner, second, { residual: plane });
-      } else if (first.outputs === CHANNELS) {
-        plane = network.convolve(plane, first, { residual: straight, output: latent });
-      } else {
-        plane = network.convolve(plane, first);
-      }
+      const residual = first.oc === CHANNELS ? straight : undefined;
+      const below = plane;
+      plane = graph.convolution(first, plane, { relu: second !== undefined, residual });
+      rings.push(plane);
+      if (!second) continue;
+      plane = graph.convolution(second, plane, { residual: below });
+      rings.push(plane);
     }
-
-    let strip = new Float32Array(0);
-    let filled = 0;
-    const size = CHANNELS * columns;
-    /** @type {Float32Array[]} */
-    const finished = [];
-    latent.users.push(() => {
-      const row = latent.ready - 1;
-      if (filled === 0) strip = new Float32Array(size * Math.min(STRIP_ROWS, rows - row));
-      const from = network.place(latent, row) >> 2;
-      strip.set(network.floats.subarray(from, from + size), filled);
-      filled += size;
-      if (filled === strip.length) {
-        finished.push(strip);
-        filled = 0;
-      }
-    });
-    const line = new Float32Array(3 * FACTOR * columns);
-    for (let y = 0; y < FACTOR * rows; y++) {
-      if (y < height) {
-        readRow(y, line);
-        normalize(line, width, FACTOR * columns);
-      }
-      network.floats.set(line, network.place(pixels, y) >> 2);
-      network.advance(pixels, y + 1);
-      while (finished.length) {
-        const data = /** @type {Float32Array} */ (finished.shift());
-        yield { rows: data.length / size, columns, data };
-      }
-    }
+    graph.demand(rings.slice(0, -1));
+    return { pixels, latent: plane };
   }
 }
 
 /**
- * 0 to 255 -> -1 to 1, the last pixel repeated up to `columns`.
+ * 0 to 255 -> -1 to 1, the last pixel repeated up to the end of the line.
+ *
  * @param {Float32Array} line
  * @param {number} width
- * @param {number} columns
  */
-function normalize(line, width, columns) {
-  for (let i = 0; i < 3 * width; i++) line[i] = Math.fround(line[i] * Math.fround(2 / 255)) - 1;
-  for (let i = 3 * width; i < 3 * columns; i++) line[i] = line[i - 3];
+function normalize(line, width) {
+  const unit = Math.fround(2 / 255);
+  for (let i = 0; i < 3 * width; i++) line[i] = Math.fround(line[i] * unit) - 1;
+  for (let i = 3 * width; i < line.length; i++) line[i] = line[i - 3];
 }
 
 export class HyperAnalysis {
   /**
-   * @param {WebAssembly.Module} module the compiled engine
-   * @param {Tensors} tensors initialisers of hyper_analysis.onnx
+   * @param {Engine} engine
+   * @param {Tensors} tensors initializers of hyper_analysis.onnx
    */
-  constructor(module, tensors) {
-    this.network = new RowNetwork(module);
-    this.layers = ["0", "2", "4"].map((n) => load(this.network, tensors, `prior.ha.${n}`));
-    this.network.mark();
+  constructor(engine, tensors) {
+    this.engine = engine;
+    this.layers = ["0", "2", "4"].map((n) => load(engine, tensors, `prior.ha.${n}`));
   }
 
   /**
-   * A segment in steps -> its hyper latent, whole numbers of (channel, row, column).
-   * @param {Float32Array} y positions in raster order, channels last
+   * @param {Float32Array} y a segment in steps, (rows, columns, CHANNELS)
    * @param {number} rows
    * @param {number} columns
-   * @returns {Int32Array}
+   * @returns {Int32Array} its hyper latent, (64, ceil(rows / 4), ceil(columns / 4))
    */
   run(y, rows, columns) {
-    const { network } = this;
-    network.rewind();
-    const down = Math.ceil(rows / HYPER_FACTOR);
-    const across = Math.ceil(columns / HYPER_FACTOR);
-    const input = network.ring(HYPER_FACTOR * down, HYPER_FACTOR * across, CHANNELS, 0, 1);
-    const [first, second, third] = this.layers;
-    const inner = network.convolve(input, first, { relu: true });
-    const half = network.convolve(inner, second, { relu: true });
-    const out = network.convolve(half, third);
+    const { engine } = this;
+    const start = engine.top;
+    const [down, across] = [Math.ceil(rows / HYPER_FACTOR), Math.ceil(columns / HYPER_FACTOR)];
+    const graph = new RowGraph(engine);
+    const [height, width] = [HYPER_FACTOR * down, HYPER_FACTOR * across];
+    const input = new Ring(engine, height, width, CHANNELS, 1, 0);
+    const inner = graph.convolution(this.layers[0], input, { relu: true });
+    const half = graph.convolution(this.layers[1], inner, { relu: true });
+    const out = graph.convolution(this.layers[2], half);
+    graph.demand([input, inner, half]);
     const z = new Int32Array(HYPER_CHANNELS * down * across);
+    let row = 0;
     out.users.push(() => {
-      const row = out.ready - 1;
       for (let x = 0; x < across; x++) {
-        const from = network.place(out, row, x) >> 2;
+        const from = out.place(row, x) / 4;
         for (let c = 0; c < HYPER_CHANNELS; c++) {
-          const value = roundHalfToEven(network.floats[from + c]);
-          z[(c * down + row) * across + x] = Math.min(Math.max(value, -Z_MAX), Z_MAX);
+          const value = roundHalfToEven(engine.floats[from + c]);
+          z[(c * down + row) * across + x] = Math.max(-Z_MOST, Math.min(Z_MOST, value));
         }
       }
+      row++;
     });
     const size = CHANNELS * columns;
-    for (let row = 0; row < input.rows; row++) {
-      const to = network.place(input, row) >> 2;
-      if (row < rows) {
-        const from = row * size;
-        for (let i = 0; i < size; i++) network.floats[to + i] = asinh(y[from + i]);
+    for (let line = 0; line < height; line++) {
+      const to = input.place(line, 0) / 4;
+      if (line < rows) {
+        for (let i = 0, from = line * size; i < size; i++) {
+          engine.floats[to + i] = asinh(y[from + i]);
+        }
       } else {
-        network.floats.fill(0, to, to + size);
+        engine.floats.fill(0, to, to + size);
       }
-      network.advance(input, row + 1);
+      input.filled = line + 1;
+      input.notify();
     }
+    engine.release(start);
     return z;
   }
 }
 
 /**
- * Math.asinh, in two of its terms: for a few ten thousand numbers a row.
+ * Math.asinh, exact enough for single precision.
+ *
  * @param {number} x
  */
 function asinh(x) {
   const size = Math.abs(x);
-  return Math.sign(x) * Math.log1p(size + (size * size) / (1 + Math.sqrt(1 + size * size)));
+  const value = Math.log1p(size + (size * size) / (1 + Math.sqrt(1 + size * size)));
+  return x < 0 ? -value : value;
 }
 
 /**

@@ -7,7 +7,7 @@ export const TOP_STEP = 10_000; // the grid of qualities: 0 to TOP_STEP, hundred
 const MAX_PROBES = 14;
 
 /**
- * @param {(step: number) => number} gap a rising function of a step
+ * @param {(step: number) => Promise<number>} gap a rising function of a step
  * @param {object} options
  * @param {number} options.start the first step to probe
  * @param {(low: number, high: number) => boolean} options.done whether the two are near enough
@@ -16,21 +16,21 @@ const MAX_PROBES = 14;
  * @param {number} options.slope of the function on the axis, about
  * @param {(low: number) => number} options.aim the value at which a probe is sent, for the lower
  *   end so far
- * @returns {[number, number]} steps where the function is below 0, and not below, as near as `done`
- *   asks; -1 and TOP_STEP + 1 stand for the ends where there is none
+ * @returns {Promise<[number, number]>} steps where the function is below 0, and not below, as near
+ *   as `done` asks; -1 and TOP_STEP + 1 stand for the ends where there is none
  */
-export function bracket(gap, { start, done, axis, slope, aim }) {
+export async function bracket(gap, { start, done, axis, slope, aim }) {
   const probes = new Probes(axis, slope);
   let step = Math.min(Math.max(start, 0), TOP_STEP);
   while (!done(probes.low, probes.high) && probes.values.size < MAX_PROBES) {
-    probes.add(step, gap(step));
+    probes.add(step, await gap(step));
     if (probes.high - probes.low <= 1) break;
     step = probes.nextStep(aim(probes.low));
   }
   const { low, high, values } = probes;
-  if (low < 0 && !values.has(0)) return gap(0) < 0 ? [0, high] : [-1, 0];
+  if (low < 0 && !values.has(0)) return (await gap(0)) < 0 ? [0, high] : [-1, 0];
   if (high > TOP_STEP && !values.has(TOP_STEP)) {
-    return gap(TOP_STEP) >= 0 ? [low, TOP_STEP] : [TOP_STEP, TOP_STEP + 1];
+    return (await gap(TOP_STEP)) >= 0 ? [low, TOP_STEP] : [TOP_STEP, TOP_STEP + 1];
   }
   return [low, high];
 }

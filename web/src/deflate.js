@@ -1,4 +1,5 @@
 /** Metadata behind the browser's own deflate coder (docs/formats/ltp.md, Deflated bodies). */
+import { writeVarint } from "./varint.js";
 
 const MAX_PLAIN = 2 ** 26;
 
@@ -75,19 +76,5 @@ export async function smallestChunk(plain, plainType, deflatedType) {
  * @returns {Promise<Uint8Array>} its length as LEB128, then the raw deflate stream
  */
 export async function deflatedBody(plain) {
-  return joined([leb128(plain.length), await compressed(plain, "deflate-raw")]);
-}
-
-/**
- * @param {number} value
- * @returns {number[]}
- */
-export function leb128(value) {
-  const out = [];
-  while (value > 127) {
-    out.push((value % 128) + 128);
-    value = Math.floor(value / 128);
-  }
-  out.push(value);
-  return out;
+  return joined([writeVarint(plain.length), await compressed(plain, "deflate-raw")]);
 }

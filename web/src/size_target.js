@@ -25,13 +25,13 @@ const POSITIONS = 256; // of a strip that are looked at, at most
 
 /**
  * The largest file of at most `limit` bytes among those tried.
- * @param {(step: number) => Uint8Array} write the file at a step of the grid of qualities
+ * @param {(step: number) => Promise<Uint8Array>} write the file at a step of the grid of qualities
  * @param {number} limit bytes
  * @param {number} fixed bytes that every file has beside its latent
  * @param {Float64Array} estimate about the logarithm of the other bytes at each step, rising
- * @returns {Found}
+ * @returns {Promise<Found>}
  */
-export function fileWithin(write, limit, fixed, estimate) {
+export async function fileWithin(write, limit, fixed, estimate) {
   /** @type {Map<number, number>} */
   const sizes = new Map();
   /** @type {{step: number, file: Uint8Array} | undefined} */
@@ -39,10 +39,10 @@ export function fileWithin(write, limit, fixed, estimate) {
   const room = limit - fixed;
 
   /** @param {number} step */
-  function sizeAt(step) {
+  async function sizeAt(step) {
     let size = sizes.get(step);
     if (size === undefined) {
-      const file = write(step);
+      const file = await write(step);
       size = file.length;
       sizes.set(step, size);
       const larger = best === undefined || size > best.file.length
@@ -53,8 +53,8 @@ export function fileWithin(write, limit, fixed, estimate) {
   }
 
   /** @param {number} step */
-  function gap(step) {
-    const logarithm = Math.log(Math.max(sizeAt(step) - fixed, 1) / room);
+  async function gap(step) {
+    const logarithm = Math.log(Math.max((await sizeAt(step)) - fixed, 1) / room);
     return logarithm === 0 ? JUST_FITS : logarithm;
   }
 
@@ -67,7 +67,7 @@ export function fileWithin(write, limit, fixed, estimate) {
   }
 
   if (room >= 1) {
-    bracket(gap, {
+    await bracket(gap, {
       start: firstAtLeast(estimate, Math.log(room)),
       axis: estimate,
       slope: 1,
@@ -78,7 +78,7 @@ export function fileWithin(write, limit, fixed, estimate) {
       done: (low, high) => high - low <= 1 || isWithin(low, CLOSE),
     });
   }
-  return best ? { file: best.file, fits: true } : { file: write(0), fits: false };
+  return best ? { file: best.file, fits: true } : { file: await write(0), fits: false };
 }
 
 /**

@@ -3,9 +3,10 @@
  * lane through its eight states the one whose error and bits are least (Viterbi 1967).
  */
 
+import { NEXT } from "./trellis.js";
+
 export const REACH = 250; // a larger magnitude is taken to cost as many bits as this one
 const STATES = 8;
-const NEXT = [0, 2, 5, 7, 1, 3, 6, 4, 2, 0, 4, 6, 3, 1, 7, 5]; // [state, parity of the symbol]
 const FAR = 1e30; // the cost of what cannot be
 const ERROR_WEIGHT = 20; // bits that a squared error of one step^2 is worth
 const SYMBOL_MAX = 32767;
@@ -27,14 +28,13 @@ for (let state = 0, ways = new Uint8Array(STATES); state < STATES; state++) {
  * Quantize the symbols of all lanes.
  * @param {Float32Array} values in steps of a lane, about their means, in the order of the lanes:
  *   symbol i belongs to lane i mod lanes
- * @param {Uint16Array | Uint8Array} tables of each symbol under the even quantizer
+ * @param {Uint8Array} tables of each symbol under the even quantizer
  * @param {number} lanes
  * @param {(quantizer: number, table: number) => Float32Array} bitsOf bits of the magnitudes 0 to
  *   REACH under a table of a quantizer, 0 the even and 1 the odd one
  * @param {Int32Array} symbols is filled
- * @param {Uint8Array} odd is filled: 1 where the symbol is of the odd quantizer
  */
-export function quantizeLanes(values, tables, lanes, bitsOf, symbols, odd) {
+export function quantizeLanes(values, tables, lanes, bitsOf, symbols) {
   const { length } = values;
   const costs = new Float32Array(4 * length);
   const choices = new Int32Array(4 * length);
@@ -65,7 +65,6 @@ export function quantizeLanes(values, tables, lanes, bitsOf, symbols, odd) {
       const i = lane + step * lanes;
       const way = 2 * state + second[STATES * step + state];
       symbols[i] = choices[4 * i + KINDS[way]];
-      odd[i] = KINDS[way] >> 1;
       state = ORIGINS[way];
     }
   }
