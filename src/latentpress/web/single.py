@@ -12,7 +12,7 @@ from latentpress.web import assets
 from latentpress.web.bundle import bundle
 
 PAGE = "page/page.js"
-WORKER = "src/worker.js"
+WORKERS = {"": "src/worker.js", "press": "page/press_worker.js"}
 STYLE = re.compile(r'<link rel="stylesheet" href="([^"]+)">')
 SCRIPT = re.compile(r'<script type="module" src="[^"]+"></script>')
 ICON = re.compile(r'<link rel="icon" href="([^"]+)"[^>]*>')
@@ -38,7 +38,7 @@ def single_page(
     page = files["index.html"].decode()
     style_path = _found(STYLE, page)[1]
     style = "\n" + files[style_path].decode()
-    script = "\n" + bundle(files, PAGE, WORKER).replace("</script", "<\\/script")
+    script = "\n" + bundle(files, PAGE, WORKERS).replace("</script", "<\\/script")
     icon = base64.b64encode(files[_found(ICON, page)[1]]).decode()
     policy = POLICY.format(_sha256(script), _sha256(style))
     meta = f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
