@@ -141,7 +141,7 @@ def test_a_picture_is_pressed_to_a_size_and_again_to_a_quality(page: Any, photo:
     assert 4000 < len(first) <= 6000
     page.fill("#quality", "5")
     page.click("#again")
-    page.wait_for_function("document.querySelector('#summary').textContent.includes('Quality5')")
+    page.wait_for_selector("#summary div:text-is('Quality5')")
     _, second = saved(page, "#save-ltp")
     assert latentpress.read_header(second).quality == 5
     assert len(second) < len(first)
@@ -357,7 +357,7 @@ def test_one_file_opens_and_presses_from_a_disk_without_a_network(browser: Any, 
         give(page, "photo.ltp", data)
         assert difference(shown(page), latentpress.decompress(data)) <= 1
         give(page, "photo.jpg", jpeg(photo))
-        page.wait_for_function("document.querySelector('#summary').textContent.includes('Pressed in')")
+        page.wait_for_selector("#summary:has-text('Pressed in')")
         _, pressed = saved(page, "#save-ltp")
         assert latentpress.decompress(pressed).size == (400, 300)
         assert [url for url in asked if not url.startswith(("file:", "blob:", "data:"))] == []
@@ -375,7 +375,7 @@ def test_a_shared_page_opens_its_pictures(browser: Any, tmp_path: Path, photo: N
         assert (page.title(), page.inner_text("#viewer-title")) == ("Two", "a & <b>.ltp")
         assert page.is_hidden("#how")  # it holds no encoder
         page.click("text=c.ltp")
-        page.wait_for_function("document.querySelector('#layers > canvas').width === 109")
+        page.wait_for_selector("#layers > canvas[width='109']")
         assert difference(shown(page), latentpress.decompress(second)) <= 1
         give(page, "photo.jpg", jpeg(small))
         assert "it has no encoder" in problem(page)
