@@ -63,7 +63,9 @@ export function embeddedModels(manifest, files) {
     manifest,
     async read(name) {
       const file = files[name];
-      if (file === undefined) throw new LtpError("model", `the page lacks the model's file ${name}`);
+      if (file === undefined) {
+        throw new LtpError("model", `the page lacks the model's file ${name}`);
+      }
       if (typeof file !== "string") return file;
       return gunzip(Uint8Array.from(atob(file), (c) => c.charCodeAt(0)));
     },
@@ -77,12 +79,21 @@ export function embeddedModels(manifest, files) {
  */
 export async function readVerified(models, name) {
   const data = await models.read(name);
-  const bytes = data instanceof Uint8Array ? data : new Uint8Array(data);
+  const bytes = plainBytes(data);
   const expected = name === "tables.npz" ? TABLES_SHA256 : models.manifest.sha256[name];
   if (expected && hex(await sha256(bytes)) !== expected) {
     throw new LtpError("model", `the model's file ${name} is altered: its SHA-256 does not match`);
   }
   return bytes;
+}
+
+/**
+ * @param {ArrayBuffer | ArrayBufferView} data
+ * @returns {Uint8Array} its bytes; never a Buffer of Node, whose slice() does not copy
+ */
+export function plainBytes(data) {
+  if (!ArrayBuffer.isView(data)) return new Uint8Array(data);
+  return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
 }
 
 /**
