@@ -3,8 +3,7 @@
 // of RGBA bytes, `metadata` holds bytes as base64, `out` is the file that is written.
 import { readFileSync, writeFileSync } from "node:fs";
 
-import { encode } from "../../web/src/encoder.js";
-import { packageModels } from "../../web/src/node_models.js";
+import { encode, packageModels } from "../../web/src/node.js";
 
 const models = packageModels();
 

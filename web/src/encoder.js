@@ -135,7 +135,7 @@ function loadNetworks(models) {
  * @param {EncodeOptions} options
  * @returns {Promise<Uint8Array>}
  */
-export async function encode(source, options) {
+export async function encodePicture(source, options) {
   const { quality = 50, maxBytes, models, onProgress = () => {}, signal } = options;
   if (!(quality >= 0 && quality <= 100)) {
     throw new RangeError(`quality must lie in 0..100, not ${quality}`);
