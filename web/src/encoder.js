@@ -131,11 +131,11 @@ function loadNetworks(models) {
 }
 
 /**
- * @param {import("./picture.js").PixelSource | Blob | ImageBitmapSource} source
+ * @param {import("./picture.js").Source} source
  * @param {EncodeOptions} options
  * @returns {Promise<Uint8Array>}
  */
-export async function encodePicture(source, options) {
+export async function encode(source, options) {
   const { quality = 50, maxBytes, models, onProgress = () => {}, signal } = options;
   if (!(quality >= 0 && quality <= 100)) {
     throw new RangeError(`quality must lie in 0..100, not ${quality}`);
