@@ -209,6 +209,8 @@ def header(data: bytes, at: int, value: bytes) -> bytes:
 
 def bad_files(data: bytes) -> dict[str, tuple[bytes, str]]:
     """Names of bad files, their bytes, and what the sentence says."""
+    wide = io.BytesIO()
+    Image.new("1", (8001, 8000)).save(wide, "PNG")
     flipped = bytearray(data)
     flipped[len(data) // 2] ^= 1
     return {
@@ -222,7 +224,8 @@ def bad_files(data: bytes) -> dict[str, tuple[bytes, str]]:
         "space.ltp": (header(data, 4, bytes([99])), "space 99"),
         "huge.ltp": (header(data, 9, b"\xff\xff\xff\xff"), "limit"),
         "latents.ltps": (b"LTPS" + bytes(60), ".ltps"),
-        "text.jpg": (b"no picture at all", "text.jpg|picture"),
+        "wide.png": (wide.getvalue(), "8001 x 8000 pixels are more than the 64,000,000"),
+        "text.jpg": (b"no picture at all", "no picture that this browser can read"),
     }
 
 
