@@ -141,7 +141,7 @@ def test_a_picture_is_pressed_to_a_size_and_again_to_a_quality(page: Any, photo:
     assert 4000 < len(first) <= 6000
     page.fill("#quality", "5")
     page.click("#again")
-    page.wait_for_selector("#summary div:text-is('Quality5')")
+    page.wait_for_selector("#summary dd:text-is('5')")
     _, second = saved(page, "#save-ltp")
     assert latentpress.read_header(second).quality == 5
     assert len(second) < len(first)
@@ -224,7 +224,7 @@ def bad_files(data: bytes) -> dict[str, tuple[bytes, str]]:
         "space.ltp": (header(data, 4, bytes([99])), "space 99"),
         "huge.ltp": (header(data, 9, b"\xff\xff\xff\xff"), "limit"),
         "latents.ltps": (b"LTPS" + bytes(60), ".ltps"),
-        "wide.png": (wide.getvalue(), "8001 x 8000 pixels are more than the 64,000,000"),
+        "wide.png": (wide.getvalue(), "8001 x 8000 pixels, more than the limit of 64,000,000"),
         "text.jpg": (b"no picture at all", "no picture that this browser can read"),
     }
 

@@ -59,6 +59,7 @@ async function checkSize(url) {
   await loaded;
   const { naturalWidth: width, naturalHeight: height } = image;
   if (width * height <= MAX_PIXELS) return;  // 0 where it is no picture: the encoder says so
-  const told = `${width} x ${height} pixels are more than the ${count(MAX_PIXELS)} of this page`;
+  const size = `${width} x ${height} pixels`;
+  const told = `the picture has ${size}, more than the limit of ${count(MAX_PIXELS)} here`;
   throw new LtpError("limit", told);
 }
