@@ -27,7 +27,9 @@ from latentpress.cli.latents import latents_app
 from latentpress.cli.metrics import metrics_app
 from latentpress.cli.models import models_app
 from latentpress.cli.report import report
+from latentpress.cli.share import share
 from latentpress.cli.study import study
+from latentpress.cli.web import web
 from latentpress.errors import LatentpressError, UsageError
 
 EXIT_FAILED = 1
@@ -54,7 +56,19 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for command in (compress, decompress, info, latent, compare, assess, bench, report, study):
+for command in (
+    compress,
+    decompress,
+    info,
+    latent,
+    compare,
+    web,
+    share,
+    assess,
+    bench,
+    report,
+    study,
+):
     app.command()(command)
 app.add_typer(models_app, name="models")
 app.add_typer(metrics_app, name="metrics")
