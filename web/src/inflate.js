@@ -31,7 +31,9 @@ const bad = (message) => new InflateError(message);
 export class Bits {
   /** @param {Uint8Array} data */
   constructor(data) {
+    /** @type {Uint8Array} */
     this.data = data;
+    /** @type {number} */
     this.at = 0;
     this.held = 0;
     this.count = 0;
