@@ -146,12 +146,12 @@ def test_opacity_and_profiles(tmp_path: Path) -> None:
 
 def sources() -> list[bytes]:
     """Small files of every kind of latent chunk, and one with every kind of metadata."""
-    golden = [(GOLDEN / f"{name}.ltp").read_bytes() for name in ("odd", "pixel", "grey", "alpha", "metadata", "q00", "q20")]
+    golden = [(GOLDEN / f"{name}.ltp").read_bytes() for name in ("odd", "pixel", "grey", "alpha", "metadata", "alone", "chains")]
     rich = unpack(lp1_file())[1]
     text = deflate(pack_text((("Title", "A picture"), ("Author", "Grüße"))))
     bare = {kind: body for kind, body in rich.items() if kind < 0x40}
     packed = {ICC_DEFLATED: deflate(b"icc" * 90), XMP_DEFLATED: deflate(b"<x:xmpmeta/>" * 9), TEXT: text, DENSITY: b"\xe0\xa7\x12"}
-    return [*golden, lp1_file(), rebuilt(lp1_file(), chunks=bare | packed), rebuilt(lp1_file(), chunks=bare | {0x45: b"\2"})]
+    return [*golden[:5], *golden, lp1_file(), rebuilt(lp1_file(), chunks=bare | packed), rebuilt(lp1_file(), chunks=bare | {0x45: b"\2"})]
 
 
 def damaged(data: bytes, rng: random.Random) -> bytes:
