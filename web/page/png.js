@@ -113,7 +113,7 @@ export async function png({ width, height, channels, pixels, metadata = {} }, si
 async function ancillary({ icc, exif, xmp, text, density }) {
   const found = [];
   if (icc?.length) {
-    found.push(chunk("iCCP", joined(latin("ICC profile\0\0"), await deflated([icc]))));
+    found.push(chunk("iCCP", joined(latin("ICC profile\0\0"), await deflated([/** @type {any} */ (icc)]))));
   }
   if (density) {
     const [x, y] = density;
