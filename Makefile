@@ -8,7 +8,7 @@ CORE := $(VENV)-core/$(SCRIPTS)
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
 PIP := $(BIN)/python $(PIP_INSTALL)
 DIST_LIMIT := 25000000  # bytes of a wheel or an sdist, most of them the models
-SOURCES := pyproject.toml $(shell find src web/src web/page -type f -not -name '*.pyc')
+SOURCES := pyproject.toml $(shell find src web/src web/page $(wildcard web/element) -type f -not -name '*.pyc')
 PLAYWRIGHT := 'playwright>=1.49'
 
 .PHONY: demo test lint docs benchmark clean
