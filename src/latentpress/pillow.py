@@ -20,10 +20,10 @@ from latentpress.errors import FormatError, LatentpressError, UsageError
 from latentpress.image.metadata_chunks import decode_metadata
 from latentpress.image.picture import info_entries
 from latentpress.options import EncodeOptions
+from latentpress.system.sources import LTP_MIME
 
 FORMAT = "LTP"
 SUFFIX = ".ltp"
-MIME = "image/x-latentpress"
 # of EncodeOptions
 SAVE_OPTIONS = tuple(f.name for f in fields(EncodeOptions) if f.name != "progress")
 # save options as elsewhere in Pillow; without them those of `info` are written
@@ -131,4 +131,4 @@ def _save(image: Image.Image, file: IO[bytes], filename: str | bytes | os.PathLi
 Image.register_open(FORMAT, LatentpressImageFile, _accept)
 Image.register_save(FORMAT, _save)
 Image.register_extension(FORMAT, SUFFIX)
-Image.register_mime(FORMAT, MIME)
+Image.register_mime(FORMAT, LTP_MIME)

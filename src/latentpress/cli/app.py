@@ -21,6 +21,7 @@ from latentpress.cli.bench import bench
 from latentpress.cli.compare import compare
 from latentpress.cli.compress import compress
 from latentpress.cli.decompress import decompress
+from latentpress.cli.desktop import desktop_app
 from latentpress.cli.info import info
 from latentpress.cli.latent import latent
 from latentpress.cli.latents import latents_app
@@ -56,6 +57,7 @@ for command in (compress, decompress, info, latent, compare, assess, bench, repo
 app.add_typer(models_app, name="models")
 app.add_typer(metrics_app, name="metrics")
 app.add_typer(latents_app, name="latents")
+app.add_typer(desktop_app, name="desktop")
 
 
 @app.callback()
