@@ -29,6 +29,7 @@ from latentpress.cli.metrics import metrics_app
 from latentpress.cli.models import models_app
 from latentpress.cli.report import report
 from latentpress.cli.study import study
+from latentpress.cli.thumbnail import thumbnail
 from latentpress.errors import LatentpressError, UsageError
 
 EXIT_FAILED = 1
@@ -52,7 +53,18 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for command in (compress, decompress, info, latent, compare, assess, bench, report, study):
+for command in (
+    compress,
+    decompress,
+    thumbnail,
+    info,
+    latent,
+    compare,
+    assess,
+    bench,
+    report,
+    study,
+):
     app.command()(command)
 app.add_typer(models_app, name="models")
 app.add_typer(metrics_app, name="metrics")

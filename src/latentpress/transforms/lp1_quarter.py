@@ -1,11 +1,11 @@
 """Stage 2 of 5, a quarter of the size: the latent of space lp1 -> pixels of its picture at 1/4,
 without the synthesis network.
 
-    h = relu(W1 y_hat + b1)                        at each position
-    q = V y_hat + b + sum over 3 x 3 of W2 h       4 x 4 pixels of RGB a position
+    t = E y_hat                                at each position: 320 -> 48 numbers
+    q = b + sum over the 3 x 3 neighbors W t   4 x 4 pixels of RGB a position
 
-V, W1 and W2 were fitted to what the synthesis gives, reduced (`training/lp1/quarter.py`). Floats,
-after all integers: no part of exactness.
+A linear map, fitted to what the synthesis gives, reduced (`training/lp1/quarter.py`). Floats, after
+all integers: no part of exactness, nor of the model's hash.
 """
 
 from collections.abc import Iterable, Iterator
@@ -28,6 +28,17 @@ def reduced_size(width: int, height: int) -> tuple[int, int]:
     return -(-width // REDUCTION), -(-height // REDUCTION)
 
 
+def is_shipped() -> bool:
+    """Whether there is a map for the shipped model: the file names the model that it was fitted
+    to.
+    """
+    shipped = models.manifest(LP1.name)
+    if FILE not in shipped["sha256"]:
+        return False
+    found = models.arrays(LP1.name, FILE)["model_hash"]
+    return bool(found.tobytes().hex() == shipped["model_hash"])
+
+
 def synthesize_quarter(latent: Iterable[Floats], width: int, height: int) -> Iterator[Pixels]:
     """Strips of the quantized latent (C, r, w) -> strips of pixels (rows, columns, 3) of the small
     picture.
@@ -35,25 +46,27 @@ def synthesize_quarter(latent: Iterable[Floats], width: int, height: int) -> Ite
     width, height: of the whole picture.
     """
     columns, rows = reduced_size(width, height)
+    weights = models.arrays(LP1.name, FILE)
+    project, taps, bias = (weights[k].astype(np.float32) for k in ("project", "taps", "bias"))
+    projected = (np.tensordot(project, strip, 1) for strip in latent)
     done = 0
-    for parts, first, end in windows(latent, -(-height // LP1.factor), HALO):
-        cells = _cells(np.concatenate(parts, axis=1))[first:end]
-        pixels = _pixels(cells)[: rows - done, :columns]
+    for parts, first, end in windows(projected, -(-height // LP1.factor), HALO):
+        cells = cells_of(np.concatenate(parts, axis=1), taps) + bias
+        pixels = _pixels(cells[first:end])[: rows - done, :columns]
         done += len(pixels)
         yield pixels
 
 
-def _cells(y_hat: Floats) -> Floats:
-    """(C, h, w) -> (h, w, CELL * CELL * 3), in levels."""
-    weights = {name: a.astype(np.float32) for name, a in models.arrays(LP1.name, FILE).items()}
-    y = np.moveaxis(y_hat, 0, -1)
-    h, w = y.shape[:2]
-    hidden = np.maximum(y @ weights["w1"] + weights["b1"], 0)
-    padded = np.pad(hidden, ((1, 1), (1, 1), (0, 0)))
-    cells: Floats = y @ weights["v"] + weights["b"]
+def cells_of(t: Floats, taps: Floats) -> Floats:
+    """The sum over neighbors: (R, h, w) and (3, 3, R, N) -> (h, w, N). Past the border the outmost
+    positions repeat.
+    """
+    h, w = t.shape[1:]
+    padded = np.pad(np.moveaxis(t, 0, -1), ((1, 1), (1, 1), (0, 0)), mode="edge")
+    cells = np.zeros((h, w, taps.shape[3]), np.float32)
     for dy in range(3):
         for dx in range(3):
-            cells += padded[dy : dy + h, dx : dx + w] @ weights["w2"][dy, dx]
+            cells += padded[dy : dy + h, dx : dx + w] @ taps[dy, dx]
     return cells
 
 
