@@ -1,0 +1,246 @@
+/**
+ * The WebAssembly engine (web/engine/engine.c): its memory, and layers laid out as it wants them.
+ *
+ * @typedef {import("./onnx.js").Tensor} Tensor
+ *
+ * @typedef {object} FloatLayer
+ * @property {boolean} winograd whether it is a 3 x 3 convolution by Winograd's products
+ * @property {number} weights address
+ * @property {number} bias address
+ * @property {number} ic channels of the input
+ * @property {number} oc channels of the output, a multiple of 8
+ * @property {[number, number][]} taps rows down and columns right of each
+ * @property {number} stride positions of the input from output to output
+ *
+ * @typedef {object} IntegerLayer
+ * @property {number} weights address
+ * @property {number} bias address
+ * @property {number} scale address
+ * @property {number} oc channels of the output, a multiple of 8
+ * @property {(values: ArrayLike<number>) => void} setBias
+ */
+
+const GROUP = 8; // output channels that are computed together
+const FREQUENCIES = 6; // products of a Winograd tile
+const HEAP = 65536; // below it lie the engine's stack and constants
+const PAGE = 65536;
+const SPARE_PAGES = 64; // by which memory grows beyond what is asked for
+const MAX_TAPS = 256;
+const MAX_GROUPS = 256;
+
+// Winograd's transform of three weights to six (points 0, 1, -1, 2, -2 and infinity).
+const WINOGRAD = [
+  [1 / 4, 0, 0],
+  [-1 / 6, -1 / 6, -1 / 6],
+  [-1 / 6, 1 / 6, -1 / 6],
+  [1 / 24, 1 / 12, 1 / 6],
+  [1 / 24, -1 / 12, 1 / 6],
+  [0, 0, 1],
+];
+
+export class Engine {
+  /**
+   * @param {BufferSource | WebAssembly.Module} code of engine.wasm
+   * @returns {Promise<Engine>}
+   */
+  static async create(code) {
+    const memory = new WebAssembly.Memory({ initial: 64, maximum: 65536 });
+    const isModule = code instanceof WebAssembly.Module;
+    const module = isModule ? code : await WebAssembly.compile(/** @type {any} */ (code));
+    const instance = await WebAssembly.instantiate(module, { env: { memory } });
+    return new Engine(memory, instance.exports);
+  }
+
+  /**
+   * @param {WebAssembly.Memory} memory
+   * @param {any} code its exported functions
+   */
+  constructor(memory, code) {
+    this.memory = memory;
+    this.code = code;
+    this.top = HEAP;
+    this.refresh();
+    this.tapsAt = this.alloc(4 * MAX_TAPS);
+    this.moreTapsAt = this.alloc(4 * MAX_TAPS);
+    this.outsAt = this.alloc(4 * MAX_GROUPS);
+    this.residualsAt = this.alloc(4 * MAX_GROUPS);
+  }
+
+  /** Views of the memory, which are lost when it grows. */
+  refresh() {
+    const { buffer } = this.memory;
+    this.floats = new Float32Array(buffer);
+    this.int32 = new Int32Array(buffer);
+    this.int16 = new Int16Array(buffer);
+    this.bytes = new Uint8Array(buffer);
+  }
+
+  /**
+   * @param {number} size in bytes
+   * @returns {number} the address of so many bytes, zeros
+   */
+  alloc(size) {
+    const at = this.top;
+    this.top = (at + size + 63) & ~63;
+    if (this.top > this.memory.buffer.byteLength) {
+      const missing = Math.ceil((this.top - this.memory.buffer.byteLength) / PAGE);
+      this.memory.grow(missing + SPARE_PAGES);
+      this.refresh();
+    }
+    this.bytes.fill(0, at, this.top);
+    return at;
+  }
+
+  /**
+   * Free what was allocated since `top` had this value.
+   *
+   * @param {number} top
+   */
+  release(top) {
+    this.top = top;
+  }
+
+  /**
+   * @param {Tensor} weight (oc, ic, rows, columns)
+   * @param {Tensor} bias (oc,)
+   * @param {{shuffle?: number, stride?: number, pad?: number}} [options] shuffle: side of the block
+   *   of pixels that the output channels become, which then come pixel by pixel. pad: positions
+   *   beyond the border, by default those that keep the size of a 3 x 3 kernel.
+   * @returns {FloatLayer}
+   */
+  floatLayer(weight, bias, { shuffle = 1, stride = 1, pad } = {}) {
+    const [channels, ic, rows, columns] = weight.dims;
+    const oc = roundUp(channels, GROUP);
+    const order = channelOrder(channels, shuffle);
+    const winograd = rows === 3 && columns === 3 && stride === 1 && ic % 4 === 0;
+    const kernel = winograd ? this.winogradKernel(weight, order) : this.kernel(weight, order);
+    const biasAt = this.alloc(4 * oc);
+    order.forEach((o, i) => {
+      this.floats[biasAt / 4 + i] = bias.data[o];
+    });
+    const border = pad ?? (rows - 1) >> 1;
+    const taps = grid(rows, columns, border);
+    return { winograd, weights: kernel, bias: biasAt, ic, oc, taps, stride };
+  }
+
+  /**
+   * @param {Tensor} weight
+   * @param {number[]} order of its output channels
+   * @returns {number} the address of [group][tap][input channel][output channel of the group]
+   */
+  kernel({ dims: [, ic, rows, columns], data }, order) {
+    const size = rows * columns;
+    const at = this.alloc(4 * roundUp(order.length, GROUP) * ic * size);
+    const out = this.floats.subarray(at / 4);
+    let i = 0;
+    for (let group = 0; group < order.length; group += GROUP) {
+      for (let tap = 0; tap < size; tap++) {
+        for (let c = 0; c < ic; c++) {
+          for (let j = group; j < group + GROUP; j++, i++) {
+            if (j < order.length) out[i] = data[(order[j] * ic + c) * size + tap];
+          }
+        }
+      }
+    }
+    return at;
+  }
+
+  /**
+   * @param {Tensor} weight of 3 x 3
+   * @param {number[]} order of its output channels
+   * @returns {number} the address of [group][frequency][row][input channel][channel of the group]
+   */
+  winogradKernel({ dims: [, ic], data }, order) {
+    const at = this.alloc(4 * roundUp(order.length, GROUP) * FREQUENCIES * 3 * ic);
+    const out = this.floats.subarray(at / 4);
+    const { fround } = Math;
+    let i = 0;
+    for (let group = 0; group < order.length; group += GROUP) {
+      for (const [a, b, c] of WINOGRAD) {
+        for (let row = 0; row < 3; row++) {
+          for (let channel = 0; channel < ic; channel++) {
+            for (let j = group; j < group + GROUP; j++, i++) {
+              if (j >= order.length) continue;
+              const k = (order[j] * ic + channel) * 9 + 3 * row;
+              out[i] = fround(a * data[k] + b * data[k + 1] + c * data[k + 2]);
+            }
+          }
+        }
+      }
+    }
+    return at;
+  }
+
+  /**
+   * @param {Tensor[]} weights of one or two sources, (oc, ic, rows, columns); those of the first
+   *   may be several, whose taps follow each other
+   * @param {Tensor} scale powers of two, one an output
+   * @param {Tensor | null} bias
+   * @param {number} [shuffle] as of floatLayer
+   * @returns {IntegerLayer}
+   */
+  integerLayer(weights, scale, bias, shuffle = 1) {
+    const [oc] = weights[0].dims;
+    const order = channelOrder(oc, shuffle);
+    const size = weights.reduce((sum, { dims }) => sum + dims[1] * dims[2] * dims[3], 0);
+    const at = this.alloc(2 * oc * size);
+    const [biasAt, scaleAt] = [this.alloc(4 * oc), this.alloc(4 * oc)];
+    let i = at / 2;
+    for (let group = 0; group < oc; group += GROUP) {
+      for (const { dims, data } of weights) {
+        const [ic, taps] = [dims[1], dims[2] * dims[3]];
+        for (let tap = 0; tap < taps; tap++) {
+          for (let c = 0; c < ic; c += 2) {
+            for (let j = group; j < group + GROUP; j++) {
+              this.int16[i++] = data[(order[j] * ic + c) * taps + tap];
+              this.int16[i++] = data[(order[j] * ic + c + 1) * taps + tap];
+            }
+          }
+        }
+      }
+    }
+    const setBias = (/** @type {ArrayLike<number>} */ values) => {
+      order.forEach((o, k) => {
+        this.int32[biasAt / 4 + k] = values[o];
+      });
+    };
+    if (bias) setBias(bias.data);
+    order.forEach((o, k) => {
+      this.floats[scaleAt / 4 + k] = scale.data[o];
+    });
+    return { weights: at, bias: biasAt, scale: scaleAt, oc, setBias };
+  }
+}
+
+/**
+ * Where the channels of a block of pixels come from: ONNX's DepthToSpace in its mode CRD has the
+ * pixels of a channel side by side, the engine the channels of a pixel.
+ *
+ * @param {number} channels
+ * @param {number} side of the block
+ * @returns {number[]}
+ */
+function channelOrder(channels, side) {
+  const pixels = side * side;
+  const each = channels / pixels;
+  return Array.from({ length: channels }, (_, o) => (o % each) * pixels + Math.floor(o / each));
+}
+
+/**
+ * @param {number} rows
+ * @param {number} columns
+ * @param {number} border
+ * @returns {[number, number][]} the taps of a kernel
+ */
+function grid(rows, columns, border) {
+  return Array.from({ length: rows * columns }, (_, i) => [
+    Math.floor(i / columns) - border,
+    (i % columns) - border,
+  ]);
+}
+
+/**
+ * @param {number} value
+ * @param {number} unit
+ */
+export const roundUp = (value, unit) => Math.ceil(value / unit) * unit;

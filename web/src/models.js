@@ -1,0 +1,116 @@
+/**
+ * Where the weights come from, and that they are what they should be.
+ *
+ * @typedef {object} Manifest of the model lp1, as in its model.json
+ * @property {string} model_hash
+ * @property {Record<string, string>} sha256 of its files
+ *
+ * @typedef {object} Models
+ * @property {Manifest} manifest
+ * @property {(name: string) => Promise<ArrayBuffer | Uint8Array>} read the bytes of a file: one of
+ *   the manifest, "tables.npz" or "engine.wasm"
+ */
+
+import { hex } from "./container.js";
+import { LtpError } from "./errors.js";
+
+// Of entropy/tables.npz, which is a part of the format and no part of a model.
+export const TABLES_SHA256 = "d6d14ed28146d3057414e63bf41ea53caf22ca30063b7633f47a626edc3c1a71";
+
+/**
+ * Models of a folder on a server: model.json, the files that it names, tables.npz and engine.wasm.
+ * Where `packed` is given, the files but model.json are read with ".gz" behind their names.
+ *
+ * @param {string | URL} baseUrl of the folder
+ * @param {{packed?: boolean, fetch?: typeof fetch}} [options]
+ * @returns {Promise<Models>}
+ */
+export async function fetchModels(baseUrl, { packed = false, fetch = globalThis.fetch } = {}) {
+  const base = String(baseUrl).replace(/\/?$/, "/");
+  /** @param {string} name */
+  const get = async (name) => {
+    let response;
+    try {
+      response = await fetch(base + name);
+    } catch {
+      throw new LtpError("model", `the model's file ${name} cannot be loaded`);
+    }
+    if (!response.ok) {
+      throw new LtpError("model", `the model's file ${name} cannot be loaded: ${response.status}`);
+    }
+    return response;
+  };
+  const manifest = await (await get("model.json")).json();
+  return {
+    manifest,
+    async read(name) {
+      if (!packed) return (await get(name)).arrayBuffer();
+      const bytes = new Uint8Array(await (await get(`${name}.gz`)).arrayBuffer());
+      return gunzip(bytes);
+    },
+  };
+}
+
+/**
+ * Models that a page carries within itself.
+ *
+ * @param {Manifest} manifest
+ * @param {Record<string, string | Uint8Array>} files bytes by name; base64 of gzip where a string
+ * @returns {Models}
+ */
+export function embeddedModels(manifest, files) {
+  return {
+    manifest,
+    async read(name) {
+      const file = files[name];
+      if (file === undefined) {
+        throw new LtpError("model", `the page lacks the model's file ${name}`);
+      }
+      if (typeof file !== "string") return file;
+      return gunzip(Uint8Array.from(atob(file), (c) => c.charCodeAt(0)));
+    },
+  };
+}
+
+/**
+ * @param {Models} models
+ * @param {string} name of a file
+ * @returns {Promise<Uint8Array>} its bytes, whose SHA-256 is the one of the manifest
+ */
+export async function readVerified(models, name) {
+  const data = await models.read(name);
+  const bytes = plainBytes(data);
+  const expected = name === "tables.npz" ? TABLES_SHA256 : models.manifest.sha256[name];
+  if (expected && hex(await sha256(bytes)) !== expected) {
+    throw new LtpError("model", `the model's file ${name} is altered: its SHA-256 does not match`);
+  }
+  return bytes;
+}
+
+/**
+ * @param {ArrayBuffer | ArrayBufferView} data
+ * @returns {Uint8Array} its bytes; never a Buffer of Node, whose slice() does not copy
+ */
+export function plainBytes(data) {
+  if (!ArrayBuffer.isView(data)) return new Uint8Array(data);
+  return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+}
+
+/**
+ * crypto.subtle is missing on pages that come over plain HTTP from another machine.
+ *
+ * @param {Uint8Array} bytes
+ * @returns {Promise<Uint8Array>}
+ */
+async function sha256(bytes) {
+  if (globalThis.crypto?.subtle) {
+    return new Uint8Array(await crypto.subtle.digest("SHA-256", /** @type {any} */ (bytes)));
+  }
+  return (await import("./sha256.js")).sha256(bytes);
+}
+
+/** @param {Uint8Array} bytes */
+async function gunzip(bytes) {
+  const stream = new Blob([/** @type {any} */ (bytes)]).stream();
+  return new Response(stream.pipeThrough(new DecompressionStream("gzip"))).arrayBuffer();
+}

@@ -1,0 +1,26 @@
+/** Workers for Node, as threads. */
+
+import { Worker } from "node:worker_threads";
+
+/**
+ * @param {number} count
+ * @returns {import("./decoder.js").Workers}
+ */
+export function nodeWorkers(count) {
+  return {
+    count,
+    create() {
+      const worker = new Worker(new URL("./node_worker.js", import.meta.url));
+      /** @type {import("./worker_protocol.js").Port} */
+      const port = {
+        postMessage: (message, transfer) => worker.postMessage(message, transfer),
+        onmessage: null,
+        onerror: null,
+        terminate: () => void worker.terminate(),
+      };
+      worker.on("message", (data) => port.onmessage?.({ data }));
+      worker.on("error", (error) => port.onerror?.(error));
+      return port;
+    },
+  };
+}

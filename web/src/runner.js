@@ -1,0 +1,128 @@
+/**
+ * The work of a decoder in pieces that any thread can do: segments of the latent, and bands of
+ * rows of pixels.
+ *
+ * @typedef {object} SegmentJob
+ * @property {Uint8Array} data
+ * @property {number} h
+ * @property {number} w
+ * @property {number} quality in hundredths
+ * @property {number} type of the latent chunk
+ *
+ * @typedef {object} BandJob
+ * @property {Float32Array} latent (rows, columns, 320), with the rows about the band that it needs
+ * @property {number} rows
+ * @property {number} columns
+ * @property {number} width in pixels
+ * @property {number} first row of pixels within the latent's rows
+ * @property {number} end behind the last
+ *
+ * @typedef {(first: number, rgba: Uint8Array) => void} OnRows whole rows from `first` on; the bytes
+ *   are the receiver's
+ *
+ * @typedef {object} Runner
+ * @property {(job: SegmentJob, signal?: AbortSignal) => Promise<Float32Array>} segment its latent,
+ *   (h, w, 320)
+ * @property {(job: BandJob, onRows: OnRows, signal?: AbortSignal) => Promise<void>} band
+ * @property {() => void} close
+ */
+
+import { Core } from "./core.js";
+
+const SLICE_MS = 40; // of work, after which others get a turn
+
+/** Works in the thread that calls it, and lets it breathe. */
+export class LocalRunner {
+  /**
+   * @param {import("./core.js").Files} files
+   * @returns {Promise<LocalRunner>}
+   */
+  static async open(files) {
+    return new LocalRunner(await Core.create(files));
+  }
+
+  /** @param {Core} core */
+  constructor(core) {
+    this.core = core;
+    /** @type {Promise<unknown>} */
+    this.busy = Promise.resolve(); // the engine's memory is one job's at a time
+  }
+
+  /**
+   * @param {SegmentJob} job
+   * @param {AbortSignal} [signal]
+   */
+  segment({ data, h, w, quality, type }, signal) {
+    return this.alone(async () => {
+      await pause();
+      signal?.throwIfAborted();
+      return this.core.hyperprior(quality, type).decodeSegment(data, h, w).latent;
+    });
+  }
+
+  /**
+   * @param {BandJob} job
+   * @param {OnRows} onRows
+   * @param {AbortSignal} [signal]
+   */
+  band({ latent, rows, columns, width, first, end }, onRows, signal) {
+    return this.alone(async () => {
+      /** @type {Uint8Array[]} */
+      let ready = [];
+      let from = first;
+      const emit = (/** @type {number} */ _y, /** @type {Uint8Array} */ row) => {
+        ready.push(row.slice());
+      };
+      const send = () => {
+        if (!ready.length) return;
+        const block = new Uint8Array(4 * width * ready.length);
+        ready.forEach((row, i) => block.set(row, 4 * width * i));
+        onRows(from, block);
+        from += ready.length;
+        ready = [];
+      };
+      let turn = performance.now();
+      const wanted = { width, first, end };
+      for (const _ of this.core.synthesis.run(latent, rows, columns, wanted, emit)) {
+        send();
+        if (performance.now() - turn < SLICE_MS) continue;
+        await pause();
+        signal?.throwIfAborted();
+        turn = performance.now();
+      }
+      send();
+    });
+  }
+
+  /**
+   * @template T
+   * @param {() => Promise<T>} job
+   * @returns {Promise<T>}
+   */
+  alone(job) {
+    const run = this.busy.then(job);
+    this.busy = run.catch(() => {});
+    return run;
+  }
+
+  /** Free what can be freed. */
+  close() {}
+}
+
+/**
+ * Let timers, messages and clicks have their turn. A message to oneself is not slowed down in
+ * pages that lie in the background, as timers are.
+ *
+ * @returns {Promise<void>}
+ */
+export function pause() {
+  if (typeof setImmediate === "function") return new Promise((resolve) => setImmediate(resolve));
+  return new Promise((resolve) => {
+    const { port1, port2 } = new MessageChannel();
+    port1.onmessage = () => {
+      port1.close();
+      resolve();
+    };
+    port2.postMessage(0);
+  });
+}
