@@ -8,7 +8,8 @@ CORE := $(VENV)-core/$(SCRIPTS)
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
 PIP := $(BIN)/python $(PIP_INSTALL)
 DIST_LIMIT := 25000000  # bytes of a wheel or an sdist, most of them the models
-SOURCES := pyproject.toml $(shell find src -type f -not -name '*.pyc')
+SOURCES := pyproject.toml $(shell find src web/src web/page -type f -not -name '*.pyc')
+PLAYWRIGHT := 'playwright>=1.49'
 
 .PHONY: demo test lint docs benchmark clean
 
@@ -17,6 +18,10 @@ demo: $(VENV)/core  ## compress the sample photographs into demo/
 
 test: $(VENV)/test  ## install what the tests need, run them all
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto $(PYTEST_OPTIONS)  # a process a core, no threads beside it
+
+.PHONY: browser
+browser: $(VENV)/test  ## what drives a browser in the tests of the page; they need Chromium beside it (Debian: apt-get install chromium)
+	$(PIP) $(PLAYWRIGHT)
 
 .PHONY: core-test
 core-test: $(VENV)-core/test  ## the tests that need no torch, where only the core and pytest are installed
@@ -46,6 +51,10 @@ check-dist: $(VENV)/dist  ## the sizes and the descriptions of what lies in dist
 	@ls -l dist
 	@large=$$(find dist -type f -size +$(strip $(DIST_LIMIT))c) && test -z "$$large" || { echo "above $(strip $(DIST_LIMIT)) bytes: $$large"; exit 1; }
 	$(BIN)/python -m twine check --strict dist/*
+
+.PHONY: web
+web: $(VENV)/core  ## build the page into web/dist: a folder for any static host, and one HTML file
+	$(BIN)/python -m latentpress.web.static web/dist
 
 docs: $(VENV)/docs  ## build the site into site/; a broken link fails
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
@@ -80,4 +89,4 @@ $(VENV)/docs: $(VENV)/core
 	@touch $@
 
 clean:
-	rm -rf $(VENV) $(VENV)-core demo build dist site
+	rm -rf $(VENV) $(VENV)-core demo build dist site web/dist

@@ -28,8 +28,10 @@ from latentpress.cli.latents import latents_app
 from latentpress.cli.metrics import metrics_app
 from latentpress.cli.models import models_app
 from latentpress.cli.report import report
+from latentpress.cli.share import share
 from latentpress.cli.study import study
 from latentpress.cli.thumbnail import thumbnail
+from latentpress.cli.web import web
 from latentpress.errors import LatentpressError, UsageError
 
 EXIT_FAILED = 1
@@ -60,6 +62,8 @@ for command in (
     info,
     latent,
     compare,
+    web,
+    share,
     assess,
     bench,
     report,

@@ -1,0 +1,51 @@
+"""`latentpress share`: .ltp files and their decoder as one HTML file."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from latentpress.cli import terminal
+from latentpress.cli.arguments import Files
+from latentpress.cli.batch import naming, read_bytes, renamed
+from latentpress.errors import UsageError
+
+
+def share(
+    files: Files,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "-o", "--output", help="The page to write.", show_default="the first file with .html"
+        ),
+    ] = None,
+    title: Annotated[
+        str | None,
+        typer.Option(help="Title of the page.", show_default="the name of the first file"),
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace an existing output.")
+    ] = False,
+) -> None:
+    """Write pictures and what decodes them into one HTML file, which every browser opens by a
+    double click, without a network.
+
+    Example: latentpress share photo.ltp -o photo.html
+    """
+    from latentpress.system.files import atomic_write, check_output
+    from latentpress.web.shown import check_shown
+    from latentpress.web.single import single_page
+
+    target = output or renamed(files[0], ".html")
+    if target.suffix.lower() not in (".html", ".htm"):
+        raise UsageError(f"{target}: the name of a page ends in .html")
+    check_output(target, overwrite=overwrite)
+    pictures = []
+    for file in files:
+        data = read_bytes(file)
+        with naming(file):
+            check_shown(data)
+        pictures.append((file.name, data))
+    page = single_page(encoder=False, pictures=pictures, title=title or files[0].name).encode()
+    atomic_write(target, page, overwrite=overwrite, like=files[0])
+    terminal.line(f"{target}: {len(page):,} bytes, opens in a browser")

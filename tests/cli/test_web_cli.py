@@ -1,0 +1,70 @@
+"""`latentpress web` and `latentpress share`, without a browser."""
+
+import base64
+import re
+import signal
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+import latentpress
+from helpers.commands import fails, run
+
+
+@pytest.fixture
+def file(tmp_path: Path, small: NDArray[np.uint8]) -> Path:
+    (tmp_path / "photo.ltp").write_bytes(latentpress.compress(small, quality=30))
+    return tmp_path / "photo.ltp"
+
+
+def test_share_writes_one_page_that_holds_the_picture(file: Path) -> None:
+    done = run("share", "photo.ltp", "-o", "page.html", "--title", "A & B", cwd=file.parent)
+    assert (done.returncode, done.stderr) == (0, "")
+    page = (file.parent / "page.html").read_text(encoding="utf-8")
+    assert done.stdout == f"page.html: {len(page.encode()):,} bytes, opens in a browser\n"
+    [held] = re.findall(r'<script type="text/plain" data-picture="&quot;photo.ltp&quot;">([^<]*)</script>', page)
+    assert base64.b64decode(held) == file.read_bytes()
+    assert "<title>A &amp; B</title>" in page
+
+
+def test_share_names_its_output_and_replaces_none(file: Path) -> None:
+    assert run("share", "photo.ltp", cwd=file.parent).returncode == 0
+    assert "exists already" in fails(1, "share", "photo.ltp", cwd=file.parent)
+    assert run("share", "photo.ltp", "--overwrite", cwd=file.parent).returncode == 0
+
+
+def test_share_refuses_what_the_page_could_not_open(file: Path) -> None:
+    folder = file.parent
+    data = bytearray(file.read_bytes())
+    (folder / "cut.ltp").write_bytes(data[:-9])
+    assert "cut.ltp: the file is cut off" in fails(1, "share", "cut.ltp", cwd=folder)
+    (folder / "a.ltp").write_text("no picture")
+    assert "a.ltp: not an .ltp file" in fails(1, "share", "a.ltp", cwd=folder)
+    assert "ends in .html" in fails(2, "share", "photo.ltp", "-o", "page.png", cwd=folder)
+    assert not list(folder.glob("*.html"))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for a process alone")
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+def test_web_serves_until_it_is_stopped(file: Path, signum: signal.Signals) -> None:
+    command = [sys.executable, "-m", "latentpress", "web", str(file), "--port", "0", "--no-open"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        assert server.stderr is not None
+        line = server.stdout.readline()
+        found = re.fullmatch(r"The page is at (http://127\.0\.0\.1:\d+/)\?open=(\S+) until Ctrl-C\.\n", line)
+        assert found is not None, line
+        with urllib.request.urlopen(found[1] + found[2].replace("%2F", "/")) as answer:
+            assert answer.read() == file.read_bytes()
+        server.send_signal(signum)
+        assert (server.wait(20), server.stderr.read()) == (0, "")
+
+
+def test_web_refuses_what_cannot_be(tmp_path: Path) -> None:
+    assert "a port is a number from 0 to 65535" in fails(2, "web", "--port", 70000, "--no-open", cwd=tmp_path)
+    assert "none.ltp: there is no such file" in fails(1, "web", "none.ltp", "--no-open", cwd=tmp_path)

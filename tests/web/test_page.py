@@ -1,0 +1,381 @@
+"""The page, driven in a headless Chromium: opening, pressing, saving, and what it says."""
+
+import io
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image, ImageCms
+
+import latentpress
+from helpers.browser import launch, serving
+from latentpress.web.shown import MAX_PIXELS
+from latentpress.web.single import single_page
+from latentpress.web.static import build
+
+SLOW = 120_000  # milliseconds, on a busy machine
+PHONE = {"width": 360, "height": 740}
+browser = pytest.fixture(scope="module")(launch)
+# what the stage shows, as RGBA; an image is read through a canvas
+READ = """async () => {
+  const shown = document.querySelector("#layers > :first-child");
+  const [width, height] = [shown.naturalWidth ?? shown.width, shown.naturalHeight ?? shown.height];
+  const canvas = new OffscreenCanvas(width, height);
+  const context = canvas.getContext("2d");
+  context.drawImage(shown, 0, 0);
+  return { width, height, data: Array.from(context.getImageData(0, 0, width, height).data) };
+}"""
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Any]:
+    with serving() as found:
+        yield found
+
+
+@pytest.fixture
+def page(browser: Any, server: Any) -> Iterator[Any]:
+    """The page of the server; whatever it throws or logs as an error fails the test."""
+    with browser.new_context(accept_downloads=True, service_workers="block") as context:
+        opened = watched(context.new_page())
+        opened.goto(server.url)
+        yield opened
+        assert opened.wrong == []
+
+
+def watched(page: Any) -> Any:
+    """A page whose failures are collected in `wrong`."""
+    page.wrong = []
+    page.on("pageerror", lambda error: page.wrong.append(str(error)))
+    page.on("console", lambda message: page.wrong.append(message.text) if message.type == "error" else None)
+    page.set_default_timeout(SLOW)
+    return page
+
+
+def give(page: Any, name: str, data: bytes) -> None:
+    page.set_input_files("#files", {"name": name, "mimeType": "application/octet-stream", "buffer": data})
+
+
+def shown(page: Any) -> NDArray[np.uint8]:
+    """The pixels that the stage shows, RGB."""
+    page.wait_for_selector("#shown:not([hidden]) #layers > :first-child")
+    found = page.evaluate(READ)
+    return np.array(found["data"], np.uint8).reshape(found["height"], found["width"], 4)[..., :3]
+
+
+def problem(page: Any) -> str:
+    page.wait_for_selector("#problem:not([hidden])")
+    return str(page.inner_text("#problem"))
+
+
+def saved(page: Any, button: str) -> tuple[str, bytes]:
+    with page.expect_download() as download:
+        page.click(button)
+    return download.value.suggested_filename, Path(download.value.path()).read_bytes()
+
+
+def jpeg(pixels: NDArray[np.uint8], **options: Any) -> bytes:
+    stream = io.BytesIO()
+    Image.fromarray(pixels).save(stream, "JPEG", quality=95, **options)
+    return stream.getvalue()
+
+
+def difference(one: Any, other: Any) -> int:
+    return int(np.abs(np.asarray(one, np.int16) - np.asarray(other, np.int16)).max())
+
+
+def test_an_ltp_file_opens_with_the_pixels_of_python(page: Any, photo: NDArray[np.uint8]) -> None:
+    data = latentpress.compress(photo, quality=40)
+    give(page, "photo.ltp", data)
+    assert difference(shown(page), latentpress.decompress(data)) <= 1
+    text = page.inner_text("#summary")
+    assert f"{len(data):,}" in text
+    assert f"{latentpress.read_header(data).bpp:.3f} bpp" in text
+    assert page.is_hidden("#compare")  # there is no original
+    page.wait_for_function("document.querySelector('#status').textContent.includes('photo.ltp is open: 400 by 300 pixels')")
+
+
+def test_dropped_files_are_taken(page: Any, small: NDArray[np.uint8]) -> None:
+    data = latentpress.compress(small)
+    transfer = page.evaluate_handle(
+        """(bytes) => { const transfer = new DataTransfer();
+          for (const name of ["a.ltp", "b.ltp"]) transfer.items.add(new File([new Uint8Array(bytes)], name));
+          return transfer; }""",
+        list(data),
+    )
+    page.dispatch_event("main", "drop", {"dataTransfer": transfer})
+    assert difference(shown(page), latentpress.decompress(data)) <= 1
+    page.wait_for_function("document.querySelectorAll('#list li progress[hidden]').length === 2")
+    assert page.locator("#list .name").all_inner_texts() == ["a.ltp", "b.ltp"]
+
+
+def test_a_picture_is_pressed_to_a_quality_and_python_decodes_it(page: Any, photo: NDArray[np.uint8]) -> None:
+    page.fill("#quality", "30")
+    assert page.inner_text("#quality-value") == "30"
+    give(page, "photo.jpg", jpeg(photo))
+    pixels = shown(page)
+    name, data = saved(page, "#save-ltp")
+    assert name == "photo.ltp"
+    assert latentpress.read_header(data).quality == 30
+    assert difference(pixels, latentpress.decompress(data)) <= 1
+    error = np.mean((np.asarray(latentpress.decompress(data), float) - photo) ** 2)
+    own = np.mean((np.asarray(latentpress.decompress(latentpress.compress(photo, quality=30)), float) - photo) ** 2)
+    assert error < 1.1 * own + 1
+    # the original lies beside it, and more of it is shown as the slider moves
+    page.fill("#divide", "80")
+    assert "20%" in page.evaluate("document.querySelector('#layers .before').style.clipPath")
+
+
+def test_a_picture_is_pressed_to_a_size_and_again_to_a_quality(page: Any, photo: NDArray[np.uint8]) -> None:
+    page.fill("#size", "6")
+    assert page.is_checked("#by-size")
+    give(page, "photo.png.jpg", jpeg(photo))
+    shown(page)
+    _, first = saved(page, "#save-ltp")
+    assert 4000 < len(first) <= 6000
+    page.fill("#quality", "5")
+    page.click("#again")
+    page.wait_for_function("document.querySelector('#summary').textContent.includes('Quality5')")
+    _, second = saved(page, "#save-ltp")
+    assert latentpress.read_header(second).quality == 5
+    assert len(second) < len(first)
+
+
+def test_a_profile_and_opacity_are_kept_and_png_has_them(page: Any, small: NDArray[np.uint8]) -> None:
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    opacity = np.linspace(0, 255, small[..., 0].size).reshape(small.shape[:2]).astype(np.uint8)
+    stream = io.BytesIO()
+    Image.fromarray(np.dstack([small, opacity])).save(stream, "PNG", icc_profile=profile, dpi=(300, 300))
+    data = latentpress.compress(stream.getvalue(), quality=60, exact=True)
+    give(page, "photo.ltp", data)
+    page.wait_for_selector("#shown:not([hidden]) #layers > img")
+    name, png = saved(page, "#save-png")
+    assert name == "photo.png"
+    expected = latentpress.decompress(data)
+    with Image.open(io.BytesIO(png)) as found:
+        assert found.mode == "RGBA"
+        assert difference(found, expected) <= 1
+        assert np.array_equal(np.asarray(found)[..., 3], opacity)
+        assert len(found.info["icc_profile"]) == len(expected.info["icc_profile"])
+        assert round(found.info["dpi"][0]) == 300
+    name, webp = saved(page, "#save-webp")
+    with Image.open(io.BytesIO(webp)) as found:
+        assert (name, found.format, found.size) == ("photo.webp", "WEBP", expected.size)
+
+
+def test_a_gray_picture_is_saved_as_gray(page: Any, small: NDArray[np.uint8]) -> None:
+    data = latentpress.compress(small[..., 0], quality=60)
+    give(page, "gray.ltp", data)
+    shown(page)
+    _, png = saved(page, "#save-png")
+    with Image.open(io.BytesIO(png)) as found:
+        assert found.mode == "L"
+        assert difference(found, latentpress.decompress(data)) <= 1
+
+
+def test_the_latent_is_shown(page: Any, small: NDArray[np.uint8]) -> None:
+    data = latentpress.compress(small, quality=60)
+    give(page, "small.ltp", data)
+    shown(page)
+    page.click("#tab-latent")
+    page.wait_for_function("document.querySelector('#latent-text').textContent.includes('320 channels of 7 × 5')")
+    page.focus("#channel")
+    first = page.inner_text("#latent-text")
+    page.keyboard.press("ArrowRight")
+    assert page.inner_text("#latent-text") != first
+    found = re.search(r"Channel (\d+): (\S+) to (\S+),", page.inner_text("#latent-text"))
+    assert found is not None
+    channel = latentpress.decode_latent(data)[int(found[1])]
+    assert (float(found[2]), float(found[3])) == pytest.approx((channel.min(), channel.max()), abs=0.006)
+
+
+def header(data: bytes, at: int, value: bytes) -> bytes:
+    """The file with other bytes in its header, its checksum made good."""
+    import google_crc32c
+
+    size = latentpress.read_header(data)
+    end = len(data) - sum(chunk.size + 4 for chunk in size.chunks) - 4
+    changed = bytearray(data)
+    changed[at : at + len(value)] = value
+    changed[end : end + 4] = google_crc32c.value(bytes(changed[:end])).to_bytes(4, "little")
+    return bytes(changed)
+
+
+def bad_files(data: bytes) -> dict[str, tuple[bytes, str]]:
+    """Names of bad files, their bytes, and what the sentence says."""
+    flipped = bytearray(data)
+    flipped[len(data) // 2] ^= 1
+    return {
+        "empty.ltp": (b"", "is empty"),
+        "text.ltp": (b"a text, not a picture", "not an .ltp file"),
+        "cut.ltp": (data[:-5], "cut off"),
+        "flipped.ltp": (bytes(flipped), "checksum"),
+        "longer.ltp": (data + b"\0", "bytes follow"),
+        "newer.ltp": (data[:3] + b"\2" + data[4:], "version 2"),
+        "model.ltp": (header(data, 5, b"\1\2\3\4"), "model 01020304"),
+        "space.ltp": (header(data, 4, bytes([99])), "space 99"),
+        "huge.ltp": (header(data, 9, b"\xff\xff\xff\xff"), "limit"),
+        "latents.ltps": (b"LTPS" + bytes(60), ".ltps"),
+        "text.jpg": (b"no picture at all", "text.jpg|picture"),
+    }
+
+
+def test_each_kind_of_bad_file_gets_a_sentence(page: Any, small: NDArray[np.uint8]) -> None:
+    for name, (data, words) in bad_files(latentpress.compress(small)).items():
+        give(page, name, data)
+        page.wait_for_function(f"document.querySelector('#viewer-title').textContent === {json.dumps(name)}")
+        told = problem(page)
+        assert re.search(words, told), (name, told)
+        assert re.fullmatch(r"[A-Z][^\n]*\.", told), (name, told)
+        assert "undefined" not in told
+        assert page.is_hidden("#shown")
+    assert page.locator("#list .failed").count() == len(bad_files(latentpress.compress(small)))
+
+
+def test_the_limit_is_the_one_that_share_knows(page: Any) -> None:
+    assert page.inner_text("#limit") == f"{MAX_PIXELS // 10**6}"
+
+
+def test_work_can_be_cancelled_and_removed(page: Any, photo: NDArray[np.uint8]) -> None:
+    give(page, "large.jpg", jpeg(np.tile(photo, (6, 5, 1))))
+    page.get_by_role("button", name="Cancel large.jpg").click()
+    assert problem(page) == "Cancelled."
+    page.get_by_role("button", name="Remove large.jpg").click()
+    assert page.is_hidden("#viewer")
+    data = latentpress.compress(photo[:50, :60])
+    give(page, "after.ltp", data)  # what was cancelled is not in its way
+    assert difference(shown(page), latentpress.decompress(data)) <= 1
+
+
+def test_the_keyboard_alone_reaches_everything(page: Any, small: NDArray[np.uint8]) -> None:
+    give(page, "small.jpg", jpeg(small))
+    shown(page)
+    page.focus("#files")
+    met = []
+    for _ in range(40):
+        met.append(page.evaluate("document.activeElement.id || document.activeElement.className"))
+        page.keyboard.press("Tab")
+    expected = ["files", "by-quality", "quality", "size", "again", "pick", "drop-row", "tab-picture"]
+    expected += ["zoom-out", "zoom-in", "zoom-fit", "zoom-full", "divide", "stage", "save-ltp", "save-png", "save-webp"]
+    assert [name for name in met if name in expected][: len(expected)] == expected
+    page.focus("#tab-picture")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    assert page.evaluate("document.activeElement.id") == "tab-file"
+    assert page.is_visible("#facts")
+    page.keyboard.press("ArrowRight")
+    page.focus("#stage")
+    page.keyboard.press("+")
+    assert page.input_value("#zoom-value") == "150 %"
+
+
+def test_everything_that_is_operated_has_a_name(page: Any, small: NDArray[np.uint8]) -> None:
+    give(page, "small.jpg", jpeg(small))
+    shown(page)
+    nameless = page.evaluate(
+        """() => [...document.querySelectorAll("button, input, [role=tab], canvas[role], [tabindex='0'], img")]
+          .filter((e) => !(e.ariaLabel || e.labels?.length || e.textContent.trim() || e.getAttribute("aria-labelledby") || e.alt))
+          .map((e) => e.outerHTML)"""
+    )
+    assert nameless == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_phone_has_no_horizontal_overflow(browser: Any, server: Any, photo: NDArray[np.uint8], scheme: str) -> None:
+    with browser.new_context(viewport=PHONE, color_scheme=scheme, has_touch=True) as context:
+        page = watched(context.new_page())
+        page.goto(server.url)
+        assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+        give(page, "a_very_long_name_of_a_photograph_without_any_space_in_it_from_a_camera.ltp", latentpress.compress(photo))
+        shown(page)
+        for tab in ("#tab-latent", "#tab-file", "#tab-picture"):
+            page.click(tab)
+            assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"], tab
+        give(page, "cut.ltp", b"LTP\1")
+        problem(page)
+        assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+
+
+def test_the_installed_page_works_without_its_server(browser: Any, photo: NDArray[np.uint8]) -> None:
+    data = latentpress.compress(photo)
+    with browser.new_context() as context:
+        page = watched(context.new_page())
+        with serving() as server:
+            page.goto(server.url)
+            page.evaluate("navigator.serviceWorker.ready.then(() => true)")
+            page.wait_for_function("navigator.serviceWorker.controller !== null")
+        page.reload()
+        give(page, "photo.ltp", data)
+        assert difference(shown(page), latentpress.decompress(data)) <= 1
+
+
+def test_files_named_on_the_command_line_are_opened(browser: Any, tmp_path: Path, small: NDArray[np.uint8]) -> None:
+    file = tmp_path / "ein Bild & ü.ltp"
+    file.write_bytes(latentpress.compress(small))
+    with serving(opened=[file]) as server, browser.new_context(service_workers="block") as context:
+        page = watched(context.new_page())
+        page.goto(server.url)
+        assert difference(shown(page), latentpress.decompress(file)) <= 1
+        assert page.inner_text("#viewer-title") == file.name
+
+
+def test_the_build_works_below_any_path(browser: Any, tmp_path: Path, photo: NDArray[np.uint8]) -> None:
+    """As on a static host, in a folder of it, with models that are gzip."""
+    build(tmp_path / "some" / "folder")
+    data = latentpress.compress(photo)
+    with browser.new_context(service_workers="block") as context:
+        page = watched(context.new_page())
+        context.route("http://static.example/**", lambda route: serve_file(route, tmp_path))
+        page.goto("http://static.example/some/folder/index.html")
+        give(page, "photo.ltp", data)
+        assert difference(shown(page), latentpress.decompress(data)) <= 1
+
+
+def serve_file(route: Any, folder: Path) -> None:
+    """What a static host does with a request."""
+    file = folder / route.request.url.split("/", 3)[3]
+    if file.is_file():
+        route.fulfill(path=file)
+    else:
+        route.fulfill(status=404)
+
+
+def test_one_file_opens_and_presses_from_a_disk_without_a_network(browser: Any, tmp_path: Path, photo: NDArray[np.uint8]) -> None:
+    (tmp_path / "latentpress.html").write_text(single_page(), encoding="utf-8")
+    data = latentpress.compress(photo)
+    with browser.new_context(offline=True, accept_downloads=True) as context:
+        page = watched(context.new_page())
+        asked: list[str] = []
+        page.on("request", lambda request: asked.append(request.url))
+        page.goto((tmp_path / "latentpress.html").as_uri())
+        give(page, "photo.ltp", data)
+        assert difference(shown(page), latentpress.decompress(data)) <= 1
+        give(page, "photo.jpg", jpeg(photo))
+        page.wait_for_function("document.querySelector('#summary').textContent.includes('Pressed in')")
+        _, pressed = saved(page, "#save-ltp")
+        assert latentpress.decompress(pressed).size == (400, 300)
+        assert [url for url in asked if not url.startswith(("file:", "blob:", "data:"))] == []
+        assert page.wrong == []
+
+
+def test_a_shared_page_opens_its_pictures(browser: Any, tmp_path: Path, photo: NDArray[np.uint8], small: NDArray[np.uint8]) -> None:
+    first, second = latentpress.compress(photo), latentpress.compress(small)
+    text = single_page(encoder=False, pictures=[("a & <b>.ltp", first), ("c.ltp", second)], title="Two")
+    (tmp_path / "shared.html").write_text(text, encoding="utf-8")
+    with browser.new_context(offline=True) as context:
+        page = watched(context.new_page())
+        page.goto((tmp_path / "shared.html").as_uri())
+        assert difference(shown(page), latentpress.decompress(first)) <= 1
+        assert (page.title(), page.inner_text("#viewer-title")) == ("Two", "a & <b>.ltp")
+        assert page.is_hidden("#how")  # it holds no encoder
+        page.click("text=c.ltp")
+        page.wait_for_function("document.querySelector('#layers > canvas').width === 109")
+        assert difference(shown(page), latentpress.decompress(second)) <= 1
+        give(page, "photo.jpg", jpeg(small))
+        assert "only opens .ltp files" in problem(page)
+        assert page.wrong == []

@@ -1,0 +1,161 @@
+// The pictures of the page, and the work on them: one after another, each can be cancelled.
+
+import { MAX_PIXELS, decode, encode, readHeader } from "../src/index.js";
+import { KEPT_PIXELS } from "./limits.js";
+import { hasEncoder, pageModels, pageWorkers } from "./models.js";
+import { sentence } from "./words.js";
+
+const PRESS_SHARE = 0.6;  // of the progress, where a picture is pressed and then opened
+const MAGIC = [0x4c, 0x54, 0x50];
+
+/**
+ * @typedef {object} Item
+ * @property {number} id
+ * @property {File} file that was given
+ * @property {boolean} pressed whether the page pressed it; otherwise it is an .ltp file
+ * @property {"waiting" | "working" | "done" | "failed" | "cancelled"} state
+ * @property {number} progress 0 to 1
+ * @property {string} problem a sentence, where it failed
+ * @property {Uint8Array | null} bytes of the .ltp file
+ * @property {any} header of them
+ * @property {any} result pixels and metadata; null where they have to be decoded again
+ * @property {string | null} original URL of the picture that was pressed
+ * @property {number} pressTime milliseconds
+ * @property {number} openTime milliseconds
+ * @property {{quality?: number, maxBytes?: number}} settings of the encoder
+ * @property {AbortController} controller
+ */
+
+/** @type {Item[]} */
+export const items = [];
+/** @type {Item[]} those with pixels, the last shown at the end */
+const kept = [];
+/** @type {(item: Item) => void} */
+let changed = () => {};
+/** @type {Promise<void>} */
+let queue = Promise.resolve();
+let lastId = 0;
+
+/** @param {(item: Item) => void} told is called when something of an item changes */
+export function onChange(told) {
+  changed = told;
+}
+
+/** Take a file in. @param {File} file @param {Item["settings"]} settings */
+export async function add(file, settings) {
+  const start = new Uint8Array(await file.slice(0, 3).arrayBuffer());
+  // an empty file has no first bytes to tell by
+  const ltp = file.size ? MAGIC.every((byte, i) => start[i] === byte) : true;
+  const pressed = !(ltp || /\.ltps?$/i.test(file.name));
+  /** @type {Item} */
+  const item = { id: ++lastId, file, pressed, state: "waiting", progress: 0, problem: "",
+    bytes: null, header: null, result: null, original: null, pressTime: 0, openTime: 0, settings,
+    controller: new AbortController() };
+  if (pressed) item.original = URL.createObjectURL(file);
+  items.push(item);
+  enqueue(item);
+  return item;
+}
+
+/** Take an item out, its work with it. @param {Item} item */
+export function remove(item) {
+  item.controller.abort();
+  if (item.original) URL.revokeObjectURL(item.original);
+  forget(item);
+  items.splice(items.indexOf(item), 1);
+}
+
+/** Press again, with other settings. @param {Item} item @param {Item["settings"]} settings */
+export function again(item, settings) {
+  item.controller.abort();
+  Object.assign(item, { settings, bytes: null });
+  forget(item);
+  enqueue(item);
+}
+
+/** Make sure that the item's pixels are there, or will be. @param {Item} item */
+export function needPixels(item) {
+  if (item.result) keep(item);
+  else if (item.state === "done") enqueue(item);
+}
+
+/** @param {Item} item */
+function enqueue(item) {
+  const controller = item.controller = new AbortController();
+  Object.assign(item, { state: "waiting", progress: 0, problem: "" });
+  changed(item);
+  queue = queue.then(() => (controller.signal.aborted ? undefined : work(item, controller.signal)));
+  controller.signal.addEventListener("abort", () => {
+    if (item.controller !== controller || item.state === "done") return;
+    Object.assign(item, { state: "cancelled", problem: "Cancelled." });
+    changed(item);
+  });
+}
+
+/** @param {Item} item @param {AbortSignal} signal */
+async function work(item, signal) {
+  item.state = "working";
+  changed(item);
+  const pressing = item.pressed && !item.bytes;
+  /** @param {number} from @param {number} share */
+  const part = (from, share) => (/** @type {number} */ done) => {
+    if (signal.aborted) return;
+    item.progress = from + share * done;
+    changed(item);
+  };
+  try {
+    const models = await pageModels();
+    if (pressing) await press(item, { models, signal, onProgress: part(0, PRESS_SHARE) });
+    else item.bytes ??= new Uint8Array(await item.file.arrayBuffer());
+    signal.throwIfAborted();
+    const from = pressing ? PRESS_SHARE : 0;
+    const start = performance.now();
+    item.header = readHeader(/** @type {Uint8Array} */ (item.bytes));
+    const result = await decode(/** @type {Uint8Array} */ (item.bytes),
+      { models, workers: pageWorkers, maxPixels: MAX_PIXELS, signal,
+        onProgress: part(from, 1 - from) });
+    signal.throwIfAborted();
+    item.openTime = performance.now() - start;
+    item.result = result;
+    item.state = "done";
+    keep(item);
+  } catch (error) {
+    if (signal.aborted) return;
+    Object.assign(item, { state: "failed", problem: sentence(error) });
+  }
+  changed(item);
+}
+
+/** @param {Item} item @param {object} options of encode */
+async function press(item, options) {
+  if (!hasEncoder) {
+    const told = "this page only opens .ltp files: it holds no encoder";
+    throw Object.assign(new Error(told), { kind: "image" });
+  }
+  const start = performance.now();
+  item.bytes = await encode(item.file,
+    { ...item.settings, ...options, workers: pageWorkers, maxPixels: MAX_PIXELS });
+  item.pressTime = performance.now() - start;
+}
+
+/** Keep the pixels of an item, those of others as long as there is room. @param {Item} item */
+function keep(item) {
+  const at = kept.indexOf(item);
+  if (at >= 0) kept.splice(at, 1);
+  kept.push(item);
+  let pixels = 0;
+  for (let i = kept.length - 1; i >= 0; i--) {
+    pixels += kept[i].header.width * kept[i].header.height;
+    if (pixels > KEPT_PIXELS && i < kept.length - 1) {
+      kept[i].result = null;
+      kept.splice(i, 1);
+    }
+  }
+}
+
+/** @param {Item} item */
+function forget(item) {
+  item.result = null;
+  const at = kept.indexOf(item);
+  if (at >= 0) kept.splice(at, 1);
+}

@@ -1,0 +1,2 @@
+/** Pixels of decoded pictures that are kept; those shown longest ago are decoded again. */
+export const KEPT_PIXELS = 40_000_000;

@@ -1,0 +1,131 @@
+// The page: files come in, and the parts are connected.
+
+import { MAX_PIXELS } from "../src/index.js";
+import { $, announce } from "./dom.js";
+import { add, again, items, onChange, remove } from "./items.js";
+import { markRow, removeRow, showRow } from "./list.js";
+import { embeddedPictures, hasEncoder, isSingle } from "./models.js";
+import { current, refresh, setUpViewer, view } from "./viewer.js";
+import { bpp, count } from "./words.js";
+
+/** @typedef {import("./items.js").Item} Item */
+
+const KILO = 1000;
+const NARROW = "(max-width: 52rem)";  // where page.css puts the picture below the list
+const actions = { pick: show, drop };
+
+/** What the encoder is asked for now. @returns {Item["settings"]} */
+function settings() {
+  if ($("by-size").checked) return { maxBytes: Math.floor(KILO * Number($("size").value)) };
+  return { quality: Number($("quality").value) };
+}
+
+/** @param {Item | null} item */
+function show(item) {
+  view(item);
+  markRow(item);
+  $("again").disabled = !item?.pressed;
+}
+
+/** @param {Item} item */
+function drop(item) {
+  const at = items.indexOf(item);
+  const wasShown = current() === item;
+  remove(item);
+  removeRow(item);
+  if (!wasShown) return;
+  show(items[Math.min(at, items.length - 1)] ?? null);
+  $("files").focus();
+}
+
+/** @param {Iterable<File>} files */
+async function take(files) {
+  let first = null;
+  for (const file of files) {
+    const item = await add(file, settings());
+    first ??= item;
+  }
+  if (!first) return;
+  show(first);
+  if (matchMedia(NARROW).matches) $("viewer").scrollIntoView({ block: "start" });
+}
+
+onChange((item) => {
+  if (!items.includes(item)) return;
+  showRow(item, actions);
+  if (item === current()) refresh();
+  if (item.state === "done" && item.result) {
+    const { width, height } = item.header;
+    const size = /** @type {Uint8Array} */ (item.bytes).length;
+    announce(`${item.file.name} is ${item.pressed ? "pressed" : "open"}: ${width} by ${height} ` +
+      `pixels, ${count(size)} bytes, ${bpp(size, width, height)}.`);
+  } else if (item.problem) {
+    announce(`${item.file.name}: ${item.problem}`);
+  }
+});
+
+/** Files that are chosen, dropped, pasted, opened by the system or named by `latentpress web`. */
+function setUpInput() {
+  $("files").addEventListener("change", () => {
+    take([...$("files").files]);
+    $("files").value = "";  // the same file may be chosen again
+  });
+  addEventListener("dragover", (event) => {
+    event.preventDefault();
+    document.body.classList.add("over");
+  });
+  addEventListener("dragleave", (event) => {
+    if (!event.relatedTarget) document.body.classList.remove("over");
+  });
+  addEventListener("drop", (event) => {
+    event.preventDefault();
+    document.body.classList.remove("over");
+    take(event.dataTransfer?.files ?? []);
+  });
+  addEventListener("paste", (event) => take(event.clipboardData?.files ?? []));
+  /** @type {any} */ (globalThis).launchQueue?.setConsumer(async (/** @type {any} */ launch) => {
+    take(await Promise.all(launch.files.map((/** @type {any} */ handle) => handle.getFile())));
+  });
+}
+
+/** The quality, the size and pressing again. */
+function setUpSettings() {
+  $("quality").addEventListener("input", () => {
+    $("quality-value").value = $("quality").value;
+    $("by-quality").checked = true;
+  });
+  $("size").addEventListener("input", () => { $("by-size").checked = true; });
+  $("again").addEventListener("click", () => {
+    const item = current();
+    if (item?.pressed && $("input").reportValidity()) again(item, settings());
+  });
+  $("input").addEventListener("submit", (/** @type {Event} */ event) => {
+    event.preventDefault();
+    $("again").click();
+  });
+  for (const part of document.querySelectorAll("[data-encoder]")) {
+    /** @type {HTMLElement} */ (part).hidden = !hasEncoder;
+  }
+}
+
+/** What the page opens by itself. */
+async function openGiven() {
+  if (isSingle) return take(embeddedPictures());
+  const asked = new URLSearchParams(location.search).getAll("open");
+  const own = asked.filter((path) => /^open\/\d+\/[^/]+$/.test(path));
+  take(await Promise.all(own.map(async (path) => {
+    const name = path.split("/")[2];
+    const response = await fetch(`open/${path.split("/")[1]}/${encodeURIComponent(name)}`);
+    return new File([await response.blob()], name);
+  })));
+}
+
+setUpInput();
+setUpSettings();
+setUpViewer();
+$("limit").textContent = count(MAX_PIXELS / 1e6);
+if (!hasEncoder) $("drop-hint").textContent = "or drop them anywhere here: it opens .ltp files.";
+openGiven();
+if (!isSingle && "serviceWorker" in navigator && isSecureContext) {
+  navigator.serviceWorker.register("sw.js").catch(() => {});  // the page works without it
+}

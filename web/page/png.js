@@ -1,0 +1,146 @@
+// A PNG with the picture's profile and metadata. A canvas would drop them, and may alter samples.
+
+/** @typedef {{icc?: Uint8Array, exif?: Uint8Array, xmp?: Uint8Array, text?: any, density?: any}}
+ * Metadata */
+
+const SIGNATURE = Uint8Array.of(0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a);
+const STEP = 256;  // rows between two pauses, in which the page stays alive
+const COLOR_TYPES = [0, 0, 4, 2, 6];  // by the number of channels
+const METERS_IN_INCH = 0.0254;
+
+const CRC = new Uint32Array(256).map((_, n) => {
+  for (let k = 0; k < 8; k++) n = n & 1 ? 0xedb88320 ^ (n >>> 1) : n >>> 1;
+  return n;
+});
+
+/** @param {Uint8Array} data */
+function crc32(data) {
+  let c = 0xffffffff;
+  for (let i = 0; i < data.length; i++) c = CRC[(c ^ data[i]) & 255] ^ (c >>> 8);
+  return ~c >>> 0;
+}
+
+const latin = (/** @type {string} */ text) => Uint8Array.from(text, (c) => c.charCodeAt(0) & 255);
+const utf8 = (/** @type {string} */ text) => new TextEncoder().encode(text);
+
+/** @param {...Uint8Array} parts */
+function joined(...parts) {
+  const out = new Uint8Array(parts.reduce((n, part) => n + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    out.set(part, at);
+    at += part.length;
+  }
+  return out;
+}
+
+/** @param {string} type @param {Uint8Array} body */
+function chunk(type, body) {
+  const out = new Uint8Array(12 + body.length);
+  const view = new DataView(out.buffer);
+  view.setUint32(0, body.length);
+  out.set(latin(type), 4);
+  out.set(body, 8);
+  view.setUint32(8 + body.length, crc32(out.subarray(4, 8 + body.length)));
+  return out;
+}
+
+/** @param {BlobPart[]} parts */
+async function deflated(parts) {
+  const stream = new Blob(parts).stream().pipeThrough(new CompressionStream("deflate"));
+  return new Uint8Array(await new Response(stream).arrayBuffer());
+}
+
+/**
+ * A row, filtered by that of Sub, Up and Paeth whose bytes are the smallest in sum.
+ * @param {Uint8Array} row @param {Uint8Array} above @param {number} n bytes a pixel
+ * @param {Uint8Array[]} room three rows to work in
+ */
+function filtered(row, above, n, room) {
+  const sums = [0, 0, 0];
+  for (let i = 0; i < row.length; i++) {
+    const a = i < n ? 0 : row[i - n];
+    const b = above[i];
+    const c = i < n ? 0 : above[i - n];
+    const pa = Math.abs(b - c);
+    const pb = Math.abs(a - c);
+    const pc = Math.abs(a + b - 2 * c);
+    const paeth = pa <= pb && pa <= pc ? a : pb <= pc ? b : c;
+    const sub = room[0][i + 1] = row[i] - a;
+    const up = room[1][i + 1] = row[i] - b;
+    const best = room[2][i + 1] = row[i] - paeth;
+    sums[0] += Math.abs(sub << 24 >> 24);
+    sums[1] += Math.abs(up << 24 >> 24);
+    sums[2] += Math.abs(best << 24 >> 24);
+  }
+  return room[sums.indexOf(Math.min(...sums))];
+}
+
+/**
+ * @param {{width: number, height: number, channels: number, pixels: Uint8ClampedArray,
+ *   metadata?: Metadata}} picture RGBA samples; channels: 1 gray, 2 gray with alpha, 3, 4
+ * @param {AbortSignal} [signal]
+ * @returns {Promise<Blob>}
+ */
+export async function png({ width, height, channels, pixels, metadata = {} }, signal) {
+  const from = [[], [0], [0, 3], [0, 1, 2], [0, 1, 2, 3]][channels];
+  const length = width * channels;
+  const room = [1, 2, 4].map((type) => Uint8Array.of(type, ...new Uint8Array(length)));
+  let [row, above] = [new Uint8Array(length), new Uint8Array(length)];
+  const parts = [];
+  for (let y = 0; y < height; y++) {
+    let at = 0;
+    for (let p = 4 * y * width; p < 4 * (y + 1) * width; p += 4) {
+      for (const k of from) row[at++] = pixels[p + k];
+    }
+    parts.push(filtered(row, above, channels, room).slice());
+    [row, above] = [above, row];
+    if (y % STEP === STEP - 1) {
+      await new Promise((go) => setTimeout(go));
+      signal?.throwIfAborted();
+    }
+  }
+  const header = new Uint8Array(13);
+  const view = new DataView(header.buffer);
+  view.setUint32(0, width);
+  view.setUint32(4, height);
+  header.set([8, COLOR_TYPES[channels], 0, 0, 0], 8);
+  const body = await deflated(parts);
+  return new Blob([SIGNATURE, chunk("IHDR", header), ...await ancillary(metadata),
+    chunk("IDAT", body), chunk("IEND", new Uint8Array())], { type: "image/png" });
+}
+
+/** @param {Metadata} metadata */
+async function ancillary({ icc, exif, xmp, text, density }) {
+  const found = [];
+  if (icc?.length) {
+    found.push(chunk("iCCP", joined(latin("ICC profile\0\0"), await deflated([icc]))));
+  }
+  const [x, y] = dots(density);
+  if (x) {
+    const body = new Uint8Array(9);
+    const view = new DataView(body.buffer);
+    view.setUint32(0, Math.round(x / METERS_IN_INCH));
+    view.setUint32(4, Math.round(y / METERS_IN_INCH));
+    body[8] = 1;
+    found.push(chunk("pHYs", body));
+  }
+  if (exif?.length) found.push(chunk("eXIf", exif));
+  if (xmp?.length) found.push(chunk("iTXt", joined(latin("XML:com.adobe.xmp\0\0\0\0\0"), xmp)));
+  for (const [keyword, value] of pairs(text)) {
+    found.push(chunk("iTXt", joined(latin(`${keyword}\0\0\0\0\0`), utf8(value))));
+  }
+  return found;
+}
+
+/** Dots an inch, across and down; zeros where there are none. @param {any} density */
+function dots(density) {
+  if (!density) return [0, 0];
+  return Array.isArray(density) ? density : [density.x, density.y];
+}
+
+/** Texts as pairs of a keyword and a value. @param {any} text @returns {[string, string][]} */
+export function pairs(text) {
+  if (!text) return [];
+  return Array.isArray(text) ? text : Object.entries(text);
+}

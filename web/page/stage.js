@@ -1,0 +1,101 @@
+// The picture and its original on top of each other, at a zoom.
+
+import { $, element } from "./dom.js";
+import { drawable } from "./save.js";
+
+const STEPS = [0.05, 0.1, 0.25, 0.5, 0.75, 1, 1.5, 2, 3, 4, 6, 8, 12, 16];
+const PIXELS_FROM = 2;  // zoom at which samples are shown as squares
+
+let size = { width: 1, height: 1 };
+let zoom = 1;
+let fits = true;
+/** @type {HTMLElement | null} */
+let before = null;
+/** @type {HTMLElement} */
+let seam;
+
+/**
+ * @param {any} result what decode gave
+ * @param {string | null} original URL of the picture that was pressed
+ */
+export async function showPicture(result, original) {
+  const after = await drawable(result);
+  for (const old of $("layers").querySelectorAll("[data-url]")) URL.revokeObjectURL(old.dataset.url);
+  seam = element("div", { className: "seam" });
+  before = null;
+  $("layers").replaceChildren(after);
+  after.setAttribute("role", "img");
+  after.setAttribute("aria-label", "The picture that the file holds");
+  if (original !== null) {
+    before = element("img", { src: original, alt: "The original", className: "before" });
+    $("layers").append(before, seam);
+  }
+  $("compare").hidden = original === null;
+  size = result;
+  if (fits) fit();
+  else apply();
+  divide();
+}
+
+/** The original's share, from the left. */
+function divide() {
+  const share = Number($("divide").value);
+  if (before) before.style.clipPath = `inset(0 ${100 - share}% 0 0)`;
+  if (seam) seam.style.left = `${share}%`;
+}
+
+/** Set the zoom, keeping the middle of what is seen. */
+function apply(next = zoom) {
+  const stage = $("stage");
+  const middle = [(stage.scrollLeft + stage.clientWidth / 2) / zoom,
+    (stage.scrollTop + stage.clientHeight / 2) / zoom];
+  zoom = next;
+  $("layers").style.width = `${size.width * zoom}px`;
+  $("layers").style.height = `${size.height * zoom}px`;
+  $("layers").classList.toggle("pixels", zoom >= PIXELS_FROM);
+  $("zoom-value").value = `${Math.round(100 * zoom)} %`;
+  stage.scrollTo(middle[0] * zoom - stage.clientWidth / 2, middle[1] * zoom - stage.clientHeight / 2);
+}
+
+/** The largest zoom, at most 100 %, that shows everything. */
+function fit() {
+  fits = true;
+  const stage = $("stage");
+  const most = parseFloat(getComputedStyle(stage).maxHeight);
+  apply(Math.min(1, stage.clientWidth / size.width, most / size.height));
+}
+
+/** @param {number} direction */
+function step(direction) {
+  fits = false;
+  const next = direction > 0
+    ? STEPS.find((s) => s > zoom * 1.001)
+    : STEPS.findLast((s) => s < zoom * 0.999);
+  if (next) apply(next);
+}
+
+/** Connect the controls. */
+export function setUpStage() {
+  $("divide").addEventListener("input", divide);
+  $("zoom-in").addEventListener("click", () => step(1));
+  $("zoom-out").addEventListener("click", () => step(-1));
+  $("zoom-fit").addEventListener("click", fit);
+  $("zoom-full").addEventListener("click", () => {
+    fits = false;
+    apply(1);
+  });
+  $("stage").addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => {
+    if (event.ctrlKey || event.metaKey) return;
+    if (event.key === "+" || event.key === "=") step(1);
+    else if (event.key === "-") step(-1);
+    else if (event.key === "0") fit();
+    else return;
+    event.preventDefault();
+  });
+  $("stage").addEventListener("wheel", (/** @type {WheelEvent} */ event) => {
+    if (!event.ctrlKey) return;  // without it the wheel scrolls
+    event.preventDefault();
+    step(-event.deltaY);
+  }, { passive: false });
+  new ResizeObserver(() => { if (fits && $("stage").clientWidth) fit(); }).observe($("stage"));
+}

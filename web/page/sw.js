@@ -1,0 +1,43 @@
+// The service worker: the page and the decoder are kept when the page is first opened, the
+// encoder's models when they are first used. So the page works without a network.
+
+/* the build writes the list of files here */
+
+const CACHE = `latentpress-${VERSION}`;
+
+self.addEventListener("install", (event) => {
+  event.waitUntil((async () => {
+    const cache = await caches.open(CACHE);
+    await cache.addAll(KEPT.map((path) => new Request(path, { cache: "no-cache" })));
+    await self.skipWaiting();
+  })());
+});
+
+self.addEventListener("activate", (event) => {
+  event.waitUntil((async () => {
+    for (const name of await caches.keys()) {
+      if (name.startsWith("latentpress-") && name !== CACHE) await caches.delete(name);
+    }
+    await self.clients.claim();
+  })());
+});
+
+self.addEventListener("fetch", (event) => {
+  const url = new URL(event.request.url);
+  const home = new URL("./", self.location.href);
+  if (event.request.method !== "GET" || !url.href.startsWith(home.href)) return;
+  const path = url.pathname.slice(home.pathname.length);
+  if (path.startsWith("open/")) return;  // files of the user are never kept
+  event.respondWith(answer(event.request, path));
+});
+
+/** What is kept, else what the server says; models are kept then. */
+async function answer(request, path) {
+  const cache = await caches.open(CACHE);
+  const kept = await cache.match(path === "" || path === "index.html" ? "./" : request,
+    { ignoreSearch: true });
+  if (kept) return kept;
+  const response = await fetch(request);
+  if (response.ok && path.startsWith("models/")) await cache.put(request, response.clone());
+  return response;
+}

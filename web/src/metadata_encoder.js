@@ -1,0 +1,98 @@
+/** Metadata of a picture -> the bodies of its chunks (docs/formats/ltp.md, Metadata). */
+import { TYPE } from "./container.js";
+import { deflatedBody, smallestChunk } from "./deflate.js";
+import { profileNumber } from "./profile_number.js";
+import { writeVarint } from "./varint.js";
+
+const MAX_TEXT = 2 ** 22; // bytes of all texts of a picture
+const DENSITY_UNIT = 1000; // steps in one dot an inch
+// Keywords of programs that tell of the file alone, and those that Pillow uses for other things.
+const TOOLS = [
+  "date:", "exif:", "icc:", "jpeg:", "png:", "tiff:", "pdf:", "photoshop:", "xmp:", "dng:",
+  "Raw profile type", "Thumb::",
+];
+const TAKEN = new Set((
+  "aspect background blend comment compression default_image disposal dpi duration exif extension "
+  + "gamma icc_profile interlace jfif loop mp mpoffset photoshop progressive resolution sizes srgb "
+  + "timestamp transparency version xmp adobe adobe_transform chromaticity filename hotspot "
+  + "id_section jfif_density jfif_unit jfif_version no_jp2 optimize orientation palette rle "
+  + "append_images bbox").split(" "));
+// how comments begin that encoders write of themselves
+const SIGNATURES = [
+  "AppleMark", "Compressed by", "Created by OpenJPEG", "Created with GIMP", "CREATOR:",
+  "File source:", "File written by", "Intel(R) JPEG Library", "Kakadu", "LEAD Technologies",
+  "Lavc", "Optimized by", "Software:",
+];
+
+/**
+ * @typedef {object} Metadata
+ * @property {Uint8Array | null} [icc]
+ * @property {Uint8Array | null} [exif] a TIFF stream of the upright picture
+ * @property {Uint8Array | null} [xmp] of the upright picture
+ * @property {[string, string][]} [text] keywords and texts
+ * @property {[number, number] | null} [density] dots an inch, across and down
+ */
+
+/**
+ * @param {Metadata} metadata
+ * @returns {Promise<[number, Uint8Array][]>} types and bodies of the chunks, of what there is
+ */
+export async function encodeMetadata({ icc, exif, xmp, text, density }) {
+  /** @type {[number, Uint8Array][]} */
+  const chunks = [];
+  const number = icc ? profileNumber(icc) : null;
+  if (number !== null) chunks.push([TYPE.iccNumber, Uint8Array.of(number)]);
+  else if (icc?.length) chunks.push(await smallestChunk(icc, TYPE.icc, TYPE.iccDeflated));
+  if (exif?.length) chunks.push(await smallestChunk(exif, TYPE.exif, TYPE.exifDeflated));
+  if (xmp?.length) chunks.push(await smallestChunk(xmp, TYPE.xmp, TYPE.xmpDeflated));
+  const packed = packText(text ?? []);
+  if (packed.length && packed.length <= MAX_TEXT) {
+    chunks.push([TYPE.text, await deflatedBody(packed)]);
+  }
+  if (density) chunks.push([TYPE.density, packDensity(density)]);
+  return chunks;
+}
+
+/**
+ * @param {[string, string][]} text
+ * @returns {Uint8Array} of each text that is kept its keyword and its value, behind their lengths
+ */
+function packText(text) {
+  const kept = new Map();
+  for (const [key, value] of text) {
+    const plain = value.replaceAll("\0", "");
+    const isSigned = key === "Comment" && SIGNATURES.some((start) => plain.startsWith(start));
+    if (plain.trim() && isKeyword(key) && !isSigned) kept.set(key, plain);
+  }
+  const encoder = new TextEncoder();
+  const out = [];
+  for (const pair of kept) {
+    for (const part of pair) {
+      const bytes = encoder.encode(part);
+      for (const byte of writeVarint(bytes.length)) out.push(byte);
+      for (const byte of bytes) out.push(byte);
+    }
+  }
+  return Uint8Array.from(out);
+}
+
+/**
+ * Whether PNG allows this keyword (third edition, 11.3.3.1), and no program has it for itself.
+ * @param {string} key
+ */
+function isKeyword(key) {
+  return /^[\x20-\x7e\xa1-\xff]{1,79}$/.test(key)
+    && !key.startsWith(" ") && !key.endsWith(" ") && !key.includes("  ")
+    && !TAKEN.has(key) && !TOOLS.some((start) => key.startsWith(start));
+}
+
+/**
+ * @param {[number, number]} density dots an inch, across and down
+ * @returns {Uint8Array} thousandths of them, the second where it is another number
+ */
+function packDensity(density) {
+  const [across, down] = density.map((value) => Math.round(value * DENSITY_UNIT));
+  return Uint8Array.from([
+    ...writeVarint(across), ...(down === across ? [] : writeVarint(down)),
+  ]);
+}

@@ -1,0 +1,223 @@
+/**
+ * What a JPEG, PNG or WebP file holds beside its picture, and the file without it. A browser that
+ * is given the bare file neither turns the picture nor converts its colors, so what it decodes are
+ * the samples that are stored. Sources: ITU-T T.81; PNG, third edition; RFC 9649 (WebP).
+ */
+import { decompressed, joined } from "./deflate.js";
+
+const MOST = 2 ** 26; // bytes of a compressed part of a file
+const XMP_KEY = "XML:com.adobe.xmp";
+
+/**
+ * @typedef {object} SourceFile
+ * @property {Uint8Array} bare the file without its metadata
+ * @property {Uint8Array} [icc]
+ * @property {Uint8Array} [exif] a TIFF stream
+ * @property {Uint8Array} [xmp]
+ * @property {[string, string][]} text keywords and texts
+ * @property {[number, number]} [density] dots an inch, across and down, as stored
+ * @property {boolean} isGray whether its samples are gray
+ */
+
+/**
+ * @param {Uint8Array} file
+ * @returns {Promise<SourceFile>} a file of any other kind as it is, with nothing beside it
+ */
+export async function readSourceFile(file) {
+  if (file[0] === 0xff && file[1] === 0xd8) return readJpeg(file);
+  if (ascii(file, 1, 3) === "PNG") return readPng(file);
+  if (ascii(file, 0, 4) === "RIFF" && ascii(file, 8, 4) === "WEBP") return readWebp(file);
+  return { bare: file, text: [], isGray: false };
+}
+
+/**
+ * @param {Uint8Array} file
+ * @returns {SourceFile}
+ */
+function readJpeg(file) {
+  /** @type {SourceFile} */
+  const found = { bare: file, text: [], isGray: false };
+  const kept = [file.subarray(0, 2)];
+  /** @type {{number: number, data: Uint8Array}[]} */
+  const profile = [];
+  const profileSegments = [];
+  let components = 3;
+  let at = 2;
+  while (at + 4 <= file.length && file[at] === 0xff) {
+    const marker = file[at + 1];
+    if (marker === 0xff) { // a fill byte
+      at++;
+      continue;
+    }
+    if (marker === 0xda) break; // the samples begin
+    const end = at + 2 + u16(file, at + 2);
+    const body = file.subarray(at + 4, end);
+    const segment = file.subarray(at, end);
+    const isFrame = marker >= 0xc0 && marker <= 0xcf && ![0xc4, 0xc8, 0xcc].includes(marker);
+    if (isFrame) components = body[5];
+    if (marker === 0xe1) {
+      if (ascii(body, 0, 6) === "Exif\0\0") found.exif ??= body.slice(6);
+      const key = "http://ns.adobe.com/xap/1.0/\0";
+      if (ascii(body, 0, key.length) === key) found.xmp ??= body.slice(key.length);
+    } else if (marker === 0xe2) {
+      if (ascii(body, 0, 12) === "ICC_PROFILE\0") {
+        profile.push({ number: body[12], data: body.subarray(14) });
+        profileSegments.push(segment);
+      }
+    } else {
+      if (marker === 0xe0 && ascii(body, 0, 5) === "JFIF\0") found.density = jfifDensity(body);
+      if (marker === 0xfe) found.text.push(["Comment", utf8(body)]);
+      kept.push(segment);
+    }
+    at = end;
+  }
+  if (components === 4) {
+    kept.splice(1, 0, ...profileSegments); // inks: the browser converts them through their profile
+  } else if (profile.length) {
+    profile.sort((a, b) => a.number - b.number);
+    found.icc = joined(profile.map((part) => part.data));
+  }
+  found.bare = joined([...kept, file.subarray(at)]);
+  found.isGray = components === 1;
+  return found;
+}
+
+/** @param {Uint8Array} body of a JFIF segment */
+function jfifDensity(body) {
+  const unit = [0, 1, 2.54][body[7]] ?? 0; // none, dots an inch, dots a centimeter
+  return unit ? density(u16(body, 8) * unit, u16(body, 10) * unit) : undefined;
+}
+
+/**
+ * @param {Uint8Array} file
+ * @returns {Promise<SourceFile>}
+ */
+async function readPng(file) {
+  /** @type {SourceFile} */
+  const found = { bare: file, text: [], isGray: false };
+  /** @type {[string, Uint8Array][]} */
+  const kept = [];
+  const view = new DataView(file.buffer, file.byteOffset, file.length);
+  for (let at = 8; at + 12 <= file.length;) {
+    const size = view.getUint32(at);
+    const type = ascii(file, at + 4, 4);
+    const body = file.subarray(at + 8, at + 8 + size);
+    if (type === "IHDR") found.isGray = body[9] === 0 || body[9] === 4;
+    if (type === "iCCP") {
+      const [, rest] = keyed(body);
+      found.icc = (await decompressed(rest.subarray(1), "deflate", MOST)) ?? undefined;
+    } else if (type === "eXIf") {
+      found.exif = withoutPrefix(body);
+    } else if (type === "pHYs" && body[8] === 1) {
+      const pixels = new DataView(body.buffer, body.byteOffset, body.length);
+      found.density = density(pixels.getUint32(0) * 0.0254, pixels.getUint32(4) * 0.0254);
+    } else if (["tEXt", "zTXt", "iTXt"].includes(type)) {
+      const [key, value] = await readText(type, body);
+      if (key === XMP_KEY) found.xmp = value ?? undefined;
+      else if (value) found.text.push([key, type === "iTXt" ? utf8(value) : latin1(value)]);
+    }
+    kept.push([type, file.subarray(at, at + 12 + size)]);
+    at += 12 + size;
+  }
+  // Where there is a profile it tells the colors alone; else the browser converts them to sRGB.
+  const colors = found.icc ? ["iCCP", "gAMA", "cHRM", "sRGB", "cICP"] : [];
+  const dropped = ["eXIf", "tEXt", "zTXt", "iTXt", ...colors];
+  const parts = kept.filter(([type]) => !dropped.includes(type)).map(([, bytes]) => bytes);
+  found.bare = joined([file.subarray(0, 8), ...parts]);
+  return found;
+}
+
+/**
+ * @param {string} type of the chunk
+ * @param {Uint8Array} body
+ * @returns {Promise<[string, Uint8Array | null]>} null where the text is damaged
+ */
+async function readText(type, body) {
+  const [key, rest] = keyed(body);
+  if (type === "tEXt") return [key, rest];
+  if (type === "zTXt") return [key, await decompressed(rest.subarray(1), "deflate", MOST)];
+  const [, behindLanguage] = keyed(rest.subarray(2));
+  const [, value] = keyed(behindLanguage);
+  return [key, rest[0] ? await decompressed(value, "deflate", MOST) : value];
+}
+
+/**
+ * @param {Uint8Array} file
+ * @returns {SourceFile}
+ */
+function readWebp(file) {
+  /** @type {SourceFile} */
+  const found = { bare: file, text: [], isGray: false };
+  const kept = [];
+  const view = new DataView(file.buffer, file.byteOffset, file.length);
+  for (let at = 12; at + 8 <= file.length;) {
+    const type = ascii(file, at, 4);
+    const size = view.getUint32(at + 4, true);
+    const body = file.slice(at + 8, at + 8 + size);
+    const end = Math.min(at + 8 + size + (size % 2), file.length);
+    if (type === "ICCP") found.icc = body;
+    else if (type === "EXIF") found.exif = withoutPrefix(body);
+    else if (type === "XMP ") found.xmp = body;
+    else kept.push(file.slice(at, end));
+    if (type === "VP8X") kept[kept.length - 1][8] &= ~(0x20 | 0x08 | 0x04); // what is not there
+    at = end;
+  }
+  found.bare = joined([file.slice(0, 12), ...kept]);
+  new DataView(found.bare.buffer).setUint32(4, found.bare.length - 8, true);
+  return found;
+}
+
+/**
+ * Bytes behind their keyword and a zero.
+ * @param {Uint8Array} body
+ * @returns {[string, Uint8Array]}
+ */
+function keyed(body) {
+  const end = body.indexOf(0);
+  if (end < 0) return [latin1(body), body.subarray(body.length)];
+  return [latin1(body.subarray(0, end)), body.subarray(end + 1)];
+}
+
+/** @param {Uint8Array} exif */
+function withoutPrefix(exif) {
+  return ascii(exif, 0, 6) === "Exif\0\0" ? exif.slice(6) : exif.slice();
+}
+
+/**
+ * @param {number} across
+ * @param {number} down
+ * @returns {[number, number] | undefined} undefined for a senseless one, and for the 72 that stands
+ *   where nobody has chosen
+ */
+function density(across, down) {
+  const values = [across, down];
+  if (!values.every((value) => value >= 0.001 && value <= 1e6)) return undefined;
+  return values.every((value) => Math.abs(value - 72) <= 0.5) ? undefined : [across, down];
+}
+
+/**
+ * @param {Uint8Array} bytes
+ * @param {number} at
+ */
+function u16(bytes, at) {
+  return bytes[at] * 256 + bytes[at + 1];
+}
+
+/**
+ * @param {Uint8Array} bytes
+ * @param {number} at
+ * @param {number} length
+ */
+function ascii(bytes, at, length) {
+  return String.fromCharCode(...bytes.subarray(at, at + length));
+}
+
+/** @param {Uint8Array} bytes */
+function latin1(bytes) {
+  return Array.from(bytes, (byte) => String.fromCharCode(byte)).join("");
+}
+
+/** @param {Uint8Array} bytes */
+function utf8(bytes) {
+  return new TextDecoder().decode(bytes);
+}
