@@ -62,7 +62,7 @@ export class LtpImage extends HTMLElement {
 
   connectedCallback() {
     this.describe();
-    this.begin();
+    this.renew();
   }
 
   disconnectedCallback() {
@@ -79,7 +79,7 @@ export class LtpImage extends HTMLElement {
     if (before === after || !this.isConnected) return;
     if (name === "alt") this.describe();
     else if (name === "width" || name === "height") this.reserve();
-    else this.begin();
+    else this.renew();
   }
 
   /** For screen readers: an image with this name, or with an empty one an ornament. */
@@ -89,24 +89,29 @@ export class LtpImage extends HTMLElement {
     this.internals.ariaLabel = alt;
   }
 
-  /** Load the picture anew. */
-  async begin() {
+  /** Load the picture anew, once all attributes have been set that are being set now. */
+  renew() {
     this.work?.abort();
-    const work = new AbortController();
-    this.work = work;
-    const { signal } = work;
+    this.work = new AbortController();
+    const { signal } = this.work;
     this.frame.className = "waiting";
     this.frame.querySelector(".picture")?.remove();
     this.complete = false;
     this.error = null;
     [this.naturalWidth, this.naturalHeight] = [0, 0];
     this.reserve();
+    queueMicrotask(() => signal.aborted || this.load(signal));
+  }
+
+  /** @param {AbortSignal} signal */
+  async load(signal) {
+    const src = this.getAttribute("src");
+    if (!src) return;
     try {
-      const src = this.getAttribute("src");
-      if (!src) return;
       if (!WebAssembly.validate(SIMD)) throw new Error("this browser lacks SIMD in WebAssembly");
       const url = new URL(src, document.baseURI).href;
-      const start = this.asked("width") && this.asked("height") ? null : await fetchStart(url, signal);
+      const isSized = this.asked("width") && this.asked("height");
+      const start = isSized ? null : await fetchStart(url, signal);
       if (start?.size) this.know(start.size);
       if (this.getAttribute("loading") !== "eager") await seen(this, signal);
       const bytes = start?.whole ?? (await fetchWhole(url, signal));
