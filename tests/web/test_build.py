@@ -65,14 +65,14 @@ def test_the_manifest_registers_ltp_files() -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ('import { a, b as c } from "./x.js";', 'const { a: a, b: c } = load("src/x.js");'),
-        ('import {\n  a,\n} from "../y.js";', 'const { a: a } = load("y.js");'),
-        ('import * as x from "./x.js";', 'const x = load("src/x.js");'),
-        ("export function f() {}", "Object.assign(exports, { f })"),
+        ('import { a, b as c } from "./x.js";', 'const { a: a, b: c } = $load("src/x.js");'),
+        ('import {\n  a,\n} from "../y.js";', 'const { a: a } = $load("y.js");'),
+        ('import * as x from "./x.js";', 'const x = $load("src/x.js");'),
+        ("export function f() {}", "Object.assign($exports, { f })"),
         ("export async function f() {}", "async function f() {}"),
-        ("const a = 1;\nexport { a as b };", "Object.assign(exports, { b: a })"),
-        ('export { a as b } from "./x.js";', 'Object.assign(exports, { b: load("src/x.js").a })'),
-        ('f(await import("./x.js"));', 'await Promise.resolve().then(() => load("src/x.js"))'),
+        ("const a = 1;\nexport { a as b };", "Object.assign($exports, { b: a })"),
+        ('export { a as b } from "./x.js";', 'Object.assign($exports, { b: $load("src/x.js").a })'),
+        ('f(await import("./x.js"));', 'await Promise.resolve().then(() => $load("src/x.js"))'),
     ],
 )
 def test_the_bundle_knows_a_statement(text: str, expected: str) -> None:
@@ -88,7 +88,7 @@ def test_the_bundle_refuses_what_it_does_not_know(text: str) -> None:
 def test_the_bundle_refuses_a_circle() -> None:
     files = {"a.js": b'import "./b.js";', "b.js": b'import "./a.js";'}
     with pytest.raises(ValueError, match="imports itself"):
-        bundle(files, "a.js", "b.js")
+        bundle(files, "a.js", {})
 
 
 def test_one_file_holds_everything_that_it_needs() -> None:

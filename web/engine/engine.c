@@ -8,7 +8,7 @@
 #define INLINE static inline __attribute__((always_inline))
 #define EXPORT(name) __attribute__((export_name(#name))) void name
 #define GROUP 8   // output channels that are computed together
-#define PIXELS 6  // pixels that are computed together, of floats
+#define PIXELS 4  // pixels that are computed together, of floats
 #define TILE 4    // outputs of a Winograd tile
 #define FREQ 6    // products of a Winograd tile
 
@@ -125,8 +125,6 @@ EXPORT(winograd)(const float *const *rows, int ic, int pixels, const float *w, c
             int x = 0;
             for (; x + PIXELS <= tiles; x += PIXELS)
                 float_pixels(taps, 3, ic, x, ic, w, zeros, m, GROUP, 0, 0, PIXELS);
-            for (; x + 3 <= tiles; x += 3)
-                float_pixels(taps, 3, ic, x, ic, w, zeros, m, GROUP, 0, 0, 3);
             for (; x < tiles; x++)
                 float_pixels(taps, 3, ic, x, ic, w, zeros, m, GROUP, 0, 0, 1);
         }

@@ -1,6 +1,5 @@
 // What a file says of itself, and how it was made, as rows of names and values.
 
-import { pairs } from "./png.js";
 import { bpp, bytes, count, seconds } from "./words.js";
 
 /** The short result below the picture. @param {any} item @returns {[string, string][]} */
@@ -37,8 +36,8 @@ export function facts(item) {
   rows.push(["ICC profile", metadata.icc?.length ? bytes(metadata.icc.length) : "none: sRGB"]);
   if (metadata.exif?.length) rows.push(["EXIF", bytes(metadata.exif.length)]);
   if (metadata.xmp?.length) rows.push(["XMP", bytes(metadata.xmp.length)]);
-  if (metadata.density) rows.push(["Dots an inch", [metadata.density].flat().join(" × ")]);
-  for (const [keyword, value] of pairs(metadata.text)) rows.push([keyword, value]);
+  if (metadata.density) rows.push(["Dots an inch", [...new Set(metadata.density)].map((n) => n.toFixed(1)).join(" × ")]);
+  for (const [keyword, value] of metadata.text ?? []) rows.push([keyword, value]);
   return /** @type {[string, string][]} */ (rows);
 }
 

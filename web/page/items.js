@@ -1,8 +1,9 @@
 // The pictures of the page, and the work on them: one after another, each can be cancelled.
 
-import { MAX_PIXELS, decode, encode, readHeader } from "../src/index.js";
+import { MAX_PIXELS, LtpError, decode, readHeader } from "../src/index.js";
 import { KEPT_PIXELS } from "./limits.js";
 import { hasEncoder, pageModels, pageWorkers } from "./models.js";
+import { press } from "./press.js";
 import { sentence } from "./words.js";
 
 const PRESS_SHARE = 0.6;  // of the progress, where a picture is pressed and then opened
@@ -104,11 +105,11 @@ async function work(item, signal) {
     changed(item);
   };
   try {
-    const models = await pageModels();
-    if (pressing) await press(item, { models, signal, onProgress: part(0, PRESS_SHARE) });
+    if (pressing) await pressItem(item, { signal, onProgress: part(0, PRESS_SHARE) });
     else item.bytes ??= new Uint8Array(await item.file.arrayBuffer());
     signal.throwIfAborted();
     const from = pressing ? PRESS_SHARE : 0;
+    const models = await pageModels();
     const start = performance.now();
     item.header = readHeader(/** @type {Uint8Array} */ (item.bytes));
     const result = await decode(/** @type {Uint8Array} */ (item.bytes),
@@ -126,15 +127,11 @@ async function work(item, signal) {
   changed(item);
 }
 
-/** @param {Item} item @param {object} options of encode */
-async function press(item, options) {
-  if (!hasEncoder) {
-    const told = "this page only opens .ltp files: it holds no encoder";
-    throw Object.assign(new Error(told), { kind: "image" });
-  }
+/** @param {Item} item @param {{onProgress: (share: number) => void, signal: AbortSignal}} how */
+async function pressItem(item, how) {
+  if (!hasEncoder) throw new LtpError("image", "this page only opens .ltp files: it has no encoder");
   const start = performance.now();
-  item.bytes = await encode(item.file,
-    { ...item.settings, ...options, workers: pageWorkers, maxPixels: MAX_PIXELS });
+  item.bytes = await press(item.file, /** @type {string} */ (item.original), item.settings, how);
   item.pressTime = performance.now() - start;
 }
 

@@ -1,6 +1,41 @@
 // Where the page's models come from: its own HTML file, or the server that gave it out.
 
-import { embeddedModels, fetchModels } from "../src/models.js";
+import { openModels } from "./model_source.js";
+
+const MOST_WORKERS = 4;
+const files = embedded();
+
+/** Whether everything is inside this HTML file. */
+export const isSingle = "model.json" in files;
+
+/** Whether the page can press pictures. */
+export const hasEncoder = !isSingle || "analysis.onnx" in files;
+
+/** Of the models. @type {import("./model_source.js").ModelSource} */
+export const source = isSingle ? { files } : folder();
+
+/**
+ * Workers of a page that is one file: they run its own script. Elsewhere the decoder makes them.
+ * @type {import("../src/decoder.js").Workers | undefined}
+ */
+export const pageWorkers = isSingle ? singleWorkers() : undefined;
+
+/** @type {ReturnType<typeof openModels> | null} */
+let opened = null;
+
+/** The models; their manifest is read once. */
+export function pageModels() {
+  opened ??= openModels(source);
+  opened.catch(() => { opened = null; });  // the next picture tries again
+  return opened;
+}
+
+/** A worker that presses. @returns {Worker} */
+export function pressWorker() {
+  if (isSingle) return new Worker(ownScript(), { name: "press" });
+  const url = new URL("./press_worker.js", import.meta.url);
+  return new Worker(url, { type: "module", name: "press" });
+}
 
 /** Files inside this HTML file, as gzip in Base64. @returns {Record<string, string>} */
 function embedded() {
@@ -9,44 +44,18 @@ function embedded() {
   return Object.fromEntries([...blocks].map((b) => [b.dataset.file, b.textContent ?? ""]));
 }
 
-const files = embedded();
-const MOST_WORKERS = 4;
-
-/** Whether everything is inside this HTML file. */
-export const isSingle = "model.json" in files;
-
-/** Whether the page can press pictures. */
-export const hasEncoder = !isSingle || "analysis.onnx" in files;
-
-/** @type {Promise<import("../src/models.js").Models> | null} */
-let opened = null;
-
-/** The models; their manifest is read once. */
-export function pageModels() {
-  opened ??= open();
-  opened.catch(() => { opened = null; });  // the next picture tries again
-  return opened;
-}
-
-async function open() {
-  if (isSingle) {
-    const read = await embeddedModels({ model_hash: "", sha256: {} }, files).read("model.json");
-    return embeddedModels(JSON.parse(new TextDecoder().decode(read)), files);
-  }
+function folder() {
   const meta = /** @type {HTMLMetaElement} */ (document.querySelector('meta[name="models"]'));
-  const base = new URL(meta.content, document.baseURI);
-  return fetchModels(base, { packed: "packed" in meta.dataset });
+  return { base: String(new URL(meta.content, document.baseURI)), packed: "packed" in meta.dataset };
 }
 
-/**
- * Workers of a page that is one file: they run its own script. Elsewhere the decoder makes them.
- * @type {import("../src/decoder.js").Workers | undefined}
- */
-export const pageWorkers = isSingle ? singleWorkers() : undefined;
+function ownScript() {
+  const code = document.getElementById("code")?.textContent ?? "";
+  return URL.createObjectURL(new Blob([code], { type: "text/javascript" }));
+}
 
 function singleWorkers() {
-  const code = document.getElementById("code")?.textContent ?? "";
-  const url = URL.createObjectURL(new Blob([code], { type: "text/javascript" }));
+  const url = ownScript();
   const count = Math.min(MOST_WORKERS, navigator.hardwareConcurrency || 1);
   return { count, create: () => /** @type {any} */ (new Worker(url)) };
 }

@@ -24,7 +24,7 @@ function settings() {
 function show(item) {
   view(item);
   markRow(item);
-  $("again").disabled = !item?.pressed;
+  $("again").hidden = !item?.pressed;
 }
 
 /** @param {Item} item */

@@ -1,7 +1,6 @@
 // A PNG with the picture's profile and metadata. A canvas would drop them, and may alter samples.
 
-/** @typedef {{icc?: Uint8Array, exif?: Uint8Array, xmp?: Uint8Array, text?: any, density?: any}}
- * Metadata */
+/** @typedef {Partial<import("../src/metadata.js").Metadata>} Metadata */
 
 const SIGNATURE = Uint8Array.of(0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a);
 const STEP = 256;  // rows between two pauses, in which the page stays alive
@@ -116,8 +115,8 @@ async function ancillary({ icc, exif, xmp, text, density }) {
   if (icc?.length) {
     found.push(chunk("iCCP", joined(latin("ICC profile\0\0"), await deflated([icc]))));
   }
-  const [x, y] = dots(density);
-  if (x) {
+  if (density) {
+    const [x, y] = density;
     const body = new Uint8Array(9);
     const view = new DataView(body.buffer);
     view.setUint32(0, Math.round(x / METERS_IN_INCH));
@@ -127,20 +126,8 @@ async function ancillary({ icc, exif, xmp, text, density }) {
   }
   if (exif?.length) found.push(chunk("eXIf", exif));
   if (xmp?.length) found.push(chunk("iTXt", joined(latin("XML:com.adobe.xmp\0\0\0\0\0"), xmp)));
-  for (const [keyword, value] of pairs(text)) {
+  for (const [keyword, value] of text ?? []) {
     found.push(chunk("iTXt", joined(latin(`${keyword}\0\0\0\0\0`), utf8(value))));
   }
   return found;
-}
-
-/** Dots an inch, across and down; zeros where there are none. @param {any} density */
-function dots(density) {
-  if (!density) return [0, 0];
-  return Array.isArray(density) ? density : [density.x, density.y];
-}
-
-/** Texts as pairs of a keyword and a value. @param {any} text @returns {[string, string][]} */
-export function pairs(text) {
-  if (!text) return [];
-  return Array.isArray(text) ? text : Object.entries(text);
 }

@@ -31,6 +31,7 @@ export async function showPicture(result, original) {
     $("layers").append(before, seam);
   }
   $("compare").hidden = original === null;
+  $("layers").classList.toggle("divided", original !== null);
   size = result;
   if (fits) fit();
   else apply();
@@ -42,6 +43,15 @@ function divide() {
   const share = Number($("divide").value);
   if (before) before.style.clipPath = `inset(0 ${100 - share}% 0 0)`;
   if (seam) seam.style.left = `${share}%`;
+}
+
+/** The mouse draws the seam. @param {PointerEvent} event */
+function draw(event) {
+  if (!before || event.pointerType !== "mouse" || !(event.buttons & 1)) return;
+  const { left, width } = $("layers").getBoundingClientRect();
+  $("divide").value = String(100 * (event.clientX - left) / width);
+  divide();
+  event.preventDefault();
 }
 
 /** Set the zoom, keeping the middle of what is seen. */
@@ -77,6 +87,9 @@ function step(direction) {
 /** Connect the controls. */
 export function setUpStage() {
   $("divide").addEventListener("input", divide);
+  $("layers").addEventListener("pointerdown", draw);
+  $("layers").addEventListener("pointermove", draw);
+  $("layers").addEventListener("dragstart", (/** @type {Event} */ event) => event.preventDefault());
   $("zoom-in").addEventListener("click", () => step(1));
   $("zoom-out").addEventListener("click", () => step(-1));
   $("zoom-fit").addEventListener("click", fit);

@@ -43,6 +43,7 @@ export function refresh() {
   $("problem").hidden = !item.problem;
   $("problem").textContent = item.problem;
   $("shown").hidden = item.result === null;
+  preview(item.state === "waiting" || item.state === "working" ? item.original : null);
   if (item.result === null || item.result === drawn) return;
   drawn = item.result;
   describe($("summary"), summary(item));
@@ -50,6 +51,14 @@ export function refresh() {
   showPicture(item.result, item.original).catch((error) => fail(error));
   clearLatent();
   if (currentTab() === "latent") openLatent();
+}
+
+/** The original, until there is a result. @param {string | null} url */
+function preview(url) {
+  const image = $("preview");
+  if (image.getAttribute("src") === (url ?? "")) return;
+  image.hidden = true;
+  image.src = url ?? "";
 }
 
 /** @param {Item} item */
@@ -96,6 +105,7 @@ function saver(suffix, make) {
 /** Connect the controls. */
 export function setUpViewer() {
   setUpStage();
+  $("preview").addEventListener("load", () => { $("preview").hidden = false; });
   setUpLatent();
   setUpTabs((name) => {
     if (name === "latent") openLatent();

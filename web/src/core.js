@@ -37,8 +37,8 @@ export class Core {
    */
   static async create(files) {
     const engine = await Engine.create(/** @type {any} */ (files["engine.wasm"]));
-    const tables = await readNpz(files["tables.npz"]);
-    const levels = await readNpz(files["levels.npz"]);
+    const tables = readNpz(files["tables.npz"]);
+    const levels = readNpz(files["levels.npz"]);
     return new Core(engine, files, new Tables(tables), levels);
   }
 

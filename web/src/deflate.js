@@ -9,7 +9,7 @@ const MAX_PLAIN = 2 ** 26;
  * @returns {Promise<Uint8Array>}
  */
 export async function compressed(bytes, format) {
-  const stream = new Blob([bytes]).stream().pipeThrough(new CompressionStream(format));
+  const stream = streamOf(bytes).pipeThrough(new CompressionStream(format));
   return new Uint8Array(await new Response(stream).arrayBuffer());
 }
 
@@ -20,7 +20,7 @@ export async function compressed(bytes, format) {
  * @returns {Promise<Uint8Array | null>} null where they are damaged or too many
  */
 export async function decompressed(bytes, format, most) {
-  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream(format));
+  const stream = streamOf(bytes).pipeThrough(new DecompressionStream(format));
   const reader = stream.getReader();
   /** @type {Uint8Array[]} */
   const parts = [];
@@ -40,6 +40,11 @@ export async function decompressed(bytes, format, most) {
     return null;
   }
   return joined(parts);
+}
+
+/** @param {Uint8Array} bytes */
+function streamOf(bytes) {
+  return new Blob([/** @type {any} */ (bytes)]).stream();
 }
 
 /**

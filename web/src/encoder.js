@@ -131,7 +131,7 @@ function loadNetworks(models) {
 }
 
 /**
- * @param {import("./picture.js").PixelSource | Blob | ImageBitmapSource} source
+ * @param {import("./picture.js").Source} source
  * @param {EncodeOptions} options
  * @returns {Promise<Uint8Array>}
  */

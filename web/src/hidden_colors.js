@@ -6,6 +6,7 @@
  */
 
 const NEUTRAL = 128; // where no pixel of the picture is seen
+const CELL = 16; // the picture is taken as padded to whole cells of so many pixels a side
 
 /**
  * @typedef {object} Level
@@ -21,11 +22,12 @@ const NEUTRAL = 128; // where no pixel of the picture is seen
  * @param {number} height
  */
 export function fillHidden(rgba, width, height) {
-  let colors = null;
-  const levels = [halved(pixels(rgba, width, height), true)];
-  while (levels[levels.length - 1].width * levels[levels.length - 1].height > 1) {
-    levels.push(halved(levels[levels.length - 1], false));
+  const levels = [firstLevel(rgba, width, height)];
+  for (let level = levels[0]; level.width * level.height > 1; ) {
+    level = halved(level);
+    levels.push(level);
   }
+  let colors = null;
   for (const level of levels.reverse()) colors = pushed(level, colors);
   const coarser = /** @type {Level} */ (colors);
   for (let y = 0; y < height; y++) {
@@ -38,35 +40,46 @@ export function fillHidden(rgba, width, height) {
 }
 
 /**
+ * The level of half the size: means of 2 x 2 pixels, zeros beyond the picture.
+ *
  * @param {ArrayLike<number>} rgba
  * @param {number} width
  * @param {number} height
- */
-function pixels(rgba, width, height) {
-  return { width, height, data: rgba };
-}
-
-/**
- * The next coarser level: means of 2 x 2, zeros beyond an odd edge.
- * @param {{width: number, height: number, data: ArrayLike<number>}} level
- * @param {boolean} isPicture whether the colors are yet to be weighted by their opacity
  * @returns {Level}
  */
-function halved({ width, height, data }, isPicture) {
-  const across = Math.ceil(width / 2);
-  const down = Math.ceil(height / 2);
+function firstLevel(rgba, width, height) {
+  const across = (CELL / 2) * Math.ceil(width / CELL);
+  const down = (CELL / 2) * Math.ceil(height / CELL);
   const out = new Float32Array(4 * across * down);
   for (let y = 0; y < height; y++) {
     for (let x = 0; x < width; x++) {
       const from = 4 * (y * width + x);
       const to = 4 * ((y >> 1) * across + (x >> 1));
-      const opacity = data[from + 3];
-      const weight = isPicture ? opacity / 1020 : 0.25;
-      for (let c = 0; c < 3; c++) out[to + c] += data[from + c] * weight;
-      out[to + 3] += isPicture ? weight : opacity * weight;
+      const weight = rgba[from + 3] / (4 * 255);
+      for (let c = 0; c < 3; c++) out[to + c] += rgba[from + c] * weight;
+      out[to + 3] += weight;
     }
   }
   return { width: across, height: down, data: out };
+}
+
+/**
+ * The next coarser level: means of 2 x 2, zeros beyond an odd edge.
+ *
+ * @param {Level} level
+ * @returns {Level}
+ */
+function halved({ width, height, data }) {
+  const across = Math.ceil(width / 2);
+  const out = new Float32Array(4 * across * Math.ceil(height / 2));
+  for (let y = 0; y < height; y++) {
+    for (let x = 0; x < width; x++) {
+      const from = 4 * (y * width + x);
+      const to = 4 * ((y >> 1) * across + (x >> 1));
+      for (let c = 0; c < 4; c++) out[to + c] += data[from + c] / 4;
+    }
+  }
+  return { width: across, height: Math.ceil(height / 2), data: out };
 }
 
 /**

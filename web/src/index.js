@@ -59,13 +59,13 @@ export async function latent(bytes, options = {}) {
 /**
  * Encode a picture; the encoder is loaded when it is first used.
  *
- * @param {any} source
- * @param {any} options
+ * @param {import("./picture.js").Source} source a Blob or File, an ImageBitmap, or RGBA pixels
+ * @param {Partial<import("./encoder.js").EncodeOptions>} [options] models: as of `decode`
  * @returns {Promise<Uint8Array>}
  */
 export async function encode(source, options = {}) {
-  const { encodePicture } = await import("./encoder.js");
-  return encodePicture(source, { ...options, models: await modelsOf(options.models) });
+  const encoder = await import("./encoder.js");
+  return encoder.encode(source, { ...options, models: await modelsOf(options.models) });
 }
 
 /**

@@ -1,7 +1,7 @@
 /** Arrays of NumPy's .npz files, those kinds that the package ships. */
 
 import { LtpError } from "./errors.js";
-import { inflateRaw } from "./inflate.js";
+import { inflate } from "./inflate.js";
 
 const END = 0x06054b50; // "PK\5\6", the end of a ZIP file's directory
 /** @type {Record<string, any>} */
@@ -19,9 +19,9 @@ const KINDS = {
 
 /**
  * @param {Uint8Array} bytes of the file
- * @returns {Promise<Record<string, any>>} flat typed arrays by their names; int64 as float64
+ * @returns {Record<string, any>} flat typed arrays by their names; int64 as float64
  */
-export async function readNpz(bytes) {
+export function readNpz(bytes) {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   let end = bytes.length - 22;
   while (end >= 0 && view.getUint32(end, true) !== END) end--;
@@ -37,7 +37,7 @@ export async function readNpz(bytes) {
     const start = local + 30 + view.getUint16(local + 26, true) + view.getUint16(local + 28, true);
     const name = new TextDecoder().decode(bytes.subarray(at + 46, at + 46 + nameLength));
     const packed = bytes.subarray(start, start + size);
-    const plain = method === 8 ? await inflateRaw(packed, view.getUint32(at + 24, true)) : packed;
+    const plain = method === 8 ? inflate(packed, view.getUint32(at + 24, true)) : packed;
     out[name.replace(/\.npy$/, "")] = readNpy(plain);
     at += 46 + nameLength + view.getUint16(at + 30, true) + view.getUint16(at + 32, true);
   }

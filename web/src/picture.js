@@ -20,6 +20,9 @@ const MAX_SIDE = 65535; // pixels; what the header of an .ltp file can say
  * @typedef {Pixels & {metadata?: import("./metadata_encoder.js").Metadata}} PixelSource
  *   metadata: of the upright picture
  *
+ * @typedef {PixelSource | Blob | ImageBitmap | HTMLImageElement | HTMLCanvasElement |
+ *   OffscreenCanvas} Source
+ *
  * @typedef {object} Picture
  * @property {number} width
  * @property {number} height
@@ -30,7 +33,7 @@ const MAX_SIDE = 65535; // pixels; what the header of an .ltp file can say
  */
 
 /**
- * @param {PixelSource | Blob | ImageBitmapSource} source
+ * @param {Source} source
  * @returns {Promise<Picture>}
  */
 export async function readPicture(source) {
@@ -57,9 +60,8 @@ async function readFile(file) {
   const found = await readSourceFile(bytes);
   let bitmap;
   try {
-    bitmap = await createImageBitmap(new Blob([found.bare], { type: file.type }), {
-      premultiplyAlpha: "none",
-    });
+    const bare = new Blob([/** @type {any} */ (found.bare)], { type: file.type });
+    bitmap = await createImageBitmap(bare, { premultiplyAlpha: "none" });
   } catch {
     throw new LtpError("image", "the file is no picture that this browser can read");
   }

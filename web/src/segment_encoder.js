@@ -77,7 +77,8 @@ export class SegmentEncoder {
   }
 
   /**
-   * Fill the symbols of a pass: the nearest where they stand alone, in lanes those of the best path.
+   * Fill the symbols of a pass: the nearest where they stand alone, in lanes those of the best
+   * path.
    *
    * @param {Pass} pass
    * @param {Float32Array} planes the segment in steps, (CHANNELS, n)

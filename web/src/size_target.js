@@ -97,7 +97,8 @@ export function logSizes(strips, levelAt) {
   let positions = 0;
   for (const { rows, columns, data } of strips) {
     const every = Math.ceil(Math.sqrt((rows * columns) / POSITIONS));
-    const seen = [];
+    /** @type {number[]} */
+    const seen = []; // where the channels of each position begin
     for (let y = 0; y < rows; y += every) {
       for (let x = 0; x < columns; x += every) seen.push((y * columns + x) * channels);
     }

@@ -1,7 +1,7 @@
 """The files of the page, by the path under which a server gives them out."""
 
+import gzip
 import hashlib
-from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
@@ -26,6 +26,8 @@ DECODER = (
     "tables.npz",
 )
 ENCODER = ("analysis.onnx", "hyper_analysis.onnx")
+PLAIN = b'<meta name="models" content="models/lp1/">'
+PACKED = PLAIN.replace(b">", b" data-packed>")
 NOT_KEPT = ("sw.js", "index.html")  # the latter is "./"
 LIST_MARK = b"/* the build writes the list of files here */"
 
@@ -63,6 +65,12 @@ def model_file(name: str) -> bytes:
     return models.read_file("lp1", name)
 
 
+@cache
+def packed_model_file(name: str) -> bytes:
+    """A file of model_file as gzip."""
+    return gzip.compress(model_file(name), 9, mtime=0)
+
+
 def model_names() -> tuple[str, ...]:
     """The files that lie below MODELS."""
     return ("model.json", *DECODER, *ENCODER)
@@ -83,22 +91,20 @@ def with_list(worker: bytes, files: dict[str, bytes], kept: list[str]) -> bytes:
     return worker.replace(LIST_MARK, told.encode())
 
 
-def site(
-    packed: Callable[[str, bytes], tuple[str, bytes]] | None = None,
-    page: Callable[[bytes], bytes] = bytes,
-) -> dict[str, bytes]:
+def site(*, packed: bool = False) -> dict[str, bytes]:
     """Everything that a server gives out: path -> bytes.
 
-    packed: how a file of the model is stored, (path, bytes) -> (path, bytes); as it is by default.
-    page: what becomes of the text of index.html.
+    packed: whether the files of the model are gzip under names that end in .gz, since few hosts
+        compress them on their way.
     """
     found = dict(page_files())
-    found["index.html"] = page(found["index.html"])
     for name in model_names():
-        path, data = MODELS + name, model_file(name)
         if packed and name != "model.json":
-            path, data = packed(path, data)
-        found[path] = data
+            found[f"{MODELS}{name}.gz"] = packed_model_file(name)
+        else:
+            found[MODELS + name] = model_file(name)
+    if packed:
+        found["index.html"] = found["index.html"].replace(PLAIN, PACKED)
     encoder = tuple(MODELS + name for name in ENCODER)
     kept = ["./", *(p for p in found if not p.startswith(encoder) and p not in NOT_KEPT)]
     found["sw.js"] = with_list(found["sw.js"], found, kept)

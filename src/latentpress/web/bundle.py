@@ -6,6 +6,7 @@ It knows the statements that web/ uses and refuses others: `import { a, b as c }
 `export { a } from` and `import("./x.js")` with a text.
 """
 
+import json
 import posixpath
 import re
 from collections.abc import Mapping
@@ -23,24 +24,26 @@ LEFT = re.compile(r"^(?:import|export)\b.*", re.M)
 HEAD = """(() => {
 "use strict";
 const modules = {}, loaded = {};
-const load = (name) => {
+const $load = (name) => {
   if (!(name in loaded)) modules[name](loaded[name] = {});
   return loaded[name];
 };
 """
 
 
-def bundle(files: Mapping[str, bytes], page: str, worker: str) -> str:
-    """One script of all modules that a page and its worker need.
+def bundle(files: Mapping[str, bytes], page: str, workers: Mapping[str, str]) -> str:
+    """One script of all modules that a page and its workers need.
 
     files: path -> bytes, as assets.page_files gives them.
     page: the path of the module that runs where there is a document.
-    worker: the path of the module that runs where there is none.
+    workers: the paths of the modules that run where there is none, by the name of the worker.
     """
     parts: dict[str, str] = {}
     _add(files, page, parts, ())
-    _add(files, worker, parts, ())
-    end = f'load(typeof document === "undefined" ? "{worker}" : "{page}");\n}})();\n'
+    for path in workers.values():
+        _add(files, path, parts, ())
+    named = json.dumps(dict(workers))
+    end = f'$load(typeof document === "undefined" ? {named}[self.name] : "{page}");\n}})();\n'
     return HEAD + "".join(parts.values()) + end
 
 
@@ -69,7 +72,7 @@ def module(path: str, text: str) -> tuple[str, list[str], list[str]]:
     def resolved(relative: str, into: list[str]) -> str:
         other = posixpath.normpath(posixpath.join(posixpath.dirname(path), relative))
         into.append(other)
-        return f'load("{other}")'
+        return f'$load("{other}")'
 
     def export(names: str) -> str:
         exported.extend(_renamed(names, "{1}: {0}"))
@@ -98,8 +101,8 @@ def module(path: str, text: str) -> tuple[str, list[str], list[str]]:
     text = text.replace("import.meta.url", "undefined")
     if left := LEFT.search(text):
         raise ValueError(f"{path}: the bundle does not know `{left[0]}`")
-    out = f"Object.assign(exports, {{ {', '.join(exported)} }});\n" if exported else ""
-    return f'modules["{path}"] = (exports) => {{\n{text.rstrip()}\n{out}}};\n', needed, late
+    out = f"Object.assign($exports, {{ {', '.join(exported)} }});\n" if exported else ""
+    return f'modules["{path}"] = ($exports) => {{\n{text.rstrip()}\n{out}}};\n', needed, late
 
 
 def _renamed(names: str, form: str) -> list[str]:

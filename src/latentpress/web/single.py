@@ -1,7 +1,6 @@
 """The page as one HTML file: scripts, style, model and, where one is shared, a picture."""
 
 import base64
-import gzip
 import hashlib
 import html
 import json
@@ -12,7 +11,7 @@ from latentpress.web import assets
 from latentpress.web.bundle import bundle
 
 PAGE = "page/page.js"
-WORKER = "src/worker.js"
+WORKERS = {"": "src/worker.js", "press": "page/press_worker.js"}
 STYLE = re.compile(r'<link rel="stylesheet" href="([^"]+)">')
 SCRIPT = re.compile(r'<script type="module" src="[^"]+"></script>')
 ICON = re.compile(r'<link rel="icon" href="([^"]+)"[^>]*>')
@@ -38,7 +37,7 @@ def single_page(
     page = files["index.html"].decode()
     style_path = _found(STYLE, page)[1]
     style = "\n" + files[style_path].decode()
-    script = "\n" + bundle(files, PAGE, WORKER).replace("</script", "<\\/script")
+    script = "\n" + bundle(files, PAGE, WORKERS).replace("</script", "<\\/script")
     icon = base64.b64encode(files[_found(ICON, page)[1]]).decode()
     policy = POLICY.format(_sha256(script), _sha256(style))
     meta = f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
@@ -50,7 +49,7 @@ def single_page(
     page = MANIFEST.sub("", page)
     page = ICON.sub(lambda _: f'<link rel="icon" href="data:image/svg+xml;base64,{icon}">', page)
     names = (*assets.DECODER, *(assets.ENCODER if encoder else ()))
-    data = [_block(name, assets.model_file(name)) for name in ("model.json", *names)]
+    data = [_block(name) for name in ("model.json", *names)]
     data += [_picture(name, bytes_) for name, bytes_ in pictures]
     # the data stand before the script, which finds them when it runs
     page = SCRIPT.sub("", page)
@@ -70,10 +69,10 @@ def _sha256(text: str) -> str:
     return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
-def _block(name: str, data: bytes) -> str:
-    """A file as text in a script that does not run: gzip, then Base64."""
-    text = base64.b64encode(gzip.compress(data, 9, mtime=0)).decode()
-    return f'<script type="text/plain" data-file="{html.escape(name)}">{text}</script>'
+def _block(name: str) -> str:
+    """A file of the model as text in a script that does not run: gzip, then Base64."""
+    text = base64.b64encode(assets.packed_model_file(name)).decode()
+    return f'<script type="text/plain" data-file="{name}">{text}</script>'
 
 
 def _picture(name: str, data: bytes) -> str:

@@ -3,7 +3,6 @@
 `python -m latentpress.web.static FOLDER` writes both; `make web` does so into web/dist.
 """
 
-import gzip
 import shutil
 import sys
 from pathlib import Path
@@ -12,18 +11,11 @@ from latentpress.web import assets
 from latentpress.web.single import single_page
 
 SINGLE = "latentpress.html"
-PLAIN = b'<meta name="models" content="models/lp1/">'
-PACKED = b'<meta name="models" content="models/lp1/" data-packed>'
-
-
-def packed(path: str, data: bytes) -> tuple[str, bytes]:
-    """A file of the model as gzip under a name that ends in .gz: few hosts compress these."""
-    return f"{path}.gz", gzip.compress(data, 9, mtime=0)
 
 
 def build(folder: Path) -> dict[str, int]:
     """Write the page into a folder, which is emptied first -> path: bytes of what was written."""
-    found = assets.site(packed, page=lambda text: text.replace(PLAIN, PACKED))
+    found = assets.site(packed=True)
     found[SINGLE] = single_page().encode()
     shutil.rmtree(folder, ignore_errors=True)
     for path, data in found.items():

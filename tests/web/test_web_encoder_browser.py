@@ -1,0 +1,165 @@
+"""Picture files that a browser decodes and encodes: samples, turn, profile and the rest as Python's."""
+
+import base64
+import functools
+import http.server
+import io
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+import latentpress
+from helpers.paths import ROOT
+from latentpress.image.picture import read_picture
+from web.test_web_metadata import WIDE, XMP, exif
+
+CHROMIUM = Path("/usr/bin/chromium")
+Array = NDArray[np.uint8]
+# Runs in the page: the bytes of files -> what encode() makes of them, or its error.
+SCRIPT = """async (sources) => {
+  const { encode } = await import("/web/src/index.js");
+  const get = async (path) => (await fetch(path)).arrayBuffer();
+  const folders = { "tables.npz": "/src/latentpress/entropy/", "engine.wasm": "/web/src/" };
+  const lp1 = "/src/latentpress/models/lp1/";
+  const models = {
+    manifest: await (await fetch(lp1 + "model.json")).json(),
+    read: (name) => get((folders[name] ?? lp1) + name),
+  };
+  const results = [];
+  for (const { data, type, options, how } of sources) {
+    const bytes = Uint8Array.from(atob(data), (c) => c.charCodeAt(0));
+    let source = new Blob([bytes], { type });
+    if (how === "bitmap") source = await createImageBitmap(source);
+    try {
+      const file = await encode(source, { ...options, models });
+      results.push({ data: btoa(Array.from(file, (b) => String.fromCharCode(b)).join("")) });
+    } catch (error) {
+      results.push({ error: error.message, kind: error.kind, name: error.name });
+    }
+  }
+  return results;
+}"""
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    """A server of files that says nothing."""
+
+    extensions_map = {  # noqa: RUF012
+        **http.server.SimpleHTTPRequestHandler.extensions_map,
+        ".js": "text/javascript",
+        ".wasm": "application/wasm",
+    }
+
+    def log_message(self, *_: Any) -> None:
+        return
+
+
+@pytest.fixture(scope="module")
+def page() -> Iterator[Any]:
+    """A page of the checkout in headless Chromium."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    if not CHROMIUM.exists():
+        pytest.skip("Chromium is not installed")
+    handler = functools.partial(Quiet, directory=str(ROOT))
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    with playwright.sync_playwright() as p:
+        browser = p.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
+        tab = browser.new_page()
+        tab.set_default_timeout(300_000)
+        tab.goto(f"http://127.0.0.1:{server.server_port}/web/package.json")
+        yield tab
+        browser.close()
+    server.shutdown()
+    server.server_close()
+
+
+def encode(page: Any, sources: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What the page answers: "data" as bytes, or "error"."""
+    sent = [s | {"data": base64.b64encode(s["data"]).decode()} for s in sources]
+    answers: list[dict[str, Any]] = page.evaluate(SCRIPT, sent)
+    for answer in answers:
+        if "data" in answer:
+            answer["data"] = base64.b64decode(answer["data"])
+    return answers
+
+
+def saved(image: Image.Image, form: str, **options: Any) -> bytes:
+    out = io.BytesIO()
+    image.save(out, form, **options)
+    return out.getvalue()
+
+
+def files(photo: Array) -> dict[str, tuple[bytes, str]]:
+    """Picture files and their types by name."""
+    rgb = Image.fromarray(photo[:90, :122])
+    block = b"Exif\0\0"
+    clear = Image.fromarray(np.dstack([photo[:90, :122], np.zeros((90, 122), np.uint8)]))
+    clear.paste(rgb.convert("RGBA"), (30, 20))
+    icc = {"icc_profile": WIDE}
+    return {
+        "png": (saved(rgb, "PNG", **icc, exif=exif(6), dpi=(300, 200)), "image/png"),
+        "jpeg": (saved(rgb, "JPEG", quality=95, exif=block + exif(8), **icc), "image/jpeg"),
+        "jpeg turned by xmp": (saved(rgb, "JPEG", quality=95, xmp=XMP), "image/jpeg"),
+        "webp": (saved(rgb, "WEBP", lossless=True, exif=block + exif(3), **icc), "image/webp"),
+        "gray": (saved(rgb.convert("L"), "PNG"), "image/png"),
+        "palette": (saved(rgb.quantize(16), "PNG"), "image/png"),
+        "cut out": (saved(clear, "PNG"), "image/png"),
+        "bmp": (saved(rgb, "BMP"), "image/bmp"),
+    }
+
+
+@pytest.fixture(scope="module")
+def coded(page: Any, photo: Array) -> dict[str, dict[str, Any]]:
+    """What the page makes of each of `files`."""
+    options = {"quality": 70}
+    sources = [{"data": d, "type": t, "options": options} for d, t in files(photo).values()]
+    return dict(zip(files(photo), encode(page, sources), strict=True))
+
+
+@pytest.mark.parametrize("name", list(files(np.zeros((300, 400, 3), np.uint8))))
+def test_a_picture_file_is_encoded_as_in_python(
+    coded: dict[str, dict[str, Any]], photo: Array, name: str
+) -> None:
+    data = files(photo)[name][0]
+    picture = read_picture(data)
+    ours = latentpress.compress(data, quality=70)
+    assert "error" not in coded[name], coded[name]
+    image = latentpress.decompress(coded[name]["data"])
+    expected = latentpress.decompress(ours)
+    assert image.mode == expected.mode
+    assert image.size == expected.size
+    assert image.info.get("icc_profile") == expected.info.get("icc_profile")
+    assert image.info.get("xmp") == expected.info.get("xmp")
+    if "exif" in Image.open(io.BytesIO(data)).info:
+        assert image.info.get("exif") == expected.info.get("exif")
+    if name != "bmp":  # of which only the pixels are read
+        assert image.info.get("dpi") == expected.info.get("dpi")
+    difference = np.asarray(image.convert("RGBA"), int) - np.asarray(expected.convert("RGBA"), int)
+    if picture.alpha is not None:
+        assert not difference[..., 3].any()
+        difference = difference[picture.alpha > 0]
+    assert np.sqrt(np.square(difference).mean()) < 1.5  # JPEG decoders differ by a level here or there
+
+
+def test_an_image_bitmap_is_encoded(page: Any, photo: Array) -> None:
+    data = files(photo)["gray"][0]
+    source = {"data": data, "type": "image/png", "options": {"maxBytes": 900}, "how": "bitmap"}
+    [answer] = encode(page, [source])
+    assert len(answer["data"]) <= 900
+    assert latentpress.decompress(answer["data"]).size == (122, 90)
+
+
+def test_what_is_no_picture_is_refused_in_a_sentence(page: Any, photo: Array) -> None:
+    ltp = latentpress.compress(photo[:16, :16])
+    bad = [b"", b"not a picture", files(photo)["png"][0][:60], ltp]
+    sources = [{"data": d, "type": "", "options": {"quality": 50}} for d in bad]
+    answers = encode(page, sources)
+    assert [answer["kind"] for answer in answers] == ["image"] * 4
+    assert "already" in answers[3]["error"]
