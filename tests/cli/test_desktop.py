@@ -1,9 +1,11 @@
 """`latentpress desktop`, with the tools of a freedesktop system where they are installed."""
 
 import configparser
+import contextlib
 import os
 import shlex
 import shutil
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +19,7 @@ import latentpress
 from helpers.commands import fails, run
 from helpers.paths import ROOT
 from latentpress.system import freedesktop
+from latentpress.web.server import HOST, PORT
 
 PACKAGES = {
     "update-mime-database": "shared-mime-info",
@@ -140,6 +143,20 @@ def test_the_exec_line_makes_a_thumbnail(home: Path, tmp_path: Path, photo: NDAr
     said(*[values.get(word, word) for word in shlex.split(section["Exec"])])
     with Image.open(out) as image:
         assert (image.format, image.size) == ("PNG", (96, 72))
+
+
+def test_the_page_that_the_menu_opens_ends_by_itself(tmp_path: Path, small: NDArray[np.uint8]) -> None:
+    picture = tmp_path / "a.ltp"
+    picture.write_bytes(latentpress.compress(small))
+    with socket.socket() as usual:  # which another page has
+        with contextlib.suppress(OSError):
+            usual.bind((HOST, PORT))
+            usual.listen()
+        done = run("web", "--no-open", "--idle", "0.5", picture)
+    assert done.returncode == 0, done.stderr
+    assert "after the last request" in done.stdout
+    assert f":{PORT}/" not in done.stdout
+    fails(2, "web", "--no-open", "--idle", "0", picture)
 
 
 def test_the_words_of_an_exec_line_come_through() -> None:

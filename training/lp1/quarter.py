@@ -6,8 +6,9 @@ PHOTOGRAPHS is a folder of JPEG files. Crops of them are compressed at random qu
 the 3 x 3 neighborhood of each position of y_hat is mapped to the 4 x 4 pixels of the decoded
 picture, reduced, by least squares with a small ridge. Then the map's rank is lowered to RANK, by
 the singular vectors that the latent's variance weighs, and the taps are fitted once more behind
-these. The last tenth of the pictures is held out and judged. Writes models/lp1/quarter.npz (float16)
-and its SHA-256 into model.json: to be repeated with every new model, whose hash the file names.
+these. The last tenth of the pictures is held out and judged. Writes models/lp1/quarter.npz, in
+float16, and its SHA-256 into model.json: to be repeated with every new model, whose hash the file
+names.
 """
 
 import argparse

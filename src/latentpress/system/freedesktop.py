@@ -21,6 +21,7 @@ MIME_FILE = Path("mime", "packages", "latentpress.xml")
 THUMBNAILER_FILE = Path("thumbnailers", "latentpress.thumbnailer")
 ENTRY_FILE = Path("applications", "latentpress.desktop")
 SECONDS = 120  # of a tool that renews a cache
+IDLE = 600  # seconds after which the page's server ends: nobody sees it
 
 # Of the magic's bytes: the name of the format and its version. Above 50, the usual priority, since
 # the four bytes of .ltps are "LTPS".
@@ -73,7 +74,7 @@ def files(program: Sequence[str]) -> dict[Path, str]:
         "GenericName=Picture Viewer\n"
         "Comment=Open latentpress pictures in the browser\n"
         f"TryExec={try_exec}\n"
-        f"Exec={command_line([*program, 'web'])} %f\n"
+        f"Exec={command_line([*program, 'web'])} --idle {IDLE} %f\n"
         "Icon=image-x-generic\n"
         "Terminal=false\n"
         "Categories=Graphics;Viewer;\n"
