@@ -18,7 +18,6 @@ import latentpress
 from helpers.browser import launch
 from helpers.pictures import OWN_PROFILE
 from latentpress.web import assets
-from latentpress.web.static import packed
 
 SLOW = 120_000  # milliseconds, on a busy machine
 SCRIPT = '<script type="module" src="/latentpress/element/ltp-img.js"></script>'
@@ -81,7 +80,7 @@ class Answers(http.server.BaseHTTPRequestHandler):
 @pytest.fixture(scope="module")
 def built() -> dict[str, bytes]:
     """The folder that a site copies, its models as gzip."""
-    return {f"/latentpress/{path}": data for path, data in assets.site(packed).items()}
+    return {f"/latentpress/{path}": data for path, data in assets.site(packed=True).items()}
 
 
 @pytest.fixture
