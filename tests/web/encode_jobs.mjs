@@ -1,6 +1,6 @@
-// Runs jobs of the browser's encoder in Node: a JSON list on standard input, a JSON list on standard
-// output. A job {pixels, width, height, quality, maxBytes, metadata, out}: `pixels` is a file of
-// RGBA bytes, `metadata` holds bytes as base64, `out` is the file that is written.
+// Runs jobs of the browser's encoder in Node: a JSON list on standard input, a JSON list on
+// standard output. A job {pixels, width, height, quality, maxBytes, metadata, out}: `pixels` is a
+// file of RGBA bytes, `metadata` holds bytes as base64, `out` is the file that is written.
 import { readFileSync, writeFileSync } from "node:fs";
 
 import { encode, packageModels } from "../../web/src/node.js";

@@ -12,7 +12,7 @@ from PIL import Image
 
 import latentpress
 from helpers.paths import DATA
-from latentpress.container import ALPHA, GRAY, LATENT_MASKED, read_header
+from latentpress.container import ALPHA, LATENT_MASKED, read_header
 from latentpress.image.hidden import fill_hidden
 from latentpress.image.known_profiles import known_profile
 from latentpress.image.picture import read_picture

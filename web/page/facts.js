@@ -30,16 +30,22 @@ export function facts(item) {
     ["Quality", String(header.quality)],
     ["Latent space", String(header.space)],
     ["Model", String(header.modelHash)],
-    ["Chunks", header.chunks.map((/** @type {any} */ c) => `${c.name} ${bytes(c.size)}`).join(", ")],
+    ["Chunks", header.chunks.map(chunk).join(", ")],
   ];
   const metadata = result?.metadata ?? {};
+  const density = metadata.density ?? [];
   rows.push(["ICC profile", metadata.icc?.length ? bytes(metadata.icc.length) : "none: sRGB"]);
   if (metadata.exif?.length) rows.push(["EXIF", bytes(metadata.exif.length)]);
   if (metadata.xmp?.length) rows.push(["XMP", bytes(metadata.xmp.length)]);
-  if (metadata.density) rows.push(["Dots an inch", [...new Set(metadata.density)].map((n) => n.toFixed(1)).join(" × ")]);
+  if (density.length) {
+    rows.push(["Dots an inch", density.map((/** @type {number} */ n) => n.toFixed(1)).join(" × ")]);
+  }
   for (const [keyword, value] of metadata.text ?? []) rows.push([keyword, value]);
   return /** @type {[string, string][]} */ (rows);
 }
+
+/** @param {{name: string, size: number}} row of the chunk table */
+const chunk = ({ name, size }) => `${name} ${bytes(size)}`;
 
 /** @param {number | undefined} channels */
 function kind(channels) {

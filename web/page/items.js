@@ -129,7 +129,9 @@ async function work(item, signal) {
 
 /** @param {Item} item @param {{onProgress: (share: number) => void, signal: AbortSignal}} how */
 async function pressItem(item, how) {
-  if (!hasEncoder) throw new LtpError("image", "this page only opens .ltp files: it has no encoder");
+  if (!hasEncoder) {
+    throw new LtpError("image", "this page only opens .ltp files: it has no encoder");
+  }
   const start = performance.now();
   item.bytes = await press(item.file, /** @type {string} */ (item.original), item.settings, how);
   item.pressTime = performance.now() - start;

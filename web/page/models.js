@@ -46,7 +46,8 @@ function embedded() {
 
 function folder() {
   const meta = /** @type {HTMLMetaElement} */ (document.querySelector('meta[name="models"]'));
-  return { base: String(new URL(meta.content, document.baseURI)), packed: "packed" in meta.dataset };
+  const base = String(new URL(meta.content, document.baseURI));
+  return { base, packed: "packed" in meta.dataset };
 }
 
 function ownScript() {

@@ -113,7 +113,8 @@ export async function png({ width, height, channels, pixels, metadata = {} }, si
 async function ancillary({ icc, exif, xmp, text, density }) {
   const found = [];
   if (icc?.length) {
-    found.push(chunk("iCCP", joined(latin("ICC profile\0\0"), await deflated([icc]))));
+    const body = await deflated([/** @type {any} */ (icc)]);
+    found.push(chunk("iCCP", joined(latin("ICC profile\0\0"), body)));
   }
   if (density) {
     const [x, y] = density;

@@ -4,6 +4,8 @@ import { LtpError, MAX_PIXELS } from "../src/index.js";
 import { pressWorker, source } from "./models.js";
 import { count } from "./words.js";
 
+const LARGE = 4_000_000;  // pixels, after which the worker is ended to give its memory back
+
 /** @type {Worker | null} */
 let worker = null;
 
@@ -18,7 +20,7 @@ export async function press(file, url, settings, { onProgress, signal }) {
   if (settings.maxBytes !== undefined && !(settings.maxBytes >= 1)) {
     throw new LtpError("image", "the size to press to is a number of kB above 0");
   }
-  await checkSize(url);
+  const pixels = await checkSize(url);
   signal.throwIfAborted();
   if (!worker) {
     worker = pressWorker();
@@ -42,8 +44,8 @@ export async function press(file, url, settings, { onProgress, signal }) {
     own.onmessage = ({ data: { progress, bytes, error } }) => {
       if (progress !== undefined) return onProgress(progress);
       own.onmessage = null;
+      if (!bytes || pixels > LARGE) end();
       if (bytes) return resolve(bytes);
-      end();
       reject(error.kind ? new LtpError(error.kind, error.message)
         : Object.assign(new Error(error.message), { name: error.name }));
     };
@@ -51,14 +53,15 @@ export async function press(file, url, settings, { onProgress, signal }) {
   });
 }
 
-/** Refuse what is too large before it is decoded. @param {string} url */
+/** Refuse what is too large before it is decoded. @param {string} url @returns its pixels */
 async function checkSize(url) {
   const image = new Image();
   const loaded = new Promise((done) => { image.onload = image.onerror = done; });
   image.src = url;
   await loaded;
   const { naturalWidth: width, naturalHeight: height } = image;
-  if (width * height <= MAX_PIXELS) return;  // 0 where it is no picture: the encoder says so
+  // 0 where it is no picture, which the encoder says
+  if (width * height <= MAX_PIXELS) return width * height;
   const size = `${width} x ${height} pixels`;
   const told = `the picture has ${size}, more than the limit of ${count(MAX_PIXELS)} here`;
   throw new LtpError("limit", told);

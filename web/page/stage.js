@@ -20,7 +20,9 @@ let seam;
  */
 export async function showPicture(result, original) {
   const after = await drawable(result);
-  for (const old of $("layers").querySelectorAll("[data-url]")) URL.revokeObjectURL(old.dataset.url);
+  for (const old of $("layers").querySelectorAll("[data-url]")) {
+    URL.revokeObjectURL(old.dataset.url);
+  }
   seam = element("div", { className: "seam" });
   before = null;
   $("layers").replaceChildren(after);
@@ -64,7 +66,8 @@ function apply(next = zoom) {
   $("layers").style.height = `${size.height * zoom}px`;
   $("layers").classList.toggle("pixels", zoom >= PIXELS_FROM);
   $("zoom-value").value = `${Math.round(100 * zoom)} %`;
-  stage.scrollTo(middle[0] * zoom - stage.clientWidth / 2, middle[1] * zoom - stage.clientHeight / 2);
+  stage.scrollTo(
+    middle[0] * zoom - stage.clientWidth / 2, middle[1] * zoom - stage.clientHeight / 2);
 }
 
 /** The largest zoom, at most 100 %, that shows everything. */

@@ -1,12 +1,8 @@
 /** The alpha chunk: one byte where the opacity is constant, else a gray PNG of 1 or 8 bits. */
 import { compressed, joined } from "./deflate.js";
+import { crc32 } from "./png.js";
 
 const SIGNATURE = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a];
-const CRC = Uint32Array.from({ length: 256 }, (_, n) => {
-  let value = n;
-  for (let bit = 0; bit < 8; bit++) value = (value >>> 1) ^ (value & 1 ? 0xedb88320 : 0);
-  return value;
-});
 
 /**
  * @param {Uint8Array} alpha of each pixel
@@ -115,8 +111,6 @@ function chunk(type, body) {
   view.setUint32(0, body.length);
   for (let i = 0; i < 4; i++) out[4 + i] = type.charCodeAt(i);
   out.set(body, 8);
-  let crc = 0xffffffff;
-  for (const byte of out.subarray(4, 8 + body.length)) crc = CRC[(crc ^ byte) & 255] ^ (crc >>> 8);
-  view.setUint32(8 + body.length, ~crc >>> 0);
+  view.setUint32(8 + body.length, crc32(out.subarray(4, 8 + body.length)));
   return out;
 }

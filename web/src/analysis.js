@@ -66,14 +66,14 @@ export class Analysis {
   }
 
   /**
-   * The latent of a picture, from the top. The generator is run to its end, or returned, before
-   * another one begins.
+   * The latent of a picture, from the top. A step of the generator takes 16 rows of pixels. It is
+   * run to its end, or returned, before another one begins.
    *
    * @param {number} width
    * @param {number} height
    * @param {(row: number, out: Float32Array) => void} readRow writes a row of the picture, RGB from
    *   0 to 255, 3 * width floats
-   * @returns {Generator<Strip>} strips of up to 64 rows
+   * @returns {Generator<Strip | null>} strips of up to 64 rows, and null where none is whole yet
    */
   *strips(width, height, readRow) {
     const { engine } = this;
@@ -106,6 +106,7 @@ export class Analysis {
         engine.floats.set(line, pixels.place(y, 0) / 4);
         pixels.filled = y + 1;
         pixels.notify();
+        if (y % FACTOR === FACTOR - 1) yield null;
         while (begun.length && filled >= given + begun[0].rows) {
           const strip = /** @type {Strip} */ (begun.shift());
           given += strip.rows;

@@ -61,6 +61,7 @@ export class Decoder {
     const latent = await this.decodeLatent(header, chunks, type, signal, (done) =>
       onProgress?.(done * LATENT_SHARE),
     );
+    signal?.throwIfAborted();
     const alpha = chunks.get(TYPE.alpha);
     const opacity = alpha ? decodeAlpha(alpha, width, height) : null;
     const gray = chunks.has(TYPE.gray);
@@ -77,6 +78,7 @@ export class Decoder {
       onRows?.({ first, count, width, height, pixels: new Uint8ClampedArray(rgba.buffer) });
       onProgress?.(LATENT_SHARE + (1 - LATENT_SHARE) * (done / height));
     });
+    signal?.throwIfAborted();
     const channels = /** @type {1 | 2 | 3 | 4} */ ((gray ? 1 : 3) + (opacity ? 1 : 0));
     const bitmap = () => createImageBitmap(new ImageData(/** @type {any} */ (pixels), width));
     return { width, height, channels, pixels, bitmap, metadata, header };

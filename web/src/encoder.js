@@ -24,13 +24,14 @@ import { readNpz } from "./npz.js";
 import { readInitializers } from "./onnx.js";
 import { readPicture } from "./picture.js";
 import { PriorNetworks } from "./prior_networks.js";
+import { pause } from "./runner.js";
 import { SegmentEncoder } from "./segment_encoder.js";
 import { fileWithin, logSizes } from "./size_target.js";
 import { writeVarint } from "./varint.js";
 
 const SPACE = 1; // lp1
 const ANALYSIS_SHARE = 0.6; // of the time of a file of one quality
-const PROGRESS_ROWS = 64; // of pixels from report to report
+const SLICE_MS = 40; // of work, after which others get a turn
 
 /**
  * @typedef {object} EncodeOptions
@@ -148,6 +149,7 @@ export async function encode(source, options) {
   const networks = await loadNetworks(models);
   const side = await sideChunks(picture);
   return networks.alone(async () => {
+    signal?.throwIfAborted();
     const writer = new Writer(picture, networks, side, signal);
     if (maxBytes !== undefined) return writer.within(Math.floor(maxBytes), onProgress);
     const strips = writer.analyze((share) => onProgress(ANALYSIS_SHARE * share));
@@ -187,24 +189,39 @@ class Writer {
 
   /**
    * The latent in strips, from the top.
+   *
    * @param {(share: number) => void} onProgress
-   * @returns {Iterable<Strip>}
+   * @returns {AsyncGenerator<Strip>}
    */
-  analyze(onProgress) {
+  async *analyze(onProgress) {
     const { width, height, rgba } = this.picture;
-    return this.networks.analysis.strips(width, height, (row, out) => {
-      if (row % PROGRESS_ROWS === 0) onProgress(row / height);
-      const from = 4 * width * row;
-      for (let x = 0, at = from, to = 0; x < width; x++, at += 4) {
+    let read = 0;
+    const steps = this.networks.analysis.strips(width, height, (row, out) => {
+      read = row;
+      for (let x = 0, at = 4 * width * row, to = 0; x < width; x++, at += 4) {
         out[to++] = rgba[at];
         out[to++] = rgba[at + 1];
         out[to++] = rgba[at + 2];
       }
     });
+    let turn = performance.now();
+    for (const strip of steps) {
+      if (strip) yield strip;
+      if (performance.now() - turn < SLICE_MS) continue;
+      onProgress(read / height);
+      await this.rest();
+      turn = performance.now();
+    }
+  }
+
+  /** Let the thread do what else it has to; throws where nobody waits for the file any more. */
+  async rest() {
+    await pause();
+    this.signal?.throwIfAborted();
   }
 
   /**
-   * @param {Iterable<Strip>} strips
+   * @param {AsyncIterable<Strip> | Iterable<Strip>} strips
    * @param {number} step of the grid of qualities
    * @returns {Promise<Uint8Array>} the file
    */
@@ -212,11 +229,10 @@ class Writer {
     const coder = new SegmentEncoder(this.networks.at(step), this.networks.hyperAnalysis);
     /** @type {Uint8Array[]} */
     const segments = [];
-    for (const strip of strips) {
+    for await (const strip of strips) {
       for (let left = 0; left < strip.columns; left += SEGMENT) {
         segments.push(coder.encode(strip, left, Math.min(left + SEGMENT, strip.columns)));
-        await pause(); // the page, or the worker's queue, comes to its turn
-        this.signal?.throwIfAborted();
+        await this.rest();
       }
     }
     const last = segments.length - 1;
@@ -242,7 +258,9 @@ class Writer {
    * @param {(share: number) => void} onProgress
    */
   async within(limit, onProgress) {
-    const strips = [...this.analyze((share) => onProgress(share / 3))];
+    /** @type {Strip[]} */
+    const strips = [];
+    for await (const strip of this.analyze((share) => onProgress(share / 3))) strips.push(strip);
     let left = 2 / 3; // each probe takes a third of what is left, since their number is not known
     const estimate = logSizes(strips, (step) => ({
       gain: this.networks.at(step).gain,
@@ -271,9 +289,4 @@ class Writer {
     onProgress(1);
     return file;
   }
-}
-
-/** Let everything else that waits run once. */
-function pause() {
-  return new Promise((resolve) => setTimeout(resolve));
 }

@@ -106,14 +106,22 @@ const FIXED_LENGTHS = Array.from({ length: 288 }, (_, i) =>
 const FIXED = [new Code(FIXED_LENGTHS, false), new Code(new Array(32).fill(5), false)];
 
 /**
- * @param {Uint8Array} data
- * @param {number} most bytes that are made
- * @param {{exact?: boolean, prefix?: boolean}} [options] exact: the stream holds just so many
- *   bytes, and nothing follows it. prefix: stop when so many bytes have been made, whatever
- *   follows.
+ * @param {Uint8Array} data one raw deflate stream, and nothing behind it
+ * @param {number} size of the plain bytes
  * @returns {Uint8Array}
  */
-export function inflate(data, most, { exact = true, prefix = false } = {}) {
+export function inflate(data, size) {
+  const { plain, end } = inflateSome(data, size);
+  if (plain.length !== size || end !== data.length) throw bad("another length than promised");
+  return plain;
+}
+
+/**
+ * @param {Uint8Array} data begins with a raw deflate stream
+ * @param {number} most bytes that it may hold
+ * @returns {{plain: Uint8Array, end: number}} end: of the stream
+ */
+function inflateSome(data, most) {
   const bits = new Bits(data);
   const out = new Uint8Array(most);
   let filled = 0;
@@ -126,13 +134,11 @@ export function inflate(data, most, { exact = true, prefix = false } = {}) {
       bits.count = 0;
       const size = bits.take(16);
       if ((bits.take(16) ^ 0xffff) !== size) throw bad("a damaged length");
-      const end = prefix ? Math.min(size, most - filled) : size;
-      if (bits.at + end > data.length) throw bad("cut off");
-      if (filled + end > most) throw bad("more bytes than promised");
-      out.set(data.subarray(bits.at, bits.at + end), filled);
-      filled += end;
-      bits.at += end;
-      if (prefix && filled === most) return out;
+      if (bits.at + size > data.length) throw bad("cut off");
+      if (filled + size > most) throw bad("more bytes than promised");
+      out.set(data.subarray(bits.at, bits.at + size), filled);
+      filled += size;
+      bits.at += size;
       continue;
     }
     const [literals, distances] = kind === 1 ? FIXED : readCodes(bits);
@@ -149,19 +155,12 @@ export function inflate(data, most, { exact = true, prefix = false } = {}) {
         if (code >= DISTANCES) throw bad("an impossible distance");
         const distance = DISTANCE_BASE[code] + bits.take(DISTANCE_EXTRA[code]);
         if (distance > filled) throw bad("a distance beyond the beginning");
-        if (filled + length > most) {
-          if (!prefix) throw bad("more bytes than promised");
-          length = most - filled;
-        }
+        if (filled + length > most) throw bad("more bytes than promised");
         for (; length; length--, filled++) out[filled] = out[filled - distance];
       }
-      if (prefix && filled === most) return out;
     }
   }
-  const unused = data.length - bits.at + (bits.count >> 3);
-  if (exact && (filled !== most || unused)) throw bad("another length than promised");
-  if (prefix) throw bad("cut off");
-  return out.subarray(0, filled);
+  return { plain: out.subarray(0, filled), end: bits.at - (bits.count >> 3) };
 }
 
 /**
@@ -197,10 +196,10 @@ function readCodes(bits) {
 }
 
 /**
- * The first bytes of a zlib stream (RFC 1950); its checksum is not looked at.
+ * A zlib stream (RFC 1950); bytes behind it have no meaning.
  *
  * @param {Uint8Array} data
- * @param {number} size bytes that are wanted
+ * @param {number} size of the plain bytes
  * @returns {Uint8Array}
  */
 export function inflateZlib(data, size) {
@@ -208,5 +207,30 @@ export function inflateZlib(data, size) {
   if (data.length < 2 || head % 31 || (data[0] & 15) !== 8 || data[0] >> 4 > 7 || data[1] & 32) {
     throw bad("no zlib stream");
   }
-  return inflate(data.subarray(2), size, { exact: false, prefix: true });
+  const { plain, end } = inflateSome(data.subarray(2), size);
+  const at = 2 + end;
+  if (plain.length !== size || at + 4 > data.length) throw bad("cut off");
+  const [low, high] = adler32(plain);
+  const stored = data.subarray(at, at + 4);
+  if (((stored[0] << 8) | stored[1]) !== high || ((stored[2] << 8) | stored[3]) !== low) {
+    throw bad("another checksum than promised");
+  }
+  return plain;
+}
+
+/**
+ * @param {Uint8Array} data
+ * @returns {[number, number]} the two halves of Adler-32, the lower first
+ */
+function adler32(data) {
+  let [low, high] = [1, 0];
+  for (let i = 0; i < data.length; ) {
+    for (const end = Math.min(data.length, i + 5000); i < end; i++) {
+      low += data[i];
+      high += low;
+    }
+    low %= 65521;
+    high %= 65521;
+  }
+  return [low, high];
 }

@@ -107,7 +107,7 @@ export function readTexts(plain) {
  * @param {string} keyword
  * @returns {boolean} whether PNG allows it (third edition, 11.3.3.1)
  */
-function isKeyword(keyword) {
+export function isKeyword(keyword) {
   const isPrintable = /^[\x20-\x7e\xa1-\xff]{1,79}$/.test(keyword);
   return isPrintable && !/^ | $| {2}/.test(keyword);
 }

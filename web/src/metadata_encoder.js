@@ -1,6 +1,7 @@
 /** Metadata of a picture -> the bodies of its chunks (docs/formats/ltp.md, Metadata). */
 import { TYPE } from "./container.js";
 import { deflatedBody, smallestChunk } from "./deflate.js";
+import { isKeyword } from "./metadata.js";
 import { profileNumber } from "./profile_number.js";
 import { writeVarint } from "./varint.js";
 
@@ -24,14 +25,7 @@ const SIGNATURES = [
   "Lavc", "Optimized by", "Software:",
 ];
 
-/**
- * @typedef {object} Metadata
- * @property {Uint8Array | null} [icc]
- * @property {Uint8Array | null} [exif] a TIFF stream of the upright picture
- * @property {Uint8Array | null} [xmp] of the upright picture
- * @property {[string, string][]} [text] keywords and texts
- * @property {[number, number] | null} [density] dots an inch, across and down
- */
+/** @typedef {Partial<import("./metadata.js").Metadata>} Metadata of an upright picture */
 
 /**
  * @param {Metadata} metadata
@@ -62,7 +56,7 @@ function packText(text) {
   for (const [key, value] of text) {
     const plain = value.replaceAll("\0", "");
     const isSigned = key === "Comment" && SIGNATURES.some((start) => plain.startsWith(start));
-    if (plain.trim() && isKeyword(key) && !isSigned) kept.set(key, plain);
+    if (plain.trim() && isKept(key) && !isSigned) kept.set(key, plain);
   }
   const encoder = new TextEncoder();
   const out = [];
@@ -77,13 +71,11 @@ function packText(text) {
 }
 
 /**
- * Whether PNG allows this keyword (third edition, 11.3.3.1), and no program has it for itself.
  * @param {string} key
+ * @returns {boolean} whether PNG allows it, and no program has it for itself
  */
-function isKeyword(key) {
-  return /^[\x20-\x7e\xa1-\xff]{1,79}$/.test(key)
-    && !key.startsWith(" ") && !key.endsWith(" ") && !key.includes("  ")
-    && !TAKEN.has(key) && !TOOLS.some((start) => key.startsWith(start));
+function isKept(key) {
+  return isKeyword(key) && !TAKEN.has(key) && !TOOLS.some((start) => key.startsWith(start));
 }
 
 /**

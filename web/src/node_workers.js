@@ -17,6 +17,8 @@ export function nodeWorkers(count) {
         onmessage: null,
         onerror: null,
         terminate: () => void worker.terminate(),
+        ref: () => worker.ref(),
+        unref: () => worker.unref(),
       };
       worker.on("message", (data) => port.onmessage?.({ data }));
       worker.on("error", (error) => port.onerror?.(error));

@@ -133,7 +133,7 @@ function unfilter(kind, line, above) {
 }
 
 /** @param {Uint8Array} data */
-function crc32(data) {
+export function crc32(data) {
   let crc = -1;
   for (let i = 0; i < data.length; i++) crc = CRC[(crc ^ data[i]) & 0xff] ^ (crc >>> 8);
   return ~crc >>> 0;

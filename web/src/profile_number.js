@@ -3,38 +3,17 @@
  * number" of docs/formats/ltp.md). Source of the tags: ICC.1:2022.
  */
 
+import { knownProfile } from "./icc.js";
+
 const HEADER = 128;
 const MAX_BYTES = 2 ** 20; // a larger profile is no well-known one
 const TABLES = ["A2B", "B2A", "D2B", "B2D"]; // whose colors depend on the intent
 const TOLERANCE = 1; // levels of 8 bits
 const GRID = 9; // levels a channel of the colors that are compared
+const NUMBERS = { RGB: [1, 2, 3], GRAY: [4, 5] };
+const HALVINGS = 20; // that find the sample of a light
 
 /** @typedef {(value: number) => number} Curve from 0..1 to 0..1 */
-
-/** @type {{to: Curve, from: Curve}} sample to light and back */
-const SRGB = {
-  to: (v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4),
-  from: (v) => (v <= 0.0031308 ? v * 12.92 : 1.055 * v ** (1 / 2.4) - 0.055),
-};
-/**
- * @param {number} gamma
- * @returns {{to: Curve, from: Curve}}
- */
-const power = (gamma) => ({ to: (v) => v ** gamma, from: (v) => v ** (1 / gamma) });
-// Red, green and blue in the connection space, X Y Z each, in 1/65,536.
-const KNOWN_RGB = [
-  { number: 1, curve: SRGB, matrix: [28576, 14581, 912, 25239, 46983, 6361, 9375, 3972, 46788] },
-  { number: 2, curve: SRGB, matrix: [33759, 15807, -69, 19135, 45366, 2745, 10296, 4363, 51385] },
-  {
-    number: 3,
-    curve: power(563 / 256),
-    matrix: [39960, 20389, 1276, 13453, 41004, 3989, 9777, 4143, 48796],
-  },
-];
-const KNOWN_GRAY = [
-  { number: 4, curve: power(2.2) },
-  { number: 5, curve: SRGB },
-];
 
 /**
  * @param {Uint8Array} icc
@@ -57,59 +36,90 @@ export function profileNumber(icc) {
   try {
     const tags = readTags(icc.slice()); // a tag beyond the end is then a RangeError
     if ([...tags.keys()].some((name) => TABLES.includes(name.slice(0, 3)))) return null;
-    return colors === "RGB" ? rgbNumber(tags) : grayNumber(tags);
+    const model = readModel(tags, colors);
+    const number = NUMBERS[colors].find((known) => {
+      const profile = /** @type {Uint8Array} */ (knownProfile(known));
+      return isAlike(model, readModel(readTags(profile), colors));
+    });
+    return number ?? null;
   } catch (error) {
     if (error instanceof RangeError) return null; // damaged
     throw error;
   }
 }
 
-/** @param {Map<string, DataView>} tags */
-function rgbNumber(tags) {
-  const curves = ["rTRC", "gTRC", "bTRC"].map((name) => readCurve(tag(tags, name)));
-  const matrix = ["rXYZ", "gXYZ", "bXYZ"].flatMap((name) =>
-    [8, 12, 16].map((at) => tag(tags, name).getInt32(at)));
-  const levels = Array.from({ length: GRID }, (_, i) => Math.round((255 * i) / (GRID - 1)));
-  const colors = Array.from({ length: 256 }, (_, v) => [v, v, v]);
-  for (const r of levels) for (const g of levels) for (const b of levels) colors.push([r, g, b]);
-  const seen = colors.map((color) => {
-    const light = color.map((value, i) => curves[i](value / 255));
-    return [0, 1, 2].map((k) => light.reduce((sum, l, i) => sum + l * matrix[3 * i + k], 0));
-  });
-  const found = KNOWN_RGB.find((known) => {
-    const inverse = inverted(known.matrix);
-    return colors.every((color, n) => color.every((value, i) => {
-      const light = seen[n].reduce((sum, xyz, k) => sum + xyz * inverse[3 * k + i], 0);
-      return isNear(known.curve.from(clipped(light)), value);
-    }));
-  });
-  return found?.number ?? null;
-}
-
-/** @param {Map<string, DataView>} tags */
-function grayNumber(tags) {
-  const curve = readCurve(tag(tags, "kTRC"));
-  const values = Array.from({ length: 256 }, (_, v) => v);
-  const found = KNOWN_GRAY.find((known) =>
-    values.every((value) => isNear(known.curve.from(clipped(curve(value / 255))), value)));
-  return found?.number ?? null;
-}
-
 /**
- * @param {number} sample 0 to 1
- * @param {number} level 0 to 255
+ * @param {Map<string, DataView>} tags
+ * @param {"RGB" | "GRAY"} colors
+ * @returns {{curves: Curve[], matrix: number[]}} sample to light, and light to the connection space
+ *   but for a factor, row by row: of gray one curve and the number 1
  */
-function isNear(sample, level) {
-  return Math.abs(Math.round(255 * sample) - level) <= TOLERANCE;
-}
-
-/** @param {number} value */
-function clipped(value) {
-  return Math.min(Math.max(value, 0), 1);
+function readModel(tags, colors) {
+  if (colors === "GRAY") return { curves: [readCurve(tag(tags, "kTRC"))], matrix: [1] };
+  const columns = ["rXYZ", "gXYZ", "bXYZ"].map((name) =>
+    [8, 12, 16].map((at) => tag(tags, name).getInt32(at)));
+  return {
+    curves: ["rTRC", "gTRC", "bTRC"].map((name) => readCurve(tag(tags, name))),
+    matrix: [0, 1, 2].flatMap((row) => columns.map((column) => column[row])),
+  };
 }
 
 /**
- * @param {number[]} m a matrix of 3 x 3, row by row
+ * Whether samples that are read by one profile and written by another stay what they were.
+ *
+ * @param {{curves: Curve[], matrix: number[]}} one
+ * @param {{curves: Curve[], matrix: number[]}} other
+ */
+function isAlike(one, other) {
+  const isGray = other.matrix.length === 1;
+  const inverse = isGray ? [1] : inverted(other.matrix);
+  return (isGray ? grays(1) : [...grays(3), ...grid()]).every((color) => {
+    const light = multiplied(inverse, multiplied(one.matrix, color.map((value, i) =>
+      one.curves[i](value / 255))));
+    return color.every((value, i) => {
+      const sample = Math.round(255 * sampleOf(other.curves[i], light[i]));
+      return Math.abs(sample - value) <= TOLERANCE;
+    });
+  });
+}
+
+/** @param {number} channels */
+function grays(channels) {
+  return Array.from({ length: 256 }, (_, value) => new Array(channels).fill(value));
+}
+
+function grid() {
+  const levels = Array.from({ length: GRID }, (_, i) => Math.round((255 * i) / (GRID - 1)));
+  return levels.flatMap((r) => levels.flatMap((g) => levels.map((b) => [r, g, b])));
+}
+
+/**
+ * @param {Curve} curve rising
+ * @param {number} light
+ * @returns {number} the sample, 0 to 1
+ */
+function sampleOf(curve, light) {
+  let [low, high] = [0, 1];
+  for (let i = 0; i < HALVINGS; i++) {
+    const middle = (low + high) / 2;
+    if (curve(middle) < light) low = middle;
+    else high = middle;
+  }
+  return (low + high) / 2;
+}
+
+/**
+ * @param {number[]} matrix row by row
+ * @param {number[]} vector
+ */
+function multiplied(matrix, vector) {
+  const n = vector.length;
+  return vector.map((_, row) =>
+    vector.reduce((sum, value, i) => sum + matrix[n * row + i] * value, 0));
+}
+
+/**
+ * @param {number[]} matrix of 3 x 3, row by row
  * @returns {number[]}
  */
 function inverted([a, b, c, d, e, f, g, h, i]) {
@@ -156,7 +166,7 @@ function readCurve(view) {
   if (type === 0x63757276) { // curv
     const count = view.getUint32(8);
     if (count === 0) return (v) => v;
-    if (count === 1) return power(view.getUint16(12) / 256).to;
+    if (count === 1) return (v) => v ** (view.getUint16(12) / 256);
     const values = Array.from({ length: count }, (_, i) => view.getUint16(12 + 2 * i) / 65535);
     return (v) => {
       const i = Math.min(Math.floor(v * (count - 1)), count - 2);

@@ -55,7 +55,7 @@ export function webpFits(body, width, height) {
  */
 export function decodeGreenWebp(body, width, height) {
   const size = body[16] | (body[17] << 8) | (body[18] << 16) | (body[19] << 24);
-  const bits = new Bits(body.subarray(HEADER, 20 + size));
+  const bits = new EndlessBits(body.subarray(HEADER, 20 + size));
   /** @type {((pixels: Uint32Array) => Uint32Array)[]} */
   const inverse = [];
   const seen = new Set();
@@ -90,6 +90,28 @@ export function decodeGreenWebp(body, width, height) {
  */
 const blocks = (size, bits) => (size + (1 << bits) - 1) >> bits;
 
+/** Behind the last bit stand zeros; an image may end with a symbol that takes some of them. */
+class EndlessBits extends Bits {
+  /** @param {Uint8Array} data */
+  constructor(data) {
+    super(data);
+    this.ended = false; // whether bits behind the last were taken
+  }
+
+  /**
+   * @param {number} n
+   * @returns {number}
+   */
+  take(n) {
+    if (this.count + 8 * (this.data.length - this.at) < n) {
+      this.ended = true;
+      this.data = new Uint8Array([...this.data.subarray(this.at), 0, 0, 0, 0]);
+      this.at = 0;
+    }
+    return super.take(n);
+  }
+}
+
 /** A prefix code of WebP: where there is one symbol, it takes no bits. */
 class Prefix {
   /** @param {Uint8Array} lengths */
@@ -102,7 +124,7 @@ class Prefix {
   }
 
   /**
-   * @param {Bits} bits
+   * @param {EndlessBits} bits
    * @returns {number}
    */
   take(bits) {
@@ -111,7 +133,7 @@ class Prefix {
 }
 
 /**
- * @param {Bits} bits
+ * @param {EndlessBits} bits
  * @param {number} size of the alphabet
  * @returns {Prefix}
  */
@@ -145,11 +167,12 @@ function readPrefix(bits, size) {
     lengths.fill(symbol === 16 ? last : 0, i, i + repeat);
     i += repeat;
   }
+  if (bits.ended) throw new Error("a code that is cut off");
   return new Prefix(lengths.subarray(0, size));
 }
 
 /**
- * @param {Bits} bits
+ * @param {EndlessBits} bits
  * @param {number} w
  * @param {number} h
  * @param {boolean} isMain the picture itself, which may have several groups of codes
@@ -190,6 +213,7 @@ function readImage(bits, w, h, isMain) {
       for (; cached < i; cached++) cache[hash(out[cached], cacheBits)] = out[cached];
       out[i++] = cache[symbol - 256 - LENGTHS];
     }
+    if (bits.ended && (i < out.length || !isMain)) throw new Error("an image that is cut off");
   }
   return out;
 }
@@ -201,7 +225,7 @@ function readImage(bits, w, h, isMain) {
 const hash = (argb, bits) => Math.imul(0x1e35a7bd, argb) >>> (32 - bits);
 
 /**
- * @param {Bits} bits
+ * @param {EndlessBits} bits
  * @param {number} symbol
  * @returns {number} a length, or the number of a distance
  */
@@ -224,7 +248,7 @@ function toDistance(number, w) {
 }
 
 /**
- * @param {Bits} bits
+ * @param {EndlessBits} bits
  * @returns {Uint32Array} colors
  */
 function readPalette(bits) {

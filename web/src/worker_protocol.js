@@ -8,6 +8,8 @@
  * @property {((event: any) => void) | null} onmessage
  * @property {((event: any) => void) | null} onerror
  * @property {() => void} terminate
+ * @property {() => void} [ref] keep the process alive, as while there is work
+ * @property {() => void} [unref]
  */
 
 import { LtpError } from "./errors.js";
@@ -111,8 +113,12 @@ export class WorkerRunner {
     signal?.addEventListener("abort", cancel, { once: true });
     return new Promise((resolve, reject) => {
       this.waiting.set(id, { resolve, reject, onRows });
+      this.worker.ref?.();
       this.worker.postMessage({ id, ...message }, transfer);
-    }).finally(() => signal?.removeEventListener("abort", cancel));
+    }).finally(() => {
+      signal?.removeEventListener("abort", cancel);
+      if (!this.waiting.size) this.worker.unref?.();
+    });
   }
 
   /**

@@ -5,6 +5,7 @@ import test from "node:test";
 import { encodeAlpha } from "../src/alpha_encoder.js";
 import { bracket, firstAtLeast, TOP_STEP } from "../src/bracket.js";
 import { fillHidden } from "../src/hidden_colors.js";
+import { encode, packageModels, readHeader } from "../src/node.js";
 import { turned } from "../src/picture.js";
 import { RansDecoder } from "../src/rans.js";
 import { RansEncoder } from "../src/rans_encoder.js";
@@ -178,4 +179,21 @@ test("where nothing is seen, hidden colors are neutral", () => {
   const rgba = new Uint8Array(4 * 5).fill(0);
   fillHidden(rgba, 5, 1);
   assert.deepEqual([...rgba.subarray(0, 4)], [128, 128, 128, 0]);
+});
+
+test("an encoding can be given up, and the next one is not hurt", async () => {
+  const models = packageModels();
+  const [width, height] = [320, 400];
+  const data = Uint8Array.from({ length: 4 * width * height }, (_, i) => (i % 4 === 3 ? 255 : i));
+  const controller = new AbortController();
+  const onProgress = () => controller.abort(new Error("given up"));
+  const options = { quality: 30, models };
+  const { signal } = controller;
+  const given = encode({ width, height, data }, { ...options, signal, onProgress });
+  const kept = encode({ width, height, data }, options);
+  await assert.rejects(given, /given up/);
+  const { width: columns, quality } = readHeader(await kept);
+  assert.deepEqual([columns, quality], [width, 30]);
+  const again = await encode({ width, height, data }, options);
+  assert.deepEqual(again, await kept);
 });

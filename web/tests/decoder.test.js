@@ -1,0 +1,75 @@
+/** Limits, refusals and interruptions. */
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { pack, unpack } from "../src/container.js";
+import { decode, Decoder, latent, nodeWorkers, packageModels } from "../src/node.js";
+import { golden } from "./helpers.js";
+
+const models = packageModels();
+const options = { models, workers: 0 };
+
+/** The file with other fields or chunks, its checksums right. */
+function altered(data, fields, change = (chunks) => chunks) {
+  const { header, chunks } = unpack(data);
+  const quality = Math.round(100 * header.quality);
+  return pack({ ...header, quality, ...fields }, change([...chunks]));
+}
+
+test("a picture above the limit is refused before anything is allocated", async () => {
+  const huge = altered(golden("q20"), { width: 65535, height: 65535 });
+  await assert.rejects(decode(huge, options), { kind: "limit", message: /65535 x 65535 pixels/ });
+  await assert.rejects(decode(golden("q20"), { ...options, maxPixels: 160 * 120 - 1 }), {
+    kind: "limit",
+  });
+  await decode(golden("pixel"), { ...options, maxPixels: 1 });
+});
+
+test("each kind of bad file has its own kind of error", async () => {
+  const file = golden("q20");
+  const later = file.slice();
+  later[3] = 2;
+  const cases = [
+    [new Uint8Array(), "format", /empty/],
+    [new TextEncoder().encode("GIF89a and more"), "format", /not an \.ltp file/],
+    [file.subarray(0, 9), "format", /cut off/],
+    [later, "version", /version 2/],
+    [altered(file, { modelHash: "deadbeef" }), "model", /deadbeef/],
+    [golden("sd15"), "model", /sd15/],
+    [altered(file, { spaceId: 16 }), "format", /not coded this way/],
+    [altered(file, {}, (chunks) => [...chunks, [0x44, Uint8Array.of(1, 2)]]), "format", /restor/],
+    [altered(file, {}, (chunks) => [...chunks, [0x45, Uint8Array.of(9)]]), "version", /profile/],
+    [altered(file, {}, (chunks) => [...chunks, [0x08, Uint8Array.of(1, 2)]]), "format", /alpha/],
+    [altered(file, { width: 900, height: 100 }), "format", /./],
+  ];
+  for (const [data, kind, message] of cases) {
+    await assert.rejects(decode(data, options), { name: "LtpError", kind, message });
+  }
+});
+
+test("unknown chunks that may be skipped are skipped", async () => {
+  const more = altered(golden("q20"), {}, (chunks) => [...chunks, [0x7f, Uint8Array.of(1)]]);
+  const [plain, other] = [await decode(golden("q20"), options), await decode(more, options)];
+  assert.deepEqual(other.pixels, plain.pixels);
+});
+
+test("an aborted decoding stops, and the next one works", async () => {
+  for (const workers of [undefined, nodeWorkers(1)]) {
+    const decoder = new Decoder({ models, workers });
+    const controller = new AbortController();
+    const stopped = decoder.decode(golden("segments"), {
+      signal: controller.signal,
+      onProgress: () => controller.abort(),
+    });
+    await assert.rejects(stopped, { name: "AbortError" });
+    assert.equal((await decoder.decode(golden("q20"))).width, 160);
+    await decoder.close();
+  }
+});
+
+test("the latent is in planes", async () => {
+  const { channels, rows, columns, data } = await latent(golden("odd"), options);
+  assert.deepEqual([channels, rows, columns, data.length], [320, 3, 4, 320 * 12]);
+  assert.ok(data.every(Number.isFinite));
+});
