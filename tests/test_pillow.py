@@ -188,7 +188,7 @@ def test_smaller_pictures_cost_one_decoding(monkeypatch: pytest.MonkeyPatch) -> 
     decompress = codec.decompress
     monkeypatch.setattr(codec, "decompress", lambda data: decoded.append(1) or decompress(data))
     with Image.open(io.BytesIO(data)) as opened:
-        assert (opened.draft("L", (10, 10)), decoded) == (None, [])
+        assert (opened.draft("L", (20, 20)), decoded) == (None, [])  # a quarter would be too small
         assert opened.reduce(4).tobytes() == whole.reduce(4).tobytes()
         opened.thumbnail((20, 20))
         small = whole.copy()
@@ -197,3 +197,14 @@ def test_smaller_pictures_cost_one_decoding(monkeypatch: pytest.MonkeyPatch) -> 
         opened.thumbnail((9, 9))
         opened.load()
         assert (opened.size, decoded) == ((9, 8), [1])
+
+
+def test_imageio_reads_and_writes_through_the_plugin(tmp_path: Path) -> None:
+    iio = pytest.importorskip("imageio.v3", reason="imageio is not installed")
+    path = tmp_path / "a.ltp"
+    iio.imwrite(path, SMOOTH, quality=80)
+    assert path.read_bytes() == codec.compress(SMOOTH, quality=80)
+    expected = np.asarray(codec.decompress(path))
+    for source in (path, path.read_bytes()):
+        assert np.array_equal(iio.imread(source), expected)
+    assert iio.immeta(path).items() >= {"quality": 80.0, "space": "lp1"}.items()

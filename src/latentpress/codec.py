@@ -177,14 +177,20 @@ def decode(header: Header, chunks: Mapping[int, bytes]) -> Iterator[Floats]:
 
 
 def put_together(
-    strips: Iterable[Pixels], header: Header, chunks: Mapping[int, bytes]
+    strips: Iterable[Pixels], header: Header, chunks: Mapping[int, bytes], reduction: int = 1
 ) -> Image.Image:
-    """Strips of pixels (rows, width, 3) and the side chunks of a file -> the image."""
+    """Strips of pixels (rows, width, 3) and the side chunks of a file -> the image.
+
+    reduction: pixels of the file's picture, each way, a pixel of the strips.
+    """
     metadata = decode_metadata(metadata_bodies(chunks))
-    image = paste(strips, header.width, header.height)
+    width, height = (-(-side // reduction) for side in (header.width, header.height))
+    image = paste(strips, width, height)
     alpha = None
     if ALPHA in chunks:
         alpha = decode_alpha(chunks[ALPHA], header.width, header.height)
+        if reduction > 1:
+            alpha = np.asarray(Image.fromarray(alpha).reduce(reduction))
     return assemble(
         image,
         alpha=alpha,

@@ -21,6 +21,7 @@ from latentpress.cli.bench import bench
 from latentpress.cli.compare import compare
 from latentpress.cli.compress import compress
 from latentpress.cli.decompress import decompress
+from latentpress.cli.desktop import desktop_app
 from latentpress.cli.info import info
 from latentpress.cli.latent import latent
 from latentpress.cli.latents import latents_app
@@ -29,6 +30,7 @@ from latentpress.cli.models import models_app
 from latentpress.cli.report import report
 from latentpress.cli.share import share
 from latentpress.cli.study import study
+from latentpress.cli.thumbnail import thumbnail
 from latentpress.cli.web import web
 from latentpress.errors import LatentpressError, UsageError
 
@@ -59,6 +61,7 @@ app = typer.Typer(
 for command in (
     compress,
     decompress,
+    thumbnail,
     info,
     latent,
     compare,
@@ -73,6 +76,7 @@ for command in (
 app.add_typer(models_app, name="models")
 app.add_typer(metrics_app, name="metrics")
 app.add_typer(latents_app, name="latents")
+app.add_typer(desktop_app, name="desktop")
 
 
 @app.callback()

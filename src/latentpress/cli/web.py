@@ -27,6 +27,15 @@ def web(
     no_open: Annotated[
         bool, typer.Option("--no-open", help="Print the address, and open no browser.")
     ] = False,
+    idle: Annotated[
+        float | None,
+        typer.Option(
+            help="End when nothing has been asked for so many seconds, and take a free port where "
+            "the usual one is in use: for menus of a desktop.",
+            metavar="SECONDS",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Show the page that opens and presses pictures in the browser, from this computer alone, until
     Ctrl-C.
@@ -44,14 +53,22 @@ def web(
     for file in files or ():
         if not file.is_file():
             raise ImageError(f"{file}: there is no such file")
-    server = Server(PORT if port is None else port, files or ())
+    if idle is not None and not idle > 0:
+        raise UsageError(f"--idle takes seconds, more than 0, not {idle:g}")
+    try:
+        server = Server(PORT if port is None else port, files or (), idle)
+    except UsageError:
+        if idle is None or port is not None:
+            raise
+        server = Server(0, files or (), idle)
 
     def stop(*_: object) -> None:
         threading.Thread(target=server.shutdown, daemon=True).start()
 
     for signum in (signal.SIGINT, signal.SIGTERM):
         signal.signal(signum, stop)
-    terminal.line(f"The page is at {server.url} until Ctrl-C.")
+    rest = "" if idle is None else f", or {idle:g} s after the last request"
+    terminal.line(f"The page is at {server.url} until Ctrl-C{rest}.")
     if not no_open:
         threading.Thread(target=webbrowser.open, args=(server.url,), daemon=True).start()
     with server:

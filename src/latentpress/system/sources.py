@@ -11,6 +11,8 @@ from latentpress.errors import ImageError, LatentpressError, UsageError, prefixe
 
 LTP = b"LTP"  # how an .ltp file begins
 LTPS = b"LTPS"  # how a .ltps file begins
+LTP_MIME = "image/x-latentpress"
+LTPS_MIME = "application/x-latentpress-latents"
 # an open file is read from where it stands
 ByteSource = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO
 

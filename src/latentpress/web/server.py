@@ -2,6 +2,8 @@
 
 import hashlib
 import http.server
+import threading
+import time
 from collections.abc import Sequence
 from http import HTTPStatus
 from pathlib import Path
@@ -32,11 +34,16 @@ class Server(http.server.ThreadingHTTPServer):
     """The server; url: the page's address.
 
     opened: files of the user that the page shows at its start.
+    idle: seconds without a request after which `serve_forever` ends; None for never.
     """
 
     daemon_threads = True
 
-    def __init__(self, port: int = PORT, opened: Sequence[Path] = ()) -> None:
+    def __init__(
+        self, port: int = PORT, opened: Sequence[Path] = (), idle: float | None = None
+    ) -> None:
+        self.idle = idle
+        self.asked_at = time.monotonic()
         self.given = assets.site()
         self.opened = {f"open/{i}/{file.name}": file for i, file in enumerate(opened)}
         try:
@@ -48,6 +55,12 @@ class Server(http.server.ThreadingHTTPServer):
             ) from error
         asked = "&".join(f"open={quote(path, safe='')}" for path in self.opened)
         self.url = f"http://{HOST}:{self.server_port}/{asked and '?' + asked}"
+
+    def service_actions(self) -> None:
+        """Called between two requests."""
+        if self.idle is not None and time.monotonic() - self.asked_at > self.idle:
+            self.idle = None
+            threading.Thread(target=self.shutdown, daemon=True).start()
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -70,6 +83,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         """Nothing is printed for a request."""
 
     def _answer(self, *, body: bool) -> None:
+        self.server.asked_at = time.monotonic()
         port = self.server.server_port
         if self.headers.get("Host") not in (f"{HOST}:{port}", f"localhost:{port}"):
             # another site whose name was made to lead here must not read the opened files

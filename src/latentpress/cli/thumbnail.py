@@ -1,0 +1,54 @@
+"""`latentpress thumbnail`: a small picture of an .ltp file, without decoding all of it."""
+
+import io
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from latentpress.cli import terminal
+from latentpress.cli.arguments import path_argument
+from latentpress.cli.batch import naming, read_bytes, renamed
+
+
+def thumbnail(
+    source: Annotated[Path, path_argument("FILE", "A .ltp file.")],
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "-o",
+            "--output",
+            help="The picture to write, a PNG unless its suffix says otherwise.",
+            show_default="FILE with .thumbnail.png",
+        ),
+    ] = None,
+    size: Annotated[
+        int, typer.Option("-s", "--size", help="Pixels of its longer side, at most.")
+    ] = 256,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace an existing output.")
+    ] = False,
+) -> None:
+    """Write a small picture of a .ltp file, in sRGB and without metadata.
+
+    Where a quarter of the picture's width and height is enough, it takes a fraction of the time of
+    `decompress`, and is made by a linear map from the latent.
+
+    Example: latentpress thumbnail photo.ltp -s 256 -o small.png
+    """
+    from latentpress import thumbnails
+    from latentpress.image.formats import FORMATS, write_image
+    from latentpress.system.files import atomic_write, check_output
+
+    target = output or renamed(source, ".thumbnail.png")
+    check_output(target, overwrite=overwrite)
+    data = read_bytes(source)
+    with naming(source):
+        image = thumbnails.thumbnail(data, size)
+    if target.suffix.lower() in FORMATS:
+        write_image(image, target, overwrite=overwrite, like=source)
+    else:  # file managers ask for a PNG under a name of their own
+        png = io.BytesIO()
+        image.save(png, "PNG")
+        atomic_write(target, png.getvalue(), overwrite=overwrite, like=source)
+    terminal.line(f"{target}: {image.width} x {image.height} pixels")
