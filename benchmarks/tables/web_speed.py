@@ -67,7 +67,8 @@ PAGE = """async ({ path, workers }) => {
 def lines(command: list[str], **environment: str) -> Iterator[Decode]:
     """A process that is told a file by a line, and answers by one."""
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=os.environ | environment)
-    assert process.stdin and process.stdout
+    assert process.stdin
+    assert process.stdout
     to, back = process.stdin, process.stdout
 
     def decode(workers: int, path: Path) -> Measured:
