@@ -31,22 +31,21 @@ from benchmarks import provenance
 from benchmarks.provenance import ROOT
 from benchmarks.rows import DATA
 
-SIZES = ((768, 512), (2300, 1490), (4000, 3000))
+SIZES = "768x512,2300x1490,4000x3000"
 WORKERS = (0, 2)
 FIELDS = ("decoder", "width", "height", "workers", "cpu_seconds", "wall_seconds", "peak_mb")
 Measured = dict[str, float]
 Decode = Callable[[int, Path], Measured]
 
 PYTHON_LINES = """
-import json, resource, sys, time
+import json, sys, time
 import latentpress
 for line in sys.stdin:
     path = line.strip().split(" ", 1)[1]
     start, cpu = time.perf_counter(), time.process_time()
     latentpress.decompress(path)
     told = {"cpu": time.process_time() - cpu, "wall": time.perf_counter() - start}
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-    print(json.dumps(told | {"peak": peak}), flush=True)
+    print(json.dumps(told), flush=True)
 """
 PAGE = """async ({ path, workers }) => {
   const { Decoder } = await import("/web/src/index.js");
@@ -63,6 +62,12 @@ PAGE = """async ({ path, workers }) => {
 }"""
 
 
+def peak_of(process: int) -> float:
+    """The largest resident set so far, in bytes (Linux)."""
+    status = Path(f"/proc/{process}/status").read_text()
+    return 1024 * int(next(line for line in status.splitlines() if line.startswith("VmHWM")).split()[1])
+
+
 @contextlib.contextmanager
 def lines(command: list[str], **environment: str) -> Iterator[Decode]:
     """A process that is told a file by a line, and answers by one."""
@@ -75,7 +80,7 @@ def lines(command: list[str], **environment: str) -> Iterator[Decode]:
         to.write(f"{workers} {path}\n")
         to.flush()
         answer: Measured = json.loads(back.readline())
-        return answer
+        return answer | {"peak": peak_of(process.pid)}
 
     yield decode
     to.close()
@@ -121,9 +126,7 @@ def chromium(files: Path, executable: str) -> Iterator[Decode]:
             _, before = renderer()
             wall = page.evaluate(PAGE, {"path": f"/files/{path.name}", "workers": workers})
             number, after = renderer()
-            status = Path(f"/proc/{number}/status").read_text()
-            peak = 1024 * int(next(line for line in status.splitlines() if line.startswith("VmHWM")).split()[1])
-            return {"cpu": after - before, "wall": wall, "peak": peak}
+            return {"cpu": after - before, "wall": wall, "peak": peak_of(number)}
 
         yield decode
         browser.close()
@@ -134,13 +137,14 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--photo", type=Path, default=DATA / "kodak" / "kodim23.png")
     options.add_argument("--quality", type=float, default=40)
+    options.add_argument("--sizes", default=SIZES, help="of the pictures that the photo is resized to")
     options.add_argument("--repeats", type=int, default=5)
     options.add_argument("--chromium", default="/usr/bin/chromium")
     options.add_argument("-o", "--output", type=Path, default=ROOT / "results" / "web-speed.csv")
     chosen = options.parse_args()
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
         files = []
-        for size in SIZES:
+        for size in (tuple(map(int, told.split("x"))) for told in chosen.sizes.split(",")):
             image = Image.open(chosen.photo).convert("RGB").resize(size, Image.Resampling.LANCZOS)
             files.append((size, Path(folder) / f"{size[0]}.ltp"))
             files[-1][1].write_bytes(latentpress.compress(image, quality=chosen.quality))

@@ -1,7 +1,6 @@
 /**
  * Decodes the files that are named on standard input, a line each: the number of workers, a space
- * and the path. Prints {cpu, wall} in seconds and {peak} in bytes, a line each: for
- * benchmarks/tables/web_speed.py.
+ * and the path. Prints {cpu, wall} in seconds, a line each: for benchmarks/tables/web_speed.py.
  */
 
 import { readFileSync } from "node:fs";
@@ -23,7 +22,6 @@ for await (const line of createInterface({ input: process.stdin })) {
   await decoders.get(workers).decode(bytes);
   const { user, system } = process.cpuUsage(before);
   const wall = (performance.now() - start) / 1000;
-  const peak = 1024 * process.resourceUsage().maxRSS;
-  console.log(JSON.stringify({ cpu: (user + system) / 1e6, wall, peak }));
+  console.log(JSON.stringify({ cpu: (user + system) / 1e6, wall }));
 }
 for (const decoder of decoders.values()) await decoder.close();
