@@ -3,6 +3,7 @@
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { inflateSync } from "node:zlib";
+import { RansEncoder } from "../src/rans_encoder.js";
 
 export const GOLDEN = fileURLToPath(new URL("../../tests/golden/v1/", import.meta.url));
 export const INDEX = JSON.parse(readFileSync(`${GOLDEN}golden.json`, "utf8"));
@@ -51,4 +52,14 @@ export function readPng(path) {
     }
   }
   return { width, height, channels, data };
+}
+
+/**
+ * @param {number[]} steps start and count of each symbol in turn, in the order of decoding
+ * @returns {Uint8Array} the stream that a RansDecoder takes them from
+ */
+export function encodeSteps(steps) {
+  const encoder = new RansEncoder(steps.length / 2 + 1);
+  for (let i = 0; i < steps.length; i += 2) encoder.note(steps[i], steps[i + 1]);
+  return encoder.finish();
 }

@@ -11,10 +11,10 @@ import { inflate, inflateZlib } from "../src/inflate.js";
 import { readDensity, readTexts } from "../src/metadata.js";
 import { embeddedModels, readVerified } from "../src/models.js";
 import { packageModels } from "../src/node_models.js";
-import { encodeSteps, RansDecoder } from "../src/rans.js";
+import { RansDecoder } from "../src/rans.js";
 import { sha256 } from "../src/sha256.js";
 import { readVarint, writeVarint } from "../src/varint.js";
-import { golden } from "./helpers.js";
+import { encodeSteps, golden } from "./helpers.js";
 
 const bytes = (...values) => Uint8Array.from(values);
 const isFormatError = { name: "LtpError", kind: "format" };

@@ -9,7 +9,8 @@ import { Tables } from "../../../web/src/cdf_tables.js";
 import { packageModels } from "../../../web/src/node_models.js";
 import { readVerified } from "../../../web/src/models.js";
 import { readNpz } from "../../../web/src/npz.js";
-import { encodeSteps, RansDecoder } from "../../../web/src/rans.js";
+import { RansDecoder } from "../../../web/src/rans.js";
+import { encodeSteps } from "../../../web/tests/helpers.js";
 
 const tables = new Tables(readNpz(await readVerified(packageModels(), "tables.npz")));
 const results = JSON.parse(readFileSync(process.argv[2], "utf8")).map(({ stream, groups }) => {
