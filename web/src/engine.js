@@ -59,14 +59,17 @@ export class Engine {
     this.memory = memory;
     this.code = code;
     this.top = HEAP;
-    this.refresh();
+    this.floats = new Float32Array(memory.buffer);
+    this.int32 = new Int32Array(memory.buffer);
+    this.int16 = new Int16Array(memory.buffer);
+    this.bytes = new Uint8Array(memory.buffer);
     this.tapsAt = this.alloc(4 * MAX_TAPS);
     this.moreTapsAt = this.alloc(4 * MAX_TAPS);
     this.outsAt = this.alloc(4 * MAX_GROUPS);
     this.residualsAt = this.alloc(4 * MAX_GROUPS);
   }
 
-  /** Views of the memory, which are lost when it grows. */
+  /** Make the views of the memory anew, which are lost when it grows. */
   refresh() {
     const { buffer } = this.memory;
     this.floats = new Float32Array(buffer);

@@ -31,7 +31,9 @@ const bad = (message) => new InflateError(message);
 export class Bits {
   /** @param {Uint8Array} data */
   constructor(data) {
+    /** @type {Uint8Array} */
     this.data = data;
+    /** @type {number} */
     this.at = 0;
     this.held = 0;
     this.count = 0;
@@ -43,14 +45,20 @@ export class Bits {
    */
   take(n) {
     while (this.count < n) {
-      if (this.at >= this.data.length) throw bad("cut off");
-      this.held |= this.data[this.at++] << this.count;
+      const byte = this.at < this.data.length ? this.data[this.at] : this.beyond();
+      this.at++;
+      this.held |= byte << this.count;
       this.count += 8;
     }
     const value = this.held & ((1 << n) - 1);
     this.held >>>= n;
     this.count -= n;
     return value;
+  }
+
+  /** @returns {number} the byte that stands behind the last */
+  beyond() {
+    throw bad("cut off");
   }
 }
 

@@ -78,6 +78,7 @@ export function inflateBody(body, name, most = MAX_PLAIN) {
  */
 export function readTexts(plain) {
   const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+  /** @type {string[]} */
   const parts = [];
   for (let at = 0; at < plain.length; ) {
     const [size, next] = readVarint(plain, at);

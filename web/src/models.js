@@ -22,16 +22,17 @@ export const TABLES_SHA256 = "d6d14ed28146d3057414e63bf41ea53caf22ca30063b7633f4
  * Where `packed` is given, the files but model.json are read with ".gz" behind their names.
  *
  * @param {string | URL} baseUrl of the folder
- * @param {{packed?: boolean, fetch?: typeof fetch}} [options]
+ * @param {{packed?: boolean, fetch?: (url: string) => Promise<Response>}} [options]
  * @returns {Promise<Models>}
  */
-export async function fetchModels(baseUrl, { packed = false, fetch = globalThis.fetch } = {}) {
+export async function fetchModels(baseUrl, options = {}) {
+  const { packed = false, fetch: load = (url) => fetch(url) } = options;
   const base = String(baseUrl).replace(/\/?$/, "/");
   /** @param {string} name */
   const get = async (name) => {
     let response;
     try {
-      response = await fetch(base + name);
+      response = await load(base + name);
     } catch {
       throw new LtpError("model", `the model's file ${name} cannot be loaded`);
     }

@@ -46,6 +46,7 @@ export function decodeGrayPng(data, width, height) {
     const { columns, rows } = sizes[i];
     if (!columns) continue;
     const size = lineBytes(columns);
+    /** @type {Uint8Array} */
     let above = new Uint8Array(size);
     for (let row = 0; row < rows; row++, at += size + 1) {
       const line = lines.subarray(at + 1, at + 1 + size);

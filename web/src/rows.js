@@ -24,7 +24,6 @@ export class Ring {
    * @param {number} [border] columns of zeros on each side
    */
   constructor(engine, h, w, c, depth = DEPTH, border = 1) {
-    Object.assign(this, { h, w, c, depth, border });
     this.h = h;
     this.w = w;
     this.c = c;

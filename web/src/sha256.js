@@ -1,6 +1,7 @@
 /** SHA-256 (FIPS 180-4), for pages where the browser keeps its own to itself. */
 
 const MASK = 2 ** 32;
+/** @type {number[]} */
 const primes = [];
 for (let n = 2; primes.length < 64; n++) if (primes.every((p) => n % p)) primes.push(n);
 const K = Int32Array.from(primes, (p) => Math.floor((Math.cbrt(p) % 1) * MASK) | 0);

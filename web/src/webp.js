@@ -98,17 +98,9 @@ class EndlessBits extends Bits {
     this.ended = false; // whether bits behind the last were taken
   }
 
-  /**
-   * @param {number} n
-   * @returns {number}
-   */
-  take(n) {
-    if (this.count + 8 * (this.data.length - this.at) < n) {
-      this.ended = true;
-      this.data = new Uint8Array([...this.data.subarray(this.at), 0, 0, 0, 0]);
-      this.at = 0;
-    }
-    return super.take(n);
+  beyond() {
+    this.ended = true;
+    return 0;
   }
 }
 
