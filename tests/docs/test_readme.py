@@ -10,7 +10,7 @@ from PIL import Image
 import latentpress
 from helpers.paths import ROOT
 
-LINES, BYTES, COLUMNS = 96, 250_000, 100  # most of README, of a picture of it, of a line of prose
+LINES, BYTES, COLUMNS = 90, 250_000, 100  # most of README, of a picture of it, of a line of prose
 PAGES = ("README.md", "CONTRIBUTING.md", "RELEASING.md", "SECURITY.md", "CHANGELOG.md", "docs/index.md")
 TARGET = re.compile(r"\]\(([^)\s#]+)")
 CODE = re.compile(r"```.*?```", re.DOTALL)
