@@ -74,7 +74,7 @@ def test_the_package_shows_what_is_meant() -> None:
     shown = dir(latentpress)
     assert {"EncodeOptions", "assess", "compress", "decompress", "read_header", "__version__"} <= set(shown)
     modules = {name for name in shown if inspect.ismodule(getattr(latentpress, name))}
-    assert modules == {"latents", "metrics", "pillow", "targets"}
+    assert modules == {"latents", "metrics", "pillow", "targets", "thumbnails"}
     errors = {name for name in shown if name.endswith("Error")}
     assert all(issubclass(getattr(latentpress, name), Exception) for name in errors)
     assert set(shown) - modules == set(latentpress.__all__)

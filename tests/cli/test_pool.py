@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 from latentpress.cli import batch, pool
 from latentpress.cli.app import app
 from latentpress.errors import ImageError
-from latentpress.runtimes.threads import threads
+from latentpress.runtimes.threads import check_cancelled, threads
 
 
 @pytest.fixture(autouse=True)
@@ -61,13 +61,14 @@ def test_the_pixels_in_work_are_bounded(large: int) -> None:
     assert most[0] <= max(large, pool.PIXELS_IN_WORK)
 
 
-def test_a_stop_ends_the_work_where_it_is() -> None:
+def test_a_stop_ends_the_work_before_its_next_graph() -> None:
     ended = []
 
     def work(i: int) -> None:
         try:
             while True:
                 time.sleep(0.005)
+                check_cancelled()  # as before every graph
         finally:
             ended.append(i)
 

@@ -1,24 +1,19 @@
 """Several files in work at a time, one a thread: their results in the order of the files, the
-pixels in work bounded, and an end at once where the command is interrupted.
+pixels in work bounded, and an end soon where the command is interrupted.
 """
 
-import ctypes
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from typing import Generic, TypeVar
 
-from latentpress.runtimes.threads import MOST_THREADS, limited_to
+from latentpress.runtimes.threads import MOST_THREADS, Cancelled, cancelled_by, limited_to
 from latentpress.system.environment import usable_cores, whole_number
 
 T = TypeVar("T")
 PIXELS_IN_WORK = 100_000_000  # together; a file that has more is worked on alone
 SAMPLE = 64  # files whose sizes are looked at before the work begins
 WAITS = 8  # results a thread that may wait for the one before them
-
-
-class _StopWork(BaseException):
-    """Ends the work of a thread where it is."""
 
 
 def sharing(jobs: int | None, many: int, pixels: Sequence[int]) -> tuple[int, int]:
@@ -62,8 +57,7 @@ class Pool(Generic[T]):
         self._results = [Future[T]() for _ in range(many)]
         self._next = self._taken = self._in_work = 0
         self._ahead = jobs * WAITS
-        self._is_stopped = False
-        self._working: set[int] = set()  # identifiers of threads
+        self._stopped = threading.Event()
         self._changed = threading.Condition()
         self._threads = [
             threading.Thread(target=self._run, name=f"latentpress {i}", daemon=True)
@@ -84,23 +78,19 @@ class Pool(Generic[T]):
             yield result
 
     def stop(self) -> None:
-        """End the work that is not done, each thread at its next step, and wait for that."""
+        """End the work that is not done, each thread before its next graph, and wait for that."""
         with self._changed:
-            self._is_stopped = True
+            self._stopped.set()
             self._changed.notify_all()
-            for identifier in self._working:
-                ctypes.pythonapi.PyThreadState_SetAsyncExc(
-                    ctypes.c_ulong(identifier), ctypes.py_object(_StopWork)
-                )
         for thread in self._threads:
             thread.join()
 
     def _run(self) -> None:
         try:
-            with limited_to(self._each):
+            with limited_to(self._each), cancelled_by(self._stopped):
                 while (taken := self._take()) is not None:
                     self._one(*taken)
-        except _StopWork:
+        except Cancelled:
             pass
 
     def _take(self) -> tuple[int, int] | None:
@@ -112,11 +102,10 @@ class Pool(Generic[T]):
             self._next += 1
         size = self._pixels(i)
         with self._changed:
-            self._changed.wait_for(lambda: self._is_stopped or self._has_room(i, size))
-            if self._is_stopped:
+            self._changed.wait_for(lambda: self._stopped.is_set() or self._has_room(i, size))
+            if self._stopped.is_set():
                 return None
             self._in_work += size
-            self._working.add(threading.get_ident())
         return i, size
 
     def _has_room(self, i: int, size: int) -> bool:
@@ -126,12 +115,11 @@ class Pool(Generic[T]):
     def _one(self, i: int, size: int) -> None:
         try:
             self._results[i].set_result(self._work(i))
-        except _StopWork:
+        except Cancelled:
             raise
         except BaseException as error:
             self._results[i].set_exception(error)
         finally:
             with self._changed:
                 self._in_work -= size
-                self._working.discard(threading.get_ident())
                 self._changed.notify_all()

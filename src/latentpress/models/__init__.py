@@ -24,7 +24,7 @@ from latentpress.runtimes.choice import EXACT, Choice, choose
 from latentpress.runtimes.quantize import Ranges
 from latentpress.runtimes.running import RunningGraph, open_graph
 from latentpress.runtimes.streaming import StreamingGraph, streaming
-from latentpress.runtimes.threads import threads
+from latentpress.runtimes.threads import check_cancelled, threads
 from latentpress.system.once import once
 
 FOLDER = Path(__file__).parent
@@ -160,8 +160,10 @@ def run(
     (`runtimes.choice`); None for graphs whose integers must be exact. frugal: give its working
     memory back, so that graphs do not add up. in_bands: run the graph's streaming form.
 
-    MemoryError where there is too little of it, RuntimeError for whatever else a runtime cannot do.
+    MemoryError where there is too little of it, RuntimeError for whatever else a runtime cannot do;
+    Cancelled as of `runtimes.threads`.
     """
+    check_cancelled()
     opened = graph(space, name, device, in_bands)
     with naming_failures(f"{space}/{name}"):
         return opened.run(feeds, frugal=frugal)

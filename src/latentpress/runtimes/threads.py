@@ -1,20 +1,28 @@
-"""How many threads a graph runs on: those of LATENTPRESS_THREADS, or fewer for a while.
+"""How many threads a graph runs on, those of LATENTPRESS_THREADS or fewer for a while, and whether
+the thread that runs it is to end.
 
-A pool that handles a picture a thread wants its graphs on one thread each:
+A pool that handles a picture a thread wants its graphs on one thread each, and an end between two
+graphs where the command is interrupted:
 
-    with limited_to(1):
+    with limited_to(1), cancelled_by(event):
         latentpress.compress(image)
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from threading import Event
 
 from latentpress.system.environment import whole_number
 
 MOST_THREADS = 1024
 
 _limit: ContextVar[int] = ContextVar("limit", default=0)
+_cancel: ContextVar[Event | None] = ContextVar("cancel", default=None)
+
+
+class Cancelled(BaseException):
+    """The work of this thread is to end: the event of `cancelled_by` is set."""
 
 
 def threads() -> int:
@@ -34,3 +42,20 @@ def limited_to(count: int) -> Iterator[None]:
         yield
     finally:
         _limit.reset(token)
+
+
+@contextmanager
+def cancelled_by(event: Event) -> Iterator[None]:
+    """Inside, the graphs that this thread would run raise Cancelled once the event is set."""
+    token = _cancel.set(event)
+    try:
+        yield
+    finally:
+        _cancel.reset(token)
+
+
+def check_cancelled() -> None:
+    """Raise Cancelled where the work of this thread is to end."""
+    event = _cancel.get()
+    if event is not None and event.is_set():
+        raise Cancelled
