@@ -3,6 +3,7 @@
 import io
 import json
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -69,6 +70,14 @@ def shown(page: Any) -> NDArray[np.uint8]:
     return np.array(found["data"], np.uint8).reshape(found["height"], found["width"], 4)[..., :3]
 
 
+def until(page: Any, expression: str) -> None:
+    """Wait until an expression is true; `wait_for_function` would need eval, which the page forbids."""
+    end = time.monotonic() + 60
+    while not page.evaluate(expression):
+        assert time.monotonic() < end, expression
+        page.wait_for_timeout(20)
+
+
 def problem(page: Any) -> str:
     page.wait_for_selector("#problem:not([hidden])")
     return str(page.inner_text("#problem"))
@@ -98,7 +107,7 @@ def test_an_ltp_file_opens_with_the_pixels_of_python(page: Any, photo: NDArray[n
     assert f"{len(data):,}" in text
     assert f"{latentpress.read_header(data).bpp:.3f} bpp" in text
     assert page.is_hidden("#compare")  # there is no original
-    page.wait_for_function("document.querySelector('#status').textContent.includes('photo.ltp is open: 400 by 300 pixels')")
+    until(page, "document.querySelector('#status').textContent.includes('photo.ltp is open: 400 by 300 pixels')")
 
 
 def test_dropped_files_are_taken(page: Any, small: NDArray[np.uint8]) -> None:
@@ -111,7 +120,7 @@ def test_dropped_files_are_taken(page: Any, small: NDArray[np.uint8]) -> None:
     )
     page.dispatch_event("main", "drop", {"dataTransfer": transfer})
     assert difference(shown(page), latentpress.decompress(data)) <= 1
-    page.wait_for_function("document.querySelectorAll('#list li progress[hidden]').length === 2")
+    until(page, "document.querySelectorAll('#list li progress[hidden]').length === 2")
     assert page.locator("#list .name").all_inner_texts() == ["a.ltp", "b.ltp"]
 
 
@@ -184,7 +193,7 @@ def test_the_latent_is_shown(page: Any, small: NDArray[np.uint8]) -> None:
     give(page, "small.ltp", data)
     shown(page)
     page.click("#tab-latent")
-    page.wait_for_function("document.querySelector('#latent-text').textContent.includes('320 channels of 7 × 5')")
+    until(page, "document.querySelector('#latent-text').textContent.includes('320 channels of 7 × 5')")
     page.focus("#channel")
     first = page.inner_text("#latent-text")
     page.keyboard.press("ArrowRight")
@@ -232,7 +241,7 @@ def bad_files(data: bytes) -> dict[str, tuple[bytes, str]]:
 def test_each_kind_of_bad_file_gets_a_sentence(page: Any, small: NDArray[np.uint8]) -> None:
     for name, (data, words) in bad_files(latentpress.compress(small)).items():
         give(page, name, data)
-        page.wait_for_function(f"document.querySelector('#viewer-title').textContent === {json.dumps(name)}")
+        until(page, f"document.querySelector('#viewer-title').textContent === {json.dumps(name)}")
         told = problem(page)
         assert re.search(words, told, re.I), (name, told)
         assert re.fullmatch(r"[A-Z][^\n]*\.", told), (name, told)
@@ -312,7 +321,7 @@ def test_the_installed_page_works_without_its_server(browser: Any, photo: NDArra
         with serving() as server:
             page.goto(server.url)
             page.evaluate("navigator.serviceWorker.ready.then(() => true)")
-            page.wait_for_function("navigator.serviceWorker.controller !== null")
+            until(page, "navigator.serviceWorker.controller !== null")
         page.reload()
         give(page, "photo.ltp", data)
         assert difference(shown(page), latentpress.decompress(data)) <= 1

@@ -113,7 +113,11 @@ def main() -> None:
     try:
         _run()
     except Interrupted as error:
-        _end("interrupted; finished files are kept", EXIT_SIGNAL + error.signum)
+        terminal.error("interrupted; finished files are kept")
+        with contextlib.suppress(OSError):
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os._exit(EXIT_SIGNAL + error.signum)  # runtimes' threads can abort a process that tidies up
     except LatentpressError as error:
         _end(str(error), EXIT_USAGE if isinstance(error, UsageError) else EXIT_FAILED)
     except MemoryError:
