@@ -4,10 +4,12 @@ A table of measured figures has, on the line right above it, `<!-- source: resul
 named files must be here, have a sidecar (`provenance.py`) and be made with the models that are shipped. tests/docs/test_results.py asks.
 """
 
+import argparse
 import re
+from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks.provenance import ROOT, outdated, read
+from benchmarks.provenance import RESULTS, ROOT, outdated, read
 
 MARKER = re.compile(r"^<!-- source: (.+?) -->$")
 MENTION = re.compile(r"results/[\w./-]*\w")
@@ -75,3 +77,13 @@ def fill(page: Path, name: str, rows: list[list[str]]) -> None:
     cells = [rows[0], ["---"] * len(rows[0]), *rows[1:]]
     lines[start:end] = ["| " + " | ".join(row) + " |" for row in cells]
     page.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def fill_by_command(doc: str | None, name: str, table: Callable[[Path], list[list[str]]]) -> None:
+    """The command `[FILE] [--page PAGE]` that puts the table of results/NAME.csv into docs/measurements/NAME.md."""
+    parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("file", type=Path, nargs="?", default=RESULTS / f"{name}.csv")
+    parser.add_argument("--page", type=Path, default=ROOT / "docs" / "measurements" / f"{name}.md")
+    options = parser.parse_args()
+    fill(options.page, f"results/{options.file.name}", table(options.file))
+    print(options.page)

@@ -4,13 +4,11 @@ A row an effort and aim, on the pictures that it was measured on: CPU seconds a 
 each picture's own curve at effort 0 for the default aim. The table stands below the marker that names the CSV.
 """
 
-import argparse
 import statistics
 from pathlib import Path
 
-from benchmarks.provenance import RESULTS, ROOT
 from benchmarks.rows import Rows, read
-from benchmarks.sources import fill
+from benchmarks.sources import fill_by_command
 from benchmarks.tables.effort_rates import KEY, compared, percent, sorted_out
 
 HEAD = ["effort", "for", "CPU seconds a picture", "bpp", "bytes at equal PSNR", "bytes at equal LPIPS", "pictures"]
@@ -35,14 +33,5 @@ def table(file: Path) -> list[list[str]]:
     return [HEAD, *(cells(effort, aim, part, curves[codec]) for (codec, effort, aim, _), part in shown)]
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("file", type=Path, nargs="?", default=RESULTS / "effort.csv")
-    parser.add_argument("--page", type=Path, default=ROOT / "docs" / "measurements" / "effort.md")
-    options = parser.parse_args()
-    fill(options.page, f"results/{options.file.name}", table(options.file))
-    print(options.page)
-
-
 if __name__ == "__main__":
-    main()
+    fill_by_command(__doc__, "effort", table)

@@ -3,12 +3,10 @@
 The table stands below the marker that names the CSV. A row a measurement, a column a codec.
 """
 
-import argparse
 import csv
 from pathlib import Path
 
-from benchmarks.provenance import RESULTS, ROOT
-from benchmarks.sources import fill
+from benchmarks.sources import fill_by_command
 from benchmarks.tables.speed import CODECS, NAMES
 
 
@@ -26,14 +24,5 @@ def table(file: Path) -> list[list[str]]:
     return [head, *([what, unit, *(values.get(NAMES[codec], "") for codec in CODECS)] for (what, unit), values in groups.items())]
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("file", type=Path, nargs="?", default=RESULTS / "speed.csv")
-    parser.add_argument("--page", type=Path, default=ROOT / "docs" / "measurements" / "speed.md")
-    options = parser.parse_args()
-    fill(options.page, f"results/{options.file.name}", table(options.file))
-    print(options.page)
-
-
 if __name__ == "__main__":
-    main()
+    fill_by_command(__doc__, "speed", table)

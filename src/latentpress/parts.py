@@ -68,6 +68,13 @@ class Parts(Protocol):
         """
         ...
 
+    def works_alone(self, device: str, *, encoding: bool) -> bool:
+        """Whether the work on one picture takes all cores and much memory in this direction, so
+        that a command works on one file after the other unless --jobs asks. UsageError for a device
+        that is not there.
+        """
+        ...
+
     def chunk_type(self, options: EncodeOptions) -> int:
         """The type of the latent chunk that `encoder` makes under these options, but for tiny or
         made-up pictures.
@@ -122,6 +129,13 @@ class Lp1Parts:
         prior = ("features.onnx", "context.onnx")
         first = ("analysis.onnx", "hyper_analysis.onnx", *prior)
         open_ahead(self.space.name, first if encoding else (*prior, "synthesis.onnx"), device)
+
+    def works_alone(self, device: str, *, encoding: bool) -> bool:
+        """As of Parts: where another runtime than ONNX Runtime on the CPU runs the transform."""
+        from latentpress.models import takes_bands
+
+        graph = "analysis.onnx" if encoding else "synthesis.onnx"
+        return not takes_bands(self.space.name, graph, device)
 
     def chunk_type(self, options: EncodeOptions) -> int:
         """As of Parts: with steps that follow the activity, but where these are not wanted."""
@@ -188,6 +202,10 @@ class StableDiffusionParts:
 
     def open_ahead(self, device: str, *, encoding: bool) -> None:
         """As of Parts: nothing."""
+
+    def works_alone(self, device: str, *, encoding: bool) -> bool:
+        """As of Parts: torch does."""
+        return True
 
     def chunk_type(self, options: EncodeOptions) -> int:
         """As of Parts."""

@@ -1,48 +1,16 @@
 // A PNG with the picture's profile and metadata. A canvas would drop them, and may alter samples.
 
+import { joined } from "../src/deflate.js";
+import { SIGNATURE, chunk } from "../src/png_chunks.js";
+
 /** @typedef {Partial<import("../src/metadata.js").Metadata>} Metadata */
 
-const SIGNATURE = Uint8Array.of(0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a);
 const STEP = 256;  // rows between two pauses, in which the page stays alive
 const COLOR_TYPES = [0, 0, 4, 2, 6];  // by the number of channels
 const METERS_IN_INCH = 0.0254;
 
-const CRC = new Uint32Array(256).map((_, n) => {
-  for (let k = 0; k < 8; k++) n = n & 1 ? 0xedb88320 ^ (n >>> 1) : n >>> 1;
-  return n;
-});
-
-/** @param {Uint8Array} data */
-function crc32(data) {
-  let c = 0xffffffff;
-  for (let i = 0; i < data.length; i++) c = CRC[(c ^ data[i]) & 255] ^ (c >>> 8);
-  return ~c >>> 0;
-}
-
 const latin = (/** @type {string} */ text) => Uint8Array.from(text, (c) => c.charCodeAt(0) & 255);
 const utf8 = (/** @type {string} */ text) => new TextEncoder().encode(text);
-
-/** @param {...Uint8Array} parts */
-function joined(...parts) {
-  const out = new Uint8Array(parts.reduce((n, part) => n + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    out.set(part, at);
-    at += part.length;
-  }
-  return out;
-}
-
-/** @param {string} type @param {Uint8Array} body */
-function chunk(type, body) {
-  const out = new Uint8Array(12 + body.length);
-  const view = new DataView(out.buffer);
-  view.setUint32(0, body.length);
-  out.set(latin(type), 4);
-  out.set(body, 8);
-  view.setUint32(8 + body.length, crc32(out.subarray(4, 8 + body.length)));
-  return out;
-}
 
 /** @param {BlobPart[]} parts */
 async function deflated(parts) {
@@ -114,7 +82,7 @@ async function ancillary({ icc, exif, xmp, text, density }) {
   const found = [];
   if (icc?.length) {
     const body = await deflated([/** @type {any} */ (icc)]);
-    found.push(chunk("iCCP", joined(latin("ICC profile\0\0"), body)));
+    found.push(chunk("iCCP", joined([latin("ICC profile\0\0"), body])));
   }
   if (density) {
     const [x, y] = density;
@@ -126,9 +94,9 @@ async function ancillary({ icc, exif, xmp, text, density }) {
     found.push(chunk("pHYs", body));
   }
   if (exif?.length) found.push(chunk("eXIf", exif));
-  if (xmp?.length) found.push(chunk("iTXt", joined(latin("XML:com.adobe.xmp\0\0\0\0\0"), xmp)));
+  if (xmp?.length) found.push(chunk("iTXt", joined([latin("XML:com.adobe.xmp\0\0\0\0\0"), xmp])));
   for (const [keyword, value] of text ?? []) {
-    found.push(chunk("iTXt", joined(latin(`${keyword}\0\0\0\0\0`), utf8(value))));
+    found.push(chunk("iTXt", joined([latin(`${keyword}\0\0\0\0\0`), utf8(value)])));
   }
   return found;
 }

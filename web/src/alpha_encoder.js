@@ -1,8 +1,6 @@
 /** The alpha chunk: one byte where the opacity is constant, else a gray PNG of 1 or 8 bits. */
 import { compressed, joined } from "./deflate.js";
-import { crc32 } from "./png.js";
-
-const SIGNATURE = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a];
+import { SIGNATURE, chunk } from "./png_chunks.js";
 
 /**
  * @param {Uint8Array} alpha of each pixel
@@ -99,18 +97,4 @@ function paeth(left, above, corner) {
   const byCorner = Math.abs(left + above - 2 * corner);
   if (byLeft <= byAbove && byLeft <= byCorner) return left;
   return byAbove <= byCorner ? above : corner;
-}
-
-/**
- * @param {string} type
- * @param {ArrayLike<number>} body
- */
-function chunk(type, body) {
-  const out = new Uint8Array(body.length + 12);
-  const view = new DataView(out.buffer);
-  view.setUint32(0, body.length);
-  for (let i = 0; i < 4; i++) out[4 + i] = type.charCodeAt(i);
-  out.set(body, 8);
-  view.setUint32(8 + body.length, crc32(out.subarray(4, 8 + body.length)));
-  return out;
 }

@@ -1,8 +1,9 @@
 /** Gray planes in PNG files, as an alpha chunk holds them ("As a PNG" in docs/formats/ltp.md). */
 
+import { joined } from "./deflate.js";
 import { inflateZlib } from "./inflate.js";
+import { SIGNATURE, crc32 } from "./png_chunks.js";
 
-const SIGNATURE = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a];
 // first column, first row, columns and rows from sample to sample of Adam7's passes
 const ADAM7 = [
   [0, 0, 8, 8],
@@ -13,10 +14,6 @@ const ADAM7 = [
   [1, 0, 2, 2],
   [0, 1, 1, 2],
 ];
-const CRC = Uint32Array.from({ length: 256 }, (_, i) => {
-  for (let bit = 0; bit < 8; bit++) i = i & 1 ? (i >>> 1) ^ 0xedb88320 : i >>> 1;
-  return i;
-});
 
 /**
  * Throws where the bytes are no gray PNG of this size.
@@ -98,13 +95,7 @@ function readChunks(data, width, height) {
     at += 12 + size;
   }
   if (!header || !parts.length) throw new Error("a PNG without pixels");
-  const packed = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let filled = 0;
-  for (const part of parts) {
-    packed.set(part, filled);
-    filled += part.length;
-  }
-  return { ...header, packed };
+  return { ...header, packed: joined(parts) };
 }
 
 /**
@@ -131,11 +122,4 @@ function unfilter(kind, line, above) {
     left &= 0xff;
     corner = up;
   }
-}
-
-/** @param {Uint8Array} data */
-export function crc32(data) {
-  let crc = -1;
-  for (let i = 0; i < data.length; i++) crc = CRC[(crc ^ data[i]) & 0xff] ^ (crc >>> 8);
-  return ~crc >>> 0;
 }

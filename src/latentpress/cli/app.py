@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import warnings
+from collections.abc import Callable
 from types import FrameType
 from typing import Annotated, NoReturn
 
@@ -113,11 +114,8 @@ def main() -> None:
     try:
         _run()
     except Interrupted as error:
-        terminal.error("interrupted; finished files are kept")
-        with contextlib.suppress(OSError):
-            sys.stdout.flush()
-            sys.stderr.flush()
-        os._exit(EXIT_SIGNAL + error.signum)  # runtimes' threads can abort a process that tidies up
+        # os._exit, for a process that tidies up can be aborted by the threads of a runtime
+        _end("interrupted; finished files are kept", EXIT_SIGNAL + error.signum, os._exit)
     except LatentpressError as error:
         _end(str(error), EXIT_USAGE if isinstance(error, UsageError) else EXIT_FAILED)
     except MemoryError:
@@ -143,11 +141,12 @@ def _run() -> None:
         sys.stdout.flush()
 
 
-def _end(sentence: str, code: int) -> NoReturn:
+def _end(sentence: str, code: int, leave: Callable[[int], NoReturn] = sys.exit) -> NoReturn:
     terminal.error(sentence)
     with contextlib.suppress(OSError):
         sys.stdout.flush()
-    sys.exit(code)
+        sys.stderr.flush()
+    leave(code)
 
 
 def _interrupt(signum: int, frame: FrameType | None) -> NoReturn:

@@ -15,8 +15,6 @@ from latentpress.container import Header, read_header
 from latentpress.errors import UsageError
 from latentpress.options import FIRST_EFFORT, STRIPPABLE, EncodeOptions
 
-DEFAULT_CODEC = "builtin"
-
 
 def compress(
     images: Images,
@@ -91,7 +89,7 @@ def compress(
         bool,
         typer.Option("--skip-larger", help="Do not write a file that is larger than its input."),
     ] = False,
-    codec: Annotated[str, codec_option()] = DEFAULT_CODEC,
+    codec: Annotated[str, codec_option()] = "builtin",
     model: Annotated[
         str | None,
         typer.Option(
@@ -176,7 +174,9 @@ def compress(
     space = space_of_codec(codec)
     request = Request.of(quality, target_size, target_bpp, target, total_size, best_effort)
     targets = batch.outputs(images, output, ".ltp")
-    parts_of(space).open_ahead(device, encoding=True)
+    parts = parts_of(space)
+    if len(images) == 1:  # files in work together run graphs of fewer threads, which are others
+        parts.open_ahead(device, encoding=True)
     if len(targets) == 1:
         check_suffix(targets[0])
     if total_size is not None:
@@ -243,10 +243,9 @@ def compress(
         }
 
     from latentpress.image.picture import count_pixels
-    from latentpress.models import takes_bands
 
-    alone = codec != DEFAULT_CODEC or effort >= FIRST_EFFORT or total_size is not None
-    alone = alone or not takes_bands("lp1", "analysis.onnx", device)  # another runtime
+    alone = effort >= FIRST_EFFORT or total_size is not None
+    alone = alone or parts.works_alone(device, encoding=True)
     sharing = batch.shared(images, jobs, count_pixels, alone)
     batch.run(images, targets, work, as_json, bar, sharing)
 

@@ -1,8 +1,6 @@
 """`latentpress decompress`: .ltp files -> image files."""
 
 import time
-from contextlib import suppress
-from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -59,10 +57,16 @@ def decompress(
 
     latentpress decompress pressed/*.ltp -o pictures --format jpg
     """
-    _open_ahead(files[0], device)
+    from latentpress.parts import parts_of
+
+    headers = {source: _header(source) for source in files}
+    # where a header cannot be read, that is told when the file is
+    spaces = {header.latent_space if header else LP1 for header in headers.values()}
+    if len(files) == 1:  # files in work together run graphs of fewer threads, which are others
+        for space in spaces:
+            parts_of(space).open_ahead(device, encoding=False)
     from latentpress import codec as pipeline
     from latentpress.image.formats import FORMATS, output_format, write_image
-    from latentpress.models import takes_bands
     from latentpress.system.files import check_output
 
     suffix = "." + suffix.lstrip(".")
@@ -87,35 +91,18 @@ def decompress(
             "line": f"{target}: {image.width} x {image.height} pixels",
         }
 
-    alone = not all(map(_is_builtin, files))
-    alone = alone or not takes_bands("lp1", "synthesis.onnx", device)  # another runtime
-    sharing = batch.shared(files, jobs, _pixels, alone)
-    batch.run(files, targets, work, as_json, sharing=sharing)
+    alone = any(parts_of(space).works_alone(device, encoding=False) for space in spaces)
+
+    def pixels(source: Path) -> int:
+        header = headers[source]
+        return header.width * header.height if header else 0
+
+    batch.run(files, targets, work, as_json, sharing=batch.shared(files, jobs, pixels, alone))
 
 
-@cache
 def _header(source: Path) -> Header | None:
     """The header of a file; None of a pipe, and where it cannot be read."""
     try:
         return read_header(source) if source.is_file() else None
     except (LatentpressError, OSError):
         return None
-
-
-def _pixels(source: Path) -> int:
-    header = _header(source)
-    return header.width * header.height if header else 0
-
-
-def _is_builtin(source: Path) -> bool:
-    header = _header(source)
-    return header is None or header.latent_space == LP1
-
-
-def _open_ahead(source: Path, device: str) -> None:
-    """Begin to load what the first file needs; what is wrong with it is told when it is read."""
-    from latentpress.parts import parts_of
-
-    with suppress(LatentpressError):
-        if source.is_file():
-            parts_of(read_header(source).latent_space).open_ahead(device, encoding=False)

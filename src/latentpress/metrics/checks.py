@@ -42,6 +42,15 @@ def check_pair(a: Pixels, b: Pixels, *, gray: bool = False) -> tuple[Pixels, Pix
     return (to_gray(a), to_gray(b)) if gray else (a, b)
 
 
+def check_least_side(metric: str, side: int, image: Pixels) -> None:
+    """ImageError where an image, (H, W) or (H, W, 3), has fewer than `side` pixels a side."""
+    if min(image.shape[:2]) < side:
+        raise ImageError(
+            f"{metric} needs at least {side} x {side} pixels; the images are {image.shape[1]} x "
+            f"{image.shape[0]}"
+        )
+
+
 def to_gray(image: Pixels) -> Pixels:
     """Luma round(.299 R + .587 G + .114 B) of (H, W, 3) uint8 -> (H, W) uint8; a grey image passes
     unchanged.

@@ -6,9 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentpress._typing import Floats, Pixels
-from latentpress.errors import ImageError
 from latentpress.metrics import features, weights
-from latentpress.metrics.checks import check_pair
+from latentpress.metrics.checks import check_least_side, check_pair
 
 MIN_SIDE = 16  # pixels
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of samples in [0, 1], ImageNet's
@@ -44,11 +43,7 @@ def dists(a: Pixels, b: Pixels, *, gray: bool = False) -> float:
         0.0534
     """
     a, b = check_pair(a, b)
-    if min(a.shape[:2]) < MIN_SIDE:
-        raise ImageError(
-            f"DISTS needs at least {MIN_SIDE} x {MIN_SIDE} pixels; the images are {a.shape[1]} x "
-            f"{a.shape[0]}"
-        )
+    check_least_side("DISTS", MIN_SIDE, a)
     alpha, beta = (t.astype(np.float64) for t in weights.load_dists())
     total = alpha.sum() + beta.sum()
     parts = [_similarities(f, g) for f, g in zip(_maps(a), _maps(b), strict=True)]

@@ -5,8 +5,7 @@ doi:10.1109/TIP.2013.2293423).
 import numpy as np
 
 from latentpress._typing import Floats, Pixels
-from latentpress.errors import ImageError
-from latentpress.metrics.checks import check_pair, to_gray
+from latentpress.metrics.checks import check_least_side, check_pair, to_gray
 
 C = 170.0  # levels^2, the paper's constant for samples 0 to 255
 MIN_SIDE = 4  # pixels: two samples a side after halving
@@ -40,11 +39,7 @@ def gmsd(a: Pixels, b: Pixels, *, gray: bool = False) -> float:
         0.0
     """
     a, b = check_pair(a, b)
-    if min(a.shape[:2]) < MIN_SIDE:
-        raise ImageError(
-            f"GMSD needs at least {MIN_SIDE} x {MIN_SIDE} pixels; the images are {a.shape[1]} x "
-            f"{a.shape[0]}"
-        )
+    check_least_side("GMSD", MIN_SIDE, a)
     m_a = _gradient(_halve(to_gray(a)))
     m_b = _gradient(_halve(to_gray(b)))
     similarity = (2 * m_a * m_b + C) / (m_a * m_a + m_b * m_b + C)

@@ -5,9 +5,8 @@
 import numpy as np
 
 from latentpress._typing import Floats, Pixels
-from latentpress.errors import ImageError
 from latentpress.metrics import features, weights
-from latentpress.metrics.checks import check_pair
+from latentpress.metrics.checks import check_least_side, check_pair
 
 MIN_SIDE = {"alex": 31, "vgg": 16}  # pixels: the coarsest feature map has one sample
 # of samples in [-1, 1], as the authors' code has them
@@ -73,12 +72,7 @@ def missing(net: str) -> str | None:
 
 def _lpips(net: str, a: Pixels, b: Pixels) -> float:
     a, b = check_pair(a, b)
-    if min(a.shape[:2]) < MIN_SIDE[net]:
-        side = MIN_SIDE[net]
-        raise ImageError(
-            f"LPIPS ({net}) needs at least {side} x {side} pixels; the images are {a.shape[1]} x "
-            f"{a.shape[0]}"
-        )
+    check_least_side(f"LPIPS ({net})", MIN_SIDE[net], a)
     # of samples in [0, 1]
     mean = [(1 + s) / 2 for s in SHIFT]
     deviation = [s / 2 for s in SCALE]

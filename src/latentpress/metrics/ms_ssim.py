@@ -7,8 +7,7 @@ import math
 import numpy as np
 
 from latentpress._typing import Floats, Pixels
-from latentpress.errors import ImageError
-from latentpress.metrics.checks import check_pair
+from latentpress.metrics.checks import check_least_side, check_pair
 from latentpress.metrics.windows import bands, blur
 
 WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # of the five scales, finest first
@@ -48,11 +47,7 @@ def ms_ssim(a: Pixels, b: Pixels, *, gray: bool = False) -> float:
         1.0
     """
     a, b = check_pair(a, b, gray=gray)
-    if min(a.shape[:2]) < MIN_SIDE:
-        raise ImageError(
-            f"MS-SSIM needs at least {MIN_SIDE} x {MIN_SIDE} pixels; the images are {a.shape[1]} "
-            f"x {a.shape[0]}"
-        )
+    check_least_side("MS-SSIM", MIN_SIDE, a)
     planes = [(a, b)] if a.ndim == 2 else [(a[:, :, c], b[:, :, c]) for c in range(3)]
     return float(
         np.mean([_of_planes(x.astype(np.float32), y.astype(np.float32)) for x, y in planes])

@@ -4,8 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentpress._typing import Ints, Pixels
-from latentpress.errors import ImageError
-from latentpress.metrics.checks import bands, check_pair
+from latentpress.metrics.checks import bands, check_least_side, check_pair
 
 WINDOW = 7  # pixels a side, uniform weights
 N = WINDOW * WINDOW
@@ -40,11 +39,7 @@ def ssim(a: Pixels, b: Pixels, *, gray: bool = False) -> float:
         1.0
     """
     a, b = check_pair(a, b, gray=gray)
-    if min(a.shape[:2]) < WINDOW:
-        raise ImageError(
-            f"SSIM needs at least {WINDOW} x {WINDOW} pixels; the images are {a.shape[1]} x "
-            f"{a.shape[0]}"
-        )
+    check_least_side("SSIM", WINDOW, a)
     total = 0.0
     planes = [(a, b)] if a.ndim == 2 else [(a[:, :, c], b[:, :, c]) for c in range(3)]
     for x, y in planes:

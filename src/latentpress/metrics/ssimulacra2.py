@@ -6,8 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentpress._typing import Floats, Pixels
-from latentpress.errors import ImageError
-from latentpress.metrics.checks import check_pair
+from latentpress.metrics.checks import check_least_side, check_pair
 from latentpress.metrics.windows import bands, blur
 
 SCALES = 6
@@ -179,11 +178,7 @@ def ssimulacra2(a: Pixels, b: Pixels, *, gray: bool = False) -> float:
         100.0
     """
     a, b = check_pair(a, b)
-    if min(a.shape[:2]) < MIN_SIDE:
-        raise ImageError(
-            f"SSIMULACRA 2 needs at least {MIN_SIDE} x {MIN_SIDE} pixels; the images are "
-            f"{a.shape[1]} x {a.shape[0]}"
-        )
+    check_least_side("SSIMULACRA 2", MIN_SIDE, a)
     norms = np.array(
         [_norms(x, y) for x, y in zip(_scales(a), _scales(b), strict=True)]
     )  # (scales, channels, 6)
