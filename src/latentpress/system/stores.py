@@ -7,14 +7,20 @@ name is no UTF-8 holds surrogates, as `os.fsdecode` makes them.
 
 from __future__ import annotations
 
+import io
 import os
+import shutil
+import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
-from latentpress.system.files import atomic_write
-from latentpress.system.sources import read_source
+from latentpress.system.files import atomic_write, output_error, replacing
+from latentpress.system.sources import read_source, unreadable
+
+MEMORY_BYTES = 1 << 24  # of an output that is kept in memory; a longer one waits on disk
 
 
 @dataclass(frozen=True)
@@ -84,6 +90,54 @@ class FolderStore:
         path = self.path(key)
         path.parent.mkdir(parents=True, exist_ok=True)
         atomic_write(path, data, overwrite=True)
+
+    def open(self, key: str) -> BinaryIO:
+        """As `opened`."""
+        try:
+            return open(self.path(key), "rb")
+        except OSError as error:
+            raise unreadable(str(self.path(key)), error) from error
+
+    @contextmanager
+    def writing(self, key: str) -> Iterator[BinaryIO]:
+        """As `writing`."""
+        path = self.path(key)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise output_error(path.parent, error) from error
+        with replacing(path, overwrite=True) as stream:
+            yield stream
+
+
+def opened(store: Store, key: str) -> BinaryIO:
+    """A file of a store as a stream that can seek, by the store's own `open` where it has one:
+    then it is not held whole. ImageError where it cannot be read.
+    """
+    own = getattr(store, "open", None)
+    stream: BinaryIO = io.BytesIO(store.read(key)) if own is None else own(key)
+    return stream
+
+
+@contextmanager
+def writing(store: Store, key: str) -> Iterator[BinaryIO]:
+    """A stream whose bytes become a file of a store when the block ends, all of them, and nothing
+    when it fails; by the store's own `writing` where it has one. OutputError.
+    """
+    own = getattr(store, "writing", None)
+    if own is not None:
+        with own(key) as stream:
+            yield stream
+        return
+    with tempfile.SpooledTemporaryFile(MEMORY_BYTES) as spool:
+        try:
+            yield spool  # type: ignore[misc]  # a stream in all but its class, before Python 3.11
+        except OSError as error:
+            raise output_error(tempfile.gettempdir(), error) from error
+        spool.seek(0)
+        whole = io.BytesIO()
+        shutil.copyfileobj(spool, whole)
+        store.write(key, whole.getvalue())
 
 
 def open_store(url: str) -> Store:
