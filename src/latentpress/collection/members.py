@@ -14,6 +14,7 @@ from latentpress.image.limits import no_pillow_limit
 from latentpress.image.plugins import HEAD, open_image
 from latentpress.system.sources import LTP, LTPS
 
+
 def is_image(data: bytes) -> bool:
     """Whether Pillow takes the bytes for the beginning of a picture."""
     file = io.BytesIO(data)

@@ -71,9 +71,7 @@ def parquet_module() -> Any:
     try:
         import pyarrow.parquet
     except ImportError as error:
-        raise UsageError(
-            "Parquet files need pyarrow: pip install 'latentpress[data]'"
-        ) from error
+        raise UsageError("Parquet files need pyarrow: pip install 'latentpress[data]'") from error
     return pyarrow.parquet
 
 
@@ -203,9 +201,7 @@ def _properties(table: Any, names: Sequence[str]) -> dict[str, Any]:
     columns = [group.column(i) for i in range(about.num_columns)] if group else []
     others = [c for c in columns if c.path_in_schema.split(".")[0] not in names]
     return {
-        "compression": {
-            c.path_in_schema: CODECS.get(c.compression, "SNAPPY") for c in columns
-        }
+        "compression": {c.path_in_schema: CODECS.get(c.compression, "SNAPPY") for c in columns}
         or "SNAPPY",
         "use_dictionary": [c.path_in_schema for c in others if "RLE_DICTIONARY" in c.encodings],
         "write_statistics": [c.path_in_schema for c in others if c.is_stats_set],

@@ -9,6 +9,7 @@ The cards are docs/models/*.md. What runs a graph is chosen by `runtimes`.
 import hashlib
 import io
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
@@ -115,11 +116,14 @@ def takes_bands(space: str, name: str, device: str) -> bool:
 def graph(space: str, name: str, device: str | None = None, in_bands: bool = False) -> RunningGraph:
     """A model file ready to run, verified and kept. device, in_bands: as of `run`."""
     choice = EXACT if device is None else choice_of(space, name, device)
-    return _opened(space, name, choice, threads(), in_bands)
+    return _opened(space, name, choice, threads(), in_bands, os.getpid())
 
 
 @once
-def _opened(space: str, name: str, choice: Choice, count: int, in_bands: bool) -> RunningGraph:
+def _opened(
+    space: str, name: str, choice: Choice, count: int, in_bands: bool, process: int
+) -> RunningGraph:
+    """process: in a forked one a runtime's threads are missing, so that it opens its own."""
     data = streaming_graph(space, name).data if in_bands else read_file(space, name)
     with naming_failures(f"{space}/{name}"):
         try:

@@ -17,9 +17,13 @@ from numpy.typing import NDArray
 HINTS = {"float32": "f32", "bfloat16": "bf16", "int8": "f32"}  # int8: of what is not int8
 
 
-@cache
 def core() -> Any:
-    """OpenVINO's entry, one a process."""
+    """OpenVINO's entry, one a process: in a forked one the threads of the other's are missing."""
+    return _core(os.getpid())
+
+
+@cache
+def _core(process: int) -> Any:
     import openvino
 
     return openvino.Core()

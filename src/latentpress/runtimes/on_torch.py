@@ -1,5 +1,6 @@
 """Graphs on torch: on CUDA or MPS where torch is what a user has, and on the CPU."""
 
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,6 +10,8 @@ from numpy.typing import NDArray
 
 from latentpress.runtimes.torch_graph import TorchGraph
 
+PROCESS = os.getpid()
+
 
 class OnTorch:
     """A graph without gradients. device: cpu, cuda or mps. precision: of the convolutions,
@@ -16,6 +19,8 @@ class OnTorch:
     """
 
     def __init__(self, data: bytes, device: str, precision: str) -> None:
+        if os.getpid() != PROCESS:  # in a forked process torch waits for threads that it lacks
+            torch.set_num_threads(1)
         self._device = device
         self._graph = TorchGraph(
             data, torch.round, device=device, dtype=getattr(torch, precision), casts=True

@@ -1,5 +1,6 @@
 """What is made once and kept, though several threads ask for it at the same time."""
 
+import os
 import threading
 from collections.abc import Callable
 from functools import wraps
@@ -15,6 +16,8 @@ def once(function: Callable[P, T]) -> Callable[P, T]:
     """
     made: dict[Any, T] = {}
     locks: dict[Any, threading.Lock] = {}
+    if hasattr(os, "register_at_fork"):  # a thread that held a lock is not in the forked process
+        os.register_at_fork(after_in_child=locks.clear)
 
     @wraps(function)
     def kept(*arguments: P.args, **keywords: P.kwargs) -> T:
