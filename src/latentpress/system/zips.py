@@ -33,6 +33,7 @@ class ZipStore:
         self.url = os.fspath(path)
         self._lock = threading.Lock()
         self._file: zipfile.ZipFile | None = None
+        self._stream: BinaryIO | None = None
         self._process = 0
 
     def entries(self) -> Iterator[Entry]:
@@ -81,6 +82,10 @@ class ZipStore:
         """Refused: OutputError."""
         raise OutputError(f"{self.url}: a .zip file is only read; name a folder for the outputs")
 
+    def __del__(self) -> None:
+        if self._stream is not None:
+            self._stream.close()
+
     def __getstate__(self) -> dict[str, str]:
         return {"url": self.url}
 
@@ -95,14 +100,16 @@ class ZipStore:
 
     def _open(self) -> zipfile.ZipFile:
         try:
-            stream: BinaryIO = open(self.url, "rb")  # noqa: SIM115  closed with the archive
+            stream: BinaryIO = open(self.url, "rb")  # noqa: SIM115  closed in __del__
         except OSError as error:
             raise unreadable(self.url, error) from error
         try:
-            return zipfile.ZipFile(stream)
+            archive = zipfile.ZipFile(stream)
         except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
             stream.close()
             raise ImageError(f"{self.url}: {CUT}: {error}") from error
+        self._stream = stream
+        return archive
 
 
 def _entry(info: zipfile.ZipInfo) -> Entry:
