@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 import latentpress
 from latentpress.cli import batch
 from latentpress.cli.app import app
+from latentpress.collection.faults import naming
 from latentpress.errors import TargetError, UsageError
 
 BAR = """
@@ -98,7 +99,7 @@ def test_each_error_names_its_picture_once(tmp_path: Path, small: NDArray[np.uin
 
 
 def test_a_named_target_error_keeps_the_nearest_files() -> None:
-    with pytest.raises(TargetError, match=r"^a\.png: too small$") as caught, batch.naming(Path("a.png")):
+    with pytest.raises(TargetError, match=r"^a\.png: too small$") as caught, naming(Path("a.png")):
         raise TargetError("too small", [b"nearest"])
     assert caught.value.nearest == [b"nearest"]
 

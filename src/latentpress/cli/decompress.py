@@ -7,14 +7,15 @@ from typing import Annotated, Any
 import typer
 
 from latentpress.cli import batch
-from latentpress.cli.arguments import Files, Jobs, Quiet, Verbose, device_option
+from latentpress.cli.arguments import FilesOrFolders, Jobs, Quiet, Verbose, device_option
+from latentpress.collection.faults import naming
 from latentpress.container import Header, read_header
 from latentpress.errors import LatentpressError, UsageError
 from latentpress.spaces import LP1
 
 
 def decompress(
-    files: Files,
+    files: FilesOrFolders = None,
     output: Annotated[
         str | None,
         typer.Option(
@@ -59,6 +60,7 @@ def decompress(
     """
     from latentpress.parts import parts_of
 
+    files = files or []
     headers = {source: _header(source) for source in files}
     # where a header cannot be read, that is told when the file is
     spaces = {header.latent_space if header else LP1 for header in headers.values()}
@@ -79,7 +81,7 @@ def decompress(
         check_output(target, overwrite=overwrite)
         start = time.perf_counter()
         data = batch.read_bytes(source)
-        with batch.naming(source):
+        with naming(source):
             image = pipeline.decompress(data, model=model, device=device)
         notices = list(write_image(image, target, overwrite=overwrite, like=source))
         return {

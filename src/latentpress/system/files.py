@@ -13,7 +13,7 @@ import stat
 from collections.abc import Iterator
 from typing import BinaryIO, NoReturn
 
-from latentpress.errors import OutputError
+from latentpress.errors import DiskFullError, OutputError
 
 REASONS = {
     errno.ENOSPC: "the disk is full",
@@ -27,6 +27,7 @@ REASONS = {
     errno.ENAMETOOLONG: "the name is too long",
     errno.EFBIG: "too large for this file system",
 }
+FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class OutputStream(io.BufferedRandom):
@@ -89,7 +90,8 @@ def replacing(
 
 def output_error(path: str | os.PathLike[str], error: OSError) -> OutputError:
     """What the system said of writing to `path`, in one sentence that names the file."""
-    return OutputError(
+    kind = DiskFullError if error.errno in FULL else OutputError
+    return kind(
         f"{os.fspath(path)}: "
         f"{REASONS.get(error.errno or 0) or error.strerror or str(error) or type(error).__name__}"
     )
