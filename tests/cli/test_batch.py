@@ -48,7 +48,16 @@ def test_a_slash_at_the_end_names_a_folder(tmp_path: Path) -> None:
     assert batch.outputs([Path("a.png")], f"{tmp_path}/new/", ".ltp") == [tmp_path / "new" / "a.ltp"]
     assert (tmp_path / "new").is_dir()
     assert batch.outputs([Path("a.png")], f"{tmp_path}/new", ".ltp") == [tmp_path / "new" / "a.ltp"]
+
+
+def test_a_name_without_a_suffix_is_a_folder_for_one_file_as_for_many(tmp_path: Path) -> None:
+    for sources in ([Path("a.png")], [Path("a.png"), Path("b.png")]):
+        out = tmp_path / str(len(sources))
+        assert batch.outputs(sources, str(out), ".ltp") == [(out / s.name).with_suffix(".ltp") for s in sources]
+        assert out.is_dir()
+    (tmp_path / "file").write_bytes(b"")
     assert batch.outputs([Path("a.png")], f"{tmp_path}/file", ".ltp") == [tmp_path / "file"]
+    assert batch.outputs([Path("a.png")], f"{tmp_path}/new.ltp", ".ltp") == [tmp_path / "new.ltp"]
 
 
 @pytest.mark.parametrize("command", ["compress", "decompress"])

@@ -31,7 +31,8 @@ def outputs(sources: Sequence[Path], asked: str | None, suffix: str) -> list[Pat
     UsageError where two collide.
 
     asked: as it was typed, for a Path forgets the slash at its end, by which a folder that is not
-    there yet is named.
+    there yet is named. A name without a suffix is a folder's, too, so that a pattern of the shell
+    does the same whether it matches many files or one.
     """
     if asked == "":
         raise UsageError("-o: the name of the output is empty")
@@ -40,7 +41,7 @@ def outputs(sources: Sequence[Path], asked: str | None, suffix: str) -> list[Pat
     output = Path(asked or "")
     if asked is None:
         found = [renamed(s, suffix) for s in sources]
-    elif output.is_dir() or len(sources) > 1 or asked.endswith(("/", os.sep)):
+    elif len(sources) > 1 or _names_folder(output, asked):
         if output.exists() and not output.is_dir():
             raise UsageError(f"{output} is a file; {len(sources)} inputs need a folder")
         if len(sources) > 1 and not output.exists() and output.suffix:
@@ -69,6 +70,13 @@ def outputs(sources: Sequence[Path], asked: str | None, suffix: str) -> list[Pat
             )
         places.add(place)
     return found
+
+
+def _names_folder(output: Path, asked: str) -> bool:
+    """Whether a folder is there or meant."""
+    if output.exists():
+        return output.is_dir() or asked.endswith(("/", os.sep))
+    return asked.endswith(("/", os.sep)) or not output.suffix
 
 
 def forgotten(folder: Path) -> str:

@@ -244,8 +244,7 @@ def compress(
             tell_larger=tell_larger and max_no_gain,
             metrics=tuple(check_metrics(metrics)),
         )
-        alone = effort >= FIRST_EFFORT or parts.works_alone(device, encoding=True)
-        run_tree(tree, task, LocalEngine(jobs, alone), search, "pressing")
+        run_tree(tree, task, LocalEngine(jobs), search, "pressing")
         return
     images = images or []
     targets = batch.outputs(images, output, ".ltp")

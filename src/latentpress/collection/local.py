@@ -13,19 +13,16 @@ from latentpress.system.malloc import return_freed_arrays
 
 @dataclass(frozen=True)
 class LocalEngine:
-    """Threads. jobs: units in work at a time; None for what keeps the cores busy. alone: whether
-    the work on one unit takes all cores, so that without `jobs` one is worked on after the other.
-    """
+    """Threads. jobs: units in work at a time; None for what keeps the cores busy."""
 
     jobs: int | None = None
-    alone: bool = False
 
     def map(self, task: Task, units: Iterable[Unit]) -> Iterator[tuple[Unit, list[Row]]]:
         """As of Engine."""
         return_freed_arrays()
         stream = iter(units)
         first = list(islice(stream, SAMPLE))
-        jobs = 1 if self.jobs is None and self.alone else self.jobs
+        jobs = 1 if self.jobs is None and task.works_alone(first) else self.jobs
         sample = [task.pixels(unit) for unit in first] if jobs is None else []
         many, threads = sharing(jobs, len(first), sample)
         pool = Pool(task, chain(first, stream), many, threads, task.pixels, in_order=False)

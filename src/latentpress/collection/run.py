@@ -96,14 +96,16 @@ def run(
                 refused.append(item)
                 continue
             entry = store.entry(item.output)
-            is_same = earlier.size(item.output) == (entry.size if entry else 0)
-            is_done = is_same and earlier.is_done(item, request)
+            recorded = earlier.size(item.output)
+            is_same = recorded == (entry.size if entry else 0)
+            is_done = earlier.is_done(item, request)
             checksum = earlier.checksum(item.output) if is_done and entry else ""
-            if (is_done and not checksum) or (not is_done and entry and skip_existing):
+            if (is_done and is_same and not checksum) or (not is_done and entry and skip_existing):
                 kept += 1
                 passed()
                 continue
-            yield replace(item, replace=is_same, expected=checksum)
+            is_ours = is_same or (verify and recorded is not None)
+            yield replace(item, replace=is_ours, expected=checksum)
 
     def flush() -> None:
         rows = [refused.popleft() for _ in range(len(refused))]

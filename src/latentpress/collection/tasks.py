@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from latentpress.collection.faults import ENDING, FAULTS, Named, naming, sentence
 from latentpress.collection.request import Request
 from latentpress.collection.unit import Row, Unit, joined
-from latentpress.errors import OutputError
+from latentpress.container import Header, read_header
+from latentpress.errors import LatentpressError, OutputError
 from latentpress.options import EncodeOptions
 from latentpress.system.once import once
 from latentpress.system.stores import FolderStore, Store, open_store
@@ -60,6 +62,10 @@ class FileTask:
 
         store = kept_store(unit.root)
         return count_pixels(store.path(unit.key)) if isinstance(store, FolderStore) else 0
+
+    def works_alone(self, units: Sequence[Unit]) -> bool:
+        """As of Task."""
+        return False
 
     def __call__(self, unit: Unit) -> list[Row]:
         """As of Task."""
@@ -124,8 +130,8 @@ class FileTask:
             if store.read(unit.output) == data:  # by a run that was killed before it told so
                 return
             raise OutputError(
-                f"{joined(self.output, unit.output)}: exists already, and is not of an earlier run "
-                "that the manifest tells of: --overwrite replaces it, --skip-existing keeps it"
+                f"{joined(self.output, unit.output)}: exists already, and is not what an earlier "
+                "run wrote: --overwrite replaces it, --skip-existing keeps it"
             )
         root = kept_store(unit.root)
         if isinstance(store, FolderStore) and isinstance(root, FolderStore):
@@ -173,9 +179,16 @@ class Compress(FileTask):
             "metrics": self.metrics,
         }
 
+    def works_alone(self, units: Sequence[Unit]) -> bool:
+        """As of Task."""
+        from latentpress.parts import parts_of
+
+        options = self.options
+        parts = parts_of(options.space)
+        return options.optimizes_latent or parts.works_alone(options.device, encoding=True)
+
     def make(self, unit: Unit, data: bytes) -> Made:
         """As of FileTask."""
-        from latentpress.container import read_header
         from latentpress.image.picture import read_picture
 
         options = self.options
@@ -224,3 +237,59 @@ class Compress(FileTask):
         from latentpress import codec
 
         codec.decompress(data, model=self.options.model, device=self.options.device)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decompress(FileTask):
+    """.ltp files -> image files, whose format the name of the output tells.
+
+    model, device: as `latentpress.decompress` takes them.
+    """
+
+    model: str | None = None
+    device: str = "auto"
+
+    def request(self) -> dict[str, object]:
+        """As of Task."""
+        return {"command": "decompress", "model": self.model}
+
+    def pixels(self, unit: Unit) -> int:
+        """As of Task: of the header."""
+        header = _header(unit)
+        return header.width * header.height if header else 0
+
+    def works_alone(self, units: Sequence[Unit]) -> bool:
+        """As of Task."""
+        from latentpress.parts import parts_of
+
+        spaces = {header.latent_space for header in map(_header, units) if header}
+        return any(parts_of(space).works_alone(self.device, encoding=False) for space in spaces)
+
+    def make(self, unit: Unit, data: bytes) -> Made:
+        """As of FileTask."""
+        from latentpress import codec
+        from latentpress.image.formats import save_image
+
+        with naming(unit.source):
+            image = codec.decompress(data, model=self.model, device=self.device)
+            stream = io.BytesIO()
+            notices = save_image(image, stream, unit.output)
+        fields: dict[str, object] = {"width": image.width, "height": image.height}
+        return Made(stream.getvalue(), notices, fields)
+
+    def check(self, data: bytes) -> None:
+        """As of FileTask."""
+        from latentpress.image.picture import read_picture
+
+        read_picture(data)
+
+
+def _header(unit: Unit) -> Header | None:
+    """Of a local .ltp file; None where it cannot be read, which is told when the file is."""
+    store = kept_store(unit.root)
+    if not isinstance(store, FolderStore):
+        return None
+    try:
+        return read_header(store.path(unit.key))
+    except (LatentpressError, OSError):
+        return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -76,6 +76,12 @@ class Task(Protocol):
 
     def pixels(self, unit: Unit) -> int:
         """How many pixels the unit's work holds at a time, about; 0 where that is not known."""
+        ...
+
+    def works_alone(self, units: Sequence[Unit]) -> bool:
+        """Whether the work on one of these takes all cores and much memory, as torch does, so that
+        a machine does one after the other unless it is told otherwise.
+        """
         ...
 
     def __call__(self, unit: Unit) -> list[Row]:
