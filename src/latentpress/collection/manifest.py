@@ -21,7 +21,7 @@ from typing import Any, Protocol
 from latentpress.collection.find import MANIFEST
 from latentpress.collection.unit import Row, Unit
 from latentpress.errors import OutputError
-from latentpress.system.files import output_error
+from latentpress.system.files import locked, output_error
 from latentpress.system.sources import unreadable
 from latentpress.system.stores import FolderStore, Store
 
@@ -124,7 +124,7 @@ class LocalManifest:
         except OSError as error:
             raise output_error(self.path, error) from None
         try:
-            if not _lock(self._file):
+            if not locked(self._file):
                 raise OutputError(f"{self.path}: another run is writing there")
             self._end_in_a_line()
         except OSError as error:
@@ -183,21 +183,6 @@ def read_lines(path: str | os.PathLike[str]) -> Iterator[dict[str, Any]]:
                         yield line
     except OSError as error:
         raise unreadable(os.fspath(path), error) from error
-
-
-def _lock(file: int) -> bool:
-    """Whether this process alone has the open file now, as far as the system can tell."""
-    try:
-        import fcntl
-    except ImportError:  # Windows
-        return True
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError:  # a file system without locks
-        return True
-    return True
 
 
 def open_manifest(store: Store) -> Manifest:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import posixpath
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -11,7 +12,7 @@ from typing import Any
 from latentpress.collection.find import without_collisions
 from latentpress.collection.manifest import Earlier, as_line, fingerprint, open_manifest
 from latentpress.collection.unit import Engine, Row, Task, Unit
-from latentpress.system.stores import open_store
+from latentpress.system.stores import FolderStore, open_store
 
 
 @dataclass
@@ -91,10 +92,17 @@ def run(
 
     def waiting() -> Iterator[Unit]:
         nonlocal kept
+        tidy: set[str] = set()
         for item in without_collisions(found):
             if isinstance(item, Row):
                 refused.append(item)
                 continue
+            if (
+                isinstance(store, FolderStore)
+                and (folder := posixpath.dirname(item.output)) not in tidy
+            ):
+                store.tidy(item.output)
+                tidy.add(folder)
             entry = store.entry(item.output)
             recorded = earlier.size(item.output)
             is_same = recorded == (entry.size if entry else 0)
