@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from latentpress.errors import ImageError, OutputError
-from latentpress.system.zips import ZipStore
+from latentpress.system.stores import LeftOut, ZipStore, open_store
 
 
 def made(path: Path, members: dict[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> ZipStore:
@@ -22,7 +22,10 @@ def made(path: Path, members: dict[str, bytes], method: int = zipfile.ZIP_DEFLAT
 def test_members_are_files_in_the_order_of_their_names(tmp_path: Path) -> None:
     members = {"b/c.jpg": b"c" * 5000, "a.jpg": b"a", "é.png": b"e", "b/.hidden.jpg": b"", "__MACOSX/a.jpg": b""}
     store = made(tmp_path / "a.zip", {**members, "folder/": b""})
-    entries = list(store.entries())
+    left_out = LeftOut()
+    entries = list(store.entries(left_out))
+    assert left_out.hidden == 2
+    assert isinstance(open_store(str(tmp_path / "a.zip")), ZipStore)
     assert [(entry.key, entry.size) for entry in entries] == [("a.jpg", 1), ("b/c.jpg", 5000), ("é.png", 1)]
     assert all(store.read(entry.key) == members[entry.key] for entry in entries)
     assert store.entry("a.jpg") == entries[0]

@@ -18,9 +18,10 @@ from latentpress.cli.assess_output import (
     print_rows,
     table_bytes,
 )
-from latentpress.cli.batch import describe, naming, progress
+from latentpress.cli.batch import progress
 from latentpress.cli.json_output import to_json
 from latentpress.cli.terminal import notice
+from latentpress.collection.faults import describe, naming
 from latentpress.errors import OutputError, UsageError, WeightsError
 from latentpress.system.files import atomic_write, check_output
 from latentpress.system.spreadsheet import check_openpyxl

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from latentpress.cli.arguments import device_option, path_argument
-from latentpress.cli.batch import naming
 from latentpress.cli.json_output import to_json
 from latentpress.cli.latent import read_ltp
 from latentpress.cli.terminal import console, notice
+from latentpress.collection.faults import naming
 from latentpress.errors import ImageError, OutputError
 
 if TYPE_CHECKING:

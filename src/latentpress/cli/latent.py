@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 
 from latentpress.cli.arguments import codec_option, device_option, path_argument
-from latentpress.cli.batch import naming, read_bytes, renamed
+from latentpress.cli.batch import read_bytes, renamed
+from latentpress.collection.faults import naming
 from latentpress.container import MAGIC
 from latentpress.errors import OutputError
 

@@ -8,7 +8,8 @@ import typer
 
 from latentpress.cli import terminal
 from latentpress.cli.arguments import path_argument
-from latentpress.cli.batch import naming, read_bytes, renamed
+from latentpress.cli.batch import read_bytes, renamed
+from latentpress.collection.faults import naming
 
 
 def thumbnail(

@@ -10,15 +10,18 @@ from __future__ import annotations
 import io
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
-from latentpress.system.files import atomic_write, output_error, replacing
+from latentpress.errors import ImageError, OutputError
+from latentpress.system.files import atomic_write, output_error, remove_stale, replacing
 from latentpress.system.sources import read_source, unreadable
+from latentpress.system.zips import Zip
 
 MEMORY_BYTES = 1 << 24  # of an output that is kept in memory; a longer one waits on disk
 
@@ -34,14 +37,26 @@ class Entry:
     version: str
 
 
+@dataclass
+class LeftOut:
+    """What a listing leaves out. hidden: files and folders whose names begin with a dot. links:
+    those that lead out of the store, to a folder, or nowhere. problems: folders that cannot be
+    listed.
+    """
+
+    hidden: int = 0
+    links: int = 0
+    problems: list[ImageError] = field(default_factory=list)
+
+
 class Store(Protocol):
     """A place of files. Threads and processes may share one."""
 
     url: str
 
-    def entries(self) -> Iterator[Entry]:
+    def entries(self, left_out: LeftOut | None = None) -> Iterator[Entry]:
         """Its files, in the order of their keys; no hidden ones. ImageError where it is not
-        there or cannot be listed.
+        there or cannot be listed. left_out: is told what is not among them.
         """
         ...
 
@@ -69,15 +84,53 @@ class FolderStore:
         """Where a file lies."""
         return self._folder / key
 
-    def entries(self) -> Iterator[Entry]:
-        """As of Store; links that lead out of the folder are left out."""
-        raise NotImplementedError
+    def entries(self, left_out: LeftOut | None = None) -> Iterator[Entry]:
+        """As of Store. A link to a file within the folder counts as a file; links to folders are
+        not followed, so that the walk ends and nothing is taken twice.
+        """
+        left_out = LeftOut() if left_out is None else left_out
+        try:
+            top = _listed(self.url or ".")
+            real = os.path.realpath(self.url or ".")
+        except OSError as error:
+            raise unreadable(self.url, error) from error
+        waiting = [iter(top)]
+        prefixes = [""]
+        while waiting:
+            found = next(waiting[-1], None)
+            if found is None:
+                waiting.pop()
+                prefixes.pop()
+                continue
+            key = prefixes[-1] + found.name
+            if found.name.startswith("."):
+                left_out.hidden += 1
+            elif found.is_symlink():
+                if (entry := self._linked(key, real)) is None:
+                    left_out.links += 1
+                else:
+                    yield entry
+            elif _is_folder(found):
+                try:
+                    waiting.append(iter(_listed(found.path)))
+                    prefixes.append(f"{key}/")
+                except OSError as error:
+                    left_out.problems.append(unreadable(found.path, error))
+            elif (entry := self.entry(key)) is not None:
+                yield entry
+
+    def _linked(self, key: str, real: str) -> Entry | None:
+        """The file that a link within the folder leads to; None of any other link."""
+        end = os.path.realpath(self.path(key))
+        return self.entry(key) if end.startswith(os.path.join(real, "")) else None
 
     def entry(self, key: str) -> Entry | None:
         """As of Store."""
         try:
             status = self.path(key).stat()
-        except OSError:
+        except (OSError, ValueError):  # the latter of a null character
+            return None
+        if not stat.S_ISREG(status.st_mode):
             return None
         return Entry(key, status.st_size, f"{status.st_size}-{status.st_mtime_ns}")
 
@@ -85,11 +138,14 @@ class FolderStore:
         """As of Store."""
         return read_source(self.path(key))
 
-    def write(self, key: str, data: bytes) -> None:
-        """As of Store."""
+    def write(self, key: str, data: bytes, *, like: str | os.PathLike[str] | None = None) -> None:
+        """As of Store. like: a file whose permissions a new one does not exceed."""
         path = self.path(key)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        atomic_write(path, data, overwrite=True)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise output_error(path, error) from None
+        atomic_write(path, data, overwrite=True, like=like)
 
     def open(self, key: str) -> BinaryIO:
         """As `opened`."""
@@ -99,15 +155,72 @@ class FolderStore:
             raise unreadable(str(self.path(key)), error) from error
 
     @contextmanager
-    def writing(self, key: str) -> Iterator[BinaryIO]:
-        """As `writing`."""
+    def writing(
+        self, key: str, *, like: str | os.PathLike[str] | None = None
+    ) -> Iterator[BinaryIO]:
+        """As `writing`. like: as of `write`."""
         path = self.path(key)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise output_error(path.parent, error) from error
-        with replacing(path, overwrite=True) as stream:
+        with replacing(path, overwrite=True, like=like) as stream:
             yield stream
+
+    def tidy(self, key: str) -> None:
+        """Remove what writers that were killed left beside a file."""
+        remove_stale(self.path(key).parent)
+
+
+def _listed(folder: str) -> list[os.DirEntry[str]]:
+    """What is in a folder, in the order of the keys: a folder sorts as its name with "/"."""
+    with os.scandir(folder) as found:
+        return sorted(found, key=lambda e: f"{e.name}/" if _is_folder(e) else e.name)
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir(follow_symlinks=False)
+    except OSError:
+        return False
+
+
+class ZipStore:
+    """The members of a .zip file, which are only read. Their names may lead out of a folder: who
+    writes under such a name looks at it before.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.url = os.fspath(path)
+        self._zip = Zip(path)
+
+    def entries(self, left_out: LeftOut | None = None) -> Iterator[Entry]:
+        """As of Store. What macOS puts beside the files counts as hidden."""
+        left_out = LeftOut() if left_out is None else left_out
+        for found in self._zip.files():
+            parts = found.name.split("/")
+            if parts[0] == "__MACOSX" or any(p[0] == "." and p != ".." for p in parts if p):
+                left_out.hidden += 1
+            else:
+                yield Entry(*found)
+
+    def entry(self, key: str) -> Entry | None:
+        """As of Store."""
+        found = self._zip.find(key)
+        return Entry(*found) if found else None
+
+    def read(self, key: str) -> bytes:
+        """As of Store."""
+        return self._zip.read(key)
+
+    def write(self, key: str, data: bytes) -> None:
+        """Refused: OutputError."""
+        raise OutputError(f"{self.url}: a .zip file is only read: name a folder for the outputs")
+
+
+def is_zip(url: str) -> bool:
+    """Whether it is the path of a .zip file, whose members are taken as a tree."""
+    return url.lower().endswith(".zip") and os.path.isfile(url)
 
 
 def opened(store: Store, key: str) -> BinaryIO:
@@ -141,9 +254,9 @@ def writing(store: Store, key: str) -> Iterator[BinaryIO]:
 
 
 def open_store(url: str) -> Store:
-    """The store of a folder's path or of a URL.
+    """The store of a folder's path, of a .zip file's, or of a URL.
 
     Raises:
         UsageError: what the URL needs is not installed, or nothing is known for its scheme.
     """
-    return FolderStore(url)
+    return ZipStore(url) if is_zip(url) else FolderStore(url)
