@@ -9,12 +9,17 @@ from typing import Any
 import pytest
 
 from helpers.shards import CHANGE, members, picture, samples, shard, shortened
-from latentpress.collection.members import Change, Told
+from latentpress.collection.members import Change
 from latentpress.collection.shards import change_shard
-from latentpress.errors import FormatError, OutputError, UsageError
+from latentpress.collection.unit import Row
+from latentpress.errors import DiskFullError, FormatError, UsageError
 
 
-def changed(data: bytes, change: Change = CHANGE) -> tuple[bytes, list[Told]]:
+def ltp(data: bytes) -> bytes | None:
+    return shortened("", "", data).data
+
+
+def changed(data: bytes, change: Change = CHANGE) -> tuple[bytes, list[Row]]:
     output = io.BytesIO()
     told = list(change_shard(io.BytesIO(data), output, change))
     return output.getvalue(), told
@@ -23,12 +28,12 @@ def changed(data: bytes, change: Change = CHANGE) -> tuple[bytes, list[Told]]:
 def test_pictures_are_changed_and_the_rest_is_kept_in_its_order() -> None:
     source = samples(5)
     data, told = changed(shard(source))
-    expected = [(n.replace(".jpg", ".ltp"), shortened(n, d)[0] if n.endswith(".jpg") else d) for n, d in source]
+    expected = [(n.replace(".jpg", ".ltp"), ltp(d) if n.endswith(".jpg") else d) for n, d in source]
     assert members(data) == expected
     assert [each.member for each in told] == [f"{i:04}.jpg" for i in range(5)]
     assert told[0].source_bytes == len(source[0][1])
     assert told[0].output_bytes == 23
-    assert told[0].fields == {"name": "0000.jpg"}
+    assert told[0].fields == {"output": "0000.ltp"}
     assert not any(each.error for each in told)
 
 
@@ -58,7 +63,7 @@ def test_a_broken_picture_is_kept_and_told() -> None:
     data, told = changed(shard([("a.jpg", picture(1)), ("b.jpg", b"broken"), ("b.txt", b"text"), ("c.jpg", picture(2))]))
     assert [name for name, _ in members(data)] == ["a.ltp", "b.jpg", "b.txt", "c.ltp"]
     assert members(data)[1][1] == b"broken"
-    assert [each.error for each in told] == ["", "no picture; it is kept as it is", ""]
+    assert [each.error for each in told] == ["", "b.jpg: no picture; it is kept as it is", ""]
 
 
 def test_two_pictures_of_one_output() -> None:
@@ -66,7 +71,7 @@ def test_two_pictures_of_one_output() -> None:
     data, told = changed(shard(source))
     assert [name for name, _ in members(data)] == ["a.ltp", "a.png", "a.txt"]
     assert members(data)[1][1] == source[1][1]
-    assert told[1].error == "a.ltp is another member's name; it is kept as it is"
+    assert told[1].error == "a.png: a.ltp is another member's name; it is kept as it is"
     data, told = changed(shard(source), replace(CHANGE, keep_suffix=True))
     assert [name for name, _ in members(data)] == ["a.jpg.ltp", "a.png.ltp", "a.txt"]
     assert not any(each.error for each in told)
@@ -76,14 +81,15 @@ def test_a_second_member_of_one_name_is_left_out_and_told() -> None:
     data, told = changed(shard([("a.txt", b"first"), ("a.txt", b"second"), ("b.ltp", b"x"), ("b.jpg", picture(1))]))
     assert members(data) == [("a.txt", b"first"), ("b.ltp", b"x"), ("b.jpg", picture(1))]
     assert "another member of this name" in told[0].error
-    assert told[1].error.startswith("b.ltp is another member's name")
+    assert told[1].error.startswith("b.jpg: b.ltp is another member's name")
 
 
 @pytest.mark.parametrize("name", ["../a.jpg", "/etc/a.jpg", "a/../../b.jpg", "..\\a.jpg", "C:\\a.jpg", "b/..", "\\a.jpg"])
 def test_names_that_lead_out_are_left_out_and_told(name: str) -> None:
     data, told = changed(shard([(name, picture(1)), ("b.jpg", picture(2))]))
     assert [each for each, _ in members(data)] == ["b.ltp"]
-    assert told[0] == Told(name, len(picture(1)), error="the name leads out of the archive; it is left out")
+    assert told[0].member == name
+    assert told[0].error.endswith(": the name leads out of the archive; it is left out")
 
 
 def test_links_and_devices_are_left_out_and_told() -> None:
@@ -97,7 +103,7 @@ def test_links_and_devices_are_left_out_and_told() -> None:
         info.type = tarfile.DIRTYPE
         archive.addfile(info)
     data, told = changed(stream.getvalue())
-    assert [each.error for each in told] == ["a link, a device or a pipe; it is left out"] * 4
+    assert [each.error for each in told] == [f"{name}: a link, a device or a pipe; it is left out" for name in ("a.jpg", "b.jpg", "c", "d")]
     with tarfile.open(fileobj=io.BytesIO(data)) as archive:
         assert [info.name for info in archive] == ["folder"]
 
@@ -128,9 +134,9 @@ def test_a_picture_too_large_to_hold_is_kept(monkeypatch: pytest.MonkeyPatch) ->
     assert not told[1].error
 
 
-@pytest.mark.parametrize("error", [UsageError("no such codec"), OutputError("the disk is full")])
+@pytest.mark.parametrize("error", [UsageError("no such codec"), DiskFullError("the disk is full")])
 def test_what_no_other_picture_would_escape_ends_the_shard(error: Exception) -> None:
-    def fails(name: str, data: bytes) -> Any:
+    def fails(name: str, output: str, data: bytes) -> Any:
         raise error
 
     with pytest.raises(type(error)):

@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image
 
 from latentpress.collection.members import Change
+from latentpress.collection.unit import Made
 from latentpress.errors import ImageError
 
 SUFFIXES = frozenset({".jpg", ".png"})
@@ -46,11 +47,11 @@ def samples(many: int) -> list[tuple[str, bytes]]:
     return made
 
 
-def shortened(name: str, data: bytes) -> tuple[bytes, dict[str, object]]:
-    """In the place of a codec: the first bytes, and an error for what is no picture."""
+def shortened(name: str, output: str, data: bytes) -> Made:
+    """In the place of a codec: the last bytes, and an error for what is no picture."""
     if not data.startswith((b"\xff\xd8", b"\x89PNG")):
-        raise ImageError("no picture")
-    return b"LTP" + data[-20:], {"name": name}
+        raise ImageError(f"{name}: no picture")
+    return Made(b"LTP" + data[-20:], fields={"output": output})
 
 
 CHANGE = Change(shortened, SUFFIXES)

@@ -96,6 +96,15 @@ KeepSuffix = Annotated[
     bool,
     typer.Option("--keep-suffix", help="Put the new suffix behind the old one, as in a.jpg.ltp."),
 ]
+Column = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--column",
+        metavar="NAME",
+        help="Of .parquet files the column of the pictures; may be repeated.",
+        show_default="those that hold pictures",
+    ),
+]
 SkipExisting = Annotated[
     bool,
     typer.Option("--skip-existing", help="Take an output that is there as done, whatever it is."),

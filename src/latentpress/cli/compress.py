@@ -9,6 +9,7 @@ import typer
 
 from latentpress.cli import batch, terminal
 from latentpress.cli.arguments import (
+    Column,
     Exclude,
     FilesFrom,
     Images,
@@ -161,6 +162,7 @@ def compress(
     include: Include = None,
     exclude: Exclude = None,
     keep_suffix: KeepSuffix = False,
+    column: Column = None,
     skip_existing: SkipExisting = False,
     verify: Verify = False,
     metrics: Annotated[
@@ -201,7 +203,7 @@ def compress(
     latentpress compress photo.png --codec sd15 --model madebyollin/taesd
     """
     from latentpress.cli.trees import Tree, run_tree
-    from latentpress.collection.find import image_suffixes
+    from latentpress.collection.find import ARCHIVES, image_suffixes
     from latentpress.collection.local import LocalEngine
     from latentpress.collection.tasks import Compress
     from latentpress.parts import parts_of
@@ -225,10 +227,12 @@ def compress(
     if tree.is_wanted() or metrics is not None:
         for notice in optimizer_notices(effort, optimize_for):
             terminal.notice(notice)
-        search = tree.search(image_suffixes(), ".ltp")
+        search = tree.search(image_suffixes() | ARCHIVES, ".ltp")
         task = Compress(
             tree.folder(),
             overwrite,
+            keep_suffix,
+            tuple(column or ()),
             options=EncodeOptions(
                 codec=codec,
                 model=model,

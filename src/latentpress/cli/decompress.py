@@ -8,6 +8,7 @@ import typer
 
 from latentpress.cli import batch
 from latentpress.cli.arguments import (
+    Column,
     Exclude,
     FilesFrom,
     FilesOrFolders,
@@ -61,6 +62,7 @@ def decompress(
     include: Include = None,
     exclude: Exclude = None,
     keep_suffix: KeepSuffix = False,
+    column: Column = None,
     skip_existing: SkipExisting = False,
     verify: Verify = False,
     jobs: Jobs = None,
@@ -94,12 +96,21 @@ def decompress(
         as_json=as_json,
     )
     if tree.is_wanted():
+        from latentpress.collection.find import ARCHIVES
         from latentpress.collection.local import LocalEngine
         from latentpress.collection.tasks import Decompress
 
         _check_format(suffix)
-        task = Decompress(tree.folder(), overwrite, model=model, device=device)
-        search = tree.search(frozenset([".ltp"]), suffix)
+        task = Decompress(
+            tree.folder(),
+            overwrite,
+            keep_suffix,
+            tuple(column or ()),
+            model=model,
+            device=device,
+            suffix=suffix,
+        )
+        search = tree.search(ARCHIVES | {".ltp"}, suffix)
         run_tree(tree, task, LocalEngine(jobs), search, "opening")
         return
     files = files or []

@@ -12,12 +12,14 @@ from typing import Any
 from latentpress import __version__
 from latentpress.cli import batch, terminal
 from latentpress.cli.json_output import to_json
+from latentpress.collection.archives import is_archive
 from latentpress.collection.find import Naming, Search, Selection
 from latentpress.collection.manifest import as_line
 from latentpress.collection.run import Summary, run
 from latentpress.collection.unit import Engine, Row, Task, Unit
 from latentpress.errors import UsageError
 from latentpress.system.sources import unreadable
+from latentpress.system.stores import is_zip
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ class Tree:
         if not self.inputs and self.files_from is None:
             raise UsageError("name at least one file or folder, or a list with --files-from")
         return (
-            any(path.is_dir() for path in self.inputs)
+            any(path.is_dir() or is_archive(path.name) or is_zip(str(path)) for path in self.inputs)
             or self.files_from is not None
             or self.keep_suffix
             or self.skip_existing
@@ -84,8 +86,9 @@ class Tree:
         """What the inputs hold."""
         single = len(self.inputs) == 1 and self.files_from is None
         for path in self.inputs:
-            if path.is_dir():
-                name = Path(os.path.realpath(path)).name
+            if path.is_dir() or is_zip(str(path)):
+                real = Path(os.path.realpath(path))
+                name = real.name if path.is_dir() else real.stem
                 yield from search.tree(str(path), "" if single else f"{name}/")
             else:
                 yield from search.file(str(path))
@@ -152,12 +155,15 @@ def run_tree(tree: Tree, task: Task, engine: Engine, search: Search, verb: str) 
         terminal.notice(skipped)
     if summary.notices and not terminal.voice.verbose:
         terminal.notice(f"{summary.notices:,} notices are in the manifest, and told by --verbose")
-    batch.end(summary.failed, summary.failed + summary.made + summary.kept + summary.left)
+    done = summary.made + summary.members + summary.kept + summary.left
+    batch.end(summary.failed, summary.failed + done)
 
 
 def words(summary: Summary) -> str:
     """How a run went, in a line."""
     told = [f"{summary.made:,} {'file' if summary.made == 1 else 'files'} written"]
+    if summary.members:
+        told[0] += f" with {summary.members:,} pictures in archives"
     if summary.made:
         told.append(change(summary.source_bytes, summary.output_bytes))
     if summary.kept:

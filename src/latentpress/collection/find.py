@@ -12,9 +12,11 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
 from latentpress.collection.unit import Row, Unit, joined
-from latentpress.system.stores import LeftOut, Store, open_store
+from latentpress.system.members import leads_out
+from latentpress.system.stores import FolderStore, LeftOut, Store, open_store
 
 LTP = ".ltp"
+ARCHIVES = frozenset({".tar", ".parquet"})  # each becomes an archive of the same kind
 MANIFEST = "manifest.jsonl"
 # of Pillow's readers those that only tell what a file is, and what is no picture
 NO_READERS = ("BUFR", "GRIB", "HDF5", "MPEG", "WMF", "PDF", "LATENTPRESS")
@@ -90,7 +92,9 @@ class Naming:
     keep_suffix: bool = False
 
     def output(self, key: str) -> str:
-        """The name of what is made of a file."""
+        """The name of what is made of a file: of an archive its own."""
+        if posixpath.splitext(key)[1].lower() in ARCHIVES:
+            return key
         stem = key if self.keep_suffix else posixpath.splitext(key)[0]
         return stem + self.suffix
 
@@ -109,8 +113,9 @@ class Search:
     within: str = ""
 
     def tree(self, url: str, prefix: str = "") -> Iterator[Unit | Row]:
-        """A unit a file of a store, and a row with an error for a folder that cannot be listed.
-        prefix: of the outputs' names.
+        """A unit a file of a store, and a row with an error for a folder that cannot be listed,
+        and for a name that leads out of a folder, as one in an archive may. prefix: of the
+        outputs' names.
         """
         store = open_store(url)
         inside = _inside(url, self.within)
@@ -119,6 +124,10 @@ class Search:
                 continue
             if not self.selection.takes(entry.key):
                 self.found.others += entry.key != MANIFEST
+                continue
+            if not isinstance(store, FolderStore) and leads_out(entry.key):
+                source = joined(url, entry.key)
+                yield Row(source, entry.version, error=f"{source}: the name leads out of the tree")
                 continue
             output = prefix + self.naming.output(entry.key)
             yield Unit(url, entry.key, output, entry.version, entry.size)

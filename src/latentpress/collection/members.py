@@ -7,12 +7,16 @@ import io
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from latentpress.errors import LatentpressError, OutputError, UsageError
+from latentpress.collection.faults import ENDING, FAULTS, sentence
+from latentpress.collection.unit import Made, Row, joined
 from latentpress.image.limits import no_pillow_limit
 from latentpress.image.plugins import HEAD, open_image
 from latentpress.system.sources import LTP, LTPS
+
+KEPT = "it is kept as it is"
+LEFT_OUT = "it is left out"
 
 
 def is_image(data: bytes) -> bool:
@@ -30,17 +34,18 @@ def is_ltp(data: bytes) -> bool:
     return data.startswith(LTP) and not data.startswith(LTPS)
 
 
-Press = Callable[[str, bytes], tuple[bytes, dict[str, object]]]
+Press = Callable[[str, str, bytes], Made]
 
 
 @dataclass(frozen=True)
 class Change:
-    """Which members are pictures, and what becomes of them.
+    """Which members of an archive are pictures, and what becomes of them.
 
-    press: (name, bytes) -> (bytes, what else is known); a LatentpressError for a picture that
-    fails. suffixes: of the names that are pictures, in lower case, with their dots. suffix: of the
-    outputs. keep_suffix: "a.jpg" becomes "a.jpg.ltp", not "a.ltp". looks: whether bytes without a
-    name, as in a column of a table, are a picture.
+    press: (name, name of the output, bytes) -> the output; any of FAULTS for a picture that fails,
+    its message with the name. suffixes: of the names that are pictures, in lower case, with their
+    dots. suffix: of the outputs. keep_suffix: "a.jpg" becomes "a.jpg.ltp", not "a.ltp". looks:
+    whether bytes without a name, as in a column of a table, are a picture. archive: its name for
+    people.
     """
 
     press: Press
@@ -48,6 +53,7 @@ class Change:
     suffix: str = ".ltp"
     keep_suffix: bool = False
     looks: Callable[[bytes], bool] = is_image
+    archive: str = ""
 
     def renamed(self, name: str) -> str | None:
         """The name of the output of a member; None where it is no picture."""
@@ -56,53 +62,36 @@ class Change:
             return None
         return (name if self.keep_suffix else stem) + self.suffix
 
-
-@dataclass(frozen=True)
-class Told:
-    """What is told of a member; the fields are those of `unit.Row`."""
-
-    member: str
-    source_bytes: int = 0
-    output_bytes: int = 0
-    source_sha256: str = ""
-    output_sha256: str = ""
-    seconds: float = 0.0
-    error: str = ""
-    fields: dict[str, object] = field(default_factory=dict)
+    def failed(self, member: str, size: int, problem: str) -> Row:
+        """The row of a member that was not changed; a sentence begins with its name."""
+        name = joined(self.archive, member)
+        return Row(self.archive, "", member=member, source_bytes=size, error=f"{name}: {problem}")
 
 
-def pressed(change: Change, name: str, data: bytes) -> tuple[bytes | None, Told]:
-    """The output of a picture, None where it fails, and what is told of it. What ends the whole run
-    (a usage error, a full disk) is raised.
+def pressed(change: Change, member: str, output: str, data: bytes) -> tuple[bytes | None, Row]:
+    """What becomes of a picture, None where it is kept as it is, and its row. What ends the whole
+    run is raised.
     """
-    start = time.perf_counter()
-    digest = hashlib.sha256(data).hexdigest()
+    begin = time.perf_counter()
+    made, error = Made(None), ""
     try:
-        output, fields = change.press(name, data)
-    except (UsageError, OutputError):
+        made = change.press(member, output, data)
+    except ENDING:
         raise
-    except (LatentpressError, MemoryError, OSError, RuntimeError) as error:
-        return None, Told(
-            name,
-            source_bytes=len(data),
-            source_sha256=digest,
-            seconds=time.perf_counter() - start,
-            error=sentence(error),
-        )
-    return output, Told(
-        name,
+    except FAULTS as fault:
+        error = f"{sentence(joined(change.archive, member), fault)}; {KEPT}"
+    new = made.data
+    return new, Row(
+        change.archive,
+        "",
+        member=member,
+        output="" if new is None else output,
         source_bytes=len(data),
-        output_bytes=len(output),
-        source_sha256=digest,
-        output_sha256=hashlib.sha256(output).hexdigest(),
-        seconds=time.perf_counter() - start,
-        fields=fields,
+        output_bytes=len(new or b""),
+        source_sha256=hashlib.sha256(data).hexdigest(),
+        output_sha256="" if new is None else hashlib.sha256(new).hexdigest(),
+        seconds=time.perf_counter() - begin,
+        error=error,
+        notices=made.notices,
+        fields=made.fields,
     )
-
-
-def sentence(error: BaseException) -> str:
-    """What is told of an error of a picture."""
-    if isinstance(error, MemoryError):
-        return "not enough memory for this picture"
-    text = str(getattr(error, "strerror", None) or error).strip() or type(error).__name__
-    return text.splitlines()[0]

@@ -18,11 +18,12 @@ from latentpress.system.stores import FolderStore, open_store
 @dataclass
 class Summary:
     """How a run went. made: outputs that were written; of these the bytes before and after.
-    kept: outputs of earlier runs, or that were there already. left: pictures whose output was not
-    written on purpose. notices: sentences about what was lost.
+    members: outputs within archives. kept: outputs of earlier runs, or that were there already.
+    left: pictures whose output was not written on purpose. notices: sentences about what was lost.
     """
 
     made: int = 0
+    members: int = 0
     kept: int = 0
     left: int = 0
     failed: int = 0
@@ -32,9 +33,11 @@ class Summary:
 
     def add(self, row: Row) -> None:
         """Count a row."""
-        if row.member:
-            return
         self.notices += len(row.notices)
+        if row.member:
+            self.failed += bool(row.error)
+            self.members += not row.error and row.output_bytes > 0
+            return
         if row.error:
             self.failed += 1
         elif not row.output_bytes:

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import BinaryIO
 
-from latentpress.collection.members import Change, Told, pressed, sentence
+from latentpress.collection.members import KEPT, LEFT_OUT, Change, pressed
+from latentpress.collection.unit import Row
 from latentpress.errors import ImageError
 from latentpress.system.members import leads_out
 from latentpress.system.tars import BLOCK, END, TarReader, header
 from latentpress.system.tars import Member as TarMember
 
-KEPT = "it is kept as it is"
-LEFT_OUT = "it is left out"
 
-
-def change_shard(source: BinaryIO, output: BinaryIO, change: Change) -> Iterator[Told]:
+def change_shard(source: BinaryIO, output: BinaryIO, change: Change) -> Iterator[Row]:
     """Write the shard that `source` becomes, and tell of each picture in it, and of each member
     that is not taken over, as they come.
 
@@ -38,7 +35,7 @@ def change_shard(source: BinaryIO, output: BinaryIO, change: Change) -> Iterator
     for member in reader:
         problem = _problem(member, taken)
         if problem:
-            yield Told(member.name, source_bytes=member.size, error=f"{problem}; {LEFT_OUT}")
+            yield change.failed(member.name, member.size, f"{problem}; {LEFT_OUT}")
             continue
         name = change.renamed(member.name) if member.is_file else None
         if name is not None:
@@ -69,25 +66,25 @@ def _picture(
     output: BinaryIO,
     change: Change,
     taken: set[str],
-) -> Told:
+) -> Row:
     """Write a picture under its new name, or as it is where that cannot be."""
     data = new = None
     if name in taken:
-        told = Told(member.name, member.size, error=f"{name} is another member's name")
+        row = change.failed(member.name, member.size, f"{name} is another member's name; {KEPT}")
     else:
         try:
             data = reader.read(member)
         except ImageError as error:
-            told = Told(member.name, member.size, error=sentence(error))
+            row = change.failed(member.name, member.size, f"{error}; {KEPT}")
         else:
-            new, told = pressed(change, member.name, data)
+            new, row = pressed(change, member.name, name, data)
     if new is None:
         taken.add(member.name)
         _copy(reader, member, output, data)
-        return replace(told, error=f"{told.error}; {KEPT}")
-    taken.add(name)
-    output.write(header(member, name, len(new)) + new + bytes(-len(new) % BLOCK))
-    return told
+    else:
+        taken.add(name)
+        output.write(header(member, name, len(new)) + new + bytes(-len(new) % BLOCK))
+    return row
 
 
 def _copy(

@@ -6,17 +6,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from latentpress.collection.members import Change, Told, pressed, sentence
+from latentpress.collection.members import KEPT, Change, pressed
+from latentpress.collection.unit import Row
 from latentpress.errors import FormatError, ImageError, UsageError
 from latentpress.system.members import check_size
 
 if TYPE_CHECKING:
     import pyarrow
 
-KEPT = "it is kept as it is"
 BATCH_BYTES = 1 << 25  # about what is read at a time
 MOST_ROWS = 64  # and at most so many rows
 GROUP_BYTES = 1 << 26  # what is written at a time, where a row group does not end before
@@ -27,7 +26,7 @@ CODECS = {"UNCOMPRESSED": "NONE"} | {name: name for name in ("GZIP", "BROTLI", "
 
 def change_table(
     source: BinaryIO, output: BinaryIO, change: Change, columns: Sequence[str] = ()
-) -> Iterator[Told]:
+) -> Iterator[Row]:
     """Write the table that `source` becomes, and tell of each picture in it as they come, by its
     column and row ("image[17]").
 
@@ -56,9 +55,9 @@ def change_table(
             for batch in _batches(table, group, row):
                 for name in names:
                     place = batch.schema.get_field_index(name)
-                    column, told = _column(batch.column(place), name, row, change)
+                    column, rows = _column(batch.column(place), name, row, change)
                     batch = batch.set_column(place, batch.schema.field(place), column)
-                    yield from told
+                    yield from rows
                 row += batch.num_rows
                 pending.append(batch)
                 if sum(each.nbytes for each in pending) > GROUP_BYTES:
@@ -120,7 +119,11 @@ def _opened(parquet: Any, source: BinaryIO) -> Any:
     try:
         return parquet.ParquetFile(source, buffer_size=BUFFER_BYTES, pre_buffer=False)
     except (OSError, ValueError) as error:  # pyarrow's errors are both
-        raise FormatError(f"no Parquet file, or a damaged one: {sentence(error)}") from error
+        raise FormatError(f"no Parquet file, or a damaged one: {_reason(error)}") from error
+
+
+def _reason(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 def _holds_bytes(kind: Any) -> bool:
@@ -154,42 +157,42 @@ def _batches(
         yield from table.iter_batches(size, row_groups=[group], columns=columns)
     except (OSError, ValueError) as error:
         raise FormatError(
-            f"the table is damaged in or behind row {row}, in row group {group}: {sentence(error)}"
+            f"the table is damaged in or behind row {row}, in row group {group}: {_reason(error)}"
         ) from error
 
 
-def _column(values: Any, name: str, row: int, change: Change) -> tuple[Any, list[Told]]:
+def _column(values: Any, name: str, row: int, change: Change) -> tuple[Any, list[Row]]:
     """A column with its pictures changed, and what is told of each."""
     import pyarrow
 
-    new, told = [], []
+    new, rows = [], []
     for number, value in enumerate(values, row):
         each = value.as_py()
         changed, about = _value(each, f"{name}[{number}]", change)
         new.append(changed)
         if about is not None:
-            told.append(about)
-    return pyarrow.array(new, type=values.type), told
+            rows.append(about)
+    return pyarrow.array(new, type=values.type), rows
 
 
-def _value(value: Any, member: str, change: Change) -> tuple[Any, Told | None]:
+def _value(value: Any, member: str, change: Change) -> tuple[Any, Row | None]:
     """A value of a column of pictures -> what takes its place, and what is told of it."""
     data, path = value_of(value)
     if data is None and path is None:
         return value, None
     if data is None:
-        return value, Told(member, error=f"it names the file {path} and holds no bytes; {KEPT}")
+        return value, change.failed(member, 0, f"names the file {path}, holds no bytes; {KEPT}")
     try:
         check_size(len(data))
     except ImageError as error:
-        return value, Told(member, len(data), error=f"{sentence(error)}; {KEPT}")
-    output, told = pressed(change, member, data)
-    if output is None:
-        return value, replace(told, error=f"{told.error}; {KEPT}")
+        return value, change.failed(member, len(data), f"{error}; {KEPT}")
+    new_path = (change.renamed(path) or path) if path is not None else None
+    new, row = pressed(change, member, new_path or f"{member}{change.suffix}", data)
+    if new is None:
+        return value, row
     if not isinstance(value, dict):
-        return output, told
-    fitting = {"path": change.renamed(path) or path} if path is not None else {}
-    return {**value, "bytes": output, **fitting}, told
+        return new, row
+    return {**value, "bytes": new, **({"path": new_path} if "path" in value else {})}, row
 
 
 def _properties(table: Any, names: Sequence[str]) -> dict[str, Any]:

@@ -7,10 +7,13 @@ import io
 import os
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from latentpress.collection.archives import change_archive, check_archive, is_archive
 from latentpress.collection.faults import ENDING, FAULTS, Named, naming, sentence
+from latentpress.collection.find import LTP, image_suffixes
+from latentpress.collection.members import Change, Press, is_image, is_ltp
 from latentpress.collection.request import Request
 from latentpress.collection.unit import Made, Row, Unit, joined
 from latentpress.container import Header, read_header
@@ -27,11 +30,14 @@ class FileTask:
     """A task that makes one output of one file; `make` says how.
 
     output: the URL of the store that it writes to. overwrite: whether an output that is there, and
-    that is no earlier run's, may be replaced.
+    that is no earlier run's, may be replaced. keep_suffix: of the names in archives, as of
+    `find.Naming`. columns: of the pictures in tables, () for those that hold some.
     """
 
     output: str
     overwrite: bool = False
+    keep_suffix: bool = False
+    columns: tuple[str, ...] = ()
 
     def make(self, unit: Unit, data: bytes) -> Made:
         """The output of a file's bytes. Any of FAULTS."""
@@ -41,14 +47,24 @@ class FileTask:
         """Decode what an output holds; any of FAULTS where that is not possible."""
         raise NotImplementedError
 
+    def change(self, unit: Unit, press: Press) -> Change:
+        """What is done with the pictures of an archive."""
+        raise NotImplementedError
+
+    def undone(self, unit: Unit, press: Press) -> Change:
+        """Which pictures of an archive are outputs; `press` is given each."""
+        raise NotImplementedError
+
     def request(self) -> dict[str, object]:
         """As of Task."""
-        raise NotImplementedError
+        return {"keep_suffix": self.keep_suffix, "columns": self.columns}
 
     def pixels(self, unit: Unit) -> int:
         """As of Task: of the picture in a local file."""
         from latentpress.image.picture import count_pixels
 
+        if is_archive(unit.key):
+            return 0
         store = kept_store(unit.root)
         return count_pixels(store.path(unit.key)) if isinstance(store, FolderStore) else 0
 
@@ -64,6 +80,8 @@ class FileTask:
             damage = self._damage(unit)
             if not damage:
                 return []
+        if is_archive(unit.key):
+            return self._archive(unit, damage)
         source = output = b""
         made = Made(None)
         error = ""
@@ -94,8 +112,37 @@ class FileTask:
             )
         ]
 
+    def _archive(self, unit: Unit, damage: str) -> list[Row]:
+        """As of Task, of a shard or a table."""
+        if same_place(unit, self.output):
+            error = f"{unit.source}: would be written over itself"
+            return [Row(unit.source, unit.version, source_bytes=unit.size, error=error)]
+
+        def press(name: str, output: str, data: bytes) -> Made:
+            member = replace(unit, root=unit.source, key=name, output=output, size=len(data))
+            return self.make(member, data)
+
+        rows = change_archive(
+            unit,
+            kept_store(unit.root),
+            kept_store(self.output),
+            self.change(unit, press),
+            columns=self.columns,
+            may_replace=unit.replace or self.overwrite,
+        )
+        return [*rows[:-1], replace(rows[-1], notices=(damage,) if damage else ())]
+
     def _damage(self, unit: Unit) -> str:
         """What is wrong with the output that is there, "" where it is the expected one."""
+        if is_archive(unit.key):
+
+            def check(name: str, output: str, data: bytes) -> Made:
+                with naming(joined(unit.output, name)):
+                    self.check(data)
+                return Made(None)
+
+            change = self.undone(unit, check)
+            return check_archive(unit, kept_store(self.output), change, self.columns)
         try:
             data = kept_store(self.output).read(unit.output)
             if hashlib.sha256(data).hexdigest() != unit.expected:
@@ -161,12 +208,22 @@ class Compress(FileTask):
             if key not in ("quality", "progress", "device")
         }
         return {
+            **super().request(),
             "command": "compress",
             **options,
             **vars(self.asked),
             "skip_larger": self.skip_larger,
             "metrics": self.metrics,
         }
+
+    def change(self, unit: Unit, press: Press) -> Change:
+        """As of FileTask."""
+        suffixes = image_suffixes()
+        return Change(press, suffixes, LTP, self.keep_suffix, is_image, unit.source)
+
+    def undone(self, unit: Unit, press: Press) -> Change:
+        """As of FileTask."""
+        return Change(press, frozenset({LTP}), "", looks=is_ltp, archive=unit.output)
 
     def works_alone(self, units: Sequence[Unit]) -> bool:
         """As of Task."""
@@ -232,15 +289,30 @@ class Compress(FileTask):
 class Decompress(FileTask):
     """.ltp files -> image files, whose format the name of the output tells.
 
-    model, device: as `latentpress.decompress` takes them.
+    model, device: as `latentpress.decompress` takes them. suffix: of the outputs in archives.
     """
+
+    suffix: str = ".png"
 
     model: str | None = None
     device: str = "auto"
 
     def request(self) -> dict[str, object]:
         """As of Task."""
-        return {"command": "decompress", "model": self.model}
+        return {
+            **super().request(),
+            "command": "decompress",
+            "model": self.model,
+            "suffix": self.suffix,
+        }
+
+    def change(self, unit: Unit, press: Press) -> Change:
+        """As of FileTask."""
+        return Change(press, frozenset({LTP}), self.suffix, self.keep_suffix, is_ltp, unit.source)
+
+    def undone(self, unit: Unit, press: Press) -> Change:
+        """As of FileTask."""
+        return Change(press, frozenset({self.suffix}), LTP, archive=unit.output)
 
     def pixels(self, unit: Unit) -> int:
         """As of Task: of the header."""
@@ -276,7 +348,7 @@ class Decompress(FileTask):
 def _header(unit: Unit) -> Header | None:
     """Of a local .ltp file; None where it cannot be read, which is told when the file is."""
     store = kept_store(unit.root)
-    if not isinstance(store, FolderStore):
+    if not isinstance(store, FolderStore) or is_archive(unit.key):
         return None
     try:
         return read_header(store.path(unit.key))

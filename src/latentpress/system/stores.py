@@ -233,13 +233,14 @@ def opened(store: Store, key: str) -> BinaryIO:
 
 
 @contextmanager
-def writing(store: Store, key: str) -> Iterator[BinaryIO]:
+def writing(
+    store: Store, key: str, *, like: str | os.PathLike[str] | None = None
+) -> Iterator[BinaryIO]:
     """A stream whose bytes become a file of a store when the block ends, all of them, and nothing
-    when it fails; by the store's own `writing` where it has one. OutputError.
+    when it fails. OutputError. like: as of `FolderStore.write`.
     """
-    own = getattr(store, "writing", None)
-    if own is not None:
-        with own(key) as stream:
+    if isinstance(store, FolderStore):
+        with store.writing(key, like=like) as stream:
             yield stream
         return
     with tempfile.SpooledTemporaryFile(MEMORY_BYTES) as spool:

@@ -91,11 +91,6 @@ class TarReader:
             self._left -= len(data)
             yield data
 
-    def drain(self) -> None:
-        """Read what stands behind the last member."""
-        while self._read(COPY_BYTES):
-            pass
-
     def _next(self) -> Member | None:
         head, name, pax = b"", None, {}
         while True:

@@ -1,0 +1,206 @@
+"""A shard or a table as one unit of work: read as a stream, written whole or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any, BinaryIO, cast
+
+from latentpress.collection.faults import ENDING, FAULTS, sentence
+from latentpress.collection.find import ARCHIVES
+from latentpress.collection.members import Change
+from latentpress.collection.shards import change_shard
+from latentpress.collection.tables import change_table
+from latentpress.collection.unit import Row, Unit, joined
+from latentpress.errors import ImageError, LatentpressError, OutputError, prefixed
+from latentpress.system.files import UntouchedError
+from latentpress.system.stores import FolderStore, Store, opened, writing
+
+PARQUET = ".parquet"
+COPY_BYTES = 1 << 20
+
+
+def is_archive(key: str) -> bool:
+    """Whether a file is a shard or a table, by its name."""
+    return os.path.splitext(key)[1].lower() in ARCHIVES
+
+
+class Input(io.RawIOBase):
+    """What is read of a stream, from its beginning to its end, with its checksum."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self.digest = hashlib.sha256()
+
+    def readable(self) -> bool:
+        """Yes."""
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        """Bytes of the stream."""
+        data = self._stream.read(size)
+        self.digest.update(data)
+        return data
+
+
+class Output(io.RawIOBase):
+    """What is written to a stream, with its size and checksum; None: nowhere."""
+
+    def __init__(self, stream: BinaryIO | None) -> None:
+        self._stream = stream
+        self.digest = hashlib.sha256()
+        self.size = 0
+
+    def writable(self) -> bool:
+        """Yes."""
+        return True
+
+    def tell(self) -> int:
+        """How many bytes were written."""
+        return self.size
+
+    def write(self, data: Any) -> int:
+        """Write all of it."""
+        view = memoryview(data).cast("B")
+        self.digest.update(view)
+        self.size += len(view)
+        if self._stream is not None:
+            self._stream.write(view)
+        return len(view)
+
+
+def change_archive(
+    unit: Unit,
+    source: Store,
+    target: Store,
+    change: Change,
+    *,
+    columns: Sequence[str] = (),
+    may_replace: bool = False,
+) -> list[Row]:
+    """Make the archive that a unit's becomes. A row for each of its pictures, and for each member
+    that is not taken over; the last one is the archive's own, and alone where that fails.
+
+    columns: of a table, as of `change_table`. may_replace: whether an output that is there, and is
+    another one, may be replaced.
+    """
+    begin = time.perf_counter()
+    rows: list[Row] = []
+    output = Output(None)
+    checksum = error = ""
+    try:
+        with (
+            opened(source, unit.key) as stream,
+            suppress(UntouchedError),
+            writing(target, unit.output, like=_like(source, unit)) as place,
+        ):
+            output = Output(place)
+            work = _table if unit.key.lower().endswith(PARQUET) else _shard
+            for item in work(stream, output, change, columns):
+                if isinstance(item, Row):
+                    rows.append(replace(item, version=unit.version))
+                else:
+                    checksum = item
+            _settle(unit, target, output, may_replace)
+    except ENDING:
+        raise
+    except LatentpressError as fault:
+        named = fault if str(fault).startswith(unit.source) else prefixed(unit.source, fault)
+        rows, error = [], str(fault if isinstance(fault, OutputError) else named)
+    except FAULTS as fault:
+        rows, error = [], sentence(unit.source, fault)
+    about = Row(
+        unit.source,
+        unit.version,
+        source_bytes=unit.size,
+        source_sha256=checksum,
+        seconds=time.perf_counter() - begin,
+        error=error,
+    )
+    if not error:
+        about = replace(
+            about,
+            output=unit.output,
+            output_bytes=output.size,
+            output_sha256=output.digest.hexdigest(),
+            fields={"members": len(rows), "failed": sum(bool(row.error) for row in rows)},
+        )
+    return [*rows, about]
+
+
+def check_archive(unit: Unit, target: Store, change: Change, columns: Sequence[str] = ()) -> str:
+    """What is wrong with an archive that was made, "" where it is the expected one and each of its
+    pictures can be decoded.
+
+    change: its press decodes, and gives nothing back.
+    """
+    try:
+        with opened(target, unit.output) as stream:
+            work = _table if unit.output.lower().endswith(PARQUET) else _shard
+            for item in work(stream, Output(None), change, columns):
+                if isinstance(item, Row) and item.error and not item.source_sha256:
+                    continue  # a member that is no output
+                if isinstance(item, Row) and item.error:
+                    return f"{item.error}: made anew"
+                if isinstance(item, str) and item != unit.expected:
+                    return f"{unit.output} was not as the manifest has it: made anew"
+    except ENDING:
+        raise
+    except FAULTS as fault:
+        return f"{sentence(unit.output, fault)}: made anew"
+    return ""
+
+
+def _shard(
+    stream: BinaryIO, output: Output, change: Change, columns: Sequence[str]
+) -> Iterator[Row | str]:
+    """The rows of a shard, then its SHA-256."""
+    source = Input(stream)
+    yield from change_shard(cast(BinaryIO, source), cast(BinaryIO, output), change)
+    _checksum(cast(BinaryIO, source))  # of what stands behind its end
+    yield source.digest.hexdigest()
+
+
+def _table(
+    stream: BinaryIO, output: Output, change: Change, columns: Sequence[str]
+) -> Iterator[Row | str]:
+    """The SHA-256 of a table, then its rows."""
+    yield _checksum(stream)
+    stream.seek(0)
+    yield from change_table(stream, cast(BinaryIO, output), change, columns)
+
+
+def _checksum(stream: BinaryIO) -> str:
+    """SHA-256 of what a stream still holds, hex. ImageError where it cannot be read."""
+    digest = hashlib.sha256()
+    try:
+        while data := stream.read(COPY_BYTES):
+            digest.update(data)
+    except OSError as error:
+        raise ImageError(f"cannot be read: {error.strerror or error}") from error
+    return digest.hexdigest()
+
+
+def _settle(unit: Unit, target: Store, output: Output, may_replace: bool) -> None:
+    """Leave what is there where it is the same; OutputError where it is another, and may not be
+    replaced.
+    """
+    if may_replace or target.entry(unit.output) is None:
+        return
+    with opened(target, unit.output) as stream:
+        there = _checksum(stream)
+    if there == output.digest.hexdigest():  # by a run that was killed before it told so
+        raise UntouchedError
+    raise OutputError(
+        f"{joined(target.url, unit.output)}: exists already, and is not what an earlier run "
+        "wrote: --overwrite replaces it, --skip-existing keeps it"
+    )
+
+
+def _like(source: Store, unit: Unit) -> os.PathLike[str] | None:
+    return source.path(unit.key) if isinstance(source, FolderStore) else None
