@@ -4,7 +4,7 @@ it.
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -113,10 +113,19 @@ def _names(stream: Any) -> Iterator[str]:
             yield os.fsdecode(name)
 
 
-def run_tree(tree: Tree, task: Task, engine: Engine, search: Search, verb: str) -> None:
+def run_tree(
+    tree: Tree,
+    task: Task,
+    engine: Engine,
+    search: Search,
+    verb: str,
+    found: Iterable[Unit | Row] | None = None,
+    header: dict[str, Any] | None = None,
+) -> None:
     """Do it and tell it; exit with code 1 where something failed.
 
-    verb: what is done with a file, as "pressing".
+    verb: what is done with a file, as "pressing". found: what the search found, where that is known
+    already. header: as of `collection.run.run`.
     """
     summary = Summary()
     begun = False
@@ -135,10 +144,10 @@ def run_tree(tree: Tree, task: Task, engine: Engine, search: Search, verb: str) 
 
     with batch.Bar(None, verb) as bar:
         summary = run(
-            tree.found(search),
+            tree.found(search) if found is None else found,
             task,
             engine,
-            header={"version": __version__},
+            header={"version": __version__, **(header or {})},
             skip_existing=tree.skip_existing,
             verify=tree.verify,
             told=tell,
