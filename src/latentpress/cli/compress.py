@@ -177,6 +177,15 @@ def compress(
             show_default=False,
         ),
     ] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            "--report",
+            metavar="FILE.html",
+            help="Of folders: write a page about the run, with its worst pictures.",
+            show_default=False,
+        ),
+    ] = None,
     jobs: Jobs = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON list.")] = False,
     quiet: Quiet = False,
@@ -223,7 +232,8 @@ def compress(
         keep_suffix,
         skip_existing,
         verify,
-        as_json=as_json,
+        report,
+        as_json,
     )
     if tree.is_wanted() or metrics is not None:
         for notice in optimizer_notices(effort, optimize_for):
@@ -328,7 +338,7 @@ def compress(
 def run_compress(tree: "Tree", task: "Compress", jobs: int | None, total_size: int | None) -> None:
     """Compress folders. total_size: of all files together, where there is a budget."""
     from latentpress.cli.trees import run_tree
-    from latentpress.collection.find import MANIFEST, image_suffixes, without_collisions
+    from latentpress.collection.find import image_suffixes, without_collisions
     from latentpress.collection.local import LocalEngine
 
     search = tree.search(image_suffixes(), ".ltp")
@@ -339,7 +349,7 @@ def run_compress(tree: "Tree", task: "Compress", jobs: int | None, total_size: i
 
     found = list(without_collisions(tree.found(search)))
     budget = as_budget(total_size, found, task)
-    quality = recorded(str(Path(task.output) / MANIFEST), budget)
+    quality = recorded(task.output, budget)
     if quality is None:
         quality = best_quality(found, task, total_size, jobs)
     task = replace(task, asked=replace(task.asked, quality=quality))

@@ -10,12 +10,13 @@ from typing import TypeVar
 import numpy as np
 
 from latentpress.collection.faults import ENDING, FAULTS, Named
-from latentpress.collection.manifest import fingerprint, read_lines
+from latentpress.collection.manifest import fingerprint, open_manifest
 from latentpress.collection.pool import SAMPLE, Pool, sharing
 from latentpress.collection.tasks import Compress, kept_store
 from latentpress.collection.unit import Row, Unit
 from latentpress.errors import LatentpressError, TargetError, UsageError
 from latentpress.options import QUALITY_UNIT
+from latentpress.system.stores import open_store
 from latentpress.targets import Analyzed
 from latentpress.targets.bracket import Sizes
 
@@ -84,11 +85,11 @@ def _analyzed(unit: Unit, task: Compress) -> Analyzed | None:
         return None
 
 
-def recorded(manifest: str, budget: Mapping[str, object]) -> float | None:
+def recorded(folder: str, budget: Mapping[str, object]) -> float | None:
     """The quality that an earlier run found for the same budget, None where none did."""
     found = None
     try:
-        for line in read_lines(manifest):
+        for line in open_manifest(open_store(folder), read_only=True).lines():
             told = line["run"].get("budget") if "run" in line else None
             if told and {**told, "quality": None} == {**budget, "quality": None}:
                 found = float(told["quality"])
