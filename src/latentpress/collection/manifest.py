@@ -185,8 +185,26 @@ def read_lines(path: str | os.PathLike[str]) -> Iterator[dict[str, Any]]:
         raise unreadable(os.fspath(path), error) from error
 
 
-def open_manifest(store: Store) -> Manifest:
-    """The manifest of a store of outputs."""
+class Readable:
+    """A manifest of a local folder that is only read."""
+
+    def __init__(self, folder: str | os.PathLike[str]) -> None:
+        self.path = os.path.join(folder, MANIFEST)
+
+    def lines(self) -> Iterator[dict[str, Any]]:
+        """As of Manifest. ImageError where there is none."""
+        return read_lines(self.path)
+
+    def append(self, lines: Iterable[Mapping[str, Any]]) -> None:
+        """Not possible."""
+        raise OutputError(f"{self.path}: was opened to be read")
+
+    def close(self) -> None:
+        """As of Manifest."""
+
+
+def open_manifest(store: Store, read_only: bool = False) -> Manifest:
+    """The manifest of a store of outputs. read_only: for who does not write it."""
     if isinstance(store, FolderStore):
-        return LocalManifest(store.url or ".")
+        return Readable(store.url or ".") if read_only else LocalManifest(store.url or ".")
     raise NotImplementedError(store.url)
