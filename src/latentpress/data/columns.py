@@ -98,9 +98,19 @@ def compress_dataset(
     if errors not in ("raise", "keep"):
         raise UsageError(f'errors is "raise" or "keep", not {errors!r}')
     press = _Press(column, EncodeOptions(**fields), errors == "keep")
-    stored = dataset.cast_column(column, datasets.Image(decode=False))
     more = {} if num_proc is None else {"num_proc": num_proc}
-    return stored.map(press, **more).cast_column(column, datasets.Image())
+
+    def one(split: Any) -> Any:
+        stored = split.cast_column(column, datasets.Image(decode=False))
+        features = stored.features
+        if isinstance(split, datasets.IterableDataset):  # which decodes what was cast at last only
+            return stored.map(press).cast(datasets.Features({**features, column: datasets.Image()}))
+        pressed = stored.map(press, features=features, **more)
+        return pressed.cast_column(column, datasets.Image())
+
+    if isinstance(dataset, dict):
+        return type(dataset)({name: one(split) for name, split in dataset.items()})
+    return one(dataset)
 
 
 class _Press:

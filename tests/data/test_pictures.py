@@ -1,0 +1,113 @@
+"""PictureDataset: shards and folders of .ltp files, in a DataLoader with workers."""
+
+import io
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import latentpress
+from helpers.shards import picture, shard
+from latentpress.errors import FormatError, ImageError, UsageError
+
+torch = pytest.importorskip("torch")
+
+from latentpress.data import PictureDataset, Sample  # noqa: E402
+
+PRESSED = [latentpress.compress(picture(i, side=32), quality=60) for i in range(6)]
+DECODED = [np.asarray(latentpress.decompress(data)).transpose(2, 0, 1) for data in PRESSED]
+
+
+def pressed_samples(numbers: range) -> list[tuple[str, bytes]]:
+    made = []
+    for i in numbers:
+        made += [(f"s/{i}.ltp", PRESSED[i]), (f"s/{i}.txt", b"picture %d\n" % i), (f"s/{i}.cls", b"%d" % i), (f"s/{i}.json", b'{"n": %d}' % i)]
+    return made
+
+
+@pytest.fixture
+def shards(tmp_path: Path) -> Path:
+    (tmp_path / "shards").mkdir()
+    (tmp_path / "shards" / "00.tar").write_bytes(shard(pressed_samples(range(4))))
+    (tmp_path / "shards" / "01.tar").write_bytes(shard([*pressed_samples(range(4, 6)), ("s/9.jpg", picture(9))]))
+    return tmp_path / "shards"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name, data in [*pressed_samples(range(6)), (".hidden/a.ltp", PRESSED[0])]:
+        (tmp_path / "folder" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "folder" / name).write_bytes(data)
+    return tmp_path / "folder"
+
+
+def with_sample(image: Any, sample: Sample) -> Any:
+    return image, sample.key, sample.caption, sample.label, sample.metadata["n"]
+
+
+@pytest.mark.parametrize("kind", ["shards", "folder"])
+def test_items_are_the_pictures_with_what_stands_beside_them(kind: str, request: pytest.FixtureRequest) -> None:
+    data = PictureDataset(request.getfixturevalue(kind), transform=with_sample)
+    assert len(data) == 6
+    for i, (image, *rest) in enumerate(data[n] for n in range(6)):
+        assert np.array_equal(image, DECODED[i])
+        assert rest == [f"s/{i}", f"picture {i}", i, i]
+    assert data[-1][1] == "s/5"
+    with pytest.raises(IndexError, match="holds 6 pictures; there is no number 6"):
+        data[6]
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_workers_give_the_same_batches(shards: Path, method: str) -> None:
+    if method not in torch.multiprocessing.get_all_start_methods():
+        pytest.skip("processes are not forked here")
+    data = PictureDataset(shards, "torchrgb")
+    assert torch.equal(data[0], torch.from_numpy(DECODED[0] / np.float32(255)))  # the models are open here, too
+    loader = torch.utils.data.DataLoader(data, 2, num_workers=2 if method == "fork" else 1, multiprocessing_context=method)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("warnings.warn", lambda *a, **k: None)  # of forking beside threads
+        batches = torch.cat(list(loader))
+    assert torch.equal(batches, torch.from_numpy(np.stack(DECODED) / np.float32(255)))
+
+
+def test_several_sources_another_field_and_none(shards: Path, folder: Path, tmp_path: Path) -> None:
+    assert len(PictureDataset([shards / "01.tar", folder])) == 8
+    assert len(PictureDataset(shards, field="jpg")) == 1
+    with pytest.raises(UsageError, match=r"no file with the suffix \.png"):
+        PictureDataset(shards, field="png")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UsageError, match="no picture in"):
+        PictureDataset(tmp_path / "empty")
+    with pytest.raises(ImageError, match="no such file"):
+        PictureDataset(tmp_path / "missing.tar")
+
+
+def test_damage_names_the_shard_and_the_picture(shards: Path) -> None:
+    path = shards / "00.tar"
+    data = bytearray(path.read_bytes())
+    data[data.index(PRESSED[1]) + len(PRESSED[1]) // 2] ^= 255
+    path.write_bytes(data)
+    pictures = PictureDataset(shards)
+    assert np.array_equal(pictures[0], DECODED[0])
+    with pytest.raises(FormatError, match=r"00\.tar, s/1\.ltp: "):
+        pictures[1]
+    path.write_bytes(data[: data.index(PRESSED[2]) + 10])
+    with pytest.raises(FormatError, match=r"00\.tar: the archive is cut off"):
+        PictureDataset(shards)
+
+
+def test_looking_through_a_shard_reads_its_headers_only(shards: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read = []
+
+    class Counting(io.FileIO):
+        def read(self, size: int | None = -1) -> bytes:
+            data = super().read(size)
+            read.append(len(data))
+            return data
+
+    monkeypatch.setattr("latentpress.data.pictures.open", lambda path, mode: Counting(path), raising=False)
+    PictureDataset(shards)
+    assert sum(read) < os.path.getsize(shards / "00.tar")
+    assert max(read) == 512
