@@ -37,12 +37,12 @@ def test_every_form_holds_the_same_pixels(pressed: bytes, pixels: NDArray[np.uin
             assert value.mode == mode
         else:
             assert str(value.dtype).removeprefix("torch.") == ("float32" if is_float else "uint8")
-        array = np.asarray(value)
+        array = np.asarray(value) * (255.0 if is_float else 1)
         if kind == "torch":
             assert array.shape == ({"L": 1, "RGB": 3, "RGBA": 4}[mode], 61, 94)
             array = array.transpose(1, 2, 0)[..., 0] if mode == "L" else array.transpose(1, 2, 0)
-        expected = gray if mode == "L" else pixels
-        assert np.array_equal(np.round(array * (255.0 if is_float else 1))[..., :3] if mode != "L" else np.round(array * (255.0 if is_float else 1)), expected)
+        found, expected = (array, gray) if mode == "L" else (array[..., :3], pixels)
+        assert np.array_equal(np.round(found), expected)
 
 
 def test_a_quarter_of_the_sides(pressed: bytes) -> None:
@@ -61,7 +61,7 @@ def test_pictures_that_were_kept_are_decoded_too() -> None:
 
 
 def test_what_is_wrong_is_told(pressed: bytes) -> None:
-    with pytest.raises(UsageError, match="to one of pil, .* not 'bgr'"):
+    with pytest.raises(UsageError, match=r"to one of pil, .* not 'bgr'"):
         Decoder("bgr")
     with pytest.raises(FormatError):
         Decoder().decode(pressed[:100])

@@ -23,7 +23,8 @@ DECODED = [np.asarray(latentpress.decompress(data)).transpose(2, 0, 1) for data 
 def pressed_samples(numbers: range) -> list[tuple[str, bytes]]:
     made = []
     for i in numbers:
-        made += [(f"s/{i}.ltp", PRESSED[i]), (f"s/{i}.txt", b"picture %d\n" % i), (f"s/{i}.cls", b"%d" % i), (f"s/{i}.json", b'{"n": %d}' % i)]
+        made += [(f"s/{i}.ltp", PRESSED[i]), (f"s/{i}.txt", b"picture %d\n" % i)]
+        made += [(f"s/{i}.cls", b"%d" % i), (f"s/{i}.json", b'{"n": %d}' % i)]
     return made
 
 

@@ -16,7 +16,7 @@ from latentpress.data import Decoder
 webdataset = pytest.importorskip("webdataset")
 torch = pytest.importorskip("torch")  # which its loader is
 # webdataset leaves shards to be closed by the garbage collector
-pytestmark = [pytest.mark.filterwarnings("ignore::ResourceWarning"), pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")]
+pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
 
 
 def press(name: str, output: str, data: bytes) -> Made:

@@ -8,7 +8,9 @@ from typing import Annotated, Any
 
 import typer
 
+from latentpress.cli import terminal
 from latentpress.cli.arguments import (
+    Column,
     Exclude,
     FilesFrom,
     Include,
@@ -21,8 +23,9 @@ from latentpress.cli.arguments import (
     device_option,
     path_argument,
 )
-from latentpress.cli.batch import names_folder, progress
+from latentpress.cli.batch import end, names_folder, progress
 from latentpress.cli.json_output import to_json
+from latentpress.cli.units import parse_size
 from latentpress.collection.faults import describe
 from latentpress.collection.unit import Row
 from latentpress.errors import ImageError, OutputError, UsageError
@@ -102,6 +105,16 @@ def pack(
     include: Include = None,
     exclude: Exclude = None,
     keep_suffix: KeepSuffix = False,
+    column: Column = None,
+    shard_size: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SIZE",
+            help="Put the latents into numbered files of about this size, in the folder that -o "
+            "names: 256MB.",
+            show_default=False,
+        ),
+    ] = None,
     skip_existing: SkipExisting = False,
     verify: Verify = False,
     jobs: Jobs = None,
@@ -110,7 +123,9 @@ def pack(
 ) -> None:
     """Pack latents into one file: named after their files, readable one by one.
 
-    A NAME.json beside NAME.npy becomes that latent's metadata. Into a folder each file is packed by
+    A NAME.json beside NAME.npy becomes that latent's metadata, a NAME.txt its caption and a
+    NAME.cls its label; so do the fields of a sample in a .tar shard, and the other columns of a
+    .parquet file. Into a folder each file is packed by
     itself, the tree is kept, and the same command again does only what is missing or changed.
 
     Examples:
@@ -118,14 +133,24 @@ def pack(
     latentpress latents pack latents/ -o set.ltps --space sd15 --rmse 0.02
 
     latentpress latents pack latents/ -o packed --space sd15 --rmse 0.02
+
+    latentpress latents pack shards/ -o packed --codec sd15 -q 60 --shard-size 256MB
     """
     if codec is not None and space not in (None, "raw", codec):
         raise UsageError(f"--codec {codec} gives latents of space {codec}, not {space}")
     from latentpress.cli.trees import Tree, run_tree
-    from latentpress.collection.find import Naming, Search, Selection
+    from latentpress.collection.find import ARCHIVES, Naming, Search, Selection
     from latentpress.collection.local import LocalEngine
-    from latentpress.collection.packing import LTPS, Exactness, Pack, Reading, pack_together
-    from latentpress.latents.conversion import LATENTS, PHOTOGRAPHS, common_space
+    from latentpress.collection.packing import (
+        LTPS,
+        SUFFIXES,
+        Exactness,
+        Pack,
+        Reading,
+        pack_together,
+    )
+    from latentpress.latents.conversion import LATENTS, common_space
+    from latentpress.latents.shards import ShardWriter
     from latentpress.latents.writer import Writer
 
     _check_precision(max_error, rmse, quality, lossless)
@@ -142,14 +167,20 @@ def pack(
         verify,
     )
     is_tree = tree.is_wanted() and names_folder(output)
-    selection = Selection(
-        frozenset((*LATENTS, *PHOTOGRAPHS)), tuple(include or ()), tuple(exclude or ())
-    )
-    search = Search(selection, Naming(LTPS, keep_suffix), within=output if is_tree else "")
+    is_tree = is_tree and shard_size is None
+    selection = Selection(SUFFIXES | ARCHIVES, tuple(include or ()), tuple(exclude or ()))
+    within = output if is_tree or shard_size is not None else ""
+    search = Search(selection, Naming(LTPS, keep_suffix, keeps_archives=False), within=within)
     exactness = Exactness(max_error, rmse, quality, lossless)
     reading = Reading(codec or space, codec, model, device)
     if is_tree:
-        task = Pack(tree.folder(), overwrite, reading=reading, exactness=exactness)
+        task = Pack(
+            tree.folder(),
+            overwrite,
+            columns=tuple(column or ()),
+            reading=reading,
+            exactness=exactness,
+        )
         run_tree(tree, task, LocalEngine(jobs), search, "packing")
         return
     units = []
@@ -160,14 +191,28 @@ def pack(
     if not units:
         raise UsageError(f"{source} holds no {', '.join(LATENTS)} file and no photograph")
     space = reading.space or common_space(unit.source for unit in units)
-    writer = Writer(output, space=space, **vars(exactness), overwrite=overwrite, append=append)
-    with writer, progress(len(units)) as advance:
-        packed = pack_together(units, replace(reading, space=space), writer, advance)
-    size = Path(output).stat().st_size
+    reading = replace(reading, space=space)
+    how = {**vars(exactness), "space": space, "overwrite": overwrite}
+    if shard_size is not None:
+        if append or not names_folder(output):
+            raise UsageError("shards are new files in a folder, which -o names")
+        shards = ShardWriter(output, parse_size(shard_size), **how)
+        with shards, progress(len(units)) as advance:
+            packed = pack_together(units, reading, shards, advance, column or (), terminal.error)
+        size = sum(file.stat().st_size for file in shards.files)
+        many = len(shards.files)
+        output = f"{output}: {many} {'shard' if many == 1 else 'shards'}"
+    else:
+        writer = Writer(output, **how, append=append)
+        with writer, progress(len(units)) as advance:
+            packed = pack_together(units, reading, writer, advance, column or ())
+        size = Path(output).stat().st_size
+        output = f"{output}:"
     typer.echo(
-        f"{output}: {packed.latents} latents, {size:,} bytes, "
+        f"{output} {packed.latents} latents, {size:,} bytes, "
         f"{8 * size / max(packed.numbers, 1):.3f} bits a number"
     )
+    end(packed.failed, packed.failed + packed.latents)
 
 
 def _check_precision(

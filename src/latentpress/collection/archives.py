@@ -6,9 +6,10 @@ import hashlib
 import io
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from typing import Any, BinaryIO, cast
 
 from latentpress.collection.faults import ENDING, FAULTS, sentence
@@ -28,6 +29,11 @@ COPY_BYTES = 1 << 20
 def is_archive(key: str) -> bool:
     """Whether a file is a shard or a table, by its name."""
     return os.path.splitext(key)[1].lower() in ARCHIVES
+
+
+def is_table(key: str) -> bool:
+    """Whether a file is a table, by its name."""
+    return key.lower().endswith(PARQUET)
 
 
 class Input(io.RawIOBase):
@@ -74,6 +80,10 @@ class Output(io.RawIOBase):
         return len(view)
 
 
+# what is read and written -> the rows, and, as a text, the SHA-256 of what was read
+Work = Callable[[BinaryIO, "Output"], Iterator["Row | str"]]
+
+
 def change_archive(
     unit: Unit,
     source: Store,
@@ -83,11 +93,21 @@ def change_archive(
     columns: Sequence[str] = (),
     may_replace: bool = False,
 ) -> list[Row]:
-    """Make the archive that a unit's becomes. A row for each of its pictures, and for each member
-    that is not taken over; the last one is the archive's own, and alone where that fails.
+    """Make the archive that a unit's becomes, as of `make_of_archive`. columns: of a table, as of
+    `change_table`.
+    """
+    kind = _table if is_table(unit.key) else _shard
+    work = partial(kind, change=change, columns=columns)
+    return make_of_archive(unit, source, target, work, may_replace=may_replace)
 
-    columns: of a table, as of `change_table`. may_replace: whether an output that is there, and is
-    another one, may be replaced.
+
+def make_of_archive(
+    unit: Unit, source: Store, target: Store, work: Work, *, may_replace: bool = False
+) -> list[Row]:
+    """Make the output of a unit that is an archive. A row for each of its pictures, and for each
+    member that is not taken over; the last one is the archive's own, and alone where that fails.
+
+    may_replace: whether an output that is there, and is another one, may be replaced.
     """
     begin = time.perf_counter()
     rows: list[Row] = []
@@ -100,8 +120,7 @@ def change_archive(
             writing(target, unit.output, like=_like(source, unit)) as place,
         ):
             output = Output(place)
-            work = _table if unit.key.lower().endswith(PARQUET) else _shard
-            for item in work(stream, output, change, columns):
+            for item in work(stream, output):
                 if isinstance(item, Row):
                     rows.append(replace(item, version=unit.version))
                 else:
@@ -141,8 +160,8 @@ def check_archive(unit: Unit, target: Store, change: Change, columns: Sequence[s
     """
     try:
         with opened(target, unit.output) as stream:
-            work = _table if unit.output.lower().endswith(PARQUET) else _shard
-            for item in work(stream, Output(None), change, columns):
+            kind = _table if is_table(unit.output) else _shard
+            for item in kind(stream, Output(None), change, columns):
                 if isinstance(item, Row) and item.error and not item.source_sha256:
                     continue  # a member that is no output
                 if isinstance(item, Row) and item.error:
@@ -162,7 +181,7 @@ def _shard(
     """The rows of a shard, then its SHA-256."""
     source = Input(stream)
     yield from change_shard(cast(BinaryIO, source), cast(BinaryIO, output), change)
-    _checksum(cast(BinaryIO, source))  # of what stands behind its end
+    checksum_of(cast(BinaryIO, source))  # of what stands behind its end
     yield source.digest.hexdigest()
 
 
@@ -170,12 +189,12 @@ def _table(
     stream: BinaryIO, output: Output, change: Change, columns: Sequence[str]
 ) -> Iterator[Row | str]:
     """The SHA-256 of a table, then its rows."""
-    yield _checksum(stream)
+    yield checksum_of(stream)
     stream.seek(0)
     yield from change_table(stream, cast(BinaryIO, output), change, columns)
 
 
-def _checksum(stream: BinaryIO) -> str:
+def checksum_of(stream: BinaryIO) -> str:
     """SHA-256 of what a stream still holds, hex. ImageError where it cannot be read."""
     digest = hashlib.sha256()
     try:
@@ -193,7 +212,7 @@ def _settle(unit: Unit, target: Store, output: Output, may_replace: bool) -> Non
     if may_replace or target.entry(unit.output) is None:
         return
     with opened(target, unit.output) as stream:
-        there = _checksum(stream)
+        there = checksum_of(stream)
     if there == output.digest.hexdigest():  # by a run that was killed before it told so
         raise UntouchedError
     raise OutputError(

@@ -86,14 +86,17 @@ class Found(LeftOut):
 
 @dataclass(frozen=True)
 class Naming:
-    """Where outputs go. suffix: of the outputs. keep_suffix: a.jpg becomes a.jpg.ltp, not a.ltp."""
+    """Where outputs go. suffix: of the outputs. keep_suffix: a.jpg becomes a.jpg.ltp, not a.ltp.
+    keeps_archives: archives keep their own suffix.
+    """
 
     suffix: str
     keep_suffix: bool = False
+    keeps_archives: bool = True
 
     def output(self, key: str) -> str:
-        """The name of what is made of a file: of an archive its own."""
-        if posixpath.splitext(key)[1].lower() in ARCHIVES:
+        """The name of what is made of a file: of an archive its own, or as of any other."""
+        if self.keeps_archives and posixpath.splitext(key)[1].lower() in ARCHIVES:
             return key
         stem = key if self.keep_suffix else posixpath.splitext(key)[0]
         return stem + self.suffix

@@ -2,23 +2,53 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import math
 import posixpath
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, Protocol, cast
 
-from latentpress.collection.faults import naming
-from latentpress.collection.tasks import FileTask, Made, kept_store
-from latentpress.collection.unit import Unit
-from latentpress.errors import ImageError, UsageError
+from latentpress.collection.archives import (
+    Output,
+    checksum_of,
+    is_archive,
+    is_table,
+    make_of_archive,
+)
+from latentpress.collection.faults import ENDING, FAULTS, naming, sentence
+from latentpress.collection.members import LEFT_OUT
+from latentpress.collection.samples import (
+    COMPANIONS,
+    Sample,
+    metadata_of,
+    samples_of_shard,
+    samples_of_table,
+)
+from latentpress.collection.tasks import FileTask, kept_store
+from latentpress.collection.unit import Made, Row, Unit, joined
+from latentpress.errors import ImageError, OutputError, UsageError
+from latentpress.latents.conversion import LATENTS, PHOTOGRAPHS
 from latentpress.latents.writer import Writer
+from latentpress.system.stores import opened
 
 LTPS = ".ltps"
+SUFFIXES = frozenset((*LATENTS, *PHOTOGRAPHS))
 Latent = tuple[str, dict[str, Any] | None, Any]
+
+
+class Adding(Protocol):
+    """A Writer, or a ShardWriter."""
+
+    def add(self, latent: Any, *, name: str = "", metadata: dict[str, Any] | None = None) -> int:
+        """One latent (C, H, W) behind the others; the bytes it took."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -34,19 +64,45 @@ class Reading:
 
     def latents(self, unit: Unit, data: bytes) -> Iterator[Latent]:
         """Name, metadata and numbers of each latent of a file. The names are those of the files
-        within the tree, without the suffix; metadata are in the .json file beside it. ImageError.
+        within the tree, without the suffix; metadata are in the files beside it, as of
+        `samples.metadata_of`. ImageError.
         """
-        from latentpress.latents.conversion import read, read_metadata, space_of
-
-        beside = posixpath.splitext(unit.key)[0] + ".json"
+        stem = posixpath.splitext(unit.key)[0]
         store = kept_store(unit.root)
         with naming(unit.source):
-            metadata = None
-            if store.entry(beside) is not None:
-                metadata = read_metadata(store.read(beside), posixpath.basename(beside))
-            space = self.space or self.codec or space_of(unit.key, data)
-            codec, model, device = self.codec, self.model, self.device
-            yield from read(data, unit.key, metadata, space, codec, model, device)
+            beside = {
+                name: store.read(f"{stem}.{name}")
+                for name in COMPANIONS
+                if store.entry(f"{stem}.{name}") is not None
+            }
+            yield from self._read(unit.key, data, metadata_of(beside, stem))
+
+    def samples(
+        self, unit: Unit, stream: BinaryIO, columns: Sequence[str] = ()
+    ) -> Iterator[Sample]:
+        """The files of latents and the photographs in an archive."""
+        if is_table(unit.key):
+            return samples_of_table(stream, columns)
+        return samples_of_shard(stream, SUFFIXES)
+
+    def of_sample(self, unit: Unit, sample: Sample) -> Iterator[Latent]:
+        """As `latents`, of a file in an archive."""
+        with naming(joined(unit.source, sample.name)):
+            if sample.problem:
+                raise ImageError(sample.problem)
+            yield from self._read(sample.name, sample.data, sample.metadata)
+
+    def space_of(self, name: str, data: bytes) -> str:
+        """The space of the latents of a file. FormatError where its header is damaged."""
+        from latentpress.latents.conversion import space_of
+
+        return self.space or self.codec or space_of(name, data)
+
+    def _read(self, name: str, data: bytes, metadata: dict[str, Any] | None) -> Iterator[Latent]:
+        from latentpress.latents.conversion import read
+
+        space = self.space_of(name, data)
+        yield from read(data, name, metadata, space, self.codec, self.model, self.device)
 
 
 @dataclass(frozen=True)
@@ -69,7 +125,43 @@ class Pack(FileTask):
     def request(self) -> dict[str, object]:
         """As of Task."""
         reading = {key: value for key, value in vars(self.reading).items() if key != "device"}
-        return {"command": "latents pack", **reading, **vars(self.exactness)}
+        return {
+            **super().request(),
+            "command": "latents pack",
+            **reading,
+            **vars(self.exactness),
+        }
+
+    def of_archive(self, unit: Unit) -> list[Row]:
+        """As of FileTask: a row for each of its latents."""
+        return make_of_archive(
+            unit,
+            kept_store(unit.root),
+            kept_store(self.output),
+            partial(self._packed, unit),
+            may_replace=unit.replace or self.overwrite,
+        )
+
+    def _packed(self, unit: Unit, stream: BinaryIO, output: Output) -> Iterator[Row | str]:
+        """Write the .ltps file of an archive; its rows and its checksum."""
+        digest = checksum_of(stream)
+        stream.seek(0)
+        count = 0
+        with ExitStack() as stack:
+            writer: Writer | None = None
+            for sample in self.reading.samples(unit, stream, self.columns):
+                if writer is None:
+                    space = self.reading.space_of(sample.name, sample.data)
+                    writer = Writer(cast(BinaryIO, output), space=space, **vars(self.exactness))
+                    stack.enter_context(writer)
+                row = _row(writer, self.reading, unit, sample)
+                count += not row.error
+                yield row
+                problem = row.error
+            if not count:
+                reason = f": {problem}" if writer else ""
+                raise ImageError(f"{unit.source}: no latent can be read of it{reason}")
+        yield digest
 
     def works_alone(self, units: Sequence[Unit]) -> bool:
         """As of Task: photographs go through torch."""
@@ -77,15 +169,13 @@ class Pack(FileTask):
 
     def make(self, unit: Unit, data: bytes) -> Made:
         """As of FileTask."""
-        from latentpress.latents.conversion import space_of
-
         stream = io.BytesIO()
         shapes = []
         with naming(unit.source):
-            space = self.reading.space or self.reading.codec or space_of(unit.key, data)
+            space = self.reading.space_of(unit.key, data)
         with Writer(stream, space=space, **vars(self.exactness)) as writer:
             for name, metadata, latent in self.reading.latents(unit, data):
-                add(writer, unit, name, metadata, latent)
+                add(writer, unit.source, name, metadata, latent)
                 shapes.append(list(latent.shape))
         return Made(stream.getvalue(), fields={"space": space, "shapes": shapes})
 
@@ -102,38 +192,91 @@ class Pack(FileTask):
 
 
 def add(
-    writer: Writer, unit: Unit, name: str, metadata: dict[str, Any] | None, latent: Any
-) -> None:
-    """Add a latent of a file. ImageError where it cannot be one."""
+    writer: Adding, source: str, name: str, metadata: dict[str, Any] | None, latent: Any
+) -> int:
+    """Add a latent of a file; the bytes it took. ImageError where it cannot be one."""
     try:
-        writer.add(latent, name=name, metadata=metadata)
+        return writer.add(latent, name=name, metadata=metadata)
     except UsageError as error:  # here it is the file that is wrong
-        raise ImageError(f"{unit.source}: {error}") from error
+        raise ImageError(f"{source}: {error}") from error
 
 
-@dataclass(frozen=True)
+def _row(writer: Writer, reading: Reading, unit: Unit, sample: Sample) -> Row:
+    """Add the latents of a file in an archive; its row."""
+    begin = time.perf_counter()
+    size, error = 0, ""
+    source = joined(unit.source, sample.name)
+    try:
+        for name, metadata, latent in reading.of_sample(unit, sample):
+            size += add(writer, source, name, metadata, latent)
+    except ENDING:
+        raise
+    except FAULTS as fault:
+        error = f"{sentence(source, fault)}; {LEFT_OUT}"
+    return Row(
+        unit.source,
+        unit.version,
+        member=sample.name,
+        output="" if error else posixpath.splitext(sample.name)[0],
+        source_bytes=len(sample.data),
+        output_bytes=0 if error else size,
+        source_sha256=hashlib.sha256(sample.data).hexdigest(),
+        seconds=time.perf_counter() - begin,
+        error=error,
+    )
+
+
+def _latents(unit: Unit, reading: Reading) -> Iterator[Latent]:
+    yield from reading.latents(unit, kept_store(unit.root).read(unit.key))
+
+
+@dataclass
 class Packed:
-    """What was put into a file: latents, and the numbers in them."""
+    """What was put into files: latents, and the numbers in them. failed: files that were not."""
 
-    latents: int
-    numbers: int
+    latents: int = 0
+    numbers: int = 0
+    failed: int = 0
 
 
 def pack_together(
-    units: Sequence[Unit], reading: Reading, writer: Writer, advance: Callable[[], None]
+    units: Sequence[Unit],
+    reading: Reading,
+    writer: Adding,
+    advance: Callable[[], None],
+    columns: Sequence[str] = (),
+    told: Callable[[str], None] | None = None,
 ) -> Packed:
-    """Put the latents of all files into one that is being written. A file that fails ends that.
+    """Put the latents of all files, and of all in archives, into what is being written.
+
+    told: is called with a sentence for each file that fails; without it the first one ends it all.
 
     Raises:
-        ImageError: it cannot be read, or holds no latents.
+        ImageError: one cannot be read, or holds no latents.
         OutputError: as of Writer.
     """
-    count = numbers = 0
+    packed = Packed()
+
+    def put(source: str, latents: Iterator[Latent]) -> None:
+        try:
+            for name, metadata, latent in latents:
+                add(writer, source, name, metadata, latent)
+                packed.latents += 1
+                packed.numbers += math.prod(latent.shape)
+        except (*ENDING, OutputError):
+            raise
+        except FAULTS as fault:
+            if told is None:
+                raise
+            told(sentence(source, fault))
+            packed.failed += 1
+
     for unit in units:
-        data = kept_store(unit.root).read(unit.key)
-        for name, metadata, latent in reading.latents(unit, data):
-            add(writer, unit, name, metadata, latent)
-            count += 1
-            numbers += math.prod(latent.shape)
+        if is_archive(unit.key):
+            with opened(kept_store(unit.root), unit.key) as stream, naming(unit.source):
+                for sample in reading.samples(unit, stream, columns):
+                    put(joined(unit.source, sample.name), reading.of_sample(unit, sample))
+        else:
+            put(unit.source, _latents(unit, reading))
         advance()
-    return Packed(count, numbers)
+    return packed

@@ -46,13 +46,13 @@ def change_table(
         UsageError: a column that is asked for is not there, or pyarrow is not.
     """
     parquet = parquet_module()
-    table = _opened(parquet, source)
+    table = open_table(source)
     names = picture_columns(table, change, columns)
     row = 0
     with parquet.ParquetWriter(output, table.schema_arrow, **_properties(table, names)) as writer:
         for group in range(table.metadata.num_row_groups):
             pending: list[pyarrow.RecordBatch] = []
-            for batch in _batches(table, group, row):
+            for batch in batches(table, group, row):
                 for name in names:
                     place = batch.schema.get_field_index(name)
                     column, rows = _column(batch.column(place), name, row, change)
@@ -115,7 +115,11 @@ def value_of(value: Any) -> tuple[bytes | None, str | None]:
     return value, None
 
 
-def _opened(parquet: Any, source: BinaryIO) -> Any:
+def open_table(source: BinaryIO) -> Any:
+    """A Parquet file that can seek, as pyarrow opens it. FormatError where it is none; UsageError
+    where pyarrow is not installed.
+    """
+    parquet = parquet_module()
     try:
         return parquet.ParquetFile(source, buffer_size=BUFFER_BYTES, pre_buffer=False)
     except (OSError, ValueError) as error:  # pyarrow's errors are both
@@ -137,7 +141,7 @@ def _holds_bytes(kind: Any) -> bool:
 
 def _first(table: Any, name: str) -> bytes:
     """The first value of a column that is not null, b"" where there is none in the first rows."""
-    for batch in _batches(table, 0, 0, [name]) if table.metadata.num_row_groups else ():
+    for batch in batches(table, 0, 0, [name]) if table.metadata.num_row_groups else ():
         for value in batch.column(0):
             data, _ = value_of(value.as_py())
             if data:
@@ -146,7 +150,7 @@ def _first(table: Any, name: str) -> bytes:
     return b""
 
 
-def _batches(
+def batches(
     table: Any, group: int, row: int, columns: Sequence[str] | None = None
 ) -> Iterator[Any]:
     """The rows of a row group, some at a time. FormatError where they are damaged."""
@@ -216,5 +220,5 @@ def _write(writer: Any, pending: list[Any]) -> None:
     import pyarrow
 
     if pending:
-        writer.write_table(pyarrow.Table.from_batches(pending))
+        writer.write_table(pyarrow.Table.frombatches(pending))
         pending.clear()

@@ -114,15 +114,21 @@ class FileTask:
 
     def _archive(self, unit: Unit, damage: str) -> list[Row]:
         """As of Task, of a shard or a table."""
-        if same_place(unit, self.output):
-            error = f"{unit.source}: would be written over itself"
-            return [Row(unit.source, unit.version, source_bytes=unit.size, error=error)]
+        rows = (
+            [failed(unit, f"{unit.source}: would be written over itself")]
+            if same_place(unit, self.output)
+            else self.of_archive(unit)
+        )
+        return [*rows[:-1], replace(rows[-1], notices=(damage,) if damage else ())]
+
+    def of_archive(self, unit: Unit) -> list[Row]:
+        """Make the output of a shard or a table; a row for each picture, the last for the unit."""
 
         def press(name: str, output: str, data: bytes) -> Made:
             member = replace(unit, root=unit.source, key=name, output=output, size=len(data))
             return self.make(member, data)
 
-        rows = change_archive(
+        return change_archive(
             unit,
             kept_store(unit.root),
             kept_store(self.output),
@@ -130,11 +136,10 @@ class FileTask:
             columns=self.columns,
             may_replace=unit.replace or self.overwrite,
         )
-        return [*rows[:-1], replace(rows[-1], notices=(damage,) if damage else ())]
 
     def _damage(self, unit: Unit) -> str:
         """What is wrong with the output that is there, "" where it is the expected one."""
-        if is_archive(unit.key):
+        if is_archive(unit.output):
 
             def check(name: str, output: str, data: bytes) -> Made:
                 with naming(joined(unit.output, name)):
@@ -174,6 +179,11 @@ class FileTask:
             store.write(unit.output, data, like=root.path(unit.key))
         else:
             store.write(unit.output, data)
+
+
+def failed(unit: Unit, error: str) -> Row:
+    """The row of a unit that was not read."""
+    return Row(unit.source, unit.version, source_bytes=unit.size, error=error)
 
 
 def same_place(unit: Unit, output: str) -> bool:

@@ -17,12 +17,38 @@ from typing import TYPE_CHECKING, Any
 from latentpress.errors import UsageError
 from latentpress.latents.reader import Reader
 from latentpress.latents.record import Info
+from latentpress.latents.shards import ShardWriter
 from latentpress.latents.writer import Writer
 
 if TYPE_CHECKING:
     from latentpress.latents.dataset import LatentDataset
 
-__all__ = ["Info", "LatentDataset", "Reader", "Writer", "load", "save"]
+__all__ = [
+    "Info",
+    "LatentDataset",
+    "Reader",
+    "ShardWriter",
+    "Writer",
+    "load",
+    "save",
+    "with_metadata",
+]
+
+
+def with_metadata(latent: Any, info: Info) -> tuple[Any, dict[str, Any]]:
+    """A transform of LatentDataset: each item is the latent and its metadata.
+
+    Args:
+        latent: (C, H, W).
+        info: what its record says.
+
+    Returns:
+        The latent as it is, and a dictionary.
+
+    Example:
+        >>> data = LatentDataset("latents/", transform=with_metadata)  # doctest: +SKIP
+    """
+    return latent, info.metadata
 
 
 def save(
