@@ -220,5 +220,5 @@ def _write(writer: Any, pending: list[Any]) -> None:
     import pyarrow
 
     if pending:
-        writer.write_table(pyarrow.Table.frombatches(pending))
+        writer.write_table(pyarrow.Table.from_batches(pending))
         pending.clear()
