@@ -18,15 +18,19 @@ FUNCTIONS = (
     "metrics.available", "metrics.mse.mse", "metrics.psnr.psnr", "metrics.ssim.ssim", "metrics.ms_ssim.ms_ssim",
     "metrics.ms_ssim.ms_ssim_db", "metrics.gmsd.gmsd", "metrics.ssimulacra2.ssimulacra2", "metrics.lpips.lpips", "metrics.lpips.lpips_vgg",
     "metrics.dists.dists", "image.picture.read_picture", "image.formats.write_image",
+    "data.columns.compress_dataset",
 )  # fmt: skip
-CLASSES = ("options.EncodeOptions", "targets.Analyzed", "latents.Reader", "latents.Writer", "latents.dataset.LatentDataset")
+CLASSES = (
+    "options.EncodeOptions", "targets.Analyzed", "latents.Reader", "latents.Writer", "latents.ShardWriter", "latents.dataset.LatentDataset",
+    "data.decoder.Decoder", "data.columns.ColumnDecoder", "data.pictures.PictureDataset",
+)  # fmt: skip
 RECORDS = ("container.Header", "latents.Info")
 
 
 def named(path: str) -> Any:
     """What a dotted path below latentpress names; skips where it needs a library that is not here."""
     module, _, name = path.rpartition(".")
-    if name == "LatentDataset":
+    if name in ("LatentDataset", "PictureDataset"):
         pytest.importorskip("torch")
     return getattr(importlib.import_module(f"latentpress.{module}"), name)
 
@@ -44,7 +48,7 @@ def test_a_public_class_says_what_it_takes(path: str) -> None:
     text = inspect.getdoc(named(path)) or ""
     assert all(f"{section}:\n" in text for section in ("Args", "Raises", "Example"))
     for name in inspect.signature(named(path)).parameters:
-        assert f"    {name}: " in text, name
+        assert f"    {name}: " in text or f"    **{name}: " in text, name
 
 
 @pytest.mark.parametrize("path", RECORDS)
@@ -58,7 +62,7 @@ MODULES = {p.rpartition(".")[0] for p in (*FUNCTIONS, *CLASSES)} | {"", "targets
 
 @pytest.mark.parametrize("path", sorted(MODULES))
 def test_examples(path: str) -> None:
-    if path == "latents.dataset":
+    if path in ("latents.dataset", "data.pictures"):
         pytest.importorskip("torch")
     module = importlib.import_module(f"latentpress.{path}".rstrip("."))
     assert doctest.testmod(module).failed == 0
@@ -74,7 +78,7 @@ def test_the_package_shows_what_is_meant() -> None:
     shown = dir(latentpress)
     assert {"EncodeOptions", "assess", "compress", "decompress", "read_header", "__version__"} <= set(shown)
     modules = {name for name in shown if inspect.ismodule(getattr(latentpress, name))}
-    assert modules == {"latents", "metrics", "pillow", "targets", "thumbnails"}
+    assert modules == {"data", "latents", "metrics", "pillow", "targets", "thumbnails"}
     errors = {name for name in shown if name.endswith("Error")}
     assert all(issubclass(getattr(latentpress, name), Exception) for name in errors)
     assert set(shown) - modules == set(latentpress.__all__)

@@ -62,7 +62,7 @@ __all__ = [
     "read_header",
 ]
 # that users import; they load when they are first used
-MODULES = ("latents", "metrics", "pillow", "targets", "thumbnails")
+MODULES = ("data", "latents", "metrics", "pillow", "targets", "thumbnails")
 
 
 def __getattr__(name: str) -> object:

@@ -102,6 +102,7 @@ class Reading:
         from latentpress.latents.conversion import read
 
         space = self.space_of(name, data)
+        name = name if "." in posixpath.basename(name) else f"{name}."  # of a row without a path
         yield from read(data, name, metadata, space, self.codec, self.model, self.device)
 
 

@@ -28,6 +28,9 @@ class ColumnDecoder:
         reduced: as of `Decoder`.
         transform: called with each decoded picture; what it returns takes the picture's place.
 
+    Raises:
+        UsageError: the form is not known.
+
     Example:
         >>> rows = dataset.with_transform(ColumnDecoder("image", "torchrgb8"))  # doctest: +SKIP
     """
