@@ -46,10 +46,7 @@ def outputs(sources: Sequence[Path], asked: str | None, suffix: str) -> list[Pat
             raise UsageError(f"{output} is a file; {len(sources)} inputs need a folder")
         if len(sources) > 1 and not output.exists() and output.suffix:
             raise UsageError(f"{len(sources)} inputs need a folder, and {output} looks like a file")
-        try:
-            output.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise OutputError(f"{output}: {error.strerror or error}") from error
+        make_folder(output)
         found = [output / renamed(s, suffix).name for s in sources]
     else:
         found = [output]
@@ -70,6 +67,14 @@ def outputs(sources: Sequence[Path], asked: str | None, suffix: str) -> list[Pat
             )
         places.add(place)
     return found
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it. OutputError."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{folder}: {error.strerror or error}") from error
 
 
 def _names_folder(output: Path, asked: str) -> bool:

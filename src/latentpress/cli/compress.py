@@ -2,8 +2,9 @@
 
 import stat
 import time
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -27,6 +28,10 @@ from latentpress.cli.shares import large_metadata_words
 from latentpress.container import Header, read_header
 from latentpress.errors import UsageError
 from latentpress.options import FIRST_EFFORT, STRIPPABLE, EncodeOptions
+
+if TYPE_CHECKING:
+    from latentpress.cli.trees import Tree
+    from latentpress.collection.tasks import Compress
 
 
 def compress(
@@ -172,6 +177,15 @@ def compress(
             show_default=False,
         ),
     ] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            "--report",
+            metavar="FILE.html",
+            help="Of folders: write a page about the run, with its worst pictures.",
+            show_default=False,
+        ),
+    ] = None,
     jobs: Jobs = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON list.")] = False,
     quiet: Quiet = False,
@@ -200,9 +214,7 @@ def compress(
 
     latentpress compress photo.png --codec sd15 --model madebyollin/taesd
     """
-    from latentpress.cli.trees import Tree, run_tree
-    from latentpress.collection.find import image_suffixes
-    from latentpress.collection.local import LocalEngine
+    from latentpress.cli.trees import Tree
     from latentpress.collection.tasks import Compress
     from latentpress.parts import parts_of
     from latentpress.spaces import space_of_codec
@@ -220,12 +232,12 @@ def compress(
         keep_suffix,
         skip_existing,
         verify,
-        as_json=as_json,
+        report,
+        as_json,
     )
     if tree.is_wanted() or metrics is not None:
         for notice in optimizer_notices(effort, optimize_for):
             terminal.notice(notice)
-        search = tree.search(image_suffixes(), ".ltp")
         task = Compress(
             tree.folder(),
             overwrite,
@@ -244,7 +256,7 @@ def compress(
             tell_larger=tell_larger and max_no_gain,
             metrics=tuple(check_metrics(metrics)),
         )
-        run_tree(tree, task, LocalEngine(jobs), search, "pressing")
+        run_compress(tree, task, jobs, request.total_size)
         return
     images = images or []
     targets = batch.outputs(images, output, ".ltp")
@@ -321,6 +333,28 @@ def compress(
     alone = alone or parts.works_alone(device, encoding=True)
     sharing = batch.shared(images, jobs, count_pixels, alone)
     batch.run(images, targets, work, as_json, bar, sharing)
+
+
+def run_compress(tree: "Tree", task: "Compress", jobs: int | None, total_size: int | None) -> None:
+    """Compress folders. total_size: of all files together, where there is a budget."""
+    from latentpress.cli.trees import run_tree
+    from latentpress.collection.find import image_suffixes, without_collisions
+    from latentpress.collection.local import LocalEngine
+
+    search = tree.search(image_suffixes(), ".ltp")
+    if total_size is None:
+        run_tree(tree, task, LocalEngine(jobs), search, "pressing")
+        return
+    from latentpress.collection.budget import as_budget, best_quality, recorded
+
+    found = list(without_collisions(tree.found(search)))
+    budget = as_budget(total_size, found, task)
+    quality = recorded(task.output, budget)
+    if quality is None:
+        quality = best_quality(found, task, total_size, jobs)
+    task = replace(task, asked=replace(task.asked, quality=quality))
+    header = {"budget": {**budget, "quality": quality}}
+    run_tree(tree, task, LocalEngine(jobs), search, "pressing", found, header)
 
 
 def check_metrics(names: str | None) -> list[str]:

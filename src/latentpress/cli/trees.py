@@ -4,7 +4,7 @@ it.
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,9 @@ from latentpress.cli import batch, terminal
 from latentpress.cli.json_output import to_json
 from latentpress.collection.find import Naming, Search, Selection
 from latentpress.collection.manifest import as_line
+from latentpress.collection.report import check_report, write_report
 from latentpress.collection.run import Summary, run
+from latentpress.collection.sizes import change
 from latentpress.collection.unit import Engine, Row, Task, Unit
 from latentpress.errors import UsageError
 from latentpress.system.sources import unreadable
@@ -113,12 +115,22 @@ def _names(stream: Any) -> Iterator[str]:
             yield os.fsdecode(name)
 
 
-def run_tree(tree: Tree, task: Task, engine: Engine, search: Search, verb: str) -> None:
+def run_tree(
+    tree: Tree,
+    task: Task,
+    engine: Engine,
+    search: Search,
+    verb: str,
+    found: Iterable[Unit | Row] | None = None,
+    header: dict[str, Any] | None = None,
+) -> None:
     """Do it and tell it; exit with code 1 where something failed.
 
-    verb: what is done with a file, as "pressing".
+    verb: what is done with a file, as "pressing". found: what the search found, where that is known
+    already. header: as of `collection.run.run`.
     """
-    summary = Summary()
+    if tree.report is not None:
+        check_report(tree.report)
     begun = False
 
     def tell(row: Row) -> None:
@@ -135,10 +147,10 @@ def run_tree(tree: Tree, task: Task, engine: Engine, search: Search, verb: str) 
 
     with batch.Bar(None, verb) as bar:
         summary = run(
-            tree.found(search),
+            tree.found(search) if found is None else found,
             task,
             engine,
-            header={"version": __version__},
+            header={"version": __version__, **(header or {})},
             skip_existing=tree.skip_existing,
             verify=tree.verify,
             told=tell,
@@ -148,6 +160,10 @@ def run_tree(tree: Tree, task: Task, engine: Engine, search: Search, verb: str) 
         print("\n]" if begun else "[]")
     else:
         terminal.line(f"{task.output or '.'}: {words(summary)}")
+    if tree.report is not None:
+        write_report(task.output, tree.report)
+        if not tree.as_json:
+            terminal.line(f"{tree.report}: {tree.report.stat().st_size / 1e6:.2f} MB")
     if skipped := search.found.words():
         terminal.notice(skipped)
     if summary.notices and not terminal.voice.verbose:
@@ -165,21 +181,6 @@ def words(summary: Summary) -> str:
     if summary.left:
         told.append(f"{summary.left:,} not written, as they would be larger")
     return ", ".join(told)
-
-
-def change(before: int, after: int) -> str:
-    """The bytes before and after."""
-    ratio = f"{after / before:.1f} times larger" if after > before else ""
-    ratio = ratio or f"{before / max(1, after):.1f} times smaller"
-    return f"{size_words(before)} to {size_words(after)}, {ratio}"
-
-
-def size_words(size: int) -> str:
-    """Bytes as people read them: kB is 1000 of them."""
-    for unit, bytes_of in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
-        if size >= bytes_of:
-            return f"{size / bytes_of:.1f} {unit}"
-    return f"{size} bytes"
 
 
 def _line(row: Row) -> str:

@@ -21,7 +21,7 @@ from typing import Any, Protocol
 from latentpress.collection.find import MANIFEST
 from latentpress.collection.unit import Row, Unit
 from latentpress.errors import OutputError
-from latentpress.system.files import output_error
+from latentpress.system.files import locked, output_error
 from latentpress.system.sources import unreadable
 from latentpress.system.stores import FolderStore, Store
 
@@ -124,7 +124,7 @@ class LocalManifest:
         except OSError as error:
             raise output_error(self.path, error) from None
         try:
-            if not _lock(self._file):
+            if not locked(self._file):
                 raise OutputError(f"{self.path}: another run is writing there")
             self._end_in_a_line()
         except OSError as error:
@@ -185,23 +185,26 @@ def read_lines(path: str | os.PathLike[str]) -> Iterator[dict[str, Any]]:
         raise unreadable(os.fspath(path), error) from error
 
 
-def _lock(file: int) -> bool:
-    """Whether this process alone has the open file now, as far as the system can tell."""
-    try:
-        import fcntl
-    except ImportError:  # Windows
-        return True
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError:  # a file system without locks
-        return True
-    return True
+class Readable:
+    """A manifest of a local folder that is only read."""
+
+    def __init__(self, folder: str | os.PathLike[str]) -> None:
+        self.path = os.path.join(folder, MANIFEST)
+
+    def lines(self) -> Iterator[dict[str, Any]]:
+        """As of Manifest. ImageError where there is none."""
+        return read_lines(self.path)
+
+    def append(self, lines: Iterable[Mapping[str, Any]]) -> None:
+        """Not possible."""
+        raise OutputError(f"{self.path}: was opened to be read")
+
+    def close(self) -> None:
+        """As of Manifest."""
 
 
-def open_manifest(store: Store) -> Manifest:
-    """The manifest of a store of outputs."""
+def open_manifest(store: Store, read_only: bool = False) -> Manifest:
+    """The manifest of a store of outputs. read_only: for who does not write it."""
     if isinstance(store, FolderStore):
-        return LocalManifest(store.url or ".")
+        return Readable(store.url or ".") if read_only else LocalManifest(store.url or ".")
     raise NotImplementedError(store.url)

@@ -27,6 +27,7 @@ REASONS = {
     errno.ENAMETOOLONG: "the name is too long",
     errno.EFBIG: "too large for this file system",
 }
+TEMPORARY, TEMPORARY_SUFFIX = ".latentpress-", ".tmp"
 FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -61,13 +62,14 @@ def replacing(
         target = os.path.realpath(name)
         mode = _check(name, target, overwrite)
         temporary = os.path.join(
-            os.path.dirname(target), f".latentpress-{secrets.token_hex(8)}.tmp"
+            os.path.dirname(target), f"{TEMPORARY}{secrets.token_hex(8)}{TEMPORARY_SUFFIX}"
         )
         descriptor = os.open(
             temporary,
             os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0),
             _permissions(like),
         )
+        locked(descriptor)  # by which `remove_stale` knows that it is being written
         with OutputStream(io.FileIO(descriptor, "r+b")) as stream:
             yield stream
         if mode is not None:
@@ -130,6 +132,46 @@ def check_output(path: str | os.PathLike[str], *, overwrite: bool = False) -> No
     """
     with contextlib.suppress(UntouchedError), replacing(path, overwrite=overwrite):
         raise UntouchedError
+
+
+def locked(descriptor: int) -> bool:
+    """Whether this process alone has the open file from now on, as far as the system can tell."""
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        return True
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # a file system without locks
+        return True
+    return True
+
+
+def remove_stale(folder: str | os.PathLike[str]) -> None:
+    """Remove the temporary files in a folder that were left by a process that was killed: no other
+    one has them locked. Nothing happens where the system has no locks.
+    """
+    try:
+        import fcntl  # noqa: F401
+
+        with os.scandir(folder) as found:
+            names = [entry.path for entry in found if _is_temporary(entry.name)]
+    except (ImportError, OSError):
+        return
+    for name in names:
+        with contextlib.suppress(OSError):
+            descriptor = os.open(name, os.O_RDWR)
+            try:
+                if locked(descriptor):
+                    os.unlink(name)
+            finally:
+                os.close(descriptor)
+
+
+def _is_temporary(name: str) -> bool:
+    return name.startswith(TEMPORARY) and name.endswith(TEMPORARY_SUFFIX)
 
 
 class UntouchedError(Exception):

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Protocol
 
 from latentpress.errors import ImageError
-from latentpress.system.files import atomic_write, output_error
+from latentpress.system.files import atomic_write, output_error, remove_stale
 from latentpress.system.sources import read_source, unreadable
 
 
@@ -139,6 +139,10 @@ class FolderStore:
         except OSError as error:
             raise output_error(path, error) from None
         atomic_write(path, data, overwrite=True, like=like)
+
+    def tidy(self, key: str) -> None:
+        """Remove what writers that were killed left beside a file."""
+        remove_stale(self.path(key).parent)
 
 
 def _listed(folder: str) -> list[os.DirEntry[str]]:
