@@ -20,6 +20,7 @@ from latentpress.cli.arguments import (
     Verify,
     device_option,
 )
+from latentpress.cli.engines import Address, EngineName, check_engine, engine_of
 from latentpress.collection.faults import naming
 from latentpress.container import Header, read_header
 from latentpress.errors import LatentpressError, UsageError
@@ -64,6 +65,8 @@ def decompress(
     skip_existing: SkipExisting = False,
     verify: Verify = False,
     jobs: Jobs = None,
+    engine: EngineName = "local",
+    address: Address = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON list.")] = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -93,14 +96,14 @@ def decompress(
         verify,
         as_json=as_json,
     )
-    if tree.is_wanted():
-        from latentpress.collection.local import LocalEngine
+    if tree.is_wanted() or check_engine(engine, address):
         from latentpress.collection.tasks import Decompress
 
         _check_format(suffix)
         task = Decompress(tree.folder(), overwrite, model=model, device=device)
         search = tree.search(frozenset([".ltp"]), suffix)
-        run_tree(tree, task, LocalEngine(jobs), search, "opening")
+        workers = engine_of(engine, address, jobs, device)
+        run_tree(tree, task, workers, search, "opening")
         return
     files = files or []
     headers = {source: _header(source) for source in files}

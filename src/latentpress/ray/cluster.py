@@ -15,7 +15,7 @@ from latentpress.system.environment import usable_cores, whole_number
 
 OBJECT_STORE_BYTES = 80_000_000  # of a cluster of one's own: rows alone go through it
 LOOK_EVERY = 5.0  # seconds between looks at how large the cluster is
-NOT_IMPORTED = "failed to import on the worker"  # Ray says so of a function
+NOT_IMPORTED = ("failed to import on the worker", "ModuleNotFoundError")  # in Ray's words
 STOP_WITHIN = 10.0  # seconds that pictures in work have when a run is ended
 
 
@@ -78,13 +78,11 @@ class Cluster:
             return self._ray.get(reference), None
         except errors.RayTaskError as error:
             cause = error.cause
-            if isinstance(cause, ImportError) or NOT_IMPORTED in str(cause):
-                reason = str(cause).strip().splitlines()[-1]
-                raise UsageError(
-                    "a worker of the cluster cannot import what it needs, install the same "
-                    f"packages on all machines: {reason}"
-                ) from None
+            _check_imported(cause)
             raise (cause if isinstance(cause, BaseException) else error) from None
+        except errors.RaySystemError as error:
+            _check_imported(error)
+            raise
         except errors.OutOfMemoryError:
             return None, "not enough memory"
         except (errors.WorkerCrashedError, errors.NodeDiedError, errors.ObjectLostError) as error:
@@ -100,6 +98,17 @@ class Cluster:
             for reference in references:
                 self._ray.cancel(reference, force=False)
             self._ray.wait(references, num_returns=len(references), timeout=STOP_WITHIN)
+
+
+def _check_imported(error: BaseException) -> None:
+    """UsageError where a worker failed for a package that is not there."""
+    words = str(error)
+    if isinstance(error, ImportError) or any(sign in words for sign in NOT_IMPORTED):
+        reason = next(line for line in reversed(words.splitlines()) if line.strip())
+        raise UsageError(
+            "a worker of the cluster cannot import what it needs, install the same packages on "
+            f"all machines: {reason.strip()}"
+        ) from None
 
 
 @contextlib.contextmanager

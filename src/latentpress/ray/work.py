@@ -19,12 +19,13 @@ from latentpress.runtimes.threads import limited_to
 from latentpress.system.malloc import return_freed_arrays
 
 # of the environment what decides which bytes come out, and which pictures are refused
-VARIABLES = (
+DECIDING = (
     RUNTIME_VARIABLE,
     PRECISION_VARIABLE,
     "LATENTPRESS_MAX_PIXELS",
     "LATENTPRESS_MAX_NUMBERS",
 )
+VARIABLES = (*DECIDING, "LATENTPRESS_METRIC_WEIGHTS")  # what a worker takes over
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ class Origin:
                 f"the worker on {platform.node()} has latentpress {__version__}, and the "
                 f"command is of {self.version}: install one version on all machines"
             )
-        for name in VARIABLES:
+        for name in DECIDING:
             os.environ.pop(name, None)
         os.environ.update(self.variables)
         try:
