@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -16,6 +17,7 @@ from latentpress.system.environment import usable_cores, whole_number
 OBJECT_STORE_BYTES = 80_000_000  # of a cluster of one's own: rows alone go through it
 LOOK_EVERY = 5.0  # seconds between looks at how large the cluster is
 NOT_IMPORTED = ("failed to import on the worker", "ModuleNotFoundError")  # in Ray's words
+CONNECT_WITHIN = 10.0  # seconds
 STOP_WITHIN = 10.0  # seconds that pictures in work have when a run is ended
 
 
@@ -159,10 +161,18 @@ def _connect(ray: Any, address: str | None) -> None:
         )
         return
     try:
+        _check_answers(address)
         ray.init(address=address, **quiet)
-    except (ConnectionError, RuntimeError, ValueError) as error:
+    except (OSError, RuntimeError, ValueError) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise UsageError(f"no Ray cluster at {address}: {reason}") from error
+
+
+def _check_answers(address: str) -> None:
+    """OSError where nothing answers at HOST:PORT, which Ray takes a minute to find out."""
+    host, _, port = address.rpartition(":")
+    if host and port.isdigit() and "://" not in address:
+        socket.create_connection((host, int(port)), CONNECT_WITHIN).close()
 
 
 def _restore(handlers: dict[signal.Signals, Any]) -> None:

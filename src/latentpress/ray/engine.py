@@ -42,7 +42,7 @@ class RayEngine:
 
     Args:
         address: of the cluster: "auto" for the one that runs on this machine or that RAY_ADDRESS
-            names, "ray://HOST:10001", or "HOST:6379"; None starts one on this machine for the run.
+            names, or "HOST:6379"; None starts one on this machine for the run.
         jobs: units in work at a time; None for what keeps the cluster busy.
         cpus: CPUs that a unit takes, on so many threads its model runs; None for one, or a whole
             machine where the work on a picture takes all cores.
