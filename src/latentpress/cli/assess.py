@@ -25,7 +25,7 @@ from latentpress.cli.assess_output import (
     print_rows,
     table_bytes,
 )
-from latentpress.cli.batch import end, make_folder, progress
+from latentpress.cli.batch import end, make_folder, names_folder, progress
 from latentpress.cli.engines import Address, EngineName, engine_of
 from latentpress.cli.json_output import to_json
 from latentpress.cli.terminal import notice
@@ -103,7 +103,7 @@ def assess(
     Example: latentpress assess originals decoded --metrics psnr,ssim,lpips -o table.csv
     """
     folders = original.is_dir() or distorted.is_dir()
-    record = output if output is not None and folders and _names_folder(output) else None
+    record = output if output is not None and folders and names_folder(str(output)) else None
     if record is not None:
         output = record / TABLE
         overwrite = overwrite or (record / MANIFEST).is_file()  # then the table is ours
@@ -178,10 +178,6 @@ def assess(
     else:
         print_pair(rows[0], columns, original, distorted)
     end(failed, failed + len(rows))
-
-
-def _names_folder(output: Path) -> bool:
-    return output.is_dir() or (not output.suffix and not output.exists())
 
 
 def _row(

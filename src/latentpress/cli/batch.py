@@ -41,7 +41,7 @@ def outputs(sources: Sequence[Path], asked: str | None, suffix: str) -> list[Pat
     output = Path(asked or "")
     if asked is None:
         found = [renamed(s, suffix) for s in sources]
-    elif len(sources) > 1 or _names_folder(output, asked):
+    elif len(sources) > 1 or names_folder(asked):
         if output.exists() and not output.is_dir():
             raise UsageError(f"{output} is a file; {len(sources)} inputs need a folder")
         if len(sources) > 1 and not output.exists() and output.suffix:
@@ -77,11 +77,14 @@ def make_folder(folder: Path) -> None:
         raise OutputError(f"{folder}: {error.strerror or error}") from error
 
 
-def _names_folder(output: Path, asked: str) -> bool:
-    """Whether a folder is there or meant."""
-    if output.exists():
-        return output.is_dir() or asked.endswith(("/", os.sep))
-    return asked.endswith(("/", os.sep)) or not output.suffix
+def names_folder(asked: str) -> bool:
+    """Whether what -o says is a folder that is there, or one to be made: a name without a suffix,
+    or with a slash at its end.
+    """
+    output = Path(asked)
+    if asked.endswith(("/", os.sep)) or output.is_dir():
+        return True
+    return not output.exists() and not output.suffix
 
 
 def forgotten(folder: Path) -> str:
