@@ -72,7 +72,7 @@ def test_what_kills_each_worker_is_a_row_with_an_error(monkeypatch: pytest.Monke
 
 
 def test_a_full_disk_ends_the_run() -> None:
-    with pytest.raises(DiskFullError, match="^out: the disk is full$"):
+    with pytest.raises(DiskFullError, match=r"^out: the disk is full$"):
         list(RayEngine().map(ECHO, named("a", "full", "b")))
 
 

@@ -14,10 +14,12 @@ from latentpress.errors import UsageError
 from latentpress.runtimes.threads import MOST_THREADS
 from latentpress.system.environment import usable_cores, whole_number
 
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
 OBJECT_STORE_BYTES = 80_000_000  # of a cluster of one's own: rows alone go through it
 LOOK_EVERY = 5.0  # seconds between looks at how large the cluster is
 NOT_IMPORTED = ("failed to import on the worker", "ModuleNotFoundError")  # in Ray's words
 CONNECT_WITHIN = 10.0  # seconds
+LISTEN_EVERY = 0.2  # seconds between looks for Ctrl-C
 STOP_WITHIN = 10.0  # seconds that pictures in work have when a run is ended
 
 
@@ -60,13 +62,16 @@ class Cluster:
         if kind not in self._remote:
             options = self._ray.remote(num_cpus=cpus, num_gpus=gpus, max_retries=0)
             self._remote[kind] = options(function)
-        return self._remote[kind].remote(*arguments)
+        with uninterrupted():
+            return self._remote[kind].remote(*arguments)
 
     def finished(self, references: Sequence[Any]) -> Sequence[Any]:
         """Those of the references whose results are there, at least one."""
-        self._ray.wait(references, num_returns=1)
-        ready: Sequence[Any]
-        ready, _ = self._ray.wait(references, num_returns=len(references), timeout=0)
+        ready: Sequence[Any] = ()
+        while not ready:
+            with uninterrupted():
+                self._ray.wait(references, num_returns=1, timeout=LISTEN_EVERY)
+                ready, _ = self._ray.wait(references, num_returns=len(references), timeout=0)
         return ready
 
     def get(self, reference: Any) -> tuple[Any, str | None]:
@@ -77,7 +82,8 @@ class Cluster:
         """
         errors = self._ray.exceptions
         try:
-            return self._ray.get(reference), None
+            with uninterrupted():
+                return self._ray.get(reference), None
         except errors.RayTaskError as error:
             cause = error.cause
             _check_imported(cause)
@@ -96,7 +102,7 @@ class Cluster:
         if not references or not self._ray.is_initialized():
             return
         errors = self._ray.exceptions
-        with contextlib.suppress(errors.RayError):
+        with uninterrupted(), contextlib.suppress(errors.RayError):
             for reference in references:
                 self._ray.cancel(reference, force=False)
             self._ray.wait(references, num_returns=len(references), timeout=STOP_WITHIN)
@@ -114,6 +120,27 @@ def _check_imported(error: BaseException) -> None:
 
 
 @contextlib.contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Signals that come inside are handled at the end. Ray calls their handlers within its own
+    code, which an exception of theirs would break, and replaces them when it starts.
+    """
+    came: list[tuple[int, Any]] = []
+    before: dict[signal.Signals, Any] = {}
+    with contextlib.suppress(ValueError):  # of a thread that is not the main one, and gets none
+        for signum in SIGNALS:
+            if (handler := signal.getsignal(signum)) is not None:
+                signal.signal(signum, lambda *one: came.append(one))
+                before[signum] = handler
+    try:
+        yield
+    finally:
+        for signum, handler in before.items():
+            signal.signal(signum, handler)
+        for number, _ in came[:1]:
+            signal.raise_signal(number)
+
+
+@contextlib.contextmanager
 def connected(address: str | None) -> Iterator[Cluster]:
     """The cluster at an address, or of this machine alone where there is none; the one to which
     this process is connected already, if it is.
@@ -125,14 +152,13 @@ def connected(address: str | None) -> Iterator[Cluster]:
     if ray.is_initialized():
         yield Cluster(ray)
         return
-    handlers = {signum: signal.getsignal(signum) for signum in (signal.SIGINT, signal.SIGTERM)}
     try:
-        _connect(ray, address)
-        _restore(handlers)
+        with uninterrupted():
+            _connect(ray, address)
         yield Cluster(ray)
     finally:
-        ray.shutdown()
-        _restore(handlers)
+        with uninterrupted():
+            ray.shutdown()
 
 
 def import_ray() -> Any:
@@ -173,11 +199,3 @@ def _check_answers(address: str) -> None:
     host, _, port = address.rpartition(":")
     if host and port.isdigit() and "://" not in address:
         socket.create_connection((host, int(port)), CONNECT_WITHIN).close()
-
-
-def _restore(handlers: dict[signal.Signals, Any]) -> None:
-    """Put the handlers of signals back, which Ray replaces."""
-    with contextlib.suppress(ValueError):  # of a thread that is not the main one
-        for signum, handler in handlers.items():
-            if handler is not None:
-                signal.signal(signum, handler)

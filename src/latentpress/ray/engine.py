@@ -22,7 +22,7 @@ from latentpress.ray.work import Origin, is_local, work
 
 SAMPLE = 64  # units that are looked at before the work begins
 MOST_UNITS = 16  # small ones that are sent together
-MOST_BYTES = 256_000  # of units that are sent together; a larger one is sent alone
+MOST_BYTES = 32_000  # of units that are sent together; a larger one is sent alone
 AHEAD = 2  # sendings a place of a worker, so that none waits for the next
 ATTEMPTS = 4  # of a unit whose worker dies
 SHARED_AFTER = 10.0  # seconds within which a shared folder shows what another machine wrote
