@@ -107,9 +107,12 @@ def grade(
                 passed=advance,
             )
             asked = fingerprint(task.request())
+            versions = {unit.output: unit.version for unit in units}
             for line in read_lines(record / MANIFEST):
-                if line.get("request") == asked and not line.get("error"):
-                    rows[line["output"]] = line
+                output = str(line.get("output"))
+                is_of = (line.get("version"), line.get("request")) == (versions.get(output), asked)
+                if is_of and not line.get("error"):
+                    rows[output] = line
     return [_line(rows[u.output], columns) for u in units if u.output in rows], failed
 
 
