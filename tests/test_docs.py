@@ -19,7 +19,8 @@ FUNCTIONS = (
     "metrics.ms_ssim.ms_ssim_db", "metrics.gmsd.gmsd", "metrics.ssimulacra2.ssimulacra2", "metrics.lpips.lpips", "metrics.lpips.lpips_vgg",
     "metrics.dists.dists", "image.picture.read_picture", "image.formats.write_image",
 )  # fmt: skip
-CLASSES = ("options.EncodeOptions", "targets.Analyzed", "latents.Reader", "latents.Writer", "latents.dataset.LatentDataset")
+CLASSES = ("options.EncodeOptions", "targets.Analyzed", "latents.Reader", "latents.Writer", "latents.dataset.LatentDataset",
+           "ray.compress.Compress", "ray.decompress.Decompress", "ray.encode_latents.EncodeLatents", "ray.engine.RayEngine")  # fmt: skip
 RECORDS = ("container.Header", "latents.Info")
 
 
@@ -74,7 +75,7 @@ def test_the_package_shows_what_is_meant() -> None:
     shown = dir(latentpress)
     assert {"EncodeOptions", "assess", "compress", "decompress", "read_header", "__version__"} <= set(shown)
     modules = {name for name in shown if inspect.ismodule(getattr(latentpress, name))}
-    assert modules == {"latents", "metrics", "pillow", "targets", "thumbnails"}
+    assert modules == {"latents", "metrics", "pillow", "ray", "targets", "thumbnails"}
     errors = {name for name in shown if name.endswith("Error")}
     assert all(issubclass(getattr(latentpress, name), Exception) for name in errors)
     assert set(shown) - modules == set(latentpress.__all__)

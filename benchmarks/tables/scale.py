@@ -44,7 +44,7 @@ from latentpress.ray.cluster import connected
 
 COLUMNS = (
     "what", "engine", "workers", "pictures", "width", "height", "seconds", "pictures_per_second", "mp_per_second", "ms_per_picture",
-    "efficiency", "start_seconds", "driver_mb", "worker_mb",
+    "efficiency", "start_seconds", "driver_mb", "worker_mb", "source_bytes", "output_bytes", "manifest_bytes",
 )  # fmt: skip
 ENGINES = ("local", "ray")
 WORKERS = (1, 2)
@@ -158,7 +158,7 @@ class Memory:
 
 
 def child(asked: dict[str, Any]) -> dict[str, Any]:
-    """One measured run, in this process: seconds, start_seconds, memory, and what was seen as the pictures passed."""
+    """One measured run, in this process: seconds, start_seconds, memory, and what `work` tells."""
     begin = time.perf_counter()
     is_ray = asked["engine"] == "ray"
     engine: Engine = RayEngine() if is_ray else LocalEngine(asked["workers"])
@@ -168,28 +168,28 @@ def child(asked: dict[str, Any]) -> dict[str, Any]:
         start = time.perf_counter() - begin
         with Memory() as memory:
             begin = time.perf_counter()
-            marks = work("all")
+            seen = work("all")
             seconds = time.perf_counter() - begin
-    return {"seconds": seconds, "start_seconds": start, "driver_mb": memory.driver, "worker_mb": memory.worker, "marks": marks}
+    return {"seconds": seconds, "start_seconds": start, "driver_mb": memory.driver, "worker_mb": memory.worker, **seen}
 
 
-def passes(engine: Engine, asked: dict[str, Any]) -> Callable[[str], list[Any]]:
+def passes(engine: Engine, asked: dict[str, Any]) -> Callable[[str], dict[str, Any]]:
     """Units of nothing through the engine."""
 
-    def work(which: str) -> list[Any]:
+    def work(which: str) -> dict[str, Any]:
         many = asked["pictures"] if which == "all" else 4
         units = (Unit("memory", str(i), str(i), "1", asked["size"]) for i in range(many))
         assert sum(1 for _ in engine.map(Empty(), units)) == many
-        return []
+        return {}
 
     return work
 
 
-def presses(engine: Engine, asked: dict[str, Any]) -> Callable[[str], list[Any]]:
-    """Pictures of a tree into another, as the command does it: [pictures, driver's MB, a worker's MB] at ten marks."""
+def presses(engine: Engine, asked: dict[str, Any]) -> Callable[[str], dict[str, Any]]:
+    """Pictures of a tree into another, as the command does it: bytes a picture, and [pictures, driver's MB, a worker's MB] at ten marks."""
     suffixes = frozenset((".jpg", ".png"))
 
-    def work(which: str) -> list[Any]:
+    def work(which: str) -> dict[str, Any]:
         many = 0
         marks: list[Any] = []
         step = max(1, asked["pictures"] // 10)
@@ -207,7 +207,9 @@ def presses(engine: Engine, asked: dict[str, Any]) -> Callable[[str], list[Any]]
         summary = run(search.tree(tree), task, engine, passed=passed)
         assert summary.failed == 0
         assert summary.made == many
-        return marks
+        manifest = (Path(out) / "manifest.jsonl").stat().st_size
+        sizes = {"source_bytes": summary.source_bytes, "output_bytes": summary.output_bytes, "manifest_bytes": manifest}
+        return {"marks": marks, **{name: round(size / many) for name, size in sizes.items()}}
 
     return work
 
@@ -236,6 +238,7 @@ def as_row(asked: dict[str, Any], result: dict[str, Any], what: str = "") -> dic
         "mp_per_second": f"{many * width * height / 1e6 / seconds:.4g}" if width else "",
         "ms_per_picture": f"{1000 * seconds / many:.4g}", "start_seconds": f"{result['start_seconds']:.1f}",
         "driver_mb": f"{result['driver_mb']:.0f}", "worker_mb": f"{result['worker_mb']:.0f}" if is_ray else "",
+        **{name: result.get(name, "") for name in ("source_bytes", "output_bytes", "manifest_bytes")},
     }  # fmt: skip
 
 

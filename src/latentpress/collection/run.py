@@ -105,8 +105,9 @@ def run(
             ):
                 store.tidy(item.output)
                 tidy.add(folder)
-            entry = store.entry(item.output)
             recorded = earlier.size(item.output)
+            # of a new output nothing is asked: a store far away takes its time for each answer
+            entry = store.entry(item.output) if recorded is not None or skip_existing else None
             is_same = recorded == (entry.size if entry else 0)
             is_done = earlier.is_done(item, request)
             checksum = earlier.checksum(item.output) if is_done and entry else ""
