@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from latentpress.cli.arguments import Quiet, device_option, path_argument
+from latentpress.cli import pipes
+from latentpress.cli.arguments import Quiet, device_option, output_option, path_argument
 from latentpress.cli.assess_output import (
     FORMATS,
     Row,
@@ -49,9 +50,7 @@ def assess(
     ] = False,
     output: Annotated[
         Path | None,
-        typer.Option(
-            "-o", "--output", help=f"Write the table: {', '.join(FORMATS)}.", show_default=False
-        ),
+        output_option(f"Write the table: {', '.join(FORMATS)}.", show_default=False),
     ] = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace an existing output.")
@@ -81,6 +80,8 @@ def assess(
 
     Example: latentpress assess originals decoded --metrics psnr,ssim,lpips -o table.csv
     """
+    pipes.once(original, distorted)
+    output = output and pipes.output_for(distorted, output, ".csv")
     if output is not None and output.suffix.lower() not in FORMATS:
         raise UsageError(f"{output}: the table is written as {', '.join(FORMATS)}")
     if output is not None:

@@ -14,11 +14,12 @@ from typing import Any
 
 import typer
 
-from latentpress.cli import pool, terminal
+from latentpress.cli import pipes, pool, terminal
 from latentpress.cli.json_output import to_json
 from latentpress.container import MAGIC
 from latentpress.errors import ImageError, LatentpressError, OutputError, UsageError, prefixed
 from latentpress.system.malloc import return_freed_arrays
+from latentpress.system.places import as_path, elsewhere
 from latentpress.system.sources import LTP, unreadable
 
 PROGRESS_AFTER_SECONDS = 1.0
@@ -33,11 +34,13 @@ def outputs(sources: Sequence[Path], asked: str | None, suffix: str) -> list[Pat
     """
     if asked == "":
         raise UsageError("-o: the name of the output is empty")
+    if (alone := pipes.piped(sources, asked, suffix)) is not None:
+        return alone
     if asked is None and len(sources) > 1 and sources[-1].is_dir() and not sources[0].is_dir():
         raise UsageError(
             f"{sources[-1]} is a folder: if it is where the outputs go, write -o {sources[-1]}"
         )
-    output = Path(asked or "")
+    output = as_path(asked or "")
     if asked is None:
         found = [renamed(s, suffix) for s in sources]
     elif output.is_dir() or len(sources) > 1 or asked.endswith(("/", os.sep)):
@@ -246,6 +249,9 @@ def read_bytes(path: Path) -> bytes:
     """A file's bytes, only the first of one that is no .ltp file; ImageError where it cannot be
     read.
     """
+    found = elsewhere(path)
+    if found is not None:
+        return found.load()
     try:
         with path.open("rb") as stream:
             start = stream.read(len(MAGIC))

@@ -10,10 +10,13 @@ import io
 import os
 import secrets
 import stat
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 from typing import BinaryIO, NoReturn
 
 from latentpress.errors import OutputError
+from latentpress.system.places import Elsewhere, elsewhere, path_name
 
 REASONS = {
     errno.ENOSPC: "the disk is full",
@@ -50,8 +53,14 @@ def replacing(
     but for others and the group none that the file `like` does not give them; a replaced one keeps
     its own. Of two concurrent writers each writes a whole file; without
     `overwrite` exactly one of them succeeds. Raises OutputError, in one sentence that names the
-    file.
+    file. What lies behind a URL is replaced at the end, too, and an existing one looked for at the
+    beginning alone.
     """
+    place = elsewhere(path)
+    if place is not None:
+        with _sending(place, overwrite) as stream:
+            yield stream
+        return
     name = os.fspath(path)
     if "\0" in name:
         raise OutputError(f"{name!r}: a name cannot hold a null character")
@@ -87,10 +96,24 @@ def replacing(
                 pass
 
 
+@contextlib.contextmanager
+def _sending(place: Elsewhere, overwrite: bool) -> Iterator[BinaryIO]:
+    """As of `replacing`: a file on disk, which is sent when the block ends."""
+    place.check(overwrite)
+    try:
+        with tempfile.TemporaryDirectory(prefix="latentpress-") as folder:
+            file = Path(folder, "output")
+            with OutputStream(io.FileIO(file, "x+b")) as stream:
+                yield stream
+            place.save(file)
+    except OSError as error:
+        raise output_error(f"{place}: {tempfile.gettempdir()}", error) from None
+
+
 def output_error(path: str | os.PathLike[str], error: OSError) -> OutputError:
     """What the system said of writing to `path`, in one sentence that names the file."""
     return OutputError(
-        f"{os.fspath(path)}: "
+        f"{path_name(path)}: "
         f"{REASONS.get(error.errno or 0) or error.strerror or str(error) or type(error).__name__}"
     )
 
@@ -99,7 +122,7 @@ def _permissions(like: str | os.PathLike[str] | None) -> int:
     """What a new file is opened with: read and write for all (the umask takes away from it), for
     the group and others as far as the file `like` lets them.
     """
-    if like is None:
+    if like is None or elsewhere(like) is not None:
         return 0o666
     try:
         status = os.stat(like)

@@ -14,7 +14,10 @@ from pathlib import Path
 from typing import Protocol
 
 from latentpress.system.files import atomic_write
+from latentpress.system.places import UrlPath, as_path
+from latentpress.system.remote import opened
 from latentpress.system.sources import read_source
+from latentpress.system.urls import shown
 
 
 @dataclass(frozen=True)
@@ -86,10 +89,39 @@ class FolderStore:
         atomic_write(path, data, overwrite=True)
 
 
+class ObjectStore:
+    """What lies below a URL, through fsspec; as `remote.Remote` says."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        opened(url)  # where it cannot be, the command ends before any work
+
+    def __str__(self) -> str:
+        return shown(self.url)
+
+    def entries(self) -> Iterator[Entry]:
+        """As of Store."""
+        return (Entry(*found) for found in opened(self.url).entries())
+
+    def entry(self, key: str) -> Entry | None:
+        """As of Store."""
+        found = opened(self.url).find(key)
+        return None if found is None else Entry(*found)
+
+    def read(self, key: str) -> bytes:
+        """As of Store."""
+        return opened(self.url).read(key)
+
+    def write(self, key: str, data: bytes) -> None:
+        """As of Store."""
+        opened(self.url).write(data, key)
+
+
 def open_store(url: str) -> Store:
     """The store of a folder's path or of a URL.
 
     Raises:
         UsageError: what the URL needs is not installed, or nothing is known for its scheme.
     """
-    return FolderStore(url)
+    found = as_path(url)
+    return ObjectStore(url) if isinstance(found, UrlPath) else FolderStore(found)
