@@ -8,6 +8,7 @@
     │   └── SpaceError        names a latent space that this version does not know
     ├── WeightsError        weights are missing, altered, or not those the file needs
     ├── OutputError         an output exists already, or cannot be written
+    │   └── DiskFullError     no room is left for it
     ├── TargetError         no quality of the codec reaches the size, rate or metric asked for
     └── UsageError          an argument is outside its range, or arguments contradict each other
 
@@ -47,6 +48,10 @@ class WeightsError(LatentpressError):
 
 class OutputError(LatentpressError):
     """An output exists already, or cannot be written."""
+
+
+class DiskFullError(OutputError):
+    """No room is left for an output."""
 
 
 class TargetError(LatentpressError):

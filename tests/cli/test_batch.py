@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 import latentpress
 from latentpress.cli import batch
 from latentpress.cli.app import app
+from latentpress.collection.faults import naming
 from latentpress.errors import TargetError, UsageError
 
 BAR = """
@@ -47,7 +48,16 @@ def test_a_slash_at_the_end_names_a_folder(tmp_path: Path) -> None:
     assert batch.outputs([Path("a.png")], f"{tmp_path}/new/", ".ltp") == [tmp_path / "new" / "a.ltp"]
     assert (tmp_path / "new").is_dir()
     assert batch.outputs([Path("a.png")], f"{tmp_path}/new", ".ltp") == [tmp_path / "new" / "a.ltp"]
+
+
+def test_a_name_without_a_suffix_is_a_folder_for_one_file_as_for_many(tmp_path: Path) -> None:
+    for sources in ([Path("a.png")], [Path("a.png"), Path("b.png")]):
+        out = tmp_path / str(len(sources))
+        assert batch.outputs(sources, str(out), ".ltp") == [(out / s.name).with_suffix(".ltp") for s in sources]
+        assert out.is_dir()
+    (tmp_path / "file").write_bytes(b"")
     assert batch.outputs([Path("a.png")], f"{tmp_path}/file", ".ltp") == [tmp_path / "file"]
+    assert batch.outputs([Path("a.png")], f"{tmp_path}/new.ltp", ".ltp") == [tmp_path / "new.ltp"]
 
 
 @pytest.mark.parametrize("command", ["compress", "decompress"])
@@ -98,7 +108,7 @@ def test_each_error_names_its_picture_once(tmp_path: Path, small: NDArray[np.uin
 
 
 def test_a_named_target_error_keeps_the_nearest_files() -> None:
-    with pytest.raises(TargetError, match=r"^a\.png: too small$") as caught, batch.naming(Path("a.png")):
+    with pytest.raises(TargetError, match=r"^a\.png: too small$") as caught, naming(Path("a.png")):
         raise TargetError("too small", [b"nearest"])
     assert caught.value.nearest == [b"nearest"]
 

@@ -14,7 +14,7 @@ from PIL import Image
 
 import latentpress
 from latentpress.cli import pipes
-from latentpress.errors import OutputError, UsageError
+from latentpress.errors import UsageError
 
 
 @pytest.fixture
@@ -148,7 +148,7 @@ def test_a_process_that_a_thread_forks_while_the_pipe_is_read_ends() -> None:
         assert process.stdout.read().strip() == b"3"
 
 
-def test_a_terminal_is_not_shown_the_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_terminal_is_not_shown_the_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
     class Terminal(io.BytesIO):
         def isatty(self) -> bool:
             return True
@@ -157,5 +157,3 @@ def test_a_terminal_is_not_shown_the_bytes(tmp_path: Path, monkeypatch: pytest.M
     with pytest.raises(UsageError, match="standard output is a terminal"):
         pipes.output_path("-", ".ltp").check(overwrite=False)  # type: ignore[attr-defined]
     assert pipes.output_path("-.ltp", ".ltp") == Path("-.ltp")
-    with pytest.raises(OutputError, match="folder does not exist"):
-        latentpress.write_image(Image.new("L", (1, 1)), tmp_path / "none" / "a.png")

@@ -70,12 +70,59 @@ def _verbose(context: typer.Context, asked: bool) -> None:
 
 
 Images = Annotated[
-    list[Path],
-    path_argument("IMAGES", "Photographs: anything Pillow reads."),
+    list[Path] | None,
+    path_argument("IMAGES", "Photographs, anything Pillow reads, or folders of them."),
 ]
 Files = Annotated[
     list[Path],
     path_argument("FILES", ".ltp files."),
+]
+FilesOrFolders = Annotated[
+    list[Path] | None,
+    path_argument("FILES", ".ltp files, or folders of them."),
+]
+FilesFrom = Annotated[
+    str | None,
+    typer.Option(
+        "--files-from",
+        metavar="FILE",
+        help="Take the names of the files from this one, one a line; - is standard input.",
+        show_default=False,
+    ),
+]
+Include = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--include",
+        metavar="PATTERN",
+        help="Of folders only the files of this name, as '*.jpg'; may be repeated.",
+        show_default="what can be read",
+    ),
+]
+Exclude = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--exclude",
+        metavar="PATTERN",
+        help="Of folders no files, and no folders, of this name; may be repeated.",
+        show_default=False,
+    ),
+]
+KeepSuffix = Annotated[
+    bool,
+    typer.Option("--keep-suffix", help="Put the new suffix behind the old one, as in a.jpg.ltp."),
+]
+SkipExisting = Annotated[
+    bool,
+    typer.Option("--skip-existing", help="Take an output that is there as done, whatever it is."),
+]
+Verify = Annotated[
+    bool,
+    typer.Option(
+        "--verify",
+        help="Check what an earlier run wrote: compare its checksum, decode it, and make it anew "
+        "where that fails.",
+    ),
 ]
 Quiet = Annotated[
     bool, typer.Option("--quiet", help="Say nothing but errors.", callback=_quiet, is_eager=True)

@@ -19,9 +19,10 @@ from latentpress.cli.assess_output import (
     print_rows,
     table_bytes,
 )
-from latentpress.cli.batch import describe, naming, progress
+from latentpress.cli.batch import output_for, progress
 from latentpress.cli.json_output import to_json
 from latentpress.cli.terminal import notice
+from latentpress.collection.faults import describe, naming
 from latentpress.errors import OutputError, UsageError, WeightsError
 from latentpress.system.files import atomic_write, check_output
 from latentpress.system.spreadsheet import check_openpyxl
@@ -81,7 +82,7 @@ def assess(
     Example: latentpress assess originals decoded --metrics psnr,ssim,lpips -o table.csv
     """
     pipes.once(original, distorted)
-    output = output and pipes.output_for(distorted, output, ".csv")
+    output = output and output_for(distorted, output, ".csv")
     if output is not None and output.suffix.lower() not in FORMATS:
         raise UsageError(f"{output}: the table is written as {', '.join(FORMATS)}")
     if output is not None:

@@ -14,10 +14,12 @@ from typing import Any
 
 import typer
 
-from latentpress.cli import pipes, pool, terminal
+from latentpress.cli import pipes, terminal
 from latentpress.cli.json_output import to_json
+from latentpress.collection import pool
+from latentpress.collection.faults import FAULTS, sentence
 from latentpress.container import MAGIC
-from latentpress.errors import ImageError, LatentpressError, OutputError, UsageError, prefixed
+from latentpress.errors import OutputError, UsageError
 from latentpress.system.malloc import return_freed_arrays
 from latentpress.system.places import as_path, elsewhere
 from latentpress.system.sources import LTP, unreadable
@@ -30,20 +32,19 @@ def outputs(sources: Sequence[Path], asked: str | None, suffix: str) -> list[Pat
     UsageError where two collide.
 
     asked: as it was typed, for a Path forgets the slash at its end, by which a folder that is not
-    there yet is named.
+    there yet is named. A name without a suffix is a folder's, too, so that a pattern of the shell
+    does the same whether it matches many files or one.
     """
     if asked == "":
         raise UsageError("-o: the name of the output is empty")
     if (alone := pipes.piped(sources, asked, suffix)) is not None:
         return alone
     if asked is None and len(sources) > 1 and sources[-1].is_dir() and not sources[0].is_dir():
-        raise UsageError(
-            f"{sources[-1]} is a folder: if it is where the outputs go, write -o {sources[-1]}"
-        )
+        raise UsageError(forgotten(sources[-1]))
     output = as_path(asked or "")
     if asked is None:
         found = [renamed(s, suffix) for s in sources]
-    elif output.is_dir() or len(sources) > 1 or asked.endswith(("/", os.sep)):
+    elif len(sources) > 1 or _names_folder(output, asked):
         if output.exists() and not output.is_dir():
             raise UsageError(f"{output} is a file; {len(sources)} inputs need a folder")
         if len(sources) > 1 and not output.exists() and output.suffix:
@@ -72,6 +73,18 @@ def outputs(sources: Sequence[Path], asked: str | None, suffix: str) -> list[Pat
             )
         places.add(place)
     return found
+
+
+def _names_folder(output: Path, asked: str) -> bool:
+    """Whether a folder is there or meant."""
+    if output.exists():
+        return output.is_dir() or asked.endswith(("/", os.sep))
+    return asked.endswith(("/", os.sep)) or not output.suffix
+
+
+def forgotten(folder: Path) -> str:
+    """What is wrong where the last input is a folder behind files: mostly `-o` was forgotten."""
+    return f"{folder} is a folder: if it is where the outputs go, write -o {folder}"
 
 
 def _over_itself(source: Path, many: int, suffix: str) -> str:
@@ -109,6 +122,17 @@ def renamed(source: Path, suffix: str) -> Path:
     if source.name in ("", ".."):
         raise UsageError(f"{source} is a folder, not a file")
     return source.with_suffix(suffix)
+
+
+def output_for(source: Path, asked: Path | None, suffix: str, beside: str | None = None) -> Path:
+    """The output of a command with one: what -o names, else standard output for what came from
+    standard input, else beside the source, with the suffix `beside`.
+    """
+    if asked is not None:
+        return pipes.output_path(os.fspath(asked), suffix)
+    if isinstance(source, pipes.StandardInput):
+        return pipes.StandardOutput(suffix)
+    return renamed(source, beside or suffix)
 
 
 @dataclass(frozen=True)
@@ -164,20 +188,11 @@ def run(
                 result = {"source": str(source), "output": str(target), **outcome()}
             except UsageError:
                 raise
-            except (
-                LatentpressError,
-                OSError,
-                MemoryError,
-                RuntimeError,
-            ) as error:  # the last from ONNX Runtime and torch
+            except FAULTS as error:
                 failed += 1
-                sentence = (
-                    str(error)
-                    if isinstance(error, LatentpressError)
-                    else str(describe(source, error))
-                )
-                terminal.error(sentence)
-                results.append({"source": str(source), "error": sentence})
+                words = sentence(source, error)
+                terminal.error(words)
+                results.append({"source": str(source), "error": words})
             else:
                 for notice in result.get("notices", ()):
                     terminal.notice(f"{source}: {notice}")
@@ -205,14 +220,14 @@ def _outcomes(
         yield (partial(work, *pair) for pair in zip(sources, targets, strict=True))
         return
     workers = pool.Pool(
-        lambda i: work(sources[i], targets[i]),
-        len(sources),
+        lambda pair: work(*pair),
+        zip(sources, targets, strict=True),
         sharing.jobs,
         sharing.threads,
-        lambda i: sharing.pixels(sources[i]),
+        lambda pair: sharing.pixels(pair[0]),
     )
     try:
-        yield (future.result for future in workers.results())
+        yield (future.result for _, future in workers.results())
     finally:
         workers.stop()
 
@@ -224,25 +239,6 @@ def end(failed: int, many: int) -> None:
     if many > 1:
         terminal.error(f"{failed} of {many} failed")
     raise typer.Exit(1)
-
-
-def describe(source: Path, error: BaseException) -> ImageError:
-    """An error of the operating system, of memory or of a runtime as one sentence."""
-    if isinstance(error, MemoryError):
-        return ImageError(f"{source}: not enough memory for this picture")
-    reason = str(getattr(error, "strerror", None) or error).strip() or type(error).__name__
-    return ImageError(f"{source}: {reason.splitlines()[0]}")
-
-
-@contextmanager
-def naming(source: Path) -> Iterator[None]:
-    """Prefix the message of any LatentpressError with the file's name, but of a UsageError."""
-    try:
-        yield
-    except UsageError:
-        raise
-    except LatentpressError as error:
-        raise prefixed(source, error) from error
 
 
 def read_bytes(path: Path) -> bytes:
@@ -271,11 +267,13 @@ class Bar:
     """A bar on stderr when it is a terminal and the work lasts longer than a second; a context
     manager.
 
-    total: files. Below the files runs a bar of its own while a file's latent is optimised.
+    total: files, None where nobody knows. verb: of the text, as "pressing". Below the files runs a
+    bar of its own while a file's latent is optimised.
     """
 
-    def __init__(self, total: int) -> None:
+    def __init__(self, total: int | None, verb: str = "pressing") -> None:
         self._total = total
+        self._verb = verb
         self._files = 0
         self._bar: Any = None
         self._timer: Timer | None = None
@@ -288,7 +286,9 @@ class Bar:
             columns = (
                 TextColumn("{task.description}", markup=False),
                 BarColumn(),
-                TimeRemainingColumn(),
+                TextColumn("{task.completed:,} files")
+                if self._total is None
+                else TimeRemainingColumn(),
             )
             self._bar = Progress(
                 *columns,
@@ -299,8 +299,8 @@ class Bar:
                 speed_estimate_period=300,
             )
             text, total = (
-                ("pressing", None)
-                if self._total == 1
+                (self._verb, None)
+                if self._total in (1, None)
                 else (f"{self._total} files", self._total or None)
             )
             self._files = self._bar.add_task(text, total=total)

@@ -8,10 +8,11 @@ import typer
 
 from latentpress.cli import pipes
 from latentpress.cli.arguments import device_option, output_option, path_argument
-from latentpress.cli.batch import naming
+from latentpress.cli.batch import output_for
 from latentpress.cli.json_output import to_json
 from latentpress.cli.latent import read_ltp
 from latentpress.cli.terminal import console, notice
+from latentpress.collection.faults import naming
 from latentpress.errors import ImageError, OutputError
 from latentpress.system.files import check_output
 from latentpress.system.places import elsewhere
@@ -54,7 +55,7 @@ def compare(
     Example: latentpress compare photo.jpg photo.ltp -o compare.png
     """
     pipes.once(original, other)
-    output = output and pipes.output_for(other, output, ".png")
+    output = output and output_for(other, output, ".png")
     if output is not None and output.exists() and not overwrite:
         raise OutputError(f"{output} exists already: choose another name, or add --overwrite")
     if output is not None and elsewhere(output) is not None:

@@ -2,22 +2,40 @@
 
 import stat
 import time
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from latentpress.cli import batch, terminal
-from latentpress.cli.arguments import Images, Jobs, Quiet, Verbose, codec_option, device_option
-from latentpress.cli.request import Request
+from latentpress.cli.arguments import (
+    Exclude,
+    FilesFrom,
+    Images,
+    Include,
+    Jobs,
+    KeepSuffix,
+    Quiet,
+    SkipExisting,
+    Verbose,
+    Verify,
+    codec_option,
+    device_option,
+)
+from latentpress.cli.request import Asked
 from latentpress.cli.shares import large_metadata_words
 from latentpress.container import Header, read_header
 from latentpress.errors import UsageError
 from latentpress.options import FIRST_EFFORT, STRIPPABLE, EncodeOptions
 
+if TYPE_CHECKING:
+    from latentpress.cli.trees import Tree
+    from latentpress.collection.tasks import Compress
+
 
 def compress(
-    images: Images,
+    images: Images = None,
     output: Annotated[
         str | None,
         typer.Option(
@@ -144,6 +162,30 @@ def compress(
         bool,
         typer.Option("--exact", help="Keep the colours that full transparency hides."),
     ] = False,
+    files_from: FilesFrom = None,
+    include: Include = None,
+    exclude: Exclude = None,
+    keep_suffix: KeepSuffix = False,
+    skip_existing: SkipExisting = False,
+    verify: Verify = False,
+    metrics: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAMES",
+            help="Of folders: grade each file against its picture, by psnr,ssim,...; the manifest "
+            "has the values.",
+            show_default=False,
+        ),
+    ] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            "--report",
+            metavar="FILE.html",
+            help="Of folders: write a page about the run, with its worst pictures.",
+            show_default=False,
+        ),
+    ] = None,
     jobs: Jobs = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON list.")] = False,
     quiet: Quiet = False,
@@ -151,9 +193,14 @@ def compress(
 ) -> None:
     """Compress photographs into .ltp files.
 
+    Of a folder the tree is kept. Its run is recorded in manifest.jsonl beside the outputs, and the
+    same command again does only what is missing or changed.
+
     Examples:
 
     latentpress compress photo.jpg
+
+    latentpress compress photos/ -o pressed
 
     latentpress compress *.jpg -o pressed -q 30
 
@@ -167,14 +214,52 @@ def compress(
 
     latentpress compress photo.png --codec sd15 --model madebyollin/taesd
     """
+    from latentpress.cli.trees import Tree
+    from latentpress.collection.tasks import Compress
     from latentpress.parts import parts_of
     from latentpress.spaces import space_of_codec
     from latentpress.system.files import atomic_write, check_output
 
     space = space_of_codec(codec)
-    request = Request.of(quality, target_size, target_bpp, target, total_size, best_effort)
-    targets = batch.outputs(images, output, ".ltp")
+    request = Asked.of(quality, target_size, target_bpp, target, total_size, best_effort)
     parts = parts_of(space)
+    tree = Tree(
+        images or [],
+        output,
+        files_from,
+        include or (),
+        exclude or (),
+        keep_suffix,
+        skip_existing,
+        verify,
+        report,
+        as_json,
+    )
+    if tree.is_wanted() or metrics is not None:
+        for notice in optimizer_notices(effort, optimize_for):
+            terminal.notice(notice)
+        task = Compress(
+            tree.folder(),
+            overwrite,
+            options=EncodeOptions(
+                codec=codec,
+                model=model,
+                device=device,
+                strict=strict,
+                strip=strip,
+                exact=exact,
+                effort=effort,
+                optimize_for=optimize_for,
+            ),
+            asked=request.each,
+            skip_larger=skip_larger,
+            tell_larger=tell_larger and max_no_gain,
+            metrics=tuple(check_metrics(metrics)),
+        )
+        run_compress(tree, task, jobs, request.total_size)
+        return
+    images = images or []
+    targets = batch.outputs(images, output, ".ltp")
     if len(images) == 1:  # files in work together run graphs of fewer threads, which are others
         parts.open_ahead(device, encoding=True)
     if len(targets) == 1:
@@ -248,6 +333,41 @@ def compress(
     alone = alone or parts.works_alone(device, encoding=True)
     sharing = batch.shared(images, jobs, count_pixels, alone)
     batch.run(images, targets, work, as_json, bar, sharing)
+
+
+def run_compress(tree: "Tree", task: "Compress", jobs: int | None, total_size: int | None) -> None:
+    """Compress folders. total_size: of all files together, where there is a budget."""
+    from latentpress.cli.trees import run_tree
+    from latentpress.collection.find import image_suffixes, without_collisions
+    from latentpress.collection.local import LocalEngine
+
+    search = tree.search(image_suffixes(), ".ltp")
+    if total_size is None:
+        run_tree(tree, task, LocalEngine(jobs), search, "pressing")
+        return
+    from latentpress.collection.budget import as_budget, best_quality, recorded
+
+    found = list(without_collisions(tree.found(search)))
+    budget = as_budget(total_size, found, task)
+    quality = recorded(task.output, budget)
+    if quality is None:
+        quality = best_quality(found, task, total_size, jobs)
+    task = replace(task, asked=replace(task.asked, quality=quality))
+    header = {"budget": {**budget, "quality": quality}}
+    run_tree(tree, task, LocalEngine(jobs), search, "pressing", found, header)
+
+
+def check_metrics(names: str | None) -> list[str]:
+    """The metrics of a text with commas, none of None; UsageError where one cannot be computed."""
+    if names is None:
+        return []
+    from latentpress.metrics import available, check_names
+
+    keys = check_names([name.strip() for name in names.split(",")])
+    _, missing = available(keys)
+    for key, reason in missing.items():
+        raise UsageError(f"{key} cannot be computed here: {reason}")
+    return keys
 
 
 def check_suffix(target: Path) -> None:

@@ -8,14 +8,27 @@ from typing import Annotated, Any
 import typer
 
 from latentpress.cli import batch
-from latentpress.cli.arguments import Files, Jobs, Quiet, Verbose, device_option
+from latentpress.cli.arguments import (
+    Exclude,
+    FilesFrom,
+    FilesOrFolders,
+    Include,
+    Jobs,
+    KeepSuffix,
+    Quiet,
+    SkipExisting,
+    Verbose,
+    Verify,
+    device_option,
+)
+from latentpress.collection.faults import naming
 from latentpress.container import Header, read_header
 from latentpress.errors import LatentpressError, UsageError
 from latentpress.spaces import LP1
 
 
 def decompress(
-    files: Files,
+    files: FilesOrFolders = None,
     output: Annotated[
         str | None,
         typer.Option(
@@ -45,6 +58,12 @@ def decompress(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace existing outputs.")
     ] = False,
+    files_from: FilesFrom = None,
+    include: Include = None,
+    exclude: Exclude = None,
+    keep_suffix: KeepSuffix = False,
+    skip_existing: SkipExisting = False,
+    verify: Verify = False,
     jobs: Jobs = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON list.")] = False,
     quiet: Quiet = False,
@@ -57,9 +76,34 @@ def decompress(
     latentpress decompress photo.ltp
 
     latentpress decompress pressed/*.ltp -o pictures --format jpg
+
+    latentpress decompress pressed/ -o pictures
     """
+    from latentpress.cli.trees import Tree, run_tree
     from latentpress.parts import parts_of
 
+    suffix = "." + suffix.lstrip(".")
+    tree = Tree(
+        files or [],
+        output,
+        files_from,
+        include or (),
+        exclude or (),
+        keep_suffix,
+        skip_existing,
+        verify,
+        as_json=as_json,
+    )
+    if tree.is_wanted():
+        from latentpress.collection.local import LocalEngine
+        from latentpress.collection.tasks import Decompress
+
+        _check_format(suffix)
+        task = Decompress(tree.folder(), overwrite, model=model, device=device)
+        search = tree.search(frozenset([".ltp"]), suffix)
+        run_tree(tree, task, LocalEngine(jobs), search, "opening")
+        return
+    files = files or []
     headers = {source: _header(source) for source in files}
     # where a header cannot be read, that is told when the file is
     spaces = {header.latent_space if header else LP1 for header in headers.values()}
@@ -67,12 +111,10 @@ def decompress(
         for space in spaces:
             parts_of(space).open_ahead(device, encoding=False)
     from latentpress import codec as pipeline
-    from latentpress.image.formats import FORMATS, output_format, write_image
+    from latentpress.image.formats import output_format, write_image
     from latentpress.system.files import check_output
 
-    suffix = "." + suffix.lstrip(".")
-    if suffix.lower() not in FORMATS:
-        raise UsageError(f"unknown format {suffix}; known are {' '.join(FORMATS)}")
+    _check_format(suffix)
     targets = batch.outputs(files, output, suffix)
 
     def work(source: Path, target: Path) -> dict[str, Any]:
@@ -80,7 +122,7 @@ def decompress(
         check_output(target, overwrite=overwrite)
         start = time.perf_counter()
         data = batch.read_bytes(source)
-        with batch.naming(source):
+        with naming(source):
             image = pipeline.decompress(data, model=model, device=device)
         notices = list(write_image(image, target, overwrite=overwrite, like=source))
         return {
@@ -99,6 +141,13 @@ def decompress(
         return header.width * header.height if header else 0
 
     batch.run(files, targets, work, as_json, sharing=batch.shared(files, jobs, pixels, alone))
+
+
+def _check_format(suffix: str) -> None:
+    from latentpress.image.formats import FORMATS
+
+    if suffix.lower() not in FORMATS:
+        raise UsageError(f"unknown format {suffix}; known are {' '.join(FORMATS)}")
 
 
 def _header(source: Path) -> Header | None:

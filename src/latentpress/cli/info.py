@@ -8,9 +8,10 @@ import typer
 
 from latentpress.cli import pipes, terminal
 from latentpress.cli.arguments import Files
-from latentpress.cli.batch import end, naming, read_bytes
+from latentpress.cli.batch import end, read_bytes
 from latentpress.cli.json_output import to_json
 from latentpress.cli.shares import metadata_words
+from latentpress.collection.faults import naming
 from latentpress.container import Header, unpack
 from latentpress.errors import LatentpressError
 from latentpress.spaces import LP1

@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 
 from latentpress.cli.arguments import codec_option, device_option, output_option, path_argument
-from latentpress.cli.batch import naming, read_bytes
-from latentpress.cli.pipes import output_for
+from latentpress.cli.batch import output_for, read_bytes
+from latentpress.collection.faults import naming
 from latentpress.container import MAGIC
 from latentpress.errors import OutputError
 

@@ -8,8 +8,9 @@ from typing import Annotated, Any
 import typer
 
 from latentpress.cli.arguments import device_option, path_argument
-from latentpress.cli.batch import describe, naming, progress
+from latentpress.cli.batch import progress
 from latentpress.cli.json_output import to_json
+from latentpress.collection.faults import describe, naming
 from latentpress.errors import ImageError, OutputError, UsageError
 
 latents_app = typer.Typer(

@@ -104,19 +104,6 @@ def output_path(asked: str, suffix: str) -> Path:
     return StandardOutput(suffix) if asked in OUTPUTS else as_path(asked)
 
 
-def output_for(source: Path, asked: Path | None, suffix: str, beside: str | None = None) -> Path:
-    """The output of a command with one: what -o names, else standard output for what came from
-    standard input, else beside the source, with the suffix `beside`.
-    """
-    if asked is not None:
-        return StandardOutput(suffix) if os.fspath(asked) in OUTPUTS else asked
-    if isinstance(source, StandardInput):
-        return StandardOutput(suffix)
-    if source.name in ("", ".."):
-        raise UsageError(f"{source} is a folder, not a file")
-    return source.with_suffix(beside or suffix)
-
-
 def piped(sources: Sequence[Path], asked: str | None, suffix: str) -> list[Path] | None:
     """The outputs of a command that makes one file of each source, where a pipe is among them;
     None where there is none. UsageError where a pipe is not alone.

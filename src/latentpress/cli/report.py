@@ -7,12 +7,15 @@ import typer
 
 from latentpress.cli.arguments import path_argument
 from latentpress.cli.batch import progress
+from latentpress.collection.find import MANIFEST
 
 
 def report(
     run: Annotated[
         Path,
-        path_argument("RUN", "The folder of a run, as `latentpress bench -o` wrote it."),
+        path_argument(
+            "RUN", "The folder that `latentpress bench -o` or `latentpress compress -o` wrote."
+        ),
     ],
     output: Annotated[
         Path | None,
@@ -33,6 +36,8 @@ def report(
     """Show a run: R-D curves, bytes at equal quality, BD-rates, speeds, and a gallery to compare
     the pictures by eye.
 
+    Of a folder that `compress` wrote: how many pictures, how much smaller, and the worst ten.
+
     A .html report is one file that needs no network; .xlsx holds the same numbers, one sheet a
     metric; .md writes its curves beside it.
 
@@ -42,6 +47,12 @@ def report(
     from latentpress.bench.rows import read_run
 
     target = output or run / "report.html"
+    if (run / MANIFEST).is_file():
+        from latentpress.collection.report import write_report as write_pictures
+
+        write_pictures(str(run), target, overwrite)
+        typer.echo(f"{target}: {target.stat().st_size / 1e6:.2f} MB")
+        return
     found = read_run(run)
     with progress(
         min(images, len(found.images)) if target.suffix.lower() == ".html" else 0

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from latentpress.cli.batch import naming
 from latentpress.cli.units import parse_size, parse_target
+from latentpress.collection.faults import naming
+from latentpress.collection.request import Request
 from latentpress.errors import TargetError, UsageError
 from latentpress.options import EncodeOptions, check_quality
 
@@ -25,17 +26,11 @@ class Result(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Request:
-    """One of quality, size, bpp, metric and total_size; best_effort: the nearest where that is out
-    of reach.
-    """
+class Asked:
+    """What each file is asked to be, or total_size: the bytes of all together."""
 
-    quality: float
-    size: int | None
-    bpp: float | None
-    metric: tuple[str, float] | None
+    each: Request
     total_size: int | None
-    best_effort: bool
 
     @classmethod
     def of(
@@ -46,7 +41,7 @@ class Request:
         metric: str | None,
         total_size: str | None,
         best_effort: bool,
-    ) -> "Request":
+    ) -> "Asked":
         """The options as they were typed; UsageError where two contradict, or one is no number."""
         options = {
             "-q": quality,
@@ -61,40 +56,27 @@ class Request:
         if bpp is not None and not 0 < bpp < float("inf"):
             raise UsageError(f"--target-bpp is a number of bits a pixel above 0, not {bpp}")
         return cls(
-            check_quality(DEFAULT_QUALITY if quality is None else quality),
-            parse_size(size) if size is not None else None,
-            bpp,
-            parse_target(metric) if metric is not None else None,
+            Request(
+                check_quality(DEFAULT_QUALITY if quality is None else quality),
+                parse_size(size) if size is not None else None,
+                bpp,
+                parse_target(metric) if metric is not None else None,
+                best_effort,
+            ),
             parse_size(total_size) if total_size is not None else None,
-            best_effort,
         )
 
     def one(self, source: Path, options: EncodeOptions) -> Result:
         """The picture and the file of one image, and notices. options: their quality is not looked
         at.
         """
-        from latentpress import codec, targets
         from latentpress.image.picture import read_picture
 
         # its errors name the file themselves
         picture = read_picture(source, strict=options.strict, strip=options.strip)
         with naming(source):
-            if self.size is None and self.bpp is None and self.metric is None:
-                data = codec.compress(picture, options=options, quality=self.quality)
-                return Result(picture.outline, data, [])
-            analyzed = targets.Analyzed(picture, options)
-            try:
-                if self.size is not None:
-                    data = targets.to_size(analyzed, self.size)
-                elif self.bpp is not None:
-                    data = targets.to_rate(analyzed, self.bpp)
-                elif self.metric is not None:
-                    data = targets.to_metric(analyzed, *self.metric)
-            except TargetError as error:
-                if not self.best_effort:
-                    raise
-                return Result(picture.outline, error.nearest[0], [str(error)])
-            return Result(picture.outline, data, [])
+            data, notices = self.each.file(picture, options)
+        return Result(picture.outline, data, notices)
 
     def together(self, sources: Sequence[Path], options: EncodeOptions) -> dict[Path, Result]:
         """With --total-size the pictures and files of all images, else nothing. Any image that
@@ -115,7 +97,7 @@ class Request:
         try:
             files: Sequence[bytes] = targets.to_total(analyzed, self.total_size)
         except TargetError as error:
-            if not self.best_effort:
+            if not self.each.best_effort:
                 raise
             files = error.nearest
             notices = [str(error)]

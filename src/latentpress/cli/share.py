@@ -7,7 +7,8 @@ import typer
 
 from latentpress.cli import pipes, terminal
 from latentpress.cli.arguments import Files, output_option
-from latentpress.cli.batch import naming, read_bytes
+from latentpress.cli.batch import output_for, read_bytes
+from latentpress.collection.faults import naming
 from latentpress.errors import UsageError
 
 
@@ -35,7 +36,7 @@ def share(
     from latentpress.web.single import single_page
 
     pipes.once(*files)
-    target = pipes.output_for(files[0], output, ".html")
+    target = output_for(files[0], output, ".html")
     if target.suffix.lower() not in (".html", ".htm"):
         raise UsageError(f"{target}: the name of a page ends in .html")
     check_output(target, overwrite=overwrite)

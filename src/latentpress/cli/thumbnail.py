@@ -6,9 +6,10 @@ from typing import Annotated
 
 import typer
 
-from latentpress.cli import pipes, terminal
+from latentpress.cli import terminal
 from latentpress.cli.arguments import output_option, path_argument
-from latentpress.cli.batch import naming, read_bytes
+from latentpress.cli.batch import output_for, read_bytes
+from latentpress.collection.faults import naming
 
 
 def thumbnail(
@@ -38,7 +39,7 @@ def thumbnail(
     from latentpress.image.formats import FORMATS, write_image
     from latentpress.system.files import atomic_write, check_output
 
-    target = pipes.output_for(source, output, ".png", ".thumbnail.png")
+    target = output_for(source, output, ".png", ".thumbnail.png")
     check_output(target, overwrite=overwrite)
     data = read_bytes(source)
     with naming(source):

@@ -134,6 +134,38 @@ def write_image(
         >>> write_image(image, "photo.png")  # doctest: +SKIP
         ()
     """
+    output_format(path)  # before anything is made there
+    with replacing(path, overwrite=overwrite, like=like) as stream:
+        return save_image(image, stream, path, **save_options)
+
+
+def save_image(
+    image: Image.Image,
+    stream: BinaryIO,
+    path: str | os.PathLike[str],
+    **save_options: Any,
+) -> tuple[str, ...]:
+    """Write an image to an empty open file that can be sought, as `write_image` does to a path.
+
+    Args:
+        image: in mode L, LA, RGB or RGBA.
+        stream: the file; what an error leaves there is no picture.
+        path: its name, whose suffix tells the format.
+        **save_options: as of `write_image`.
+
+    Returns:
+        Sentences about what was lost.
+
+    Raises:
+        OutputError: unknown suffix, or the format cannot hold the image.
+
+    Example:
+        >>> stream = io.BytesIO()
+        >>> save_image(Image.new("RGB", (4, 4)), stream, "black.png")
+        ()
+        >>> stream.getvalue()[1:4]
+        b'PNG'
+    """
     name = path_name(path)
     form = output_format(path)
     if max(image.size) > form.side:
@@ -146,23 +178,22 @@ def write_image(
     notices += dropped
     notices += _homeless_text(image, form)
     options = save_options or form.options
-    with replacing(path, overwrite=overwrite, like=like) as stream:
-        try:
-            _save(image, stream, form, options)
-            return notices
-        except OutputError as error:
-            refused = _refused_metadata(image, form)
-            if not refused:
-                raise OutputError(f"{name}: {error}") from None
-        stream.seek(0)
-        stream.truncate()
-        image = image.copy()
-        for key in refused:
-            del image.info[key]
-        try:
-            _save(image, stream, form, options)
-        except OutputError as error:
+    try:
+        _save(image, stream, form, options)
+        return notices
+    except OutputError as error:
+        refused = _refused_metadata(image, form)
+        if not refused:
             raise OutputError(f"{name}: {error}") from None
+    stream.seek(0)
+    stream.truncate()
+    image = image.copy()
+    for key in refused:
+        del image.info[key]
+    try:
+        _save(image, stream, form, options)
+    except OutputError as error:
+        raise OutputError(f"{name}: {error}") from None
     return (*notices, *(f"{WORDS[key]} left out: {reason}" for key, reason in refused.items()))
 
 

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, NoReturn
 
-from latentpress.errors import OutputError
+from latentpress.errors import DiskFullError, OutputError
 from latentpress.system.places import Elsewhere, elsewhere, path_name
 
 REASONS = {
@@ -30,6 +30,8 @@ REASONS = {
     errno.ENAMETOOLONG: "the name is too long",
     errno.EFBIG: "too large for this file system",
 }
+TEMPORARY, TEMPORARY_SUFFIX = ".latentpress-", ".tmp"
+FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class OutputStream(io.BufferedRandom):
@@ -69,13 +71,14 @@ def replacing(
         target = os.path.realpath(name)
         mode = _check(name, target, overwrite)
         temporary = os.path.join(
-            os.path.dirname(target), f".latentpress-{secrets.token_hex(8)}.tmp"
+            os.path.dirname(target), f"{TEMPORARY}{secrets.token_hex(8)}{TEMPORARY_SUFFIX}"
         )
         descriptor = os.open(
             temporary,
             os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0),
             _permissions(like),
         )
+        locked(descriptor)  # by which `remove_stale` knows that it is being written
         with OutputStream(io.FileIO(descriptor, "r+b")) as stream:
             yield stream
         if mode is not None:
@@ -112,7 +115,8 @@ def _sending(place: Elsewhere, overwrite: bool) -> Iterator[BinaryIO]:
 
 def output_error(path: str | os.PathLike[str], error: OSError) -> OutputError:
     """What the system said of writing to `path`, in one sentence that names the file."""
-    return OutputError(
+    kind = DiskFullError if error.errno in FULL else OutputError
+    return kind(
         f"{path_name(path)}: "
         f"{REASONS.get(error.errno or 0) or error.strerror or str(error) or type(error).__name__}"
     )
@@ -151,6 +155,46 @@ def check_output(path: str | os.PathLike[str], *, overwrite: bool = False) -> No
     """
     with contextlib.suppress(UntouchedError), replacing(path, overwrite=overwrite):
         raise UntouchedError
+
+
+def locked(descriptor: int) -> bool:
+    """Whether this process alone has the open file from now on, as far as the system can tell."""
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        return True
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # a file system without locks
+        return True
+    return True
+
+
+def remove_stale(folder: str | os.PathLike[str]) -> None:
+    """Remove the temporary files in a folder that were left by a process that was killed: no other
+    one has them locked. Nothing happens where the system has no locks.
+    """
+    try:
+        import fcntl  # noqa: F401
+
+        with os.scandir(folder) as found:
+            names = [entry.path for entry in found if _is_temporary(entry.name)]
+    except (ImportError, OSError):
+        return
+    for name in names:
+        with contextlib.suppress(OSError):
+            descriptor = os.open(name, os.O_RDWR)
+            try:
+                if locked(descriptor):
+                    os.unlink(name)
+            finally:
+                os.close(descriptor)
+
+
+def _is_temporary(name: str) -> bool:
+    return name.startswith(TEMPORARY) and name.endswith(TEMPORARY_SUFFIX)
 
 
 class UntouchedError(Exception):

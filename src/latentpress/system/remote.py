@@ -7,6 +7,7 @@ from where they always do: the environment, their configuration files, the machi
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import random
@@ -25,6 +26,7 @@ FIRST_WAIT = 0.25  # seconds before the second attempt; each further wait is twi
 LONGEST_WAIT = 10.0
 CONNECT_SECONDS = 10  # without an answer
 READ_SECONDS = 30  # without a byte
+CHUNK = 8 * 2**20  # bytes of a file that is read in parts
 PAGE = 1000  # names a request, the most that S3 gives
 AT_ONCE = 64 * 2**20  # bytes; a larger file is sent in parts, from the disk
 # where a file is there when all of it is; elsewhere it is written under another name and moved
@@ -55,10 +57,8 @@ class Remote:
         return type(self), (self.url,)
 
     def entries(self) -> Iterator[Found]:
-        """All files in the order of their keys, but hidden ones. On S3 a page of names is held at
-        a time, elsewhere the names of one folder a level.
-
-        A key with an empty part ("a//b") or one that begins with a dot is left out.
+        """All files in the order of their keys. On S3 a page of names is held at a time, elsewhere
+        the names of one folder a level.
 
         Raises:
             ImageError: nothing is there, or it cannot be listed.
@@ -71,8 +71,7 @@ class Remote:
         empty = True
         for found in self._pages() if hasattr(self._files, "call_s3") else self._folder(""):
             empty = False
-            if all(part and not part.startswith(".") for part in found.key.split("/")):
-                yield found
+            yield found
         if empty and not self.is_folder():
             raise ImageError(f"{shown(self.url)}: nothing is there")
 
@@ -100,6 +99,28 @@ class Remote:
         """All bytes of a file; ImageError."""
         data: bytes = self._try(key, lambda: self._files.cat_file(self._path(key)), ImageError)
         return data
+
+    def chunks(self, key: str = "", size: int = CHUNK) -> Iterator[bytes]:
+        """The bytes of a large file, a part at a time; ImageError."""
+        found = self.find(key)
+        if found is None:
+            raise faults.MissingError(f"{self._named(key)}: no such file")
+        for start in range(0, found.size, size):
+            end = min(start + size, found.size)
+            yield self._try(
+                key,
+                functools.partial(self._files.cat_file, self._path(key), start=start, end=end),
+                ImageError,
+            )
+
+    def remove(self, key: str) -> None:
+        """Delete a file, where it is there; OutputError."""
+
+        def work() -> None:
+            with contextlib.suppress(FileNotFoundError):
+                self._files.rm_file(self._path(key))
+
+        self._try(key, work, OutputError)
 
     def write(self, data: bytes, key: str = "") -> None:
         """A whole file or nothing; an existing one is replaced. OutputError."""
@@ -146,8 +167,8 @@ class Remote:
         return shown(f"{self.url.rstrip('/')}/{key}" if key else self.url)
 
     def _try(self, key: str, work: Callable[[], Result], kind: type[LatentpressError]) -> Result:
-        """What `work` returns, after as many as ATTEMPTS. kind: the error that is raised; MissingErrorError
-        where there is no such file.
+        """What `work` returns, after as many as ATTEMPTS. kind: the error that is raised, of which
+        MissingError, where there is no such file, is one of ImageError.
         """
         start = time.monotonic()
         for attempt in range(1, ATTEMPTS + 1):
@@ -193,8 +214,6 @@ class Remote:
             inside[name + "/" * is_folder] = told
         for name in sorted(inside):
             below = f"{key}/{name}" if key else name
-            if name.startswith("."):
-                continue
             if name.endswith("/"):
                 yield from self._folder(below.rstrip("/"))
             else:

@@ -20,27 +20,21 @@ MAX_PROBES = 14
 JUST_FITS = -1e-12  # the gap of a file of exactly the limit
 
 
-class WrittenFiles:
-    """The files of one or more pictures at steps of the quality grid; the last few are kept.
+class Sizes:
+    """The bytes of one or more files together at steps of the quality grid, each asked for once.
 
-    write: gives the files at a step. sizes: step -> bytes of its files together.
+    measure: gives them at a step. sizes: those that are known.
     """
 
-    KEPT = 2
-
-    def __init__(self, write: Callable[[int], list[bytes]]) -> None:
-        self._write = write
-        self._kept = dict[int, list[bytes]]()
+    def __init__(self, measure: Callable[[int], int]) -> None:
+        self._measure = measure
         self.sizes = dict[int, int]()
 
-    def at(self, step: int) -> list[bytes]:
-        """The files at a step, written where they are not kept."""
-        if step not in self._kept:
-            if len(self._kept) >= self.KEPT:
-                self._kept.pop(next(iter(self._kept)))
-            self._kept[step] = self._write(step)
-            self.sizes[step] = sum(map(len, self._kept[step]))
-        return self._kept[step]
+    def size(self, step: int) -> int:
+        """The bytes at a step."""
+        if step not in self.sizes:
+            self.sizes[step] = self._measure(step)
+        return self.sizes[step]
 
     def within(self, limit: int, fixed: int, estimate: NDArray[np.float64]) -> int:
         """The step with the largest total size of at most `limit`, among the steps tried; 0 if none
@@ -64,11 +58,33 @@ class WrittenFiles:
         return max(fitting, key=lambda step: (fitting[step], step), default=0)
 
 
+class WrittenFiles(Sizes):
+    """The files of one or more pictures at steps of the quality grid; the last few are kept.
+
+    write: gives the files at a step.
+    """
+
+    KEPT = 2
+
+    def __init__(self, write: Callable[[int], list[bytes]]) -> None:
+        super().__init__(lambda step: sum(map(len, self.at(step))))
+        self._write = write
+        self._kept = dict[int, list[bytes]]()
+
+    def at(self, step: int) -> list[bytes]:
+        """The files at a step, written where they are not kept."""
+        if step not in self._kept:
+            if len(self._kept) >= self.KEPT:
+                self._kept.pop(next(iter(self._kept)))
+            self._kept[step] = self._write(step)
+        return self._kept[step]
+
+
 @dataclass(frozen=True)
 class _SizeTarget:
     """Files of at most `limit` bytes together, `fixed` of which they have at every step."""
 
-    files: WrittenFiles
+    files: Sizes
     limit: int
     fixed: int
 
@@ -76,8 +92,7 @@ class _SizeTarget:
         """How far the variable bytes at a step are above the target, as a logarithm; below 0 where
         the files fit.
         """
-        self.files.at(step)
-        gap = math.log(max(self.files.sizes[step] - self.fixed, 1) / (self.limit - self.fixed))
+        gap = math.log(max(self.files.size(step) - self.fixed, 1) / (self.limit - self.fixed))
         return gap if gap != 0 else JUST_FITS
 
     def is_met(self, low: int, high: int) -> bool:
@@ -91,7 +106,7 @@ class _SizeTarget:
         return math.log1p(-min(share / 2 * self.limit / room, 0.5))
 
     def _is_within(self, step: int, share: float) -> bool:
-        return step >= 0 and self.files.sizes[step] >= (1 - share) * self.limit
+        return step >= 0 and self.files.size(step) >= (1 - share) * self.limit
 
 
 def bracket(

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from PIL import Image
 from typer.testing import CliRunner
 
-from latentpress.cli import batch, pool
+from latentpress.cli import batch
 from latentpress.cli.app import app
+from latentpress.collection import pool
 from latentpress.errors import ImageError
 from latentpress.runtimes.threads import check_cancelled, threads
 
@@ -35,8 +36,8 @@ def test_results_come_in_order_and_failures_in_their_place(monkeypatch: pytest.M
         assert threads() == 3
         return i
 
-    workers = pool.Pool(work, 9, 4, 3, lambda i: 0)
-    futures = list(workers.results())
+    workers = pool.Pool(work, range(9), 4, 3, lambda i: 0)
+    futures = [future for _, future in workers.results()]
     workers.stop()
     assert isinstance(futures.pop(2).exception(), ImageError)
     assert [f.result() for f in futures] == [0, 1, 3, 4, 5, 6, 7, 8]
@@ -55,7 +56,7 @@ def test_the_pixels_in_work_are_bounded(large: int) -> None:
         with lock:
             now[0] -= sizes[i]
 
-    workers = pool.Pool(work, 12, 6, 1, sizes.__getitem__)
+    workers = pool.Pool(work, range(12), 6, 1, sizes.__getitem__)
     assert len(list(workers.results())) == 12
     workers.stop()
     assert most[0] <= max(large, pool.PIXELS_IN_WORK)
@@ -72,7 +73,7 @@ def test_a_stop_ends_the_work_before_its_next_graph() -> None:
         finally:
             ended.append(i)
 
-    workers = pool.Pool(work, 50, 3, 1, lambda i: 0)
+    workers = pool.Pool(work, range(50), 3, 1, lambda i: 0)
     time.sleep(0.1)
     workers.stop()
     assert sorted(ended) == [0, 1, 2]

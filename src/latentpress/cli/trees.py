@@ -1,0 +1,188 @@
+"""Folders, and lists of files: which run of a collection a command asks for, and what is told of
+it.
+"""
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from latentpress import __version__
+from latentpress.cli import batch, terminal
+from latentpress.cli.json_output import to_json
+from latentpress.collection.find import Naming, Search, Selection
+from latentpress.collection.manifest import as_line
+from latentpress.collection.report import check_report, write_report
+from latentpress.collection.run import Summary, run
+from latentpress.collection.sizes import change
+from latentpress.collection.unit import Engine, Row, Task, Unit
+from latentpress.errors import UsageError
+from latentpress.system.places import as_path, elsewhere
+from latentpress.system.sources import unreadable
+from latentpress.system.urls import shown
+
+
+@dataclass(frozen=True)
+class Tree:
+    """What is typed of a run over folders. inputs: files and folders. output: as of -o."""
+
+    inputs: Sequence[Path]
+    output: str | None
+    files_from: str | None = None
+    include: Sequence[str] = ()
+    exclude: Sequence[str] = ()
+    keep_suffix: bool = False
+    skip_existing: bool = False
+    verify: bool = False
+    report: Path | None = None
+    as_json: bool = False
+
+    def is_wanted(self) -> bool:
+        """Whether a run over folders is asked for, and not one over the files of a list.
+
+        Raises:
+            UsageError: there is no input.
+        """
+        if not self.inputs and self.files_from is None:
+            raise UsageError("name at least one file or folder, or a list with --files-from")
+        return (
+            any(path.is_dir() for path in self.inputs)
+            or self.files_from is not None
+            or self.keep_suffix
+            or self.skip_existing
+            or self.verify
+            or self.report is not None
+            or bool(self.include or self.exclude)
+        )
+
+    def folder(self) -> str:
+        """Where the outputs go: a folder that is there or can be.
+
+        Raises:
+            UsageError: it is not known, or is a file.
+        """
+        if self.output == "":
+            raise UsageError("-o: the name of the output is empty")
+        if self.output is None:
+            if len(self.inputs) == 1 and self.inputs[0].is_dir() and self.files_from is None:
+                return os.fspath(self.inputs[0])
+            last = self.inputs[-1] if len(self.inputs) > 1 else None
+            if last is not None and last.is_dir() and not self.inputs[0].is_dir():
+                raise UsageError(batch.forgotten(last))
+            raise UsageError("say with -o into which folder the outputs go")
+        output = as_path(self.output)
+        if output.exists() and not output.is_dir():
+            raise UsageError(f"{output} is a file, and the outputs need a folder")
+        if not output.exists() and output.suffix and not self.output.endswith(("/", os.sep)):
+            raise UsageError(f"the outputs need a folder, and {output} looks like a file")
+        return os.fspath(output)
+
+    def search(self, suffixes: frozenset[str], suffix: str) -> Search:
+        """suffixes: of the files that are taken. suffix: of the outputs."""
+        selection = Selection(suffixes, tuple(self.include), tuple(self.exclude))
+        return Search(selection, Naming(suffix, self.keep_suffix), within=self.folder())
+
+    def found(self, search: Search) -> Iterator[Unit | Row]:
+        """What the inputs hold."""
+        single = len(self.inputs) == 1 and self.files_from is None
+        for path in self.inputs:
+            if path.is_dir():
+                name = path.name if elsewhere(path) else Path(os.path.realpath(path)).name
+                yield from search.tree(os.fspath(path), "" if single else f"{name}/")
+            else:
+                yield from search.file(os.fspath(path))
+        if self.files_from is not None:
+            yield from search.named(lines_of(self.files_from))
+
+
+def lines_of(name: str) -> Iterator[str]:
+    """The names in a file, one a line; of standard input for "-". ImageError where it cannot be
+    read.
+    """
+    try:
+        # standard input not as sys.stdin, which is locked while it is read: see pipes
+        with open(0 if name == "-" else name, "rb", closefd=name != "-") as stream:
+            yield from _names(stream)
+    except OSError as error:
+        raise unreadable(name, error) from error
+
+
+def _names(stream: Any) -> Iterator[str]:
+    for line in stream:
+        if name := line.rstrip(b"\r\n"):
+            yield os.fsdecode(name)
+
+
+def run_tree(
+    tree: Tree,
+    task: Task,
+    engine: Engine,
+    search: Search,
+    verb: str,
+    found: Iterable[Unit | Row] | None = None,
+    header: dict[str, Any] | None = None,
+) -> None:
+    """Do it and tell it; exit with code 1 where something failed.
+
+    verb: what is done with a file, as "pressing". found: what the search found, where that is known
+    already. header: as of `collection.run.run`.
+    """
+    if tree.report is not None:
+        check_report(tree.report)
+    begun = False
+
+    def tell(row: Row) -> None:
+        nonlocal begun
+        if row.error:
+            terminal.error(row.error)
+        for notice in row.notices:
+            terminal.detail(f"{row.source}: {notice}")
+        if not row.error and not tree.as_json and terminal.voice.verbose:
+            terminal.line(_line(row))
+        if tree.as_json:
+            print(",\n" if begun else "[\n", to_json(as_line(row, ""), None), sep="", end="")
+            begun = True
+
+    with batch.Bar(None, verb) as bar:
+        summary = run(
+            tree.found(search) if found is None else found,
+            task,
+            engine,
+            header={"version": __version__, **(header or {})},
+            skip_existing=tree.skip_existing,
+            verify=tree.verify,
+            told=tell,
+            passed=bar.advance,
+        )
+    if tree.as_json:
+        print("\n]" if begun else "[]")
+    else:
+        terminal.line(f"{shown(task.output) or '.'}: {words(summary)}")
+    if tree.report is not None:
+        write_report(task.output, tree.report)
+        if not tree.as_json:
+            terminal.line(f"{tree.report}: {tree.report.stat().st_size / 1e6:.2f} MB")
+    if skipped := search.found.words():
+        terminal.notice(skipped)
+    if summary.notices and not terminal.voice.verbose:
+        terminal.notice(f"{summary.notices:,} notices are in the manifest, and told by --verbose")
+    batch.end(summary.failed, summary.failed + summary.made + summary.kept + summary.left)
+
+
+def words(summary: Summary) -> str:
+    """How a run went, in a line."""
+    told = [f"{summary.made:,} {'file' if summary.made == 1 else 'files'} written"]
+    if summary.made:
+        told.append(change(summary.source_bytes, summary.output_bytes))
+    if summary.kept:
+        told.append(f"{summary.kept:,} done before")
+    if summary.left:
+        told.append(f"{summary.left:,} not written, as they would be larger")
+    return ", ".join(told)
+
+
+def _line(row: Row) -> str:
+    bpp = row.fields.get("bpp")
+    rate = f", {bpp:.3f} bpp" if isinstance(bpp, float) else ""
+    return f"{row.output}: {row.output_bytes:,} bytes{rate}, from {row.source_bytes:,}"

@@ -1,0 +1,51 @@
+"""What became of a picture that failed, in one sentence that names it; what ends a whole run."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from latentpress.errors import (
+    DiskFullError,
+    ImageError,
+    LatentpressError,
+    UsageError,
+    prefixed,
+)
+
+# what the work on one picture may raise; RuntimeError is from ONNX Runtime and torch
+FAULTS = (LatentpressError, OSError, MemoryError, RuntimeError)
+ENDING = (UsageError, DiskFullError)  # of those, what no other picture would escape
+
+
+def describe(source: object, error: BaseException) -> ImageError:
+    """An error of the operating system, of memory or of a runtime as one sentence."""
+    if isinstance(error, MemoryError):
+        return ImageError(f"{source}: not enough memory for this picture")
+    reason = str(getattr(error, "strerror", None) or error).strip() or type(error).__name__
+    return ImageError(f"{source}: {reason.splitlines()[0]}")
+
+
+def sentence(source: object, error: BaseException) -> str:
+    """Any of FAULTS as one sentence."""
+    return str(error) if isinstance(error, LatentpressError) else str(describe(source, error))
+
+
+@contextmanager
+def naming(source: object) -> Iterator[None]:
+    """Prefix the message of any LatentpressError with the file's name, but of a UsageError."""
+    try:
+        yield
+    except UsageError:
+        raise
+    except LatentpressError as error:
+        raise prefixed(source, error) from error
+
+
+class Named(io.BytesIO):
+    """Bytes in memory under the name of the file they are from, as messages tell it."""
+
+    def __init__(self, data: bytes, name: str) -> None:
+        super().__init__(data)
+        self.name = name

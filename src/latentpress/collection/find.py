@@ -1,0 +1,236 @@
+"""What there is to do: one Unit for each file of the inputs that is taken, and where its output
+goes. The tree of an input stays.
+"""
+
+from __future__ import annotations
+
+import os
+import posixpath
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+
+from latentpress.collection.unit import Row, Unit, joined
+from latentpress.system.places import UrlPath, as_path
+from latentpress.system.stores import LeftOut, Store, open_store
+from latentpress.system.urls import bare, is_url
+
+LTP = ".ltp"
+MANIFEST = "manifest.jsonl"
+PARTS = "manifest/"  # where a store of objects has the rows of runs that have not ended
+# of Pillow's readers those that only tell what a file is, and what is no picture
+NO_READERS = ("BUFR", "GRIB", "HDF5", "MPEG", "WMF", "PDF", "LATENTPRESS")
+LATER = (".heic", ".heif", ".hif", ".jxl")  # read by packages that are registered when one comes
+
+
+def image_suffixes() -> frozenset[str]:
+    """Suffixes, in lower case, of the files that Pillow reads."""
+    from PIL import Image
+
+    known = Image.registered_extensions()
+    readable = {s for s, f in known.items() if f in Image.OPEN and f not in NO_READERS}
+    return frozenset({*readable, *LATER} - {LTP})
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which files of a tree are taken.
+
+    suffixes: of those that are taken where nothing is included by name. include, exclude: patterns
+    as of the shell, in which `*` stands for any characters; letters match in either case. One with
+    a "/" is held against the name within the tree, one without against the file's own name, and to
+    exclude against the name of each folder above it, too.
+    """
+
+    suffixes: frozenset[str]
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+
+    def takes(self, key: str) -> bool:
+        """Whether a file is one of those."""
+        key = key.lower()
+        parts = key.split("/")
+        for pattern in self.exclude:
+            if any(fnmatchcase(name, pattern.lower()) for name in _held(pattern, key, parts)):
+                return False
+        if self.include:
+            return any(
+                fnmatchcase(name, pattern.lower())
+                for pattern in self.include
+                for name in _held(pattern, key, parts[-1:])
+            )
+        return posixpath.splitext(key)[1] in self.suffixes
+
+
+def _held(pattern: str, key: str, parts: list[str]) -> list[str]:
+    return [key] if "/" in pattern else parts
+
+
+@dataclass
+class Found(LeftOut):
+    """What a search came by and did not take. others: files that are not selected."""
+
+    others: int = 0
+
+    def words(self) -> str:
+        """One line of summary, "" where nothing was left out."""
+        kinds = [
+            (self.hidden, "hidden"),
+            (self.others, "other"),
+        ]
+        told = [f"{count:,} {name}" for count, name in kinds if count]
+        links = [f"{self.links:,} link{'s' * (self.links > 1)} not followed"] if self.links else []
+        skipped = f"{' and '.join(told)} files skipped" if told else ""
+        return ", ".join([*([skipped] if skipped else []), *links])
+
+
+@dataclass(frozen=True)
+class Naming:
+    """Where outputs go. suffix: of the outputs. keep_suffix: a.jpg becomes a.jpg.ltp, not a.ltp."""
+
+    suffix: str
+    keep_suffix: bool = False
+
+    def output(self, key: str) -> str:
+        """The name of what is made of a file."""
+        stem = key if self.keep_suffix else posixpath.splitext(key)[0]
+        return stem + self.suffix
+
+
+@dataclass
+class Search:
+    """The files of folders and of lists.
+
+    selection: which files of a tree are taken; a file that was named itself always is. found: is
+    told what was not. within: the folder of the outputs, which is left out of the trees.
+    """
+
+    selection: Selection
+    naming: Naming
+    found: Found = field(default_factory=Found)
+    within: str = ""
+
+    def tree(self, url: str, prefix: str = "") -> Iterator[Unit | Row]:
+        """A unit a file of a store, and a row with an error for a folder that cannot be listed.
+        prefix: of the outputs' names.
+        """
+        store = open_store(url)
+        inside = _inside(url, self.within)
+        for entry in store.entries(self.found):
+            if inside and entry.key.startswith(inside):
+                continue
+            if not self.selection.takes(entry.key):
+                self.found.others += not is_record(entry.key)
+                continue
+            output = prefix + self.naming.output(entry.key)
+            yield Unit(url, entry.key, output, entry.version, entry.size)
+            yield from self._problems()
+        yield from self._problems()
+
+    def _problems(self) -> Iterator[Row]:
+        while self.found.problems:
+            error = str(self.found.problems.pop(0))
+            yield Row(error.partition(": ")[0], "", error=error)
+
+    def named(self, names: Iterable[str]) -> Iterator[Unit | Row]:
+        """A unit a file that was named; the folders of the names stay, but for a leading "/" or
+        "../".
+        """
+        stores: dict[str, Store] = {}
+        for name in names:
+            root, key, plain = _rooted(name)
+            if root not in stores:
+                stores[root] = open_store(root)
+            yield from self._one(stores[root], root, key, self.naming.output(_below(plain)))
+
+    def file(self, name: str) -> Iterator[Unit | Row]:
+        """The unit of a file that stands beside folders: its output has its name alone."""
+        plain = as_path(name).name
+        if is_url(name):
+            root, key, _ = _rooted(name)
+        else:
+            root, key = os.path.split(name)
+        root = root or "."
+        yield from self._one(open_store(root), root, key, self.naming.output(plain))
+
+    def _one(self, store: Store, root: str, key: str, output: str) -> Iterator[Unit | Row]:
+        entry = store.entry(key)
+        if entry is None:
+            name = joined(root, key)
+            reason = "is a folder, not a file" if as_path(name).is_dir() else "no such file"
+            yield Row(name, "", error=f"{name}: {reason}")
+        else:
+            yield Unit(root, key, output, entry.version, entry.size)
+
+
+def is_record(key: str) -> bool:
+    """Whether a file below the outputs is of the record of runs."""
+    return key == MANIFEST or (
+        key.startswith(PARTS) and key.endswith(posixpath.splitext(MANIFEST)[1])
+    )
+
+
+def _rooted(name: str) -> tuple[str, str, str]:
+    """The store of a file that was named, its key there, and that key without the query of a web
+    address.
+    """
+    if is_url(name):
+        path = as_path(name)
+        if isinstance(path, UrlPath):
+            start, _, rest = name.partition("://")
+            host, _, key = rest.partition("/")
+            return f"{start}://{host}", key, bare(name).partition("://")[2].partition("/")[2]
+        name = str(path)
+    root, key = ("/", name.lstrip("/")) if name.startswith("/") else (".", name)
+    root, key = _split_drive(root, key)
+    return root, key, key
+
+
+def _split_drive(root: str, key: str) -> tuple[str, str]:
+    drive, rest = os.path.splitdrive(key)
+    return (drive + os.sep, rest.lstrip("/\\")) if drive else (root, key)
+
+
+def _below(key: str) -> str:
+    """A name without the parts that lead above where it begins."""
+    return posixpath.normpath(f"/{key.replace(os.sep, '/')}").lstrip("/")
+
+
+def _inside(url: str, folder: str) -> str:
+    """The key, with "/" at its end, of a folder below a local tree; "" where it is not below."""
+    if is_url(url) or is_url(folder) or not folder:
+        outer = f"{url.rstrip('/')}/"
+        return f"{folder.rstrip('/')}/"[len(outer) :] if folder.startswith(outer) else ""
+    outer, inner = os.path.realpath(url or "."), os.path.realpath(folder)
+    if not inner.startswith(os.path.join(outer, "")):
+        return ""
+    return os.path.relpath(inner, outer).replace(os.sep, "/") + "/"
+
+
+def without_collisions(found: Iterable[Unit | Row]) -> Iterator[Unit | Row]:
+    """What was found; of two files that would become one output, the second is a row with an error.
+    A hash of each output is kept in memory, which a million files feel (some 70 MB) and no more.
+    """
+    taken: set[int] = set()
+    place = _place()
+    for item in found:
+        if isinstance(item, Unit):
+            name = hash(place(item.output))
+            if name in taken:
+                item = Row(
+                    item.source,
+                    item.version,
+                    source_bytes=item.size,
+                    error=f"{item.source}: would be written to {item.output}, as another file is: "
+                    "--keep-suffix gives each its own name",
+                )
+            taken.add(name)
+        yield item
+
+
+def _place() -> Callable[[str], str]:
+    """How file names are compared: macOS's file systems keep the case and do not tell by it."""
+    if sys.platform == "darwin":
+        return str.casefold
+    return os.path.normcase

@@ -1,0 +1,33 @@
+"""The engine of one machine: threads of this process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import chain, islice
+
+from latentpress.collection.pool import SAMPLE, Pool, sharing
+from latentpress.collection.unit import Row, Task, Unit
+from latentpress.system.malloc import return_freed_arrays
+
+
+@dataclass(frozen=True)
+class LocalEngine:
+    """Threads. jobs: units in work at a time; None for what keeps the cores busy."""
+
+    jobs: int | None = None
+
+    def map(self, task: Task, units: Iterable[Unit]) -> Iterator[tuple[Unit, list[Row]]]:
+        """As of Engine."""
+        return_freed_arrays()
+        stream = iter(units)
+        first = list(islice(stream, SAMPLE))
+        jobs = 1 if self.jobs is None and task.works_alone(first) else self.jobs
+        sample = [task.pixels(unit) for unit in first] if jobs is None else []
+        many, threads = sharing(jobs, len(first), sample)
+        pool = Pool(task, chain(first, stream), many, threads, task.pixels, in_order=False)
+        try:
+            for unit, rows in pool.results():
+                yield unit, rows.result()
+        finally:
+            pool.stop()

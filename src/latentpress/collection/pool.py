@@ -1,0 +1,163 @@
+"""Several files in work at a time, one a thread: an endless stream of them, few taken ahead, the
+pixels in work bounded, and an end soon where the command is interrupted.
+"""
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future
+from typing import Generic, TypeVar
+
+from latentpress.runtimes.threads import MOST_THREADS, Cancelled, cancelled_by, limited_to
+from latentpress.system.environment import usable_cores, whole_number
+
+A = TypeVar("A")
+T = TypeVar("T")
+PIXELS_IN_WORK = 100_000_000  # together; a file that has more is worked on alone
+SAMPLE = 64  # files whose sizes are looked at before the work begins
+WAITS = 8  # results a thread that may wait to be taken
+
+
+def sharing(jobs: int | None, many: int, pixels: Sequence[int]) -> tuple[int, int]:
+    """How many files are in work at a time, and how many threads the model has for each.
+
+    Args:
+        jobs: what --jobs asks for; None for what keeps the cores busy.
+        many: files.
+        pixels: of a sample of the files, 0 where that is not known.
+    """
+    cores = whole_number("LATENTPRESS_THREADS", 0, 0, MOST_THREADS) or usable_cores()
+    if jobs is None:
+        middle = sorted(pixels)[len(pixels) // 2] if pixels else 0
+        jobs = min(cores, PIXELS_IN_WORK // max(1, middle))
+    jobs = max(1, min(jobs, many))
+    return jobs, max(1, cores // jobs)
+
+
+class Pool(Generic[A, T]):
+    """Threads that call `work` for each item, once, beginning in order.
+
+    Args:
+        work: of an item; what it raises is raised where its result is asked for.
+        items: taken one by one, as threads are free for them. What taking one raises ends the
+            stream, and is raised after the results of those before it.
+        jobs: threads of the pool.
+        threads: that the model has for each of them.
+        pixels: of an item.
+        in_order: whether results come in the order of the items, or as they are ready.
+    """
+
+    def __init__(
+        self,
+        work: Callable[[A], T],
+        items: Iterable[A],
+        jobs: int,
+        threads: int,
+        pixels: Callable[[A], int],
+        in_order: bool = True,
+    ) -> None:
+        self._work = work
+        self._items = iter(items)
+        self._each = threads
+        self._pixels = pixels
+        self._in_order = in_order
+        self._results: deque[tuple[A, Future[T]]] = deque()  # begun, and not yet taken
+        self._in_work = 0
+        self._most = jobs * (WAITS + 1)
+        self._is_used_up = False
+        self._failure: BaseException | None = None
+        self._stopped = threading.Event()
+        self._changed = threading.Condition()
+        self._taking = threading.Lock()
+        self._threads = [
+            threading.Thread(target=self._run, name=f"latentpress {i}", daemon=True)
+            for i in range(jobs)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def results(self) -> Iterator[tuple[A, Future[T]]]:
+        """Each item with a finished future."""
+        while (found := self._finished()) is not None:
+            yield found
+        if self._failure is not None:
+            raise self._failure
+
+    def _finished(self) -> tuple[A, Future[T]] | None:
+        with self._changed:
+            while True:
+                ready = next((p for p in self._candidates() if p[1].done()), None)
+                if ready is not None:
+                    self._results.remove(ready)
+                    self._changed.notify_all()
+                    return ready
+                if self._is_used_up and not self._results:
+                    return None
+                self._changed.wait(timeout=0.5)  # a signal is noticed in between
+
+    def _candidates(self) -> Iterable[tuple[A, Future[T]]]:
+        return list(self._results)[:1] if self._in_order else self._results
+
+    def stop(self) -> None:
+        """End the work that is not done, each thread before its next graph, and wait for that."""
+        with self._changed:
+            self._stopped.set()
+            self._changed.notify_all()
+        for thread in self._threads:
+            thread.join()
+
+    def _run(self) -> None:
+        try:
+            with limited_to(self._each), cancelled_by(self._stopped):
+                while (taken := self._take()) is not None:
+                    self._one(*taken)
+        except Cancelled:
+            pass
+
+    def _take(self) -> tuple[A, Future[T], int] | None:
+        """The next item and its pixels, as soon as it may be worked on; None at the end."""
+        with self._taking:  # one thread after the other waits for room, so that the order stays
+            with self._changed:
+                self._changed.wait_for(
+                    lambda: self._stopped.is_set() or len(self._results) < self._most
+                )
+                if self._stopped.is_set() or self._is_used_up:
+                    return None
+            try:
+                item = next(self._items)
+            except StopIteration:
+                self._end(None)
+                return None
+            except BaseException as error:
+                self._end(error)
+                return None
+            size = self._pixels(item)
+            result = Future[T]()
+            with self._changed:
+                self._results.append((item, result))
+                self._changed.wait_for(lambda: self._stopped.is_set() or self._has_room(size))
+                if self._stopped.is_set():
+                    return None
+                self._in_work += size
+            return item, result, size
+
+    def _end(self, failure: BaseException | None) -> None:
+        with self._changed:
+            self._failure = failure
+            self._is_used_up = True
+            self._changed.notify_all()
+
+    def _has_room(self, size: int) -> bool:
+        return self._in_work == 0 or self._in_work + size <= PIXELS_IN_WORK
+
+    def _one(self, item: A, result: Future[T], size: int) -> None:
+        try:
+            result.set_result(self._work(item))
+        except Cancelled:
+            raise
+        except BaseException as error:
+            result.set_exception(error)
+        finally:
+            with self._changed:
+                self._in_work -= size
+                self._changed.notify_all()

@@ -1,0 +1,16 @@
+"""Numbers of bytes as people read them."""
+
+
+def change(before: int, after: int) -> str:
+    """The bytes before and after."""
+    ratio = f"{after / before:.1f} times larger" if after > before else ""
+    ratio = ratio or f"{before / max(1, after):.1f} times smaller"
+    return f"{size_words(before)} to {size_words(after)}, {ratio}"
+
+
+def size_words(size: int) -> str:
+    """Bytes as people read them: kB is 1000 of them."""
+    for unit, bytes_of in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if size >= bytes_of:
+            return f"{size / bytes_of:.1f} {unit}"
+    return f"{size} bytes"

@@ -1,0 +1,295 @@
+"""What is done with a unit: read, press, write; a row for it."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from latentpress.collection.faults import ENDING, FAULTS, Named, naming, sentence
+from latentpress.collection.request import Request
+from latentpress.collection.unit import Row, Unit, joined
+from latentpress.container import Header, read_header
+from latentpress.errors import LatentpressError, OutputError
+from latentpress.options import EncodeOptions
+from latentpress.system.once import once
+from latentpress.system.stores import FolderStore, Store, open_store
+
+kept_store: Callable[[str], Store] = once(open_store)  # one a process
+
+
+@dataclass(frozen=True)
+class Made:
+    """The bytes of an output, and what the manifest tells of it. data: None where nothing is to be
+    written.
+    """
+
+    data: bytes | None
+    notices: tuple[str, ...] = ()
+    fields: dict[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class FileTask:
+    """A task that makes one output of one file; `make` says how.
+
+    output: the URL of the store that it writes to. overwrite: whether an output that is there, and
+    that is no earlier run's, may be replaced.
+    """
+
+    output: str
+    overwrite: bool = False
+
+    def make(self, unit: Unit, data: bytes) -> Made:
+        """The output of a file's bytes. Any of FAULTS."""
+        raise NotImplementedError
+
+    def check(self, data: bytes) -> None:
+        """Decode what an output holds; any of FAULTS where that is not possible."""
+        raise NotImplementedError
+
+    def request(self) -> dict[str, object]:
+        """As of Task."""
+        raise NotImplementedError
+
+    def pixels(self, unit: Unit) -> int:
+        """As of Task: of the picture in a local file."""
+        from latentpress.image.picture import count_pixels
+
+        store = kept_store(unit.root)
+        return count_pixels(store.path(unit.key)) if isinstance(store, FolderStore) else 0
+
+    def works_alone(self, units: Sequence[Unit]) -> bool:
+        """As of Task."""
+        return False
+
+    def __call__(self, unit: Unit) -> list[Row]:
+        """As of Task."""
+        begin = time.perf_counter()
+        damage = ""
+        if unit.expected:
+            damage = self._damage(unit)
+            if not damage:
+                return []
+        source = output = b""
+        made = Made(None)
+        error = ""
+        try:
+            source = kept_store(unit.root).read(unit.key)
+            made = self.make(unit, source)
+            if made.data is not None:
+                output = made.data
+                self._write(unit, output)
+        except ENDING:
+            raise
+        except FAULTS as fault:
+            error, output = sentence(unit.source, fault), b""
+        written = bool(output)
+        return [
+            Row(
+                source=unit.source,
+                version=unit.version,
+                output="" if error else unit.output,
+                source_bytes=len(source) or unit.size,
+                output_bytes=len(output),
+                source_sha256=hashlib.sha256(source).hexdigest() if source else "",
+                output_sha256=hashlib.sha256(output).hexdigest() if written else "",
+                seconds=time.perf_counter() - begin,
+                error=error,
+                notices=(*([damage] if damage else []), *(() if error else made.notices)),
+                fields={} if error else made.fields,
+            )
+        ]
+
+    def _damage(self, unit: Unit) -> str:
+        """What is wrong with the output that is there, "" where it is the expected one."""
+        try:
+            data = kept_store(self.output).read(unit.output)
+            if hashlib.sha256(data).hexdigest() != unit.expected:
+                return f"{unit.output} was not as the manifest has it: made anew"
+            with naming(unit.output):
+                self.check(data)
+        except ENDING:
+            raise
+        except FAULTS as fault:
+            return f"{sentence(unit.output, fault)}: made anew"
+        return ""
+
+    def _write(self, unit: Unit, data: bytes) -> None:
+        """Write the output, unless the same is there. OutputError where something else is that may
+        not be replaced.
+        """
+        store = kept_store(self.output)
+        if same_place(unit, self.output):
+            raise OutputError(f"{unit.source}: would be written over itself")
+        if not (unit.replace or self.overwrite) and store.entry(unit.output) is not None:
+            if store.read(unit.output) == data:  # by a run that was killed before it told so
+                return
+            raise OutputError(
+                f"{joined(self.output, unit.output)}: exists already, and is not what an earlier "
+                "run wrote: --overwrite replaces it, --skip-existing keeps it"
+            )
+        root = kept_store(unit.root)
+        if isinstance(store, FolderStore) and isinstance(root, FolderStore):
+            store.write(unit.output, data, like=root.path(unit.key))
+        else:
+            store.write(unit.output, data)
+
+
+def same_place(unit: Unit, output: str) -> bool:
+    """Whether the output would be the file itself."""
+    source, target = kept_store(unit.root), kept_store(output)
+    if isinstance(source, FolderStore) and isinstance(target, FolderStore):
+        places = (source.path(unit.key), target.path(unit.output))
+        return os.path.realpath(places[0]) == os.path.realpath(places[1])
+    return joined(source.url, unit.key) == joined(target.url, unit.output)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Compress(FileTask):
+    """Image files -> .ltp files.
+
+    options: the encoder's, without a function for its progress. asked: a quality or a target.
+    skip_larger: an output that is larger than its source is not written. tell_larger: it is told.
+    metrics: names of metrics that the file is graded by, once decoded.
+    """
+
+    options: EncodeOptions = field(default_factory=EncodeOptions)
+    asked: Request = field(default_factory=Request)
+    skip_larger: bool = False
+    tell_larger: bool = True
+    metrics: tuple[str, ...] = ()
+
+    def request(self) -> dict[str, object]:
+        """As of Task."""
+        options: dict[str, Any] = {
+            key: value
+            for key, value in vars(self.options).items()
+            if key not in ("quality", "progress", "device")
+        }
+        return {
+            "command": "compress",
+            **options,
+            **vars(self.asked),
+            "skip_larger": self.skip_larger,
+            "metrics": self.metrics,
+        }
+
+    def works_alone(self, units: Sequence[Unit]) -> bool:
+        """As of Task."""
+        from latentpress.parts import parts_of
+
+        options = self.options
+        parts = parts_of(options.space)
+        return options.optimizes_latent or parts.works_alone(options.device, encoding=True)
+
+    def make(self, unit: Unit, data: bytes) -> Made:
+        """As of FileTask."""
+        from latentpress.image.picture import read_picture
+
+        options = self.options
+        # errors of reading name the file themselves
+        picture = read_picture(Named(data, unit.source), strict=options.strict, strip=options.strip)
+        with naming(unit.source):
+            file, found = self.asked.file(picture, options)
+            values = self._graded(picture, file) if self.metrics else {}
+        notices = [*picture.notices, *found]
+        is_larger = len(file) > len(data)
+        if is_larger and (self.tell_larger or self.skip_larger):
+            notices.append(
+                f"{len(file):,} bytes are more than the input's {len(data):,}"
+                + ("; not written" if self.skip_larger else "")
+            )
+        header = read_header(file)
+        fields = {
+            "width": picture.width,
+            "height": picture.height,
+            "bpp": round(8 * len(file) / (picture.width * picture.height), 5),
+            "quality": header.quality,
+            "metadata_bytes": sum(header.metadata.values()),
+            **({"metrics": values} if values else {}),
+        }
+        is_skipped = is_larger and self.skip_larger
+        if is_skipped:
+            fields["skipped"] = True
+        return Made(None if is_skipped else file, tuple(notices), fields)
+
+    def _graded(self, picture: Any, file: bytes) -> dict[str, float | str]:
+        """The metrics of a file against its picture, in RGB."""
+        import math
+
+        import numpy as np
+
+        from latentpress import codec
+        from latentpress.metrics import assess
+
+        decoded = codec.decompress(file, model=self.options.model, device=self.options.device)
+        original = np.asarray(picture.image.convert("RGB"))
+        values = assess(original, np.asarray(decoded.convert("RGB")), list(self.metrics))
+        return {key: v if math.isfinite(v) else str(v) for key, v in values.items()}
+
+    def check(self, data: bytes) -> None:
+        """As of FileTask."""
+        from latentpress import codec
+
+        codec.decompress(data, model=self.options.model, device=self.options.device)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decompress(FileTask):
+    """.ltp files -> image files, whose format the name of the output tells.
+
+    model, device: as `latentpress.decompress` takes them.
+    """
+
+    model: str | None = None
+    device: str = "auto"
+
+    def request(self) -> dict[str, object]:
+        """As of Task."""
+        return {"command": "decompress", "model": self.model}
+
+    def pixels(self, unit: Unit) -> int:
+        """As of Task: of the header."""
+        header = _header(unit)
+        return header.width * header.height if header else 0
+
+    def works_alone(self, units: Sequence[Unit]) -> bool:
+        """As of Task."""
+        from latentpress.parts import parts_of
+
+        spaces = {header.latent_space for header in map(_header, units) if header}
+        return any(parts_of(space).works_alone(self.device, encoding=False) for space in spaces)
+
+    def make(self, unit: Unit, data: bytes) -> Made:
+        """As of FileTask."""
+        from latentpress import codec
+        from latentpress.image.formats import save_image
+
+        with naming(unit.source):
+            image = codec.decompress(data, model=self.model, device=self.device)
+            stream = io.BytesIO()
+            notices = save_image(image, stream, unit.output)
+        fields: dict[str, object] = {"width": image.width, "height": image.height}
+        return Made(stream.getvalue(), notices, fields)
+
+    def check(self, data: bytes) -> None:
+        """As of FileTask."""
+        from latentpress.image.picture import read_picture
+
+        read_picture(data)
+
+
+def _header(unit: Unit) -> Header | None:
+    """Of a local .ltp file; None where it cannot be read, which is told when the file is."""
+    store = kept_store(unit.root)
+    if not isinstance(store, FolderStore):
+        return None
+    try:
+        return read_header(store.path(unit.key))
+    except (LatentpressError, OSError):
+        return None
