@@ -24,6 +24,15 @@ NO_CREDENTIALS = (
     "TokenRetrievalError",
     "RefreshError",
 )
+BROKEN = {
+    "ClientPayloadError",
+    "ContentLengthError",
+    "IncompleteRead",
+    "IncompleteReadError",
+    "ResponseStreamingError",
+    "ServerDisconnectedError",
+    "TransferEncodingError",
+}
 FINAL = (ValueError, TypeError, AttributeError, NotImplementedError, ImportError)
 FULL = (errno.ENOSPC, errno.EDQUOT)
 CREDENTIALS = {
@@ -57,7 +66,7 @@ class Fault:
         else:
             words = (
                 f"{name}: {self.sentence}; given up after {tries} attempts in {seconds:.0f} s: "
-                "the same command again does what is left"
+                "try again later"
             )
         return MissingError(words) if self.missing and issubclass(kind, ImageError) else kind(words)
 
@@ -65,6 +74,8 @@ class Fault:
 def of(error: Exception, url: str) -> Fault:
     """What an exception of a store says."""
     chain = list(_chain(error))
+    if {type(one).__name__ for one in chain} & BROKEN:
+        return Fault(False, "the connection broke off")
     status = next((code for code in map(_status, chain) if code), 0)
     kinds = {base.__name__ for one in chain for base in type(one).__mro__}
     code = next((code for code in map(_code, chain) if code), "")

@@ -69,21 +69,33 @@ class Remote:
                 "instance through --files-from"
             )
         empty = True
-        for found in self._pages() if hasattr(self._files, "call_s3") else self._folder(""):
-            empty = False
-            yield found
+        with contextlib.suppress(faults.MissingError):
+            for found in self._pages() if hasattr(self._files, "call_s3") else self._folder(""):
+                empty = False
+                yield found
         if empty and not self.is_folder():
             raise ImageError(f"{shown(self.url)}: nothing is there")
 
     def find(self, key: str = "") -> Found | None:
         """A file; None where there is none."""
         try:
-            told = self._try(key, lambda: self._files.info(self._path(key)), ImageError)
+            told = self._try(key, functools.partial(self._told, self._path(key)), ImageError)
         except faults.MissingError:
             return None
         if told["type"] == "directory":
             return None
         return Found(key, int(told["size"] or 0), _version(told))
+
+    def _told(self, path: str) -> dict[str, Any]:
+        """What a store tells of a file; of S3 with one request, though there be none."""
+        if not hasattr(self._files, "call_s3"):
+            told: dict[str, Any] = self._files.info(path)
+            return told
+        bucket, _, name = path.partition("/")
+        if not name:
+            return {"type": "directory"}
+        told = self._files.call_s3("head_object", Bucket=bucket, Key=name)
+        return {"type": "file", "size": told["ContentLength"], **told}
 
     def is_folder(self) -> bool:
         """Whether anything lies below the URL."""
@@ -97,7 +109,11 @@ class Remote:
 
     def read(self, key: str = "") -> bytes:
         """All bytes of a file; ImageError."""
-        data: bytes = self._try(key, lambda: self._files.cat_file(self._path(key)), ImageError)
+        # else s3fs asks for the size first
+        options = {"max_concurrency": 1} if hasattr(self._files, "call_s3") else {}
+        data: bytes = self._try(
+            key, lambda: self._files.cat_file(self._path(key), **options), ImageError
+        )
         return data
 
     def chunks(self, key: str = "", size: int = CHUNK) -> Iterator[bytes]:
