@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from latentpress.container import Header, read_header
 from latentpress.errors import (
     ConversionError,
+    DiskFullError,
     FormatError,
     ImageError,
     LatentpressError,
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0.dev0"
 __all__ = [
     "ConversionError",
+    "DiskFullError",
     "EncodeOptions",
     "FormatError",
     "Header",

@@ -20,7 +20,7 @@ from helpers.metric_weights import clear, published
 from helpers.paths import DATA
 from latentpress.assessment import check_match, read_graded
 from latentpress.cli.app import app
-from latentpress.cli.assess import pairs_of
+from latentpress.cli.assess_folders import Folders, check_partners
 from latentpress.errors import ImageError, OutputError, UsageError, WeightsError
 from latentpress.metrics import METRICS, psnr, ssim, weights
 
@@ -97,23 +97,24 @@ def test_a_turned_photograph_is_graded_upright(tmp_path: Path, small: NDArray[np
 
 
 def test_folders_pair_by_path_without_suffix(folders: Any) -> None:
-    pairs = pairs_of(folders / "originals", folders / "decoded")
-    assert [(name, a.name, b.name) for name, a, b in pairs] == [("a", "a.png", "a.jpg"), ("deep/b", "b.png", "b.ltp")]
+    pairs = Folders(folders / "originals", folders / "decoded").pairs()
+    assert [(name, a.key, b.key) for name, a, b in pairs.pairs] == [("a", "a.png", "a.jpg"), ("deep/b", "deep/b.png", "deep/b.ltp")]
+    assert not pairs.alone
 
 
 def test_left_over_double_and_mixed_inputs_are_usage_errors(folders: Any, small: NDArray[np.uint8]) -> None:
     originals, decoded = folders / "originals", folders / "decoded"
     Image.fromarray(small).save(originals / "alone.png")
     with pytest.raises(UsageError, match=r"without a partner.*alone\.png"):
-        pairs_of(originals, decoded)
+        check_partners(Folders(originals, decoded).pairs())
     Image.fromarray(small).save(originals / "alone.bmp")
     with pytest.raises(UsageError, match=r"alone\.bmp and .*alone\.png have the same name"):
-        pairs_of(originals, decoded)
+        check_partners(Folders(originals, decoded).pairs())
     with pytest.raises(UsageError, match="two folders"):
-        pairs_of(originals, decoded / "a.jpg")
+        Folders(originals, decoded / "a.jpg").pairs()
     (folders / "empty").mkdir()
     with pytest.raises(UsageError, match="no pictures"):
-        pairs_of(folders / "empty", folders / "empty")
+        Folders(folders / "empty", folders / "empty").pairs()
 
 
 def test_a_pair_as_json_with_infinity_as_text(folders: Any) -> None:

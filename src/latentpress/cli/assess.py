@@ -9,7 +9,15 @@ from typing import Annotated
 import typer
 
 from latentpress.cli import pipes
-from latentpress.cli.arguments import Quiet, device_option, output_option, path_argument
+from latentpress.cli.arguments import (
+    Exclude,
+    Include,
+    Jobs,
+    Quiet,
+    device_option,
+    output_option,
+    path_argument,
+)
 from latentpress.cli.assess_output import (
     FORMATS,
     Row,
@@ -19,13 +27,16 @@ from latentpress.cli.assess_output import (
     print_rows,
     table_bytes,
 )
-from latentpress.cli.batch import output_for, progress
+from latentpress.cli.batch import end, make_folder, names_folder, output_for, progress
 from latentpress.cli.json_output import to_json
 from latentpress.cli.terminal import notice
 from latentpress.collection.faults import describe, naming
+from latentpress.collection.find import MANIFEST
 from latentpress.errors import OutputError, UsageError, WeightsError
 from latentpress.system.files import atomic_write, check_output
 from latentpress.system.spreadsheet import check_openpyxl
+
+TABLE = "table.csv"  # of a folder of outputs
 
 
 def assess(
@@ -51,11 +62,18 @@ def assess(
     ] = False,
     output: Annotated[
         Path | None,
-        output_option(f"Write the table: {', '.join(FORMATS)}.", show_default=False),
+        output_option(
+            f"Write the table: {', '.join(FORMATS)}; of folders a folder, too, which has it "
+            "and a manifest, by which the same command goes on where it was ended.",
+            show_default=False,
+        ),
     ] = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace an existing output.")
     ] = False,
+    include: Include = None,
+    exclude: Exclude = None,
+    jobs: Jobs = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     weights: Annotated[
         Path | None,
@@ -75,14 +93,20 @@ def assess(
     DISTS.
 
     Two folders are paired by file name without suffix; the table has a row a picture and their
-    mean. Nothing is resized or converted: two sizes, grey against colour, or more than 8 bits are
-    an error. A metric whose weights are not here stays empty. bytes and bpp are of the distorted
-    file.
+    mean, and a picture that fails is named. Nothing is resized or converted: two sizes, grey
+    against colour, or more than 8 bits are an error. A metric whose weights are not here stays
+    empty. bytes and bpp are of the distorted file.
 
     Example: latentpress assess originals decoded --metrics psnr,ssim,lpips -o table.csv
     """
     pipes.once(original, distorted)
     output = output and output_for(distorted, output, ".csv")
+    folders = original.is_dir() or distorted.is_dir()
+    record = output if output is not None and folders and names_folder(output) else None
+    if record is not None:
+        output = record / TABLE
+        overwrite = overwrite or (record / MANIFEST).is_file()  # then the table is ours
+        make_folder(record)
     if output is not None and output.suffix.lower() not in FORMATS:
         raise UsageError(f"{output}: the table is written as {', '.join(FORMATS)}")
     if output is not None:
@@ -108,25 +132,32 @@ def assess(
     for reason in dict.fromkeys(reasons.values()):
         notice(f"{', '.join(k for k, r in reasons.items() if r == reason)} left empty: {reason}")
 
-    folders = original.is_dir() or distorted.is_dir()
-    pairs = pairs_of(original, distorted) if folders else [(distorted.name, original, distorted)]
-    rows = []
-    with progress(len(pairs)) as advance:
-        for name, first, second in pairs:
-            rows.append(
+    strict = metrics not in (None, "all")
+    failed = 0
+    if folders:
+        from latentpress.cli.assess_folders import Folders, grade
+        from latentpress.collection.grading import Assess
+
+        task = Assess(os.fspath(distorted), tuple(usable), gray, strict, model, device)
+        both = Folders(original, distorted, tuple(include or ()), tuple(exclude or ()))
+        rows, failed = grade(both, task, columns, jobs, record)
+        if not rows:
+            end(failed, failed)
+    else:
+        with progress(1):
+            rows = [
                 _row(
-                    name,
-                    first,
-                    second,
+                    distorted.name,
+                    original,
+                    distorted,
                     usable,
                     columns,
                     gray,
                     model,
                     device,
-                    strict=metrics not in (None, "all"),
+                    strict=strict,
                 )
-            )
-            advance()
+            ]
     result = as_object(rows, columns, gray, folders)
     if output is not None:
         every = [*rows, mean_of(rows, columns)] if folders else rows
@@ -144,56 +175,7 @@ def assess(
         print_rows([*rows, mean_of(rows, columns)], columns)
     else:
         print_pair(rows[0], columns, original, distorted)
-
-
-def pairs_of(originals: Path, distorted: Path) -> list[tuple[str, Path, Path]]:
-    """(name, original, distorted) of two folders, with what is below them, by path without suffix;
-    UsageError where one is left over.
-    """
-    for folder, other in ((originals, distorted), (distorted, originals)):
-        if not folder.is_dir():
-            raise UsageError(
-                f"{folder} is no folder and {other} is one: give two pictures or two folders"
-            )
-    first = _pictures(originals)
-    second = _pictures(distorted)
-    if not first and not second:
-        raise UsageError(f"there are no pictures in {originals} and {distorted}")
-    alone = [str(first[stem]) for stem in first.keys() - second.keys()] + [
-        str(second[stem]) for stem in second.keys() - first.keys()
-    ]
-    if alone:
-        shown = ", ".join(sorted(alone)[:8]) + (
-            f" and {len(alone) - 8} more" if len(alone) > 8 else ""
-        )
-        raise UsageError(f"without a partner of the same name in the other folder: {shown}")
-    return [(stem, first[stem], second[stem]) for stem in sorted(first)]
-
-
-def _pictures(folder: Path) -> dict[str, Path]:
-    """The pictures in a folder and below: relative path without suffix -> path. UsageError where
-    two have the same.
-    """
-    from PIL import Image
-
-    suffixes = {*Image.registered_extensions(), ".ltp"}
-    found: dict[str, Path] = {}
-    for path in sorted(folder.rglob("*")):
-        inside = path.relative_to(folder)
-        if (
-            path.suffix.lower() not in suffixes
-            or not path.is_file()
-            or any(part.startswith(".") for part in inside.parts)
-        ):
-            continue
-        stem = inside.with_suffix("").as_posix()
-        if stem in found:
-            raise UsageError(
-                f"{found[stem]} and {path} have the same name but for the suffix: which one is "
-                "meant is not known"
-            )
-        found[stem] = path
-    return found
+    end(failed, failed + len(rows))
 
 
 def _row(

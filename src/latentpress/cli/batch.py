@@ -44,15 +44,12 @@ def outputs(sources: Sequence[Path], asked: str | None, suffix: str) -> list[Pat
     output = as_path(asked or "")
     if asked is None:
         found = [renamed(s, suffix) for s in sources]
-    elif len(sources) > 1 or _names_folder(output, asked):
+    elif len(sources) > 1 or names_folder(asked):
         if output.exists() and not output.is_dir():
             raise UsageError(f"{output} is a file; {len(sources)} inputs need a folder")
         if len(sources) > 1 and not output.exists() and output.suffix:
             raise UsageError(f"{len(sources)} inputs need a folder, and {output} looks like a file")
-        try:
-            output.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise OutputError(f"{output}: {error.strerror or error}") from error
+        make_folder(output)
         found = [output / renamed(s, suffix).name for s in sources]
     else:
         found = [output]
@@ -75,11 +72,22 @@ def outputs(sources: Sequence[Path], asked: str | None, suffix: str) -> list[Pat
     return found
 
 
-def _names_folder(output: Path, asked: str) -> bool:
-    """Whether a folder is there or meant."""
-    if output.exists():
-        return output.is_dir() or asked.endswith(("/", os.sep))
-    return asked.endswith(("/", os.sep)) or not output.suffix
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it. OutputError."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{folder}: {error.strerror or error}") from error
+
+
+def names_folder(asked: str | Path) -> bool:
+    """Whether what -o says is a folder that is there, or one to be made: a name without a suffix,
+    or with a slash at its end.
+    """
+    output = as_path(asked) if isinstance(asked, str) else asked
+    if os.fspath(asked).endswith(("/", os.sep)) or output.is_dir():
+        return True
+    return not output.exists() and not output.suffix
 
 
 def forgotten(folder: Path) -> str:

@@ -2,16 +2,31 @@
 
 import math
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from latentpress.cli.arguments import device_option, path_argument
-from latentpress.cli.batch import progress
+from latentpress.cli.arguments import (
+    Exclude,
+    FilesFrom,
+    Include,
+    Jobs,
+    KeepSuffix,
+    Quiet,
+    SkipExisting,
+    Verbose,
+    Verify,
+    device_option,
+    path_argument,
+)
+from latentpress.cli.batch import names_folder, progress
 from latentpress.cli.json_output import to_json
-from latentpress.collection.faults import describe, naming
+from latentpress.collection.faults import describe
+from latentpress.collection.unit import Row
 from latentpress.errors import ImageError, OutputError, UsageError
+from latentpress.system.places import as_path
 
 latents_app = typer.Typer(
     no_args_is_help=True, help="Pack latents into one .ltps file, unpack it, show what it holds."
@@ -21,13 +36,20 @@ FORMATS = ("npy", "safetensors", "pt")
 
 @latents_app.command()
 def pack(
-    source: Annotated[
-        Path,
-        path_argument("SOURCE", "Folder of .npy, .safetensors, .pt, .ltp files or photographs."),
-    ],
     output: Annotated[
-        Path, typer.Option("-o", "--output", help="The .ltps file to write.", show_default=False)
+        str,
+        typer.Option(
+            "-o",
+            "--output",
+            metavar="PATH",
+            help="The .ltps file to write, or a folder for one of each file.",
+            show_default=False,
+        ),
     ],
+    source: Annotated[
+        Path | None,
+        path_argument("SOURCE", "Folder of .npy, .safetensors, .pt, .ltp files or photographs."),
+    ] = None,
     space: Annotated[
         str | None,
         typer.Option(
@@ -77,46 +99,76 @@ def pack(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace an existing output.")
     ] = False,
+    files_from: FilesFrom = None,
+    include: Include = None,
+    exclude: Exclude = None,
+    keep_suffix: KeepSuffix = False,
+    skip_existing: SkipExisting = False,
+    verify: Verify = False,
+    jobs: Jobs = None,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
 ) -> None:
     """Pack latents into one file: named after their files, readable one by one.
 
-    A NAME.json beside NAME.npy becomes that latent's metadata.
+    A NAME.json beside NAME.npy becomes that latent's metadata. Into a folder each file is packed by
+    itself, the tree is kept, and the same command again does only what is missing or changed.
 
-    Example: latentpress latents pack latents/ -o set.ltps --space sd15 --rmse 0.02
+    Examples:
+
+    latentpress latents pack latents/ -o set.ltps --space sd15 --rmse 0.02
+
+    latentpress latents pack latents/ -o packed --space sd15 --rmse 0.02
     """
     if codec is not None and space not in (None, "raw", codec):
         raise UsageError(f"--codec {codec} gives latents of space {codec}, not {space}")
-    from latentpress.latents.conversion import common_space, find, read
+    from latentpress.cli.trees import Tree, run_tree
+    from latentpress.collection.find import Naming, Search, Selection
+    from latentpress.collection.local import LocalEngine
+    from latentpress.collection.packing import LTPS, Exactness, Pack, Reading, pack_together
+    from latentpress.latents.conversion import LATENTS, PHOTOGRAPHS, common_space
     from latentpress.latents.writer import Writer
 
     _check_precision(max_error, rmse, quality, lossless)
-    files = find(source)
-    space = codec or space or common_space(files)
-    count = numbers = 0
-    writer = Writer(
+    if source is not None and not source.exists():
+        raise UsageError(f"{source} does not exist")
+    tree = Tree(
+        [source] if source is not None else [],
         output,
-        space=space,
-        max_error=max_error,
-        rmse=rmse,
-        quality=quality,
-        lossless=lossless,
-        overwrite=overwrite,
-        append=append,
+        files_from,
+        include or (),
+        exclude or (),
+        keep_suffix,
+        skip_existing,
+        verify,
     )
-    with writer, progress(len(files)) as advance:
-        for file in files:
-            with naming(file):
-                for name, metadata, latent in read(file, source, space, codec, model, device):
-                    try:
-                        writer.add(latent, name=name, metadata=metadata)
-                    except UsageError as error:  # here it is the file that is wrong
-                        raise ImageError(str(error)) from error
-                    count = count + 1
-                    numbers = numbers + math.prod(latent.shape)
-            advance()
-    size = output.stat().st_size
+    is_tree = tree.is_wanted() and names_folder(output)
+    selection = Selection(
+        frozenset((*LATENTS, *PHOTOGRAPHS)), tuple(include or ()), tuple(exclude or ())
+    )
+    search = Search(selection, Naming(LTPS, keep_suffix), within=output if is_tree else "")
+    exactness = Exactness(max_error, rmse, quality, lossless)
+    reading = Reading(codec or space, codec, model, device)
+    if is_tree:
+        task = Pack(tree.folder(), overwrite, reading=reading, exactness=exactness)
+        run_tree(tree, task, LocalEngine(jobs), search, "packing")
+        return
+    units = []
+    for found in tree.found(search):
+        if isinstance(found, Row):
+            raise ImageError(found.error)
+        units.append(found)
+    if not units:
+        raise UsageError(f"{source} holds no {', '.join(LATENTS)} file and no photograph")
+    space = reading.space or common_space(unit.source for unit in units)
+    writer = Writer(output, space=space, **vars(exactness), overwrite=overwrite, append=append)
+    with writer, progress(len(units)) as advance:
+        packed = pack_together(units, replace(reading, space=space), writer, advance)
+    path = as_path(output)
+    size = path.stat().st_size
     typer.echo(
-        f"{output}: {count} latents, {size:,} bytes, {8 * size / max(numbers, 1):.3f} bits a number"
+        f"{path}: {packed.latents} latents, {size:,} bytes, "
+        f"{8 * size / max(packed.numbers, 1):.3f} bits a number"
     )
 
 

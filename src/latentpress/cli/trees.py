@@ -4,6 +4,7 @@ it.
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from latentpress.collection.report import check_report, write_report
 from latentpress.collection.run import Summary, run
 from latentpress.collection.sizes import change
 from latentpress.collection.unit import Engine, Row, Task, Unit
-from latentpress.errors import UsageError
+from latentpress.errors import DiskFullError, UsageError
 from latentpress.system.places import as_path, elsewhere
 from latentpress.system.sources import unreadable
 from latentpress.system.urls import shown
@@ -144,7 +145,7 @@ def run_tree(
             print(",\n" if begun else "[\n", to_json(as_line(row, ""), None), sep="", end="")
             begun = True
 
-    with batch.Bar(None, verb) as bar:
+    with batch.Bar(None, verb) as bar, _going_on():
         summary = run(
             tree.found(search) if found is None else found,
             task,
@@ -168,6 +169,17 @@ def run_tree(
     if summary.notices and not terminal.voice.verbose:
         terminal.notice(f"{summary.notices:,} notices are in the manifest, and told by --verbose")
     batch.end(summary.failed, summary.failed + summary.made + summary.kept + summary.left)
+
+
+@contextmanager
+def _going_on() -> Iterator[None]:
+    """Say of a full disk how the run goes on."""
+    try:
+        yield
+    except DiskFullError as error:
+        raise DiskFullError(
+            f"{error}; with more room, the same command goes on from here"
+        ) from None
 
 
 def words(summary: Summary) -> str:

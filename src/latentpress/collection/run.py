@@ -50,18 +50,20 @@ def run(
     task: Task,
     engine: Engine,
     *,
+    record_in: str | None = None,
     header: dict[str, Any] | None = None,
     skip_existing: bool = False,
     verify: bool = False,
     told: Callable[[Row], None] = lambda row: None,
     passed: Callable[[], None] = lambda: None,
 ) -> Summary:
-    """Do what is not done, and record it in the manifest of the task's outputs.
+    """Do what is not done, and record it in a manifest.
 
     Args:
         found: units, and rows of what cannot be one.
         task: what is done with each unit.
         engine: who does it.
+        record_in: the URL of the store that has the manifest, where it is not beside the outputs.
         header: what else the manifest's line of this run tells.
         skip_existing: an output that is there is taken as done, whatever it was made of.
         verify: an output that is done is read, compared with its checksum, and decoded.
@@ -76,7 +78,7 @@ def run(
         UsageError: what was asked for cannot be done.
     """
     store = open_store(task.output)
-    manifest = open_manifest(store)
+    manifest = open_manifest(store if record_in is None else open_store(record_in))
     summary = Summary()
     request = fingerprint(task.request())
     earlier = Earlier(checksums=verify)

@@ -1,78 +1,83 @@
 """Files that hold latents: .npy, .safetensors, .pt, .ltp, and photographs through an analysis
-transform; found, read, written.
+transform; read and written.
 """
 
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from latentpress.container import read_header
-from latentpress.errors import FormatError, ImageError, LatentpressError, UsageError, prefixed
+from latentpress.errors import ImageError, LatentpressError, UsageError
 from latentpress.latents.dtypes import torch_module
 from latentpress.system.files import atomic_write
+from latentpress.system.sources import ByteSource
 
 LATENTS = (".npy", ".safetensors", ".pt", ".ltp")
 PHOTOGRAPHS = (".png", ".jpg", ".jpeg", ".webp", ".avif", ".jxl", ".tif", ".tiff", ".bmp")
 Named = tuple[str, dict[str, Any] | None, Any]
 
 
-def find(source: Path) -> list[Path]:
-    """The file itself, or all known files of a folder and its subfolders, sorted. UsageError where
-    there are none.
+def space_of(name: str, data: ByteSource) -> str:
+    """The space that a file of latents says they are in: raw where nobody knows, as of all but .ltp
+    files, and of lp1's. FormatError, ImageError.
     """
-    if not source.exists():
-        raise UsageError(f"{source} does not exist")
-    if source.is_file():
-        return [source]
-    files = sorted(
-        p for p in source.rglob("*") if p.suffix.lower() in (*LATENTS, *PHOTOGRAPHS) and p.is_file()
-    )
-    if not files:
-        raise UsageError(f"{source} holds no {', '.join(LATENTS)} file and no photograph")
-    return files
-
-
-def common_space(files: list[Path]) -> str:
-    """The space that .ltp files say they are in; raw where they differ, or other files are among
-    them, whose space nobody knows.
-    """
-    if any(file.suffix.lower() != ".ltp" for file in files):
+    if not name.lower().endswith(".ltp"):
         return "raw"
+    space = read_header(data).space
+    return "raw" if space == "lp1" else space
+
+
+def common_space(names: Iterable[str]) -> str:
+    """The space of files, paths, of all of which it is the same; else raw. Errors as of
+    `space_of`.
+    """
     spaces = set()
-    for file in files:
-        try:
-            spaces.add(read_header(file.read_bytes()).space)
-        except FormatError as error:
-            raise prefixed(file, error) from error
-        except OSError as error:
-            raise ImageError(f"{file}: {error.strerror or error}") from error
-    return spaces.pop() if len(spaces) == 1 and "lp1" not in spaces else "raw"
+    for name in names:
+        spaces.add(space_of(name, name))
+        if len(spaces) > 1 or "raw" in spaces:
+            return "raw"
+    return spaces.pop() if spaces else "raw"
 
 
 def read(
-    file: Path, root: Path, space: str, codec: str | None, model: str | None, device: str
+    data: bytes,
+    name: str,
+    metadata: dict[str, Any] | None,
+    space: str,
+    codec: str | None = None,
+    model: str | None = None,
+    device: str = "auto",
 ) -> Iterator[Named]:
-    """(name, metadata, latent (C, H, W)) of all latents in a file; names are paths below root,
-    without the suffix.
+    """(name, metadata, latent (C, H, W)) of all latents in a file's bytes.
 
-    space: what the numbers are taken for; ImageError where a .ltp file says that they are another's
-    (raw takes any).
+    Args:
+        data: the whole file.
+        name: its own, whose suffix tells what it is; without it, the latent's.
+        metadata: of each.
+        space: what the numbers are taken for.
+        codec: of photographs, as of `latentpress.encode_latent`.
+        model: as codec.
+        device: as codec.
+
+    Raises:
+        ImageError: it cannot be read, or a .ltp file says that the numbers are of another space
+            (raw takes any).
+        UsageError: a photograph, and no codec.
     """
-    name = (file.relative_to(root) if root.is_dir() else Path(file.name)).with_suffix("").as_posix()
-    metadata = _metadata(file.with_suffix(".json"))
+    stem, dot, suffix = name.rpartition(".")
     try:
-        tensors = _tensors(file, space, codec, model, device)
+        tensors = _tensors(data, name, f"{dot}{suffix}".lower(), space, codec, model, device)
     except (LatentpressError, MemoryError):
         raise
     except Exception as error:  # on damaged files their readers raise nearly anything
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise ImageError(f"cannot be read as {file.suffix[1:] or 'a latent'}: {reason}") from error
+        raise ImageError(f"cannot be read as {suffix or 'a latent'}: {reason}") from error
     for key, tensor in tensors.items():
-        label = f"{name}/{key}" if key else name
+        label = f"{stem}/{key}" if key else stem
         if tensor.ndim == 4 and len(tensor) == 1:
             yield label, metadata, tensor[0]
         elif tensor.ndim == 4:
@@ -82,42 +87,45 @@ def read(
 
 
 def _tensors(
-    file: Path, space: str, codec: str | None, model: str | None, device: str
+    data: bytes,
+    name: str,
+    suffix: str,
+    space: str,
+    codec: str | None,
+    model: str | None,
+    device: str,
 ) -> dict[str, Any]:
     """Key -> tensor; the key is empty where the file holds one."""
-    suffix = file.suffix.lower()
     if suffix == ".npy":
-        with file.open("rb") as stream:
-            array = np.load(stream, allow_pickle=False)
-            if not isinstance(array, np.ndarray):
-                raise ImageError(
-                    "it holds several arrays, as .npz files do: save each into a .npy of its own"
-                )
-            return {"": array}
+        array = np.load(io.BytesIO(data), allow_pickle=False)
+        if not isinstance(array, np.ndarray):
+            raise ImageError(
+                "it holds several arrays, as .npz files do: save each into a .npy of its own"
+            )
+        return {"": array}
     if suffix == ".ltp":
         from latentpress.codec import decode_latent
 
-        data = file.read_bytes()
         said = read_header(data).space
         if space not in ("raw", said):
             raise ImageError(f"its latent is of space {said}, not {space}")
         return {"": decode_latent(data)}
     if suffix == ".safetensors":
         try:
-            from safetensors.torch import load_file  # NumPy's loader does not know bfloat16
+            from safetensors.torch import load  # NumPy's loader does not know bfloat16
         except ImportError:
-            from safetensors.numpy import load_file
-        return _single(dict(sorted(load_file(file).items())))
+            from safetensors.numpy import load
+        return _single(dict(sorted(load(data).items())))
     if suffix == ".pt":
-        loaded = torch_module().load(file, map_location="cpu", weights_only=True)
+        loaded = torch_module().load(io.BytesIO(data), map_location="cpu", weights_only=True)
         return _single(loaded if isinstance(loaded, dict) else {"": loaded})
     if codec is None or codec == "builtin":
         raise UsageError(
-            f"{file}: a photograph becomes a latent with --codec sd15, sdxl, sd3 or flux1"
+            f"{name}: a photograph becomes a latent with --codec sd15, sdxl, sd3 or flux1"
         )
     from latentpress.codec import encode_latent
 
-    return {"": encode_latent(file, codec=codec, model=model, device=device)}
+    return {"": encode_latent(data, codec=codec, model=model, device=device)}
 
 
 def _single(tensors: dict[str, Any]) -> dict[str, Any]:
@@ -131,18 +139,16 @@ def _single(tensors: dict[str, Any]) -> dict[str, Any]:
     )
 
 
-def _metadata(file: Path) -> dict[str, Any] | None:
-    """The JSON object in the file beside a latent, None where there is no file. ImageError where it
+def read_metadata(data: bytes, name: str) -> dict[str, Any]:
+    """The JSON object in the file beside a latent. name: its own, for messages. ImageError where it
     is no JSON object.
     """
-    if not file.is_file():
-        return None
     try:
-        metadata = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise ImageError(f"{file.name} beside it is no JSON: {error}") from error
+        metadata = json.loads(data.decode("utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise ImageError(f"{name} beside it is no JSON: {error}") from error
     if not isinstance(metadata, dict):
-        raise ImageError(f"{file.name} beside it is no JSON object")
+        raise ImageError(f"{name} beside it is no JSON object")
     return metadata
 
 

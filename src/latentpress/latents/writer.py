@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from contextlib import ExitStack, suppress
+from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from types import TracebackType
 from typing import Any, BinaryIO
 
@@ -15,6 +15,7 @@ from latentpress.latents import index, record
 from latentpress.latents.dtypes import as_array
 from latentpress.latents.precision import Precision
 from latentpress.system.files import UntouchedError, output_error, replacing
+from latentpress.system.places import elsewhere, path_name
 
 COPY_BYTES = 1 << 20
 
@@ -24,7 +25,7 @@ class Writer:
     ends, and not when it fails.
 
     Args:
-        file: a path.
+        file: a path, or an empty open file that can be written and sought.
         space: "sd15", "sdxl", "sd3", "flux1", or "raw" (None): any numbers.
         max_error: as in `save`; exactly one of it, rmse, quality and lossless, for all latents.
         rmse: as in `save`.
@@ -44,7 +45,7 @@ class Writer:
 
     def __init__(
         self,
-        file: str | os.PathLike[str],
+        file: str | os.PathLike[str] | BinaryIO,
         *,
         space: str | None = None,
         max_error: float | None = None,
@@ -57,6 +58,7 @@ class Writer:
         self.precision = Precision(max_error, rmse, quality, lossless)
         self.space = index.space_id(space)
         self.file = file
+        self._name = os.fspath(file) if isinstance(file, (str, os.PathLike)) else ""
         if self.space == index.RAW and quality is not None:
             raise UsageError(
                 "quality is a step in a named space; for raw latents say max_error or rmse in "
@@ -71,16 +73,18 @@ class Writer:
 
     def __enter__(self) -> Writer:
         old = None
+        if self.append and elsewhere(self._name) is not None:
+            raise UsageError(f"{path_name(self._name)}: latents are appended to local files alone")
         with ExitStack() as stack:
-            if self.append and os.path.exists(self.file):
-                old = stack.enter_context(open(self.file, "rb"))
+            if self.append and self._name and os.path.exists(self._name):
+                old = stack.enter_context(open(self._name, "rb"))
                 present = index.read_index(old, os.fstat(old.fileno()).st_size)
                 if present.space != self.space:
                     raise UsageError(
-                        f"{self.file} holds latents of space {index.space_name(present.space)}: "
+                        f"{self._name} holds latents of space {index.space_name(present.space)}: "
                         "append only such"
                     )
-            stream = self._stack.enter_context(replacing(self.file, overwrite=self.overwrite))
+            stream = self._stack.enter_context(self._opened())
             self._header = index.write_header(stream, self.space)
             if old is not None:
                 self._rows, self._end = (
@@ -89,6 +93,11 @@ class Writer:
                 )
         self._stream = stream
         return self
+
+    def _opened(self) -> AbstractContextManager[BinaryIO]:
+        if isinstance(self.file, (str, os.PathLike)):
+            return replacing(self.file, overwrite=self.overwrite)
+        return nullcontext(self.file)
 
     def add(self, latent: Any, *, name: str = "", metadata: dict[str, Any] | None = None) -> int:
         """One latent (C, H, W), a NumPy array or a torch tensor, behind the others; the bytes it
@@ -106,7 +115,7 @@ class Writer:
         try:
             self._stream.write(body)
         except OSError as error:
-            raise output_error(self.file, error) from error
+            raise output_error(self._name, error) from error
         self._end += len(body)
         self._rows += np.array([(self._end, google_crc32c.value(body))], index.ROW).tobytes()
         return len(body)
