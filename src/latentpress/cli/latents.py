@@ -19,6 +19,7 @@ from latentpress.cli.arguments import (
     Verbose,
     Verify,
     device_option,
+    output_option,
     path_argument,
 )
 from latentpress.cli.batch import names_folder, progress
@@ -196,9 +197,7 @@ def _check_precision(
 @latents_app.command()
 def unpack(
     source: Annotated[Path, path_argument("FILE", "A .ltps file.")],
-    output: Annotated[
-        Path, typer.Option("-o", "--output", help="The folder to write to.", show_default=False)
-    ],
+    output: Annotated[Path, output_option("The folder to write to.", show_default=False)],
     to: Annotated[
         str, typer.Option("--format", metavar="[npy|safetensors|pt]", help="Of the files.")
     ] = "npy",

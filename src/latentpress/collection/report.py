@@ -18,7 +18,7 @@ from latentpress.collection.faults import FAULTS
 from latentpress.collection.manifest import open_manifest
 from latentpress.collection.sizes import change, size_words
 from latentpress.collection.tasks import kept_store
-from latentpress.errors import UsageError
+from latentpress.errors import ImageError, UsageError
 from latentpress.system.files import atomic_write, check_output
 from latentpress.system.stores import open_store
 from latentpress.system.urls import shown
@@ -179,7 +179,7 @@ def _is_report(path: Path) -> bool:
     try:
         with path.open("rb") as stream:
             return stream.read(len(BEGINNING)) == BEGINNING.encode()
-    except OSError:
+    except (OSError, ImageError):  # the latter of a URL
         return False
 
 

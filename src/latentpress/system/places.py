@@ -43,6 +43,10 @@ class Elsewhere(LocalPath):
         """All bytes; ImageError."""
         raise NotImplementedError
 
+    def copy(self, file: IO[bytes]) -> None:
+        """Write all bytes into an open file; ImageError, OSError of that file."""
+        file.write(self.load())
+
     def save(self, file: Path) -> None:
         """Write what a file on disk holds, all of it or nothing; OutputError."""
         raise NotImplementedError
@@ -133,6 +137,10 @@ class UrlPath(Elsewhere):
         """As of Elsewhere."""
         return self._remote.read()
 
+    def copy(self, file: IO[bytes]) -> None:
+        """As of Elsewhere; a part at a time."""
+        file.writelines(self._remote.chunks())
+
     def save(self, file: Path) -> None:
         """As of Elsewhere."""
         self._remote.write_file(file)
@@ -182,8 +190,15 @@ class UrlPath(Elsewhere):
         """As of Path."""
         return self.with_name(self.stem + suffix)
 
+    def joinpath(self, *keys: Any) -> UrlPath:
+        """As of Path."""
+        path = self
+        for key in keys:
+            path = path / key
+        return path
+
     def __truediv__(self, key: Any) -> UrlPath:
-        return UrlPath(joined(self.text, Path(key).as_posix()))
+        return UrlPath(joined(self.text, key if isinstance(key, str) else Path(key).as_posix()))
 
 
 def as_path(text: str) -> Path:
