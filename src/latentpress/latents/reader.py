@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-import tempfile
 from collections.abc import Iterator
 from threading import Lock
 from types import TracebackType
@@ -61,6 +60,8 @@ class Reader:
         place = elsewhere(self.file)
         if place is None:
             return open(self.file, "rb", buffering=0)
+        import tempfile  # which takes a while
+
         with tempfile.TemporaryFile() as copy:
             place.copy(copy)
             copy.flush()

@@ -10,7 +10,6 @@ import io
 import os
 import secrets
 import stat
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, NoReturn
@@ -102,6 +101,8 @@ def replacing(
 @contextlib.contextmanager
 def _sending(place: Elsewhere, overwrite: bool) -> Iterator[BinaryIO]:
     """As of `replacing`: a file on disk, which is sent when the block ends."""
+    import tempfile  # which takes a while, and few commands need
+
     place.check(overwrite)
     try:
         with tempfile.TemporaryDirectory(prefix="latentpress-") as folder:

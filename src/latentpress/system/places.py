@@ -13,7 +13,6 @@ import os
 import stat
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
-from urllib.parse import unquote, urlsplit
 
 from latentpress.errors import ImageError, OutputError
 from latentpress.system.urls import bare, is_url, joined, scheme, shown
@@ -174,7 +173,7 @@ class UrlPath(Elsewhere):
     def name(self) -> str:
         """As of Path; of a web address without its query."""
         name = bare(self.text).partition("://")[2].rstrip("/").rpartition("/")[2]
-        return unquote(name) if self.text.startswith("http") else name
+        return _unquoted(name) if self.text.startswith("http") else name
 
     @property
     def parent(self) -> UrlPath:
@@ -206,8 +205,14 @@ def as_path(text: str) -> Path:
     if not is_url(text):
         return Path(text)
     if scheme(text) in ("file", "local"):
-        return Path(unquote(urlsplit(text).path))
+        return Path(_unquoted("/" + text.partition("://")[2].partition("/")[2]))
     return UrlPath(text)
+
+
+def _unquoted(text: str) -> str:
+    from urllib.parse import unquote
+
+    return unquote(text)
 
 
 def path_name(path: str | os.PathLike[str]) -> str:
