@@ -19,6 +19,7 @@ from latentpress.cli.arguments import (
     Verbose,
     Verify,
     device_option,
+    output_option,
     path_argument,
 )
 from latentpress.cli.batch import names_folder, progress
@@ -27,6 +28,7 @@ from latentpress.cli.json_output import to_json
 from latentpress.collection.faults import describe
 from latentpress.collection.unit import Row
 from latentpress.errors import ImageError, OutputError, UsageError
+from latentpress.system.places import as_path
 
 latents_app = typer.Typer(
     no_args_is_help=True, help="Pack latents into one .ltps file, unpack it, show what it holds."
@@ -167,9 +169,10 @@ def pack(
     writer = Writer(output, space=space, **vars(exactness), overwrite=overwrite, append=append)
     with writer, progress(len(units)) as advance:
         packed = pack_together(units, replace(reading, space=space), writer, advance)
-    size = Path(output).stat().st_size
+    path = as_path(output)
+    size = path.stat().st_size
     typer.echo(
-        f"{output}: {packed.latents} latents, {size:,} bytes, "
+        f"{path}: {packed.latents} latents, {size:,} bytes, "
         f"{8 * size / max(packed.numbers, 1):.3f} bits a number"
     )
 
@@ -198,9 +201,7 @@ def _check_precision(
 @latents_app.command()
 def unpack(
     source: Annotated[Path, path_argument("FILE", "A .ltps file.")],
-    output: Annotated[
-        Path, typer.Option("-o", "--output", help="The folder to write to.", show_default=False)
-    ],
+    output: Annotated[Path, output_option("The folder to write to.", show_default=False)],
     to: Annotated[
         str, typer.Option("--format", metavar="[npy|safetensors|pt]", help="Of the files.")
     ] = "npy",

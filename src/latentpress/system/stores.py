@@ -16,7 +16,10 @@ from typing import Protocol
 
 from latentpress.errors import ImageError
 from latentpress.system.files import atomic_write, output_error, remove_stale
+from latentpress.system.places import UrlPath, as_path
+from latentpress.system.remote import opened
 from latentpress.system.sources import read_source, unreadable
+from latentpress.system.urls import shown
 
 
 @dataclass(frozen=True)
@@ -158,10 +161,47 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return False
 
 
+class ObjectStore:
+    """What lies below a URL, through fsspec. Hidden is a key with an empty part ("a//b"), too."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        opened(url)  # where it cannot be, the command ends before any work
+
+    def __str__(self) -> str:
+        return shown(self.url)
+
+    def entries(self, left_out: LeftOut | None = None) -> Iterator[Entry]:
+        """As of Store."""
+        for found in opened(self.url).entries():
+            if all(part and not part.startswith(".") for part in found.key.split("/")):
+                yield Entry(*found)
+            elif left_out is not None:
+                left_out.hidden += 1
+
+    def is_there(self) -> bool:
+        """Whether it holds anything."""
+        return opened(self.url).is_folder()
+
+    def entry(self, key: str) -> Entry | None:
+        """As of Store."""
+        found = opened(self.url).find(key)
+        return None if found is None else Entry(*found)
+
+    def read(self, key: str) -> bytes:
+        """As of Store."""
+        return opened(self.url).read(key)
+
+    def write(self, key: str, data: bytes) -> None:
+        """As of Store."""
+        opened(self.url).write(data, key)
+
+
 def open_store(url: str) -> Store:
     """The store of a folder's path or of a URL.
 
     Raises:
         UsageError: what the URL needs is not installed, or nothing is known for its scheme.
     """
-    return FolderStore(url)
+    found = as_path(url)
+    return ObjectStore(url) if isinstance(found, UrlPath) else FolderStore(found)
