@@ -1,5 +1,6 @@
 """`latentpress decompress`: .ltp files -> image files."""
 
+import os
 import time
 from pathlib import Path
 from typing import Annotated, Any
@@ -21,6 +22,7 @@ from latentpress.cli.arguments import (
     Verify,
     device_option,
 )
+from latentpress.cli.engines import Address, EngineName, check_engine, engine_of
 from latentpress.collection.faults import naming
 from latentpress.container import Header, read_header
 from latentpress.errors import LatentpressError, UsageError
@@ -66,6 +68,8 @@ def decompress(
     skip_existing: SkipExisting = False,
     verify: Verify = False,
     jobs: Jobs = None,
+    engine: EngineName = "local",
+    address: Address = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON list.")] = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -95,9 +99,8 @@ def decompress(
         verify,
         as_json=as_json,
     )
-    if tree.is_wanted():
+    if tree.is_wanted() or check_engine(engine, address):
         from latentpress.collection.find import ARCHIVES
-        from latentpress.collection.local import LocalEngine
         from latentpress.collection.tasks import Decompress
 
         _check_format(suffix)
@@ -111,7 +114,8 @@ def decompress(
             suffix=suffix,
         )
         search = tree.search(ARCHIVES | {".ltp"}, suffix)
-        run_tree(tree, task, LocalEngine(jobs), search, "opening")
+        workers = engine_of(engine, address, jobs, device)
+        run_tree(tree, task, workers, search, "opening")
         return
     files = files or []
     headers = {source: _header(source) for source in files}
@@ -161,8 +165,10 @@ def _check_format(suffix: str) -> None:
 
 
 def _header(source: Path) -> Header | None:
-    """The header of a file; None of a pipe, and where it cannot be read."""
+    """The header of a file on disk; None of a pipe and of a URL, which are read once, and where it
+    cannot be read.
+    """
     try:
-        return read_header(source) if source.is_file() else None
+        return read_header(source) if os.path.isfile(source) else None
     except (LatentpressError, OSError):
         return None

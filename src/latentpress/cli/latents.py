@@ -21,14 +21,17 @@ from latentpress.cli.arguments import (
     Verbose,
     Verify,
     device_option,
+    output_option,
     path_argument,
 )
 from latentpress.cli.batch import end, names_folder, progress
+from latentpress.cli.engines import Address, EngineName, check_engine, engine_of
 from latentpress.cli.json_output import to_json
 from latentpress.cli.units import parse_size
 from latentpress.collection.faults import describe
 from latentpress.collection.unit import Row
 from latentpress.errors import ImageError, OutputError, UsageError
+from latentpress.system.places import as_path
 
 latents_app = typer.Typer(
     no_args_is_help=True, help="Pack latents into one .ltps file, unpack it, show what it holds."
@@ -118,6 +121,8 @@ def pack(
     skip_existing: SkipExisting = False,
     verify: Verify = False,
     jobs: Jobs = None,
+    engine: EngineName = "local",
+    address: Address = None,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
@@ -140,7 +145,6 @@ def pack(
         raise UsageError(f"--codec {codec} gives latents of space {codec}, not {space}")
     from latentpress.cli.trees import Tree, run_tree
     from latentpress.collection.find import ARCHIVES, Naming, Search, Selection
-    from latentpress.collection.local import LocalEngine
     from latentpress.collection.packing import (
         LTPS,
         SUFFIXES,
@@ -173,6 +177,8 @@ def pack(
     search = Search(selection, Naming(LTPS, keep_suffix, keeps_archives=False), within=within)
     exactness = Exactness(max_error, rmse, quality, lossless)
     reading = Reading(codec or space, codec, model, device)
+    if check_engine(engine, address) and not is_tree:
+        raise UsageError("--engine ray packs into a folder, each file by itself: name one with -o")
     if is_tree:
         task = Pack(
             tree.folder(),
@@ -181,7 +187,7 @@ def pack(
             reading=reading,
             exactness=exactness,
         )
-        run_tree(tree, task, LocalEngine(jobs), search, "packing")
+        run_tree(tree, task, engine_of(engine, address, jobs, device), search, "packing")
         return
     units = []
     for found in tree.found(search):
@@ -201,15 +207,16 @@ def pack(
             packed = pack_together(units, reading, shards, advance, column or (), terminal.error)
         size = sum(file.stat().st_size for file in shards.files)
         many = len(shards.files)
-        output = f"{output}: {many} {'shard' if many == 1 else 'shards'}"
+        written = f"{output}: {many} {'shard' if many == 1 else 'shards'}"
     else:
         writer = Writer(output, **how, append=append)
         with writer, progress(len(units)) as advance:
             packed = pack_together(units, reading, writer, advance, column or ())
-        size = Path(output).stat().st_size
-        output = f"{output}:"
+        path = as_path(output)
+        size = path.stat().st_size
+        written = f"{path}:"
     typer.echo(
-        f"{output} {packed.latents} latents, {size:,} bytes, "
+        f"{written} {packed.latents} latents, {size:,} bytes, "
         f"{8 * size / max(packed.numbers, 1):.3f} bits a number"
     )
     end(packed.failed, packed.failed + packed.latents)
@@ -239,9 +246,7 @@ def _check_precision(
 @latents_app.command()
 def unpack(
     source: Annotated[Path, path_argument("FILE", "A .ltps file.")],
-    output: Annotated[
-        Path, typer.Option("-o", "--output", help="The folder to write to.", show_default=False)
-    ],
+    output: Annotated[Path, output_option("The folder to write to.", show_default=False)],
     to: Annotated[
         str, typer.Option("--format", metavar="[npy|safetensors|pt]", help="Of the files.")
     ] = "npy",

@@ -20,7 +20,10 @@ from typing import BinaryIO, Protocol
 
 from latentpress.errors import ImageError, OutputError
 from latentpress.system.files import atomic_write, output_error, remove_stale, replacing
+from latentpress.system.places import UrlPath, as_path
+from latentpress.system.remote import opened as opened_url
 from latentpress.system.sources import read_source, unreadable
+from latentpress.system.urls import shown
 from latentpress.system.zips import Zip
 
 MEMORY_BYTES = 1 << 24  # of an output that is kept in memory; a longer one waits on disk
@@ -252,6 +255,40 @@ def writing(
         whole = io.BytesIO()
         shutil.copyfileobj(spool, whole)
         store.write(key, whole.getvalue())
+class ObjectStore:
+    """What lies below a URL, through fsspec. Hidden is a key with an empty part ("a//b"), too."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        opened_url(url)  # where it cannot be, the command ends before any work
+
+    def __str__(self) -> str:
+        return shown(self.url)
+
+    def entries(self, left_out: LeftOut | None = None) -> Iterator[Entry]:
+        """As of Store."""
+        for found in opened_url(self.url).entries():
+            if all(part and not part.startswith(".") for part in found.key.split("/")):
+                yield Entry(*found)
+            elif left_out is not None:
+                left_out.hidden += 1
+
+    def is_there(self) -> bool:
+        """Whether it holds anything."""
+        return opened_url(self.url).is_folder()
+
+    def entry(self, key: str) -> Entry | None:
+        """As of Store."""
+        found = opened_url(self.url).find(key)
+        return None if found is None else Entry(*found)
+
+    def read(self, key: str) -> bytes:
+        """As of Store."""
+        return opened_url(self.url).read(key)
+
+    def write(self, key: str, data: bytes) -> None:
+        """As of Store."""
+        opened_url(self.url).write(data, key)
 
 
 def open_store(url: str) -> Store:
@@ -260,4 +297,7 @@ def open_store(url: str) -> Store:
     Raises:
         UsageError: what the URL needs is not installed, or nothing is known for its scheme.
     """
-    return ZipStore(url) if is_zip(url) else FolderStore(url)
+    if is_zip(url):
+        return ZipStore(url)
+    found = as_path(url)
+    return ObjectStore(url) if isinstance(found, UrlPath) else FolderStore(found)
