@@ -204,9 +204,7 @@ def memory() -> Iterator[str]:
     fsspec.filesystem("memory").rm("/run", recursive=True)
 
 
-def test_trees_go_between_stores_and_folders(
-    memory: str, tree: Path, pressed: dict[str, bytes], tmp_path: Path, command: Command
-) -> None:
+def test_trees_go_between_stores_and_folders(memory: str, tree: Path, pressed: dict[str, bytes], tmp_path: Path, command: Command) -> None:
     assert command("compress", tree, "-o", f"{memory}/out", "-q", 30)[0] == 1
     assert stored(f"{memory}/out") == pressed
     code, _, told = command("decompress", f"{memory}/out", "-o", tmp_path / "back")

@@ -124,9 +124,7 @@ def test_an_interrupt_ends_at_once_and_leaves_whole_files(tmp_path: Path) -> Non
     out = tmp_path / "out"
     command = [sys.executable, "-m", "latentpress", "compress", *map(str, files), "-o", f"{out}/", "--jobs", "2"]
     heard = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)  # a job in the background starts with SIGINT ignored
-    process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=heard
-    )
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=heard)
     assert process.stdout is not None
     process.stdout.readline()
     process.send_signal(signal.SIGINT)

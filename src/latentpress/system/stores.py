@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import io
 import os
-import shutil
 import stat
 import tempfile
 from collections.abc import Iterator
@@ -25,8 +24,6 @@ from latentpress.system.remote import opened as opened_url
 from latentpress.system.sources import read_source, unreadable
 from latentpress.system.urls import shown
 from latentpress.system.zips import Zip
-
-MEMORY_BYTES = 1 << 24  # of an output that is kept in memory; a longer one waits on disk
 
 
 @dataclass(frozen=True)
@@ -246,15 +243,19 @@ def writing(
         with store.writing(key, like=like) as stream:
             yield stream
         return
-    with tempfile.SpooledTemporaryFile(MEMORY_BYTES) as spool:
+    with tempfile.TemporaryDirectory(prefix="latentpress-") as folder:
+        waiting = Path(folder, "output")
         try:
-            yield spool  # type: ignore[misc]  # a stream in all but its class, before Python 3.11
+            with waiting.open("w+b") as stream:
+                yield stream
         except OSError as error:
-            raise output_error(tempfile.gettempdir(), error) from error
-        spool.seek(0)
-        whole = io.BytesIO()
-        shutil.copyfileobj(spool, whole)
-        store.write(key, whole.getvalue())
+            raise output_error(folder, error) from error
+        if isinstance(store, ObjectStore):
+            store.write_file(key, waiting)
+        else:
+            store.write(key, waiting.read_bytes())
+
+
 class ObjectStore:
     """What lies below a URL, through fsspec. Hidden is a key with an empty part ("a//b"), too."""
 
@@ -289,6 +290,25 @@ class ObjectStore:
     def write(self, key: str, data: bytes) -> None:
         """As of Store."""
         opened_url(self.url).write(data, key)
+
+    def open(self, key: str) -> BinaryIO:
+        """A file as a stream that can seek; it is brought to the disk in parts."""
+        stream: BinaryIO = tempfile.TemporaryFile()  # noqa: SIM115  # the caller closes it
+        try:
+            for part in opened_url(self.url).chunks(key):
+                stream.write(part)
+            stream.seek(0)
+        except OSError as error:
+            stream.close()
+            raise output_error(tempfile.gettempdir(), error) from error
+        except BaseException:
+            stream.close()
+            raise
+        return stream
+
+    def write_file(self, key: str, file: Path) -> None:
+        """As write, of what a file on disk holds."""
+        opened_url(self.url).write_file(file, key)
 
 
 def open_store(url: str) -> Store:
