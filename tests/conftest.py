@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from helpers.paths import SAMPLES
+from helpers.s3_fixtures import s3, served  # noqa: F401  fixtures
 from latentpress.entropy import native
 
 

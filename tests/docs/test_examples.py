@@ -86,13 +86,15 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_the_examples_of_a_page_run(page: Path, folder: Path) -> None:
+def test_the_examples_of_a_page_run(page: Path, folder: Path, request: pytest.FixtureRequest) -> None:
     namespace: dict[str, Any] = {"__name__": "example"}
     for block in blocks(page):
         if block.not_run:
             continue
         for library in block.needs.split():
             pytest.importorskip(library)
+            if library == "moto":  # an S3 server of this test, with the bucket photos
+                request.getfixturevalue("served")
         if block.language == "python":
             padded = "\n" * block.line + block.text  # so that a traceback names the line of the page
             exec(compile(padded, str(page), "exec"), namespace)

@@ -5,17 +5,28 @@ from typing import Annotated, Any
 
 import typer
 
+from latentpress.cli.pipes import input_path
 from latentpress.cli.terminal import voice
 from latentpress.spaces import CODECS
+from latentpress.system.places import as_path
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
 
 
 def _path(text: str) -> Path:
-    """A path; "" is refused, which pathlib would take for the folder one is in."""
+    """A path, a URL, or `-` for standard input; "" is refused, which pathlib would take for the
+    folder one is in.
+    """
     if not text:
         raise typer.BadParameter("the name of the file is empty")
-    return Path(text)
+    return input_path(text)
+
+
+def _output(text: str) -> Path:
+    """A path or a URL; what names standard output is told apart where the suffix is known."""
+    if not text:
+        raise typer.BadParameter("the name of the file is empty")
+    return as_path(text)
 
 
 def _choices(values: tuple[str, ...]) -> dict[str, Any]:
@@ -32,6 +43,11 @@ def _choices(values: tuple[str, ...]) -> dict[str, Any]:
 def path_argument(name: str, about: str) -> Any:
     """A path that must be given."""
     return typer.Argument(help=about, show_default=False, parser=_path, metavar=name)
+
+
+def output_option(about: str, **keywords: Any) -> Any:
+    """-o of a command that writes one file."""
+    return typer.Option("-o", "--output", help=about, parser=_output, **keywords)
 
 
 def codec_option(about: str = "The latent space.", **keywords: Any) -> Any:

@@ -8,12 +8,14 @@ from typing import Annotated
 
 import typer
 
+from latentpress.cli import pipes
 from latentpress.cli.arguments import (
     Exclude,
     Include,
     Jobs,
     Quiet,
     device_option,
+    output_option,
     path_argument,
 )
 from latentpress.cli.assess_output import (
@@ -25,7 +27,7 @@ from latentpress.cli.assess_output import (
     print_rows,
     table_bytes,
 )
-from latentpress.cli.batch import end, make_folder, names_folder, progress
+from latentpress.cli.batch import end, make_folder, names_folder, output_for, progress
 from latentpress.cli.json_output import to_json
 from latentpress.cli.terminal import notice
 from latentpress.collection.faults import describe, naming
@@ -60,10 +62,8 @@ def assess(
     ] = False,
     output: Annotated[
         Path | None,
-        typer.Option(
-            "-o",
-            "--output",
-            help=f"Write the table: {', '.join(FORMATS)}; of folders a folder, too, which has it "
+        output_option(
+            f"Write the table: {', '.join(FORMATS)}; of folders a folder, too, which has it "
             "and a manifest, by which the same command goes on where it was ended.",
             show_default=False,
         ),
@@ -99,8 +99,10 @@ def assess(
 
     Example: latentpress assess originals decoded --metrics psnr,ssim,lpips -o table.csv
     """
+    pipes.once(original, distorted)
+    output = output and output_for(distorted, output, ".csv")
     folders = original.is_dir() or distorted.is_dir()
-    record = output if output is not None and folders and names_folder(str(output)) else None
+    record = output if output is not None and folders and names_folder(output) else None
     if record is not None:
         output = record / TABLE
         overwrite = overwrite or (record / MANIFEST).is_file()  # then the table is ours
@@ -136,7 +138,7 @@ def assess(
         from latentpress.cli.assess_folders import Folders, grade
         from latentpress.collection.grading import Assess
 
-        task = Assess(str(distorted), tuple(usable), gray, strict, model, device)
+        task = Assess(os.fspath(distorted), tuple(usable), gray, strict, model, device)
         both = Folders(original, distorted, tuple(include or ()), tuple(exclude or ()))
         rows, failed = grade(both, task, columns, jobs, record)
         if not rows:

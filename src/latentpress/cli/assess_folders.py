@@ -2,6 +2,7 @@
 the others.
 """
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,12 +10,12 @@ from pathlib import Path
 from latentpress import __version__
 from latentpress.cli import batch, terminal
 from latentpress.cli.assess_output import Row as Line
-from latentpress.collection.find import MANIFEST, Found, Selection, image_suffixes
+from latentpress.collection.find import Found, Selection, image_suffixes
 from latentpress.collection.grading import Assess, Pairs, as_units, pair_up
 from latentpress.collection.local import LocalEngine
-from latentpress.collection.manifest import as_line, fingerprint, read_lines
+from latentpress.collection.manifest import as_line, fingerprint, open_manifest
 from latentpress.collection.run import run
-from latentpress.collection.unit import Row, Unit
+from latentpress.collection.unit import Row, Unit, joined
 from latentpress.errors import UsageError
 from latentpress.system.stores import open_store
 
@@ -47,7 +48,7 @@ class Folders:
                     f"{folder} is no folder and {other} is one: give two pictures or two folders"
                 )
         selection = Selection(image_suffixes() | {".ltp"}, self.include, self.exclude)
-        stores = (open_store(str(self.originals)), open_store(str(self.distorted)))
+        stores = (open_store(os.fspath(self.originals)), open_store(os.fspath(self.distorted)))
         pairs = pair_up(*stores, selection, found or Found())
         if not (pairs.pairs or pairs.alone or pairs.doubles):
             raise UsageError(f"there are no pictures in {self.originals} and {self.distorted}")
@@ -77,7 +78,7 @@ def grade(
     without a partner is a failure then, and ends the command else.
     """
     pairs = folders.pairs()
-    units = as_units(open_store(str(folders.originals)), pairs)
+    units = as_units(open_store(os.fspath(folders.originals)), pairs)
     engine = LocalEngine(jobs)
     rows: dict[str, Line] = {}
     failed = 0
@@ -86,7 +87,7 @@ def grade(
         def tell(row: Row) -> None:
             nonlocal failed
             for notice in row.notices:
-                terminal.notice(f"{task.output}/{row.output}: {notice}")
+                terminal.notice(f"{joined(task.output, row.output)}: {notice}")
             if row.error:
                 failed += 1
                 terminal.error(row.error)
@@ -103,14 +104,14 @@ def grade(
                 _with_failures(units, pairs),
                 task,
                 engine,
-                record_in=str(record),
+                record_in=os.fspath(record),
                 header={"version": __version__},
                 told=tell,
                 passed=advance,
             )
             asked = fingerprint(task.request())
             versions = {unit.output: unit.version for unit in units}
-            for line in read_lines(record / MANIFEST):
+            for line in open_manifest(open_store(os.fspath(record)), read_only=True).lines():
                 output = str(line.get("output"))
                 is_of = (line.get("version"), line.get("request")) == (versions.get(output), asked)
                 if is_of and not line.get("error"):

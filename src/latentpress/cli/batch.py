@@ -14,13 +14,14 @@ from typing import Any
 
 import typer
 
-from latentpress.cli import terminal
+from latentpress.cli import pipes, terminal
 from latentpress.cli.json_output import to_json
 from latentpress.collection import pool
 from latentpress.collection.faults import FAULTS, sentence
 from latentpress.container import MAGIC
 from latentpress.errors import OutputError, UsageError
 from latentpress.system.malloc import return_freed_arrays
+from latentpress.system.places import as_path, elsewhere
 from latentpress.system.sources import LTP, unreadable
 
 PROGRESS_AFTER_SECONDS = 1.0
@@ -36,9 +37,11 @@ def outputs(sources: Sequence[Path], asked: str | None, suffix: str) -> list[Pat
     """
     if asked == "":
         raise UsageError("-o: the name of the output is empty")
+    if (alone := pipes.piped(sources, asked, suffix)) is not None:
+        return alone
     if asked is None and len(sources) > 1 and sources[-1].is_dir() and not sources[0].is_dir():
         raise UsageError(forgotten(sources[-1]))
-    output = Path(asked or "")
+    output = as_path(asked or "")
     if asked is None:
         found = [renamed(s, suffix) for s in sources]
     elif len(sources) > 1 or names_folder(asked):
@@ -77,12 +80,12 @@ def make_folder(folder: Path) -> None:
         raise OutputError(f"{folder}: {error.strerror or error}") from error
 
 
-def names_folder(asked: str) -> bool:
+def names_folder(asked: str | Path) -> bool:
     """Whether what -o says is a folder that is there, or one to be made: a name without a suffix,
     or with a slash at its end.
     """
-    output = Path(asked)
-    if asked.endswith(("/", os.sep)) or output.is_dir():
+    output = as_path(asked) if isinstance(asked, str) else asked
+    if os.fspath(asked).endswith(("/", os.sep)) or output.is_dir():
         return True
     return not output.exists() and not output.suffix
 
@@ -127,6 +130,17 @@ def renamed(source: Path, suffix: str) -> Path:
     if source.name in ("", ".."):
         raise UsageError(f"{source} is a folder, not a file")
     return source.with_suffix(suffix)
+
+
+def output_for(source: Path, asked: Path | None, suffix: str, beside: str | None = None) -> Path:
+    """The output of a command with one: what -o names, else standard output for what came from
+    standard input, else beside the source, with the suffix `beside`.
+    """
+    if asked is not None:
+        return pipes.output_path(os.fspath(asked), suffix)
+    if isinstance(source, pipes.StandardInput):
+        return pipes.StandardOutput(suffix)
+    return renamed(source, beside or suffix)
 
 
 @dataclass(frozen=True)
@@ -239,6 +253,9 @@ def read_bytes(path: Path) -> bytes:
     """A file's bytes, only the first of one that is no .ltp file; ImageError where it cannot be
     read.
     """
+    found = elsewhere(path)
+    if found is not None:
+        return found.load()
     try:
         with path.open("rb") as stream:
             start = stream.read(len(MAGIC))

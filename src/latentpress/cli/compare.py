@@ -6,12 +6,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from latentpress.cli.arguments import device_option, path_argument
+from latentpress.cli import pipes
+from latentpress.cli.arguments import device_option, output_option, path_argument
+from latentpress.cli.batch import output_for
 from latentpress.cli.json_output import to_json
 from latentpress.cli.latent import read_ltp
 from latentpress.cli.terminal import console, notice
 from latentpress.collection.faults import naming
 from latentpress.errors import ImageError, OutputError
+from latentpress.system.files import check_output
+from latentpress.system.places import elsewhere
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -27,11 +31,8 @@ def compare(
     ],
     output: Annotated[
         Path | None,
-        typer.Option(
-            "-o",
-            "--output",
-            help="Write original, decoded image and difference side by side.",
-            show_default=False,
+        output_option(
+            "Write original, decoded image and difference side by side.", show_default=False
         ),
     ] = None,
     overwrite: Annotated[
@@ -53,8 +54,12 @@ def compare(
 
     Example: latentpress compare photo.jpg photo.ltp -o compare.png
     """
+    pipes.once(original, other)
+    output = output and output_for(other, output, ".png")
     if output is not None and output.exists() and not overwrite:
         raise OutputError(f"{output} exists already: choose another name, or add --overwrite")
+    if output is not None and elsewhere(output) is not None:
+        check_output(output, overwrite=overwrite)
     data = read_ltp(other)
 
     from latentpress.image.formats import write_image

@@ -29,6 +29,7 @@ from latentpress.cli.shares import large_metadata_words
 from latentpress.container import Header, read_header
 from latentpress.errors import UsageError
 from latentpress.options import FIRST_EFFORT, STRIPPABLE, EncodeOptions
+from latentpress.system.places import as_path
 
 if TYPE_CHECKING:
     from latentpress.cli.trees import Tree
@@ -184,6 +185,7 @@ def compress(
         typer.Option(
             "--report",
             metavar="FILE.html",
+            parser=as_path,
             help="Of folders: write a page about the run, with its worst pictures.",
             show_default=False,
         ),

@@ -1,5 +1,6 @@
 """`latentpress decompress`: .ltp files -> image files."""
 
+import os
 import time
 from pathlib import Path
 from typing import Annotated, Any
@@ -161,8 +162,10 @@ def _check_format(suffix: str) -> None:
 
 
 def _header(source: Path) -> Header | None:
-    """The header of a file; None of a pipe, and where it cannot be read."""
+    """The header of a file on disk; None of a pipe and of a URL, which are read once, and where it
+    cannot be read.
+    """
     try:
-        return read_header(source) if source.is_file() else None
+        return read_header(source) if os.path.isfile(source) else None
     except (LatentpressError, OSError):
         return None

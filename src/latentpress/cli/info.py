@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from latentpress.cli import terminal
+from latentpress.cli import pipes, terminal
 from latentpress.cli.arguments import Files
 from latentpress.cli.batch import end, read_bytes
 from latentpress.cli.json_output import to_json
@@ -52,6 +52,7 @@ def info(
     """
     shown: list[dict[str, Any]] = []
     failed = 0
+    pipes.once(*files)
     for file in files:
         try:
             data = read_bytes(file)  # its errors name the file themselves

@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from latentpress.cli.arguments import codec_option, device_option, path_argument
-from latentpress.cli.batch import read_bytes, renamed
+from latentpress.cli.arguments import codec_option, device_option, output_option, path_argument
+from latentpress.cli.batch import output_for, read_bytes
 from latentpress.collection.faults import naming
 from latentpress.container import MAGIC
 from latentpress.errors import OutputError
@@ -24,9 +24,7 @@ def latent(
     source: Annotated[Path, path_argument("SOURCE", "A photograph, or a .ltp file.")],
     output: Annotated[
         Path | None,
-        typer.Option(
-            "-o", "--output", help="The picture to write.", show_default="SOURCE with .latent.png"
-        ),
+        output_option("The picture to write.", show_default="SOURCE with .latent.png"),
     ] = None,
     codec: Annotated[str, codec_option("The latent space; a .ltp file knows its own.")] = "builtin",
     model: Annotated[
@@ -46,7 +44,7 @@ def latent(
 
     Example: latentpress latent photo.jpg --codec sd15 -o latent.png
     """
-    target = output or renamed(source, ".latent.png")
+    target = output_for(source, output, ".png", ".latent.png")
     if target.exists() and not overwrite:
         raise OutputError(f"{target} exists already: choose another name, or add --overwrite")
     data = read_ltp(source)

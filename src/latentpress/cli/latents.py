@@ -21,6 +21,7 @@ from latentpress.cli.arguments import (
     Verbose,
     Verify,
     device_option,
+    output_option,
     path_argument,
 )
 from latentpress.cli.batch import end, names_folder, progress
@@ -29,6 +30,7 @@ from latentpress.cli.units import parse_size
 from latentpress.collection.faults import describe
 from latentpress.collection.unit import Row
 from latentpress.errors import ImageError, OutputError, UsageError
+from latentpress.system.places import as_path
 
 latents_app = typer.Typer(
     no_args_is_help=True, help="Pack latents into one .ltps file, unpack it, show what it holds."
@@ -201,15 +203,16 @@ def pack(
             packed = pack_together(units, reading, shards, advance, column or (), terminal.error)
         size = sum(file.stat().st_size for file in shards.files)
         many = len(shards.files)
-        output = f"{output}: {many} {'shard' if many == 1 else 'shards'}"
+        what = f"{as_path(output)}: {many} {'shard' if many == 1 else 'shards'},"
     else:
         writer = Writer(output, **how, append=append)
         with writer, progress(len(units)) as advance:
             packed = pack_together(units, reading, writer, advance, column or ())
-        size = Path(output).stat().st_size
-        output = f"{output}:"
+        path = as_path(output)
+        size = path.stat().st_size
+        what = f"{path}:"
     typer.echo(
-        f"{output} {packed.latents} latents, {size:,} bytes, "
+        f"{what} {packed.latents} latents, {size:,} bytes, "
         f"{8 * size / max(packed.numbers, 1):.3f} bits a number"
     )
     end(packed.failed, packed.failed + packed.latents)
@@ -239,9 +242,7 @@ def _check_precision(
 @latents_app.command()
 def unpack(
     source: Annotated[Path, path_argument("FILE", "A .ltps file.")],
-    output: Annotated[
-        Path, typer.Option("-o", "--output", help="The folder to write to.", show_default=False)
-    ],
+    output: Annotated[Path, output_option("The folder to write to.", show_default=False)],
     to: Annotated[
         str, typer.Option("--format", metavar="[npy|safetensors|pt]", help="Of the files.")
     ] = "npy",

@@ -5,9 +5,9 @@ from typing import Annotated
 
 import typer
 
-from latentpress.cli import terminal
-from latentpress.cli.arguments import Files
-from latentpress.cli.batch import read_bytes, renamed
+from latentpress.cli import pipes, terminal
+from latentpress.cli.arguments import Files, output_option
+from latentpress.cli.batch import output_for, read_bytes
 from latentpress.collection.faults import naming
 from latentpress.errors import UsageError
 
@@ -16,9 +16,7 @@ def share(
     files: Files,
     output: Annotated[
         Path | None,
-        typer.Option(
-            "-o", "--output", help="The page to write.", show_default="the first file with .html"
-        ),
+        output_option("The page to write.", show_default="the first file with .html"),
     ] = None,
     title: Annotated[
         str | None,
@@ -37,7 +35,8 @@ def share(
     from latentpress.web.shown import check_shown
     from latentpress.web.single import single_page
 
-    target = output or renamed(files[0], ".html")
+    pipes.once(*files)
+    target = output_for(files[0], output, ".html")
     if target.suffix.lower() not in (".html", ".htm"):
         raise UsageError(f"{target}: the name of a page ends in .html")
     check_output(target, overwrite=overwrite)

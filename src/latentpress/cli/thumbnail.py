@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from latentpress.cli import terminal
-from latentpress.cli.arguments import path_argument
-from latentpress.cli.batch import read_bytes, renamed
+from latentpress.cli.arguments import output_option, path_argument
+from latentpress.cli.batch import output_for, read_bytes
 from latentpress.collection.faults import naming
 
 
@@ -16,10 +16,8 @@ def thumbnail(
     source: Annotated[Path, path_argument("FILE", "A .ltp file.")],
     output: Annotated[
         Path | None,
-        typer.Option(
-            "-o",
-            "--output",
-            help="The picture to write, a PNG unless its suffix says otherwise.",
+        output_option(
+            "The picture to write, a PNG unless its suffix says otherwise.",
             show_default="FILE with .thumbnail.png",
         ),
     ] = None,
@@ -41,7 +39,7 @@ def thumbnail(
     from latentpress.image.formats import FORMATS, write_image
     from latentpress.system.files import atomic_write, check_output
 
-    target = output or renamed(source, ".thumbnail.png")
+    target = output_for(source, output, ".png", ".thumbnail.png")
     check_output(target, overwrite=overwrite)
     data = read_bytes(source)
     with naming(source):

@@ -3,7 +3,6 @@ it.
 """
 
 import os
-import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,8 +20,10 @@ from latentpress.collection.run import Summary, run
 from latentpress.collection.sizes import change
 from latentpress.collection.unit import Engine, Row, Task, Unit
 from latentpress.errors import DiskFullError, UsageError
+from latentpress.system.places import as_path, elsewhere
 from latentpress.system.sources import unreadable
 from latentpress.system.stores import is_zip
+from latentpress.system.urls import shown
 
 
 @dataclass(frozen=True)
@@ -68,17 +69,17 @@ class Tree:
             raise UsageError("-o: the name of the output is empty")
         if self.output is None:
             if len(self.inputs) == 1 and self.inputs[0].is_dir() and self.files_from is None:
-                return str(self.inputs[0])
+                return os.fspath(self.inputs[0])
             last = self.inputs[-1] if len(self.inputs) > 1 else None
             if last is not None and last.is_dir() and not self.inputs[0].is_dir():
                 raise UsageError(batch.forgotten(last))
             raise UsageError("say with -o into which folder the outputs go")
-        output = Path(self.output)
+        output = as_path(self.output)
         if output.exists() and not output.is_dir():
             raise UsageError(f"{output} is a file, and the outputs need a folder")
         if not output.exists() and output.suffix and not self.output.endswith(("/", os.sep)):
             raise UsageError(f"the outputs need a folder, and {output} looks like a file")
-        return str(output)
+        return os.fspath(output)
 
     def search(self, suffixes: frozenset[str], suffix: str) -> Search:
         """suffixes: of the files that are taken. suffix: of the outputs."""
@@ -89,12 +90,12 @@ class Tree:
         """What the inputs hold."""
         single = len(self.inputs) == 1 and self.files_from is None
         for path in self.inputs:
-            if path.is_dir() or is_zip(str(path)):
-                real = Path(os.path.realpath(path))
-                name = real.name if path.is_dir() else real.stem
-                yield from search.tree(str(path), "" if single else f"{name}/")
+            if path.is_dir() or is_zip(os.fspath(path)):
+                name = path.name if elsewhere(path) else Path(os.path.realpath(path)).name
+                name = name if path.is_dir() else Path(name).stem
+                yield from search.tree(os.fspath(path), "" if single else f"{name}/")
             else:
-                yield from search.file(str(path))
+                yield from search.file(os.fspath(path))
         if self.files_from is not None:
             yield from search.named(lines_of(self.files_from))
 
@@ -104,11 +105,9 @@ def lines_of(name: str) -> Iterator[str]:
     read.
     """
     try:
-        if name == "-":
-            yield from _names(sys.stdin.buffer)
-        else:
-            with open(name, "rb") as stream:
-                yield from _names(stream)
+        # standard input not as sys.stdin, which is locked while it is read: see pipes
+        with open(0 if name == "-" else name, "rb", closefd=name != "-") as stream:
+            yield from _names(stream)
     except OSError as error:
         raise unreadable(name, error) from error
 
@@ -163,7 +162,7 @@ def run_tree(
     if tree.as_json:
         print("\n]" if begun else "[]")
     else:
-        terminal.line(f"{task.output or '.'}: {words(summary)}")
+        terminal.line(f"{shown(task.output) or '.'}: {words(summary)}")
     if tree.report is not None:
         write_report(task.output, tree.report)
         if not tree.as_json:

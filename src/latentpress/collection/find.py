@@ -13,11 +13,14 @@ from fnmatch import fnmatchcase
 
 from latentpress.collection.unit import Row, Unit, joined
 from latentpress.system.members import leads_out
+from latentpress.system.places import UrlPath, as_path
 from latentpress.system.stores import FolderStore, LeftOut, Store, open_store
+from latentpress.system.urls import bare, is_url
 
 LTP = ".ltp"
 ARCHIVES = frozenset({".tar", ".parquet"})  # each becomes an archive of the same kind
 MANIFEST = "manifest.jsonl"
+PARTS = "manifest/"  # where a store of objects has the rows of runs that have not ended
 # of Pillow's readers those that only tell what a file is, and what is no picture
 NO_READERS = ("BUFR", "GRIB", "HDF5", "MPEG", "WMF", "PDF", "LATENTPRESS")
 LATER = (".heic", ".heif", ".hif", ".jxl")  # read by packages that are registered when one comes
@@ -126,7 +129,7 @@ class Search:
             if inside and entry.key.startswith(inside):
                 continue
             if not self.selection.takes(entry.key):
-                self.found.others += entry.key != MANIFEST
+                self.found.others += not is_record(entry.key)
                 continue
             if not isinstance(store, FolderStore) and leads_out(entry.key):
                 source = joined(url, entry.key)
@@ -148,25 +151,52 @@ class Search:
         """
         stores: dict[str, Store] = {}
         for name in names:
-            root, key = ("/", name.lstrip("/")) if name.startswith("/") else (".", name)
-            root, key = _split_drive(root, key)
-            output = self.naming.output(_below(key))
-            yield from self._one(stores.setdefault(root, open_store(root)), root, key, output)
+            root, key, plain = _rooted(name)
+            if root not in stores:
+                stores[root] = open_store(root)
+            yield from self._one(stores[root], root, key, self.naming.output(_below(plain)))
 
     def file(self, name: str) -> Iterator[Unit | Row]:
         """The unit of a file that stands beside folders: its output has its name alone."""
-        root, key = os.path.split(name)
+        plain = as_path(name).name
+        if is_url(name):
+            root, key, _ = _rooted(name)
+        else:
+            root, key = os.path.split(name)
         root = root or "."
-        yield from self._one(open_store(root), root, key, self.naming.output(key))
+        yield from self._one(open_store(root), root, key, self.naming.output(plain))
 
     def _one(self, store: Store, root: str, key: str, output: str) -> Iterator[Unit | Row]:
         entry = store.entry(key)
         if entry is None:
             name = joined(root, key)
-            reason = "is a folder, not a file" if os.path.isdir(name) else "no such file"
+            reason = "is a folder, not a file" if as_path(name).is_dir() else "no such file"
             yield Row(name, "", error=f"{name}: {reason}")
         else:
             yield Unit(root, key, output, entry.version, entry.size)
+
+
+def is_record(key: str) -> bool:
+    """Whether a file below the outputs is of the record of runs."""
+    return key == MANIFEST or (
+        key.startswith(PARTS) and key.endswith(posixpath.splitext(MANIFEST)[1])
+    )
+
+
+def _rooted(name: str) -> tuple[str, str, str]:
+    """The store of a file that was named, its key there, and that key without the query of a web
+    address.
+    """
+    if is_url(name):
+        path = as_path(name)
+        if isinstance(path, UrlPath):
+            start, _, rest = name.partition("://")
+            host, _, key = rest.partition("/")
+            return f"{start}://{host}", key, bare(name).partition("://")[2].partition("/")[2]
+        name = str(path)
+    root, key = ("/", name.lstrip("/")) if name.startswith("/") else (".", name)
+    root, key = _split_drive(root, key)
+    return root, key, key
 
 
 def _split_drive(root: str, key: str) -> tuple[str, str]:
@@ -181,8 +211,9 @@ def _below(key: str) -> str:
 
 def _inside(url: str, folder: str) -> str:
     """The key, with "/" at its end, of a folder below a local tree; "" where it is not below."""
-    if "://" in url or "://" in folder or not folder:
-        return ""
+    if is_url(url) or is_url(folder) or not folder:
+        outer = f"{url.rstrip('/')}/"
+        return f"{folder.rstrip('/')}/"[len(outer) :] if folder.startswith(outer) else ""
     outer, inner = os.path.realpath(url or "."), os.path.realpath(folder)
     if not inner.startswith(os.path.join(outer, "")):
         return ""

@@ -15,6 +15,7 @@ from latentpress.collection.tasks import kept_store
 from latentpress.collection.unit import Row, Unit, joined
 from latentpress.image.picture import Source
 from latentpress.system.stores import Entry, FolderStore, Store
+from latentpress.system.urls import shown
 
 COPIES = 4  # of a picture's pixels that grading holds, about
 
@@ -96,7 +97,12 @@ class Assess:
 
     def request(self) -> dict[str, object]:
         """As of Task."""
-        return {"command": "assess", "metrics": self.metrics, "gray": self.gray, "of": self.output}
+        return {
+            "command": "assess",
+            "metrics": self.metrics,
+            "gray": self.gray,
+            "of": shown(self.output),
+        }
 
     def pixels(self, unit: Unit) -> int:
         """As of Task: of the original, as often as grading holds them."""

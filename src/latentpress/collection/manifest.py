@@ -19,6 +19,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Protocol
 
 from latentpress.collection.find import MANIFEST
+from latentpress.collection.lines import parsed
+from latentpress.collection.remote_manifest import RemoteManifest
 from latentpress.collection.unit import Row, Unit
 from latentpress.errors import OutputError
 from latentpress.system.files import locked, output_error
@@ -175,12 +177,8 @@ def read_lines(path: str | os.PathLike[str]) -> Iterator[dict[str, Any]]:
     read.
     """
     try:
-        with open(path, encoding="ascii", errors="replace") as stream:
-            for text in stream:
-                with contextlib.suppress(ValueError):
-                    line = json.loads(text) if text.endswith("\n") else None
-                    if isinstance(line, dict):
-                        yield line
+        with open(path, "rb") as stream:
+            yield from parsed(stream)
     except OSError as error:
         raise unreadable(os.fspath(path), error) from error
 
@@ -207,4 +205,4 @@ def open_manifest(store: Store, read_only: bool = False) -> Manifest:
     """The manifest of a store of outputs. read_only: for who does not write it."""
     if isinstance(store, FolderStore):
         return Readable(store.url or ".") if read_only else LocalManifest(store.url or ".")
-    raise NotImplementedError(store.url)
+    return RemoteManifest(store.url, read_only)

@@ -18,9 +18,10 @@ from latentpress.collection.faults import FAULTS
 from latentpress.collection.manifest import open_manifest
 from latentpress.collection.sizes import change, size_words
 from latentpress.collection.tasks import kept_store
-from latentpress.errors import UsageError
+from latentpress.errors import ImageError, UsageError
 from latentpress.system.files import atomic_write, check_output
 from latentpress.system.stores import open_store
+from latentpress.system.urls import shown
 
 WORST = 10
 SIDE = 640  # pixels of the longer side of a picture on the page, at most
@@ -169,7 +170,7 @@ def write_report(folder: str, path: Path, overwrite: bool = False) -> Story:
     check_report(path, overwrite)
     with closing(open_manifest(open_store(folder), read_only=True)) as manifest:
         story = told(manifest.lines)
-    page = html(story, folder, f"Pictures in {folder}")
+    page = html(story, folder, f"Pictures in {shown(folder)}")
     atomic_write(path, page, overwrite=overwrite or _is_report(path))
     return story
 
@@ -178,7 +179,7 @@ def _is_report(path: Path) -> bool:
     try:
         with path.open("rb") as stream:
             return stream.read(len(BEGINNING)) == BEGINNING.encode()
-    except OSError:
+    except (OSError, ImageError):  # the latter of a URL
         return False
 
 

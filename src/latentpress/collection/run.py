@@ -12,7 +12,7 @@ from typing import Any
 from latentpress.collection.find import without_collisions
 from latentpress.collection.manifest import Earlier, as_line, fingerprint, open_manifest
 from latentpress.collection.unit import Engine, Row, Task, Unit
-from latentpress.system.stores import FolderStore, open_store
+from latentpress.system.stores import FolderStore, ObjectStore, Store, open_store
 
 
 @dataclass
@@ -108,12 +108,14 @@ def run(
             ):
                 store.tidy(item.output)
                 tidy.add(folder)
-            entry = store.entry(item.output)
+            there = size_there(item.output)
             recorded = earlier.size(item.output)
-            is_same = recorded == (entry.size if entry else 0)
+            is_same = recorded == (there or 0)
             is_done = earlier.is_done(item, request)
-            checksum = earlier.checksum(item.output) if is_done and entry else ""
-            if (is_done and is_same and not checksum) or (not is_done and entry and skip_existing):
+            checksum = earlier.checksum(item.output) if is_done and there is not None else ""
+            if (is_done and is_same and not checksum) or (
+                not is_done and there is not None and skip_existing
+            ):
                 kept += 1
                 passed()
                 continue
@@ -130,6 +132,7 @@ def run(
     try:
         for line in manifest.lines():
             earlier.add(line)
+        size_there = _sizes(store)
         plain = json.loads(json.dumps(task.request(), default=str))
         manifest.append([{"run": {**(header or {}), "request": request, "asked": plain}}])
         for _, rows in engine.map(task, waiting()):
@@ -144,3 +147,15 @@ def run(
         manifest.close()
         summary.kept += kept
     return summary
+
+
+def _sizes(store: Store) -> Callable[[str], int | None]:
+    """What tells the bytes of an output, None where there is none. Of an object store they are
+    listed once, a thousand with a request, and two numbers for each kept; those that come later
+    are this run's.
+    """
+    if isinstance(store, FolderStore):
+        return lambda key: entry.size if (entry := store.entry(key)) else None
+    is_there = store.is_there() if isinstance(store, ObjectStore) else True
+    sizes = {hash(entry.key): entry.size for entry in store.entries()} if is_there else {}
+    return lambda key: sizes.get(hash(key))

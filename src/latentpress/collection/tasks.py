@@ -192,7 +192,7 @@ def same_place(unit: Unit, output: str) -> bool:
     if isinstance(source, FolderStore) and isinstance(target, FolderStore):
         places = (source.path(unit.key), target.path(unit.output))
         return os.path.realpath(places[0]) == os.path.realpath(places[1])
-    return (source.url, unit.key) == (target.url, unit.output)
+    return joined(source.url, unit.key) == joined(target.url, unit.output)
 
 
 @dataclass(frozen=True, kw_only=True)

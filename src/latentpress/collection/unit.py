@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from latentpress.system.urls import shown
+
 
 @dataclass(frozen=True)
 class Unit:
@@ -33,8 +35,8 @@ class Unit:
 
 
 def joined(root: str, key: str) -> str:
-    """The name of a file in a store, for people."""
-    return key if root in ("", ".") else f"{root.rstrip('/')}/{key}"
+    """The name of a file in a store, for people: without what is secret in a URL."""
+    return key if root in ("", ".") else shown(f"{root.rstrip('/')}/{key}")
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from latentpress.image.pixel_density import density_options
 from latentpress.image.profiles import fitting
 from latentpress.image.text import COMMENT, jpeg_comment, png_text, text_of_info
 from latentpress.system.files import replacing
+from latentpress.system.places import elsewhere, path_name
 
 # zlib, mean of Kodak: 684 kB in 32 ms; level 3: 670 kB in 44 ms; level 6: 664 kB in 112 ms
 PNG_LEVEL = 1
@@ -87,14 +88,15 @@ FORMATS = {
 
 def output_format(path: str | os.PathLike[str]) -> ImageFormat:
     """The format that the suffix of `path` asks for. Raises OutputError for an unknown suffix."""
-    suffix = os.path.splitext(os.fspath(path))[1].lower()
+    place = elsewhere(path)
+    suffix = (place.suffix if place else os.path.splitext(os.fspath(path))[1]).lower()
     if suffix not in FORMATS:
         what = (
             f"no image format has the suffix {suffix}"
             if suffix
             else "the name has no suffix to tell the image format"
         )
-        raise OutputError(f"{os.fspath(path)}: {what}; known are {' '.join(FORMATS)}")
+        raise OutputError(f"{path_name(path)}: {what}; known are {' '.join(FORMATS)}")
     return FORMATS[suffix]
 
 
@@ -164,7 +166,7 @@ def save_image(
         >>> stream.getvalue()[1:4]
         b'PNG'
     """
-    name = os.fspath(path)
+    name = path_name(path)
     form = output_format(path)
     if max(image.size) > form.side:
         raise OutputError(

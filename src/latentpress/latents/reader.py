@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Iterator
 from threading import Lock
@@ -14,6 +15,7 @@ from latentpress.errors import FormatError, ImageError, prefixed
 from latentpress.latents import index, record
 from latentpress.latents.dtypes import to_torch
 from latentpress.latents.record import Info
+from latentpress.system.places import elsewhere, path_name
 
 
 class Reader:
@@ -23,7 +25,7 @@ class Reader:
     be pickled, and is opened again when first used.
 
     Args:
-        file: a path.
+        file: a path, or a URL, whose file is then copied.
         torch: tensors instead of NumPy arrays, without a copy but for bfloat16.
 
     Raises:
@@ -42,16 +44,28 @@ class Reader:
 
     def _open(self) -> None:
         try:
-            self._stream = open(self.file, "rb", buffering=0)  # noqa: SIM115  closed by close()
+            self._stream = self._file()
         except OSError as error:
-            raise ImageError(f"{self.file}: {error.strerror or error}") from error
+            raise ImageError(f"{path_name(self.file)}: {error.strerror or error}") from error
         try:
             self._index = index.read_index(self._stream, os.fstat(self._stream.fileno()).st_size)
         except FormatError as error:
             self._stream.close()
-            raise prefixed(self.file, error) from error
+            raise prefixed(path_name(self.file), error) from error
         self._process = os.getpid()
         self._lock = Lock()
+
+    def _file(self) -> io.FileIO:
+        """The file, opened; of a URL a copy of it, which is gone when it is closed."""
+        place = elsewhere(self.file)
+        if place is None:
+            return open(self.file, "rb", buffering=0)
+        import tempfile  # which takes a while
+
+        with tempfile.TemporaryFile() as copy:
+            place.copy(copy)
+            copy.flush()
+            return os.fdopen(os.dup(copy.fileno()), "rb", buffering=0)
 
     @property
     def space(self) -> str:

@@ -15,6 +15,7 @@ from latentpress.latents import index, record
 from latentpress.latents.dtypes import as_array
 from latentpress.latents.precision import Precision
 from latentpress.system.files import UntouchedError, output_error, replacing
+from latentpress.system.places import elsewhere, path_name
 
 COPY_BYTES = 1 << 20
 
@@ -72,6 +73,8 @@ class Writer:
 
     def __enter__(self) -> Writer:
         old = None
+        if self.append and elsewhere(self._name) is not None:
+            raise UsageError(f"{path_name(self._name)}: latents are appended to local files alone")
         with ExitStack() as stack:
             if self.append and self._name and os.path.exists(self._name):
                 old = stack.enter_context(open(self._name, "rb"))

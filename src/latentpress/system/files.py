@@ -11,9 +11,11 @@ import os
 import secrets
 import stat
 from collections.abc import Iterator
+from pathlib import Path
 from typing import BinaryIO, NoReturn
 
 from latentpress.errors import DiskFullError, OutputError
+from latentpress.system.places import Elsewhere, elsewhere, path_name
 
 REASONS = {
     errno.ENOSPC: "the disk is full",
@@ -52,8 +54,14 @@ def replacing(
     but for others and the group none that the file `like` does not give them; a replaced one keeps
     its own. Of two concurrent writers each writes a whole file; without
     `overwrite` exactly one of them succeeds. Raises OutputError, in one sentence that names the
-    file.
+    file. What lies behind a URL is replaced at the end, too, and an existing one looked for at the
+    beginning alone.
     """
+    place = elsewhere(path)
+    if place is not None:
+        with _sending(place, overwrite) as stream:
+            yield stream
+        return
     name = os.fspath(path)
     if "\0" in name:
         raise OutputError(f"{name!r}: a name cannot hold a null character")
@@ -90,11 +98,27 @@ def replacing(
                 pass
 
 
+@contextlib.contextmanager
+def _sending(place: Elsewhere, overwrite: bool) -> Iterator[BinaryIO]:
+    """As of `replacing`: a file on disk, which is sent when the block ends."""
+    import tempfile  # which takes a while, and few commands need
+
+    place.check(overwrite)
+    try:
+        with tempfile.TemporaryDirectory(prefix="latentpress-") as folder:
+            file = Path(folder, "output")
+            with OutputStream(io.FileIO(file, "x+b")) as stream:
+                yield stream
+            place.save(file)
+    except OSError as error:
+        raise output_error(f"{place}: {tempfile.gettempdir()}", error) from None
+
+
 def output_error(path: str | os.PathLike[str], error: OSError) -> OutputError:
     """What the system said of writing to `path`, in one sentence that names the file."""
     kind = DiskFullError if error.errno in FULL else OutputError
     return kind(
-        f"{os.fspath(path)}: "
+        f"{path_name(path)}: "
         f"{REASONS.get(error.errno or 0) or error.strerror or str(error) or type(error).__name__}"
     )
 
@@ -103,7 +127,7 @@ def _permissions(like: str | os.PathLike[str] | None) -> int:
     """What a new file is opened with: read and write for all (the umask takes away from it), for
     the group and others as far as the file `like` lets them.
     """
-    if like is None:
+    if like is None or elsewhere(like) is not None:
         return 0o666
     try:
         status = os.stat(like)

@@ -1,4 +1,6 @@
-"""The bytes of a file, wherever they are: under a path, in memory, or behind an open file."""
+"""The bytes of a file, wherever they are: under a path or a URL, in memory, or behind an open
+file.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +10,7 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 from latentpress.errors import ImageError, LatentpressError, UsageError, prefixed
+from latentpress.system.places import elsewhere, path_name
 
 LTP = b"LTP"  # how an .ltp file begins
 LTPS = b"LTPS"  # how a .ltps file begins
@@ -28,6 +31,9 @@ def read_source(source: ByteSource) -> bytes:
         return source
     if isinstance(source, (bytearray, memoryview)):
         return bytes(source)
+    place = elsewhere(source)
+    if place is not None:
+        return place.load()
     if isinstance(source, (str, os.PathLike)):
         try:
             with open(source, "rb") as stream:
@@ -67,9 +73,9 @@ def reading(source: ByteSource) -> Iterator[bytes]:
 
 
 def name_of(source: object) -> str | None:
-    """The path of a source; None where it has none."""
+    """The path of a source, as it is shown; None where it has none."""
     if isinstance(source, (str, os.PathLike)):
-        return os.fsdecode(source)
+        return path_name(source)
     name = getattr(source, "name", None)
     return name if isinstance(name, str) else None  # of a pipe it is a number
 

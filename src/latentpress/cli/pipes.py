@@ -1,0 +1,161 @@
+"""`-`: one picture from standard input, one to standard output.
+
+What goes to standard output is the bytes of a file and nothing else: from then on the words of the
+command, and what any library prints, go to standard error.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import BinaryIO
+
+from latentpress.errors import ImageError, OutputError, UsageError
+from latentpress.system.files import REASONS
+from latentpress.system.places import Elsewhere, as_path
+
+DASH = "-"
+OUTPUTS = (DASH, "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1")
+
+
+class StandardInput(Elsewhere):
+    """What is piped into the command, read once and kept."""
+
+    def __new__(cls, text: str = DASH, *_: object) -> StandardInput:
+        """text: as it was typed."""
+        return super().__new__(cls, text)  # type: ignore[return-value]
+
+    def load(self) -> bytes:
+        """As of Elsewhere."""
+        return _input()
+
+    def size(self) -> int | None:
+        """As of Elsewhere; reads it."""
+        return len(_input())
+
+    def __str__(self) -> str:
+        return "standard input"
+
+    @property
+    def name(self) -> str:
+        """As of Path."""
+        return str(self)
+
+
+class StandardOutput(Elsewhere):
+    """Where one file goes, once it is whole. Its text is the suffix of that file."""
+
+    _written = 0
+
+    def save(self, file: Path) -> None:
+        """As of Elsewhere."""
+        data = file.read_bytes()
+        stream = claim()
+        try:
+            stream.write(data)
+            stream.flush()
+        except OSError as error:
+            reason = (
+                "nobody reads it any more"
+                if isinstance(error, BrokenPipeError)
+                else REASONS.get(error.errno or 0) or error.strerror
+            )
+            _leave(stream)
+            raise OutputError(f"{self}: {reason}") from None
+        self._written = len(data)
+
+    def size(self) -> int | None:
+        """As of Elsewhere: of what was written."""
+        return self._written or None
+
+    def check(self, overwrite: bool) -> None:
+        """As of Elsewhere: refused on a terminal, which would show the bytes."""
+        if claim().isatty():
+            raise UsageError(
+                "standard output is a terminal, which cannot show the bytes of a file: pipe them "
+                "into another command or a file, or name an output with -o"
+            )
+
+    def __str__(self) -> str:
+        return "standard output"
+
+    @property
+    def name(self) -> str:
+        """As of Path."""
+        return str(self)
+
+    @property
+    def suffix(self) -> str:
+        """Of the kind of file that is written."""
+        return self.text
+
+
+def input_path(text: str) -> Path:
+    """What an argument names: standard input, a URL or a path."""
+    return StandardInput() if text == DASH else as_path(text)
+
+
+def output_path(asked: str, suffix: str) -> Path:
+    """What -o names: standard output, a URL or a path. suffix: of what is written there."""
+    return StandardOutput(suffix) if asked in OUTPUTS else as_path(asked)
+
+
+def piped(sources: Sequence[Path], asked: str | None, suffix: str) -> list[Path] | None:
+    """The outputs of a command that makes one file of each source, where a pipe is among them;
+    None where there is none. UsageError where a pipe is not alone.
+    """
+    has_input = any(isinstance(source, StandardInput) for source in sources)
+    if asked not in OUTPUTS and not has_input:
+        return None
+    if len(sources) > 1:
+        raise UsageError(
+            f"{len(sources)} inputs, and a pipe holds one file: use - for one picture alone"
+        )
+    if asked is None:
+        return [StandardOutput(suffix)]
+    target = output_path(asked, suffix)
+    if target.is_dir() or asked.endswith(("/", os.sep)):
+        raise UsageError(f"standard input has no name: name a file, not the folder {asked}")
+    return [target]
+
+
+def once(*sources: Path) -> None:
+    """UsageError where standard input is named twice."""
+    if sum(isinstance(source, StandardInput) for source in sources) > 1:
+        raise UsageError("standard input can be read once: name a file for one of the two")
+
+
+@functools.cache
+def _input() -> bytes:
+    """All of standard input."""
+    if sys.stdin is None or sys.stdin.isatty():
+        raise UsageError("standard input is a terminal: pipe a file into the command")
+    try:
+        # not sys.stdin, which is locked while it is read: a process that another thread (of a
+        # runtime) forks meanwhile would wait for it for ever, and with it this one
+        with open(0, "rb", closefd=False) as stream:
+            return stream.read()
+    except OSError as error:
+        raise ImageError(f"standard input: {error.strerror or error}") from error
+
+
+@functools.cache
+def claim() -> BinaryIO:
+    """Standard output, for the bytes of a file; all that is printed goes to standard error."""
+    if sys.stdout is not None:
+        sys.stdout.flush()
+    stream = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # what libraries print past Python
+    sys.stdout = sys.stderr
+    return stream
+
+
+def _leave(stream: BinaryIO) -> None:
+    """Close without another attempt to write what could not be written."""
+    with contextlib.suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        stream.close()
