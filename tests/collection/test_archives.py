@@ -243,3 +243,20 @@ def test_tasks_give_the_same_rows_wherever_they_run(tmp_path: Path) -> None:
 
     assert rows(Compress(str(tmp_path / "one"))) == rows(Compress(str(tmp_path / "two")))
     assert files_of(tmp_path / "one") == files_of(tmp_path / "two")
+
+
+def test_shards_of_an_object_store(tmp_path: Path) -> None:
+    fsspec = pytest.importorskip("fsspec")
+    files = fsspec.filesystem("memory")
+    data = shard([*samples(2), ("b.jpg", b"broken")])
+    files.pipe_file("/shards/in/a.tar", data)
+    try:
+        done = run("compress", "memory://shards/in", "-o", "memory://shards/out", "-q", "30", cwd=tmp_path)
+        assert done.exit_code == 1
+        assert "memory://shards/in/a.tar/b.jpg: not an image" in done.stderr
+        (tmp_path / "a.tar").write_bytes(data)
+        run("compress", "a.tar", "-o", "out", "-q", "30", cwd=tmp_path)
+        assert files.cat_file("/shards/out/a.tar") == (tmp_path / "out" / "a.tar").read_bytes()
+        assert "1 done before" in run("compress", "memory://shards/in", "-o", "memory://shards/out", "-q", "30", cwd=tmp_path).stdout
+    finally:
+        files.rm("/shards", recursive=True)

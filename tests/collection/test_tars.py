@@ -1,5 +1,6 @@
 """Members of .tar files: what is read, what is refused, and headers under other names."""
 
+import gzip
 import io
 import tarfile
 
@@ -92,6 +93,11 @@ def test_a_damaged_header_in_the_middle_names_the_member_before_it() -> None:
 def test_no_archive_at_all() -> None:
     with pytest.raises(FormatError, match="at its beginning"):
         list(TarReader(io.BytesIO(b"\xff\xd8\xff" * 500)))
+
+
+def test_a_compressed_archive() -> None:
+    with pytest.raises(FormatError, match="is compressed: unpack it"):
+        list(TarReader(io.BytesIO(gzip.compress(tar([("a.jpg", bytes(range(256)) * 9)])) + bytes(600))))
 
 
 def test_a_member_that_promises_more_than_there_is() -> None:

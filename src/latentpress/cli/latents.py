@@ -207,16 +207,16 @@ def pack(
             packed = pack_together(units, reading, shards, advance, column or (), terminal.error)
         size = sum(file.stat().st_size for file in shards.files)
         many = len(shards.files)
-        written = f"{output}: {many} {'shard' if many == 1 else 'shards'}"
+        what = f"{as_path(output)}: {many} {'shard' if many == 1 else 'shards'},"
     else:
         writer = Writer(output, **how, append=append)
         with writer, progress(len(units)) as advance:
             packed = pack_together(units, reading, writer, advance, column or ())
         path = as_path(output)
         size = path.stat().st_size
-        written = f"{path}:"
+        what = f"{path}:"
     typer.echo(
-        f"{written} {packed.latents} latents, {size:,} bytes, "
+        f"{what} {packed.latents} latents, {size:,} bytes, "
         f"{8 * size / max(packed.numbers, 1):.3f} bits a number"
     )
     end(packed.failed, packed.failed + packed.latents)

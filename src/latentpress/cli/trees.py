@@ -91,8 +91,8 @@ class Tree:
         single = len(self.inputs) == 1 and self.files_from is None
         for path in self.inputs:
             if path.is_dir() or is_zip(os.fspath(path)):
-                real = path if elsewhere(path) else Path(os.path.realpath(path))
-                name = real.name if path.is_dir() else real.stem
+                name = path.name if elsewhere(path) else Path(os.path.realpath(path)).name
+                name = name if path.is_dir() else Path(name).stem
                 yield from search.tree(os.fspath(path), "" if single else f"{name}/")
             else:
                 yield from search.file(os.fspath(path))

@@ -20,7 +20,7 @@ from latentpress.collection.tables import change_table
 from latentpress.collection.unit import Row, Unit, joined
 from latentpress.errors import ImageError, LatentpressError, OutputError, prefixed
 from latentpress.system.files import UntouchedError
-from latentpress.system.stores import FolderStore, Store, opened, writing
+from latentpress.system.stores import FolderStore, Store, open_file, writing
 
 PARQUET = ".parquet"
 COPY_BYTES = 1 << 20
@@ -115,7 +115,7 @@ def make_of_archive(
     checksum = error = ""
     try:
         with (
-            opened(source, unit.key) as stream,
+            open_file(source, unit.key) as stream,
             suppress(UntouchedError),
             writing(target, unit.output, like=_like(source, unit)) as place,
         ):
@@ -159,7 +159,7 @@ def check_archive(unit: Unit, target: Store, change: Change, columns: Sequence[s
     change: its press decodes, and gives nothing back.
     """
     try:
-        with opened(target, unit.output) as stream:
+        with open_file(target, unit.output) as stream:
             kind = _table if is_table(unit.output) else _shard
             for item in kind(stream, Output(None), change, columns):
                 if isinstance(item, Row) and item.error and not item.source_sha256:
@@ -211,7 +211,7 @@ def _settle(unit: Unit, target: Store, output: Output, may_replace: bool) -> Non
     """
     if may_replace or target.entry(unit.output) is None:
         return
-    with opened(target, unit.output) as stream:
+    with open_file(target, unit.output) as stream:
         there = checksum_of(stream)
     if there == output.digest.hexdigest():  # by a run that was killed before it told so
         raise UntouchedError

@@ -36,7 +36,7 @@ from latentpress.collection.unit import Made, Row, Unit, joined
 from latentpress.errors import ImageError, OutputError, UsageError
 from latentpress.latents.conversion import LATENTS, PHOTOGRAPHS
 from latentpress.latents.writer import Writer
-from latentpress.system.stores import opened
+from latentpress.system.stores import open_file
 
 LTPS = ".ltps"
 SUFFIXES = frozenset((*LATENTS, *PHOTOGRAPHS))
@@ -274,7 +274,7 @@ def pack_together(
 
     for unit in units:
         if is_archive(unit.key):
-            with opened(kept_store(unit.root), unit.key) as stream, naming(unit.source):
+            with open_file(kept_store(unit.root), unit.key) as stream, naming(unit.source):
                 for sample in reading.samples(unit, stream, columns):
                     put(joined(unit.source, sample.name), reading.of_sample(unit, sample))
         else:

@@ -20,6 +20,7 @@ BATCH_BYTES = 1 << 25  # about what is read at a time
 MOST_ROWS = 64  # and at most so many rows
 GROUP_BYTES = 1 << 26  # what is written at a time, where a row group does not end before
 BUFFER_BYTES = 1 << 20
+PAGE_ROWS = 16  # after so many rows a page that is large enough ends: a reader holds pages whole
 # as a file's metadata calls it -> as it is asked for
 CODECS = {"UNCOMPRESSED": "NONE"} | {name: name for name in ("GZIP", "BROTLI", "LZ4", "ZSTD")}
 
@@ -32,7 +33,8 @@ def change_table(
 
     Columns of pictures hold bytes, or, as `datasets` keeps them, structs of bytes and a path, whose
     path gets the new suffix. A picture that fails is kept as it is. The same table gives the same
-    bytes with the same version of pyarrow.
+    bytes with the same version of pyarrow. Memory is that of the source's largest page, which some
+    writers make as large as a row group.
 
     Args:
         source: a Parquet file that can seek.
@@ -208,6 +210,7 @@ def _properties(table: Any, names: Sequence[str]) -> dict[str, Any]:
     columns = [group.column(i) for i in range(about.num_columns)] if group else []
     others = [c for c in columns if c.path_in_schema.split(".")[0] not in names]
     return {
+        "write_batch_size": PAGE_ROWS,
         "compression": {c.path_in_schema: CODECS.get(c.compression, "SNAPPY") for c in columns}
         or "SNAPPY",
         "use_dictionary": [c.path_in_schema for c in others if "RLE_DICTIONARY" in c.encodings],

@@ -10,6 +10,7 @@ from typing import Any
 from latentpress.errors import OutputError, UsageError
 from latentpress.latents.writer import Writer
 from latentpress.system.files import output_error
+from latentpress.system.places import as_path
 
 DIGITS = 6  # of the names of the files
 
@@ -37,7 +38,7 @@ class ShardWriter:
             raise UsageError(f"a shard has 1 byte or more, not {shard_size}")
         if how.get("append"):
             raise UsageError("latents are appended to one file, not to shards")
-        self.folder = Path(folder)
+        self.folder = as_path(os.fspath(folder))
         self.shard_size = shard_size
         self.files: list[Path] = []
         self._how = how

@@ -15,12 +15,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import IO, BinaryIO, Protocol
 
 from latentpress.errors import ImageError, OutputError
 from latentpress.system.files import atomic_write, output_error, remove_stale, replacing
 from latentpress.system.places import UrlPath, as_path
-from latentpress.system.remote import opened as opened_url
+from latentpress.system.remote import opened
 from latentpress.system.sources import read_source, unreadable
 from latentpress.system.urls import shown
 from latentpress.system.zips import Zip
@@ -148,7 +148,7 @@ class FolderStore:
         atomic_write(path, data, overwrite=True, like=like)
 
     def open(self, key: str) -> BinaryIO:
-        """As `opened`."""
+        """As `open_file`."""
         try:
             return open(self.path(key), "rb")
         except OSError as error:
@@ -223,13 +223,78 @@ def is_zip(url: str) -> bool:
     return url.lower().endswith(".zip") and os.path.isfile(url)
 
 
-def opened(store: Store, key: str) -> BinaryIO:
+class ObjectStore:
+    """What lies below a URL, through fsspec. Hidden is a key with an empty part ("a//b"), too."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        opened(url)  # where it cannot be, the command ends before any work
+
+    def __str__(self) -> str:
+        return shown(self.url)
+
+    def entries(self, left_out: LeftOut | None = None) -> Iterator[Entry]:
+        """As of Store."""
+        for found in opened(self.url).entries():
+            if all(part and not part.startswith(".") for part in found.key.split("/")):
+                yield Entry(*found)
+            elif left_out is not None:
+                left_out.hidden += 1
+
+    def is_there(self) -> bool:
+        """Whether it holds anything."""
+        return opened(self.url).is_folder()
+
+    def entry(self, key: str) -> Entry | None:
+        """As of Store."""
+        found = opened(self.url).find(key)
+        return None if found is None else Entry(*found)
+
+    def read(self, key: str) -> bytes:
+        """As of Store."""
+        return opened(self.url).read(key)
+
+    def write(self, key: str, data: bytes) -> None:
+        """As of Store."""
+        opened(self.url).write(data, key)
+
+    def open(self, key: str) -> BinaryIO:
+        """As `open_file`: fetched into a temporary file, a part at a time."""
+        file = tempfile.TemporaryFile()  # noqa: SIM115  closed by who reads it
+        try:
+            for chunk in opened(self.url).chunks(key):
+                _spool(file, chunk)
+            file.seek(0)
+        except BaseException:
+            file.close()
+            raise
+        return file
+
+    @contextmanager
+    def writing(self, key: str) -> Iterator[BinaryIO]:
+        """As `writing`: sent when it is whole."""
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "output"
+            with replacing(path, overwrite=True) as stream:
+                yield stream
+            opened(self.url).write_file(path, key)
+
+
+def _spool(file: IO[bytes], data: bytes) -> None:
+    """Write to a temporary file. OutputError."""
+    try:
+        file.write(data)
+    except OSError as error:
+        raise output_error(tempfile.gettempdir(), error) from error
+
+
+def open_file(store: Store, key: str) -> BinaryIO:
     """A file of a store as a stream that can seek, by the store's own `open` where it has one:
     then it is not held whole. ImageError where it cannot be read.
     """
-    own = getattr(store, "open", None)
-    stream: BinaryIO = io.BytesIO(store.read(key)) if own is None else own(key)
-    return stream
+    if isinstance(store, FolderStore | ObjectStore):
+        return store.open(key)
+    return io.BytesIO(store.read(key))
 
 
 @contextmanager
@@ -242,73 +307,13 @@ def writing(
     if isinstance(store, FolderStore):
         with store.writing(key, like=like) as stream:
             yield stream
-        return
-    with tempfile.TemporaryDirectory(prefix="latentpress-") as folder:
-        waiting = Path(folder, "output")
-        try:
-            with waiting.open("w+b") as stream:
-                yield stream
-        except OSError as error:
-            raise output_error(folder, error) from error
-        if isinstance(store, ObjectStore):
-            store.write_file(key, waiting)
-        else:
-            store.write(key, waiting.read_bytes())
-
-
-class ObjectStore:
-    """What lies below a URL, through fsspec. Hidden is a key with an empty part ("a//b"), too."""
-
-    def __init__(self, url: str) -> None:
-        self.url = url
-        opened_url(url)  # where it cannot be, the command ends before any work
-
-    def __str__(self) -> str:
-        return shown(self.url)
-
-    def entries(self, left_out: LeftOut | None = None) -> Iterator[Entry]:
-        """As of Store."""
-        for found in opened_url(self.url).entries():
-            if all(part and not part.startswith(".") for part in found.key.split("/")):
-                yield Entry(*found)
-            elif left_out is not None:
-                left_out.hidden += 1
-
-    def is_there(self) -> bool:
-        """Whether it holds anything."""
-        return opened_url(self.url).is_folder()
-
-    def entry(self, key: str) -> Entry | None:
-        """As of Store."""
-        found = opened_url(self.url).find(key)
-        return None if found is None else Entry(*found)
-
-    def read(self, key: str) -> bytes:
-        """As of Store."""
-        return opened_url(self.url).read(key)
-
-    def write(self, key: str, data: bytes) -> None:
-        """As of Store."""
-        opened_url(self.url).write(data, key)
-
-    def open(self, key: str) -> BinaryIO:
-        """A file as a stream that can seek; it is brought to the disk in parts."""
-        stream: BinaryIO = tempfile.TemporaryFile()  # noqa: SIM115  # the caller closes it
-        try:
-            for part in opened_url(self.url).chunks(key):
-                stream.write(part)
-            stream.seek(0)
-        except OSError as error:
-            stream.close()
-            raise output_error(tempfile.gettempdir(), error) from error
-        except BaseException:
-            stream.close()
-            raise
-        return stream
-
-    def write_file(self, key: str, file: Path) -> None:
-        """As write, of what a file on disk holds."""
-        opened_url(self.url).write_file(file, key)
+    elif isinstance(store, ObjectStore):
+        with store.writing(key) as stream:
+            yield stream
+    else:
+        whole = io.BytesIO()
+        yield whole
+        store.write(key, whole.getvalue())
 
 
 def open_store(url: str) -> Store:

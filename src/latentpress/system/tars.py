@@ -20,6 +20,7 @@ COPY_BYTES = 1 << 20
 MAX_EXTENDED = 1 << 20  # bytes of an extended header: names and attributes
 ENCODING, ERRORS = "utf-8", "surrogateescape"
 END = bytes(2 * BLOCK)
+COMPRESSED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd")  # gzip, bzip2, xz, zstd
 PAX, PAX_GLOBAL, GNU_NAME, GNU_LINK, SPARSE = b"x", b"g", b"L", b"K", b"S"
 REGULAR = (b"0", b"\0", b"7")
 
@@ -147,6 +148,8 @@ class TarReader:
         try:
             return tarfile.TarInfo.frombuf(block, ENCODING, ERRORS)
         except (tarfile.HeaderError, ValueError) as error:
+            if self._position == BLOCK and block.startswith(COMPRESSED):
+                raise FormatError("the archive is compressed: unpack it to a plain .tar") from error
             raise self._broken("has a header that is damaged") from error
 
     def _extended(self, info: tarfile.TarInfo) -> bytes:
