@@ -215,6 +215,15 @@ def test_lists_of_files(here: Path) -> None:
     assert "nothing.txt: no such file" in error_of("compress", "--files-from", "nothing.txt", "-o", "x", code=1)
 
 
+def test_files_alone_with_the_options_of_folders_have_their_outputs_beside_them(here: Path) -> None:
+    lp("compress", "photos/a.jpg", "photos/deep/b.png", "--keep-suffix")
+    assert (here / "photos" / "a.jpg.ltp").exists()
+    assert (here / "photos" / "deep" / "b.png.ltp").exists()
+    assert rows_of(here / "photos")["photos/deep/b.png"]["output"] == "deep/b.png.ltp"
+    done = lp("compress", here / "photos" / "a.jpg", here / "photos" / "deep" / "b.png", "--keep-suffix")
+    assert "2 done before" in done.stdout
+
+
 def test_several_folders_keep_their_names(here: Path) -> None:
     picture(Path("others/a.png"), np.zeros((16, 16, 3), np.uint8))
     picture(Path("single.png"), np.zeros((16, 16, 3), np.uint8))

@@ -68,8 +68,10 @@ class Tree:
             raise UsageError("-o: the name of the output is empty")
         if self.output is None:
             folder = next((path for path in self.inputs if path.is_dir()), None)
-            if folder is None:
+            if self.files_from is not None:
                 raise UsageError("say with -o into which folder the outputs go")
+            if folder is None:
+                return self._common()
             raise UsageError(
                 f"{folder} is a folder: say with -o where its outputs go; -o {folder} puts them "
                 "beside the pictures"
@@ -80,6 +82,15 @@ class Tree:
         if not output.exists() and output.suffix and not self.output.endswith(("/", os.sep)):
             raise UsageError(f"the outputs need a folder, and {output} looks like a file")
         return str(output)
+
+    def _common(self) -> str:
+        """The folder that holds all files: without -o each output lies beside its file."""
+        parents = [os.path.abspath(path.parent) for path in self.inputs]
+        try:
+            common = os.path.commonpath(parents)
+        except ValueError:  # of Windows' drives
+            raise UsageError("say with -o into which folder the outputs go") from None
+        return common if any(p.is_absolute() for p in self.inputs) else os.path.relpath(common)
 
     def search(self, suffixes: frozenset[str], suffix: str) -> Search:
         """suffixes: of the files that are taken. suffix: of the outputs."""
@@ -94,7 +105,8 @@ class Tree:
                 name = Path(os.path.realpath(path)).name
                 yield from search.tree(str(path), "" if single else f"{name}/")
             else:
-                yield from search.file(str(path))
+                below = os.path.relpath(path.parent, self._common()) if self.output is None else ""
+                yield from search.file(str(path), below.replace(os.sep, "/"))
         if self.files_from is not None:
             yield from search.named(lines_of(self.files_from))
 

@@ -141,11 +141,14 @@ class Search:
             output = self.naming.output(_below(key))
             yield from self._one(stores.setdefault(root, open_store(root)), root, key, output)
 
-    def file(self, name: str) -> Iterator[Unit | Row]:
-        """The unit of a file that stands beside folders: its output has its name alone."""
+    def file(self, name: str, below: str = "") -> Iterator[Unit | Row]:
+        """The unit of a file that stands beside folders: its output has its name alone. below: a
+        folder for the output.
+        """
         root, key = os.path.split(name)
         root = root or "."
-        yield from self._one(open_store(root), root, key, self.naming.output(key))
+        output = posixpath.normpath(posixpath.join(below, self.naming.output(key)))
+        yield from self._one(open_store(root), root, key, output)
 
     def _one(self, store: Store, root: str, key: str, output: str) -> Iterator[Unit | Row]:
         entry = store.entry(key)
