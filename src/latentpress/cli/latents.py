@@ -151,6 +151,7 @@ def pack(
         Exactness,
         Pack,
         Reading,
+        check,
         pack_together,
     )
     from latentpress.latents.conversion import LATENTS, common_space
@@ -180,6 +181,8 @@ def pack(
     if check_engine(engine, address) and not is_tree:
         raise UsageError("--engine ray packs into a folder, each file by itself: name one with -o")
     if is_tree:
+        if reading.space is not None:
+            check(reading.space, exactness)
         task = Pack(
             tree.folder(),
             overwrite,

@@ -156,15 +156,18 @@ class Search:
                 stores[root] = open_store(root)
             yield from self._one(stores[root], root, key, self.naming.output(_below(plain)))
 
-    def file(self, name: str) -> Iterator[Unit | Row]:
-        """The unit of a file that stands beside folders: its output has its name alone."""
+    def file(self, name: str, below: str = "") -> Iterator[Unit | Row]:
+        """The unit of a file that stands beside folders: its output has its name alone. below: a
+        folder for the output.
+        """
         plain = as_path(name).name
         if is_url(name):
             root, key, _ = _rooted(name)
         else:
             root, key = os.path.split(name)
         root = root or "."
-        yield from self._one(open_store(root), root, key, self.naming.output(plain))
+        output = posixpath.normpath(posixpath.join(below, self.naming.output(plain)))
+        yield from self._one(open_store(root), root, key, output)
 
     def _one(self, store: Store, root: str, key: str, output: str) -> Iterator[Unit | Row]:
         entry = store.entry(key)

@@ -8,24 +8,31 @@ rounded, stays in float32.
 import os
 from collections import deque
 from collections.abc import Mapping
-from functools import cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from latentpress.system.once import once
+
 HINTS = {"float32": "f32", "bfloat16": "bf16", "int8": "f32"}  # int8: of what is not int8
 
 
 def core() -> Any:
-    """OpenVINO's entry, one a process: in a forked one the threads of the other's are missing."""
+    """OpenVINO's entry, one a process: in a forked one the threads of the other's are missing.
+
+    Its tables of NumPy's types are made here, while other threads wait. It makes them at their
+    first use, under a lock that it keeps while it waits for the interpreter: two threads that use
+    them first at one time wait for each other for ever (seen with 2026.4).
+    """
     return _core(os.getpid())
 
 
-@cache
+@once
 def _core(process: int) -> Any:
     import openvino
 
+    openvino.Tensor(np.zeros(1, np.float32)).element_type.to_dtype()
     return openvino.Core()
 
 
