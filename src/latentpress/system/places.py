@@ -183,7 +183,8 @@ class UrlPath(Elsewhere):
 
     def with_name(self, name: str) -> UrlPath:
         """As of Path."""
-        return self.parent / name
+        whole = bare(self.text).rstrip("/")
+        return UrlPath(whole[: whole.rindex("/") + 1] + name)
 
     def with_suffix(self, suffix: str) -> UrlPath:
         """As of Path."""

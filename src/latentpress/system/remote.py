@@ -22,6 +22,7 @@ from latentpress.system import faults
 from latentpress.system.urls import WEB, is_url, scheme, shown
 
 ATTEMPTS = 6  # of one request
+PATIENT = ("gs", "gcs")  # whose library makes several attempts itself, and cannot be told not to
 FIRST_WAIT = 0.25  # seconds before the second attempt; each further wait is twice as long
 LONGEST_WAIT = 10.0
 CONNECT_SECONDS = 10  # without an answer
@@ -187,12 +188,13 @@ class Remote:
         MissingError, where there is no such file, is one of ImageError.
         """
         start = time.monotonic()
-        for attempt in range(1, ATTEMPTS + 1):
+        attempts = 2 if self.scheme in PATIENT else ATTEMPTS
+        for attempt in range(1, attempts + 1):
             try:
                 return work()
             except Exception as error:  # each store has exceptions of its own
                 fault = faults.of(error, self.url)
-                if fault.final or attempt == ATTEMPTS:
+                if fault.final or attempt == attempts:
                     tries = 0 if fault.final else attempt
                     raise fault.raised(
                         self._named(key), kind, tries, time.monotonic() - start
