@@ -88,7 +88,7 @@ class Elsewhere(LocalPath):
 
     def exists(self, *, follow_symlinks: bool = True) -> bool:
         """As of Path."""
-        return self.is_file() or self.is_dir()
+        return self.is_dir() or self.is_file()
 
     def is_file(self, *, follow_symlinks: bool = True) -> bool:
         """As of Path."""

@@ -102,6 +102,9 @@ class Remote:
         """Whether anything lies below the URL."""
         if self.scheme in WEB:
             return False
+        if hasattr(self._files, "call_s3"):  # where info() looks for a file first
+            page = self._page(self._prefix(), 1)
+            return bool(page.get("Contents")) or not self._prefix()[1]
         try:
             told = self._try("", lambda: self._files.info(self._root), ImageError)
         except faults.MissingError:
@@ -203,24 +206,33 @@ class Remote:
             time.sleep(wait * random.uniform(0.5, 1))  # many workers do not come back at once
         raise AssertionError
 
+    def _prefix(self) -> tuple[str, str]:
+        """The bucket of S3 and how the keys below the URL begin in it."""
+        bucket, _, prefix = self._root.partition("/")
+        return bucket, f"{prefix.rstrip('/')}/" if prefix else ""
+
+    def _page(self, place: tuple[str, str], many: int, after: str = "") -> dict[str, Any]:
+        """A page of a listing of S3. after: the token of the page before it."""
+        bucket, prefix = place
+        asked = {"Bucket": bucket, "Prefix": prefix, "MaxKeys": many}
+        if after:
+            asked["ContinuationToken"] = after
+        request = functools.partial(self._files.call_s3, "list_objects_v2", **asked)
+        page: dict[str, Any] = self._try("", request, ImageError)
+        return page
+
     def _pages(self) -> Iterator[Found]:
         """All objects of S3 below the URL, in the order in which S3 gives them: by key."""
-        bucket, _, prefix = self._root.partition("/")
-        prefix = f"{prefix.rstrip('/')}/" if prefix else ""
-        asked = {"Bucket": bucket, "Prefix": prefix, "MaxKeys": PAGE}
+        place = self._prefix()
+        page = self._page(place, PAGE)
         while True:
-            page = self._try(
-                "",
-                functools.partial(self._files.call_s3, "list_objects_v2", **asked),
-                ImageError,
-            )
             for told in page.get("Contents", ()):
-                key = told["Key"][len(prefix) :]
+                key = told["Key"][len(place[1]) :]
                 if key and not key.endswith("/"):  # which stands for a folder
                     yield Found(key, told["Size"], _version(told))
             if not page.get("IsTruncated"):
                 return
-            asked["ContinuationToken"] = page["NextContinuationToken"]
+            page = self._page(place, PAGE, page["NextContinuationToken"])
 
     def _folder(self, key: str) -> Iterator[Found]:
         """All files in a folder and below, by key: a folder is in the place of its name and "/"."""
