@@ -229,7 +229,7 @@ def test_trees_go_between_stores_and_folders(
     assert len(table) == MANY - BAD + 2
     assert all(line.endswith(",0.0") for line in table[1:])
     # beside the pictures, and not taken for new ones
-    assert command("decompress", f"{memory}/out")[0] == 0
+    assert command("decompress", f"{memory}/out", "-o", f"{memory}/out")[0] == 0
     assert len(stored(f"{memory}/out")) == 2 * (MANY - BAD)
 
 

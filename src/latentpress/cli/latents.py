@@ -126,7 +126,7 @@ def pack(
     from latentpress.cli.trees import Tree, run_tree
     from latentpress.collection.find import Naming, Search, Selection
     from latentpress.collection.local import LocalEngine
-    from latentpress.collection.packing import LTPS, Exactness, Pack, Reading, pack_together
+    from latentpress.collection.packing import LTPS, Exactness, Pack, Reading, check, pack_together
     from latentpress.latents.conversion import LATENTS, PHOTOGRAPHS, common_space
     from latentpress.latents.writer import Writer
 
@@ -151,6 +151,8 @@ def pack(
     exactness = Exactness(max_error, rmse, quality, lossless)
     reading = Reading(codec or space, codec, model, device)
     if is_tree:
+        if reading.space is not None:
+            check(reading.space, exactness)
         task = Pack(tree.folder(), overwrite, reading=reading, exactness=exactness)
         run_tree(tree, task, LocalEngine(jobs), search, "packing")
         return
