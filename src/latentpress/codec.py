@@ -52,9 +52,9 @@ def compress(
     To ask for a size, a rate or a metric instead of a quality: `latentpress.targets`.
 
     Args:
-        image: a path, the bytes of an image file, an open binary file, a PIL image, a uint8 array
-            (H, W), (H, W, 1), (H, W, 3) or (H, W, 4), or a Picture, which was read with its own
-            `strict` and `strip`; 1 to 65,535 pixels a side.
+        image: a path, a URL (with the extra `remote`), the bytes of an image file, an open binary
+            file, a PIL image, a uint8 array (H, W), (H, W, 1), (H, W, 3) or (H, W, 4), or a
+            Picture, which was read with its own `strict` and `strip`; 1 to 65,535 pixels a side.
         options: what the encoder is asked for; None for the defaults of EncodeOptions.
         **fields: fields of EncodeOptions that take the place of those in `options`: quality (0 to
             100), codec, model, device, strict, strip, exact, effort (0 to 9), optimize_for,
@@ -130,7 +130,7 @@ def decompress(data: ByteSource, *, model: str | None = None, device: str = "aut
     """The bytes of an .ltp file -> the image.
 
     Args:
-        data: a whole file: a path, its bytes, or an open binary file.
+        data: a whole file: a path, a URL, its bytes, or an open binary file.
         model: as in EncodeOptions; within a Stable Diffusion space the decoder's model may differ
             from the encoder's. None is the encoder's where it is a known one, else the space's
             default.
