@@ -148,7 +148,7 @@ def connected(address: str | None) -> Iterator[Cluster]:
 
     Raises:
         UsageError: Ray is not installed, or there is no cluster.
-        LatentpressError: Ray does not start.
+        LatentpressError: Ray does not start, or ends in the middle.
     """
     ray = import_ray()
     if ray.is_initialized():
@@ -158,6 +158,8 @@ def connected(address: str | None) -> Iterator[Cluster]:
         with uninterrupted():
             _connect(ray, address)
         yield Cluster(ray)
+    except ray.exceptions.RayError as error:
+        raise LatentpressError(f"the Ray cluster failed: {_reason(error)}") from error
     finally:
         with uninterrupted():
             ray.shutdown()
