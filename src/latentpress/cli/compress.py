@@ -361,7 +361,8 @@ def run_compress(
     budget = as_budget(total_size, found, task)
     quality = recorded(task.output, budget)
     if quality is None:
-        quality = best_quality(found, task, total_size, jobs)
+        with batch.Bar(None, "searching the quality") as bar:
+            quality = best_quality(found, task, total_size, jobs, bar.advance)
     task = replace(task, asked=replace(task.asked, quality=quality))
     header = {"budget": {**budget, "quality": quality}}
     run_tree(tree, task, engine, search, "pressing", found, header)

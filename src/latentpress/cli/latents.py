@@ -128,7 +128,7 @@ def pack(
         raise UsageError(f"--codec {codec} gives latents of space {codec}, not {space}")
     from latentpress.cli.trees import Tree, run_tree
     from latentpress.collection.find import Naming, Search, Selection
-    from latentpress.collection.packing import LTPS, Exactness, Pack, Reading, pack_together
+    from latentpress.collection.packing import LTPS, Exactness, Pack, Reading, check, pack_together
     from latentpress.latents.conversion import LATENTS, PHOTOGRAPHS, common_space
     from latentpress.latents.writer import Writer
 
@@ -155,6 +155,8 @@ def pack(
     if check_engine(engine, address) and not is_tree:
         raise UsageError("--engine ray packs into a folder, each file by itself: name one with -o")
     if is_tree:
+        if reading.space is not None:
+            check(reading.space, exactness)
         task = Pack(tree.folder(), overwrite, reading=reading, exactness=exactness)
         run_tree(tree, task, engine_of(engine, address, jobs, device), search, "packing")
         return
