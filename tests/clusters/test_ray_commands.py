@@ -80,9 +80,10 @@ def test_from_and_to_an_object_store_with_a_killed_worker(
         process = subprocess.Popen(words, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         end = time.monotonic() + SECONDS
         written = lambda: sum(method == "PUT" and path.endswith(".ltp") for method, path in list(s3.seen))
-        while (not ray_workers(ray_folder) or written() < 4) and process.poll() is None and time.monotonic() < end:
+        while not ((working := ray_workers(ray_folder)) and written() >= 4) and process.poll() is None and time.monotonic() < end:
             time.sleep(0.01)
-        os.kill(ray_workers(ray_folder)[0], signal.SIGKILL)
+        assert working, "the run was over before a worker could be killed"
+        os.kill(working[0], signal.SIGKILL)
         printed, said = process.communicate(timeout=SECONDS)
     assert process.returncode == 1, said
     assert printed.startswith(f"{target.url}: 58 files written, ")
