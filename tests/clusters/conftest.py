@@ -10,9 +10,10 @@ import pytest
 
 import latentpress
 from helpers.paths import ROOT
+from helpers.s3_fixtures import s3, served  # noqa: F401  (fixtures)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def cluster() -> Iterator[str]:
     """The address of a cluster to which this process is connected; its workers can import the helpers of the tests."""
     ray = pytest.importorskip("ray")
@@ -31,3 +32,19 @@ def cluster() -> Iterator[str]:
         finally:
             ray.shutdown()
             shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def environment() -> dict[str, str]:
+    """Of a command: this package, wherever it is called, and two workers of one thread."""
+    source = str(Path(latentpress.__file__).parents[1])
+    return dict(os.environ, PYTHONPATH=source, OMP_NUM_THREADS="1", LATENTPRESS_THREADS="2")
+
+
+@pytest.fixture
+def ray_folder(environment: dict[str, str]) -> Iterator[str]:
+    """Where a command's own cluster keeps its files, which tells its processes; the names of sockets are short."""
+    folder = tempfile.mkdtemp(prefix="lp")
+    environment["RAY_TMPDIR"] = folder
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)

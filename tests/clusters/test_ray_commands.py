@@ -1,30 +1,24 @@
 """`--engine ray`: the same outputs and records as without it; the command killed, interrupted, wrong."""
 
+import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-import latentpress
+from helpers.object_store import Proxy
+from helpers.processes import HAS_PROC, processes_with, ray_workers
+from helpers.s3_fixtures import BUCKET
 from helpers.trees import agrees, files_of, make_tree, rows_of
+from latentpress.system.stores import open_store
 
 MANY, BAD = 400, 8
 SECONDS = 120
-
-
-@pytest.fixture
-def environment() -> dict[str, str]:
-    """Of a command: this package, wherever it is called."""
-    source = str(Path(latentpress.__file__).parents[1])
-    return dict(os.environ, PYTHONPATH=source, OMP_NUM_THREADS="1", LATENTPRESS_THREADS="2")
 
 
 def command(*words: object) -> list[str]:
@@ -45,8 +39,9 @@ def told(out: Path) -> dict[str, Any]:
 
 def test_a_killed_command_is_resumed_and_ends_as_on_one_machine(tmp_path: Path, cluster: str, environment: dict[str, str]) -> None:
     make_tree(tmp_path / "tree", MANY, BAD)
+    environment["RAY_ADDRESS"] = cluster
     run: dict[str, Any] = {"cwd": tmp_path, "env": environment, "timeout": SECONDS}
-    ray = command("compress", "tree", "-o", "out", "-q", "30", "--engine", "ray", "--address", cluster)
+    ray = command("compress", "tree", "-o", "out", "-q", "30", "--engine", "ray", "--address", "auto")
     process = subprocess.Popen(ray, cwd=tmp_path, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     end = time.monotonic() + SECONDS
     while lines(tmp_path / "out") < MANY // 4 and process.poll() is None and time.monotonic() < end:
@@ -71,29 +66,36 @@ def test_a_killed_command_is_resumed_and_ends_as_on_one_machine(tmp_path: Path, 
     assert told(tmp_path / "out") == told(tmp_path / "alone")
 
 
-def processes_with(word: str) -> list[str]:
-    """Command lines of running processes that hold a word."""
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            line = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-        except OSError:
-            continue
-        if word in line:
-            found.append(line)
-    return found
+@pytest.mark.skipif(not HAS_PROC, reason="processes are told by /proc")
+def test_from_and_to_an_object_store_with_a_killed_worker(
+    tmp_path: Path, s3: Proxy, environment: dict[str, str], ray_folder: str
+) -> None:
+    pytest.importorskip("ray")
+    tree = make_tree(tmp_path / "tree", 60, 2)
+    source, target = (open_store(f"s3://{BUCKET}/ray/{name}") for name in ("in", "out"))
+    for name, data in files_of(tree).items():
+        source.write(name, data)
+    words = command("compress", source.url, "-o", target.url, "-q", "30", "--engine", "ray")
+    with s3.failing(lambda method, path, number: "500" if number % 10 == 0 else "slow 0.05"):
+        process = subprocess.Popen(words, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        end = time.monotonic() + SECONDS
+        written = lambda: sum(method == "PUT" and path.endswith(".ltp") for method, path in list(s3.seen))
+        while not ((working := ray_workers(ray_folder)) and written() >= 4) and process.poll() is None and time.monotonic() < end:
+            time.sleep(0.01)
+        assert working, "the run was over before a worker could be killed"
+        os.kill(working[0], signal.SIGKILL)
+        printed, said = process.communicate(timeout=SECONDS)
+    assert process.returncode == 1, said
+    assert printed.startswith(f"{target.url}: 58 files written, ")
+    assert said.count("not an image") == 2
+    alone = command("compress", "tree", "-o", "alone", "-q", "30")
+    assert subprocess.run(alone, capture_output=True, cwd=tmp_path, env=environment, timeout=SECONDS).returncode == 1
+    assert {e.key: target.read(e.key) for e in target.entries() if e.key.endswith(".ltp")} == files_of(tmp_path / "alone")
+    lines = [json.loads(line) for line in target.read("manifest.jsonl").splitlines()]
+    assert len([line for line in lines if "run" not in line]) == 60
 
 
-@pytest.fixture
-def ray_folder(environment: dict[str, str]) -> Iterator[str]:
-    """Where a command's own cluster keeps its files, which tells its processes; the names of sockets are short."""
-    folder = tempfile.mkdtemp(prefix="lp")
-    environment["RAY_TMPDIR"] = folder
-    yield folder
-    shutil.rmtree(folder, ignore_errors=True)
-
-
-@pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="processes are told by /proc")
+@pytest.mark.skipif(not HAS_PROC, reason="processes are told by /proc")
 def test_an_interrupted_command_with_a_cluster_of_its_own_leaves_nothing(
     tmp_path: Path, environment: dict[str, str], ray_folder: str
 ) -> None:

@@ -1,5 +1,6 @@
 """Who does the work of a run over folders: this machine's threads, or a Ray cluster."""
 
+import os
 from typing import Annotated
 
 import typer
@@ -48,6 +49,8 @@ def engine_of(name: str, address: str | None, jobs: int | None, device: str) -> 
         from latentpress.collection.local import LocalEngine
 
         return LocalEngine(jobs)
+    # before Ray is imported: else it prints of each worker that dies, to standard output
+    os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", ".")
     from latentpress.ray.engine import RayEngine
 
     return RayEngine(address, jobs, gpus=1 if device == "cuda" else 0)

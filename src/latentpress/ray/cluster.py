@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from latentpress.errors import UsageError
+from latentpress.errors import LatentpressError, UsageError
 from latentpress.runtimes.threads import MOST_THREADS
 from latentpress.system.environment import usable_cores, whole_number
 
@@ -18,6 +18,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 OBJECT_STORE_BYTES = 80_000_000  # of a cluster of one's own: rows alone go through it
 LOOK_EVERY = 5.0  # seconds between looks at how large the cluster is
 NOT_IMPORTED = ("failed to import on the worker", "ModuleNotFoundError")  # in Ray's words
+STARTS = 2  # tries: Ray waits for half a minute, which a busy machine may exceed
 CONNECT_WITHIN = 10.0  # seconds
 LISTEN_EVERY = 0.2  # seconds between looks for Ctrl-C
 STOP_WITHIN = 10.0  # seconds that pictures in work have when a run is ended
@@ -147,6 +148,7 @@ def connected(address: str | None) -> Iterator[Cluster]:
 
     Raises:
         UsageError: Ray is not installed, or there is no cluster.
+        LatentpressError: Ray does not start, or ends in the middle.
     """
     ray = import_ray()
     if ray.is_initialized():
@@ -156,6 +158,8 @@ def connected(address: str | None) -> Iterator[Cluster]:
         with uninterrupted():
             _connect(ray, address)
         yield Cluster(ray)
+    except ray.exceptions.RayError as error:
+        raise LatentpressError(f"the Ray cluster failed: {_reason(error)}") from error
     finally:
         with uninterrupted():
             ray.shutdown()
@@ -178,20 +182,32 @@ def _connect(ray: Any, address: str | None) -> None:
     if address is None:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is told to anyone
         cores = whole_number("LATENTPRESS_THREADS", 0, 0, MOST_THREADS) or usable_cores()
-        ray.init(
-            address="local",
-            num_cpus=cores,
-            include_dashboard=False,
-            object_store_memory=OBJECT_STORE_BYTES,
-            **quiet,
-        )
+        for left in reversed(range(STARTS)):
+            try:
+                ray.init(
+                    address="local",
+                    num_cpus=cores,
+                    include_dashboard=False,
+                    object_store_memory=OBJECT_STORE_BYTES,
+                    **quiet,
+                )
+                return
+            except Exception as error:  # Ray raises this very class where it is too slow
+                ray.shutdown()
+                if not left:
+                    raise LatentpressError(
+                        f"Ray did not start on this machine: {_reason(error)}"
+                    ) from error
         return
     try:
         _check_answers(address)
         ray.init(address=address, **quiet)
     except (OSError, RuntimeError, ValueError) as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise UsageError(f"no Ray cluster at {address}: {reason}") from error
+        raise UsageError(f"no Ray cluster at {address}: {_reason(error)}") from error
+
+
+def _reason(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 def _check_answers(address: str) -> None:

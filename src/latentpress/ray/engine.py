@@ -152,7 +152,7 @@ class _Run:
         """The rows of units that are done; those whose worker died are sent again, one by one."""
         done, death = self._cluster.get(reference)
         if death is None:
-            self._check_shared(done.node, sent.units, done.rows)
+            self._check_shared(done.node, done.rows)
             yield from zip(sent.units, done.rows, strict=True)
         elif len(sent.units) > 1:
             self._again.extend(Sent((unit,)) for unit in sent.units)
@@ -163,13 +163,12 @@ class _Run:
             error = f"{unit.source}: {ATTEMPTS} workers died of it: {death}"
             yield unit, [Row(unit.source, unit.version, source_bytes=unit.size, error=error)]
 
-    def _check_shared(
-        self, node: str, units: tuple[Unit, ...], rows: tuple[list[Row], ...]
-    ) -> None:
+    def _check_shared(self, node: str, rows: tuple[list[Row], ...]) -> None:
         """UsageError where a machine wrote into a local folder that is not this one's."""
         if node in self._seen or not is_local(self._task.output):
             return
-        written = [row.output for of_unit in rows for row in of_unit if row.output_bytes]
+        files = [row for of_unit in rows for row in of_unit if not row.member]
+        written = [row.output for row in files if row.output_bytes]
         if not written:
             return
         place = joined(self._task.output, written[0])
