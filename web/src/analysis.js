@@ -10,6 +10,7 @@ export const FACTOR = 16; // pixels a latent position, each way
 const HYPER_CHANNELS = 64;
 const HYPER_FACTOR = 4; // latent positions a hyper position, each way
 const Z_MOST = 127;
+const LAG = 48; // latent rows that the deep layers may lie behind the straight one, and more
 const STRIP_ROWS = 64; // latent rows that are given at a time
 // The layers of analysis.onnx in their order; a block has two, and adds its input.
 const DEEP = ["0", "1 block", "2", "3 block", "4 block", "5 block", "6", "7 block", "8 block", "9"];
@@ -128,7 +129,7 @@ export class Analysis {
     const graph = new RowGraph(engine);
     const pixels = new Ring(engine, FACTOR * rows, FACTOR * columns, 3, 2 * FACTOR, 2);
     // The straight layer comes first, so that its rows are there when the deep ones want them.
-    const straight = graph.convolution(this.linear, pixels, { depth: FACTOR });
+    const straight = graph.convolution(this.linear, pixels, { depth: LAG });
     const rings = [pixels];
     let plane = pixels;
     for (const [first, second] of this.steps) {

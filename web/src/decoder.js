@@ -30,7 +30,7 @@ import { CHANNELS, splitBody } from "./hyperprior.js";
 import { decodeMetadata } from "./metadata.js";
 import { plainBytes } from "./models.js";
 import { LocalRunner } from "./runner.js";
-import { FACTOR, HALO } from "./synthesis.js";
+import { FACTOR, HALO, topOf } from "./synthesis.js";
 import { WorkerRunner } from "./worker_protocol.js";
 
 export const MAX_PIXELS = 64e6;
@@ -180,7 +180,7 @@ export class Decoder {
     const bands = Math.max(1, Math.min(runners.length, Math.floor(rows / LEAST_BAND)));
     const edge = (/** @type {number} */ i) => Math.round((i * rows) / bands);
     const jobs = Array.from({ length: bands }, (_, i) => {
-      const top = Math.max(0, edge(i) - HALO);
+      const top = topOf(edge(i));
       const bottom = Math.min(rows, edge(i + 1) + HALO);
       const part = latent.subarray(top * columns * CHANNELS, bottom * columns * CHANNELS);
       return {

@@ -1,5 +1,5 @@
 /**
- * The WebAssembly engine (web/engine/engine.c): its memory, and layers laid out as it wants them.
+ * The WebAssembly engine (web/engine): its memory, and layers laid out as it wants them.
  *
  * @typedef {import("./onnx.js").Tensor} Tensor
  *
@@ -21,22 +21,12 @@
  */
 
 const GROUP = 8; // output channels that are computed together
-const FREQUENCIES = 6; // products of a Winograd tile
+const PRODUCTS = 36; // of a Winograd tile
 const HEAP = 65536; // below it lie the engine's stack and constants
 const PAGE = 65536;
 const SPARE_PAGES = 64; // by which memory grows beyond what is asked for
 const MAX_TAPS = 256;
 const MAX_GROUPS = 256;
-
-// Winograd's transform of three weights to six (points 0, 1, -1, 2, -2 and infinity).
-const WINOGRAD = [
-  [1 / 4, 0, 0],
-  [-1 / 6, -1 / 6, -1 / 6],
-  [-1 / 6, 1 / 6, -1 / 6],
-  [1 / 24, 1 / 12, 1 / 6],
-  [1 / 24, -1 / 12, 1 / 6],
-  [0, 0, 1],
-];
 
 export class Engine {
   /**
@@ -116,62 +106,20 @@ export class Engine {
     const oc = roundUp(channels, GROUP);
     const order = channelOrder(channels, shuffle);
     const winograd = rows === 3 && columns === 3 && stride === 1 && ic % 4 === 0;
-    const kernel = winograd ? this.winogradKernel(weight, order) : this.kernel(weight, order);
+    const size = rows * columns;
+    const weights = this.alloc(4 * oc * ic * (winograd ? PRODUCTS : size));
     const biasAt = this.alloc(4 * oc);
+    const from = this.alloc(4 * oc * ic * size);
     order.forEach((o, i) => {
+      const kernel = weight.data.subarray(o * ic * size, (o + 1) * ic * size);
+      this.floats.set(kernel, from / 4 + i * ic * size);
       this.floats[biasAt / 4 + i] = bias.data[o];
     });
-    const border = pad ?? (rows - 1) >> 1;
-    const taps = grid(rows, columns, border);
-    return { winograd, weights: kernel, bias: biasAt, ic, oc, taps, stride };
-  }
-
-  /**
-   * @param {Tensor} weight
-   * @param {number[]} order of its output channels
-   * @returns {number} the address of [group][tap][input channel][output channel of the group]
-   */
-  kernel({ dims: [, ic, rows, columns], data }, order) {
-    const size = rows * columns;
-    const at = this.alloc(4 * roundUp(order.length, GROUP) * ic * size);
-    const out = this.floats.subarray(at / 4);
-    let i = 0;
-    for (let group = 0; group < order.length; group += GROUP) {
-      for (let tap = 0; tap < size; tap++) {
-        for (let c = 0; c < ic; c++) {
-          for (let j = group; j < group + GROUP; j++, i++) {
-            if (j < order.length) out[i] = data[(order[j] * ic + c) * size + tap];
-          }
-        }
-      }
-    }
-    return at;
-  }
-
-  /**
-   * @param {Tensor} weight of 3 x 3
-   * @param {number[]} order of its output channels
-   * @returns {number} the address of [group][frequency][row][input channel][channel of the group]
-   */
-  winogradKernel({ dims: [, ic], data }, order) {
-    const at = this.alloc(4 * roundUp(order.length, GROUP) * FREQUENCIES * 3 * ic);
-    const out = this.floats.subarray(at / 4);
-    const { fround } = Math;
-    let i = 0;
-    for (let group = 0; group < order.length; group += GROUP) {
-      for (const [a, b, c] of WINOGRAD) {
-        for (let row = 0; row < 3; row++) {
-          for (let channel = 0; channel < ic; channel++) {
-            for (let j = group; j < group + GROUP; j++, i++) {
-              if (j >= order.length) continue;
-              const k = (order[j] * ic + channel) * 9 + 3 * row;
-              out[i] = fround(a * data[k] + b * data[k + 1] + c * data[k + 2]);
-            }
-          }
-        }
-      }
-    }
-    return at;
+    if (winograd) this.code.winograd_weights(from, oc, ic, weights);
+    else this.code.convolve_weights(from, oc, ic, size, weights);
+    this.release(from);
+    const taps = grid(rows, columns, pad ?? (rows - 1) >> 1);
+    return { winograd, weights, bias: biasAt, ic, oc, taps, stride };
   }
 
   /**

@@ -114,6 +114,7 @@ function fromHalf(bits) {
     if (!exponent) return sign * fraction * 2 ** -24;
     return sign * 2 ** (exponent - 15) * (1 + fraction / 1024);
   });
-  const table = halves;
-  return Float32Array.from(bits, (b) => table[b]);
+  const out = new Float32Array(bits.length);
+  for (let i = 0; i < bits.length; i++) out[i] = halves[bits[i]];
+  return out;
 }

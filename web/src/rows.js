@@ -8,10 +8,11 @@ import { roundUp } from "./engine.js";
 
 /** @typedef {import("./engine.js").FloatLayer} FloatLayer */
 
-const TILE = 4; // outputs of a Winograd tile
-const FREQUENCIES = 6;
+export const TILE = 4; // rows and columns of a Winograd tile
+const SPAN = 6; // rows of the input that a tile depends on
+const SCRATCH = 4 * 36 * 24; // bytes a channel: products of 24 tiles (web/engine/winograd.c)
 const GROUP = 8;
-const DEPTH = 6; // rows of a ring: those that a convolution and its residual reach back to
+const DEPTH = 12; // rows of a ring: those that a convolution and its residual reach back to
 
 /** A plane of h x w positions of c channels, of which the last few rows are there. */
 export class Ring {
@@ -59,8 +60,8 @@ export class RowGraph {
   /** @param {import("./engine.js").Engine} engine */
   constructor(engine) {
     this.engine = engine;
-    this.products = engine.alloc(0);
-    this.productBytes = 0;
+    this.scratch = engine.alloc(0);
+    this.scratchBytes = 0;
     /** @type {(() => void)[]} from the last stage to the first: each tells what it needs */
     this.demands = [];
   }
@@ -120,128 +121,84 @@ export class RowGraph {
     const h = Math.ceil(input.h / layer.stride) * side;
     const w = Math.ceil(input.w / layer.stride) * side;
     const out = new Ring(this.engine, h, w, c, depth);
-    const run = this.row(layer, input);
-    this.stage(input, out, { ...reachOf(layer), rows: side }, (y) => {
-      run(
-        y,
-        (o) => {
-          const pixel = Math.floor(o / c);
-          const at = out.place(side * y + Math.floor(pixel / side), pixel % side);
-          return at + 4 * (o % c);
-        },
-        side * c,
-        relu,
-        residual,
-      );
+    const run = this.rows(layer, input);
+    const reach = reachOf(layer);
+    this.stage(input, out, { ...reach, rows: side * reach.rows }, (y) => {
+      const place = (/** @type {number} */ o, /** @type {number} */ row) => {
+        const pixel = Math.floor(o / c);
+        const at = out.place(side * row + Math.floor(pixel / side), pixel % side);
+        return at + 4 * (o % c);
+      };
+      run(y, place, side * c, relu, residual);
     });
     return out;
   }
 
   /**
-   * A function that computes a row of a layer.
+   * A function that computes a row of a layer, or the four rows of Winograd's tiles.
    *
    * @param {FloatLayer} layer
    * @param {Ring} input
-   * @returns {(y: number, place: (channel: number) => number, outStride: number, relu?: boolean,
-   *   residual?: Ring) => void} place: where the first pixel of a channel goes. outStride: floats
-   *   from pixel to pixel there.
+   * @returns {(y: number, place: (channel: number, row: number) => number, outStride: number,
+   *   relu?: boolean, residual?: Ring) => void} y: in units of those rows. place: where the first
+   *   pixel of a channel in a row goes. outStride: floats from pixel to pixel there.
    */
-  row(layer, input) {
-    if (layer.winograd) return this.winogradRow(layer, input);
+  rows(layer, input) {
     const { engine } = this;
+    if (layer.winograd) this.reserveScratch(SCRATCH * (layer.ic + GROUP));
     const pixels = Math.ceil(input.w / layer.stride);
     return (y, place, outStride, relu = false, residual = undefined) => {
-      layer.taps.forEach(([down, right], i) => {
-        engine.int32[engine.tapsAt / 4 + i] = input.place(layer.stride * y + down, right);
+      const { int32, tapsAt, outsAt, residualsAt, code } = engine;
+      const { weights, bias, oc, ic, taps, winograd } = layer;
+      const count = winograd ? Math.min(TILE, input.h - TILE * y) : 1;
+      this.setPlaces(layer, y, count, place, residual);
+      const residuals = residual ? residualsAt : 0;
+      if (winograd) {
+        for (let i = 0; i < SPAN; i++) int32[tapsAt / 4 + i] = input.place(TILE * y - 1 + i, -1);
+        const to = [outsAt, outStride, relu ? 1 : 0, residuals, count];
+        code.winograd(tapsAt, ic, pixels, weights, bias, oc, this.scratch, ...to);
+        return;
+      }
+      taps.forEach(([down, right], i) => {
+        int32[tapsAt / 4 + i] = input.place(layer.stride * y + down, right);
       });
-      this.setPlaces(layer, y, place, residual);
-      engine.code.convolve(
-        engine.tapsAt,
-        layer.taps.length,
-        layer.ic,
-        pixels,
-        layer.stride * input.c,
-        layer.weights,
-        layer.bias,
-        layer.oc,
-        engine.outsAt,
-        outStride,
-        relu ? 1 : 0,
-        residual ? engine.residualsAt : 0,
-      );
-    };
-  }
-
-  /**
-   * The same of a 3 x 3 layer; rows of the input are transformed once each.
-   *
-   * @param {FloatLayer} layer
-   * @param {Ring} input
-   * @returns {(y: number, place: (channel: number) => number, outStride: number, relu?: boolean,
-   *   residual?: Ring) => void}
-   */
-  winogradRow(layer, input) {
-    const { engine } = this;
-    const tiles = Math.ceil(input.w / TILE);
-    const rowBytes = 4 * FREQUENCIES * tiles * layer.ic;
-    const at = engine.alloc(4 * rowBytes); // three rows and one of zeros
-    this.reserveProducts(4 * FREQUENCIES * tiles * GROUP);
-    let done = -1; // the last row that is transformed
-    return (y, place, outStride, relu = false, residual = undefined) => {
-      if (done < 0) done = Math.max(0, y - 1) - 1;
-      for (; done < Math.min(y + 1, input.h - 1); done++) {
-        const to = at + ((done + 1) % 3) * rowBytes;
-        engine.code.winograd_input(input.place(done + 1, -1), layer.ic, tiles, to);
-      }
-      for (let t = 0; t < 3; t++) {
-        const row = y + t - 1;
-        const slot = row < 0 || row >= input.h ? 3 : row % 3;
-        engine.int32[engine.tapsAt / 4 + t] = at + slot * rowBytes;
-      }
-      this.setPlaces(layer, y, place, residual);
-      engine.code.winograd(
-        engine.tapsAt,
-        layer.ic,
-        input.w,
-        layer.weights,
-        layer.bias,
-        layer.oc,
-        this.products,
-        engine.outsAt,
-        outStride,
-        relu ? 1 : 0,
-        residual ? engine.residualsAt : 0,
-      );
+      const from = [tapsAt, taps.length, ic, pixels, layer.stride * input.c];
+      code.convolve(...from, weights, bias, oc, outsAt, outStride, relu ? 1 : 0, residuals);
     };
   }
 
   /**
    * @param {FloatLayer} layer
    * @param {number} y
-   * @param {(channel: number) => number} place
+   * @param {number} count rows
+   * @param {(channel: number, row: number) => number} place
    * @param {Ring | undefined} residual
    */
-  setPlaces(layer, y, place, residual) {
+  setPlaces(layer, y, count, place, residual) {
     const { int32, outsAt, residualsAt } = this.engine;
-    for (let g = 0; g < layer.oc / GROUP; g++) {
-      int32[outsAt / 4 + g] = place(GROUP * g);
-      if (residual) int32[residualsAt / 4 + g] = residual.place(y, 0) + 4 * GROUP * g;
+    const each = layer.winograd ? TILE : 1;
+    for (let o = 0, at = 0; o < layer.oc; o += GROUP, at += each) {
+      for (let i = 0; i < count; i++) {
+        int32[outsAt / 4 + at + i] = place(o, each * y + i);
+        if (residual) int32[residualsAt / 4 + at + i] = residual.place(each * y + i, 0) + 4 * o;
+      }
     }
   }
 
   /** @param {number} size in bytes */
-  reserveProducts(size) {
-    if (size <= this.productBytes) return;
-    this.products = this.engine.alloc(size);
-    this.productBytes = size;
+  reserveScratch(size) {
+    if (size <= this.scratchBytes) return;
+    this.scratch = this.engine.alloc(size);
+    this.scratchBytes = size;
   }
 }
 
 /**
  * @param {FloatLayer} layer
- * @returns {{above: number, below: number, stride: number}}
+ * @returns {{above: number, below: number, stride: number, rows: number}} as of RowGraph.stage
  */
-export function reachOf({ taps, stride }) {
+export function reachOf({ taps, stride, winograd }) {
+  if (winograd) return { above: 1, below: TILE, stride: TILE, rows: TILE };
   const rows = taps.map(([down]) => down);
-  return { above: -Math.min(...rows), below: Math.max(...rows), stride };
+  return { above: -Math.min(...rows), below: Math.max(...rows), stride, rows: 1 };
 }
