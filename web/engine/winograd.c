@@ -4,7 +4,7 @@
 #include "engine.h"
 
 #define PRODUCTS (SPAN * SPAN)
-#define BLOCK 24  // tiles whose products lie in a processor's second cache
+#define BLOCK 12  // tiles whose factors lie in a processor's second cache
 
 // Six inputs, `step` apart -> the six factors.
 INLINE void input_line(const v128_t *d, int step, v128_t *out) {

@@ -10,7 +10,7 @@ import { roundUp } from "./engine.js";
 
 export const TILE = 4; // rows and columns of a Winograd tile
 const SPAN = 6; // rows of the input that a tile depends on
-const SCRATCH = 4 * 36 * 24; // bytes a channel: products of 24 tiles (web/engine/winograd.c)
+const SCRATCH = 4 * 36 * 12; // bytes a channel: factors of 12 tiles (web/engine/winograd.c)
 const GROUP = 8;
 const DEPTH = 12; // rows of a ring: those that a convolution and its residual reach back to
 
