@@ -49,6 +49,7 @@ export class Engine {
     this.memory = memory;
     this.code = code;
     this.top = HEAP;
+    this.mayGrow = true;
     this.floats = new Float32Array(memory.buffer);
     this.int32 = new Int32Array(memory.buffer);
     this.int16 = new Int16Array(memory.buffer);
@@ -75,13 +76,51 @@ export class Engine {
   alloc(size) {
     const at = this.top;
     this.top = (at + size + 63) & ~63;
-    if (this.top > this.memory.buffer.byteLength) {
-      const missing = Math.ceil((this.top - this.memory.buffer.byteLength) / PAGE);
-      this.memory.grow(missing + SPARE_PAGES);
-      this.refresh();
-    }
+    this.grow(this.top);
     this.bytes.fill(0, at, this.top);
     return at;
+  }
+
+  /** @param {number} end of the memory that is needed */
+  grow(end) {
+    const missing = Math.ceil((end - this.memory.buffer.byteLength) / PAGE);
+    if (missing <= 0) return;
+    if (!this.mayGrow) throw new Error("the engine's memory grows under arrays that lie in it");
+    this.memory.grow(missing + SPARE_PAGES);
+    this.refresh();
+  }
+
+  /**
+   * Do work whose arrays lie in the engine's memory, all of which is free again afterwards. The
+   * memory must not grow meanwhile, since that takes it away from under the arrays.
+   *
+   * @template T
+   * @param {number} size of everything that is allocated meanwhile, at most
+   * @param {() => T} work
+   * @returns {T}
+   */
+  within(size, work) {
+    const start = this.top;
+    this.grow(start + size);
+    this.mayGrow = false;
+    try {
+      return work();
+    } finally {
+      this.mayGrow = true;
+      this.release(start);
+    }
+  }
+
+  /**
+   * @template T
+   * @param {{new (buffer: ArrayBuffer, at: number, length: number): T, BYTES_PER_ELEMENT: number}}
+   *   Type of numbers
+   * @param {number} length
+   * @returns {T} zeros in the engine's memory, to be asked for in `within`
+   */
+  array(Type, length) {
+    const at = this.alloc(Type.BYTES_PER_ELEMENT * length);
+    return new Type(this.memory.buffer, at, length);
   }
 
   /**
@@ -110,10 +149,11 @@ export class Engine {
     const weights = this.alloc(4 * oc * ic * (winograd ? PRODUCTS : size));
     const biasAt = this.alloc(4 * oc);
     const from = this.alloc(4 * oc * ic * size);
+    const [kernels, offsets] = [weight.data, bias.data];
     order.forEach((o, i) => {
-      const kernel = weight.data.subarray(o * ic * size, (o + 1) * ic * size);
+      const kernel = kernels.subarray(o * ic * size, (o + 1) * ic * size);
       this.floats.set(kernel, from / 4 + i * ic * size);
-      this.floats[biasAt / 4 + i] = bias.data[o];
+      this.floats[biasAt / 4 + i] = offsets[o];
     });
     if (winograd) this.code.winograd_weights(from, oc, ic, weights);
     else this.code.convolve_weights(from, oc, ic, size, weights);
@@ -133,12 +173,13 @@ export class Engine {
   integerLayer(weights, scale, bias, shuffle = 1) {
     const [oc] = weights[0].dims;
     const order = channelOrder(oc, shuffle);
-    const size = weights.reduce((sum, { dims }) => sum + dims[1] * dims[2] * dims[3], 0);
+    const sources = weights.map(({ dims, data }) => ({ dims, data }));
+    const size = sources.reduce((sum, { dims }) => sum + dims[1] * dims[2] * dims[3], 0);
     const at = this.alloc(2 * oc * size);
     const [biasAt, scaleAt] = [this.alloc(4 * oc), this.alloc(4 * oc)];
     let i = at / 2;
     for (let group = 0; group < oc; group += GROUP) {
-      for (const { dims, data } of weights) {
+      for (const { dims, data } of sources) {
         const [ic, taps] = [dims[1], dims[2] * dims[3]];
         for (let tap = 0; tap < taps; tap++) {
           for (let c = 0; c < ic; c += 2) {
@@ -156,8 +197,9 @@ export class Engine {
       });
     };
     if (bias) setBias(bias.data);
+    const scales = scale.data;
     order.forEach((o, k) => {
-      this.floats[scaleAt / 4 + k] = scale.data[o];
+      this.floats[scaleAt / 4 + k] = scales[o];
     });
     return { weights: at, bias: biasAt, scale: scaleAt, oc, setBias };
   }

@@ -2,7 +2,9 @@
  * The initializers of an ONNX file: just so much of Protocol Buffers as that takes. The graphs are
  * known (docs/formats/ltp.md), only their weights are read.
  *
- * @typedef {{dims: number[], data: Float32Array | Int16Array | Int32Array}} Tensor
+ * @typedef {object} Tensor
+ * @property {number[]} dims
+ * @property {Float32Array | Int16Array | Int32Array} data made anew whenever it is asked for
  */
 
 const GRAPH = 7; // of ModelProto
@@ -52,16 +54,30 @@ function readTensor(bytes) {
     } else if (number === NAME) {
       name = new TextDecoder().decode(value);
     } else if (number === RAW) {
-      raw = value.slice().buffer;
+      raw = value;
     }
   }
-  if (!raw) return [name, null];
-  if (type === 1) return [name, { dims, data: new Float32Array(raw) }];
-  if (type === 5) return [name, { dims, data: new Int16Array(raw) }];
-  if (type === 6) return [name, { dims, data: new Int32Array(raw) }];
-  if (type === 10) return [name, { dims, data: fromHalf(new Uint16Array(raw)) }];
-  return [name, null];
+  const convert = raw ? CONVERTERS[type] : undefined;
+  if (!raw || !convert) return [name, null];
+  const stored = raw;
+  return [
+    name,
+    {
+      dims,
+      get data() {
+        return convert(stored.slice().buffer); // which is aligned
+      },
+    },
+  ];
 }
+
+/** @type {Record<number, (raw: ArrayBufferLike) => Tensor["data"]>} by the types of ONNX */
+const CONVERTERS = {
+  1: (raw) => new Float32Array(raw),
+  5: (raw) => new Int16Array(raw),
+  6: (raw) => new Int32Array(raw),
+  10: (raw) => fromHalf(new Uint16Array(raw)),
+};
 
 /**
  * @param {Uint8Array} bytes

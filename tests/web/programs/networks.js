@@ -22,7 +22,8 @@ const compare = (got, expected, skip = () => false) => {
     worst = Math.max(worst, Math.abs(got[i] - expected[i]));
   }
 };
-for (const { name, hz, wz, h, w } of JSON.parse(readFileSync(`${folder}/index.json`, "utf8"))) {
+const MEMORY = 2 ** 25; // bytes that the networks' arrays take, and more
+const check = ({ name, hz, wz, h, w }) => {
   const n = h * w;
   const bias = load(`${name}.bias`);
   const { features, head } = core.networks.features(load(`${name}.z`), hz, wz, bias, h, w);
@@ -32,5 +33,8 @@ for (const { name, hz, wz, h, w } of JSON.parse(readFileSync(`${folder}/index.js
   const white = swapped(load(`${name}.white`), 320, n);
   const isAnchor = (i) => (Math.floor((i % n) / w) + ((i % n) % w)) % 2 === 0;
   compare(core.networks.context(given, white, h, w), load(`${name}.head2`), isAnchor);
+};
+for (const network of JSON.parse(readFileSync(`${folder}/index.json`, "utf8"))) {
+  core.engine.within(MEMORY, () => check(network));
 }
 console.log(JSON.stringify({ compared, worst }));
