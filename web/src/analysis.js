@@ -3,7 +3,7 @@
  * (hyper_analysis.onnx). Both are floats that no decoder needs, so they may round as they like.
  */
 
-import { Ring, RowGraph } from "./rows.js";
+import { RESIDUAL, Ring, RowGraph } from "./rows.js";
 
 export const CHANNELS = 320;
 export const FACTOR = 16; // pixels a latent position, each way
@@ -135,10 +135,11 @@ export class Analysis {
     for (const [first, second] of this.steps) {
       const residual = first.oc === CHANNELS ? straight : undefined;
       const below = plane;
-      plane = graph.convolution(first, plane, { relu: second !== undefined, residual });
+      const options = { relu: second !== undefined, residual, depth: second ? undefined : RESIDUAL };
+      plane = graph.convolution(first, plane, options);
       rings.push(plane);
       if (!second) continue;
-      plane = graph.convolution(second, plane, { residual: below });
+      plane = graph.convolution(second, plane, { residual: below, depth: RESIDUAL });
       rings.push(plane);
     }
     graph.demand(rings.slice(0, -1));

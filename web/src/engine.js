@@ -20,11 +20,13 @@
  * @property {(values: ArrayLike<number>) => void} setBias
  */
 
+import { numbersOf } from "./onnx.js";
+
 const GROUP = 8; // output channels that are computed together
 const PRODUCTS = 36; // of a Winograd tile
 const HEAP = 65536; // below it lie the engine's stack and constants
 const PAGE = 65536;
-const SPARE_PAGES = 64; // by which memory grows beyond what is asked for
+const SPARE_PAGES = 16; // by which memory grows beyond what is asked for
 const MAX_TAPS = 256;
 const MAX_GROUPS = 256;
 
@@ -149,10 +151,9 @@ export class Engine {
     const weights = this.alloc(4 * oc * ic * (winograd ? PRODUCTS : size));
     const biasAt = this.alloc(4 * oc);
     const from = this.alloc(4 * oc * ic * size);
-    const [kernels, offsets] = [weight.data, bias.data];
+    const offsets = numbersOf(bias);
     order.forEach((o, i) => {
-      const kernel = kernels.subarray(o * ic * size, (o + 1) * ic * size);
-      this.floats.set(kernel, from / 4 + i * ic * size);
+      this.floats.set(weight.take(o * ic * size, ic * size), from / 4 + i * ic * size);
       this.floats[biasAt / 4 + i] = offsets[o];
     });
     if (winograd) this.code.winograd_weights(from, oc, ic, weights);
@@ -173,7 +174,7 @@ export class Engine {
   integerLayer(weights, scale, bias, shuffle = 1) {
     const [oc] = weights[0].dims;
     const order = channelOrder(oc, shuffle);
-    const sources = weights.map(({ dims, data }) => ({ dims, data }));
+    const sources = weights.map((tensor) => ({ dims: tensor.dims, data: numbersOf(tensor) }));
     const size = sources.reduce((sum, { dims }) => sum + dims[1] * dims[2] * dims[3], 0);
     const at = this.alloc(2 * oc * size);
     const [biasAt, scaleAt] = [this.alloc(4 * oc), this.alloc(4 * oc)];
@@ -196,8 +197,8 @@ export class Engine {
         this.int32[biasAt / 4 + k] = values[o];
       });
     };
-    if (bias) setBias(bias.data);
-    const scales = scale.data;
+    if (bias) setBias(numbersOf(bias));
+    const scales = numbersOf(scale);
     order.forEach((o, k) => {
       this.floats[scaleAt / 4 + k] = scales[o];
     });

@@ -4,7 +4,9 @@
  *
  * @typedef {object} Tensor
  * @property {number[]} dims
- * @property {Float32Array | Int16Array | Int32Array} data made anew whenever it is asked for
+ * @property {(first: number, count: number) => Numbers} take some of its numbers, copied
+ *
+ * @typedef {Float32Array | Int16Array | Int32Array} Numbers
  */
 
 const GRAPH = 7; // of ModelProto
@@ -57,27 +59,30 @@ function readTensor(bytes) {
       raw = value;
     }
   }
-  const convert = raw ? CONVERTERS[type] : undefined;
-  if (!raw || !convert) return [name, null];
+  const kind = raw ? KINDS[type] : undefined;
+  if (!raw || !kind) return [name, null];
+  const [size, convert] = kind;
   const stored = raw;
-  return [
-    name,
-    {
-      dims,
-      get data() {
-        return convert(stored.slice().buffer); // which is aligned
-      },
-    },
-  ];
+  const take = (/** @type {number} */ first, /** @type {number} */ count) =>
+    convert(stored.slice(size * first, size * (first + count)).buffer); // which is aligned
+  return [name, { dims, take }];
 }
 
-/** @type {Record<number, (raw: ArrayBufferLike) => Tensor["data"]>} by the types of ONNX */
-const CONVERTERS = {
-  1: (raw) => new Float32Array(raw),
-  5: (raw) => new Int16Array(raw),
-  6: (raw) => new Int32Array(raw),
-  10: (raw) => fromHalf(new Uint16Array(raw)),
+/** @type {Record<number, [number, (raw: ArrayBufferLike) => Numbers]>} bytes of a number */
+const KINDS = {
+  1: [4, (raw) => new Float32Array(raw)],
+  5: [2, (raw) => new Int16Array(raw)],
+  6: [4, (raw) => new Int32Array(raw)],
+  10: [2, (raw) => fromHalf(new Uint16Array(raw))],
 };
+
+/**
+ * @param {Tensor} tensor
+ * @returns {Numbers} all of it
+ */
+export function numbersOf({ dims, take }) {
+  return take(0, dims.reduce((product, side) => product * side, 1));
+}
 
 /**
  * @param {Uint8Array} bytes

@@ -12,7 +12,11 @@ export const TILE = 4; // rows and columns of a Winograd tile
 const SPAN = 6; // rows of the input that a tile depends on
 const SCRATCH = 4 * 36 * 12; // bytes a channel: factors of 12 tiles (web/engine/winograd.c)
 const GROUP = 8;
-const DEPTH = 12; // rows of a ring: those that a convolution and its residual reach back to
+// Rows of a ring, where tiles come and go: for a convolution, and where its residual is added
+// after another one. NARROW is for a layer that takes each row as soon as it is there.
+const DEPTH = 9;
+export const RESIDUAL = 12;
+export const NARROW = 4;
 
 /** A plane of h x w positions of c channels, of which the last few rows are there. */
 export class Ring {

@@ -1,6 +1,6 @@
 /** Stage 2 of 5, decoding: the latent of lp1 -> pixels, row by row (models/lp1/synthesis.onnx). */
 
-import { Ring, RowGraph, reachOf, TILE } from "./rows.js";
+import { NARROW, RESIDUAL, Ring, RowGraph, reachOf, TILE } from "./rows.js";
 
 /** @typedef {import("./engine.js").FloatLayer} FloatLayer */
 
@@ -126,16 +126,26 @@ export class Synthesis {
       /** @type {Ring} */ from,
       /** @type {any} */ options = {},
     ) => add(graph.convolution(layers[name], from, options));
-    const block = (/** @type {string} */ name, /** @type {Ring} */ from) =>
-      convolution(`${name}.b`, convolution(`${name}.a`, from, { relu: true }), { residual: from });
+    // Blocks add their inputs; the last one feeds a layer of 1 x 1, or the two ends.
+    const blocks = (
+      /** @type {string[]} */ names,
+      /** @type {Ring} */ from,
+      /** @type {number | undefined} */ last,
+    ) =>
+      names.reduce((residual, name, i) => {
+        const depth = i < names.length - 1 ? RESIDUAL : last;
+        const inner = convolution(`${name}.a`, residual, { relu: true });
+        return convolution(`${name}.b`, inner, { residual, depth });
+      }, from);
 
     const input = add(new Ring(engine, rows, columns, CHANNELS, 1));
-    let trunk = convolution("trunk.0", input);
-    for (const name of ["trunk.1", "trunk.2"]) trunk = block(name, trunk);
-    trunk = convolution("trunk.3", trunk, { shuffle: 2 });
-    for (const name of ["trunk.5", "trunk.6", "trunk.7"]) trunk = block(name, trunk);
-    trunk = convolution("trunk.8", trunk, { shuffle: 2 });
-    for (const name of ["trunk.10", "trunk.11"]) trunk = block(name, trunk);
+    const wider = { shuffle: 2, depth: RESIDUAL };
+    let trunk = convolution("trunk.0", input, { depth: RESIDUAL });
+    trunk = blocks(["trunk.1", "trunk.2"], trunk, NARROW);
+    trunk = convolution("trunk.3", trunk, wider);
+    trunk = blocks(["trunk.5", "trunk.6", "trunk.7"], trunk, NARROW);
+    trunk = convolution("trunk.8", trunk, wider);
+    trunk = blocks(["trunk.10", "trunk.11"], trunk, undefined);
 
     const height = FACTOR * rows;
     const [coarse, fine, linear] = [PIXEL_ROWS, PIXEL_ROWS, FACTOR].map(
