@@ -82,13 +82,13 @@ export class Analysis {
     try {
       const rows = Math.ceil(height / FACTOR);
       const columns = Math.ceil(width / FACTOR);
-      const { pixels, latent } = this.build(rows, columns);
+      const { pixels, latent, graph } = this.build(rows, columns);
       const size = CHANNELS * columns;
       /** @type {Strip[]} */
       const begun = [];
       let filled = 0; // rows of the latent
       let given = 0;
-      latent.users.push(() => {
+      latent.notify = () => {
         if (filled % STRIP_ROWS === 0) {
           const own = Math.min(STRIP_ROWS, rows - filled);
           begun.push({ rows: own, columns, data: new Float32Array(size * own) });
@@ -97,7 +97,7 @@ export class Analysis {
         const row = engine.floats.subarray(from, from + size);
         begun[begun.length - 1].data.set(row, size * (filled % STRIP_ROWS));
         filled++;
-      });
+      };
       const line = new Float32Array(3 * FACTOR * columns);
       for (let y = 0; y < FACTOR * rows; y++) {
         if (y < height) {
@@ -106,7 +106,7 @@ export class Analysis {
         }
         engine.floats.set(line, pixels.place(y, 0) / 4);
         pixels.filled = y + 1;
-        pixels.notify();
+        while (graph.step());
         if (y % FACTOR === FACTOR - 1) yield null;
         while (begun.length && filled >= given + begun[0].rows) {
           const strip = /** @type {Strip} */ (begun.shift());
@@ -122,7 +122,8 @@ export class Analysis {
   /**
    * @param {number} rows of the latent
    * @param {number} columns
-   * @returns {{pixels: Ring, latent: Ring}} where pixels go, and where the latent comes
+   * @returns {{pixels: Ring, latent: Ring, graph: RowGraph}} where pixels go, where the latent
+   *   comes, and what works on them
    */
   build(rows, columns) {
     const { engine } = this;
@@ -143,7 +144,7 @@ export class Analysis {
       rings.push(plane);
     }
     graph.demand(rings.slice(0, -1));
-    return { pixels, latent: plane };
+    return { pixels, latent: plane, graph };
   }
 }
 
@@ -188,7 +189,7 @@ export class HyperAnalysis {
     graph.demand([input, inner, half]);
     const z = new Int32Array(HYPER_CHANNELS * down * across);
     let row = 0;
-    out.users.push(() => {
+    out.notify = () => {
       for (let x = 0; x < across; x++) {
         const from = out.place(row, x) / 4;
         for (let c = 0; c < HYPER_CHANNELS; c++) {
@@ -197,7 +198,7 @@ export class HyperAnalysis {
         }
       }
       row++;
-    });
+    };
     const size = CHANNELS * columns;
     for (let line = 0; line < height; line++) {
       const to = input.place(line, 0) / 4;
@@ -209,7 +210,7 @@ export class HyperAnalysis {
         engine.floats.fill(0, to, to + size);
       }
       input.filled = line + 1;
-      input.notify();
+      while (graph.step());
     }
     engine.release(start);
     return z;

@@ -29,7 +29,7 @@ import { formatError, LtpError } from "./errors.js";
 import { CHANNELS, splitBody } from "./hyperprior.js";
 import { decodeMetadata } from "./metadata.js";
 import { plainBytes } from "./models.js";
-import { LocalRunner } from "./runner.js";
+import { discard, LocalRunner } from "./runner.js";
 import { FACTOR, HALO, topOf } from "./synthesis.js";
 import { WorkerRunner } from "./worker_protocol.js";
 
@@ -77,6 +77,7 @@ export class Decoder {
       pixels.set(rgba, 4 * width * first);
       done += count;
       onRows?.({ first, count, width, height, pixels: new Uint8ClampedArray(rgba.buffer) });
+      if (!onRows) discard(rgba);
       onProgress?.(LATENT_SHARE + (1 - LATENT_SHARE) * (done / height));
     });
     signal?.throwIfAborted();
@@ -160,6 +161,7 @@ export class Decoder {
             if (line >= 0 && line < most) latent.set(from, (line * columns + column) * CHANNELS);
           }
         }
+        discard(part);
         onProgress?.(++done / jobs.length);
       }
     };

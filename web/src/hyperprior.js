@@ -22,7 +22,7 @@ import { readVarint } from "./varint.js";
  * @property {Uint8Array} odd to be set to 1 where a symbol is of the odd quantizer
  *
  * @typedef {object} Segment
- * @property {Int32Array} symbols (320, h, w)
+ * @property {number} crc CRC-32C of the symbols of z and of the segment, as int16
  * @property {Float32Array} latent (h, w, 320): y_hat
  */
 
@@ -117,7 +117,7 @@ export class Hyperprior {
     const z = this.takeZ(coder, Math.ceil(h / 4), Math.ceil(w / 4));
     const segment = this.codingLoop(z, h, w, (pass) => this.takePass(coder, pass));
     coder.end();
-    if (symbolsCrc(z, segment.symbols) !== readU32(data, 0)) {
+    if (segment.crc !== readU32(data, 0)) {
       throw formatError("the coded latent is damaged: the symbols do not match their checksum");
     }
     return segment;
@@ -205,7 +205,7 @@ export class Hyperprior {
       }
     }
     const mu = this.firstMeans(head, finer, n);
-    const symbols = new Int32Array(CHANNELS * n);
+    const symbols = this.engine.array(Int32Array, CHANNELS * n);
     const odd = this.engine.array(Uint8Array, CHANNELS * n);
     const shared = { eighths, finer, symbols, odd, mean: (/** @type {number} */ p) => mu[p] };
 
@@ -216,7 +216,11 @@ export class Hyperprior {
     this.refine(mu, eighths, context, h, w);
     const rest = { ...shared, ...this.places(eighths, h, w, 1) };
     fill(rest);
-    return { symbols, latent: this.values([near, rest], mu, n) };
+    const all = this.engine.array(Int16Array, z.length + symbols.length);
+    all.set(z);
+    all.set(symbols, z.length);
+    const crc = crc32c(new Uint8Array(all.buffer, all.byteOffset, all.byteLength));
+    return { crc, latent: this.values([near, rest], mu, n) };
   }
 
   /**
@@ -342,16 +346,3 @@ export class Hyperprior {
 export function halfSteps(symbol, odd) {
   return 2 * symbol - odd * Math.sign(symbol);
 }
-
-/**
- * @param {Int32Array} z
- * @param {Int32Array} y
- * @returns {number} CRC-32C of the symbols as int16
- */
-export function symbolsCrc(z, y) {
-  const all = new Int16Array(z.length + y.length);
-  all.set(z);
-  all.set(y, z.length);
-  return crc32c(new Uint8Array(all.buffer));
-}
-

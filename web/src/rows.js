@@ -39,8 +39,8 @@ export class Ring {
     this.at = engine.alloc(this.rowBytes * (depth + 1));
     this.filled = 0; // rows that have been computed
     this.need = [0, h]; // the rows that something depends on
-    /** @type {(() => void)[]} */
-    this.users = [];
+    /** @type {() => void} called when rows have been added */
+    this.notify = () => {};
   }
 
   /**
@@ -52,11 +52,6 @@ export class Ring {
     const row = y < 0 || y >= this.h ? this.depth : y % this.depth;
     return this.at + row * this.rowBytes + 4 * this.c * (x + this.border);
   }
-
-  /** Tell those who wait that rows have been added. */
-  notify() {
-    for (const user of this.users) user();
-  }
 }
 
 /** Layers between rings. */
@@ -66,8 +61,8 @@ export class RowGraph {
     this.engine = engine;
     this.scratch = engine.alloc(0);
     this.scratchBytes = 0;
-    /** @type {(() => void)[]} from the last stage to the first: each tells what it needs */
-    this.demands = [];
+    /** @type {{demand: () => void, work: () => boolean}[]} from the last one to the first */
+    this.stages = [];
   }
 
   /**
@@ -81,22 +76,33 @@ export class RowGraph {
    */
   stage(input, out, { above, below, stride = 1, rows = 1 }, compute) {
     let next = -1;
-    this.demands.unshift(() => {
+    const demand = () => {
       const first = Math.floor(out.need[0] / rows);
       const end = Math.ceil(out.need[1] / rows);
       next = first;
       input.need[0] = Math.min(input.need[0], Math.max(0, stride * first - above));
       input.need[1] = Math.max(input.need[1], Math.min(input.h, stride * (end - 1) + below + 1));
       out.filled = rows * first;
-    });
-    input.users.push(() => {
-      const end = Math.ceil(out.need[1] / rows);
-      while (next < end && input.filled > Math.min(stride * next + below, input.h - 1)) {
-        compute(next++);
-        out.filled = rows * next;
-        out.notify();
-      }
-    });
+    };
+    const work = () => {
+      const isDone = next >= Math.ceil(out.need[1] / rows);
+      if (isDone || input.filled <= Math.min(stride * next + below, input.h - 1)) return false;
+      compute(next++);
+      out.filled = rows * next;
+      out.notify();
+      return true;
+    };
+    this.stages.unshift({ demand, work });
+  }
+
+  /**
+   * Compute what can be computed next: what is near the end goes first, so that no ring loses rows
+   * that somebody still wants.
+   *
+   * @returns {boolean} whether there was anything to do
+   */
+  step() {
+    return this.stages.some(({ work }) => work());
   }
 
   /**
@@ -106,7 +112,7 @@ export class RowGraph {
    */
   demand(rings) {
     for (const ring of rings) ring.need = [ring.h, 0];
-    for (const demand of this.demands) demand();
+    for (const { demand } of this.stages) demand();
     for (const ring of rings) ring.filled = Math.max(0, ring.need[0]);
   }
 

@@ -76,7 +76,7 @@ export class Synthesis {
   }
 
   /**
-   * The pixels of some rows of a picture. A step of the generator takes a row of the latent.
+   * The pixels of some rows of a picture. A step of the generator computes a few rows of a layer.
    *
    * @param {Float32Array} latent (rows, columns, CHANNELS), as much of it as the pixels depend on
    * @param {number} rows
@@ -91,13 +91,12 @@ export class Synthesis {
     const { engine } = this;
     const start = engine.top;
     try {
-      const input = this.build(latent, rows, columns, { width, first, end }, emit);
+      const { input, graph } = this.build(latent, rows, columns, { width, first, end }, emit);
       const size = CHANNELS * columns;
       for (let y = Math.max(0, input.need[0]); y < input.need[1]; y++) {
         engine.floats.set(latent.subarray(y * size, (y + 1) * size), input.place(y, 0) / 4);
         input.filled = y + 1;
-        input.notify();
-        yield;
+        while (graph.step()) yield;
       }
     } finally {
       engine.release(start);
@@ -110,7 +109,7 @@ export class Synthesis {
    * @param {number} columns
    * @param {{width: number, first: number, end: number}} wanted
    * @param {(y: number, rgba: Uint8Array) => void} emit
-   * @returns {Ring} where the latent goes
+   * @returns {{input: Ring, graph: RowGraph}} where the latent goes, and what works on it
    */
   build(latent, rows, columns, { width, first, end }, emit) {
     const { engine, layers } = this;
@@ -212,7 +211,7 @@ export class Synthesis {
     coarse.notify = finish;
     fine.notify = finish;
     graph.demand(rings);
-    return input;
+    return { input, graph };
   }
 }
 

@@ -13,7 +13,7 @@
  */
 
 import { LtpError } from "./errors.js";
-import { LocalRunner } from "./runner.js";
+import { discard, LocalRunner } from "./runner.js";
 
 /**
  * The worker's end.
@@ -37,7 +37,7 @@ export function serve(post) {
     try {
       if (message.open) {
         runner = await LocalRunner.open(message.open);
-        for (const file of Object.values(message.open)) file.buffer.transfer?.(0); // free it now
+        for (const file of Object.values(message.open)) discard(file);
         post({ id, result: true }, []);
       } else if (message.segment) {
         const latent = await runner.segment(message.segment, job.signal);
