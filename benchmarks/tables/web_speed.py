@@ -143,20 +143,24 @@ def chromium(playwright: Any, executable: str, url: str, workers: int) -> Iterat
     page.set_default_timeout(600_000)
     session = browser.new_browser_cdp_session()
 
-    def renderer() -> tuple[int, float]:
-        """Id and CPU seconds of the process that has worked most."""
+    def renderers() -> list[tuple[float, int]]:
+        """CPU seconds and id of each, the one that has worked most in the end."""
         processes = session.send("SystemInfo.getProcessInfo")["processInfo"]
-        renderers = [p for p in processes if p["type"] == "renderer"]
-        most = max(renderers, key=lambda p: float(p["cpuTime"]))
-        return int(most["id"]), float(most["cpuTime"])
+        found = [p for p in processes if p["type"] == "renderer"]
+        return sorted((float(p["cpuTime"]), int(p["id"])) for p in found)
 
-    idle = resident(renderer()[0], "VmRSS")
+    idle = {number: resident(number, "VmRSS") for _, number in renderers()}
 
     def decode(path: Path) -> Measured:
-        _, before = renderer()
+        before = renderers()[-1][0]
         wall = page.evaluate(PAGE, {"path": f"/files/{path.name}", "workers": workers})
-        number, after = renderer()
-        return {"cpu": after - before, "wall": wall, "idle": idle, "peak": resident(number)}
+        after, number = renderers()[-1]
+        return {
+            "cpu": after - before,
+            "wall": wall,
+            "idle": idle.get(number, 0),
+            "peak": resident(number),
+        }
 
     yield decode
     browser.close()

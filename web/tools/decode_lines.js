@@ -1,6 +1,7 @@
 /**
  * Decodes the files that are named on standard input, a line each: the number of workers, a space
- * and the path. Prints {ready: 1}, then {cpu, wall} in seconds, a line each: for benchmarks/tables/web_speed.py.
+ * and the path. Prints {ready: 1}, then {cpu, wall} in seconds, a line each, for
+ * benchmarks/tables/web_speed.py.
  */
 
 import { readFileSync } from "node:fs";
