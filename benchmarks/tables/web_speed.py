@@ -5,8 +5,8 @@
 
 Each decoder is one warm process of its own. They take turns within a repeat, so that a busy machine
 hits all alike. CPU seconds are those of the process with its threads (of Chromium the renderer, in
-which the workers are threads); the first decoding is not counted. Values are medians, beside them
-the least. The peak is that of the process's resident set after all its decodings so far, smaller
+which the workers are threads); the first decoding of the first size is not counted. Values are
+medians, beside them the least. The peak is that of the process's resident set after all its decodings so far, smaller
 pictures first; `idle_mb` is what the process held before its first one.
 """
 
@@ -219,11 +219,12 @@ def main() -> None:
             writer.writerow(FIELDS)
             for width, height, path in files:
                 runs: dict[tuple[str, int], list[Measured]] = {}
-                for i in range(chosen.repeats + 1):
+                if path is files[0][2]:
+                    for decode in decoders.values():
+                        decode(path)
+                for _ in range(chosen.repeats):
                     for key, decode in decoders.items():
-                        measured = decode(path)
-                        if i:
-                            runs.setdefault(key, []).append(measured)
+                        runs.setdefault(key, []).append(decode(path))
                 for (name, workers), values in runs.items():
                     told = [name, width, height, workers, *row(values)]
                     writer.writerow(told)

@@ -73,6 +73,8 @@ def files(photo: Array) -> dict[str, tuple[bytes, str]]:
     block = b"Exif\0\0"
     clear = Image.fromarray(np.dstack([photo[:90, :122], np.zeros((90, 122), np.uint8)]))
     clear.paste(rgb.convert("RGBA"), (30, 20))
+    ramp = np.tile(np.linspace(64, 255, 122).astype(np.uint8), (90, 1))
+    smooth = Image.fromarray(np.dstack([photo[:90, :122], ramp]))
     icc = {"icc_profile": WIDE}
     return {
         "png": (saved(rgb, "PNG", **icc, exif=exif(6), dpi=(300, 200)), "image/png"),
@@ -82,6 +84,7 @@ def files(photo: Array) -> dict[str, tuple[bytes, str]]:
         "gray": (saved(rgb.convert("L"), "PNG"), "image/png"),
         "palette": (saved(rgb.quantize(16), "PNG"), "image/png"),
         "cut out": (saved(clear, "PNG"), "image/png"),
+        "smooth opacity": (saved(smooth, "PNG"), "image/png"),
         "bmp": (saved(rgb, "BMP"), "image/bmp"),
     }
 

@@ -129,7 +129,6 @@ export class Analysis {
     const { engine } = this;
     const graph = new RowGraph(engine);
     const pixels = new Ring(engine, FACTOR * rows, FACTOR * columns, 3, 2 * FACTOR, 2);
-    // The straight layer comes first, so that its rows are there when the deep ones want them.
     const straight = graph.convolution(this.linear, pixels, { depth: LAG });
     const rings = [pixels];
     let plane = pixels;

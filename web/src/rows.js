@@ -73,8 +73,9 @@ export class RowGraph {
    * @param {{above: number, below: number, stride?: number, rows?: number}} reach rows of the input
    *   above and below row `stride * y` that row y depends on; `rows` of the output come at once
    * @param {(y: number) => void} compute
+   * @param {Ring} [residual] whose rows are added to those of the output
    */
-  stage(input, out, { above, below, stride = 1, rows = 1 }, compute) {
+  stage(input, out, { above, below, stride = 1, rows = 1 }, compute, residual = undefined) {
     let next = -1;
     const demand = () => {
       const first = Math.floor(out.need[0] / rows);
@@ -87,6 +88,7 @@ export class RowGraph {
     const work = () => {
       const isDone = next >= Math.ceil(out.need[1] / rows);
       if (isDone || input.filled <= Math.min(stride * next + below, input.h - 1)) return false;
+      if (residual && residual.filled < Math.min(rows * (next + 1), residual.h)) return false;
       compute(next++);
       out.filled = rows * next;
       out.notify();
@@ -133,14 +135,15 @@ export class RowGraph {
     const out = new Ring(this.engine, h, w, c, depth);
     const run = this.rows(layer, input);
     const reach = reachOf(layer);
-    this.stage(input, out, { ...reach, rows: side * reach.rows }, (y) => {
+    const compute = (/** @type {number} */ y) => {
       const place = (/** @type {number} */ o, /** @type {number} */ row) => {
         const pixel = Math.floor(o / c);
         const at = out.place(side * row + Math.floor(pixel / side), pixel % side);
         return at + 4 * (o % c);
       };
       run(y, place, side * c, relu, residual);
-    });
+    };
+    this.stage(input, out, { ...reach, rows: side * reach.rows }, compute, residual);
     return out;
   }
 
