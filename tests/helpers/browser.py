@@ -1,5 +1,7 @@
 """A browser for the tests of the page, and why there is none where there is none."""
 
+import functools
+import http.server
 import shutil
 import threading
 from collections.abc import Iterator, Sequence
@@ -8,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from helpers.paths import ROOT
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 HOW = "`make browser` installs Playwright, `apt-get install chromium` the browser"
@@ -33,5 +37,37 @@ def serving(port: int = 0, opened: Sequence[Path] = ()) -> Iterator[Any]:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
         thread.start()
         yield server
+        server.shutdown()
+        thread.join()
+
+
+class Files(http.server.SimpleHTTPRequestHandler):
+    """Gives out a folder and says nothing; what lies below /given/ comes from another one."""
+
+    given: Path | None = None
+    extensions_map = {  # noqa: RUF012
+        **http.server.SimpleHTTPRequestHandler.extensions_map,
+        ".js": "text/javascript",
+        ".wasm": "application/wasm",
+    }
+
+    def translate_path(self, path: str) -> str:
+        if self.given and path.startswith("/given/"):
+            return str(self.given / path.removeprefix("/given/"))
+        return super().translate_path(path)
+
+    def log_message(self, *_: Any) -> None:
+        return
+
+
+@contextmanager
+def serving_checkout(given: Path | None = None) -> Iterator[str]:
+    """The address of a server of the checkout, and of a folder below /given/."""
+    handler = type("Given", (Files,), {"given": given})
+    bound = functools.partial(handler, directory=str(ROOT))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), bound) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
         server.shutdown()
         thread.join()

@@ -19,12 +19,11 @@ from golden.test_golden import BUILTIN
 from golden.test_golden import FOLDER as GOLDEN
 from helpers.attacks import head_end, lp1_file, rebuilt, reseal
 from helpers.node import NODE, WEB, needs_node, run_node
+from helpers.prior_dumps import dump_prior
 from helpers.slow_rans import slow_encode_groups
-from latentpress import models
 from latentpress.container import ALPHA, DENSITY, ICC_DEFLATED, LATENT_TYPES, TEXT, XMP_DEFLATED, unpack
 from latentpress.entropy import cdf_tables
 from latentpress.entropy.cdf_tables import radius
-from latentpress.entropy.quantizer import interpolate
 from latentpress.errors import FormatError, VersionError, WeightsError
 from latentpress.image.alpha import decode_alpha
 from latentpress.image.deflated import deflate
@@ -50,25 +49,7 @@ def test_the_engine_is_built_from_its_source(tmp_path: Path) -> None:
 
 
 def test_integers_of_the_prior(tmp_path: Path) -> None:
-    rng = np.random.default_rng(0)
-    levels = models.arrays("lp1", "levels.npz")
-    index = []
-    for name, (h, w), quality, extreme in (("a", (16, 16), 3.21, False), ("b", (19, 11), 50, True), ("c", (1, 7), 100, False)):
-        hz, wz = -(-h // 4), -(-w // 4)
-        z = rng.integers(-127, 128, (1, 64, hz, wz))
-        white, given = rng.integers(-127, 128, (1, 320, h, w)), rng.integers(0, 256, (1, 128, h, w))
-        if extreme:
-            z, white, given = np.where(z < 0, -127, 127), np.where(white < 0, -127, 127), np.where(given < 128, 0, 255)
-        white[:, :, np.add.outer(np.arange(h), np.arange(w)) % 2 == 1] = 0
-        bias = interpolate(levels["bias"], quality).reshape(1, -1, 1, 1)
-        feeds = {"z": z.astype(np.float32), "bias": bias.astype(np.float32)}
-        features, head1 = (a[:, :, :h, :w] for a in models.run("lp1", "features.onnx", **feeds))
-        head2 = models.run("lp1", "context.onnx", features=given.astype(np.float32), white=white.astype(np.float32))[0]
-        arrays = {"z": z, "bias": bias, "features": features, "head1": head1, "given": given, "white": white, "head2": head2}
-        for kind, array in arrays.items():
-            (tmp_path / f"{name}.{kind}").write_bytes(np.ascontiguousarray(array).astype("<i4").tobytes())
-        index.append({"name": name, "hz": hz, "wz": wz, "h": h, "w": w})
-    (tmp_path / "index.json").write_text(json.dumps(index))
+    dump_prior(tmp_path)
     result = run_node("networks.js", tmp_path)
     assert result["compared"] > 400_000
     assert result["worst"] == 0

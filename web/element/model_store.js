@@ -34,6 +34,7 @@ async function open(base) {
   const load = async (name) => plainBytes(await packed.read(name).catch(() => plain.read(name)));
   return {
     manifest: plain.manifest,
+    /** @param {string} name */
     async read(name) {
       const sha256 = name === "tables.npz" ? TABLES_SHA256 : plain.manifest.sha256[name];
       return sha256 ? kept(sha256, () => load(name)) : load(name);

@@ -5,5 +5,5 @@ set -eu
 cd "$(dirname "$0")"
 "${CLANG:-clang-19}" --target=wasm32 -O3 -msimd128 -nostdlib -fno-builtin -fno-math-errno \
     -ffp-contract=off -Wall -Wextra -Werror \
-    -Wl,--no-entry -Wl,--import-memory -Wl,--max-memory=4294967296 -Wl,-z,stack-size=8192 \
-    -Wl,--strip-all -o "${1:-../src/engine.wasm}" engine.c
+    -Wl,--no-entry -Wl,--import-memory -Wl,--max-memory=4294967296 -Wl,-z,stack-size=16384 \
+    -Wl,--strip-all -o "${1:-../src/engine.wasm}" direct.c integers.c winograd.c

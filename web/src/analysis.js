@@ -3,13 +3,14 @@
  * (hyper_analysis.onnx). Both are floats that no decoder needs, so they may round as they like.
  */
 
-import { Ring, RowGraph } from "./rows.js";
+import { RESIDUAL, Ring, RowGraph } from "./rows.js";
 
 export const CHANNELS = 320;
 export const FACTOR = 16; // pixels a latent position, each way
 const HYPER_CHANNELS = 64;
 const HYPER_FACTOR = 4; // latent positions a hyper position, each way
 const Z_MOST = 127;
+const LAG = 48; // latent rows that the deep layers may lie behind the straight one, and more
 const STRIP_ROWS = 64; // latent rows that are given at a time
 // The layers of analysis.onnx in their order; a block has two, and adds its input.
 const DEEP = ["0", "1 block", "2", "3 block", "4 block", "5 block", "6", "7 block", "8 block", "9"];
@@ -81,13 +82,13 @@ export class Analysis {
     try {
       const rows = Math.ceil(height / FACTOR);
       const columns = Math.ceil(width / FACTOR);
-      const { pixels, latent } = this.build(rows, columns);
+      const { pixels, latent, graph } = this.build(rows, columns);
       const size = CHANNELS * columns;
       /** @type {Strip[]} */
       const begun = [];
       let filled = 0; // rows of the latent
       let given = 0;
-      latent.users.push(() => {
+      latent.notify = () => {
         if (filled % STRIP_ROWS === 0) {
           const own = Math.min(STRIP_ROWS, rows - filled);
           begun.push({ rows: own, columns, data: new Float32Array(size * own) });
@@ -96,7 +97,7 @@ export class Analysis {
         const row = engine.floats.subarray(from, from + size);
         begun[begun.length - 1].data.set(row, size * (filled % STRIP_ROWS));
         filled++;
-      });
+      };
       const line = new Float32Array(3 * FACTOR * columns);
       for (let y = 0; y < FACTOR * rows; y++) {
         if (y < height) {
@@ -105,7 +106,7 @@ export class Analysis {
         }
         engine.floats.set(line, pixels.place(y, 0) / 4);
         pixels.filled = y + 1;
-        pixels.notify();
+        while (graph.step());
         if (y % FACTOR === FACTOR - 1) yield null;
         while (begun.length && filled >= given + begun[0].rows) {
           const strip = /** @type {Strip} */ (begun.shift());
@@ -121,27 +122,28 @@ export class Analysis {
   /**
    * @param {number} rows of the latent
    * @param {number} columns
-   * @returns {{pixels: Ring, latent: Ring}} where pixels go, and where the latent comes
+   * @returns {{pixels: Ring, latent: Ring, graph: RowGraph}} where pixels go, where the latent
+   *   comes, and what works on them
    */
   build(rows, columns) {
     const { engine } = this;
     const graph = new RowGraph(engine);
     const pixels = new Ring(engine, FACTOR * rows, FACTOR * columns, 3, 2 * FACTOR, 2);
-    // The straight layer comes first, so that its rows are there when the deep ones want them.
-    const straight = graph.convolution(this.linear, pixels, { depth: FACTOR });
+    const straight = graph.convolution(this.linear, pixels, { depth: LAG });
     const rings = [pixels];
     let plane = pixels;
     for (const [first, second] of this.steps) {
       const residual = first.oc === CHANNELS ? straight : undefined;
       const below = plane;
-      plane = graph.convolution(first, plane, { relu: second !== undefined, residual });
+      const options = { relu: second !== undefined, residual, depth: second ? undefined : RESIDUAL };
+      plane = graph.convolution(first, plane, options);
       rings.push(plane);
       if (!second) continue;
-      plane = graph.convolution(second, plane, { residual: below });
+      plane = graph.convolution(second, plane, { residual: below, depth: RESIDUAL });
       rings.push(plane);
     }
     graph.demand(rings.slice(0, -1));
-    return { pixels, latent: plane };
+    return { pixels, latent: plane, graph };
   }
 }
 
@@ -186,7 +188,7 @@ export class HyperAnalysis {
     graph.demand([input, inner, half]);
     const z = new Int32Array(HYPER_CHANNELS * down * across);
     let row = 0;
-    out.users.push(() => {
+    out.notify = () => {
       for (let x = 0; x < across; x++) {
         const from = out.place(row, x) / 4;
         for (let c = 0; c < HYPER_CHANNELS; c++) {
@@ -195,7 +197,7 @@ export class HyperAnalysis {
         }
       }
       row++;
-    });
+    };
     const size = CHANNELS * columns;
     for (let line = 0; line < height; line++) {
       const to = input.place(line, 0) / 4;
@@ -207,7 +209,7 @@ export class HyperAnalysis {
         engine.floats.fill(0, to, to + size);
       }
       input.filled = line + 1;
-      input.notify();
+      while (graph.step());
     }
     engine.release(start);
     return z;

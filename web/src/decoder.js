@@ -29,8 +29,8 @@ import { formatError, LtpError } from "./errors.js";
 import { CHANNELS, splitBody } from "./hyperprior.js";
 import { decodeMetadata } from "./metadata.js";
 import { plainBytes } from "./models.js";
-import { LocalRunner } from "./runner.js";
-import { FACTOR, HALO } from "./synthesis.js";
+import { discard, LocalRunner } from "./runner.js";
+import { FACTOR, HALO, topOf } from "./synthesis.js";
 import { WorkerRunner } from "./worker_protocol.js";
 
 export const MAX_PIXELS = 64e6;
@@ -58,16 +58,17 @@ export class Decoder {
     const { header, chunks, type } = open(plainBytes(bytes), this.models.manifest, options);
     const metadata = decodeMetadata(chunks);
     const { width, height } = header;
-    const latent = await this.decodeLatent(header, chunks, type, signal, (done) =>
-      onProgress?.(done * LATENT_SHARE),
-    );
+    const jobs = jobsOf(header, chunks, type);
+    signal?.throwIfAborted();
+    const bands = bandsOf(header, (await this.runners()).length);
+    await this.decodeLatent(jobs, bands, signal, (done) => onProgress?.(done * LATENT_SHARE));
     signal?.throwIfAborted();
     const alpha = chunks.get(TYPE.alpha);
     const opacity = alpha ? decodeAlpha(alpha, width, height) : null;
     const gray = chunks.has(TYPE.gray);
     const pixels = new Uint8ClampedArray(4 * width * height);
     let done = 0;
-    await this.synthesize(header, latent, signal, (first, rgba) => {
+    await this.synthesize(header, bands, signal, (first, rgba) => {
       if (gray) makeGray(rgba);
       const count = rgba.length / (4 * width);
       for (let i = 0, p = first * width; opacity && i < rgba.length; i += 4) {
@@ -76,6 +77,7 @@ export class Decoder {
       pixels.set(rgba, 4 * width * first);
       done += count;
       onRows?.({ first, count, width, height, pixels: new Uint8ClampedArray(rgba.buffer) });
+      if (!onRows) discard(rgba);
       onProgress?.(LATENT_SHARE + (1 - LATENT_SHARE) * (done / height));
     });
     signal?.throwIfAborted();
@@ -93,8 +95,10 @@ export class Decoder {
   async latent(bytes, options = {}) {
     const { header, chunks, type } = open(plainBytes(bytes), this.models.manifest, options);
     const { onProgress, signal } = options;
-    const latent = await this.decodeLatent(header, chunks, type, signal, onProgress);
-    const [rows, columns] = [header.height, header.width].map((side) => Math.ceil(side / FACTOR));
+    const jobs = jobsOf(header, chunks, type);
+    const [whole] = bandsOf(header, 1);
+    await this.decodeLatent(jobs, [whole], signal, onProgress);
+    const { latent, rows, columns } = whole;
     const n = rows * columns;
     const data = new Float32Array(latent.length);
     for (let i = 0, p = 0; i < n; i++) {
@@ -135,70 +139,96 @@ export class Decoder {
   }
 
   /**
-   * @param {import("./container.js").Header} header
-   * @param {Map<number, Uint8Array>} chunks
-   * @param {number} type of the latent chunk
+   * @param {Job[]} jobs
+   * @param {Band[]} bands whose latents are filled
    * @param {AbortSignal} [signal]
    * @param {(fraction: number) => void} [onProgress]
-   * @returns {Promise<Float32Array>} (rows, columns, CHANNELS)
    */
-  async decodeLatent(header, chunks, type, signal, onProgress) {
-    const [rows, columns] = [header.height, header.width].map((side) => Math.ceil(side / FACTOR));
-    const body = /** @type {Uint8Array} */ (chunks.get(type));
-    const jobs = [...splitBody(body, rows, columns)];
-    const quality = Math.round(100 * header.quality);
+  async decodeLatent(jobs, bands, signal, onProgress) {
     signal?.throwIfAborted();
     const runners = await this.runners();
-    const latent = new Float32Array(rows * columns * CHANNELS);
+    const { columns } = bands[0];
     let [next, done] = [0, 0];
     const work = async (/** @type {import("./runner.js").Runner} */ runner) => {
       while (next < jobs.length) {
-        const { row, column, h, w, data } = jobs[next++];
-        const part = await runner.segment({ data, h, w, quality, type }, signal);
+        const { row, column, ...job } = jobs[next++];
+        const { h, w } = job;
+        const part = await runner.segment(job, signal);
         for (let y = 0; y < h; y++) {
           const from = part.subarray(y * w * CHANNELS, (y + 1) * w * CHANNELS);
-          latent.set(from, ((row + y) * columns + column) * CHANNELS);
+          for (const { top, rows: most, latent } of bands) {
+            const line = row + y - top;
+            if (line >= 0 && line < most) latent.set(from, (line * columns + column) * CHANNELS);
+          }
         }
+        discard(part);
         onProgress?.(++done / jobs.length);
       }
     };
     await allOf(runners.map(work), () => {
       next = jobs.length;
     });
-    return latent;
   }
 
   /**
    * @param {import("./container.js").Header} header
-   * @param {Float32Array} latent
+   * @param {Band[]} bands whose latents may be handed over
    * @param {AbortSignal | undefined} signal
    * @param {import("./runner.js").OnRows} onRows
    */
-  async synthesize({ width, height }, latent, signal, onRows) {
+  async synthesize({ width, height }, bands, signal, onRows) {
     const runners = await this.runners();
-    const [rows, columns] = [height, width].map((side) => Math.ceil(side / FACTOR));
-    const bands = Math.max(1, Math.min(runners.length, Math.floor(rows / LEAST_BAND)));
-    const edge = (/** @type {number} */ i) => Math.round((i * rows) / bands);
-    const jobs = Array.from({ length: bands }, (_, i) => {
-      const top = Math.max(0, edge(i) - HALO);
-      const bottom = Math.min(rows, edge(i + 1) + HALO);
-      const part = latent.subarray(top * columns * CHANNELS, bottom * columns * CHANNELS);
-      return {
-        latent: bands > 1 || runners[0] instanceof WorkerRunner ? part.slice() : part,
-        rows: bottom - top,
-        columns,
-        width,
-        first: FACTOR * (edge(i) - top),
-        end: Math.min(height, FACTOR * edge(i + 1)) - FACTOR * top,
-        offset: FACTOR * top,
-      };
+    const jobs = bands.map(({ top, latent, rows, columns, first, end }, i) => {
+      const wanted = { first: FACTOR * first, end: Math.min(height - FACTOR * top, FACTOR * end) };
+      const paint = (/** @type {number} */ y, /** @type {Uint8Array} */ rgba) =>
+        onRows(y + FACTOR * top, rgba);
+      return runners[i].band({ latent, rows, columns, width, ...wanted }, paint, signal);
     });
-    await allOf(
-      jobs.map(({ offset, ...job }, i) =>
-        runners[i].band(job, (first, rgba) => onRows(first + offset, rgba), signal),
-      ),
-    );
+    await allOf(jobs);
   }
+}
+
+/**
+ * @typedef {import("./runner.js").SegmentJob & {row: number, column: number}} Job a segment, and its
+ *   first position in the latent
+ *
+ * @param {import("./container.js").Header} header
+ * @param {Map<number, Uint8Array>} chunks
+ * @param {number} type of the latent chunk
+ * @returns {Job[]}
+ */
+function jobsOf(header, chunks, type) {
+  const [rows, columns] = [header.height, header.width].map((side) => Math.ceil(side / FACTOR));
+  const body = /** @type {Uint8Array} */ (chunks.get(type));
+  const quality = Math.round(100 * header.quality);
+  return Array.from(splitBody(body, rows, columns), (part) => ({ ...part, quality, type }));
+}
+
+/**
+ * @typedef {object} Band rows of the latent, with those about them that their pixels depend on
+ * @property {number} top the first row
+ * @property {number} rows
+ * @property {number} columns
+ * @property {number} first row whose pixels are wanted, counted from the top
+ * @property {number} end behind the last
+ * @property {Float32Array} latent (rows, columns, CHANNELS), zeros to be filled
+ */
+
+/**
+ * @param {import("./container.js").Header} header
+ * @param {number} most
+ * @returns {Band[]} up to so many, of about the same height
+ */
+function bandsOf({ width, height }, most) {
+  const [rows, columns] = [height, width].map((side) => Math.ceil(side / FACTOR));
+  const count = Math.max(1, Math.min(most, Math.floor(rows / LEAST_BAND)));
+  const edge = (/** @type {number} */ i) => Math.round((i * rows) / count);
+  return Array.from({ length: count }, (_, i) => {
+    const top = topOf(edge(i));
+    const own = Math.min(rows, edge(i + 1) + HALO) - top;
+    const latent = new Float32Array(own * columns * CHANNELS);
+    return { top, rows: own, columns, first: edge(i) - top, end: edge(i + 1) - top, latent };
+  });
 }
 
 /**

@@ -29,6 +29,7 @@ import { SegmentEncoder } from "./segment_encoder.js";
 import { fileWithin, logSizes } from "./size_target.js";
 import { writeVarint } from "./varint.js";
 
+export const ENCODER_FILES = ["analysis.onnx", "hyper_analysis.onnx"]; // beside the decoder's
 const SPACE = 1; // lp1
 const ANALYSIS_SHARE = 0.6; // of the time of a file of one quality
 const SLICE_MS = 40; // of work, after which others get a turn
@@ -71,12 +72,12 @@ class Networks {
    * @returns {Promise<Networks>}
    */
   static async load(models) {
-    const names = ["analysis", "hyper_analysis", "features", "context"];
+    const names = [...ENCODER_FILES, "features.onnx", "context.onnx"];
     const [code, tables, levels, ...graphs] = await Promise.all([
       models.read("engine.wasm"),
       readVerified(models, "tables.npz").then(readNpz),
       readVerified(models, "levels.npz").then(readNpz),
-      ...names.map((name) => readVerified(models, `${name}.onnx`).then(readInitializers)),
+      ...names.map((name) => readVerified(models, name).then(readInitializers)),
     ]);
     const module = await WebAssembly.compile(/** @type {any} */ (code));
     // Analysis keeps its rows between strips, and so has a memory of its own.

@@ -1,5 +1,5 @@
 /**
- * The WebAssembly engine (web/engine/engine.c): its memory, and layers laid out as it wants them.
+ * The WebAssembly engine (web/engine): its memory, and layers laid out as it wants them.
  *
  * @typedef {import("./onnx.js").Tensor} Tensor
  *
@@ -20,23 +20,15 @@
  * @property {(values: ArrayLike<number>) => void} setBias
  */
 
+import { numbersOf } from "./onnx.js";
+
 const GROUP = 8; // output channels that are computed together
-const FREQUENCIES = 6; // products of a Winograd tile
+const PRODUCTS = 36; // of a Winograd tile
 const HEAP = 65536; // below it lie the engine's stack and constants
 const PAGE = 65536;
-const SPARE_PAGES = 64; // by which memory grows beyond what is asked for
+const SPARE_PAGES = 16; // by which memory grows beyond what is asked for
 const MAX_TAPS = 256;
 const MAX_GROUPS = 256;
-
-// Winograd's transform of three weights to six (points 0, 1, -1, 2, -2 and infinity).
-const WINOGRAD = [
-  [1 / 4, 0, 0],
-  [-1 / 6, -1 / 6, -1 / 6],
-  [-1 / 6, 1 / 6, -1 / 6],
-  [1 / 24, 1 / 12, 1 / 6],
-  [1 / 24, -1 / 12, 1 / 6],
-  [0, 0, 1],
-];
 
 export class Engine {
   /**
@@ -59,6 +51,7 @@ export class Engine {
     this.memory = memory;
     this.code = code;
     this.top = HEAP;
+    this.mayGrow = true;
     this.floats = new Float32Array(memory.buffer);
     this.int32 = new Int32Array(memory.buffer);
     this.int16 = new Int16Array(memory.buffer);
@@ -85,13 +78,51 @@ export class Engine {
   alloc(size) {
     const at = this.top;
     this.top = (at + size + 63) & ~63;
-    if (this.top > this.memory.buffer.byteLength) {
-      const missing = Math.ceil((this.top - this.memory.buffer.byteLength) / PAGE);
-      this.memory.grow(missing + SPARE_PAGES);
-      this.refresh();
-    }
+    this.grow(this.top);
     this.bytes.fill(0, at, this.top);
     return at;
+  }
+
+  /** @param {number} end of the memory that is needed */
+  grow(end) {
+    const missing = Math.ceil((end - this.memory.buffer.byteLength) / PAGE);
+    if (missing <= 0) return;
+    if (!this.mayGrow) throw new Error("the engine's memory grows under arrays that lie in it");
+    this.memory.grow(missing + SPARE_PAGES);
+    this.refresh();
+  }
+
+  /**
+   * Do work whose arrays lie in the engine's memory, all of which is free again afterwards. The
+   * memory must not grow meanwhile, since that takes it away from under the arrays.
+   *
+   * @template T
+   * @param {number} size of everything that is allocated meanwhile, at most
+   * @param {() => T} work
+   * @returns {T}
+   */
+  within(size, work) {
+    const start = this.top;
+    this.grow(start + size);
+    this.mayGrow = false;
+    try {
+      return work();
+    } finally {
+      this.mayGrow = true;
+      this.release(start);
+    }
+  }
+
+  /**
+   * @template T
+   * @param {{new (buffer: ArrayBuffer, at: number, length: number): T, BYTES_PER_ELEMENT: number}}
+   *   Type of numbers
+   * @param {number} length
+   * @returns {T} zeros in the engine's memory, to be asked for in `within`
+   */
+  array(Type, length) {
+    const at = this.alloc(Type.BYTES_PER_ELEMENT * length);
+    return new Type(this.memory.buffer, at, length);
   }
 
   /**
@@ -116,62 +147,20 @@ export class Engine {
     const oc = roundUp(channels, GROUP);
     const order = channelOrder(channels, shuffle);
     const winograd = rows === 3 && columns === 3 && stride === 1 && ic % 4 === 0;
-    const kernel = winograd ? this.winogradKernel(weight, order) : this.kernel(weight, order);
-    const biasAt = this.alloc(4 * oc);
-    order.forEach((o, i) => {
-      this.floats[biasAt / 4 + i] = bias.data[o];
-    });
-    const border = pad ?? (rows - 1) >> 1;
-    const taps = grid(rows, columns, border);
-    return { winograd, weights: kernel, bias: biasAt, ic, oc, taps, stride };
-  }
-
-  /**
-   * @param {Tensor} weight
-   * @param {number[]} order of its output channels
-   * @returns {number} the address of [group][tap][input channel][output channel of the group]
-   */
-  kernel({ dims: [, ic, rows, columns], data }, order) {
     const size = rows * columns;
-    const at = this.alloc(4 * roundUp(order.length, GROUP) * ic * size);
-    const out = this.floats.subarray(at / 4);
-    let i = 0;
-    for (let group = 0; group < order.length; group += GROUP) {
-      for (let tap = 0; tap < size; tap++) {
-        for (let c = 0; c < ic; c++) {
-          for (let j = group; j < group + GROUP; j++, i++) {
-            if (j < order.length) out[i] = data[(order[j] * ic + c) * size + tap];
-          }
-        }
-      }
-    }
-    return at;
-  }
-
-  /**
-   * @param {Tensor} weight of 3 x 3
-   * @param {number[]} order of its output channels
-   * @returns {number} the address of [group][frequency][row][input channel][channel of the group]
-   */
-  winogradKernel({ dims: [, ic], data }, order) {
-    const at = this.alloc(4 * roundUp(order.length, GROUP) * FREQUENCIES * 3 * ic);
-    const out = this.floats.subarray(at / 4);
-    const { fround } = Math;
-    let i = 0;
-    for (let group = 0; group < order.length; group += GROUP) {
-      for (const [a, b, c] of WINOGRAD) {
-        for (let row = 0; row < 3; row++) {
-          for (let channel = 0; channel < ic; channel++) {
-            for (let j = group; j < group + GROUP; j++, i++) {
-              if (j >= order.length) continue;
-              const k = (order[j] * ic + channel) * 9 + 3 * row;
-              out[i] = fround(a * data[k] + b * data[k + 1] + c * data[k + 2]);
-            }
-          }
-        }
-      }
-    }
-    return at;
+    const weights = this.alloc(4 * oc * ic * (winograd ? PRODUCTS : size));
+    const biasAt = this.alloc(4 * oc);
+    const from = this.alloc(4 * oc * ic * size);
+    const offsets = numbersOf(bias);
+    order.forEach((o, i) => {
+      this.floats.set(weight.take(o * ic * size, ic * size), from / 4 + i * ic * size);
+      this.floats[biasAt / 4 + i] = offsets[o];
+    });
+    if (winograd) this.code.winograd_weights(from, oc, ic, weights);
+    else this.code.convolve_weights(from, oc, ic, size, weights);
+    this.release(from);
+    const taps = grid(rows, columns, pad ?? (rows - 1) >> 1);
+    return { winograd, weights, bias: biasAt, ic, oc, taps, stride };
   }
 
   /**
@@ -185,12 +174,13 @@ export class Engine {
   integerLayer(weights, scale, bias, shuffle = 1) {
     const [oc] = weights[0].dims;
     const order = channelOrder(oc, shuffle);
-    const size = weights.reduce((sum, { dims }) => sum + dims[1] * dims[2] * dims[3], 0);
+    const sources = weights.map((tensor) => ({ dims: tensor.dims, data: numbersOf(tensor) }));
+    const size = sources.reduce((sum, { dims }) => sum + dims[1] * dims[2] * dims[3], 0);
     const at = this.alloc(2 * oc * size);
     const [biasAt, scaleAt] = [this.alloc(4 * oc), this.alloc(4 * oc)];
     let i = at / 2;
     for (let group = 0; group < oc; group += GROUP) {
-      for (const { dims, data } of weights) {
+      for (const { dims, data } of sources) {
         const [ic, taps] = [dims[1], dims[2] * dims[3]];
         for (let tap = 0; tap < taps; tap++) {
           for (let c = 0; c < ic; c += 2) {
@@ -207,9 +197,10 @@ export class Engine {
         this.int32[biasAt / 4 + k] = values[o];
       });
     };
-    if (bias) setBias(bias.data);
+    if (bias) setBias(numbersOf(bias));
+    const scales = numbersOf(scale);
     order.forEach((o, k) => {
-      this.floats[scaleAt / 4 + k] = scale.data[o];
+      this.floats[scaleAt / 4 + k] = scales[o];
     });
     return { weights: at, bias: biasAt, scale: scaleAt, oc, setBias };
   }

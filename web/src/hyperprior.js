@@ -22,7 +22,7 @@ import { readVarint } from "./varint.js";
  * @property {Uint8Array} odd to be set to 1 where a symbol is of the odd quantizer
  *
  * @typedef {object} Segment
- * @property {Int32Array} symbols (320, h, w)
+ * @property {number} crc CRC-32C of the symbols of z and of the segment, as int16
  * @property {Float32Array} latent (h, w, 320): y_hat
  */
 
@@ -33,6 +33,9 @@ const Z_MOST = 127;
 const WHITE_MOST = 127;
 const FIRST_TRELLIS_SCALE = 14;
 const CRC_BYTES = 4;
+// What the loop and the networks allocate: bytes a channel of a position, and of a whole segment.
+const BYTES_EACH = 56;
+const BYTES_ALL = 1 << 20;
 const OUTWARD = 1 / 16; // symbols in lanes are moved away from the mean by so many steps
 const { fround } = Math;
 
@@ -91,6 +94,7 @@ export class Hyperprior {
    */
   constructor(networks, tables, levels, quality, type) {
     this.networks = networks;
+    this.engine = networks.engine;
     this.tables = tables;
     this.quality = quality;
     this.hasTrellis = type !== TYPE.rounded;
@@ -113,7 +117,7 @@ export class Hyperprior {
     const z = this.takeZ(coder, Math.ceil(h / 4), Math.ceil(w / 4));
     const segment = this.codingLoop(z, h, w, (pass) => this.takePass(coder, pass));
     coder.end();
-    if (symbolsCrc(z, segment.symbols) !== readU32(data, 0)) {
+    if (segment.crc !== readU32(data, 0)) {
       throw formatError("the coded latent is damaged: the symbols do not match their checksum");
     }
     return segment;
@@ -168,6 +172,21 @@ export class Hyperprior {
    * @returns {Segment}
    */
   codingLoop(z, h, w, fill) {
+    const positions = 16 * Math.ceil(h / 4) * Math.ceil(w / 4);
+    const size = BYTES_EACH * CHANNELS * positions + BYTES_ALL;
+    return this.engine.within(size, () => this.passes(z, h, w, fill));
+  }
+
+  /**
+   * The same, where there is memory for it.
+   *
+   * @param {Int32Array} z
+   * @param {number} h
+   * @param {number} w
+   * @param {(pass: Pass) => void} fill
+   * @returns {Segment}
+   */
+  passes(z, h, w, fill) {
     const n = h * w;
     const hz = Math.ceil(h / 4);
     const wz = Math.ceil(w / 4);
@@ -186,8 +205,8 @@ export class Hyperprior {
       }
     }
     const mu = this.firstMeans(head, finer, n);
-    const symbols = new Int32Array(CHANNELS * n);
-    const odd = new Uint8Array(CHANNELS * n);
+    const symbols = this.engine.array(Int32Array, CHANNELS * n);
+    const odd = this.engine.array(Uint8Array, CHANNELS * n);
     const shared = { eighths, finer, symbols, odd, mean: (/** @type {number} */ p) => mu[p] };
 
     const near = { ...shared, ...this.places(eighths, h, w, 0) };
@@ -197,7 +216,11 @@ export class Hyperprior {
     this.refine(mu, eighths, context, h, w);
     const rest = { ...shared, ...this.places(eighths, h, w, 1) };
     fill(rest);
-    return { symbols, latent: this.values([near, rest], mu, n) };
+    const all = this.engine.array(Int16Array, z.length + symbols.length);
+    all.set(z);
+    all.set(symbols, z.length);
+    const crc = crc32c(new Uint8Array(all.buffer, all.byteOffset, all.byteLength));
+    return { crc, latent: this.values([near, rest], mu, n) };
   }
 
   /**
@@ -207,7 +230,7 @@ export class Hyperprior {
    * @returns {Float32Array} (320, n) means in local steps, as far as the first pass knows
    */
   firstMeans(head, finer, n) {
-    const mu = new Float32Array(CHANNELS * n);
+    const mu = this.engine.array(Float32Array, CHANNELS * n);
     for (let c = 0, p = 0; c < CHANNELS; c++) {
       for (let i = 0; i < n; i++, p++) mu[p] = fround((head[p] / 64) * this.gain[c]) * finer[i];
     }
@@ -244,9 +267,9 @@ export class Hyperprior {
    * @returns {{tables: Uint8Array, alone: Uint32Array, lanes: Uint32Array}}
    */
   places(eighths, h, w, parity) {
-    const tables = new Uint8Array(eighths.length);
-    const alone = new Uint32Array(CHANNELS * h * ((w + 1) >> 1));
-    const lanes = new Uint32Array(alone.length);
+    const tables = this.engine.array(Uint8Array, eighths.length);
+    const alone = this.engine.array(Uint32Array, CHANNELS * h * ((w + 1) >> 1));
+    const lanes = this.engine.array(Uint32Array, alone.length);
     let [a, b] = [0, 0];
     for (let c = 0; c < CHANNELS; c++) {
       for (let y = 0; y < h; y++) {
@@ -273,7 +296,7 @@ export class Hyperprior {
    */
   whiten({ tables, alone, lanes, symbols, odd }, n) {
     const { whitener } = this.tables;
-    const white = new Int16Array(CHANNELS * n);
+    const white = this.engine.array(Int16Array, CHANNELS * n);
     for (const places of [alone, lanes]) {
       for (let i = 0; i < places.length; i++) {
         const p = places[i];
@@ -296,7 +319,7 @@ export class Hyperprior {
    */
   values(passes, mu, n) {
     const [{ finer, symbols, odd }] = passes;
-    const value = new Float32Array(CHANNELS * n);
+    const value = this.engine.array(Float32Array, CHANNELS * n);
     for (const { alone, lanes } of passes) {
       for (const p of alone) value[p] = symbols[p];
       for (const p of lanes) {
@@ -323,16 +346,3 @@ export class Hyperprior {
 export function halfSteps(symbol, odd) {
   return 2 * symbol - odd * Math.sign(symbol);
 }
-
-/**
- * @param {Int32Array} z
- * @param {Int32Array} y
- * @returns {number} CRC-32C of the symbols as int16
- */
-export function symbolsCrc(z, y) {
-  const all = new Int16Array(z.length + y.length);
-  all.set(z);
-  all.set(y, z.length);
-  return crc32c(new Uint8Array(all.buffer));
-}
-

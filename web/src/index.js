@@ -36,7 +36,7 @@ export function readHeader(bytes) {
  * Decode a file.
  *
  * @param {ArrayBuffer | Uint8Array} bytes
- * @param {Options} [options] models: by default those of the folder `models` beside `src`.
+ * @param {Options} [options] models: by default those of the folder `models/lp1` beside `src`.
  *   workers: how many, by default as many as there are cores, at most four; 0 works in the thread
  *   that calls, as Node does by default.
  * @returns {Promise<import("./decoder.js").Decoded>}
@@ -85,7 +85,7 @@ async function decoderOf({ models, workers = defaultWorkers() }) {
 /** @param {Models | undefined} models */
 async function modelsOf(models) {
   if (models) return models;
-  ownModels ??= fetchModels(new URL("../models/", import.meta.url)).catch((error) => {
+  ownModels ??= fetchModels(new URL("../models/lp1/", import.meta.url)).catch((error) => {
     ownModels = null;
     throw error;
   });

@@ -12,10 +12,10 @@ const here = (/** @type {string} */ path) => fileURLToPath(new URL(path, import.
  * @returns {import("./models.js").Models}
  */
 export function packageModels() {
-  const own = here("../models/");
-  if (existsSync(`${own}model.json`)) return folderModels([own, here("./")]);
   const source = here("../../src/latentpress/");
-  return folderModels([`${source}models/lp1/`, `${source}entropy/`, here("./")]);
+  const checkout = `${source}models/lp1/`;
+  if (!existsSync(checkout)) return folderModels([here("../models/lp1/")]);
+  return folderModels([checkout, `${source}entropy/`, here("./")]);
 }
 
 /**

@@ -2,7 +2,11 @@
  * The initializers of an ONNX file: just so much of Protocol Buffers as that takes. The graphs are
  * known (docs/formats/ltp.md), only their weights are read.
  *
- * @typedef {{dims: number[], data: Float32Array | Int16Array | Int32Array}} Tensor
+ * @typedef {object} Tensor
+ * @property {number[]} dims
+ * @property {(first: number, count: number) => Numbers} take some of its numbers, copied
+ *
+ * @typedef {Float32Array | Int16Array | Int32Array} Numbers
  */
 
 const GRAPH = 7; // of ModelProto
@@ -52,15 +56,32 @@ function readTensor(bytes) {
     } else if (number === NAME) {
       name = new TextDecoder().decode(value);
     } else if (number === RAW) {
-      raw = value.slice().buffer;
+      raw = value;
     }
   }
-  if (!raw) return [name, null];
-  if (type === 1) return [name, { dims, data: new Float32Array(raw) }];
-  if (type === 5) return [name, { dims, data: new Int16Array(raw) }];
-  if (type === 6) return [name, { dims, data: new Int32Array(raw) }];
-  if (type === 10) return [name, { dims, data: fromHalf(new Uint16Array(raw)) }];
-  return [name, null];
+  const kind = raw ? KINDS[type] : undefined;
+  if (!raw || !kind) return [name, null];
+  const [size, convert] = kind;
+  const stored = raw;
+  const take = (/** @type {number} */ first, /** @type {number} */ count) =>
+    convert(stored.slice(size * first, size * (first + count)).buffer); // which is aligned
+  return [name, { dims, take }];
+}
+
+/** @type {Record<number, [number, (raw: ArrayBufferLike) => Numbers]>} bytes of a number */
+const KINDS = {
+  1: [4, (raw) => new Float32Array(raw)],
+  5: [2, (raw) => new Int16Array(raw)],
+  6: [4, (raw) => new Int32Array(raw)],
+  10: [2, (raw) => fromHalf(new Uint16Array(raw))],
+};
+
+/**
+ * @param {Tensor} tensor
+ * @returns {Numbers} all of it
+ */
+export function numbersOf({ dims, take }) {
+  return take(0, dims.reduce((product, side) => product * side, 1));
 }
 
 /**
@@ -114,6 +135,7 @@ function fromHalf(bits) {
     if (!exponent) return sign * fraction * 2 ** -24;
     return sign * 2 ** (exponent - 15) * (1 + fraction / 1024);
   });
-  const table = halves;
-  return Float32Array.from(bits, (b) => table[b]);
+  const out = new Float32Array(bits.length);
+  for (let i = 0; i < bits.length; i++) out[i] = halves[bits[i]];
+  return out;
 }

@@ -63,10 +63,13 @@ export class PriorNetworks {
    * @param {ArrayLike<number>} bias 512 numbers of the quality
    * @param {number} [h] rows of the results, 4 hz without
    * @param {number} [w]
-   * @returns {{features: Int16Array, head: Int32Array}} (h, w, 128) and (640, h, w)
+   * @returns {{features: Int16Array, head: Int32Array}} (h, w, 128) and (640, h, w), in the
+   *   engine's memory
    */
   features(z, hz, wz, bias, h = 4 * hz, w = 4 * wz) {
     const { engine } = this;
+    const features = engine.array(Int16Array, h * w * FEATURES);
+    const head = engine.array(Int32Array, HEAD * h * w);
     const start = engine.top;
     this.up1.setBias(bias);
     const first = this.plane(hz, wz, 64);
@@ -91,8 +94,6 @@ export class PriorNetworks {
     for (let y = 0; y < 2 * hz; y++) {
       this.row(this.up2, second, ONE, y, 2 * wz, quarters(third, y), 2 * FEATURES);
     }
-    const features = new Int16Array(h * w * FEATURES);
-    const head = new Int32Array(HEAD * h * w);
     for (let y = 0; y < h; y++) {
       this.row(this.smooth, third, NINE, y, w, (o) => last.place(0, 0) + 2 * o, FEATURES);
       this.row(this.head1, last, ONE, 0, w, (o) => line + 4 * o, HEAD, { clip: false });
@@ -109,10 +110,12 @@ export class PriorNetworks {
    * @param {Int16Array} white (h, w, 320), 0 but at the anchors
    * @param {number} h
    * @param {number} w
-   * @returns {Int32Array} (640, h, w), 0 at the anchors, where the network has no say
+   * @returns {Int32Array} (640, h, w), 0 at the anchors, where the network has no say; in the
+   *   engine's memory
    */
   context(features, white, h, w) {
     const { engine } = this;
+    const head = engine.array(Int32Array, HEAD * h * w);
     const start = engine.top;
     const most = (w + 1) >> 1;
     const around = this.plane(h, w, 320, 2);
@@ -124,7 +127,6 @@ export class PriorNetworks {
       engine.int16.set(white.subarray(a, a + w * 320), around.place(y, 0) / 2);
       engine.int16.set(features.subarray(b, b + w * FEATURES), here.place(y, 0) / 2);
     }
-    const head = new Int32Array(HEAD * h * w);
     for (let y = 0; y < h; y++) {
       const x = 1 - (y & 1); // of the first non-anchor
       const count = (w - x + 1) >> 1;

@@ -8,10 +8,15 @@ import { roundUp } from "./engine.js";
 
 /** @typedef {import("./engine.js").FloatLayer} FloatLayer */
 
-const TILE = 4; // outputs of a Winograd tile
-const FREQUENCIES = 6;
+export const TILE = 4; // rows and columns of a Winograd tile
+const SPAN = 6; // rows of the input that a tile depends on
+const SCRATCH = 4 * 36 * 12; // bytes a channel: factors of 12 tiles (web/engine/winograd.c)
 const GROUP = 8;
-const DEPTH = 6; // rows of a ring: those that a convolution and its residual reach back to
+// Rows of a ring, where tiles come and go: for a convolution, and where its residual is added
+// after another one. NARROW is for a layer that takes each row as soon as it is there.
+const DEPTH = 9;
+export const RESIDUAL = 12;
+export const NARROW = 4;
 
 /** A plane of h x w positions of c channels, of which the last few rows are there. */
 export class Ring {
@@ -34,8 +39,8 @@ export class Ring {
     this.at = engine.alloc(this.rowBytes * (depth + 1));
     this.filled = 0; // rows that have been computed
     this.need = [0, h]; // the rows that something depends on
-    /** @type {(() => void)[]} */
-    this.users = [];
+    /** @type {() => void} called when rows have been added */
+    this.notify = () => {};
   }
 
   /**
@@ -47,11 +52,6 @@ export class Ring {
     const row = y < 0 || y >= this.h ? this.depth : y % this.depth;
     return this.at + row * this.rowBytes + 4 * this.c * (x + this.border);
   }
-
-  /** Tell those who wait that rows have been added. */
-  notify() {
-    for (const user of this.users) user();
-  }
 }
 
 /** Layers between rings. */
@@ -59,10 +59,10 @@ export class RowGraph {
   /** @param {import("./engine.js").Engine} engine */
   constructor(engine) {
     this.engine = engine;
-    this.products = engine.alloc(0);
-    this.productBytes = 0;
-    /** @type {(() => void)[]} from the last stage to the first: each tells what it needs */
-    this.demands = [];
+    this.scratch = engine.alloc(0);
+    this.scratchBytes = 0;
+    /** @type {{demand: () => void, work: () => boolean}[]} from the last one to the first */
+    this.stages = [];
   }
 
   /**
@@ -73,25 +73,38 @@ export class RowGraph {
    * @param {{above: number, below: number, stride?: number, rows?: number}} reach rows of the input
    *   above and below row `stride * y` that row y depends on; `rows` of the output come at once
    * @param {(y: number) => void} compute
+   * @param {Ring} [residual] whose rows are added to those of the output
    */
-  stage(input, out, { above, below, stride = 1, rows = 1 }, compute) {
+  stage(input, out, { above, below, stride = 1, rows = 1 }, compute, residual = undefined) {
     let next = -1;
-    this.demands.unshift(() => {
+    const demand = () => {
       const first = Math.floor(out.need[0] / rows);
       const end = Math.ceil(out.need[1] / rows);
       next = first;
       input.need[0] = Math.min(input.need[0], Math.max(0, stride * first - above));
       input.need[1] = Math.max(input.need[1], Math.min(input.h, stride * (end - 1) + below + 1));
       out.filled = rows * first;
-    });
-    input.users.push(() => {
-      const end = Math.ceil(out.need[1] / rows);
-      while (next < end && input.filled > Math.min(stride * next + below, input.h - 1)) {
-        compute(next++);
-        out.filled = rows * next;
-        out.notify();
-      }
-    });
+    };
+    const work = () => {
+      const isDone = next >= Math.ceil(out.need[1] / rows);
+      if (isDone || input.filled <= Math.min(stride * next + below, input.h - 1)) return false;
+      if (residual && residual.filled < Math.min(rows * (next + 1), residual.h)) return false;
+      compute(next++);
+      out.filled = rows * next;
+      out.notify();
+      return true;
+    };
+    this.stages.unshift({ demand, work });
+  }
+
+  /**
+   * Compute what can be computed next: what is near the end goes first, so that no ring loses rows
+   * that somebody still wants.
+   *
+   * @returns {boolean} whether there was anything to do
+   */
+  step() {
+    return this.stages.some(({ work }) => work());
   }
 
   /**
@@ -101,7 +114,7 @@ export class RowGraph {
    */
   demand(rings) {
     for (const ring of rings) ring.need = [ring.h, 0];
-    for (const demand of this.demands) demand();
+    for (const { demand } of this.stages) demand();
     for (const ring of rings) ring.filled = Math.max(0, ring.need[0]);
   }
 
@@ -120,128 +133,85 @@ export class RowGraph {
     const h = Math.ceil(input.h / layer.stride) * side;
     const w = Math.ceil(input.w / layer.stride) * side;
     const out = new Ring(this.engine, h, w, c, depth);
-    const run = this.row(layer, input);
-    this.stage(input, out, { ...reachOf(layer), rows: side }, (y) => {
-      run(
-        y,
-        (o) => {
-          const pixel = Math.floor(o / c);
-          const at = out.place(side * y + Math.floor(pixel / side), pixel % side);
-          return at + 4 * (o % c);
-        },
-        side * c,
-        relu,
-        residual,
-      );
-    });
+    const run = this.rows(layer, input);
+    const reach = reachOf(layer);
+    const compute = (/** @type {number} */ y) => {
+      const place = (/** @type {number} */ o, /** @type {number} */ row) => {
+        const pixel = Math.floor(o / c);
+        const at = out.place(side * row + Math.floor(pixel / side), pixel % side);
+        return at + 4 * (o % c);
+      };
+      run(y, place, side * c, relu, residual);
+    };
+    this.stage(input, out, { ...reach, rows: side * reach.rows }, compute, residual);
     return out;
   }
 
   /**
-   * A function that computes a row of a layer.
+   * A function that computes a row of a layer, or the four rows of Winograd's tiles.
    *
    * @param {FloatLayer} layer
    * @param {Ring} input
-   * @returns {(y: number, place: (channel: number) => number, outStride: number, relu?: boolean,
-   *   residual?: Ring) => void} place: where the first pixel of a channel goes. outStride: floats
-   *   from pixel to pixel there.
+   * @returns {(y: number, place: (channel: number, row: number) => number, outStride: number,
+   *   relu?: boolean, residual?: Ring) => void} y: in units of those rows. place: where the first
+   *   pixel of a channel in a row goes. outStride: floats from pixel to pixel there.
    */
-  row(layer, input) {
-    if (layer.winograd) return this.winogradRow(layer, input);
+  rows(layer, input) {
     const { engine } = this;
+    if (layer.winograd) this.reserveScratch(SCRATCH * (layer.ic + GROUP));
     const pixels = Math.ceil(input.w / layer.stride);
     return (y, place, outStride, relu = false, residual = undefined) => {
-      layer.taps.forEach(([down, right], i) => {
-        engine.int32[engine.tapsAt / 4 + i] = input.place(layer.stride * y + down, right);
+      const { int32, tapsAt, outsAt, residualsAt, code } = engine;
+      const { weights, bias, oc, ic, taps, winograd } = layer;
+      const count = winograd ? Math.min(TILE, input.h - TILE * y) : 1;
+      this.setPlaces(layer, y, count, place, residual);
+      const residuals = residual ? residualsAt : 0;
+      if (winograd) {
+        for (let i = 0; i < SPAN; i++) int32[tapsAt / 4 + i] = input.place(TILE * y - 1 + i, -1);
+        const to = [outsAt, outStride, relu ? 1 : 0, residuals, count];
+        code.winograd(tapsAt, ic, pixels, weights, bias, oc, this.scratch, ...to);
+        return;
+      }
+      taps.forEach(([down, right], i) => {
+        int32[tapsAt / 4 + i] = input.place(layer.stride * y + down, right);
       });
-      this.setPlaces(layer, y, place, residual);
-      engine.code.convolve(
-        engine.tapsAt,
-        layer.taps.length,
-        layer.ic,
-        pixels,
-        layer.stride * input.c,
-        layer.weights,
-        layer.bias,
-        layer.oc,
-        engine.outsAt,
-        outStride,
-        relu ? 1 : 0,
-        residual ? engine.residualsAt : 0,
-      );
-    };
-  }
-
-  /**
-   * The same of a 3 x 3 layer; rows of the input are transformed once each.
-   *
-   * @param {FloatLayer} layer
-   * @param {Ring} input
-   * @returns {(y: number, place: (channel: number) => number, outStride: number, relu?: boolean,
-   *   residual?: Ring) => void}
-   */
-  winogradRow(layer, input) {
-    const { engine } = this;
-    const tiles = Math.ceil(input.w / TILE);
-    const rowBytes = 4 * FREQUENCIES * tiles * layer.ic;
-    const at = engine.alloc(4 * rowBytes); // three rows and one of zeros
-    this.reserveProducts(4 * FREQUENCIES * tiles * GROUP);
-    let done = -1; // the last row that is transformed
-    return (y, place, outStride, relu = false, residual = undefined) => {
-      if (done < 0) done = Math.max(0, y - 1) - 1;
-      for (; done < Math.min(y + 1, input.h - 1); done++) {
-        const to = at + ((done + 1) % 3) * rowBytes;
-        engine.code.winograd_input(input.place(done + 1, -1), layer.ic, tiles, to);
-      }
-      for (let t = 0; t < 3; t++) {
-        const row = y + t - 1;
-        const slot = row < 0 || row >= input.h ? 3 : row % 3;
-        engine.int32[engine.tapsAt / 4 + t] = at + slot * rowBytes;
-      }
-      this.setPlaces(layer, y, place, residual);
-      engine.code.winograd(
-        engine.tapsAt,
-        layer.ic,
-        input.w,
-        layer.weights,
-        layer.bias,
-        layer.oc,
-        this.products,
-        engine.outsAt,
-        outStride,
-        relu ? 1 : 0,
-        residual ? engine.residualsAt : 0,
-      );
+      const from = [tapsAt, taps.length, ic, pixels, layer.stride * input.c];
+      code.convolve(...from, weights, bias, oc, outsAt, outStride, relu ? 1 : 0, residuals);
     };
   }
 
   /**
    * @param {FloatLayer} layer
    * @param {number} y
-   * @param {(channel: number) => number} place
+   * @param {number} count rows
+   * @param {(channel: number, row: number) => number} place
    * @param {Ring | undefined} residual
    */
-  setPlaces(layer, y, place, residual) {
+  setPlaces(layer, y, count, place, residual) {
     const { int32, outsAt, residualsAt } = this.engine;
-    for (let g = 0; g < layer.oc / GROUP; g++) {
-      int32[outsAt / 4 + g] = place(GROUP * g);
-      if (residual) int32[residualsAt / 4 + g] = residual.place(y, 0) + 4 * GROUP * g;
+    const each = layer.winograd ? TILE : 1;
+    for (let o = 0, at = 0; o < layer.oc; o += GROUP, at += each) {
+      for (let i = 0; i < count; i++) {
+        int32[outsAt / 4 + at + i] = place(o, each * y + i);
+        if (residual) int32[residualsAt / 4 + at + i] = residual.place(each * y + i, 0) + 4 * o;
+      }
     }
   }
 
   /** @param {number} size in bytes */
-  reserveProducts(size) {
-    if (size <= this.productBytes) return;
-    this.products = this.engine.alloc(size);
-    this.productBytes = size;
+  reserveScratch(size) {
+    if (size <= this.scratchBytes) return;
+    this.scratch = this.engine.alloc(size);
+    this.scratchBytes = size;
   }
 }
 
 /**
  * @param {FloatLayer} layer
- * @returns {{above: number, below: number, stride: number}}
+ * @returns {{above: number, below: number, stride: number, rows: number}} as of RowGraph.stage
  */
-export function reachOf({ taps, stride }) {
+export function reachOf({ taps, stride, winograd }) {
+  if (winograd) return { above: 1, below: TILE, stride: TILE, rows: TILE };
   const rows = taps.map(([down]) => down);
-  return { above: -Math.min(...rows), below: Math.max(...rows), stride };
+  return { above: -Math.min(...rows), below: Math.max(...rows), stride, rows: 1 };
 }

@@ -30,6 +30,7 @@
 import { Core } from "./core.js";
 
 const SLICE_MS = 40; // of work, after which others get a turn
+const MOST_ROWS = 64; // of pixels that are handed over at once
 
 /** Works in the thread that calls it, and lets it breathe. */
 export class LocalRunner {
@@ -67,25 +68,24 @@ export class LocalRunner {
    */
   band({ latent, rows, columns, width, first, end }, onRows, signal) {
     return this.alone(async () => {
-      /** @type {Uint8Array[]} */
-      let ready = [];
-      let from = first;
-      const emit = (/** @type {number} */ _y, /** @type {Uint8Array} */ row) => {
-        ready.push(row.slice());
-      };
+      const rowBytes = 4 * width;
+      const store = new Uint8Array(rowBytes * MOST_ROWS);
+      let [from, ready] = [first, 0];
       const send = () => {
-        if (!ready.length) return;
-        const block = new Uint8Array(4 * width * ready.length);
-        ready.forEach((row, i) => block.set(row, 4 * width * i));
-        onRows(from, block);
-        from += ready.length;
-        ready = [];
+        if (!ready) return;
+        onRows(from, store.slice(0, rowBytes * ready));
+        from += ready;
+        ready = 0;
+      };
+      const emit = (/** @type {number} */ _y, /** @type {Uint8Array} */ row) => {
+        store.set(row, rowBytes * ready++);
+        if (ready === MOST_ROWS) send();
       };
       let turn = performance.now();
       const wanted = { width, first, end };
       for (const _ of this.core.synthesis.run(latent, rows, columns, wanted, emit)) {
-        send();
         if (performance.now() - turn < SLICE_MS) continue;
+        send();
         await pause();
         signal?.throwIfAborted();
         turn = performance.now();
@@ -125,4 +125,13 @@ export function pause() {
     };
     port2.postMessage(0);
   });
+}
+
+/**
+ * Free an array at once, where the platform can, rather than when its memory is short.
+ *
+ * @param {{buffer: any}} array that nobody uses any more
+ */
+export function discard({ buffer }) {
+  buffer.transfer?.(0);
 }

@@ -8,7 +8,6 @@ import { CHANNELS, roundHalfToEven } from "./analysis.js";
 import { byTable, ODD, SCALE_RATIO, SCALES } from "./cdf_tables.js";
 import { u32Bytes } from "./crc32c.js";
 import { joined } from "./deflate.js";
-import { symbolsCrc } from "./hyperprior.js";
 import { RansEncoder } from "./rans_encoder.js";
 import { laneCount, laneOrder, walkLanes } from "./trellis.js";
 import { quantizeLanes, REACH } from "./viterbi.js";
@@ -46,11 +45,11 @@ export class SegmentEncoder {
     const coder = new RansEncoder();
     const { tables, places } = this.prior.zPlaces(Math.ceil(h / 4), Math.ceil(w / 4));
     this.noteArray(coder, tables, z, places);
-    const { symbols } = this.prior.codingLoop(z, h, w, (pass) => {
+    const { crc } = this.prior.codingLoop(z, h, w, (pass) => {
       this.choose(pass, planes, n);
       this.notePass(coder, pass);
     });
-    return joined([u32Bytes(symbolsCrc(z, symbols)), coder.finish()]);
+    return joined([u32Bytes(crc), coder.finish()]);
   }
 
   /**

@@ -1,13 +1,13 @@
 /** Stage 2 of 5, decoding: the latent of lp1 -> pixels, row by row (models/lp1/synthesis.onnx). */
 
-import { Ring, RowGraph, reachOf } from "./rows.js";
+import { NARROW, RESIDUAL, Ring, RowGraph, reachOf, TILE } from "./rows.js";
 
 /** @typedef {import("./engine.js").FloatLayer} FloatLayer */
 
 export const CHANNELS = 320;
 export const FACTOR = 16; // pixels a latent position, each way
 export const HALO = 9; // latent positions that a pixel sees on each side
-const LATENT_DEPTH = 16;
+const PIXEL_ROWS = 48; // that the two outputs of the trunk may be apart, and more
 
 // Layers by their names, each with the side of the block of pixels that its output becomes.
 /** @type {[string, number][]} */
@@ -76,7 +76,7 @@ export class Synthesis {
   }
 
   /**
-   * The pixels of some rows of a picture. A step of the generator takes a row of the latent.
+   * The pixels of some rows of a picture. A step of the generator computes a few rows of a layer.
    *
    * @param {Float32Array} latent (rows, columns, CHANNELS), as much of it as the pixels depend on
    * @param {number} rows
@@ -91,13 +91,12 @@ export class Synthesis {
     const { engine } = this;
     const start = engine.top;
     try {
-      const input = this.build(rows, columns, { width, first, end }, emit);
+      const { input, graph } = this.build(latent, rows, columns, { width, first, end }, emit);
       const size = CHANNELS * columns;
       for (let y = Math.max(0, input.need[0]); y < input.need[1]; y++) {
         engine.floats.set(latent.subarray(y * size, (y + 1) * size), input.place(y, 0) / 4);
         input.filled = y + 1;
-        input.notify();
-        yield;
+        while (graph.step()) yield;
       }
     } finally {
       engine.release(start);
@@ -105,13 +104,14 @@ export class Synthesis {
   }
 
   /**
+   * @param {Float32Array} latent
    * @param {number} rows
    * @param {number} columns
    * @param {{width: number, first: number, end: number}} wanted
    * @param {(y: number, rgba: Uint8Array) => void} emit
-   * @returns {Ring} where the latent goes
+   * @returns {{input: Ring, graph: RowGraph}} where the latent goes, and what works on it
    */
-  build(rows, columns, { width, first, end }, emit) {
+  build(latent, rows, columns, { width, first, end }, emit) {
     const { engine, layers } = this;
     const graph = new RowGraph(engine);
     /** @type {Ring[]} */
@@ -125,19 +125,29 @@ export class Synthesis {
       /** @type {Ring} */ from,
       /** @type {any} */ options = {},
     ) => add(graph.convolution(layers[name], from, options));
-    const block = (/** @type {string} */ name, /** @type {Ring} */ from) =>
-      convolution(`${name}.b`, convolution(`${name}.a`, from, { relu: true }), { residual: from });
+    // Blocks add their inputs; the last one feeds a layer of 1 x 1, or the two ends.
+    const blocks = (
+      /** @type {string[]} */ names,
+      /** @type {Ring} */ from,
+      /** @type {number | undefined} */ last,
+    ) =>
+      names.reduce((residual, name, i) => {
+        const depth = i < names.length - 1 ? RESIDUAL : last;
+        const inner = convolution(`${name}.a`, residual, { relu: true });
+        return convolution(`${name}.b`, inner, { residual, depth });
+      }, from);
 
-    const latent = add(new Ring(engine, rows, columns, CHANNELS, LATENT_DEPTH));
-    let trunk = convolution("trunk.0", latent);
-    for (const name of ["trunk.1", "trunk.2"]) trunk = block(name, trunk);
-    trunk = convolution("trunk.3", trunk, { shuffle: 2 });
-    for (const name of ["trunk.5", "trunk.6", "trunk.7"]) trunk = block(name, trunk);
-    trunk = convolution("trunk.8", trunk, { shuffle: 2 });
-    for (const name of ["trunk.10", "trunk.11"]) trunk = block(name, trunk);
+    const input = add(new Ring(engine, rows, columns, CHANNELS, 1));
+    const wider = { shuffle: 2, depth: RESIDUAL };
+    let trunk = convolution("trunk.0", input, { depth: RESIDUAL });
+    trunk = blocks(["trunk.1", "trunk.2"], trunk, NARROW);
+    trunk = convolution("trunk.3", trunk, wider);
+    trunk = blocks(["trunk.5", "trunk.6", "trunk.7"], trunk, NARROW);
+    trunk = convolution("trunk.8", trunk, wider);
+    trunk = blocks(["trunk.10", "trunk.11"], trunk, undefined);
 
     const height = FACTOR * rows;
-    const [coarse, fine, linear] = [32, 16, 16].map(
+    const [coarse, fine, linear] = [PIXEL_ROWS, PIXEL_ROWS, FACTOR].map(
       (depth) => new PixelRing(engine, columns, depth, height),
     );
     for (const out of [coarse, fine]) out.need = [first, end];
@@ -148,32 +158,51 @@ export class Synthesis {
       /** @type {PixelRing} */ out,
     ) => {
       const layer = layers[name];
-      const line = engine.alloc(4 * layer.oc * from.w);
-      const run = graph.row(layer, from);
+      const reach = reachOf(layer);
+      const size = layer.oc * from.w;
+      const lines = engine.alloc(4 * size * reach.rows);
+      const run = graph.rows(layer, from);
       const pixels = 3 * side;
-      return (/** @type {number} */ y) => {
-        run(y, (o) => line + 4 * o, layer.oc);
-        for (let dy = 0; dy < side; dy++) {
-          const to = out.row(side * y + dy);
-          engine.code.scatter(line + 4 * dy * pixels, layer.oc, to, pixels, from.w, pixels);
+      const compute = (/** @type {number} */ y) => {
+        const top = reach.rows * y;
+        run(y, (o, row) => lines + 4 * (size * (row - top) + o), layer.oc);
+        for (let i = 0; i < reach.rows && top + i < from.h; i++) {
+          for (let dy = 0; dy < side; dy++) {
+            const line = lines + 4 * (size * i + dy * pixels);
+            const to = out.row(side * (top + i) + dy);
+            engine.code.scatter(line, layer.oc, to, pixels, from.w, pixels);
+          }
         }
       };
+      return { reach: { ...reach, rows: side * reach.rows }, compute };
     };
-    const to = (/** @type {string} */ name, /** @type {number} */ side) => ({
-      ...reachOf(layers[name]),
-      rows: side,
-    });
-    graph.stage(trunk, coarse, to("coarse.0", 4), paint("coarse.0", trunk, 4, coarse));
+    const output = (
+      /** @type {string} */ name,
+      /** @type {Ring} */ from,
+      /** @type {number} */ side,
+      /** @type {PixelRing} */ out,
+    ) => {
+      const { reach, compute } = paint(name, from, side, out);
+      graph.stage(from, out, reach, compute);
+    };
+    output("coarse.0", trunk, 4, coarse);
     const wide = convolution("fine.0", trunk, { relu: true, shuffle: 2 });
-    const details = convolution("fine.3", wide, { relu: true });
-    graph.stage(details, fine, to("fine.5", 2), paint("fine.5", details, 2, fine));
+    output("fine.5", convolution("fine.3", wide, { relu: true }), 2, fine);
 
-    const straight = paint("linear.0", latent, FACTOR, linear);
+    // The straight layer runs when its rows are wanted, long after the others have taken them.
+    const position = new Ring(engine, rows, columns, CHANNELS, 1);
+    const straight = paint("linear.0", position, FACTOR, linear).compute;
+    const size = CHANNELS * columns;
     const pixels = engine.alloc(4 * FACTOR * columns);
     let [done, lines] = [first, -1];
     const finish = () => {
       for (; done < end && coarse.filled > done && fine.filled > done; done++) {
-        if (lines !== done >> 4) straight((lines = done >> 4));
+        if (lines !== done >> 4) {
+          lines = done >> 4;
+          const row = latent.subarray(lines * size, (lines + 1) * size);
+          engine.floats.set(row, position.place(lines, 0) / 4);
+          straight(lines);
+        }
         const rowsOfParts = [coarse.row(done), fine.row(done), linear.row(done)];
         engine.code.finish(...rowsOfParts, pixels, width);
         emit(done, engine.bytes.subarray(pixels, pixels + 4 * width));
@@ -182,6 +211,15 @@ export class Synthesis {
     coarse.notify = finish;
     fine.notify = finish;
     graph.demand(rings);
-    return latent;
+    return { input, graph };
   }
+}
+
+/**
+ * @param {number} first latent row of a band
+ * @returns {number} the first row that the band's pixels depend on, at the top of a tile, so that
+ *   pixels do not depend on how a picture is cut into bands
+ */
+export function topOf(first) {
+  return Math.floor(Math.max(0, first - HALO) / TILE) * TILE;
 }

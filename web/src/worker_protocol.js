@@ -13,7 +13,7 @@
  */
 
 import { LtpError } from "./errors.js";
-import { LocalRunner } from "./runner.js";
+import { discard, LocalRunner } from "./runner.js";
 
 /**
  * The worker's end.
@@ -37,6 +37,7 @@ export function serve(post) {
     try {
       if (message.open) {
         runner = await LocalRunner.open(message.open);
+        for (const file of Object.values(message.open)) discard(file);
         post({ id, result: true }, []);
       } else if (message.segment) {
         const latent = await runner.segment(message.segment, job.signal);
@@ -65,7 +66,9 @@ export class WorkerRunner {
    */
   static async open(worker, files) {
     const runner = new WorkerRunner(worker);
-    await runner.ask({ open: files });
+    const copies = Object.entries(files).map(([name, file]) => [name, file.slice()]);
+    const transfer = copies.map(([, file]) => /** @type {Uint8Array} */ (file).buffer);
+    await runner.ask({ open: Object.fromEntries(copies) }, { transfer });
     return runner;
   }
 

@@ -1,6 +1,7 @@
 /**
  * Decodes the files that are named on standard input, a line each: the number of workers, a space
- * and the path. Prints {cpu, wall} in seconds, a line each: for benchmarks/tables/web_speed.py.
+ * and the path. Prints {ready: 1}, then {cpu, wall} in seconds, a line each, for
+ * benchmarks/tables/web_speed.py.
  */
 
 import { readFileSync } from "node:fs";
@@ -10,6 +11,7 @@ import { Decoder, nodeWorkers, packageModels } from "../src/node.js";
 
 const models = packageModels();
 const decoders = new Map();
+console.log(JSON.stringify({ ready: 1 }));
 for await (const line of createInterface({ input: process.stdin })) {
   const [workers, path] = [Number(line.split(" ", 1)[0]), line.slice(line.indexOf(" ") + 1)];
   if (!decoders.has(workers)) {
