@@ -22,6 +22,7 @@ NAMES = ("alpha", "grey", "odd", "pixel", "q20", "q99.99")
 # (runtime, precision): largest difference of a pixel from the golden one, and root of the mean square
 TOLERANCES = {
     ("onnxruntime", "float"): (1, 0.05),
+    ("native", "int8"): (5, 0.8),
     ("onnxruntime", "int8"): (5, 0.8),
     ("openvino", "float"): (1, 0.05),
     ("openvino", "half"): (3, 0.6),
