@@ -68,7 +68,7 @@ def cases() -> Iterator[tuple[bool, int]]:
         yield True, how
 
 
-@pytest.mark.parametrize(("is_bytes", "how"), cases())
+@pytest.mark.parametrize(("is_bytes", "how"), list(cases()))
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_a_convolution_is_that_of_numpy(shape: tuple[int, ...], is_bytes: bool, how: int) -> None:
     h, w, channels, count, kernel, stride, side = shape

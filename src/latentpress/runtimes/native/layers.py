@@ -138,7 +138,9 @@ class _Reading:
         self.input = node.outputs[0]
 
     def put_convolution(self, node: Node) -> None:
-        weight, bias = (self.constant(name) for name in node.inputs[1:3])
+        weight = self.constant(node.inputs[1])
+        has_bias = len(node.inputs) > 2
+        bias = self.constant(node.inputs[2]) if has_bias else np.zeros(len(weight), np.float32)
         name = self.names.get(node.inputs[1], node.inputs[1]).removesuffix(MODULE_SUFFIX)
         source = node.inputs[0]
         attributes = node.attributes
