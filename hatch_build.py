@@ -15,7 +15,10 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-PACKAGES = {"latentpress/entropy/native": "NAME", "latentpress/runtimes/native": "CONVOLUTIONS_NAME"}
+PACKAGES = {
+    "latentpress/entropy/native": "NAME",
+    "latentpress/runtimes/native": "CONVOLUTIONS_NAME",
+}
 BUILDING = "latentpress/entropy/native/build.py"
 
 

@@ -3,10 +3,10 @@
     python -m benchmarks.tables.runtime_quality kodak/*.png cid22-validation/*.png      -> results/runtimes-quality.csv
 
 The side `analysis` is the encoder: its files are decoded in float32. The side `synthesis` is the decoder: it is given the files
-that were encoded in float32. `native` is the package's own convolutions, `int8` ONNX Runtime's. A row a picture, quality, side and precision; rows that the file already has are kept, so that a run
-can be gone on with. Then prints means for each folder and quality: bytes, and each metric at equal bytes, by the slope of the
-picture's own float32 curve, which therefore needs several qualities. half needs `latentpress[openvino]` and native a processor with
-AVX-512 and VNNI; they are left out without.
+that were encoded in float32. `native` is the package's own convolutions, `int8` ONNX Runtime's. A row a picture, quality, side and
+precision; rows that the file already has are kept, so that a run can be gone on with. Then prints means for each folder and quality:
+bytes, and each metric at equal bytes, by the slope of the picture's own float32 curve, which therefore needs several qualities. half
+needs `latentpress[openvino]` and native a processor with AVX-512 and VNNI; they are left out without.
 """
 import os
 from collections.abc import Iterator, Sequence

@@ -3,12 +3,14 @@ elsewhere. Every picture goes through in bands of rows, so that what a layer wri
 when the next one reads it.
 """
 
+import itertools
 import os
 from collections import deque
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from ctypes import addressof
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -75,12 +77,10 @@ class NativeGraph:
     def _convolve(self, call: Convolution, rows: int) -> None:
         count = min(self._threads, rows)
         edges = [i * rows // count for i in range(count + 1)]
-        work = self._library.convolve
-        others = [
-            self._pool.submit(work, addressof(call), first, end, self._how)
-            for first, end in zip(edges[1:], edges[2:], strict=False)
-        ]
-        work(addressof(call), 0, edges[1], self._how)
+        own, *parts = itertools.pairwise(edges)
+        work = partial(self._library.convolve, addressof(call))
+        others = [self._pool.submit(work, *part, self._how) for part in parts]
+        work(*own, self._how)
         for other in others:
             other.result()
 

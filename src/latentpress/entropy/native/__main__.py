@@ -1,4 +1,4 @@
-"""`python -m latentpress.entropy.native`: build both C libraries in place, and say where they are."""
+"""`python -m latentpress.entropy.native`: build the C libraries in place, and say where."""
 
 import sys
 

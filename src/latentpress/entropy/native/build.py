@@ -53,7 +53,9 @@ def commands(target: Path, folder: Path = FOLDER) -> Iterator[list[str]]:
 
 
 def build(target: Path, folder: Path = FOLDER) -> tuple[str, ...]:
-    """Compile a folder's files to target; () where that was done, else what each compiler said, a line each."""
+    """Compile a folder's files to target; () where that was done, else what each compiler said, a
+    line each.
+    """
     import subprocess  # not for those who only ask whether a library is there
     import tempfile
 
