@@ -11,6 +11,7 @@
 
 #if defined(__x86_64__) && defined(__linux__) && (__GNUC__ >= 11 || __clang_major__ >= 13)
 
+#include <cpuid.h>
 #include <immintrin.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -24,6 +25,8 @@
 #define AMX __attribute__((target("avx512f,avx512bw,avx512vl,avx512vnni,amx-tile,amx-int8")))
 #define INLINE static inline __attribute__((always_inline))
 
+#define AMX_BITS (3u << 24) /* of leaf 7: tiles, and their products of bytes */
+
 enum { XTILEDATA = 18, REQUEST_PERMISSION = 0x1023 };
 
 EXPORT int instructions(void)
@@ -31,7 +34,8 @@ EXPORT int instructions(void)
     if (!__builtin_cpu_supports("avx512f") || !__builtin_cpu_supports("avx512bw") ||
         !__builtin_cpu_supports("avx512vl") || !__builtin_cpu_supports("avx512vnni"))
         return NOTHING;
-    if (!__builtin_cpu_supports("amx-tile") || !__builtin_cpu_supports("amx-int8") ||
+    unsigned int a, b, c, d;
+    if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || (d & AMX_BITS) != AMX_BITS ||
         syscall(SYS_arch_prctl, REQUEST_PERMISSION, XTILEDATA))
         return VNNI;
     return VNNI_AND_AMX;

@@ -221,7 +221,7 @@ def packed(layer: Layer, source: Tensor) -> Weights:
     weight, bias = layer.weight[groups], layer.bias[groups].astype(np.float64)
     if not layer.is_bytes:
         values = np.concatenate([pack_floats(group) for group in weight])
-        return Weights(values, bias[:0], blocked(bias))
+        return Weights(values, np.empty(0, np.float32), blocked(bias))
     assert source.steps is not None
     scaled = weight.astype(np.float64) * source.steps[:, None, None]
     scale = np.abs(scaled).max(axis=(2, 3, 4)) / WEIGHT_MAX
