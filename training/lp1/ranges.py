@@ -40,9 +40,10 @@ PLACES = 100  # of a tensor and crop, whose channels are kept
 BYTES = 255, 127  # highest level of channels that are never below 0, and of the others
 LEAST_SHARE = 1 / 64  # of a tensor's largest step: a channel that was still may move elsewhere
 LEAST_STEP = 1e-3
-# Convolutions that stay float on the runtime native. All of the picture goes through them, not only
-# what a block adds to it; bytes would cost more there than in all blocks together.
-TRUNK = r"^(ga\.deep\.[29]|gs\.(trunk\.[038]|coarse\.0|linear\.0))$"
+# Convolutions that stay float on the runtime native. All of the picture goes through most of them,
+# not only what a block adds to it; bytes would cost more there than in all other blocks together.
+# Those of the analysis at a quarter of the picture's sides cost LPIPS at the highest qualities.
+TRUNK = r"^(ga\.deep\.(1\.[ab]|[269])|gs\.(trunk\.[038]|coarse\.0|linear\.0))$"
 BLOCKS = r"^(ga\.deep\.[3-8]|gs\.trunk\.[1-7])\.[ab]$"
 
 
