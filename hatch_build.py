@@ -1,7 +1,8 @@
-"""Builds the C library of latentpress.entropy.native into the wheel, where a C compiler is there.
+"""Builds the C libraries of latentpress.entropy.native and latentpress.runtimes.native into the
+wheel, where a C compiler is there.
 
 Without one the wheel is pure Python and does the same, more slowly. With one it fits every Python 3
-of its platform, for ctypes loads the library. An editable install has it in the source tree.
+of its platform, for ctypes loads the libraries. An editable install has them in the source tree.
 """
 
 import platform
@@ -14,7 +15,11 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-PACKAGE = "latentpress/entropy/native"
+PACKAGES = {
+    "latentpress/entropy/native": "NAME",
+    "latentpress/runtimes/native": "CONVOLUTIONS_NAME",
+}
+BUILDING = "latentpress/entropy/native/build.py"
 
 
 class NativeHook(BuildHookInterface):
@@ -22,21 +27,22 @@ class NativeHook(BuildHookInterface):
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Before the wheel is made. version: "standard" or "editable"."""
-        building = runpy.run_path(str(Path(self.root, "src", PACKAGE, "build.py")))
-        name = building["NAME"]
-        in_place = Path(self.root, "src", PACKAGE, name)
+        building = runpy.run_path(str(Path(self.root, "src", BUILDING)))
         self.scratch = Path(tempfile.mkdtemp())
-        target = in_place if version == "editable" else self.scratch / name
-        said = building["build"](target)
-        if said:
-            self.app.display_warning(
-                "no C compiler made latentpress's library, so Python codes symbols, more slowly: "
-                + "; ".join(said)
-            )
-        elif version != "editable":
-            build_data["force_include"][str(target)] = f"{PACKAGE}/{name}"
-            build_data["pure_python"] = False
-            build_data["tag"] = f"py3-none-{platform_tag()}"
+        for package, constant in PACKAGES.items():
+            name = building[constant]
+            folder = Path(self.root, "src", package)
+            target = folder / name if version == "editable" else self.scratch / name
+            said = building["build"](target, folder)
+            if said:
+                self.app.display_warning(
+                    f"no C compiler made {name}, so others do its work, more slowly: "
+                    + "; ".join(said)
+                )
+            elif version != "editable":
+                build_data["force_include"][str(target)] = f"{package}/{name}"
+                build_data["pure_python"] = False
+                build_data["tag"] = f"py3-none-{platform_tag()}"
 
     def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:
         """After the wheel is made."""

@@ -1,11 +1,12 @@
-"""What int8 and bfloat16 transforms cost in quality: bytes and metrics against float32, each side alone.
+"""What byte and bfloat16 transforms cost in quality: bytes and metrics against float32, each side alone.
 
     python -m benchmarks.tables.runtime_quality kodak/*.png cid22-validation/*.png      -> results/runtimes-quality.csv
 
 The side `analysis` is the encoder: its files are decoded in float32. The side `synthesis` is the decoder: it is given the files
-that were encoded in float32. A row a picture, quality, side and precision; rows that the file already has are kept, so that a run
-can be gone on with. Then prints means for each folder and quality: bytes, and each metric at equal bytes, by the slope of the
-picture's own float32 curve, which therefore needs several qualities. half needs `latentpress[openvino]` and is left out without it.
+that were encoded in float32. `native` is the package's own convolutions, `int8` ONNX Runtime's. A row a picture, quality, side and
+precision; rows that the file already has are kept, so that a run can be gone on with. Then prints means for each folder and quality:
+bytes, and each metric at equal bytes, by the slope of the picture's own float32 curve, which therefore needs several qualities. half
+needs `latentpress[openvino]` and native a processor with AVX-512 and VNNI; they are left out without.
 """
 import os
 from collections.abc import Iterator, Sequence
@@ -19,17 +20,24 @@ import latentpress
 from benchmarks import provenance
 from benchmarks.rows import parser, read, usable, write
 from latentpress.metrics import assess
+from latentpress.runtimes import native
 from latentpress.runtimes.choice import PRECISION_VARIABLE, RUNTIME_VARIABLE, is_installed
 
 MEASURED = ("psnr", "ssimulacra2", "lpips")
 KEY = ("set", "image", "quality", "side", "precision")
 COLUMNS = (*KEY, "bytes", *MEASURED)
-RUNTIMES = {"float": "onnxruntime", "int8": "onnxruntime", "half": "openvino"}
+# the variables' values, by the name in the table
+WAYS = {
+    "float": ("onnxruntime", "float"),
+    "native": ("native", "int8"),
+    "int8": ("onnxruntime", "int8"),
+    "half": ("openvino", "half"),
+}
 
 
 def within(precision: str) -> None:
     """From here on transforms run in this precision."""
-    os.environ[PRECISION_VARIABLE], os.environ[RUNTIME_VARIABLE] = precision, RUNTIMES[precision]
+    os.environ[RUNTIME_VARIABLE], os.environ[PRECISION_VARIABLE] = WAYS[precision]
 
 
 def coded(image: np.ndarray, precision: str, quality: float) -> bytes:
@@ -77,7 +85,7 @@ def summary(rows: Sequence[dict[str, Any]]) -> list[str]:
             size = np.log(float(row["bytes"])) - logs[at]
             sizes.append(size)
             for m in MEASURED:
-                if row[m]:
+                if row.get(m):
                     values = np.array([float(r[m]) for r in curve])
                     slope = np.gradient(values, logs)[at] if len(curve) > 1 else 0.0
                     change = float(row[m]) - values[at] - slope * size
@@ -89,9 +97,12 @@ def summary(rows: Sequence[dict[str, Any]]) -> list[str]:
 
 
 def main() -> None:
-    options = parser(__doc__, "builtin", "0", "15,50,80,100", MEASURED, "results/runtimes-quality.csv").parse_args()
+    read_from = parser(__doc__, "builtin", "0", "15,50,80,100", MEASURED, "results/runtimes-quality.csv")
+    read_from.add_argument("--precisions", default="native,int8,half")
+    options = read_from.parse_args()
     metrics = usable(options.metrics)
-    precisions = ["int8", *(["half"] if is_installed("openvino") else [])]
+    here = {"native": bool(native.library()), "int8": True, "half": is_installed("openvino")}
+    precisions = [name for name in options.precisions.split(",") if here[name]]
     rows, done = read(options.output, KEY)
     provenance.record(options.output, "quality of int8 and bfloat16 transforms beside float32", ["builtin"], goes_on=bool(rows))
     for path in options.images:

@@ -25,11 +25,13 @@ from benchmarks.tables.speed import photograph
 from latentpress import codec
 from latentpress.bench.machine import machine, versions
 from latentpress.image.picture import read_picture
+from latentpress.runtimes import native
 from latentpress.runtimes.choice import PRECISION_VARIABLE, RUNTIME_VARIABLE, is_installed
 from latentpress.runtimes.processor import has_amx_bfloat16
 from latentpress.transforms import lp1
 
 WAYS = {
+    "native": ("native", "int8"),
     "ONNX Runtime float32": ("onnxruntime", "float"),
     "ONNX Runtime int8": ("onnxruntime", "int8"),
     "OpenVINO float32": ("openvino", "float"),
@@ -44,7 +46,9 @@ FIRST = "ONNX Runtime float32"
 def here() -> dict[str, tuple[str, str]]:
     """The ways that this machine has; bfloat16 only where the processor multiplies it."""
     return {
-        name: way for name, way in WAYS.items() if is_installed(way[0]) and (way[1] != "half" or has_amx_bfloat16())
+        name: way
+        for name, way in WAYS.items()
+        if (native.library() if way[0] == "native" else is_installed(way[0])) and (way[1] != "half" or has_amx_bfloat16())
     }
 
 
@@ -59,6 +63,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeats", type=int, default=5, help="of the small picture; half as many of the large one")
     parser.add_argument("--sizes", default="1024x768,4000x3000")
+    parser.add_argument("--ways", default=",".join(WAYS), help="names of the first column, of those that this machine has")
     parser.add_argument("-o", "--output", type=Path, default=ROOT / "results" / "runtimes.csv")
     options = parser.parse_args()
     samples = sorted(p for p in (ROOT / "samples").glob("*") if p.suffix.lower() in (".jpg", ".jpeg", ".png", ".webp"))
@@ -69,7 +74,7 @@ def main() -> None:
             ["versions", f"{packages}; {this['cpu']}, {this['threads']} processors usable; "
              f"LATENTPRESS_THREADS {os.environ.get('LATENTPRESS_THREADS', 'not set')}"],
             ["size", "transform", "runtime", "wall_seconds", "wall_mp_per_s", "processor_seconds", "ratio"]]  # fmt: skip
-    ways = here()
+    ways = {name: way for name, way in here().items() if name == FIRST or name in options.ways.split(",")}
     with tempfile.TemporaryDirectory() as temporary:
         for size in sizes:
             photo = photograph(size, samples[:4], Path(temporary) / "photo.jpg")

@@ -3,6 +3,9 @@
     python -m benchmarks.tables.speed                                    Kodak size and 12 megapixels -> results/speed.csv
     python -m benchmarks.tables.speed --huge --venv .venv --repeats 5    also 100 megapixels, and the size of an install
 
+Without LATENTPRESS_RUNTIME in the environment, latentpress runs on what the machine chooses; the rows with "runtime" in their name
+are of others.
+
 Whole-process rows start a fresh process for each run: start, read, compress, write. In-process rows time pixels to bytes and
 back in one warm process. The codecs take turns within a repeat, so that a busy machine hits all alike; values are medians.
 Memory is the peak resident set of the one process (ru_maxrss of a wrapper's children).
@@ -25,6 +28,7 @@ from PIL import Image
 from benchmarks import provenance
 from benchmarks.rows import DATA, ROOT
 from latentpress.bench.machine import machine, versions
+from latentpress.runtimes.choice import RUNTIME_VARIABLE, is_installed
 
 OURS, CODECS = "latentpress", ("latentpress", "avif", "webp")
 SAVE = {"avif": "format='AVIF', speed=6", "webp": "format='WEBP', method=6"}
@@ -164,15 +168,18 @@ def many(table: Table, pictures: list[Path], folder: Path, options: argparse.Nam
             table.add(what, statistics.median(seconds), "s")
 
 
-def in_process(table: Table, photo: Path, name: str, options: argparse.Namespace, repeats: int) -> None:
+def in_process(table: Table, photo: Path, name: str, options: argparse.Namespace, repeats: int, codecs: tuple[str, ...] = CODECS,
+               runtime: str = "") -> dict[str, float]:
+    """Speeds in a warm process. runtime: LATENTPRESS_RUNTIME, or "" for what the machine chooses. Gives latentpress' own, in MP/s."""
     with Image.open(photo) as image:
         megapixels = image.width * image.height / 1e6
     speeds: dict[str, dict[str, float]] = {}
     sizes: dict[str, float] = {}
-    for codec in CODECS:
-        print(f"  {name} in process {codec}", file=sys.stderr)
+    environment = os.environ | ({RUNTIME_VARIABLE: runtime} if runtime else {})
+    for codec in codecs:
+        print(f"  {name} in process {codec} {runtime}", file=sys.stderr)
         command = [sys.executable, "-c", IN_PROCESS, codec, str(photo), str(options.quality), str(repeats)]
-        done = subprocess.run(command, capture_output=True, text=True)
+        done = subprocess.run(command, capture_output=True, text=True, env=environment)
         if done.returncode:
             print(f"failed, no row: {name} in process {codec}: {done.stderr.strip()[-300:]}", file=sys.stderr)
             continue
@@ -180,9 +187,22 @@ def in_process(table: Table, photo: Path, name: str, options: argparse.Namespace
         sizes[codec] = result["bytes"] * 8 / megapixels / 1e6
         for verb, times in result["times"].items():
             speeds.setdefault(verb, {})[codec] = megapixels / statistics.median(times)
+    how = f", runtime {runtime}" if runtime else ""
     for verb, values in speeds.items():
-        table.add_group(f"in process, {name}, {verb}, speed", values, "MP/s")
-    table.add_group(f"{name}, rate at quality {options.quality}", sizes, "bpp")
+        table.add_group(f"in process, {name}{how}, {verb}, speed", values, "MP/s")
+    if not runtime:
+        table.add_group(f"{name}, rate at quality {options.quality}", sizes, "bpp")
+    return {verb: values[OURS] for verb, values in speeds.items() if OURS in values}
+
+
+def cost_of_size(table: Table, folder: Path, huge: Path, samples: list[Path], options: argparse.Namespace) -> None:
+    """What a pixel of 100 megapixels takes against one of a single megapixel, in process."""
+    one = photograph((1000, 1000), samples[:4], folder / "one.jpg")
+    small = in_process(table, one, "1000 x 1000", options, options.repeats, (OURS,))
+    large = in_process(table, huge, "10000 x 10000", options, 1, (OURS,))
+    for verb in ("compress", "decompress"):
+        if verb in small and verb in large:
+            table.add(f"in process, {verb}, cost a pixel at 100 MP against 1 MP, {NAMES[OURS]}", small[verb] / large[verb], "x")
 
 
 def photograph(size: tuple[int, int], sources: list[Path], target: Path) -> Path:
@@ -228,6 +248,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--repeats", type=int, default=5, help="of --help and of the small image")
     parser.add_argument("--large-repeats", type=int, default=3, help="of the large photograph; 100 megapixels run once")
     parser.add_argument("--decoded", default="bmp", help="what the large photograph is decoded to: bmp (no coding of its own) or png")
+    parser.add_argument("--runtimes", default="onnxruntime,openvino",
+                        help="that are measured too with the large photograph, where they are installed")  # fmt: skip
     parser.add_argument("--huge", action="store_true", help="also 100 megapixels (10000 x 10000)")
     parser.add_argument("--venv", type=Path, help="a virtual environment with the core install alone, to be weighed")
     parser.add_argument("--output", type=Path, default=ROOT / "results" / "speed.csv")
@@ -268,9 +290,13 @@ def main() -> None:
             name = f"{image.width} x {image.height}"
         whole_process(table, large, name, folder, options, options.large_repeats, options.decoded)
         in_process(table, large, name, options, options.large_repeats)
+        for runtime in options.runtimes.split(",") if options.runtimes else ():
+            if runtime == "native" or is_installed(runtime):
+                in_process(table, large, name, options, options.large_repeats, (OURS,), runtime)
         if options.huge:
             huge = photograph((10000, 10000), samples[:4], folder / "huge.jpg")
             whole_process(table, huge, "10000 x 10000", folder, options, 1, options.decoded)
+            cost_of_size(table, folder, huge, samples, options)
     if options.venv:
         table.add("installed size (site-packages)", installed(options.venv), "MB")
     provenance.record(options.output, "time and memory of latentpress, AVIF and WebP", ["builtin"])

@@ -131,11 +131,13 @@ class Lp1Parts:
         open_ahead(self.space.name, first if encoding else (*prior, "synthesis.onnx"), device)
 
     def works_alone(self, device: str, *, encoding: bool) -> bool:
-        """As of Parts: where another runtime than ONNX Runtime on the CPU runs the transform."""
-        from latentpress.models import takes_bands
+        """As of Parts: where neither ONNX Runtime on the CPU nor the package's own convolutions
+        run the transform.
+        """
+        from latentpress.models import takes_bands, takes_rows
 
         graph = "analysis.onnx" if encoding else "synthesis.onnx"
-        return not takes_bands(self.space.name, graph, device)
+        return not any(takes(self.space.name, graph, device) for takes in (takes_bands, takes_rows))
 
     def chunk_type(self, options: EncodeOptions) -> int:
         """As of Parts: with steps that follow the activity, but where these are not wanted."""

@@ -21,8 +21,11 @@ def nothing_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(choice.PRECISION_VARIABLE, raising=False)
 
 
-def machine(monkeypatch: pytest.MonkeyPatch, flags: set[str], packages: tuple[str, ...] = ()) -> None:
+def machine(
+    monkeypatch: pytest.MonkeyPatch, flags: set[str], packages: tuple[str, ...] = (), has_library: bool = False
+) -> None:
     monkeypatch.setattr(processor, "flags", lambda: frozenset(flags))
+    monkeypatch.setattr(choice.native, "library", lambda: has_library or None)
     monkeypatch.setattr(choice, "is_installed", lambda name: name in packages)
 
 
@@ -43,6 +46,9 @@ def test_processor_and_packages_decide(monkeypatch: pytest.MonkeyPatch) -> None:
     assert chosen() == ("onnxruntime", "cpu", "int8")
     machine(monkeypatch, AMX, ("openvino",))
     assert chosen() == chosen("auto") == ("openvino", "cpu", "bfloat16")
+    machine(monkeypatch, AMX, ("openvino",), has_library=True)
+    assert chosen() == chosen("auto") == ("native", "cpu", "int8")
+    assert chosen(good=False) == ("openvino", "cpu", "bfloat16")
 
 
 ASKED = [
@@ -70,11 +76,32 @@ def test_the_environment_is_obeyed(
     assert chosen(good=False) == expected
 
 
+ASKED_WITH_A_LIBRARY = [
+    ("", "", ("native", "cpu", "int8")),
+    ("", "int8", ("native", "cpu", "int8")),
+    ("", "float", ("onnxruntime", "cpu", "float32")),
+    ("native", "", ("native", "cpu", "int8")),
+    ("onnxruntime", "", ("onnxruntime", "cpu", "int8")),
+    ("openvino", "", ("openvino", "cpu", "bfloat16")),
+]
+
+
+@pytest.mark.parametrize(("runtime", "precision", "expected"), ASKED_WITH_A_LIBRARY)
+def test_the_environment_is_obeyed_where_the_library_is(
+    monkeypatch: pytest.MonkeyPatch, runtime: str, precision: str, expected: tuple[str, str, str]
+) -> None:
+    machine(monkeypatch, AMX, ("openvino",), has_library=True)
+    monkeypatch.setenv(choice.RUNTIME_VARIABLE, runtime)
+    monkeypatch.setenv(choice.PRECISION_VARIABLE, precision)
+    assert chosen() == expected
+
+
 REFUSED = [
-    ("tensorrt", "", "cpu", "LATENTPRESS_RUNTIME is one of onnxruntime, openvino, torch, not 'tensorrt'"),
+    ("tensorrt", "", "cpu", "LATENTPRESS_RUNTIME is one of native, onnxruntime, openvino, torch, not 'tensorrt'"),
     ("", "int4", "cpu", "LATENTPRESS_PRECISION is one of float, half, int8, not 'int4'"),
     ("openvino", "", "cpu", r"openvino is not installed: pip install 'latentpress\[openvino\]'"),
     ("torch", "", "cpu", "torch is not installed"),
+    ("native", "", "cpu", "native needs a processor with AVX-512 and VNNI, Linux, and the package's C library"),
     ("", "half", "cpu", "openvino is not installed"),
     ("onnxruntime", "half", "cpu", "LATENTPRESS_PRECISION=half needs the runtime openvino or torch"),
     ("", "", "cuda", "device 'cuda' needs a torch that has it, or an onnxruntime build with CUDA"),

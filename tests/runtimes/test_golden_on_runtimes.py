@@ -12,7 +12,7 @@ import latentpress
 from golden.make import checksum
 from latentpress import codec, models
 from latentpress.metrics import psnr
-from latentpress.runtimes import choice
+from latentpress.runtimes import choice, native
 from latentpress.runtimes.choice import is_installed
 from latentpress.runtimes.threads import limited_to
 
@@ -22,6 +22,7 @@ NAMES = ("alpha", "grey", "odd", "pixel", "q20", "q99.99")
 # (runtime, precision): largest difference of a pixel from the golden one, and root of the mean square
 TOLERANCES = {
     ("onnxruntime", "float"): (1, 0.05),
+    ("native", "int8"): (5, 0.8),
     ("onnxruntime", "int8"): (5, 0.8),
     ("openvino", "float"): (1, 0.05),
     ("openvino", "half"): (3, 0.6),
@@ -34,7 +35,9 @@ TOLERANCES = {
 @pytest.fixture(params=TOLERANCES, ids=" ".join)
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> tuple[str, str]:
     runtime, precision = request.param
-    if not is_installed(runtime):
+    if runtime == "native" and not native.library():
+        pytest.skip("no library, or no AVX-512 with VNNI")
+    if runtime != "native" and not is_installed(runtime):
         pytest.skip(f"{runtime} is not installed")
     monkeypatch.setenv(choice.RUNTIME_VARIABLE, runtime)
     monkeypatch.setenv(choice.PRECISION_VARIABLE, precision)

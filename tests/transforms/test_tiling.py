@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from latentpress import codec, models
 from latentpress.image.picture import Picture, read_picture
+from latentpress.runtimes import native
 from latentpress.spaces import LP1
 from latentpress.transforms import bands, lp1, tiling
 
@@ -67,12 +68,12 @@ SIZES = [(1, 1), (17, 1), (1025, 33), (200, 700), (170, 161), (161, 170), (30, 3
 def test_bands_and_tiles_give_what_one_call_gives(height: int, width: int, takes_bands: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     picture = read_picture(np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8))
     whole_y, whole = transformed(picture)
-    monkeypatch.setattr(lp1, "WHOLE_POSITIONS", 1)
+    monkeypatch.setattr(bands, "WHOLE_POSITIONS", 1)
     monkeypatch.setattr(lp1, "TILE_POSITIONS", 700)
     monkeypatch.setattr(bands, "WIDEST", 28)
     monkeypatch.setattr(bands, "BAND_POSITIONS", 50)
     if not takes_bands:
-        monkeypatch.setattr(lp1, "can_stream", lambda *_: False)
+        monkeypatch.setattr(bands, "can_stream", lambda *_: False)
     y, pixels = transformed(picture)
     assert [s.shape for s in y] == [s.shape for s in whole_y]
     for strip, whole_strip in zip(y, whole_y, strict=True):
@@ -86,10 +87,25 @@ def test_a_picture_of_enough_rows_goes_in_bands(monkeypatch: pytest.MonkeyPatch)
     calls = []
     run = models.run
     monkeypatch.setattr(models, "run", lambda *a, **k: calls.append(k.get("in_bands")) or run(*a, **k))
-    monkeypatch.setattr(lp1, "WHOLE_POSITIONS", 1)
+    monkeypatch.setattr(bands, "WHOLE_POSITIONS", 1)
     transformed(read_picture(np.zeros((320, 16, 3), np.uint8)))
     assert calls
     assert all(calls)
+
+
+@pytest.mark.skipif(native.library() is None, reason="no library, or no AVX-512 with VNNI")
+@pytest.mark.parametrize(("height", "width"), SIZES)
+def test_rows_as_they_come_give_what_one_call_gives(height: int, width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LATENTPRESS_RUNTIME", "native")
+    monkeypatch.setenv("LATENTPRESS_PRECISION", "int8")
+    picture = read_picture(np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8))
+    whole_y, whole = transformed(picture)
+    monkeypatch.setattr(bands, "WHOLE_POSITIONS", 0)
+    monkeypatch.setattr(bands, "ROLLING_POSITIONS", 50)
+    monkeypatch.setattr(models, "run", lambda *_, **__: pytest.fail("not in rows"))
+    y, pixels = transformed(picture)
+    assert all(map(np.array_equal, y, whole_y))
+    assert np.array_equal(pixels, whole)
 
 
 def test_the_halo_covers_the_receptive_fields() -> None:

@@ -4,6 +4,11 @@ FOLDER holds training photographs, never those of a test set. Crops of them run 
 analysis, and their decoded latents at several qualities through the shipped synthesis; of the input
 and the output of every convolution the interval is kept that rounds to 256 levels with the least
 squared error. Written to src/latentpress/models/lp1/ranges.json, by the convolutions' names.
+
+The runtime native takes a step for each channel of a convolution's input, so that nearly all
+convolutions take bytes there: every step is the one whose levels give the channel's values with the
+least squared error. LATENTPRESS_PRECISION=float keeps the int8 of the machine out of the
+measurement.
 """
 
 import argparse
@@ -31,6 +36,14 @@ KEPT_SHARES = np.linspace(0.3, 1, 71)  # of the extremes, that are tried as limi
 LEVELS = 255
 # The residual blocks at a sixteenth and an eighth of the picture's sides. What a block adds is
 # small beside what it is added to, which stays float; those at a quarter cost more quality.
+PLACES = 100  # of a tensor and crop, whose channels are kept
+BYTES = 255, 127  # highest level of channels that are never below 0, and of the others
+LEAST_SHARE = 1 / 64  # of a tensor's largest step: a channel that was still may move elsewhere
+LEAST_STEP = 1e-3
+# Convolutions that stay float on the runtime native. All of the picture goes through most of them,
+# not only what a block adds to it; bytes would cost more there than in all other blocks together.
+# Those of the analysis at a quarter of the picture's sides cost LPIPS at the highest qualities.
+TRUNK = r"^(ga\.deep\.(1\.[ab]|[269])|gs\.(trunk\.[038]|coarse\.0|linear\.0))$"
 BLOCKS = r"^(ga\.deep\.[3-8]|gs\.trunk\.[1-7])\.[ab]$"
 
 
@@ -78,6 +91,7 @@ class Watched:
             model.SerializeToString(), providers=["CPUExecutionProvider"]
         )
         self.seen: dict[str, list[NDArray[np.float32]]] = {}
+        self.channels: dict[str, list[NDArray[np.float32]]] = {}  # (C, places) of inputs
 
     def run(self, rng: np.random.Generator, **feeds: NDArray[Any]) -> None:
         """Keep samples of the tensors of one run."""
@@ -90,6 +104,17 @@ class Watched:
             self.seen.setdefault(name, []).append(
                 np.concatenate([kept, [flat.min(), flat.max()]]).astype(np.float32)
             )
+
+        for name in {x for x, _ in self.ends.values()} & set(self.tensors):
+            flat = values[name][0].reshape(values[name].shape[1], -1)
+            kept = flat[:, rng.integers(0, flat.shape[1], PLACES)]
+            extremes = np.stack([flat.min(axis=1), flat.max(axis=1)], axis=1)
+            self.channels.setdefault(name, []).append(np.concatenate([kept, extremes], axis=1))
+
+    def steps(self) -> dict[str, list[float]]:
+        """{convolution: step of each channel of its input}."""
+        found = {n: least_error_steps(np.concatenate(v, 1)) for n, v in self.channels.items()}
+        return {name: found[x] for name, (x, _) in self.ends.items() if x in found}
 
     def ranges(self) -> dict[str, dict[str, list[float]]]:
         """{convolution: {"input": [low, high], "output": [low, high]}}."""
@@ -109,6 +134,25 @@ def least_error_limits(values: NDArray[np.float32]) -> list[float]:
         rounded = np.rint(np.clip(values, *limits) / step) * step
         best = min(best, (float(np.square(rounded - values).mean()), limits))
     return [float(f"{v:.5g}") for v in best[1]]
+
+
+def least_error_steps(values: NDArray[np.float32]) -> list[float]:
+    """A step for each channel of (C, places), so that its bytes give the values with the least
+    squared error.
+    """
+    is_signed = bool((values < 0).any())
+    high = BYTES[is_signed]
+    low = -high - 1 if is_signed else 0
+    largest = np.maximum(np.abs(values).max(axis=1), LEAST_STEP)
+    least, steps = np.full(len(values), np.inf), largest / high
+    for share in KEPT_SHARES:
+        tried = largest * share / high
+        rounded = np.clip(np.rint(values / tried[:, None]), low, high) * tried[:, None]
+        error = np.square(rounded - values).mean(axis=1)
+        steps = np.where(error < least, tried, steps)
+        least = np.minimum(error, least)
+    steps = np.maximum(steps, max(LEAST_STEP, steps.max() * LEAST_SHARE))
+    return [float(f"{v:.4g}") for v in steps]
 
 
 def main() -> None:
@@ -140,14 +184,27 @@ def main() -> None:
         for name, limits in (analysis.ranges() | synthesis.ranges()).items()
         if re.search(options.only, name)
     }
-    write(kept, options.int8)
+    steps = {
+        name: one
+        for name, one in (analysis.steps() | synthesis.steps()).items()
+        if not re.search(TRUNK, name)
+    }
+    write(kept, steps, options.int8)
 
 
-def write(convolutions: dict[str, dict[str, list[float]]], int8: list[str]) -> None:
+def write(
+    convolutions: dict[str, dict[str, list[float]]], steps: dict[str, list[float]], int8: list[str]
+) -> None:
     """Write ranges.json, and its SHA-256 into model.json."""
     path, manifest = OUT / models.RANGES, OUT / "model.json"
-    lines = ",\n".join(f'  "{k}": {json.dumps(v)}' for k, v in convolutions.items())
-    path.write_text(f'{{\n "int8": {json.dumps(int8)},\n "convolutions": {{\n{lines}\n }}\n}}\n')
+    ranges_of, steps_of = (
+        ",\n".join(f'  "{k}": {json.dumps(v)}' for k, v in one.items())
+        for one in (convolutions, steps)
+    )
+    path.write_text(
+        f'{{\n "int8": {json.dumps(int8)},\n "convolutions": {{\n{ranges_of}\n }},\n'
+        f' "steps": {{\n{steps_of}\n }}\n}}\n'
+    )
     found = json.loads(manifest.read_text())
     found["sha256"][path.name] = hashlib.sha256(path.read_bytes()).hexdigest()
     manifest.write_text(json.dumps(found, indent=1) + "\n")

@@ -20,10 +20,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from latentpress._typing import Floats
 from latentpress.errors import LatentpressError, WeightsError
 from latentpress.runtimes.choice import EXACT, Choice, choose
 from latentpress.runtimes.quantize import Ranges
-from latentpress.runtimes.running import RunningGraph, open_graph
+from latentpress.runtimes.running import RunningGraph, RunningRows, open_graph
 from latentpress.runtimes.streaming import StreamingGraph, streaming
 from latentpress.runtimes.threads import check_cancelled, threads
 from latentpress.system.once import once
@@ -89,6 +90,14 @@ def ranges(space: str) -> Mapping[str, Ranges]:
     }
 
 
+@cache
+def steps(space: str) -> Mapping[str, Floats]:
+    """Of the convolutions that take bytes on the runtime native, by their names: the step of each
+    input channel; none where the model has none.
+    """
+    return {n: np.array(one, np.float32) for n, one in _int8(space).get("steps", {}).items()}
+
+
 def choice_of(space: str, name: str, device: str) -> Choice:
     """What runs a transform's graph on a device: auto, cpu, cuda or mps. UsageError as of
     `choose`.
@@ -113,6 +122,22 @@ def takes_bands(space: str, name: str, device: str) -> bool:
     return (choice.runtime, choice.device) == ("onnxruntime", "cpu")
 
 
+def takes_rows(space: str, name: str, device: str) -> bool:
+    """Whether what runs a transform's graph takes rows of a picture as they come: the runtime
+    native.
+    """
+    return choice_of(space, name, device).runtime == "native"
+
+
+def open_rows(space: str, name: str, device: str, columns: int) -> RunningRows:
+    """A transform's graph for one picture of so many columns of its input, that comes in bands of
+    rows of any height, where `takes_rows`.
+    """
+    opened: Any = graph(space, name, device)
+    rows: RunningRows = opened.rows(columns)
+    return rows
+
+
 def graph(space: str, name: str, device: str | None = None, in_bands: bool = False) -> RunningGraph:
     """A model file ready to run, verified and kept. device, in_bands: as of `run`."""
     choice = EXACT if device is None else choice_of(space, name, device)
@@ -127,7 +152,7 @@ def _opened(
     data = streaming_graph(space, name).data if in_bands else read_file(space, name)
     with naming_failures(f"{space}/{name}"):
         try:
-            return open_graph(data, choice, count, ranges(space))
+            return open_graph(data, choice, count, ranges(space), steps(space))
         except Exception:
             if choice.is_asked or choice.runtime == "onnxruntime":
                 raise

@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 
 from latentpress.errors import UsageError
+from latentpress.runtimes import native
 from latentpress.runtimes.processor import has_amx_bfloat16, has_byte_dot_product
 from latentpress.system.environment import word
 
 RUNTIME_VARIABLE = "LATENTPRESS_RUNTIME"
 PRECISION_VARIABLE = "LATENTPRESS_PRECISION"
-RUNTIMES = ("onnxruntime", "openvino", "torch")
+RUNTIMES = ("native", "onnxruntime", "openvino", "torch")
 PRECISIONS = ("float", "half", "int8")
 PROVIDERS = {"cuda": "CUDAExecutionProvider", "mps": "CoreMLExecutionProvider"}
 DEVICES = ("auto", "cpu", *PROVIDERS)
@@ -57,6 +58,8 @@ def choose(device: str, *, int8_is_good: bool) -> Choice:
     if device not in DEVICES:
         raise UsageError(f"unknown device {device!r}: choose one of {', '.join(DEVICES)}")
     runtime, precision = word(RUNTIME_VARIABLE, RUNTIMES), word(PRECISION_VARIABLE, PRECISIONS)
+    if runtime == "native":
+        return on_native(device, precision, f"{RUNTIME_VARIABLE} asks for it", is_asked=True)
     if runtime == "torch":
         return on_torch(device, precision, f"{RUNTIME_VARIABLE} asks for it", is_asked=True)
     if runtime == "openvino":
@@ -67,6 +70,10 @@ def choose(device: str, *, int8_is_good: bool) -> Choice:
     if where == "cpu" and not runtime:
         if device == "auto" and precision != "int8" and torch_has("cuda", if_imported=True):
             return on_torch("cuda", precision, "torch is in use and has a CUDA device")
+        if precision == "int8" and native.library():
+            return on_native("cpu", precision, f"{PRECISION_VARIABLE} asks for it")
+        if precision == "" and int8_is_good and native.library():
+            return on_native("cpu", precision, "the processor has AVX-512 with VNNI")
         if precision in ("", "half") and has_amx_bfloat16() and is_installed("openvino"):
             return on_openvino("cpu", precision, "the processor has AMX and OpenVINO is installed")
         if precision == "half":
@@ -111,6 +118,20 @@ def torch_has(device: str, *, if_imported: bool = False) -> bool:
     return device == "cpu" or bool(torch.cuda.is_available())
 
 
+def on_native(device: str, precision: str, why: str, *, is_asked: bool = False) -> Choice:
+    """The package's own convolutions. UsageError where they cannot do what is asked for."""
+    if not native.library():
+        raise UsageError(
+            "the runtime native needs a processor with AVX-512 and VNNI, Linux, and the package's "
+            "C library"
+        )
+    if device not in ("auto", "cpu"):
+        raise UsageError(f"the runtime native runs on the CPU, not on {device!r}")
+    if precision not in ("", "int8"):
+        raise UsageError(f"{PRECISION_VARIABLE}={precision} is not for the runtime native")
+    return Choice("native", "cpu", "int8", why, is_asked)
+
+
 def on_onnxruntime(where: str, precision: str, runtime: str, int8_is_good: bool) -> Choice:
     """ONNX Runtime on one of its devices."""
     asked = f"{RUNTIME_VARIABLE} asks for it" if runtime else ""
@@ -151,7 +172,7 @@ def on_torch(device: str, precision: str, why: str, *, is_asked: bool = False) -
     if not is_installed("torch"):
         raise UsageError("the runtime torch is not installed: pip install 'latentpress[sd]'")
     if precision == "int8":
-        raise UsageError(f"{PRECISION_VARIABLE}=int8 is for the runtimes onnxruntime and openvino")
+        raise UsageError(f"{PRECISION_VARIABLE}=int8 is not for the runtime torch")
     if device == "auto":
         device = next(d for d in ("cuda", "mps", "cpu") if torch_has(d))
     elif not torch_has(device):

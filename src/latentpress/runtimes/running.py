@@ -5,9 +5,18 @@ from typing import Any, Protocol
 
 from numpy.typing import NDArray
 
+from latentpress._typing import Floats
 from latentpress.runtimes.choice import Choice
 from latentpress.runtimes.processor import has_byte_dot_product
 from latentpress.runtimes.quantize import WEIGHT_MAX, WEIGHT_MAX_IN_PAIRS, Ranges, quantized
+
+
+class RunningRows(Protocol):
+    """A graph that is run over one picture in bands of rows, top to bottom."""
+
+    def put(self, rows: NDArray[Any], is_last: bool) -> NDArray[Any]:
+        """The graph's input for the next rows -> its output for those that are known by then."""
+        ...
 
 
 class RunningGraph(Protocol):
@@ -19,7 +28,11 @@ class RunningGraph(Protocol):
 
 
 def open_graph(
-    data: bytes, choice: Choice, threads: int, ranges: Mapping[str, Ranges]
+    data: bytes,
+    choice: Choice,
+    threads: int,
+    ranges: Mapping[str, Ranges],
+    steps: Mapping[str, Floats] | None = None,
 ) -> RunningGraph:
     """Make an ONNX file ready to run.
 
@@ -28,12 +41,17 @@ def open_graph(
         choice: The runtime, its device and its precision.
         threads: On the CPU; 0 for all cores.
         ranges: Of the convolutions that int8 takes, as of `quantize.quantized`.
+        steps: Of the convolutions that take bytes on the runtime native, as of `layers.read`.
 
     Raises:
         ImportError: The runtime is not installed, or not whole.
         RuntimeError: The runtime refuses the graph. ONNX Runtime's own exceptions, which have no
             common base, are passed on as they are.
     """
+    if choice.runtime == "native":
+        from latentpress.runtimes.on_native import NativeGraph
+
+        return NativeGraph(data, steps or {}, threads)
     if choice.precision == "int8":
         data = quantized(
             data, ranges, WEIGHT_MAX if has_byte_dot_product() else WEIGHT_MAX_IN_PAIRS

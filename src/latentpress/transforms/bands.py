@@ -9,24 +9,68 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from latentpress import models
 from latentpress._typing import Floats
-from latentpress.transforms.tiling import STRIP_ROWS, tile_columns, with_halo
+from latentpress.runtimes.running import RunningRows
+from latentpress.runtimes.threads import check_cancelled
+from latentpress.transforms.tiling import STRIP_ROWS, WHOLE_POSITIONS, tile_columns, with_halo
 
+ROLLING_POSITIONS = 768  # latent positions a band of `Rolling`: about 25 MB
 BAND_POSITIONS = 2_000  # latent positions a band: about 50 MB of activations
 WIDEST = 400  # latent columns of a tile, its halo included
 
 
-class Streamed:
-    """A graph of a model over a latent of rows x columns positions, on the CPU.
+class Bands(Protocol):
+    """A graph of a model over a latent of rows x columns positions.
 
     tiles: (first, end) latent columns of each tile, and of what it is given: its halo included.
     """
+
+    tiles: list[tuple[tuple[int, int], tuple[int, int]]]
+
+    def bands(self) -> list[tuple[int, int]]:
+        """(first, end) latent rows of each band."""
+        ...
+
+    def run(self, tile: int, is_last: bool, **feed: NDArray[Any]) -> NDArray[Any]:
+        """The graph's input for the next band of a tile, with its halo -> the rows of the output
+        that are known by then. is_last: whether the picture ends with this band.
+        """
+        ...
+
+
+class Rolling:
+    """`Bands` of a runtime that takes rows as they come, in one tile of any width."""
+
+    def __init__(self, space: str, name: str, device: str, rows: int, columns: int) -> None:
+        self.place = space, name, device
+        self.rows, self.columns = rows, columns
+        self.tiles = [((0, columns), (0, columns))]
+        self._running: RunningRows | None = None
+
+    def bands(self) -> list[tuple[int, int]]:
+        """As of Bands."""
+        height = min(STRIP_ROWS, max(1, ROLLING_POSITIONS // self.columns))
+        edges = [*range(0, self.rows, height), self.rows]
+        return list(itertools.pairwise(edges))
+
+    def run(self, tile: int, is_last: bool, **feed: NDArray[Any]) -> NDArray[Any]:
+        """As of Bands."""
+        check_cancelled()
+        [rows] = feed.values()
+        if self._running is None:
+            width = rows.shape[2 if rows.dtype == np.uint8 else 3]
+            self._running = models.open_rows(*self.place, width)
+        return self._running.put(rows, is_last)
+
+
+class Streamed:
+    """`Bands` of a streaming graph on ONNX Runtime, on the CPU."""
 
     def __init__(
         self, space: str, name: str, device: str, rows: int, columns: int, halo: int
@@ -52,9 +96,7 @@ class Streamed:
         return list(itertools.pairwise(edges))
 
     def run(self, tile: int, is_last: bool, **feed: NDArray[Any]) -> NDArray[Any]:
-        """The graph's input for the next band of a tile, with its halo -> the rows of the output
-        that are known by then. is_last: whether the picture ends with this band.
-        """
+        """As of Bands."""
         [(name, rows)] = feed.items()
         columns = rows.shape[2 if rows.dtype == np.uint8 else 3]
         is_first = self._states[tile] is None
@@ -72,8 +114,21 @@ class Streamed:
         return output
 
 
+def open_bands(
+    space: str, name: str, device: str, rows: int, columns: int, halo: int
+) -> Bands | None:
+    """A graph for a picture in bands; None where the picture goes through at once or in tiles."""
+    if rows * columns <= WHOLE_POSITIONS:
+        return None
+    if models.takes_rows(space, name, device):
+        return Rolling(space, name, device, rows, columns)
+    if can_stream(space, name, device, rows):
+        return Streamed(space, name, device, rows, columns, halo)
+    return None
+
+
 def can_stream(space: str, name: str, device: str, rows: int) -> bool:
-    """Whether a latent of so many rows has enough for a first band."""
+    """Whether a latent of so many rows has enough for a first band of a streaming graph."""
     has_bands = models.takes_bands(space, name, device)
     return has_bands and rows >= models.streaming_graph(space, name).first
 

@@ -11,10 +11,9 @@ from latentpress._typing import Floats, Pixels
 from latentpress.errors import UsageError
 from latentpress.image.picture import Picture
 from latentpress.spaces import LP1
-from latentpress.transforms.bands import Streamed, can_stream, regrouped
+from latentpress.transforms.bands import Bands, open_bands, regrouped
 from latentpress.transforms.tiling import (
     TILE_POSITIONS,
-    WHOLE_POSITIONS,
     padded_pixels,
     strips,
     tile_columns,
@@ -41,8 +40,8 @@ class Lp1Transform:
     def analyze(self, picture: Picture) -> Iterator[Floats]:
         """The latent in strips (C, up to 64, w), top to bottom; w = ceil(width / 16)."""
         rows, columns = -(-picture.height // FACTOR), -(-picture.width // FACTOR)
-        if self._takes_bands(ANALYSIS, rows, columns):
-            bands = self._analyze_bands(picture, rows, columns)
+        if found := open_bands(SPACE.name, ANALYSIS, self.device, rows, columns, self.halo):
+            bands = self._analyze_bands(found, picture, rows)
             return regrouped(bands, (end - first for first, end in strips(rows)))
         return self._analyze_tiles(picture, rows, columns)
 
@@ -51,17 +50,13 @@ class Lp1Transform:
         width, 3), rounded.
         """
         rows, columns = -(-height // FACTOR), -(-width // FACTOR)
-        if self._takes_bands(SYNTHESIS, rows, columns):
-            pixels = self._synthesize_bands(latent, rows, columns)
+        if found := open_bands(SPACE.name, SYNTHESIS, self.device, rows, columns, self.halo):
+            pixels = self._synthesize_bands(found, latent, rows)
         else:
             pixels = self._synthesize_tiles(latent, rows, columns)
         return _cropped(pixels, width, height)
 
-    def _takes_bands(self, graph: str, rows: int, columns: int) -> bool:
-        return rows * columns > WHOLE_POSITIONS and can_stream(SPACE.name, graph, self.device, rows)
-
-    def _analyze_bands(self, picture: Picture, rows: int, columns: int) -> Iterator[Floats]:
-        streamed = Streamed(SPACE.name, ANALYSIS, self.device, rows, columns, self.halo)
+    def _analyze_bands(self, streamed: Bands, picture: Picture, rows: int) -> Iterator[Floats]:
         for top, bottom in streamed.bands():
             parts = []
             for i, ((left, right), (a, b)) in enumerate(streamed.tiles):
@@ -73,9 +68,8 @@ class Lp1Transform:
             yield np.concatenate(parts, axis=2) if len(parts) > 1 else parts[0]
 
     def _synthesize_bands(
-        self, latent: Iterable[Floats], rows: int, columns: int
+        self, streamed: Bands, latent: Iterable[Floats], rows: int
     ) -> Iterator[Pixels]:
-        streamed = Streamed(SPACE.name, SYNTHESIS, self.device, rows, columns, self.halo)
         bands = streamed.bands()
         heights = [bottom - top for top, bottom in bands]
         for (_, bottom), y in zip(bands, regrouped(latent, heights), strict=True):

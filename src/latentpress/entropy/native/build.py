@@ -1,4 +1,5 @@
-"""Compile the C files beside this one into one library, with whatever C compiler is there.
+"""Compile the C files of a folder into one library, with whatever C compiler is there: those beside
+this file, and those of `runtimes/native`.
 
 `python -m latentpress.entropy.native` does it in place, for a clone that is not installed;
 `hatch_build.py` while a wheel is made. Compilers that are tried: $CC, cc, gcc, clang,
@@ -17,6 +18,8 @@ from pathlib import Path
 FOLDER = Path(__file__).parent
 SUFFIX = {"win32": ".dll", "darwin": ".dylib"}.get(sys.platform, ".so")
 NAME = f"latentpress_native{SUFFIX}"
+CONVOLUTIONS = FOLDER.parents[1] / "runtimes" / "native"
+CONVOLUTIONS_NAME = f"latentpress_convolutions{SUFFIX}"
 # The floats of the encoder are NumPy's to the bit: no fused multiply-add, no reordering.
 FLAGS = ("-std=c99", "-O3", "-fPIC", "-shared", "-fvisibility=hidden")
 EXACT = ("-ffp-contract=off", "-fno-fast-math")
@@ -24,25 +27,20 @@ CL_FLAGS = ("/nologo", "/O2", "/LD", "/fp:precise")
 SECONDS = 300
 
 
-def sources() -> list[Path]:
-    """The C files."""
-    return sorted(FOLDER.glob("*.c"))
-
-
-def source_crc() -> int:
+def source_crc(folder: Path = FOLDER) -> int:
     """CRC-32 of all C files and their header: a library that was built of others is not used."""
     value = 0
-    for path in sorted(FOLDER.glob("*.[ch]")):
+    for path in sorted(folder.glob("*.[ch]")):
         value = zlib.crc32(path.read_bytes().replace(b"\r\n", b"\n"), value)
     return value
 
 
-def commands(target: Path) -> Iterator[list[str]]:
+def commands(target: Path, folder: Path = FOLDER) -> Iterator[list[str]]:
     """The command of every compiler that may be there, the preferred one first."""
     from importlib.util import find_spec
 
-    files = [str(path) for path in sources()]
-    define = f"SOURCE_CRC={source_crc()}u"
+    files = [str(path) for path in sorted(folder.glob("*.c"))]
+    define = f"SOURCE_CRC={source_crc(folder)}u"
     extra = shlex.split(os.environ.get("CFLAGS", ""))
     compilers = [shlex.split(os.environ["CC"])] if os.environ.get("CC") else []
     compilers += [["cc"], ["gcc"], ["clang"]]
@@ -54,15 +52,17 @@ def commands(target: Path) -> Iterator[list[str]]:
         yield ["cl", *CL_FLAGS, f"/D{define}", *files, f"/Fe:{target}"]
 
 
-def build(target: Path) -> tuple[str, ...]:
-    """Compile to target; () where that was done, else what each compiler said, a line each."""
+def build(target: Path, folder: Path = FOLDER) -> tuple[str, ...]:
+    """Compile a folder's files to target; () where that was done, else what each compiler said, a
+    line each.
+    """
     import subprocess  # not for those who only ask whether a library is there
     import tempfile
 
     said = []
     with tempfile.TemporaryDirectory() as scratch:
-        made = Path(scratch) / NAME
-        for command in commands(made):
+        made = Path(scratch) / target.name
+        for command in commands(made, folder):
             try:
                 done = subprocess.run(
                     command, cwd=scratch, capture_output=True, text=True, timeout=SECONDS

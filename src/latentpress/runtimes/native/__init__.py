@@ -1,0 +1,81 @@
+"""Convolutions in C, for processors with AVX-512 and VNNI, or AMX beside them.
+
+`library()` is the one door: None where no library was built, where it was built of other sources,
+where the processor has no such instructions, or where LATENTPRESS_NATIVE=0.
+
+convolution.c   the arithmetic
+layers.py       an ONNX graph -> layers: a convolution and what is done with its sums
+rows.py         rolling windows of the rows of a tensor
+stream.py       rows of a picture through the layers
+"""
+
+import ctypes
+import zlib
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from latentpress.system.environment import whole_number
+
+FOLDER = Path(__file__).parent
+STEM = "latentpress_convolutions"
+SUFFIXES = (".so", ".dylib", ".dll")
+NOTHING = 0
+SLACK = 16384  # bytes that may be read past the end of an input
+
+
+class Convolution(ctypes.Structure):
+    """`Convolution` of convolution.h."""
+
+    _fields_ = (
+        ("input", ctypes.c_void_p),
+        ("weights", ctypes.c_void_p),
+        ("scales", ctypes.c_void_p),
+        ("biases", ctypes.c_void_p),
+        ("added", ctypes.c_void_p),
+        ("floats", ctypes.c_void_p),
+        ("bytes", ctypes.c_void_p),
+        ("inverse_steps", ctypes.c_void_p),
+        ("pitch", ctypes.c_int64),
+        ("row_step", ctypes.c_int64),
+        ("column_step", ctypes.c_int64),
+        ("added_pitch", ctypes.c_int64),
+        ("floats_pitch", ctypes.c_int64),
+        ("bytes_pitch", ctypes.c_int64),
+        ("kernel_rows", ctypes.c_int64),
+        ("run", ctypes.c_int64),
+        ("groups", ctypes.c_int64),
+        ("columns", ctypes.c_int64),
+        ("channels", ctypes.c_int64),
+        ("zero", ctypes.c_int32),
+        ("is_relu", ctypes.c_int32),
+        ("is_bytes", ctypes.c_int32),
+    )
+
+
+def source_crc() -> int:
+    """CRC-32 of the C file and its header: a library that was built of others is not used."""
+    value = 0
+    for path in sorted(FOLDER.glob("*.[ch]")):
+        value = zlib.crc32(path.read_bytes().replace(b"\r\n", b"\n"), value)
+    return value
+
+
+@cache
+def library() -> Any:
+    """The library, its functions ready to be called; None where there is none of use here."""
+    if not whole_number("LATENTPRESS_NATIVE", 1, 0, 1):
+        return None
+    for suffix in SUFFIXES:
+        try:
+            loaded = ctypes.CDLL(str(FOLDER / f"{STEM}{suffix}"))
+            loaded.convolutions_built_of.restype = ctypes.c_uint32
+            is_current = loaded.convolutions_built_of() == source_crc()
+        except (OSError, AttributeError):
+            continue
+        if is_current and loaded.instructions() != NOTHING:
+            size = ctypes.c_int64
+            loaded.convolve.argtypes = (ctypes.c_void_p, size, size, ctypes.c_int)
+            loaded.convolve.restype = None
+            return loaded
+    return None

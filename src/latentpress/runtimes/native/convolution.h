@@ -1,0 +1,47 @@
+/* A convolution as on_native.py describes it. Nothing is allocated here, and nothing is checked. */
+
+#ifndef LATENTPRESS_CONVOLUTION_H
+#define LATENTPRESS_CONVOLUTION_H
+
+#include <stdint.h>
+
+#if defined(_WIN32)
+#define EXPORT __declspec(dllexport)
+#else
+#define EXPORT __attribute__((visibility("default")))
+#endif
+
+enum { NOTHING = 0, VNNI = 1, VNNI_AND_AMX = 2 };
+
+/* Steps and pitches count numbers of the array that they belong to. Pitches: from a row to the
+   next one. Positions of the output have their channels side by side. */
+typedef struct {
+    const void *input;    /* bytes or floats, its borders with it; 2 KB after its end can be read */
+    const void *weights;  /* blocks of 16 output channels; see pack_bytes, pack_floats */
+    const float *scales;  /* of bytes, an output channel: sum -> float */
+    const float *biases;  /* an output channel; both padded to a block */
+    const float *added;   /* NULL, or what is added to the output */
+    float *floats;        /* NULL, or where the output goes */
+    uint8_t *bytes;       /* NULL, or where it goes as bytes */
+    const float *inverse_steps; /* of these bytes, an output channel */
+    int64_t pitch, row_step, column_step; /* of the input: row_step, column_step an output position */
+    int64_t added_pitch, floats_pitch, bytes_pitch;
+    int64_t kernel_rows, run; /* run: numbers that a row of the kernel reads */
+    int64_t groups;   /* of output channels: each goes to a row of its own */
+    int64_t columns, channels; /* of the output; channels of one group */
+    int32_t zero;     /* of the output's bytes */
+    int32_t is_relu;
+    int32_t is_bytes; /* the input */
+} Convolution;
+
+/* What the processor has: one of the enum. */
+EXPORT int instructions(void);
+
+/* Positions in rows first to end (excluded); each gives `groups` rows of the output. how: VNNI or
+   VNNI_AND_AMX. */
+EXPORT void convolve(const Convolution *c, int64_t first, int64_t end, int how);
+
+/* CRC-32 of the sources, as build.py gives it to the compiler. */
+EXPORT uint32_t convolutions_built_of(void);
+
+#endif

@@ -1,0 +1,258 @@
+"""An ONNX graph -> layers: each a convolution, with what follows it on its way into memory.
+
+What follows may be a DepthToSpace, a Relu, a sum with a tensor that is there already, and at the
+end of a synthesis the steps from numbers to pixels. Channels lie side by side in memory, so a
+DepthToSpace is a matter of where sums are written: its output channels are sorted by rows of the
+block, then columns, then channels, and each row of the block is a group of them.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from latentpress._typing import Floats
+from latentpress.runtimes.onnx_file import Graph, Node, read_graph
+
+LANES = 16  # output channels of a block of weights
+RUN = 64  # bytes, to a multiple of which the runs of a kernel are filled up
+WEIGHT_MAX = 127
+SIGNED_ZERO = 128  # the byte that stands for 0 where values have both signs
+MODULE_SUFFIX = ".weight"
+TO_PIXELS = ("Mul", "Add", "Clip", "Round", "Transpose", "Cast", "Identity")
+
+
+@dataclass
+class Tensor:
+    """What a layer reads or writes. channels: 0 until known. border: columns and rows of zeros.
+
+    steps: of its bytes, a channel; None where nobody reads bytes. has_floats: whether somebody
+    reads floats.
+    """
+
+    channels: int = 0
+    border: int = 0
+    has_floats: bool = False
+    steps: Floats | None = None
+    zero: float = 0
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Of a layer, packed for convolution.c."""
+
+    values: NDArray[Any]
+    scales: Floats
+    biases: Floats
+
+
+@dataclass
+class Layer:
+    """source, output, added: names of tensors. shuffle: the block's side of a DepthToSpace."""
+
+    source: str
+    output: str
+    kernel: tuple[int, int]
+    stride: int
+    pad: int
+    is_bytes: bool
+    weight: Floats
+    bias: Floats
+    shuffle: int = 1
+    is_relu: bool = False
+    added: str = ""
+    weights: Weights | None = None
+    inverse_steps: Floats | None = None  # of the bytes of its output
+
+
+@dataclass(frozen=True)
+class Network:
+    """layers: in the order in which they run. input, output: names of tensors. is_of_pixels:
+    whether the input is pixels, whose values times factor plus offset the layers read.
+    """
+
+    layers: list[Layer]
+    tensors: dict[str, Tensor]
+    input: str
+    output: str
+    is_of_pixels: bool
+    factor: float
+    offset: float
+
+
+class _Reading:
+    """One pass over the nodes of a graph."""
+
+    def __init__(self, graph: Graph, steps: Mapping[str, Floats]) -> None:
+        self.graph = graph
+        self.steps = steps
+        self.names = {n.outputs[0]: n.inputs[0] for n in graph.nodes if self.is_cast_weight(n)}
+        self.readers: dict[str, list[Node]] = {}
+        for node in graph.nodes:
+            for name in node.inputs:
+                self.readers.setdefault(name, []).append(node)
+        self.tensors: dict[str, Tensor] = {}
+        self.layers: list[Layer] = []
+        self.done: set[str] = set()  # outputs of nodes that a layer has taken
+        self.input = graph.inputs[0]
+        self.factor, self.offset = 1.0, 0.0  # pixel -> what the first convolution reads
+        self.is_of_pixels = False
+
+    def is_cast_weight(self, node: Node) -> bool:
+        return node.op == "Cast" and node.inputs[0] in self.graph.constants
+
+    def constant(self, name: str) -> Floats:
+        return self.graph.constants[self.names.get(name, name)].astype(np.float32)
+
+    def network(self) -> Network:
+        for node in self.graph.nodes:
+            if node.outputs[0] in self.done or self.is_cast_weight(node):
+                continue
+            if node.op == "Conv":
+                self.put_convolution(node)
+            elif not self.layers and node.op in ("Cast", "Transpose", "Mul", "Sub"):
+                self.put_before(node)
+            else:
+                raise ValueError(f"{node.op} has no place in a layer")
+        output = self.layers[-1].output
+        self.tensors[output].has_floats = self.tensors[output].steps is None
+        for layer in self.layers:
+            layer.weights = packed(layer, self.tensors[layer.source])
+            steps = self.tensors[layer.output].steps
+            if steps is not None:
+                inverse = np.tile(1 / steps, layer.shuffle)
+                layer.inverse_steps = np.ascontiguousarray(inverse, np.float32)
+        pixels = (self.is_of_pixels, self.factor, self.offset)
+        return Network(self.layers, self.tensors, self.input, output, *pixels)
+
+    def put_before(self, node: Node) -> None:
+        """A step from pixels to what the convolutions read: folded into their weights."""
+        self.is_of_pixels = True
+        if node.op == "Mul":
+            self.factor *= float(self.constant(node.inputs[1]).item())
+            self.offset *= float(self.constant(node.inputs[1]).item())
+        elif node.op == "Sub":
+            self.offset -= float(self.constant(node.inputs[1]).item())
+        self.input = node.outputs[0]
+
+    def put_convolution(self, node: Node) -> None:
+        weight = self.constant(node.inputs[1])
+        has_bias = len(node.inputs) > 2
+        bias = self.constant(node.inputs[2]) if has_bias else np.zeros(len(weight), np.float32)
+        name = self.names.get(node.inputs[1], node.inputs[1]).removesuffix(MODULE_SUFFIX)
+        source = node.inputs[0]
+        attributes = node.attributes
+        layer = Layer(
+            source, node.outputs[0], weight.shape[2:], attributes.get("strides", [1])[0],
+            attributes["pads"][0], name in self.steps, weight, bias,
+        )  # fmt: skip
+        if len(set(attributes["pads"])) != 1 or any(d != 1 for d in attributes["dilations"]):
+            raise ValueError("a convolution with unequal borders or gaps")
+        read = self.tensors.setdefault(source, Tensor(channels=weight.shape[1]))
+        read.border = max(read.border, layer.pad)
+        if layer.is_bytes and read.steps is None and source == self.input:
+            read.steps = np.full(read.channels, self.factor)
+            read.zero = -self.offset / self.factor
+        elif layer.is_bytes and read.steps is None:
+            read.steps = self.steps[name]
+            read.zero = 0 if self.is_positive(source) else SIGNED_ZERO
+        read.has_floats |= not layer.is_bytes
+        self.follow(layer)
+        self.layers.append(layer)
+        channels = len(weight) // layer.shuffle**2
+        self.tensors.setdefault(layer.output, Tensor()).channels = channels
+
+    def is_positive(self, name: str) -> bool:
+        return any(layer.output == name and layer.is_relu for layer in self.layers)
+
+    def follow(self, layer: Layer) -> None:
+        """Take the nodes after a convolution into its layer, as far as they go."""
+        while len(after := self.readers.get(layer.output, [])) == 1:
+            [node] = after
+            other = [n for n in node.inputs if n != layer.output]
+            if node.op == "DepthToSpace" and not layer.is_relu and not layer.added:
+                layer.shuffle *= node.attributes["blocksize"]
+            elif node.op == "Relu" and not layer.added:
+                layer.is_relu = True
+            elif node.op == "Add" and other[0] in self.tensors and not layer.is_relu:
+                layer.added = other[0]
+                self.tensors[layer.added].has_floats = True
+            elif node.op in TO_PIXELS and all(n in self.graph.constants for n in other):
+                self.to_pixels(layer, node, other)
+            else:
+                return
+            self.done.add(node.outputs[0])
+            layer.output = node.outputs[0]
+
+    def to_pixels(self, layer: Layer, node: Node, other: list[str]) -> None:
+        """A step from a layer's sums to pixels, or the identity."""
+        tensor = self.tensors.setdefault(node.outputs[0], Tensor())
+        before = self.tensors.pop(layer.output, None)
+        if before is not None:
+            tensor.steps = before.steps
+        if node.op == "Mul":
+            channels = len(layer.weight) // layer.shuffle**2
+            tensor.steps = np.full(channels, 1 / self.constant(other[0]).item())
+        elif node.op == "Add" and tensor.steps is not None:
+            layer.bias = layer.bias + self.constant(other[0]).item() * tensor.steps[0]
+
+
+def read(data: bytes, steps: Mapping[str, Floats]) -> Network:
+    """The layers of an ONNX file.
+
+    Args:
+        data: The file's bytes.
+        steps: Of the convolutions that read bytes, by their names: the step of each input channel.
+
+    Raises:
+        ValueError: A node has no place in a layer.
+    """
+    reading = _Reading(read_graph(data), steps)
+    return reading.network()
+
+
+def packed(layer: Layer, source: Tensor) -> Weights:
+    """The weights of a layer as convolution.c takes them."""
+    side = layer.shuffle
+    order = np.arange(len(layer.weight)).reshape(-1, side, side).transpose(1, 2, 0)
+    groups = order.reshape(side, -1)
+    weight, bias = layer.weight[groups], layer.bias[groups].astype(np.float64)
+    if not layer.is_bytes:
+        values = np.concatenate([pack_floats(group) for group in weight])
+        return Weights(values, np.empty(0, np.float32), blocked(bias))
+    assert source.steps is not None
+    scaled = weight.astype(np.float64) * source.steps[:, None, None]
+    scale = np.abs(scaled).max(axis=(2, 3, 4)) / WEIGHT_MAX
+    scale[scale == 0] = 1
+    levels = np.rint(scaled / scale[:, :, None, None, None])
+    bias = bias - source.zero * scale * levels.sum(axis=(2, 3, 4))
+    values = np.concatenate([pack_bytes(group.astype(np.int8)) for group in levels])
+    return Weights(values, blocked(scale), blocked(bias))
+
+
+def blocked(values: NDArray[Any]) -> Floats:
+    """Numbers of (groups, output channels), each group filled up to whole blocks."""
+    return np.pad(values, ((0, 0), (0, -values.shape[1] % LANES))).astype(np.float32)
+
+
+def runs(weight: NDArray[Any], multiple: int) -> NDArray[Any]:
+    """(O, I, H, W) -> (blocks, 16, H, W x I), filled up with zeros to whole blocks and runs."""
+    count, channels, height, width = weight.shape
+    run = width * channels
+    filled = np.zeros((-(-count // LANES) * LANES, height, -(-run // multiple) * multiple))
+    filled[:count, :, :run] = weight.transpose(0, 2, 3, 1).reshape(count, height, run)
+    return filled.reshape(-1, LANES, *filled.shape[1:])
+
+
+def pack_floats(weight: Floats) -> Floats:
+    """(blocks, kernel rows, run, 16)."""
+    return np.ascontiguousarray(runs(weight, 1).transpose(0, 2, 3, 1), np.float32)
+
+
+def pack_bytes(levels: NDArray[np.int8]) -> NDArray[np.int8]:
+    """(blocks, kernel rows, run / 4, 16, 4)."""
+    of_runs = runs(levels, RUN)
+    fours = of_runs.reshape(*of_runs.shape[:3], -1, 4)
+    return np.ascontiguousarray(fours.transpose(0, 2, 3, 1, 4), np.int8)

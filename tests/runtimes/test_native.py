@@ -1,0 +1,154 @@
+"""The package's own convolutions: against NumPy number for number, and a network's layers against ONNX Runtime."""
+
+import ctypes
+import itertools
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from latentpress import models
+from latentpress.runtimes import native
+from latentpress.runtimes.choice import EXACT
+from latentpress.runtimes.native import SLACK, Convolution, layers
+from latentpress.runtimes.native.layers import Layer, Tensor
+from latentpress.runtimes.on_native import NativeGraph
+from latentpress.runtimes.running import open_graph
+from latentpress.spaces import LP1
+
+pytestmark = pytest.mark.skipif(native.library() is None, reason="no library, or no AVX-512 with VNNI")
+GRAPHS = {"analysis.onnx": 1, "synthesis.onnx": 2}  # the axis of the input's rows
+
+
+def ways() -> list[int]:
+    """VNNI, and AMX where the processor has it."""
+    return list(range(1, native.library().instructions() + 1)) if native.library() else [1]
+
+
+def picture(name: str, rows: int, columns: int) -> dict[str, NDArray]:
+    rng = np.random.default_rng(rows)
+    if name == "analysis.onnx":
+        return {"pixels": rng.integers(0, 256, (1, 16 * rows, 16 * columns, 3), dtype=np.uint8)}
+    return {"y": 3 * rng.normal(size=(1, LP1.channels, rows, columns)).astype(np.float32)}
+
+
+def with_slack(array: NDArray) -> NDArray:
+    whole = np.zeros(array.size + SLACK, array.dtype)
+    whole[: array.size] = array.ravel()
+    return whole
+
+
+def slowly(x: NDArray, weight: NDArray, stride: int) -> NDArray:
+    """(H, W, I) * (O, I, kh, kw) -> (h, w, O), one position after the other."""
+    kh, kw = weight.shape[2:]
+    h, w = (x.shape[0] - kh) // stride + 1, (x.shape[1] - kw) // stride + 1
+    out = np.empty((h, w, len(weight)))
+    for r, c in itertools.product(range(h), range(w)):
+        window = x[r * stride : r * stride + kh, c * stride : c * stride + kw].astype(np.float64)
+        out[r, c] = np.einsum("hwi,oihw->o", window, weight.astype(np.float64))
+    return out
+
+
+SHAPES = [
+    # rows and columns of the output, channels in and out, kernel, stride, side of a DepthToSpace
+    (3, 37, 16, 12, 3, 1, 2),
+    (2, 33, 64, 48, 3, 1, 4),
+    (4, 16, 128, 192, 4, 2, 1),
+    (1, 5, 3, 320, 16, 16, 1),
+    (2, 7, 3, 64, 8, 4, 1),
+    (1, 1, 192, 16, 1, 1, 1),
+    (2, 50, 20, 256, 1, 1, 16),
+]
+
+
+def cases() -> Iterator[tuple[bool, int]]:
+    yield False, 1
+    for how in ways():
+        yield True, how
+
+
+@pytest.mark.parametrize(("is_bytes", "how"), list(cases()))
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_a_convolution_is_that_of_numpy(shape: tuple[int, ...], is_bytes: bool, how: int) -> None:
+    h, w, channels, count, kernel, stride, side = shape
+    rng = np.random.default_rng(sum(shape))
+    size = (stride * (h - 1) + kernel, stride * (w - 1) + kernel, channels)
+    x = rng.integers(0, 256, size).astype(np.uint8) if is_bytes else rng.normal(size=size).astype(np.float32)
+    weight = rng.normal(size=(count, channels, kernel, kernel)).astype(np.float32)
+    bias = rng.normal(size=count).astype(np.float32)
+    steps = rng.uniform(0.01, 0.02, channels) if is_bytes else None
+    layer = Layer("x", "y", (kernel, kernel), stride, 0, is_bytes, weight, bias, shuffle=side)
+    packed = layers.packed(layer, Tensor(channels, steps=steps, zero=128))
+
+    values = x.astype(np.float64)
+    if is_bytes:
+        values = (values - 128) * steps
+        scaled = weight * steps[:, None, None]
+        largest = np.abs(scaled).max((1, 2, 3), keepdims=True) / 127
+        weight = np.rint(scaled / largest) * largest / steps[:, None, None]
+    sums = slowly(values, weight, stride) + bias
+    own = count // side**2
+    expected = sums.reshape(h, w, own, side, side).transpose(0, 3, 1, 4, 2).reshape(h * side, w * side, own)
+    added = rng.normal(size=expected.shape).astype(np.float32)
+    expected += added
+
+    floats = np.zeros(expected.shape, np.float32)
+    levels = np.zeros(expected.shape, np.uint8)
+    inverse_steps = np.full(own * side, 20, np.float32)
+    read = with_slack(x)
+    pitch = w * side * own
+    call = Convolution(
+        input=read.ctypes.data, weights=packed.values.ctypes.data, scales=packed.scales.ctypes.data,
+        biases=packed.biases.ctypes.data, added=added.ctypes.data, floats=floats.ctypes.data, bytes=levels.ctypes.data,
+        inverse_steps=inverse_steps.ctypes.data, pitch=size[1] * channels, row_step=stride * size[1] * channels,
+        column_step=stride * channels, added_pitch=pitch, floats_pitch=pitch, bytes_pitch=pitch, kernel_rows=kernel,
+        run=kernel * channels, groups=side, columns=w, channels=own * side, zero=100, is_relu=0, is_bytes=is_bytes,
+    )  # fmt: skip
+    for row in range(h):
+        native.library().convolve(ctypes.addressof(call), row, row + 1, how)
+    assert np.abs(floats - expected).max() <= 2e-5 * np.abs(expected).max()
+    assert np.array_equal(levels, np.clip(np.rint(floats * np.float32(20)) + 100, 0, 255))
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+def test_without_steps_it_is_what_onnx_runtime_gives(name: str) -> None:
+    data, feed = models.read_file("lp1", name), picture(name, 5, 7)
+    [expected] = open_graph(data, EXACT, 1, {}).run(feed)
+    [found] = NativeGraph(data, {}, 1).run(feed)
+    assert (found.shape, found.dtype) == (expected.shape, expected.dtype)
+    most = 1 if name == "synthesis.onnx" else 1e-4 * np.abs(expected).max()
+    assert np.abs(found.astype(float) - expected).max() <= most
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+@pytest.mark.parametrize("height", [1, 2, 5])
+def test_bands_equal_the_whole_to_the_bit(name: str, height: int) -> None:
+    graph = NativeGraph(models.read_file("lp1", name), models.steps("lp1"), 2)
+    feed = picture(name, 11, 9)
+    [whole] = graph.run(feed)
+    [(_, rows)] = feed.items()
+    axis, unit = GRAPHS[name], 16 if name == "analysis.onnx" else 1
+    running = graph.rows(9 * unit)
+    out = []
+    for top in range(0, 11, height):
+        bottom = min(top + height, 11)
+        out.append(running.put(rows.take(range(unit * top, unit * bottom), axis), bottom == 11))
+    assert np.array_equal(np.concatenate(out, 3 - axis), whole)
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+def test_vnni_and_amx_give_the_same_to_the_bit(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    data, feed = models.read_file("lp1", name), picture(name, 6, 5)
+    found = []
+    for how in ways():
+        graph = NativeGraph(data, models.steps("lp1"), 1)
+        graph._how = how
+        found += graph.run(feed)
+    for other in found[1:]:
+        assert np.array_equal(found[0], other)
+
+
+def test_what_has_no_place_in_a_layer_is_refused() -> None:
+    with pytest.raises(ValueError, match="has no place in a layer"):
+        layers.read(models.read_file("lp1", "context.onnx"), {})
