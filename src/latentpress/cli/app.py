@@ -8,31 +8,16 @@ import os
 import signal
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from importlib import import_module
 from types import FrameType
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 
 from latentpress import __version__
 from latentpress.cli import terminal
 from latentpress.cli.arguments import Quiet, Verbose
-from latentpress.cli.assess import assess
-from latentpress.cli.bench import bench
-from latentpress.cli.compare import compare
-from latentpress.cli.compress import compress
-from latentpress.cli.decompress import decompress
-from latentpress.cli.desktop import desktop_app
-from latentpress.cli.info import info
-from latentpress.cli.latent import latent
-from latentpress.cli.latents import latents_app
-from latentpress.cli.metrics import metrics_app
-from latentpress.cli.models import models_app
-from latentpress.cli.report import report
-from latentpress.cli.share import share
-from latentpress.cli.study import study
-from latentpress.cli.thumbnail import thumbnail
-from latentpress.cli.web import web
 from latentpress.errors import LatentpressError, UsageError
 
 EXIT_FAILED = 1
@@ -52,35 +37,60 @@ Environment variables:
   HF_HOME, HF_HUB_OFFLINE     of the Hugging Face hub: where weights lie, no network
 """
 
-app = typer.Typer(
-    no_args_is_help=True,
-    context_settings={"help_option_names": ["-h", "--help"]},
-    epilog=ENVIRONMENT,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
+# modules of this folder that hold a command of the same name, in the order of the help
+COMMANDS = (
+    "compress",
+    "decompress",
+    "thumbnail",
+    "info",
+    "latent",
+    "compare",
+    "web",
+    "share",
+    "assess",
+    "bench",
+    "report",
+    "study",
 )
-for command in (
-    compress,
-    decompress,
-    thumbnail,
-    info,
-    latent,
-    compare,
-    web,
-    share,
-    assess,
-    bench,
-    report,
-    study,
-):
-    app.command()(command)
-app.add_typer(models_app, name="models")
-app.add_typer(metrics_app, name="metrics")
-app.add_typer(latents_app, name="latents")
-app.add_typer(desktop_app, name="desktop")
+GROUPS = ("models", "metrics", "latents", "desktop")  # those of several commands
+BEFORE_A_COMMAND = ("--quiet", "--verbose")  # options of `root` after which a command still runs
 
 
-@app.callback()
+def application(wanted: str | None = None) -> typer.Typer:
+    """The command line: all of it, or of the subcommands the wanted one alone, so that the others
+    need not be imported.
+    """
+    whole = typer.Typer(
+        no_args_is_help=True,
+        context_settings={"help_option_names": ["-h", "--help"]},
+        epilog=ENVIRONMENT,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+        callback=root,
+    )
+    for name in (*COMMANDS, *GROUPS):
+        if wanted in (None, name):
+            module = import_module(f"latentpress.cli.{name}")
+            if name in COMMANDS:
+                whole.command()(getattr(module, name))
+            else:
+                whole.add_typer(getattr(module, f"{name}_app"), name=name)
+    return whole
+
+
+def wanted_command(words: Sequence[str]) -> str | None:
+    """The subcommand that a command line names; None where it may be about all of them."""
+    first = next((word for word in words if word not in BEFORE_A_COMMAND), "")
+    return first if first in (*COMMANDS, *GROUPS) else None
+
+
+def __getattr__(name: str) -> Any:
+    """`app`, the whole command line, is made where it is asked for."""
+    if name == "app":
+        return application()
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
 def root(
     version: Annotated[bool, typer.Option("--version", help="Print the version and stop.")] = False,
     quiet: Quiet = False,
@@ -136,7 +146,7 @@ def _run() -> None:
         return
     warnings.simplefilter("ignore")  # Pillow's, of odd metadata: what is lost is told as a notice
     try:
-        app(prog_name="latentpress")
+        application(wanted_command(sys.argv[1:]))(prog_name="latentpress")
     finally:
         sys.stdout.flush()
 

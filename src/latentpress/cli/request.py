@@ -73,7 +73,7 @@ class Request:
         """The picture and the file of one image, and notices. options: their quality is not looked
         at.
         """
-        from latentpress import codec, targets
+        from latentpress import codec
         from latentpress.image.picture import read_picture
 
         # its errors name the file themselves
@@ -82,6 +82,8 @@ class Request:
             if self.size is None and self.bpp is None and self.metric is None:
                 data = codec.compress(picture, options=options, quality=self.quality)
                 return Result(picture.outline, data, [])
+            from latentpress import targets
+
             analyzed = targets.Analyzed(picture, options)
             try:
                 if self.size is not None:

@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from threading import Thread
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,9 +23,11 @@ from latentpress.errors import LatentpressError, WeightsError
 from latentpress.runtimes.choice import EXACT, Choice, choose
 from latentpress.runtimes.quantize import Ranges
 from latentpress.runtimes.running import RunningGraph, open_graph
-from latentpress.runtimes.streaming import StreamingGraph, streaming
 from latentpress.runtimes.threads import check_cancelled, threads
 from latentpress.system.once import once
+
+if TYPE_CHECKING:
+    from latentpress.runtimes.streaming import StreamingGraph
 
 FOLDER = Path(__file__).parent
 RANGES = "ranges.json"
@@ -65,8 +67,10 @@ def read_file(space: str, name: str) -> bytes:
 
 
 @once
-def streaming_graph(space: str, name: str) -> StreamingGraph:
+def streaming_graph(space: str, name: str) -> "StreamingGraph":
     """The form of a model's graph that takes a picture in bands of rows."""
+    from latentpress.runtimes.streaming import streaming  # large pictures alone need it
+
     return streaming(read_file(space, name))
 
 

@@ -8,7 +8,6 @@ import contextlib
 import errno
 import io
 import os
-import secrets
 import stat
 from collections.abc import Iterator
 from typing import BinaryIO, NoReturn
@@ -60,7 +59,7 @@ def replacing(
         target = os.path.realpath(name)
         mode = _check(name, target, overwrite)
         temporary = os.path.join(
-            os.path.dirname(target), f".latentpress-{secrets.token_hex(8)}.tmp"
+            os.path.dirname(target), f".latentpress-{os.urandom(8).hex()}.tmp"
         )
         descriptor = os.open(
             temporary,
