@@ -4,7 +4,7 @@ Wire format and field numbers as in `onnx_file.py`.
 """
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,17 +16,39 @@ TENSOR_TYPES = {"float32": 1, "uint8": 2, "int8": 3, "int32": 6}  # TensorProto.
 INT = 2  # AttributeProto.AttributeType
 
 
-def message(parts: Iterable[tuple[int, int | bytes]]) -> bytes:
-    """(field number, value) of each field -> the message's bytes: an int as a varint, bytes after
-    their length.
+Field: TypeAlias = "tuple[int, int | bytes | memoryview | Pieces]"  # number and value
+
+
+class Pieces(list["bytes | memoryview"]):
+    """A message in pieces, not joined yet: weights are copied once, where the whole is."""
+
+    @property
+    def size(self) -> int:
+        """Bytes of all pieces."""
+        return sum(map(len, self))
+
+
+def pieces(parts: Iterable[Field]) -> Pieces:
+    """(field number, value) of each field -> the message: an int as a varint, all else after its
+    length.
     """
-    out = []
+    out = Pieces()
     for number, value in parts:
         if isinstance(value, int):
             out.append(write_varint(number << 3 | VARINT) + write_varint(value))
+            continue
+        size = value.size if isinstance(value, Pieces) else len(value)
+        out.append(write_varint(number << 3 | BYTES) + write_varint(size))
+        if isinstance(value, Pieces):
+            out += value
         else:
-            out.append(write_varint(number << 3 | BYTES) + write_varint(len(value)) + value)
-    return b"".join(out)
+            out.append(value)
+    return out
+
+
+def message(parts: Iterable[Field]) -> bytes:
+    """(field number, value) of each field -> the message's bytes."""
+    return b"".join(pieces(parts))
 
 
 def node(op: str, inputs: Iterable[str], output: str, **attributes: int) -> bytes:
@@ -41,14 +63,14 @@ def node(op: str, inputs: Iterable[str], output: str, **attributes: int) -> byte
     )
 
 
-def tensor(name: str, array: NDArray[Any]) -> bytes:
+def tensor(name: str, array: NDArray[Any]) -> Pieces:
     """A TensorProto with raw data, of one of TENSOR_TYPES."""
-    little_endian = array.astype(array.dtype.newbyteorder("<"))
-    return message(
+    little_endian = array.astype(array.dtype.newbyteorder("<"), order="C", copy=False)
+    return pieces(
         [
             *((1, size) for size in array.shape),
             (2, TENSOR_TYPES[array.dtype.name]),
             (8, name.encode()),
-            (9, np.ascontiguousarray(little_endian).tobytes()),
+            (9, memoryview(little_endian.reshape(-1)).cast("B")),
         ]
     )
