@@ -18,7 +18,6 @@ from latentpress.cli import pool, terminal
 from latentpress.cli.json_output import to_json
 from latentpress.container import MAGIC
 from latentpress.errors import ImageError, LatentpressError, OutputError, UsageError, prefixed
-from latentpress.system.malloc import return_freed_arrays
 from latentpress.system.sources import LTP, unreadable
 
 PROGRESS_AFTER_SECONDS = 1.0
@@ -153,7 +152,6 @@ def run(
     A result's "line" is printed, its "detail" with --verbose, its other entries are the JSON;
     "notices" go to stderr. bar: one that work itself moves too. sharing: as of `shared`.
     """
-    return_freed_arrays()
     results, failed = [], 0
     with bar or Bar(len(sources)) as shown, _outcomes(sources, targets, work, sharing) as outcomes:
         for source, target, outcome in zip(sources, targets, outcomes, strict=True):

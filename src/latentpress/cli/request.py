@@ -9,6 +9,7 @@ from latentpress.cli.batch import naming
 from latentpress.cli.units import parse_size, parse_target
 from latentpress.errors import TargetError, UsageError
 from latentpress.options import EncodeOptions, check_quality
+from latentpress.system.malloc import make_room
 
 if TYPE_CHECKING:
     from latentpress.image.picture import Outline
@@ -78,6 +79,7 @@ class Request:
 
         # its errors name the file themselves
         picture = read_picture(source, strict=options.strict, strip=options.strip)
+        make_room(picture.width * picture.height)
         with naming(source):
             if self.size is None and self.bpp is None and self.metric is None:
                 data = codec.compress(picture, options=options, quality=self.quality)
@@ -110,6 +112,7 @@ class Request:
         analyzed = []
         for source in sources:
             picture = read_picture(source, strict=options.strict, strip=options.strip)
+            make_room(picture.width * picture.height)
             with naming(source):
                 analyzed.append(targets.Analyzed(picture, options, keep_pixels=False))
             del picture  # before the next one is read

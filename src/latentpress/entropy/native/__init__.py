@@ -54,10 +54,11 @@ def array(kind: Any) -> Any:
 
 F32, F64 = array(np.float32), array(np.float64)
 U8, U16, I16 = array(np.uint8), array(np.uint16), array(np.int16)
-I32, I64 = array(np.int32), array(np.int64)
+I32, U32, I64 = array(np.int32), array(np.uint32), array(np.int64)
 INT, INT32, FLOAT = ctypes.c_int64, ctypes.c_int32, ctypes.c_float
 CODER = (ctypes.POINTER(Stack), ctypes.POINTER(Tables))
 PROTOTYPES: dict[str, tuple[Any, ...]] = {
+    "arrange_tables": (I32, INT, I32, INT, U32, I32, U16),
     "push_runs": (*CODER, I32, U16, I64, INT),
     "pop_runs": (*CODER, I32, U16, I64, INT),
     "trellis_push": (*CODER, I32, U8, U16, INT, INT, INT32, I32),
