@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentpress.errors import LatentpressError, WeightsError
+from latentpress.runtimes.checkerboard import halved
 from latentpress.runtimes.choice import EXACT, Choice, choose
 from latentpress.runtimes.quantize import Ranges
 from latentpress.runtimes.running import RunningGraph, open_graph
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 FOLDER = Path(__file__).parent
 RANGES = "ranges.json"
 TRANSFORMS = ("analysis.onnx", "synthesis.onnx")  # whose device the user chooses
+# graphs that `run_halved` takes, and the input that brings the anchors
+HALVED = {"context.onnx": "white"}
 # in what ONNX Runtime says where memory is short
 NO_MEMORY = ("bad_alloc", "Failed to allocate", "BFCArena")
 
@@ -116,15 +119,27 @@ def takes_bands(space: str, name: str, device: str) -> bool:
     return (choice.runtime, choice.device) == ("onnxruntime", "cpu")
 
 
-def graph(space: str, name: str, device: str | None = None, in_bands: bool = False) -> RunningGraph:
-    """A model file ready to run, verified and kept. device, in_bands: as of `run`."""
+def graph(
+    space: str,
+    name: str,
+    device: str | None = None,
+    in_bands: bool = False,
+    is_halved: bool = False,
+) -> RunningGraph:
+    """A model file ready to run, verified and kept. device, in_bands: as of `run`. is_halved: for
+    `run_halved`.
+    """
     choice = EXACT if device is None else choice_of(space, name, device)
-    return _opened(space, name, choice, threads(), in_bands)
+    return _opened(space, name, choice, threads(), in_bands, is_halved)
 
 
 @once
-def _opened(space: str, name: str, choice: Choice, count: int, in_bands: bool) -> RunningGraph:
+def _opened(
+    space: str, name: str, choice: Choice, count: int, in_bands: bool, is_halved: bool
+) -> RunningGraph:
     data = streaming_graph(space, name).data if in_bands else read_file(space, name)
+    if is_halved:
+        data = halved(data, HALVED[name])
     with naming_failures(f"{space}/{name}"):
         try:
             return open_graph(data, choice, count, ranges(space))
@@ -144,7 +159,8 @@ def open_ahead(space: str, names: Sequence[str], device: str) -> None:
     def work() -> None:
         for name in names:
             with suppress(Exception):
-                graph(space, name, device if name in TRANSFORMS else None)
+                where = device if name in TRANSFORMS else None
+                graph(space, name, where, is_halved=name in HALVED)
 
     Thread(target=work, name="latentpress sessions").start()
 
@@ -169,6 +185,18 @@ def run(
     """
     check_cancelled()
     opened = graph(space, name, device, in_bands)
+    with naming_failures(f"{space}/{name}"):
+        return opened.run(feeds, frugal=frugal)
+
+
+def run_halved(
+    space: str, name: str, feeds: Mapping[str, NDArray[Any]], *, frugal: bool = False
+) -> list[NDArray[Any]]:
+    """Run a graph of HALVED at half of the cells, as of `runtimes.checkerboard`. Integers are
+    exact; frugal and errors as of `run`.
+    """
+    check_cancelled()
+    opened = graph(space, name, is_halved=True)
     with naming_failures(f"{space}/{name}"):
         return opened.run(feeds, frugal=frugal)
 

@@ -6,14 +6,13 @@ Wire format and field numbers as in `onnx_file.py`.
 from collections.abc import Iterable
 from typing import Any, TypeAlias
 
-import numpy as np
 from numpy.typing import NDArray
 
 from latentpress.runtimes.onnx_file import BYTES, VARINT
 from latentpress.varint import write_varint
 
 TENSOR_TYPES = {"float32": 1, "uint8": 2, "int8": 3, "int32": 6}  # TensorProto.DataType
-INT = 2  # AttributeProto.AttributeType
+INT, INTS = 2, 7  # AttributeProto.AttributeType
 
 
 Field: TypeAlias = "tuple[int, int | bytes | memoryview | Pieces]"  # number and value
@@ -51,16 +50,23 @@ def message(parts: Iterable[Field]) -> bytes:
     return b"".join(pieces(parts))
 
 
-def node(op: str, inputs: Iterable[str], output: str, **attributes: int) -> bytes:
-    """A NodeProto with one output and attributes that are whole numbers."""
+def node(op: str, inputs: Iterable[str], output: str, **attributes: int | list[int]) -> bytes:
+    """A NodeProto with one output and attributes that are whole numbers, or lists of them."""
     return message(
         [
             *((1, name.encode()) for name in inputs),
             (2, output.encode()),
             (4, op.encode()),
-            *((5, message([(1, k.encode()), (3, v), (20, INT)])) for k, v in attributes.items()),
+            *((5, attribute(name, value)) for name, value in attributes.items()),
         ]
     )
+
+
+def attribute(name: str, value: int | list[int]) -> bytes:
+    """An AttributeProto of a whole number, or of a list of them."""
+    if isinstance(value, int):
+        return message([(1, name.encode()), (3, value), (20, INT)])
+    return message([(1, name.encode()), *((8, number) for number in value), (20, INTS)])
 
 
 def tensor(name: str, array: NDArray[Any]) -> Pieces:
@@ -71,6 +77,6 @@ def tensor(name: str, array: NDArray[Any]) -> Pieces:
             *((1, size) for size in array.shape),
             (2, TENSOR_TYPES[array.dtype.name]),
             (8, name.encode()),
-            (9, memoryview(little_endian.reshape(-1)).cast("B")),
+            (9, little_endian.reshape(-1).view("u1").data),
         ]
     )

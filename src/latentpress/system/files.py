@@ -58,9 +58,7 @@ def replacing(
     try:
         target = os.path.realpath(name)
         mode = _check(name, target, overwrite)
-        temporary = os.path.join(
-            os.path.dirname(target), f".latentpress-{os.urandom(8).hex()}.tmp"
-        )
+        temporary = os.path.join(os.path.dirname(target), f".latentpress-{os.urandom(8).hex()}.tmp")
         descriptor = os.open(
             temporary,
             os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0),

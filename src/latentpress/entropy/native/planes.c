@@ -21,10 +21,29 @@ static inline int32_t whole(float number)
     return (int32_t)(number < limit ? number : limit);
 }
 
-/* mu, eighths and scale of the first pass from head (2 C, rows, columns), of which h x w count. */
+/* sums: (h w,), of table[scale] over the channels, scale being that of the first pass under the steps
+   of the quality. head: (2 channels, rows, columns), of which h x w count. table: (64,). */
+EXPORT int first_activity(const float *restrict head, int64_t channels, int64_t h, int64_t w,
+                          int64_t rows, int64_t columns, const int32_t *restrict offset,
+                          const int32_t *restrict table, int32_t *restrict sums)
+{
+    for (int64_t i = 0; i < h * w; i++)
+        sums[i] = 0;
+    for (int64_t c = 0; c < channels; c++)
+        for (int64_t row = 0; row < h; row++) {
+            const float *s = head + ((channels + c) * rows + row) * columns;
+            for (int64_t i = 0; i < w; i++)
+                sums[row * w + i] += table[scale_of(whole(s[i]) + offset[c])];
+        }
+    return OK;
+}
+
+/* mu, eighths and scale of the first pass from head (2 channels, rows, columns), of which h x w
+   count. shift, factor: (h w,), how much finer the steps of each place are. */
 EXPORT int first_distributions(const float *restrict head, int64_t channels, int64_t h, int64_t w,
                                int64_t rows, int64_t columns, float unit,
                                const float *restrict gain, const int32_t *restrict offset,
+                               const int32_t *restrict shift, const float *restrict factor,
                                float *restrict mu, int32_t *restrict eighths,
                                uint8_t *restrict scale)
 {
@@ -33,8 +52,8 @@ EXPORT int first_distributions(const float *restrict head, int64_t channels, int
             const float *m = head + (c * rows + row) * columns;
             const float *s = m + channels * rows * columns;
             for (int64_t i = 0; i < w; i++) {
-                mu[i] = m[i] * unit * gain[c] + 0.0f; /* no -0 */
-                eighths[i] = whole(s[i]) + offset[c];
+                mu[i] = (m[i] * unit * gain[c] + 0.0f) * factor[row * w + i]; /* no -0 */
+                eighths[i] = whole(s[i]) + offset[c] + shift[row * w + i];
                 scale[i] = scale_of(eighths[i]);
             }
             mu += w;
@@ -44,48 +63,24 @@ EXPORT int first_distributions(const float *restrict head, int64_t channels, int
     return OK;
 }
 
-/* Takes finer steps: mu, eighths and scale change in place. shift, factor: (hw,). */
-EXPORT int take_finer_steps(float *restrict mu, int32_t *restrict eighths, uint8_t *restrict scale,
-                            int64_t channels, int64_t hw, const int32_t *restrict shift,
-                            const float *restrict factor)
-{
-    for (int64_t c = 0; c < channels; c++, mu += hw, eighths += hw, scale += hw)
-        for (int64_t i = 0; i < hw; i++) {
-            mu[i] *= factor[i];
-            eighths[i] += shift[i];
-            scale[i] = scale_of(eighths[i]);
-        }
-    return OK;
-}
-
-/* mu, eighths and scale of the second pass, in place of those of the first, at its `count` cells
-   (h, w). head: (2 C, hw). */
-EXPORT int second_distributions(const float *restrict head, int64_t channels, int64_t hw,
-                                float unit, const float *restrict sigmas,
-                                const int32_t *restrict cells, int64_t count, float *restrict mu,
+/* mu, eighths and scale of the second pass, in place of those of the first, at the cells whose row +
+   column is odd. even, odd: (2 channels, (h + 1) / 2, (w + 1) / 2), of those in even and odd rows. */
+EXPORT int second_distributions(const float *restrict even, const float *restrict odd,
+                                int64_t channels, int64_t h, int64_t w, float unit,
+                                const float *restrict sigmas, float *restrict mu,
                                 int32_t *restrict eighths, uint8_t *restrict scale)
 {
-    for (int64_t c = 0; c < channels; c++, head += hw, mu += hw, eighths += hw, scale += hw) {
-        const float *s = head + channels * hw;
-        for (int64_t k = 0; k < count; k++) {
-            const int32_t i = cells[k];
-            mu[i] += sigmas[scale[i] & (SCALES - 1)] * head[i] * unit;
-            eighths[i] += whole(s[i]);
-            scale[i] = scale_of(eighths[i]);
+    const int64_t rows = (h + 1) / 2, columns = (w + 1) / 2;
+    for (int64_t c = 0; c < channels; c++)
+        for (int64_t row = 0; row < h; row++, mu += w, eighths += w, scale += w) {
+            const float *m = (row & 1 ? odd : even) + (c * rows + row / 2) * columns;
+            const float *s = m + channels * rows * columns;
+            for (int64_t i = 1 - (row & 1), k = 0; i < w; i += 2, k++) {
+                mu[i] += sigmas[scale[i] & (SCALES - 1)] * m[k] * unit;
+                eighths[i] += whole(s[k]);
+                scale[i] = scale_of(eighths[i]);
+            }
         }
-    }
-    return OK;
-}
-
-/* sums: (hw,), of table[scale] over the channels. table: (64,). */
-EXPORT int sum_by_scale(const uint8_t *scale, int64_t channels, int64_t hw, const int32_t *table,
-                        int32_t *sums)
-{
-    for (int64_t i = 0; i < hw; i++)
-        sums[i] = 0;
-    for (int64_t c = 0; c < channels; c++, scale += hw)
-        for (int64_t i = 0; i < hw; i++)
-            sums[i] += table[scale[i] & (SCALES - 1)];
     return OK;
 }
 
