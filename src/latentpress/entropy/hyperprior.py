@@ -8,7 +8,6 @@ integers below 2^24 held in float32: the same on every machine. The stack is fil
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from functools import lru_cache
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -153,12 +152,11 @@ class HyperpriorCoder:
         conditioned on what it returns for the first. frugal: as of `models.run`.
         """
         features, gaussians, step_factor = self.features(z, *shape, frugal=frugal)
-        anchor_cells, other_cells = pass_cells(*shape)
-        anchors = GaussianConditional(gaussians, anchor_cells, self.has_trellis)
+        anchors = GaussianConditional(gaussians, ANCHORS, self.has_trellis)
         anchor_symbols = symbols_of(anchors, gaussians.mu, step_factor)
         white = anchors.whitened(anchor_symbols)
         self.refine(gaussians, features, white, frugal=frugal)
-        others = GaussianConditional(gaussians, other_cells, self.has_trellis)
+        others = GaussianConditional(gaussians, OTHERS, self.has_trellis)
         other_symbols = symbols_of(others, gaussians.mu, step_factor)
         y_hat = gaussians.mu  # which nothing needs from here on
         anchors.add_values(anchor_symbols, y_hat)
@@ -261,17 +259,3 @@ def together(coded: Coded) -> NDArray[np.int16]:
 def join(segments: list[bytes]) -> bytes:
     """The coded segments -> the body: each but the last after its length."""
     return b"".join(write_varint(len(s)) + s for s in segments[:-1]) + segments[-1]
-
-
-def checkerboard(h: int, w: int) -> NDArray[np.bool_]:
-    """(h, w), true at the anchors: row + column even."""
-    anchors: NDArray[np.bool_] = np.add.outer(np.arange(h), np.arange(w)) % 2 == 0
-    return anchors
-
-
-@lru_cache(8)
-def pass_cells(h: int, w: int) -> tuple[Ints, Ints]:
-    """The cells of the two passes, indices into (h, w), rising: the anchors, and the others."""
-    anchors = checkerboard(h, w).ravel()
-    first, second = (np.flatnonzero(cells).astype(np.int32) for cells in (anchors, ~anchors))
-    return first, second

@@ -4,6 +4,7 @@ NumPy where there is none: the same numbers.
 Positions are indices into a plane of C h w numbers, int32.
 """
 
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -122,24 +123,38 @@ def second_distributions(even: Floats, odd: Floats, gaussians: Gaussians) -> Non
         scale[own] = scale_index(eighths[own])
 
 
-def select(gaussians: Gaussians, cells: Ints, first_trellis_scale: int) -> Positions:
+@lru_cache(8)
+def cells_of(kind: int, h: int, w: int) -> Ints:
+    """The cells of a pass, indices into (h, w), rising: 0, the anchors, where row + column is even,
+    or 1, the others.
+    """
+    return np.flatnonzero(checkerboard(h, w) != kind).astype(np.int32)
+
+
+def checkerboard(h: int, w: int) -> NDArray[np.bool_]:
+    """(h, w), true at the anchors: row + column even."""
+    anchors: NDArray[np.bool_] = np.add.outer(np.arange(h), np.arange(w)) % 2 == 0
+    return anchors
+
+
+def select(gaussians: Gaussians, kind: int, first_trellis_scale: int) -> Positions:
     """The coded positions of a pass: those of scale 0 are not, they cost neither bits nor time.
 
-    cells: (n,), those of this pass in (h, w), rising. first_trellis_scale: from here on they are in
-    the trellis.
+    kind: of the pass, as of `cells_of`. first_trellis_scale: from here on they are in the trellis.
     """
     _, eighths, scale = gaussians
     c, h, w = scale.shape
     if library := native.library():
-        most = c * cells.size
+        most = c * ((h * w + 1) // 2)
         alone, lanes, scratch = (np.empty(most, np.int32) for _ in range(3))
         tables, ends = np.empty(most, np.uint16), np.empty(SCALES, np.int64)
         amount = np.zeros(1, np.int64)
-        shape = (c, h * w, cells, cells.size)
+        shape = (c, h, w, kind)
         found = (alone, ends, lanes, tables, amount)
         library.select_positions(scale, eighths, *shape, first_trellis_scale, *found, scratch)
         m = int(amount[0])
         return Positions(alone[: ends[-1]], ends, lanes[:m], tables[:m])
+    cells = cells_of(kind, h, w)
     own = (np.arange(0, c * h * w, h * w, dtype=np.int32)[:, None] + cells).ravel()
     scales = scale.ravel().take(own)
     is_coded = scales > 0

@@ -4,6 +4,8 @@
 
 #include "native.h"
 
+#include <string.h>
+
 #define SCALES 64
 #define KEYS 1024 /* scales beyond are sorted as the last */
 
@@ -84,26 +86,49 @@ EXPORT int second_distributions(const float *restrict even, const float *restric
     return OK;
 }
 
+/* Positions of scales above 0 whose row + column is even (kind 0) or odd (kind 1), in raster order;
+   their number. Most scales are 0: where eight of them are, they are passed over at once. */
+static int64_t coded_positions(const uint8_t *restrict scale, int64_t channels, int64_t h, int64_t w,
+                               int kind, int32_t *restrict found)
+{
+    const uint8_t every_other[9] = {255, 0, 255, 0, 255, 0, 255, 0, 255};
+    int64_t n = 0, at = 0;
+    for (int64_t line = 0; line < channels * h; line++, at += w) {
+        const int first = (int)((line % h + kind) & 1);
+        uint64_t mask, eight;
+        memcpy(&mask, every_other + first, sizeof mask);
+        for (int64_t i = 0; i < w; i += 8) {
+            int64_t end = w;
+            if (i + 8 <= w) {
+                memcpy(&eight, scale + at + i, sizeof eight);
+                if (!(eight & mask))
+                    continue;
+                end = i + 8;
+            }
+            for (int64_t k = i + first; k < end; k += 2) {
+                found[n] = (int32_t)(at + k);
+                n += scale[at + k] != 0;
+            }
+        }
+    }
+    return n;
+}
+
 /* The positions of a pass that are coded: those of scales 1 to first_trellis - 1 by scale, the
    others by eighths, equal ones in raster order; all three arrays have room for all.
 
-   cells: (count,), of the pass, in (h, w), rising. ends: (64,), of each scale the end of its
-   positions in `alone`. amount: how many positions are in `lanes`. tables: of those, the scale
-   less 1. found: scratch. */
+   kind: whether row + column is odd. ends: (64,), of each scale the end of its positions in
+   `alone`. amount: how many positions are in `lanes`. tables: of those, the scale less 1. found:
+   scratch. */
 EXPORT int select_positions(const uint8_t *restrict scale, const int32_t *restrict eighths,
-                            int64_t channels, int64_t hw, const int32_t *restrict cells,
-                            int64_t count, int32_t first_trellis, int32_t *restrict alone,
+                            int64_t channels, int64_t h, int64_t w, int32_t kind,
+                            int32_t first_trellis, int32_t *restrict alone,
                             int64_t *restrict ends, int32_t *restrict lanes,
                             uint16_t *restrict tables, int64_t *restrict amount,
                             int32_t *restrict found)
 {
-    int64_t next[SCALES + KEYS] = {0}, n = 0, sum = 0;
-    for (int64_t c = 0; c < channels; c++)
-        for (int64_t k = 0; k < count; k++) { /* most are of scale 0: no branch on it */
-            const int64_t at = c * hw + cells[k];
-            found[n] = (int32_t)at;
-            n += scale[at] != 0;
-        }
+    int64_t next[SCALES + KEYS] = {0}, sum = 0;
+    const int64_t n = coded_positions(scale, channels, h, w, kind, found);
     for (int pass = 0; pass < 2; pass++) {
         for (int64_t k = 0; k < n; k++) {
             const int32_t at = found[k], s = scale[at] & (SCALES - 1), e = eighths[at];
