@@ -365,3 +365,25 @@ def test_a_file_larger_than_its_input_is_told_and_can_be_skipped(folder: Path) -
     assert json.loads(done.stdout)[0]["skipped"] is True
     assert not (folder / "stripes.ltp").exists()
     assert "not written" in done.stderr
+
+
+def test_a_command_imports_no_other_and_its_help_is_that_of_the_whole() -> None:
+    script = (
+        "import sys\nfrom latentpress.__main__ import main\ntry:\n    main()\nexcept SystemExit: pass\n"
+        "print([m for m in sys.modules if m.startswith('latentpress.cli.') and m.split('.')[2] in sys.argv[1].split(',')])"
+    )
+    others = ",".join(c for c in COMMANDS if c not in ("compress", "decompress"))
+    done = subprocess.run([sys.executable, "-c", script, others], capture_output=True, text=True, check=True)
+    assert len(done.stdout.splitlines()[-1]) > 2  # an unknown command: all are looked through
+    script = script.replace("main()\nexcept", "sys.argv[1:] = ['decompress', '--help', *sys.argv[1:]]; main()\nexcept").replace("argv[1].split", "argv[3].split")
+    done = subprocess.run([sys.executable, "-c", script, others], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_which_command_a_line_names() -> None:
+    from latentpress.cli.app import wanted_command
+
+    assert wanted_command(["compress", "info"]) == "compress"
+    assert wanted_command(["--quiet", "--verbose", "models", "verify"]) == "models"
+    for line in ([], ["--help"], ["--help", "compress"], ["comprss"], ["--install-completion"], ["-h", "info"]):
+        assert wanted_command(line) is None

@@ -26,7 +26,7 @@ PAGE_BYTES = 1 << 12
 HEAP_BYTES = 1 << 28
 MOST_KEPT = 1 << 25  # bytes; malloc takes no more
 GIVEN_BACK = 1 << 20
-FEW = 1 << 21  # pixels
+FEW = 1 << 24  # pixels
 KEPT = {MMAP_MAX: 0, TRIM_THRESHOLD: 2**31 - 1, TOP_PAD: 1 << 26}
 # man 3 mallopt
 DEFAULT = {MMAP_MAX: 1 << 16, TRIM_THRESHOLD: 1 << 17, TOP_PAD: 1 << 17, MMAP_THRESHOLD: 1 << 17}
@@ -87,13 +87,15 @@ def use_huge_pages() -> None:
 
 
 def make_room(pixels: int) -> None:
-    """Before a picture of so many pixels: from FEW on, have malloc give arrays above a megabyte
-    back to the system when they are freed, for the tiles of a large picture would leave gaps in the
-    heap, 0.15 GB of them at 100 megapixels. For the command only.
+    """Before a picture of more than FEW pixels, give what is free back to the system, and from then
+    on arrays above a megabyte when they are freed, for those of a large picture would leave gaps in
+    the heap, 0.15 GB of them at 100 megapixels. For the command only.
     """
     c = _c_library()
     if c is not None and pixels > FEW:
+        c.mallopt(TRIM_THRESHOLD, DEFAULT[TRIM_THRESHOLD])
         c.mallopt(MMAP_THRESHOLD, GIVEN_BACK)
+        c.malloc_trim(0)
 
 
 def _c_library() -> Any:
