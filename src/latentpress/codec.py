@@ -79,12 +79,13 @@ def compress(
     picture = as_picture(image, options)
     parts = parts_of(options.space)
     transform = parts.transform(options.model, options.device)
-    if options.optimizes_latent:
-        encoder = parts.optimizer(options, picture, transform)
-    else:
-        encoder = parts.encoder(options)
-    side = side_chunks(picture)
     with ahead(transform.analyze(picture)) as y:
+        encoder: Encoder  # made while the first strip is analyzed
+        if options.optimizes_latent:
+            encoder = parts.optimizer(options, picture, transform)
+        else:
+            encoder = parts.encoder(options)
+        side = side_chunks(picture)
         return write(picture.outline, transform, y, options.quality, side, encoder)
 
 

@@ -33,7 +33,7 @@ def read_varint(data: bytes, position: int) -> tuple[int, int]:
     return value, end
 
 
-def read_leb128(data: bytes, position: int, most_bytes: int) -> tuple[int, int]:
+def read_leb128(data: bytes | memoryview, position: int, most_bytes: int) -> tuple[int, int]:
     """(value, position behind it). EOFError where it is cut off, OverflowError where it is longer
     than most_bytes.
     """

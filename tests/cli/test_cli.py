@@ -365,3 +365,24 @@ def test_a_file_larger_than_its_input_is_told_and_can_be_skipped(folder: Path) -
     assert json.loads(done.stdout)[0]["skipped"] is True
     assert not (folder / "stripes.ltp").exists()
     assert "not written" in done.stderr
+
+
+def test_a_command_imports_no_other() -> None:
+    script = (
+        "import sys\nfrom latentpress.__main__ import main\ntry:\n    main()\nexcept SystemExit: pass\n"
+        "print(*(m.split('.')[2] for m in sys.modules if m.startswith('latentpress.cli.')))"
+    )
+    others = set(COMMANDS) - {"compress", "decompress"}
+    for command, imported in (("decompress", set()), ("--verbose decompress", set()), ("--help decompress", others)):
+        words = [*command.split(), "--help"]
+        done = subprocess.run([sys.executable, "-c", script, *words], capture_output=True, text=True, check=True)
+        assert others & set(done.stdout.splitlines()[-1].split()) == imported
+
+
+def test_which_command_a_line_names() -> None:
+    from latentpress.cli.app import wanted_command
+
+    assert wanted_command(["compress", "info"]) == "compress"
+    assert wanted_command(["--quiet", "--verbose", "models", "verify"]) == "models"
+    for line in ([], ["--help"], ["--help", "compress"], ["comprss"], ["--install-completion"], ["-h", "info"]):
+        assert wanted_command(line) is None

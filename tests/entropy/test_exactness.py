@@ -15,11 +15,12 @@ from PIL import Image
 import latentpress
 from latentpress import codec, models
 from latentpress.container import LATENT_HYPERPRIOR
-from latentpress.entropy import cdf_tables, hyperprior
+from latentpress.entropy import cdf_tables, planes
 from latentpress.entropy.gaussian_conditional import WHITE_MAX
 from latentpress.entropy.hyperprior import HyperpriorCoder
 from latentpress.entropy.planes import Gaussians, scale_index
 from latentpress.entropy.rans import CRC_BYTES
+from latentpress.runtimes.checkerboard import ANCHORS
 
 SCRIPT = """
 import sys, zlib, onnxruntime, latentpress
@@ -76,14 +77,14 @@ def test_inputs_at_their_limits_stay_exact() -> None:
     assert np.array_equal(features, np.rint(features))
     assert features.min() >= 0
     assert features.max() <= 255
-    anchor_cells, cells = hyperprior.pass_cells(16, 16)
+    anchor_cells = planes.cells_of(ANCHORS, 16, 16)
     white = np.zeros((len(prior.gain), 256), np.float32)
     white[:, anchor_cells] = np.where(rng.random((len(white), 128)) < 0.5, -WHITE_MAX, WHITE_MAX)
     once, again = (Gaussians(*(a.copy() for a in anchors)) for _ in range(2))
-    prior.refine(once, features, white.reshape(-1, 16, 16), cells)
+    prior.refine(once, features, white.reshape(-1, 16, 16))
     assert once.scale.max() < cdf_tables.SCALES
     swapped = np.ascontiguousarray(features[:, :, ::-1, ::-1])[:, :, ::-1, ::-1]
-    prior.refine(again, np.ascontiguousarray(swapped), white.reshape(-1, 16, 16), cells)
+    prior.refine(again, np.ascontiguousarray(swapped), white.reshape(-1, 16, 16))
     assert np.array_equal(again.scale_eighths, once.scale_eighths)
 
 

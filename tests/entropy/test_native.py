@@ -14,12 +14,13 @@ from hypothesis import strategies as st
 
 from latentpress.container import LATENT_HYPERPRIOR, LATENT_MASKED, LATENT_TRELLIS
 from latentpress.entropy import cdf_tables, native, planes, trellis
-from latentpress.entropy.hyperprior import HyperpriorCoder, pass_cells
+from latentpress.entropy.hyperprior import HyperpriorCoder
 from latentpress.entropy.native import build as building
 from latentpress.entropy.rans_constriction import ConstrictionStack
 from latentpress.entropy.rans_native import NativeStack
 from latentpress.entropy.trellis import Path as Symbols
 from latentpress.errors import FormatError
+from latentpress.runtimes.checkerboard import ANCHORS, OTHERS, halves
 
 TABLES = len(cdf_tables.FAMILIES) * cdf_tables.SCALES
 needs_library = pytest.mark.skipif(not native.library(), reason="the C library was not built")
@@ -110,20 +111,18 @@ def test_planes_are_the_same(h: int, w: int) -> None:
     head[rng.random(head.shape) < 0.1] = -0.0
     gain = np.exp(rng.normal(0, 1, c)).astype(np.float32)
     offset = rng.integers(-60, 60, c).astype(np.int32)
-    (first, _), (expected, _) = both(planes.first_distributions, head, h, w, gain, offset)
-    assert flat(first) == flat(expected)
+    (ours, _), (numpys, _) = both(planes.activity, head, h, w, offset)
+    assert flat(ours) == flat(numpys)
     shift = rng.integers(-64, 65, (h, w)).astype(np.int32)
     factor = np.exp2(shift / 50).astype(np.float32)
-    (_, ours), (_, numpys) = both(planes.take_finer_steps, first, shift, factor)
-    assert flat(ours) == flat(numpys)
-    gaussians, (anchors, others) = ours[0], pass_cells(h, w)
-    (ours, _), (numpys, _) = both(planes.activity, gaussians.scale)
-    assert flat(ours) == flat(numpys)
-    (_, ours), (_, numpys) = both(planes.second_distributions, head[:, :h, :w], gaussians, others)
+    (gaussians, _), (numpys, _) = both(planes.first_distributions, head, gain, offset, shift, factor)
+    assert flat(gaussians) == flat(numpys)
+    even, odd = halves(head[:, :h, :w], OTHERS)
+    (_, ours), (_, numpys) = both(planes.second_distributions, even[0], odd[0], gaussians)
     assert flat(ours) == flat(numpys)
     y = rng.normal(0, 3, (c, h, w)).astype(np.float32)
-    for cells, trellis_from in ((anchors, 14), (others, 64)):
-        (found, _), (numpys, _) = both(planes.select, gaussians, cells, trellis_from)
+    for kind, trellis_from in ((ANCHORS, 14), (OTHERS, 64)):
+        (found, _), (numpys, _) = both(planes.select, gaussians, kind, trellis_from)
         assert flat(found) == flat(numpys)
         alone_tables = np.repeat(np.arange(64, dtype=np.uint16), np.diff(found.alone_ends, prepend=0))
         for positions, tables in ((found.alone, alone_tables), (found.lanes, found.lane_tables)):

@@ -43,15 +43,19 @@ def test_a_failing_graph_is_a_sentence_outside_batches_too(
 
 def test_sessions_are_made_ahead_and_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """In the order of the names, on the user's device for the transforms alone; a failure there is told later, by `run`."""
-    made: list[tuple[str | None, ...]] = []
+    made: list[tuple[str | bool | None, ...]] = []
 
-    def graph(*arguments: str | None) -> None:
-        made.append(arguments)
+    def graph(*arguments: str | None, is_halved: bool) -> None:
+        made.append((*arguments, is_halved))
         raise OSError
 
     monkeypatch.setattr(models, "graph", graph)
-    models.open_ahead("lp1", ("features.onnx", "synthesis.onnx"), "auto")
+    models.open_ahead("lp1", ("features.onnx", "context.onnx", "synthesis.onnx"), "auto")
     for thread in threading.enumerate():
         if thread.name == "latentpress sessions":
             thread.join()
-    assert made == [("lp1", "features.onnx", None), ("lp1", "synthesis.onnx", "auto")]
+    assert made == [
+        ("lp1", "features.onnx", None, False),
+        ("lp1", "context.onnx", None, True),
+        ("lp1", "synthesis.onnx", "auto", False),
+    ]

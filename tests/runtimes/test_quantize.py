@@ -68,7 +68,7 @@ def test_a_small_graph_of_another_form(weight_max: int, after: str) -> None:
 def test_what_is_written_is_read_again() -> None:
     onnx = pytest.importorskip("onnx", reason="needs the package onnx to read what was written")
     for array in (RNG.normal(size=(2, 3)).astype(np.float32), np.array(7, np.uint8), np.array([-3, 200], np.int32)):
-        tensor = onnx.TensorProto.FromString(onnx_writer.tensor("a", array))
+        tensor = onnx.TensorProto.FromString(b"".join(onnx_writer.tensor("a", array)))
         assert tensor.name == "a"
         np.testing.assert_array_equal(onnx.numpy_helper.to_array(tensor), array)
     node = onnx.NodeProto.FromString(onnx_writer.node("Op", ["a", "b"], "c", axis=3))

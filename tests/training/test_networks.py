@@ -152,7 +152,7 @@ def test_masking_in_torch_is_the_packages() -> None:
 
     scale = np.random.default_rng(5).integers(0, 50, (40, 9, 11)).astype(np.uint8)
     scale[:, :4] = 0
-    want = masking.shifts(scale, 50.0)
+    want = masking.shifts(cdf_tables.activities().take(scale).sum(0), 50.0)
     sigma = torch.from_numpy(cdf_tables.sigmas()[scale])[None]
     got = step_factor(sigma, torch.tensor([float(REFERENCE[3])]))
     eighths = got.log()[0, 0].numpy() / (LOG_STEP / 8)

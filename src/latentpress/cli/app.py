@@ -3,41 +3,29 @@ code.
 """
 
 import contextlib
+import gc
 import io
 import os
 import signal
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from importlib import import_module
 from types import FrameType
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 
 from latentpress import __version__
 from latentpress.cli import terminal
 from latentpress.cli.arguments import Quiet, Verbose
-from latentpress.cli.assess import assess
-from latentpress.cli.bench import bench
-from latentpress.cli.compare import compare
-from latentpress.cli.compress import compress
-from latentpress.cli.decompress import decompress
-from latentpress.cli.desktop import desktop_app
-from latentpress.cli.info import info
-from latentpress.cli.latent import latent
-from latentpress.cli.latents import latents_app
-from latentpress.cli.metrics import metrics_app
-from latentpress.cli.models import models_app
-from latentpress.cli.report import report
-from latentpress.cli.share import share
-from latentpress.cli.study import study
-from latentpress.cli.thumbnail import thumbnail
-from latentpress.cli.web import web
 from latentpress.errors import LatentpressError, UsageError
+from latentpress.system.malloc import use_huge_pages
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2
 EXIT_SIGNAL = 128
+GARBAGE = 50_000  # objects between two collections: imports alone make 700 many times over
 
 ENVIRONMENT = """\b
 Environment variables:
@@ -52,35 +40,60 @@ Environment variables:
   HF_HOME, HF_HUB_OFFLINE     of the Hugging Face hub: where weights lie, no network
 """
 
-app = typer.Typer(
-    no_args_is_help=True,
-    context_settings={"help_option_names": ["-h", "--help"]},
-    epilog=ENVIRONMENT,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
+# modules of this folder that hold a command of the same name, in the order of the help
+COMMANDS = (
+    "compress",
+    "decompress",
+    "thumbnail",
+    "info",
+    "latent",
+    "compare",
+    "web",
+    "share",
+    "assess",
+    "bench",
+    "report",
+    "study",
 )
-for command in (
-    compress,
-    decompress,
-    thumbnail,
-    info,
-    latent,
-    compare,
-    web,
-    share,
-    assess,
-    bench,
-    report,
-    study,
-):
-    app.command()(command)
-app.add_typer(models_app, name="models")
-app.add_typer(metrics_app, name="metrics")
-app.add_typer(latents_app, name="latents")
-app.add_typer(desktop_app, name="desktop")
+GROUPS = ("models", "metrics", "latents", "desktop")  # those of several commands
+BEFORE_A_COMMAND = ("--quiet", "--verbose")  # options of `root` after which a command still runs
 
 
-@app.callback()
+def application(wanted: str | None = None) -> typer.Typer:
+    """The command line: all of it, or of the subcommands the wanted one alone, so that the others
+    need not be imported.
+    """
+    whole = typer.Typer(
+        no_args_is_help=True,
+        context_settings={"help_option_names": ["-h", "--help"]},
+        epilog=ENVIRONMENT,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+        callback=root,
+    )
+    for name in (*COMMANDS, *GROUPS):
+        if wanted in (None, name):
+            module = import_module(f"latentpress.cli.{name}")
+            if name in COMMANDS:
+                whole.command()(getattr(module, name))
+            else:
+                whole.add_typer(getattr(module, f"{name}_app"), name=name)
+    return whole
+
+
+def wanted_command(words: Sequence[str]) -> str | None:
+    """The subcommand that a command line names; None where it may be about all of them."""
+    first = next((word for word in words if word not in BEFORE_A_COMMAND), "")
+    return first if first in (*COMMANDS, *GROUPS) else None
+
+
+def __getattr__(name: str) -> Any:
+    """`app`, the whole command line, is made where it is asked for."""
+    if name == "app":
+        return application()
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
 def root(
     version: Annotated[bool, typer.Option("--version", help="Print the version and stop.")] = False,
     quiet: Quiet = False,
@@ -111,6 +124,7 @@ def main() -> None:
             signal.signal(signum, _interrupt)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # the name of a file may be no text
+    prepare_process()
     try:
         _run()
     except Interrupted as error:
@@ -129,6 +143,14 @@ def main() -> None:
         _end(f"{error.filename or 'standard output'}: {error.strerror or error}", EXIT_FAILED)
 
 
+def prepare_process() -> None:
+    """Settings of this process, which is soon over: what is imported later reads them."""
+    use_huge_pages()
+    gc.set_threshold(GARBAGE)
+    # a thread that NumPy starts otherwise waits in a loop for work that does not come
+    os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "4")
+
+
 def _run() -> None:
     """Run the command and flush what it printed, so that a full disk is found here."""
     if sys.argv[1:] == ["--version"]:
@@ -136,7 +158,7 @@ def _run() -> None:
         return
     warnings.simplefilter("ignore")  # Pillow's, of odd metadata: what is lost is told as a notice
     try:
-        app(prog_name="latentpress")
+        application(wanted_command(sys.argv[1:]))(prog_name="latentpress")
     finally:
         sys.stdout.flush()
 

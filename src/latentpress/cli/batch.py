@@ -20,7 +20,6 @@ from latentpress.collection import pool
 from latentpress.collection.faults import FAULTS, sentence
 from latentpress.container import MAGIC
 from latentpress.errors import OutputError, UsageError
-from latentpress.system.malloc import return_freed_arrays
 from latentpress.system.places import as_path, elsewhere
 from latentpress.system.sources import LTP, unreadable
 
@@ -188,7 +187,6 @@ def run(
     A result's "line" is printed, its "detail" with --verbose, its other entries are the JSON;
     "notices" go to stderr. bar: one that work itself moves too. sharing: as of `shared`.
     """
-    return_freed_arrays()
     results, failed = [], 0
     with bar or Bar(len(sources)) as shown, _outcomes(sources, targets, work, sharing) as outcomes:
         for source, target, outcome in zip(sources, targets, outcomes, strict=True):

@@ -27,6 +27,7 @@ from latentpress.collection.faults import naming
 from latentpress.container import Header, read_header
 from latentpress.errors import LatentpressError, UsageError
 from latentpress.spaces import LP1
+from latentpress.system.malloc import make_room
 
 
 def decompress(
@@ -136,6 +137,7 @@ def decompress(
         check_output(target, overwrite=overwrite)
         start = time.perf_counter()
         data = batch.read_bytes(source)
+        make_room(pixels(source))
         with naming(source):
             image = pipeline.decompress(data, model=model, device=device)
         notices = list(write_image(image, target, overwrite=overwrite, like=source))

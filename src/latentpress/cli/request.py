@@ -10,6 +10,7 @@ from latentpress.collection.faults import naming
 from latentpress.collection.request import Request
 from latentpress.errors import TargetError, UsageError
 from latentpress.options import EncodeOptions, check_quality
+from latentpress.system.malloc import make_room
 
 if TYPE_CHECKING:
     from latentpress.image.picture import Outline
@@ -74,6 +75,7 @@ class Asked:
 
         # its errors name the file themselves
         picture = read_picture(source, strict=options.strict, strip=options.strip)
+        make_room(picture.width * picture.height)
         with naming(source):
             data, notices = self.each.file(picture, options)
         return Result(picture.outline, data, notices)
@@ -90,6 +92,7 @@ class Asked:
         analyzed = []
         for source in sources:
             picture = read_picture(source, strict=options.strict, strip=options.strip)
+            make_room(picture.width * picture.height)
             with naming(source):
                 analyzed.append(targets.Analyzed(picture, options, keep_pixels=False))
             del picture  # before the next one is read

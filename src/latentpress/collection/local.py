@@ -8,7 +8,6 @@ from itertools import chain, islice
 
 from latentpress.collection.pool import SAMPLE, Pool, sharing
 from latentpress.collection.unit import Row, Task, Unit
-from latentpress.system.malloc import return_freed_arrays
 
 
 @dataclass(frozen=True)
@@ -19,7 +18,6 @@ class LocalEngine:
 
     def map(self, task: Task, units: Iterable[Unit]) -> Iterator[tuple[Unit, list[Row]]]:
         """As of Engine."""
-        return_freed_arrays()
         stream = iter(units)
         first = list(islice(stream, SAMPLE))
         jobs = 1 if self.jobs is None and task.works_alone(first) else self.jobs

@@ -19,6 +19,7 @@ from latentpress.collection.unit import Made, Row, Unit, joined
 from latentpress.container import Header, read_header
 from latentpress.errors import LatentpressError, OutputError
 from latentpress.options import EncodeOptions
+from latentpress.system.malloc import make_room
 from latentpress.system.once import once
 from latentpress.system.stores import FolderStore, Store, open_store
 
@@ -250,6 +251,7 @@ class Compress(FileTask):
         options = self.options
         # errors of reading name the file themselves
         picture = read_picture(Named(data, unit.source), strict=options.strict, strip=options.strip)
+        make_room(picture.width * picture.height)
         with naming(unit.source):
             file, found = self.asked.file(picture, options)
             values = self._graded(picture, file) if self.metrics else {}
@@ -341,6 +343,7 @@ class Decompress(FileTask):
         from latentpress import codec
         from latentpress.image.formats import save_image
 
+        make_room(self.pixels(unit))
         with naming(unit.source):
             image = codec.decompress(data, model=self.model, device=self.device)
             stream = io.BytesIO()

@@ -89,6 +89,17 @@ def bit_costs(table: int) -> NDArray[np.float64]:
     return bits
 
 
+def magnitude_bits(tables: NDArray[Any], most: int) -> NDArray[np.float64]:
+    """(n, most + 1) bits of the symbols 0..most under each of n tables, as of `bit_costs`."""
+    sizes = 2 * load()["radius"].astype(np.int64) + 2
+    radii = load()["radius"].astype(np.int64)[tables, None]
+    magnitudes = np.arange(most + 1)
+    index = (np.cumsum(sizes) - sizes)[tables, None] + alphabet_index(magnitudes, radii)
+    bits: NDArray[np.float64] = PRECISION_BITS - np.log2(load()["counts"][index].astype(np.float64))
+    bits[magnitudes > radii] += 16
+    return bits
+
+
 def alphabet_index(symbols: NDArray[Any], radius: int | NDArray[Any]) -> NDArray[Any]:
     """Where symbols stand in the alphabet of a table: 0..2r for -r..r, 2r + 1 for the escape.
 

@@ -40,14 +40,14 @@ class ConditionalSymbols(NamedTuple):
 class GaussianConditional:
     """The positions of one pass, and the tables that code their symbols.
 
-    gaussians: the distribution of every position. cells: (n,), those of this pass in (h, w).
+    gaussians: the distribution of every position. kind: of the pass, as of `planes.cells_of`.
     dependent: whether symbols of large scales are trellis-coded.
     """
 
-    def __init__(self, gaussians: Gaussians, cells: Ints, dependent: bool) -> None:
+    def __init__(self, gaussians: Gaussians, kind: int, dependent: bool) -> None:
         self.shape = gaussians.mu.shape
         first_trellis_scale = FIRST_TRELLIS_SCALE if dependent else SCALES
-        self.positions = planes.select(gaussians, cells, first_trellis_scale)
+        self.positions = planes.select(gaussians, kind, first_trellis_scale)
         self.lanes = trellis.lane_count(self.positions.lanes.size, LENGTH)
 
     @cached_property

@@ -8,7 +8,6 @@ integers below 2^24 held in float32: the same on every machine. The stack is fil
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from functools import lru_cache
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -22,6 +21,7 @@ from latentpress.entropy.gaussian_conditional import ConditionalSymbols, Gaussia
 from latentpress.entropy.planes import Gaussians
 from latentpress.entropy.quantizer import check_finite, interpolate
 from latentpress.errors import FormatError
+from latentpress.runtimes.checkerboard import ANCHORS, OTHERS, halves
 from latentpress.transforms.tiling import STRIP_ROWS, is_large, strips
 from latentpress.varint import read_varint, write_varint
 
@@ -103,7 +103,7 @@ class HyperpriorCoder:
                     min(STRIP_ROWS, columns - c),
                     frugal=frugal,
                 )
-                y_hat[:, :, c : c + STRIP_ROWS] = segment * self.inverse
+                np.multiply(segment, self.inverse, out=y_hat[:, :, c : c + STRIP_ROWS])
                 position += size
             yield y_hat
             del y_hat
@@ -152,12 +152,11 @@ class HyperpriorCoder:
         conditioned on what it returns for the first. frugal: as of `models.run`.
         """
         features, gaussians, step_factor = self.features(z, *shape, frugal=frugal)
-        anchor_cells, other_cells = pass_cells(*shape)
-        anchors = GaussianConditional(gaussians, anchor_cells, self.has_trellis)
+        anchors = GaussianConditional(gaussians, ANCHORS, self.has_trellis)
         anchor_symbols = symbols_of(anchors, gaussians.mu, step_factor)
         white = anchors.whitened(anchor_symbols)
-        self.refine(gaussians, features, white, other_cells, frugal=frugal)
-        others = GaussianConditional(gaussians, other_cells, self.has_trellis)
+        self.refine(gaussians, features, white, frugal=frugal)
+        others = GaussianConditional(gaussians, OTHERS, self.has_trellis)
         other_symbols = symbols_of(others, gaussians.mu, step_factor)
         y_hat = gaussians.mu  # which nothing needs from here on
         anchors.add_values(anchor_symbols, y_hat)
@@ -217,34 +216,36 @@ class HyperpriorCoder:
             bias=self.bias,
         )
         features = np.ascontiguousarray(f[:, :, :h, :w])
-        gaussians = planes.first_distributions(
-            head[0], h, w, self.gain.ravel(), self.scale_offset.ravel()
+        offset = self.scale_offset.ravel()
+        shift, step_factor = np.zeros((h, w), np.int32), np.ones((h, w), np.float32)
+        if self.chunk_type == LATENT_MASKED:
+            activity = planes.activity(head[0], h, w, offset)
+            shift = masking.shifts(activity, self.quality).astype(np.int32)
+            step_factor = masking.step_factor(shift)
+        gain = self.gain.ravel()
+        return (
+            features,
+            planes.first_distributions(head[0], gain, offset, shift, step_factor),
+            step_factor,
         )
-        if self.chunk_type != LATENT_MASKED:
-            return features, gaussians, np.ones((h, w), np.float32)
-        shift = masking.shifts(gaussians.scale, self.quality)
-        step_factor = masking.step_factor(shift)
-        planes.take_finer_steps(gaussians, shift.astype(np.int32), step_factor)
-        return features, gaussians, step_factor
 
     def refine(
         self,
         gaussians: Gaussians,
         features: Floats,
         white: Floats,
-        cells: Ints,
         *,
         frugal: bool = False,
     ) -> None:
         """Change the distributions of the first pass to those of the second, at its cells.
 
         features: (1, F, h, w) of `features`. white: (C, h, w) of `GaussianConditional.whitened`.
-        cells: (n,), in (h, w).
         """
-        head = models.run(
-            self.space, "context.onnx", frugal=frugal, features=features, white=white[None]
-        )[0][0]
-        planes.second_distributions(head, gaussians, cells)
+        feeds: dict[str, Floats] = {}
+        for name, plane, kind in (("features", features[0], OTHERS), ("white", white, ANCHORS)):
+            feeds[f"{name}.0"], feeds[f"{name}.1"] = halves(plane, kind)
+        even, odd = models.run_halved(self.space, "context.onnx", feeds, frugal=frugal)
+        planes.second_distributions(even[0], odd[0], gaussians)
 
 
 def together(coded: Coded) -> NDArray[np.int16]:
@@ -258,17 +259,3 @@ def together(coded: Coded) -> NDArray[np.int16]:
 def join(segments: list[bytes]) -> bytes:
     """The coded segments -> the body: each but the last after its length."""
     return b"".join(write_varint(len(s)) + s for s in segments[:-1]) + segments[-1]
-
-
-def checkerboard(h: int, w: int) -> NDArray[np.bool_]:
-    """(h, w), true at the anchors: row + column even."""
-    anchors: NDArray[np.bool_] = np.add.outer(np.arange(h), np.arange(w)) % 2 == 0
-    return anchors
-
-
-@lru_cache(8)
-def pass_cells(h: int, w: int) -> tuple[Ints, Ints]:
-    """The cells of the two passes, indices into (h, w), rising: the anchors, and the others."""
-    anchors = checkerboard(h, w).ravel()
-    first, second = (np.flatnonzero(cells).astype(np.int32) for cells in (anchors, ~anchors))
-    return first, second

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from latentpress._typing import Floats
-from latentpress.entropy import cdf_tables, planes
+from latentpress._typing import Floats, Ints
+from latentpress.entropy import cdf_tables
 from latentpress.entropy.integers import round_shift
 from latentpress.entropy.quantizer import interpolate
 
@@ -27,16 +27,16 @@ REACH = 2  # positions each way over which the activity is averaged
 MOST = 64  # eighths of a scale: steps change by a factor of 2.45 at most, either way
 
 
-def shifts(scale: NDArray[np.uint8], quality: float) -> NDArray[np.int64]:
+def shifts(activity: Ints, quality: float) -> NDArray[np.int64]:
     """How much finer the steps of each position are than the quality's, in eighths of a scale:
     (h, w), within +-MOST.
 
-    scale: (C, h, w) scale indices under the steps of the quality.
+    activity: (h, w) of `planes.activity`, in 1/64 bit.
     """
-    activity = planes.activity(scale).astype(np.int64) + FLOOR  # in 1/64 bit
-    exponent = np.frexp(activity.astype(np.float64))[1].astype(np.int64) - 1
+    raised = activity.astype(np.int64) + FLOOR
+    exponent = np.frexp(raised.astype(np.float64))[1].astype(np.int64) - 1
     # log2 in 1/256, linear between powers of 2
-    level = 256 * exponent + (activity >> (exponent - 8)) - 256
+    level = 256 * exponent + (raised >> (exponent - 8)) - 256
     side = 2 * REACH + 1
     window_sums = np.lib.stride_tricks.sliding_window_view(
         np.pad(level, REACH, mode="edge"), (side, side)

@@ -4,6 +4,7 @@ NumPy where there is none: the same numbers.
 Positions are indices into a plane of C h w numbers, int32.
 """
 
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -52,103 +53,108 @@ def scale_index(scale_eighths: NDArray[Any]) -> NDArray[np.uint8]:
     return index
 
 
-def first_distributions(head: Floats, h: int, w: int, gain: Floats, offset: Ints) -> Gaussians:
+def activity(head: Floats, h: int, w: int, offset: Ints) -> Ints:
+    """The sum of `cdf_tables.activities` over the channels, under the scales of the first pass and
+    the steps of the quality: int32 (h, w). head, offset: as of `first_distributions`.
+    """
+    table = cdf_tables.activities()
+    if library := native.library():
+        sums = np.empty((h, w), np.int32)
+        head = np.ascontiguousarray(head)
+        check(len(head) == 2 * len(offset), head.shape[1] >= h, head.shape[2] >= w)
+        table = table.astype(np.int32, copy=False)
+        library.first_activity(head, len(offset), h, w, *head.shape[1:], offset, table, sums)
+        return sums
+    scale = scale_index(head[len(offset) :, :h, :w].astype(np.int32) + offset[:, None, None])
+    total: Ints = table.take(scale).sum(0, dtype=np.int32)
+    return total
+
+
+def first_distributions(
+    head: Floats, gain: Floats, offset: Ints, shift: Ints, factor: Floats
+) -> Gaussians:
     """The distributions of the first pass.
 
     head: (2C, rows, columns) of the network, of which h x w count: mu in MU_UNIT of the latent's
-    unit, then scales in eighths. gain: (C,), steps in the latent's unit. offset: (C,), added to the
-    scales.
+    unit, then scales in eighths. gain: (C,), steps of the quality in the latent's unit. offset:
+    (C,), added to the scales. shift, factor: (h, w), how much finer the steps of a place are than
+    the quality's: in eighths of a scale, and as a ratio.
     """
-    channels = len(gain)
+    channels, (h, w) = len(gain), shift.shape
     if library := native.library():
         shape = (channels, h, w)
         mu, eighths, scale = (np.empty(shape, kind) for kind in (np.float32, np.int32, np.uint8))
         head = np.ascontiguousarray(head)
         check(len(head) == 2 * channels, head.shape[1] >= h, head.shape[2] >= w)
-        check(gain.shape == offset.shape == (channels,))
-        library.first_distributions(
-            head, channels, h, w, *head.shape[1:], MU_UNIT, gain, offset, mu, eighths, scale
-        )
+        check(gain.shape == offset.shape == (channels,), factor.shape == shift.shape)
+        sizes = (channels, h, w, *head.shape[1:])
+        found = (mu, eighths, scale)
+        library.first_distributions(head, *sizes, MU_UNIT, gain, offset, shift, factor, *found)
         return Gaussians(mu, eighths, scale)
     m, s = np.split(head[:, :h, :w], 2)
     mu = m * MU_UNIT * gain[:, None, None]
     mu += ZERO  # no -0
-    eighths = s.astype(np.int32) + offset[:, None, None]
+    mu *= factor
+    eighths = s.astype(np.int32) + offset[:, None, None] + shift
     return Gaussians(mu, eighths, scale_index(eighths))
 
 
-def take_finer_steps(gaussians: Gaussians, shift: Ints, factor: Floats) -> None:
-    """Change distributions to those under finer steps, which differ from place to place.
+def second_distributions(even: Floats, odd: Floats, gaussians: Gaussians) -> None:
+    """Change the distributions of the first pass to those of the second at its cells, those whose
+    row + column is odd.
 
-    shift: (h, w), by how many eighths of a scale. factor: (h, w), the step there was over this one.
+    even, odd: (2C, ceil(h / 2), ceil(w / 2)) of the network, of those cells in the even and in the
+    odd rows: how mu changes, in MU_UNIT of sigma, and scales in eighths.
     """
     mu, eighths, scale = gaussians
+    c, h, w = mu.shape
     if library := native.library():
-        check(mu.shape[1:] == shift.shape == factor.shape)
-        library.take_finer_steps(*gaussians, len(mu), shift.size, shift, factor)
+        even, odd = np.ascontiguousarray(even), np.ascontiguousarray(odd)
+        check(even.shape == odd.shape == (2 * c, -(-h // 2), -(-w // 2)))
+        sigmas = cdf_tables.sigmas()
+        library.second_distributions(even, odd, c, h, w, MU_UNIT, sigmas, mu, eighths, scale)
         return
-    np.multiply(mu, factor, out=mu)
-    np.add(eighths, shift, out=eighths)
-    scale[...] = scale_index(eighths)
+    for parity, head in enumerate((even, odd)):
+        own = np.s_[:, parity::2, 1 - parity :: 2]
+        rows, columns = mu[own].shape[1:]
+        m, s = np.split(head[:, :rows, :columns], 2)
+        mu[own] += cdf_tables.sigmas().take(scale[own]) * m * MU_UNIT
+        eighths[own] += s.astype(np.int32)
+        scale[own] = scale_index(eighths[own])
 
 
-def second_distributions(head: Floats, gaussians: Gaussians, cells: Ints) -> None:
-    """Change the distributions of the first pass to those of the second at its cells.
-
-    head: (2C, h, w) of the network: how mu changes, in MU_UNIT of sigma, and scales in eighths.
-    cells: indices into (h, w).
+@lru_cache(8)
+def cells_of(kind: int, h: int, w: int) -> Ints:
+    """The cells of a pass, indices into (h, w), rising: 0, the anchors, where row + column is even,
+    or 1, the others.
     """
-    if library := native.library():
-        head = np.ascontiguousarray(head)
-        c, h, w = gaussians.mu.shape
-        check(head.shape == (2 * c, h, w))
-        library.second_distributions(
-            head, c, h * w, MU_UNIT, cdf_tables.sigmas(), cells, cells.size, *gaussians
-        )
-        return
-    m, s = (at_cells(half, cells) for half in np.split(head, 2))
-    mu, eighths, scale = gaussians
-    moved = cdf_tables.sigmas().take(at_cells(scale, cells)) * m * MU_UNIT
-    changed = at_cells(eighths, cells) + s.astype(np.int32)
-    mu.reshape(len(mu), -1)[:, cells] += moved
-    eighths.reshape(len(mu), -1)[:, cells] = changed
-    scale.reshape(len(mu), -1)[:, cells] = scale_index(changed)
+    return np.flatnonzero(checkerboard(h, w) != kind).astype(np.int32)
 
 
-def at_cells(plane: NDArray[Any], cells: Ints) -> NDArray[Any]:
-    """(C, h, w) -> (C, n), at n indices into (h, w)."""
-    return plane.reshape(len(plane), -1)[:, cells]
+def checkerboard(h: int, w: int) -> NDArray[np.bool_]:
+    """(h, w), true at the anchors: row + column even."""
+    anchors: NDArray[np.bool_] = np.add.outer(np.arange(h), np.arange(w)) % 2 == 0
+    return anchors
 
 
-def activity(scale: NDArray[np.uint8]) -> Ints:
-    """The sum of `cdf_tables.activities` over the channels: scale (C, h, w) -> int32 (h, w)."""
-    if library := native.library():
-        sums = np.empty(scale.shape[1:], np.int32)
-        table = cdf_tables.activities().astype(np.int32, copy=False)
-        library.sum_by_scale(np.ascontiguousarray(scale), len(scale), sums.size, table, sums)
-        return sums
-    total: Ints = cdf_tables.activities().take(scale).sum(0, dtype=np.int32)
-    return total
-
-
-def select(gaussians: Gaussians, cells: Ints, first_trellis_scale: int) -> Positions:
+def select(gaussians: Gaussians, kind: int, first_trellis_scale: int) -> Positions:
     """The coded positions of a pass: those of scale 0 are not, they cost neither bits nor time.
 
-    cells: (n,), those of this pass in (h, w), rising. first_trellis_scale: from here on they are in
-    the trellis.
+    kind: of the pass, as of `cells_of`. first_trellis_scale: from here on they are in the trellis.
     """
     _, eighths, scale = gaussians
     c, h, w = scale.shape
     if library := native.library():
-        most = c * cells.size
+        most = c * ((h * w + 1) // 2)
         alone, lanes, scratch = (np.empty(most, np.int32) for _ in range(3))
         tables, ends = np.empty(most, np.uint16), np.empty(SCALES, np.int64)
         amount = np.zeros(1, np.int64)
-        shape = (c, h * w, cells, cells.size)
+        shape = (c, h, w, kind)
         found = (alone, ends, lanes, tables, amount)
         library.select_positions(scale, eighths, *shape, first_trellis_scale, *found, scratch)
         m = int(amount[0])
         return Positions(alone[: ends[-1]], ends, lanes[:m], tables[:m])
+    cells = cells_of(kind, h, w)
     own = (np.arange(0, c * h * w, h * w, dtype=np.int32)[:, None] + cells).ravel()
     scales = scale.ravel().take(own)
     is_coded = scales > 0

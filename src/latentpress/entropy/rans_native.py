@@ -9,64 +9,39 @@ from numpy.typing import NDArray
 
 from latentpress._typing import Ints
 from latentpress.entropy import cdf_tables
-from latentpress.entropy.cdf_tables import PRECISION_BITS
 from latentpress.entropy.native import Stack, Tables
 from latentpress.errors import WeightsError
 
-NEAR_BITS = 8  # of a position within a table, those that find the entries near it
+NEAR = 257  # of native.h
 
 
 class CodingTables:
     """All tables with their starts. WeightsError where one is no distribution.
 
-    struct: what C takes; the arrays that it points to live as long as this object.
+    library: of `native.library`. struct: what C takes; the arrays that it points to live as long as
+    this object.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, library: Any) -> None:
         loaded = cdf_tables.load()
-        self._radius = loaded["radius"].astype(np.int32)
-        sizes = 2 * self._radius.astype(np.int64) + 2
-        ends = np.cumsum(sizes)
-        counts = loaded["counts"].astype(np.int64)
-        sums = np.add.reduceat(counts, ends - sizes)
-        if counts.size != ends[-1] or counts.min() < 1 or (sums != 1 << PRECISION_BITS).any():
-            raise WeightsError("the CDF tables are damaged: reinstall latentpress")
-        # Each table's starts, and after them 2^24: so a table begins one further than its counts.
-        tables = np.arange(sizes.size)
-        self._first = (ends - sizes + tables).astype(np.int32)
-        position = np.repeat(tables, sizes) + np.arange(counts.size)
-        up_to = np.cumsum(counts) - counts - np.repeat(tables << PRECISION_BITS, sizes)
-        self._starts = np.full(counts.size + sizes.size, 1 << PRECISION_BITS, np.uint32)
-        self._starts[position] = up_to
-        self._near = near_entries(up_to, tables, sizes, ends)
+        counts, self._radius = (loaded[k].astype(np.int32, "C") for k in ("counts", "radius"))
+        tables = self._radius.size
+        self._starts = np.empty(counts.size + tables, np.uint32)
+        self._first = np.empty(tables, np.int32)
+        self._near = np.empty((tables, NEAR), np.uint16)
+        found = (self._starts, self._first, self._near)
+        try:
+            library.arrange_tables(counts, counts.size, self._radius, tables, *found)
+        except ValueError as error:
+            raise WeightsError("the CDF tables are damaged: reinstall latentpress") from error
         pointers = (a.ctypes.data for a in (self._starts, self._first, self._radius, self._near))
-        self.struct = Tables(*pointers, sizes.size)
-
-
-def near_entries(
-    up_to: NDArray[np.int64],
-    tables: NDArray[np.int64],
-    sizes: NDArray[np.int64],
-    ends: NDArray[np.int64],
-) -> NDArray[np.uint16]:
-    """Of each table, for every 2^NEAR_BITS-th part of 2^24, the entry that holds its beginning, and
-    at last the last one: (tables, 2^NEAR_BITS + 1).
-
-    up_to: of all entries, where they start in their table. sizes, ends: of each table.
-    """
-    parts = np.arange(1 << NEAR_BITS, dtype=np.int64) << (PRECISION_BITS - NEAR_BITS)
-    places = (tables[:, None] << PRECISION_BITS) + parts
-    found = np.searchsorted(
-        up_to + np.repeat(tables << PRECISION_BITS, sizes), places.ravel(), "right"
-    )
-    near = found.reshape(places.shape) - 1 - (ends - sizes)[:, None]
-    return np.concatenate([near, (sizes - 1)[:, None]], axis=1).astype(np.uint16)
+        self.struct = Tables(*pointers, tables)
 
 
 @cache
-def coding_tables() -> CodingTables:
+def coding_tables(library: Any) -> CodingTables:
     """The shipped tables."""
-    return CodingTables()
+    return CodingTables(library)
 
 
 class NativeStack:
@@ -77,7 +52,7 @@ class NativeStack:
 
     def __init__(self, library: Any, words: NDArray[np.uint32]) -> None:
         self._library = library
-        self._tables = coding_tables()
+        self._tables = coding_tables(library)
         self._words = words
         low, high = words[-2:-1].tolist(), words[-1:].tolist()
         state = ((high[0] << 32) | low[0]) if low else sum(high)

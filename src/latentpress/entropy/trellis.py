@@ -256,10 +256,6 @@ def bit_costs() -> Floats:
     """(2, n): bits of the magnitudes 0..REACH under the tables of the first ODD_FAMILIES families,
     one after another, of the even quantiser and of the odd one.
     """
-    k = np.arange(REACH + 1)
-    bits = []
-    for first in (0, cdf_tables.ODD):
-        for table in range(first, first + cdf_tables.SCALES * cdf_tables.ODD_FAMILIES):
-            r = cdf_tables.radius(table)
-            bits.append(cdf_tables.bit_costs(table)[cdf_tables.alphabet_index(k, r)])
-    return np.concatenate(bits).astype(np.float32).reshape(2, -1)
+    even = np.arange(cdf_tables.SCALES * cdf_tables.ODD_FAMILIES)
+    tables = np.concatenate([even, even + cdf_tables.ODD])
+    return cdf_tables.magnitude_bits(tables, REACH).astype(np.float32).reshape(2, -1)

@@ -11,7 +11,7 @@ from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageCms
+from PIL import Image
 
 BAND_PIXELS = 1 << 22  # pixels converted at a time: bounds the memory of the intermediate floats
 
@@ -101,6 +101,8 @@ def to_srgb(image: Image.Image, icc: bytes) -> Image.Image | None:
     Relative colorimetric with black point compensation. Grey without LittleCMS's optimisation,
     which is up to 10 levels off in the dark of linear samples.
     """
+    from PIL import ImageCms  # most pictures need no conversion
+
     flags = ImageCms.Flags.BLACKPOINTCOMPENSATION
     if image.mode == "L":
         flags |= ImageCms.Flags.NOOPTIMIZE

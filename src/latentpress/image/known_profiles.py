@@ -12,7 +12,7 @@ import struct
 from functools import cache
 
 import numpy as np
-from PIL import Image, ImageCms
+from PIL import Image
 
 from latentpress.errors import VersionError
 from latentpress.image.profiles import pack_profile, text_tag
@@ -121,6 +121,8 @@ def _tags(icc: bytes) -> list[bytes]:
 
 def _is_alike(icc: bytes, known: bytes, mode: str) -> bool:
     """Whether samples that are read by `icc` and written by `known` stay what they were."""
+    from PIL import ImageCms  # most pictures have one of the known profiles, or none
+
     samples = _samples(mode)
     try:
         seen = ImageCms.profileToProfile(

@@ -6,7 +6,6 @@ picture is transformed, a band of it is enough.
 
 from __future__ import annotations
 
-import tempfile
 import threading
 import weakref
 from collections.abc import Iterable, Iterator
@@ -31,6 +30,8 @@ class OnDisk:
     """
 
     def __init__(self, bands: Iterable[NDArray[np.uint8]], width: int, height: int) -> None:
+        import tempfile  # small pictures need none
+
         self.size = self.width, self.height = width, height
         self._file = tempfile.TemporaryFile()  # noqa: SIM115  closed by the next line
         weakref.finalize(self, self._file.close)

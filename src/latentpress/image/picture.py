@@ -12,7 +12,6 @@ import functools
 import io
 import itertools
 import os
-import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -233,6 +232,8 @@ def paste(strips: Iterable[Pixels], width: int, height: int) -> Image.Image:
     try:
         on_disk = OnDisk(every, width, height)
     except OSError as error:
+        import tempfile
+
         raise output_error(tempfile.gettempdir(), error) from error
     return on_disk.image()
 

@@ -10,7 +10,6 @@ import struct
 from collections.abc import Sequence
 
 import numpy as np
-from PIL import ImageCms
 
 from latentpress.image.cicp import BT709, PRIMARIES, SRGB_CURVE, Cicp, Curve
 from latentpress.image.colorimetry import D50, Matrix, adaptation, to_xyz, white_of
@@ -111,6 +110,8 @@ def code_points(icc: bytes) -> Cicp | None:
 
 def _is_usable(icc: bytes, mode: str) -> bool:
     """Whether LittleCMS can show a picture through it."""
+    from PIL import ImageCms
+
     try:
         ImageCms.buildTransform(
             ImageCms.ImageCmsProfile(io.BytesIO(icc)), ImageCms.createProfile("sRGB"), mode, "RGB",

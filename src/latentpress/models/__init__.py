@@ -15,23 +15,28 @@ from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from threading import Thread
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from latentpress._typing import Floats
 from latentpress.errors import LatentpressError, WeightsError
+from latentpress.runtimes.checkerboard import halved
 from latentpress.runtimes.choice import EXACT, Choice, choose
 from latentpress.runtimes.quantize import Ranges
 from latentpress.runtimes.running import RunningGraph, RunningRows, open_graph
-from latentpress.runtimes.streaming import StreamingGraph, streaming
 from latentpress.runtimes.threads import check_cancelled, threads
 from latentpress.system.once import once
+
+if TYPE_CHECKING:
+    from latentpress.runtimes.streaming import StreamingGraph
 
 FOLDER = Path(__file__).parent
 RANGES = "ranges.json"
 TRANSFORMS = ("analysis.onnx", "synthesis.onnx")  # whose device the user chooses
+# graphs that `run_halved` takes, and the input that brings the anchors
+HALVED = {"context.onnx": "white"}
 # in what ONNX Runtime says where memory is short
 NO_MEMORY = ("bad_alloc", "Failed to allocate", "BFCArena")
 
@@ -67,8 +72,10 @@ def read_file(space: str, name: str) -> bytes:
 
 
 @once
-def streaming_graph(space: str, name: str) -> StreamingGraph:
+def streaming_graph(space: str, name: str) -> "StreamingGraph":
     """The form of a model's graph that takes a picture in bands of rows."""
+    from latentpress.runtimes.streaming import streaming  # large pictures alone need it
+
     return streaming(read_file(space, name))
 
 
@@ -138,18 +145,34 @@ def open_rows(space: str, name: str, device: str, columns: int) -> RunningRows:
     return rows
 
 
-def graph(space: str, name: str, device: str | None = None, in_bands: bool = False) -> RunningGraph:
-    """A model file ready to run, verified and kept. device, in_bands: as of `run`."""
+def graph(
+    space: str,
+    name: str,
+    device: str | None = None,
+    in_bands: bool = False,
+    is_halved: bool = False,
+) -> RunningGraph:
+    """A model file ready to run, verified and kept. device, in_bands: as of `run`. is_halved: for
+    `run_halved`.
+    """
     choice = EXACT if device is None else choice_of(space, name, device)
-    return _opened(space, name, choice, threads(), in_bands, os.getpid())
+    return _opened(space, name, choice, threads(), in_bands, is_halved, os.getpid())
 
 
 @once
 def _opened(
-    space: str, name: str, choice: Choice, count: int, in_bands: bool, process: int
+    space: str,
+    name: str,
+    choice: Choice,
+    count: int,
+    in_bands: bool,
+    is_halved: bool,
+    process: int,
 ) -> RunningGraph:
     """process: in a forked one a runtime's threads are missing, so that it opens its own."""
     data = streaming_graph(space, name).data if in_bands else read_file(space, name)
+    if is_halved:
+        data = halved(data, HALVED[name])
     with naming_failures(f"{space}/{name}"):
         try:
             return open_graph(data, choice, count, ranges(space), steps(space))
@@ -169,7 +192,8 @@ def open_ahead(space: str, names: Sequence[str], device: str) -> None:
     def work() -> None:
         for name in names:
             with suppress(Exception):
-                graph(space, name, device if name in TRANSFORMS else None)
+                where = device if name in TRANSFORMS else None
+                graph(space, name, where, is_halved=name in HALVED)
 
     Thread(target=work, name="latentpress sessions").start()
 
@@ -194,6 +218,18 @@ def run(
     """
     check_cancelled()
     opened = graph(space, name, device, in_bands)
+    with naming_failures(f"{space}/{name}"):
+        return opened.run(feeds, frugal=frugal)
+
+
+def run_halved(
+    space: str, name: str, feeds: Mapping[str, NDArray[Any]], *, frugal: bool = False
+) -> list[NDArray[Any]]:
+    """Run a graph of HALVED at half of the cells, as of `runtimes.checkerboard`. Integers are
+    exact; frugal and errors as of `run`.
+    """
+    check_cancelled()
+    opened = graph(space, name, is_halved=True)
     with naming_failures(f"{space}/{name}"):
         return opened.run(feeds, frugal=frugal)
 

@@ -14,8 +14,8 @@ from latentpress._typing import Tensor
 from latentpress.entropy import cdf_tables
 from latentpress.entropy.cdf_tables import SCALE_UNIT_BITS
 from latentpress.entropy.gaussian_conditional import WHITE_MAX
-from latentpress.entropy.hyperprior import Z_MAX, HyperpriorCoder, checkerboard
-from latentpress.entropy.planes import MU_UNIT
+from latentpress.entropy.hyperprior import Z_MAX, HyperpriorCoder
+from latentpress.entropy.planes import MU_UNIT, checkerboard
 from latentpress.optimize.onnx_torch import torch_graph
 from latentpress.optimize.rate import LowerBound, gaussian_bits
 from latentpress.runtimes.torch_graph import straight_through

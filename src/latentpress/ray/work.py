@@ -16,7 +16,6 @@ from latentpress.collection.unit import Row, Task, Unit
 from latentpress.errors import UsageError
 from latentpress.runtimes.choice import PRECISION_VARIABLE, RUNTIME_VARIABLE
 from latentpress.runtimes.threads import limited_to
-from latentpress.system.malloc import return_freed_arrays
 
 # of the environment what decides which bytes come out, and which pictures are refused
 DECIDING = (
@@ -96,6 +95,5 @@ def work(task: Task, units: Sequence[Unit], origin: Origin, threads: int) -> Don
         Exception: what the task raises to end the whole run.
     """
     origin.adopt({task.output, *(unit.root for unit in units)})
-    return_freed_arrays()
     with limited_to(threads):
         return Done(tuple(task(unit) for unit in units), platform.node())

@@ -8,6 +8,7 @@ on_onnxruntime.py    ONNX Runtime, of every installation: float32, and int8 thro
 on_openvino.py       OpenVINO, an extra: bfloat16 on AMX
 on_torch.py          torch on CUDA, MPS or the CPU, through torch_graph.py
 streaming.py         a graph's form for pictures that come in bands of rows
+checkerboard.py      a graph's form at half of the cells of a checkerboard
 threads.py           how many threads a graph runs on
 onnx_file.py, onnx_writer.py   reading and writing of ONNX files
 

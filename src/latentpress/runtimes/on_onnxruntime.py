@@ -1,6 +1,7 @@
 """Graphs on ONNX Runtime, the runtime of every installation."""
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from numpy.typing import NDArray
@@ -23,6 +24,22 @@ def session_options(threads: int) -> Any:
     return options
 
 
+@cache
+def has_common_memory() -> bool:
+    """Have the sessions of this process take their working memory from one arena, where each
+    would otherwise keep the most that it ever needed. False where ONNX Runtime refuses it.
+    """
+    import onnxruntime
+
+    kind, use = onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR, onnxruntime.OrtMemType.DEFAULT
+    memory = onnxruntime.OrtMemoryInfo("Cpu", kind, 0, use)
+    try:
+        onnxruntime.create_and_register_allocator(memory, onnxruntime.OrtArenaCfg(0, -1, -1, -1))
+    except Exception:  # ONNX Runtime's have no common base
+        return False
+    return True
+
+
 class OnnxruntimeGraph:
     """A session. device: cpu, cuda or mps; what it cannot run there, it runs on the CPU."""
 
@@ -30,9 +47,10 @@ class OnnxruntimeGraph:
         import onnxruntime
 
         providers = [PROVIDERS[device], CPU] if device in PROVIDERS else [CPU]
-        self._session = onnxruntime.InferenceSession(
-            data, session_options(threads), providers=providers
-        )
+        options = session_options(threads)
+        if device == "cpu" and has_common_memory():
+            options.add_session_config_entry("session.use_env_allocators", "1")
+        self._session = onnxruntime.InferenceSession(data, options, providers=providers)
 
     def run(self, feeds: Mapping[str, NDArray[Any]], *, frugal: bool = False) -> list[NDArray[Any]]:
         """As of RunningGraph."""

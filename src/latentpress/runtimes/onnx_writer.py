@@ -4,51 +4,79 @@ Wire format and field numbers as in `onnx_file.py`.
 """
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, TypeAlias
 
-import numpy as np
 from numpy.typing import NDArray
 
 from latentpress.runtimes.onnx_file import BYTES, VARINT
 from latentpress.varint import write_varint
 
 TENSOR_TYPES = {"float32": 1, "uint8": 2, "int8": 3, "int32": 6}  # TensorProto.DataType
-INT = 2  # AttributeProto.AttributeType
+INT, INTS = 2, 7  # AttributeProto.AttributeType
 
 
-def message(parts: Iterable[tuple[int, int | bytes]]) -> bytes:
-    """(field number, value) of each field -> the message's bytes: an int as a varint, bytes after
-    their length.
+Field: TypeAlias = "tuple[int, int | bytes | memoryview | Pieces]"  # number and value
+
+
+class Pieces(list["bytes | memoryview"]):
+    """A message in pieces, not joined yet: weights are copied once, where the whole is."""
+
+    @property
+    def size(self) -> int:
+        """Bytes of all pieces."""
+        return sum(map(len, self))
+
+
+def pieces(parts: Iterable[Field]) -> Pieces:
+    """(field number, value) of each field -> the message: an int as a varint, all else after its
+    length.
     """
-    out = []
+    out = Pieces()
     for number, value in parts:
         if isinstance(value, int):
             out.append(write_varint(number << 3 | VARINT) + write_varint(value))
+            continue
+        size = value.size if isinstance(value, Pieces) else len(value)
+        out.append(write_varint(number << 3 | BYTES) + write_varint(size))
+        if isinstance(value, Pieces):
+            out += value
         else:
-            out.append(write_varint(number << 3 | BYTES) + write_varint(len(value)) + value)
-    return b"".join(out)
+            out.append(value)
+    return out
 
 
-def node(op: str, inputs: Iterable[str], output: str, **attributes: int) -> bytes:
-    """A NodeProto with one output and attributes that are whole numbers."""
+def message(parts: Iterable[Field]) -> bytes:
+    """(field number, value) of each field -> the message's bytes."""
+    return b"".join(pieces(parts))
+
+
+def node(op: str, inputs: Iterable[str], output: str, **attributes: int | list[int]) -> bytes:
+    """A NodeProto with one output and attributes that are whole numbers, or lists of them."""
     return message(
         [
             *((1, name.encode()) for name in inputs),
             (2, output.encode()),
             (4, op.encode()),
-            *((5, message([(1, k.encode()), (3, v), (20, INT)])) for k, v in attributes.items()),
+            *((5, attribute(name, value)) for name, value in attributes.items()),
         ]
     )
 
 
-def tensor(name: str, array: NDArray[Any]) -> bytes:
+def attribute(name: str, value: int | list[int]) -> bytes:
+    """An AttributeProto of a whole number, or of a list of them."""
+    if isinstance(value, int):
+        return message([(1, name.encode()), (3, value), (20, INT)])
+    return message([(1, name.encode()), *((8, number) for number in value), (20, INTS)])
+
+
+def tensor(name: str, array: NDArray[Any]) -> Pieces:
     """A TensorProto with raw data, of one of TENSOR_TYPES."""
-    little_endian = array.astype(array.dtype.newbyteorder("<"))
-    return message(
+    little_endian = array.astype(array.dtype.newbyteorder("<"), order="C", copy=False)
+    return pieces(
         [
             *((1, size) for size in array.shape),
             (2, TENSOR_TYPES[array.dtype.name]),
             (8, name.encode()),
-            (9, np.ascontiguousarray(little_endian).tobytes()),
+            (9, little_endian.reshape(-1).view("u1").data),
         ]
     )

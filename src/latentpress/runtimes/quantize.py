@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from latentpress._typing import Floats
 from latentpress.runtimes import onnx_writer
-from latentpress.runtimes.onnx_file import Node, fields, node, read_graph, text
+from latentpress.runtimes.onnx_file import Node, fields, node, read_graph
 
 ACTIVATION_LEVELS = 255
 WEIGHT_MAX = 127
@@ -72,44 +72,41 @@ class Quantizer:
         for one in self.graph.nodes:
             for name in one.inputs:
                 self.consumers.setdefault(name, []).append(one)
-        self.out: list[bytes] = []
+        self.out: list[Node] = []
         self.added: dict[str, NDArray[Any]] = {}
         self.dequantized: dict[tuple[str, tuple[float, float]], str] = {}
         self.renamed: dict[str, tuple[float, float]] = {}  # outputs to be quantized: their range
 
     def file(self) -> bytes:
         """The converted file."""
-        [graph] = [value for number, value in fields(self.data) if number == GRAPH]
-        for number, value in fields(graph):
-            if number == NODE:
-                self.put(node(value), value)
+        for one in self.graph.nodes:
+            self.put(one)
         nodes = self.used_nodes()
-        used = {name for raw in nodes for name in node(raw).inputs} | set(self.graph.outputs)
-        parts = [(NODE, raw) for raw in nodes]
+        used = {name for one in nodes for name in one.inputs} | set(self.graph.outputs)
+        parts: list[onnx_writer.Field] = [(NODE, one.raw) for one in nodes]
         parts += [(INITIALIZER, onnx_writer.tensor(k, v)) for k, v in self.added.items()]
-        for number, value in fields(graph):
-            is_read = number == INITIALIZER and text(value, 8) in used
-            if is_read or number not in (NODE, INITIALIZER):
-                parts.append((number, value))
-        converted = onnx_writer.message(parts)
+        kept = self.graph.raw_constants.items()
+        parts += [(INITIALIZER, raw) for name, raw in kept if name in used]
+        converted = onnx_writer.pieces([*parts, *self.graph.others])
         return onnx_writer.message(
-            (number, converted if number == GRAPH else value) for number, value in fields(self.data)
+            (number, converted if number == GRAPH else value)
+            for number, value in fields(memoryview(self.data))
         )
 
-    def used_nodes(self) -> list[bytes]:
+    def used_nodes(self) -> list[Node]:
         """The nodes without the Casts of weights that nothing reads any more."""
-        used = {name for raw in self.out for name in node(raw).inputs} | set(self.graph.outputs)
-        return [raw for raw in self.out if node(raw).outputs[0] in used]
+        used = {name for one in self.out for name in one.inputs} | set(self.graph.outputs)
+        return [one for one in self.out if one.outputs[0] in used]
 
-    def put(self, one: Node, raw: bytes) -> None:
+    def put(self, one: Node) -> None:
         """Append a node, converted where it is a convolution with ranges."""
         name = self.name_of(one)
         if name in self.ranges and one.op == "Conv":
-            self.put_convolution(one, raw, name)
+            self.put_convolution(one, name)
         elif one.outputs[0] in self.renamed:
-            self.put_quantized_output(raw, one.outputs[0], self.renamed.pop(one.outputs[0]))
+            self.put_quantized_output(one, self.renamed.pop(one.outputs[0]))
         else:
-            self.out.append(raw)
+            self.out.append(one)
 
     def name_of(self, one: Node) -> str:
         """The name under which ranges are kept of a convolution; "" of other nodes."""
@@ -118,7 +115,7 @@ class Quantizer:
         weight = self.casts.get(one.inputs[1], one.inputs[1])
         return weight.removesuffix(MODULE_SUFFIX) if weight in self.graph.constants else ""
 
-    def put_convolution(self, one: Node, raw: bytes, name: str) -> None:
+    def put_convolution(self, one: Node, name: str) -> None:
         """Append a convolution with integer input, weight and bias, and note its output's range."""
         ranges = self.ranges[name]
         x = self.quantize_dequantize(one.inputs[0], ranges.input)
@@ -132,17 +129,18 @@ class Quantizer:
             limit = 2**31 - 1
             bias = np.clip(np.rint(self.constant(one.inputs[2]) / bias_scale), -limit, limit)
             inputs.append(self.dequantize(f"{name}.bias", bias.astype(np.int32), bias_scale))
-        converted = with_inputs(raw, inputs)
+        converted = with_inputs(one, inputs)
         followers = self.consumers.get(one.outputs[0], [])
         if len(followers) == 1 and followers[0].op == "Relu":
             self.out.append(converted)
             self.renamed[followers[0].outputs[0]] = ranges.output
         else:
-            self.put_quantized_output(converted, one.outputs[0], ranges.output)
+            self.put_quantized_output(converted, ranges.output)
 
-    def put_quantized_output(self, raw: bytes, output: str, limits: tuple[float, float]) -> None:
+    def put_quantized_output(self, one: Node, limits: tuple[float, float]) -> None:
         """A node whose output, under the name that it has, is the quantized one."""
-        self.out.append(with_output(raw, f"{output}.float"))
+        [output] = one.outputs
+        self.out.append(with_output(one, f"{output}.float"))
         self.quantize_dequantize(f"{output}.float", limits, output)
         self.dequantized[output, limits] = output
 
@@ -156,8 +154,9 @@ class Quantizer:
         self.added[f"{name}.zero"] = np.array(zero, np.uint8)
         step = [f"{name}.scale", f"{name}.zero"]
         output = output or f"{name}.dequantized"
-        self.out.append(onnx_writer.node("QuantizeLinear", [x, *step], f"{name}.levels"))
-        self.out.append(onnx_writer.node("DequantizeLinear", [f"{name}.levels", *step], output))
+        levels = f"{name}.levels"
+        self.append("QuantizeLinear", [x, *step], levels)
+        self.append("DequantizeLinear", [levels, *step], output)
         self.dequantized[x, limits] = output
         return output
 
@@ -167,8 +166,12 @@ class Quantizer:
         names = [f"{name}.{part}" for part in ("levels", "scale", "zero")]
         for one, array in zip(names, (levels, scale.astype(np.float32), zero), strict=True):
             self.added[one] = array
-        self.out.append(onnx_writer.node("DequantizeLinear", names, f"{name}.dequantized", axis=0))
+        self.append("DequantizeLinear", names, f"{name}.dequantized", axis=0)
         return f"{name}.dequantized"
+
+    def append(self, op: str, inputs: list[str], output: str, **attributes: int) -> None:
+        """A new node."""
+        self.out.append(node(onnx_writer.node(op, inputs, output, **attributes)))
 
     def constant(self, name: str) -> Floats:
         """A weight or a bias in float32, by the name under which the convolution reads it."""
@@ -182,14 +185,16 @@ def activation(limits: tuple[float, float]) -> tuple[float, int]:
     return scale, round(-low / scale)
 
 
-def with_inputs(raw: bytes, inputs: list[str]) -> bytes:
-    """A NodeProto with other inputs."""
-    rest = [(number, value) for number, value in fields(raw) if number != 1]
-    return onnx_writer.message([*((1, name.encode()) for name in inputs), *rest])
+def with_inputs(one: Node, inputs: list[str]) -> Node:
+    """A node with other inputs."""
+    rest = [(number, value) for number, value in fields(one.raw) if number != 1]
+    return node(onnx_writer.message([*((1, name.encode()) for name in inputs), *rest]))
 
 
-def with_output(raw: bytes, output: str) -> bytes:
-    """A NodeProto with another name of its one output."""
-    return onnx_writer.message(
-        (number, output.encode() if number == 2 else value) for number, value in fields(raw)
+def with_output(one: Node, output: str) -> Node:
+    """A node with another name of its one output."""
+    return node(
+        onnx_writer.message(
+            (number, output.encode() if number == 2 else value) for number, value in fields(one.raw)
+        )
     )

@@ -8,7 +8,6 @@ import contextlib
 import errno
 import io
 import os
-import secrets
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -70,7 +69,7 @@ def replacing(
         target = os.path.realpath(name)
         mode = _check(name, target, overwrite)
         temporary = os.path.join(
-            os.path.dirname(target), f"{TEMPORARY}{secrets.token_hex(8)}{TEMPORARY_SUFFIX}"
+            os.path.dirname(target), f"{TEMPORARY}{os.urandom(8).hex()}{TEMPORARY_SUFFIX}"
         )
         descriptor = os.open(
             temporary,

@@ -54,20 +54,23 @@ def array(kind: Any) -> Any:
 
 F32, F64 = array(np.float32), array(np.float64)
 U8, U16, I16 = array(np.uint8), array(np.uint16), array(np.int16)
-I32, I64 = array(np.int32), array(np.int64)
+I32, U32, I64 = array(np.int32), array(np.uint32), array(np.int64)
 INT, INT32, FLOAT = ctypes.c_int64, ctypes.c_int32, ctypes.c_float
 CODER = (ctypes.POINTER(Stack), ctypes.POINTER(Tables))
 PROTOTYPES: dict[str, tuple[Any, ...]] = {
+    "arrange_tables": (I32, INT, I32, INT, U32, I32, U16),
     "push_runs": (*CODER, I32, U16, I64, INT),
     "pop_runs": (*CODER, I32, U16, I64, INT),
     "trellis_push": (*CODER, I32, U8, U16, INT, INT, INT32, I32),
     "trellis_pop": (*CODER, I32, U8, U16, INT, INT, INT32, U8, I32),
     "trellis_quantize": (F32, U16, INT, INT, FLOAT, F32, INT32, I32, U8, U16, U8, F32),
-    "first_distributions": (F32, INT, INT, INT, INT, INT, FLOAT, F32, I32, F32, I32, U8),
-    "take_finer_steps": (F32, I32, U8, INT, INT, I32, F32),
-    "second_distributions": (F32, INT, INT, FLOAT, F32, I32, INT, F32, I32, U8),
-    "sum_by_scale": (U8, INT, INT, I32, I32),
-    "select_positions": (U8, I32, INT, INT, I32, INT, INT32, I32, I64, I32, U16, I64, I32),
+    "first_activity": (F32, INT, INT, INT, INT, INT, I32, I32, I32),
+    "first_distributions": (
+        *(F32, INT, INT, INT, INT, INT, FLOAT, F32, I32),
+        *(I32, F32, F32, I32, U8),
+    ),
+    "second_distributions": (F32, F32, INT, INT, INT, FLOAT, F32, F32, I32, U8),
+    "select_positions": (U8, I32, INT, INT, INT, INT32, INT32, I32, I64, I32, U16, I64, I32),
     "gather_residuals": (F32, F32, F32, INT, I32, INT, F32),
     "scatter_whitened": (I32, I64, U16, I32, INT, INT32, INT32, F32),
     "add_values": (I32, I32, INT, FLOAT, FLOAT, F32),

@@ -22,7 +22,7 @@
 
 enum { OK = 0, OUT_OF_RANGE = 1, NO_SUCH_TABLE = 2, NO_ROOM = 3 };
 
-/* tables.npz, arranged for coding; tables.py makes it. A table of radius r has 2 r + 2 entries. */
+/* tables.npz as arrange_tables puts it. A table of radius r has 2 r + 2 entries. */
 typedef struct {
     const uint32_t *starts; /* of all tables, one after the other, each ended by 2^24 */
     const int32_t *first;   /* of each table, where its starts begin */

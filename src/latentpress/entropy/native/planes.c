@@ -4,6 +4,8 @@
 
 #include "native.h"
 
+#include <string.h>
+
 #define SCALES 64
 #define KEYS 1024 /* scales beyond are sorted as the last */
 
@@ -21,10 +23,29 @@ static inline int32_t whole(float number)
     return (int32_t)(number < limit ? number : limit);
 }
 
-/* mu, eighths and scale of the first pass from head (2 C, rows, columns), of which h x w count. */
+/* sums: (h w,), of table[scale] over the channels, scale being that of the first pass under the steps
+   of the quality. head: (2 channels, rows, columns), of which h x w count. table: (64,). */
+EXPORT int first_activity(const float *restrict head, int64_t channels, int64_t h, int64_t w,
+                          int64_t rows, int64_t columns, const int32_t *restrict offset,
+                          const int32_t *restrict table, int32_t *restrict sums)
+{
+    for (int64_t i = 0; i < h * w; i++)
+        sums[i] = 0;
+    for (int64_t c = 0; c < channels; c++)
+        for (int64_t row = 0; row < h; row++) {
+            const float *s = head + ((channels + c) * rows + row) * columns;
+            for (int64_t i = 0; i < w; i++)
+                sums[row * w + i] += table[scale_of(whole(s[i]) + offset[c])];
+        }
+    return OK;
+}
+
+/* mu, eighths and scale of the first pass from head (2 channels, rows, columns), of which h x w
+   count. shift, factor: (h w,), how much finer the steps of each place are. */
 EXPORT int first_distributions(const float *restrict head, int64_t channels, int64_t h, int64_t w,
                                int64_t rows, int64_t columns, float unit,
                                const float *restrict gain, const int32_t *restrict offset,
+                               const int32_t *restrict shift, const float *restrict factor,
                                float *restrict mu, int32_t *restrict eighths,
                                uint8_t *restrict scale)
 {
@@ -33,8 +54,8 @@ EXPORT int first_distributions(const float *restrict head, int64_t channels, int
             const float *m = head + (c * rows + row) * columns;
             const float *s = m + channels * rows * columns;
             for (int64_t i = 0; i < w; i++) {
-                mu[i] = m[i] * unit * gain[c] + 0.0f; /* no -0 */
-                eighths[i] = whole(s[i]) + offset[c];
+                mu[i] = (m[i] * unit * gain[c] + 0.0f) * factor[row * w + i]; /* no -0 */
+                eighths[i] = whole(s[i]) + offset[c] + shift[row * w + i];
                 scale[i] = scale_of(eighths[i]);
             }
             mu += w;
@@ -44,71 +65,70 @@ EXPORT int first_distributions(const float *restrict head, int64_t channels, int
     return OK;
 }
 
-/* Takes finer steps: mu, eighths and scale change in place. shift, factor: (hw,). */
-EXPORT int take_finer_steps(float *restrict mu, int32_t *restrict eighths, uint8_t *restrict scale,
-                            int64_t channels, int64_t hw, const int32_t *restrict shift,
-                            const float *restrict factor)
-{
-    for (int64_t c = 0; c < channels; c++, mu += hw, eighths += hw, scale += hw)
-        for (int64_t i = 0; i < hw; i++) {
-            mu[i] *= factor[i];
-            eighths[i] += shift[i];
-            scale[i] = scale_of(eighths[i]);
-        }
-    return OK;
-}
-
-/* mu, eighths and scale of the second pass, in place of those of the first, at its `count` cells
-   (h, w). head: (2 C, hw). */
-EXPORT int second_distributions(const float *restrict head, int64_t channels, int64_t hw,
-                                float unit, const float *restrict sigmas,
-                                const int32_t *restrict cells, int64_t count, float *restrict mu,
+/* mu, eighths and scale of the second pass, in place of those of the first, at the cells whose row +
+   column is odd. even, odd: (2 channels, (h + 1) / 2, (w + 1) / 2), of those in even and odd rows. */
+EXPORT int second_distributions(const float *restrict even, const float *restrict odd,
+                                int64_t channels, int64_t h, int64_t w, float unit,
+                                const float *restrict sigmas, float *restrict mu,
                                 int32_t *restrict eighths, uint8_t *restrict scale)
 {
-    for (int64_t c = 0; c < channels; c++, head += hw, mu += hw, eighths += hw, scale += hw) {
-        const float *s = head + channels * hw;
-        for (int64_t k = 0; k < count; k++) {
-            const int32_t i = cells[k];
-            mu[i] += sigmas[scale[i] & (SCALES - 1)] * head[i] * unit;
-            eighths[i] += whole(s[i]);
-            scale[i] = scale_of(eighths[i]);
+    const int64_t rows = (h + 1) / 2, columns = (w + 1) / 2;
+    for (int64_t c = 0; c < channels; c++)
+        for (int64_t row = 0; row < h; row++, mu += w, eighths += w, scale += w) {
+            const float *m = (row & 1 ? odd : even) + (c * rows + row / 2) * columns;
+            const float *s = m + channels * rows * columns;
+            for (int64_t i = 1 - (row & 1), k = 0; i < w; i += 2, k++) {
+                mu[i] += sigmas[scale[i] & (SCALES - 1)] * m[k] * unit;
+                eighths[i] += whole(s[k]);
+                scale[i] = scale_of(eighths[i]);
+            }
         }
-    }
     return OK;
 }
 
-/* sums: (hw,), of table[scale] over the channels. table: (64,). */
-EXPORT int sum_by_scale(const uint8_t *scale, int64_t channels, int64_t hw, const int32_t *table,
-                        int32_t *sums)
+/* Positions of scales above 0 whose row + column is even (kind 0) or odd (kind 1), in raster order;
+   their number. Most scales are 0: where eight of them are, they are passed over at once. */
+static int64_t coded_positions(const uint8_t *restrict scale, int64_t channels, int64_t h, int64_t w,
+                               int kind, int32_t *restrict found)
 {
-    for (int64_t i = 0; i < hw; i++)
-        sums[i] = 0;
-    for (int64_t c = 0; c < channels; c++, scale += hw)
-        for (int64_t i = 0; i < hw; i++)
-            sums[i] += table[scale[i] & (SCALES - 1)];
-    return OK;
+    const uint8_t every_other[9] = {255, 0, 255, 0, 255, 0, 255, 0, 255};
+    int64_t n = 0, at = 0;
+    for (int64_t line = 0; line < channels * h; line++, at += w) {
+        const int first = (int)((line % h + kind) & 1);
+        uint64_t mask, eight;
+        memcpy(&mask, every_other + first, sizeof mask);
+        for (int64_t i = 0; i < w; i += 8) {
+            int64_t end = w;
+            if (i + 8 <= w) {
+                memcpy(&eight, scale + at + i, sizeof eight);
+                if (!(eight & mask))
+                    continue;
+                end = i + 8;
+            }
+            for (int64_t k = i + first; k < end; k += 2) {
+                found[n] = (int32_t)(at + k);
+                n += scale[at + k] != 0;
+            }
+        }
+    }
+    return n;
 }
 
 /* The positions of a pass that are coded: those of scales 1 to first_trellis - 1 by scale, the
    others by eighths, equal ones in raster order; all three arrays have room for all.
 
-   cells: (count,), of the pass, in (h, w), rising. ends: (64,), of each scale the end of its
-   positions in `alone`. amount: how many positions are in `lanes`. tables: of those, the scale
-   less 1. found: scratch. */
+   kind: whether row + column is odd. ends: (64,), of each scale the end of its positions in
+   `alone`. amount: how many positions are in `lanes`. tables: of those, the scale less 1. found:
+   scratch. */
 EXPORT int select_positions(const uint8_t *restrict scale, const int32_t *restrict eighths,
-                            int64_t channels, int64_t hw, const int32_t *restrict cells,
-                            int64_t count, int32_t first_trellis, int32_t *restrict alone,
+                            int64_t channels, int64_t h, int64_t w, int32_t kind,
+                            int32_t first_trellis, int32_t *restrict alone,
                             int64_t *restrict ends, int32_t *restrict lanes,
                             uint16_t *restrict tables, int64_t *restrict amount,
                             int32_t *restrict found)
 {
-    int64_t next[SCALES + KEYS] = {0}, n = 0, sum = 0;
-    for (int64_t c = 0; c < channels; c++)
-        for (int64_t k = 0; k < count; k++) { /* most are of scale 0: no branch on it */
-            const int64_t at = c * hw + cells[k];
-            found[n] = (int32_t)at;
-            n += scale[at] != 0;
-        }
+    int64_t next[SCALES + KEYS] = {0}, sum = 0;
+    const int64_t n = coded_positions(scale, channels, h, w, kind, found);
     for (int pass = 0; pass < 2; pass++) {
         for (int64_t k = 0; k < n; k++) {
             const int32_t at = found[k], s = scale[at] & (SCALES - 1), e = eighths[at];

@@ -122,6 +122,36 @@ EXPORT int pop_runs(Stack *stack, const Tables *tables, int32_t *symbols,
     return OK;
 }
 
+/* The arrays of Tables from the counts of all tables, one after the other, and their radii.
+   starts: (amount + count,). first: (count,). near: (count, 257). */
+EXPORT int arrange_tables(const int32_t *counts, int64_t amount, const int32_t *radius,
+                          int64_t count, uint32_t *starts, int32_t *first, uint16_t *near)
+{
+    int64_t begin = 0;
+    for (int64_t t = 0; t < count; t++, near += 257) {
+        const int64_t size = 2 * (int64_t)radius[t] + 2;
+        if (radius[t] < 0 || size > UINT16_MAX || size > amount - begin)
+            return NO_SUCH_TABLE;
+        int64_t sum = 0, part = 0;
+        first[t] = (int32_t)(begin + t);
+        for (int64_t i = 0; i < size; i++) {
+            const int32_t n = counts[begin + i];
+            if (n < 1)
+                return NO_SUCH_TABLE;
+            *starts++ = (uint32_t)sum;
+            sum += n;
+            for (; part < 256 && part << 16 < sum; part++)
+                near[part] = (uint16_t)i;
+        }
+        if (sum != 1 << PRECISION)
+            return NO_SUCH_TABLE;
+        near[256] = (uint16_t)(size - 1);
+        *starts++ = (uint32_t)sum;
+        begin += size;
+    }
+    return begin == amount ? OK : NO_SUCH_TABLE;
+}
+
 /* The CRC-32 of the sources, which build.py gives. */
 EXPORT uint32_t built_of(void)
 {
