@@ -343,8 +343,9 @@ class Decompress(FileTask):
         from latentpress import codec
         from latentpress.image.formats import save_image
 
-        make_room(self.pixels(unit))
         with naming(unit.source):
+            header = read_header(data)
+            make_room(header.width * header.height)
             image = codec.decompress(data, model=self.model, device=self.device)
             stream = io.BytesIO()
             notices = save_image(image, stream, unit.output)
