@@ -137,11 +137,11 @@ def test_damaged_and_foreign_files_are_named_when_decompressed(folder: Path) -> 
     (folder / "cut.ltp").write_bytes(data[:-9])
     (folder / "altered.ltp").write_bytes(data[:-9] + b"\0" + data[-8:])
     (folder / "empty.ltp").write_bytes(b"")
-    bad = ["cut.ltp", "altered.ltp", "empty.ltp", "b.jpg", "missing.ltp", "pressed"]
+    bad = ["cut.ltp", "altered.ltp", "empty.ltp", "b.jpg", "missing.ltp"]
     done = run("decompress", *bad, "pressed/a.ltp", "-o", "out/", cwd=folder)
     assert done.returncode == 1
     *lines, last = done.stderr.splitlines()
-    assert last == "latentpress: 6 of 7 failed"
+    assert last == "latentpress: 5 of 6 failed"
     assert [line.split(":")[1].strip() for line in lines] == bad
     assert names(folder / "out") == {"a.png"}
     assert "cut off" in fails(1, "info", "cut.ltp", cwd=folder)
@@ -200,7 +200,7 @@ def test_outputs_that_cannot_be(folder: Path, output: str, part: str) -> None:
 
 
 def test_decompress_refuses_before_it_works(folder: Path) -> None:
-    for output, part in (("out", "no suffix"), ("out.xyz", "suffix .xyz"), ("a.png", "exists already")):
+    for output, part in (("out.xyz", "suffix .xyz"), ("a.png", "exists already")):
         before = (folder / "a.png").read_bytes()
         assert part in fails(1, "decompress", "pressed/a.ltp", "-o", output, cwd=folder)
         assert (folder / "a.png").read_bytes() == before
@@ -320,14 +320,14 @@ def test_a_target_out_of_reach_writes_nothing_unless_best_effort(folder: Path) -
 
 
 def test_best_effort_writes_no_file_twice(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from latentpress.cli.request import Request
+    from latentpress.cli.request import Asked
     from latentpress.options import EncodeOptions
     from latentpress.targets import Analyzed
 
     steps: list[int] = []
     write = Analyzed.write
     monkeypatch.setattr(Analyzed, "write", lambda self, step: steps.append(step) or write(self, step))
-    result = Request.of(None, None, None, "psnr=70", None, True).one(folder / "a.png", EncodeOptions())
+    result = Asked.of(None, None, None, "psnr=70", None, True).one(folder / "a.png", EncodeOptions())
     assert "the best, at" in result.notices[0]
     assert len(set(steps[-2:])) == 2  # the last probes are kept and no search begins again
     assert steps.count(steps[0]) == 1

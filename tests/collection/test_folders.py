@@ -162,9 +162,10 @@ def test_what_is_not_ours_is_not_written_over(here: Path) -> None:
 
 
 def test_originals_are_not_written_over_by_pictures_beside_them(here: Path) -> None:
-    lp("compress", "photos")  # the outputs lie beside the originals
+    assert "photos is a folder: say with -o" in error_of("compress", "photos", code=2)
+    lp("compress", "photos", "-o", "photos")
     before = Path("photos/deep/b.png").read_bytes()
-    done = lp("decompress", "photos", code=1)
+    done = lp("decompress", "photos", "-o", "photos", code=1)
     assert "photos/deep/b.png: exists already" in done.stderr
     assert Path("photos/deep/b.png").read_bytes() == before
     assert Path("photos/a.png").exists()
@@ -340,12 +341,13 @@ def test_json_is_a_list_of_the_manifests_rows(here: Path) -> None:
 
 def test_wrong_usage(here: Path) -> None:
     Path("file").write_bytes(b"")
+    Path("others").mkdir()
     for arguments, words in (
         (("compress", "photos", "-o", "file"), "file is a file"),
         (("compress", "photos", "-o", "x.ltp"), "looks like a file"),
-        (("compress", "photos", "file"), "say with -o"),
+        (("compress", "photos", "others"), "say with -o"),
         (("compress", "file", "photos"), "photos is a folder: if it is where the outputs go, write -o photos"),
-        (("compress",), "name at least one file or folder"),
+        (("latents", "pack", "-o", "x", "--lossless"), "name at least one file or folder"),
         (("compress", "photos", "-o", "x", "--metrics", "beauty"), "unknown metric 'beauty'"),
         (("decompress", "photos", "-o", "x", "--format", "txt"), "unknown format .txt"),
     ):

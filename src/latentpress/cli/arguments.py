@@ -40,9 +40,9 @@ def _choices(values: tuple[str, ...]) -> dict[str, Any]:
     return {"metavar": f"[{'|'.join(values)}]", "autocompletion": complete}
 
 
-def path_argument(name: str, about: str) -> Any:
+def path_argument(name: str, about: str, **keywords: Any) -> Any:
     """A path that must be given."""
-    return typer.Argument(help=about, show_default=False, parser=_path, metavar=name)
+    return typer.Argument(help=about, show_default=False, parser=_path, metavar=name, **keywords)
 
 
 def output_option(about: str, **keywords: Any) -> Any:
@@ -60,6 +60,13 @@ def device_option(about: str = "Where the networks run.", **keywords: Any) -> An
     return typer.Option(help=about, **_choices(DEVICES), **keywords)
 
 
+def _some(context: typer.Context, given: list[Path] | None) -> list[Path] | None:
+    """Files, or a list of them, which is read before them."""
+    if not given and not context.params.get("files_from") and not context.resilient_parsing:
+        raise typer.BadParameter("name at least one, or a list of them with --files-from")
+    return given
+
+
 def _quiet(context: typer.Context, asked: bool) -> None:
     """Before the command's name or behind it: the former is read first, and begins anew."""
     voice.quiet = asked or (voice.quiet and context.parent is not None)
@@ -71,7 +78,9 @@ def _verbose(context: typer.Context, asked: bool) -> None:
 
 Images = Annotated[
     list[Path] | None,
-    path_argument("IMAGES", "Photographs, anything Pillow reads, or folders of them."),
+    path_argument(
+        "IMAGES", "Photographs, anything Pillow reads, or folders of them.", callback=_some
+    ),
 ]
 Files = Annotated[
     list[Path],
@@ -79,7 +88,7 @@ Files = Annotated[
 ]
 FilesOrFolders = Annotated[
     list[Path] | None,
-    path_argument("FILES", ".ltp files, or folders of them."),
+    path_argument("FILES", ".ltp files, or folders of them.", callback=_some),
 ]
 FilesFrom = Annotated[
     str | None,
@@ -88,6 +97,7 @@ FilesFrom = Annotated[
         metavar="FILE",
         help="Take the names of the files from this one, one a line; - is standard input.",
         show_default=False,
+        is_eager=True,  # for what checks the files
     ),
 ]
 Include = Annotated[

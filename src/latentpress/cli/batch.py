@@ -294,7 +294,7 @@ class Bar:
             columns = (
                 TextColumn("{task.description}", markup=False),
                 BarColumn(),
-                TextColumn("{task.completed:,} files")
+                TextColumn("{task.completed:,} files", markup=False)
                 if self._total is None
                 else TimeRemainingColumn(),
             )

@@ -149,6 +149,7 @@ def pack(
         Exactness,
         Pack,
         Reading,
+        check,
         pack_together,
     )
     from latentpress.latents.conversion import LATENTS, common_space
@@ -176,6 +177,8 @@ def pack(
     exactness = Exactness(max_error, rmse, quality, lossless)
     reading = Reading(codec or space, codec, model, device)
     if is_tree:
+        if reading.space is not None:
+            check(reading.space, exactness)
         task = Pack(
             tree.folder(),
             overwrite,

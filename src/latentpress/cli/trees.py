@@ -49,8 +49,11 @@ class Tree:
         """
         if not self.inputs and self.files_from is None:
             raise UsageError("name at least one file or folder, or a list with --files-from")
+        folders = [path.is_dir() for path in self.inputs]
         return (
-            any(path.is_dir() or is_archive(path.name) or is_zip(str(path)) for path in self.inputs)
+            # a folder among files, as a pattern of the shell may name one, is told of as a file is
+            (any(folders) and (self.output is not None or all(folders)))
+            or any(is_archive(path.name) or is_zip(os.fspath(path)) for path in self.inputs)
             or self.files_from is not None
             or self.keep_suffix
             or self.skip_existing
@@ -63,17 +66,18 @@ class Tree:
         """Where the outputs go: a folder that is there or can be.
 
         Raises:
-            UsageError: it is not known, or is a file.
+            UsageError: it was not said, or is a file.
         """
         if self.output == "":
             raise UsageError("-o: the name of the output is empty")
         if self.output is None:
-            if len(self.inputs) == 1 and self.inputs[0].is_dir() and self.files_from is None:
-                return os.fspath(self.inputs[0])
-            last = self.inputs[-1] if len(self.inputs) > 1 else None
-            if last is not None and last.is_dir() and not self.inputs[0].is_dir():
-                raise UsageError(batch.forgotten(last))
-            raise UsageError("say with -o into which folder the outputs go")
+            folder = next((path for path in self.inputs if path.is_dir()), None)
+            if folder is None:
+                raise UsageError("say with -o into which folder the outputs go")
+            raise UsageError(
+                f"{folder} is a folder: say with -o where its outputs go; -o {folder} puts them "
+                "beside the pictures"
+            )
         output = as_path(self.output)
         if output.exists() and not output.is_dir():
             raise UsageError(f"{output} is a file, and the outputs need a folder")

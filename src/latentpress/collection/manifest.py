@@ -6,7 +6,7 @@ is written at once and at the end of the file, so that a run that is killed leav
 at most a torn last one, which is dropped. Names are JSON in ASCII: a byte that is no UTF-8 is
 \udcXX, as `os.fsdecode` makes it.
 
-Of earlier runs two numbers for each output are kept in memory.
+Of earlier runs a number for each output is kept in memory.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ from latentpress.errors import OutputError
 from latentpress.system.files import locked, output_error
 from latentpress.system.sources import unreadable
 from latentpress.system.stores import FolderStore, Store
+
+SIZE_BITS = 48  # a file of 281 TB
 
 
 def fingerprint(request: Mapping[str, object]) -> str:
@@ -56,13 +58,14 @@ def as_line(row: Row, request: str) -> dict[str, Any]:
 
 
 class Earlier:
-    """What earlier runs recorded, as far as this one needs it.
+    """What earlier runs recorded, as far as this one needs it: 130 MB for a million outputs, about.
 
     checksums: whether those of the outputs are kept, too.
     """
 
     def __init__(self, checksums: bool = False) -> None:
-        self._states: dict[int, tuple[int, int]] = {}
+        # hash of an output -> its bytes, and above them a hash of its version and request
+        self._states: dict[int, int] = {}
         self._checksums: dict[int, bytes] | None = {} if checksums else None
 
     def add(self, line: Mapping[str, Any]) -> None:
@@ -72,27 +75,31 @@ class Earlier:
         output, size = line.get("output"), line.get("output_bytes")
         if not isinstance(output, str) or not isinstance(size, int):
             return
-        key = hash(output)
-        self._states[key] = (hash((line.get("version"), line.get("request"))), size)
+        state = _mixed(line.get("version"), line.get("request"))
+        self._states[hash(output)] = state << SIZE_BITS | size
         if self._checksums is not None:
             with contextlib.suppress(ValueError):
-                self._checksums[key] = bytes.fromhex(str(line.get("output_sha256")))
+                self._checksums[hash(output)] = bytes.fromhex(str(line.get("output_sha256")))
 
     def size(self, output: str) -> int | None:
         """The bytes of an output as they were recorded, None where it was not. 0: it was left out
         on purpose.
         """
         state = self._states.get(hash(output))
-        return None if state is None else state[1]
+        return None if state is None else state & (1 << SIZE_BITS) - 1
 
     def is_done(self, unit: Unit, request: str) -> bool:
         """Whether this was recorded of this version of the source, under the same request."""
         state = self._states.get(hash(unit.output))
-        return state is not None and state[0] == hash((unit.version, request))
+        return state is not None and state >> SIZE_BITS == _mixed(unit.version, request)
 
     def checksum(self, output: str) -> str:
         """The recorded SHA-256 of an output, "" where it is not known."""
         return (self._checksums or {}).get(hash(output), b"").hex()
+
+
+def _mixed(version: object, request: object) -> int:
+    return hash((str(version), request)) & (1 << 63) - 1
 
 
 class Manifest(Protocol):

@@ -116,6 +116,11 @@ class Exactness:
     lossless: bool = False
 
 
+def check(space: str | None, exactness: Exactness) -> None:
+    """UsageError where no file could be packed so."""
+    Writer(io.BytesIO(), space=space, **vars(exactness))
+
+
 @dataclass(frozen=True, kw_only=True)
 class Pack(FileTask):
     """Files of latents, or photographs -> an .ltps file each."""

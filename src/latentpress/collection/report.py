@@ -196,7 +196,7 @@ def html(story: Story, output: str, heading: str) -> bytes:
         _numbers(story),
     ]
     if story.worst:
-        name = _name(story.by)
+        name = _name(story.by).partition(",")[0]
         parts.append(f"<h2>The worst {len(story.worst)} by {_text(name)}</h2>")
         if story.by == BPP:
             parts.append(
@@ -228,7 +228,8 @@ def _numbers(story: Story) -> str:
 def _pair(row: Mapping[str, Any], output: str) -> str:
     numbers = [f"{row['width']} x {row['height']} pixels"] if "width" in row else []
     keys = [*(row.get("metrics") or {}), BPP]
-    numbers += [f"{_name(k)} {_number(k, _value(row, k))}" for k in keys if _value(row, k)]
+    values = [(key, _value(row, key)) for key in keys]
+    numbers += [_with_unit(key, value) for key, value in values if value is not None]
     root, slash, key = str(row["source"]).rpartition("/")
     pictures = (
         _figure(root or slash or ".", key, f"original, {size_words(row['source_bytes'])}"),
@@ -271,6 +272,16 @@ def _name(key: str) -> str:
     from latentpress.metrics.display import title
 
     return "bits per pixel" if key == BPP else title(key)
+
+
+def _with_unit(key: str, value: float) -> str:
+    from latentpress.metrics import METRICS
+    from latentpress.metrics.display import metric_name
+
+    if key not in METRICS:
+        return f"{_number(key, value)} bits per pixel"
+    unit = "" if "(" in metric_name(key) else METRICS[key].unit
+    return f"{metric_name(key)} {_number(key, value)} {unit}".strip()
 
 
 def _number(key: str, value: float | None) -> str:

@@ -8,11 +8,12 @@ rounded, stays in float32.
 import os
 from collections import deque
 from collections.abc import Mapping
-from functools import cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from latentpress.system.once import once
 
 HINTS = {"float32": "f32", "bfloat16": "bf16", "int8": "f32"}  # int8: of what is not int8
 
@@ -22,10 +23,15 @@ def core() -> Any:
     return _core(os.getpid())
 
 
-@cache
+@once
 def _core(process: int) -> Any:
+    """Its tables of NumPy's types are made here, while other threads wait. It makes them at their
+    first use, under a lock that it keeps while it waits for the interpreter: two threads that use
+    them first at one time wait for each other for ever (seen with 2026.4).
+    """
     import openvino
 
+    openvino.Tensor(np.zeros(1, np.float32)).element_type.to_dtype()
     return openvino.Core()
 
 
