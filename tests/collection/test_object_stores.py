@@ -158,6 +158,16 @@ def test_a_killed_run_leaves_its_rows_in_parts_and_the_next_one_takes_them_up(
     assert {row.get("output") for row in rows(f"{url}/out")} >= pressed.keys()
 
 
+def test_a_picture_takes_two_requests(s3: Proxy, tree: Path, command: Command) -> None:
+    url = f"{ROOT}/two"
+    put(tree, f"{url}/in")
+    with s3.failing(lambda method, path, number: ""):
+        command("compress", f"{url}/in", "-o", f"{url}/out", "--include", "*.png")
+        of_pictures = [method for method, path in s3.seen if path.partition("?")[0].endswith((".png", ".ltp"))]
+        assert sorted(of_pictures) == ["GET"] * MANY + ["PUT"] * (MANY - BAD)
+        assert len(s3.seen) - len(of_pictures) < 30  # of the run as a whole
+
+
 def test_a_manifest_that_cannot_be_merged_stays_in_parts(s3: Proxy, command: Command, tree: Path) -> None:
     url = f"{ROOT}/parts"
     put(tree, f"{url}/in")
@@ -219,7 +229,7 @@ def test_trees_go_between_stores_and_folders(
     assert len(table) == MANY - BAD + 2
     assert all(line.endswith(",0.0") for line in table[1:])
     # beside the pictures, and not taken for new ones
-    assert command("decompress", f"{memory}/out")[0] == 0
+    assert command("decompress", f"{memory}/out", "-o", f"{memory}/out")[0] == 0
     assert len(stored(f"{memory}/out")) == 2 * (MANY - BAD)
 
 

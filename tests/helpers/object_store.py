@@ -4,6 +4,7 @@ import contextlib
 import http.client
 import threading
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -119,6 +120,8 @@ def s3_server() -> Iterator[Proxy]:
     server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
     server.start()
     _, port = server.get_host_and_port()
+    reset = urllib.request.Request(f"http://127.0.0.1:{port}/moto-api/reset", b"", method="POST")
+    urllib.request.urlopen(reset).close()  # what an earlier server of this process had
     proxy = Proxy(port)
     threading.Thread(target=proxy.serve_forever, daemon=True).start()
     try:

@@ -3,6 +3,8 @@
 import functools
 import os
 import pickle
+import subprocess
+import sys
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -231,6 +233,23 @@ def test_a_store_goes_to_another_process(s3: Proxy) -> None:
     assert KEYS["AWS_SECRET_ACCESS_KEY"].encode() not in pickle.dumps((store, path, remote.opened(ROOT)))
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the system has no fork")
+def test_a_forked_process_reads_what_its_parent_opened(s3: Proxy) -> None:
+    open_store(f"{ROOT}/fork").write("a", b"1")
+    script = (
+        "import os\n"
+        "from latentpress.system.stores import open_store\n"
+        f"store = open_store('{ROOT}/fork')\n"
+        "assert store.read('a') == b'1'\n"
+        "child = os.fork()\n"
+        "if not child:\n"
+        "    os._exit(store.read('a') != b'1')\n"
+        "assert os.waitpid(child, 0)[1] == 0\n"
+        "assert store.read('a') == b'1'\n"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
+
+
 def test_the_web_is_read_and_not_written(tmp_path: Path) -> None:
     pytest.importorskip("aiohttp", reason="needs the extra remote")
     with web_server({"in/a b.jpg": b"123", "in/a%20b.jpg": b"123"}) as url:
@@ -262,6 +281,7 @@ def test_urls_are_told_from_paths_and_shown_without_secrets() -> None:
     assert f"{place}{place!r}".count("word") == 0
     assert os.fspath(place) == "sftp://me:word@host/folder/a.tar.gz"
     assert (place.name, place.stem, place.suffix) == ("a.tar.gz", "a.tar", ".gz")
+    assert os.fspath(as_path("s3://b/a//c.jpg").with_suffix(".ltp")) == "s3://b/a//c.ltp"
     assert os.fspath(place.with_suffix(".ltp")) == "sftp://me:word@host/folder/a.tar.ltp"
     assert os.fspath(place.parent / "b" / "c.jpg") == "sftp://me:word@host/folder/b/c.jpg"
 

@@ -61,7 +61,9 @@ class Fault:
         """The error of a file. kind: its class. tries: as many as there were, 0 where the first
         one told enough.
         """
-        if not tries:
+        if self.missing and not issubclass(kind, ImageError):
+            words = f"{name}: there is no such bucket or folder to write to"
+        elif not tries:
             words = f"{name}: {self.sentence}"
         else:
             words = (

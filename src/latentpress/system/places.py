@@ -88,7 +88,7 @@ class Elsewhere(LocalPath):
 
     def exists(self, *, follow_symlinks: bool = True) -> bool:
         """As of Path."""
-        return self.is_file() or self.is_dir()
+        return self.is_dir() or self.is_file()
 
     def is_file(self, *, follow_symlinks: bool = True) -> bool:
         """As of Path."""
@@ -183,7 +183,8 @@ class UrlPath(Elsewhere):
 
     def with_name(self, name: str) -> UrlPath:
         """As of Path."""
-        return self.parent / name
+        whole = bare(self.text).rstrip("/")
+        return UrlPath(whole[: whole.rindex("/") + 1] + name)
 
     def with_suffix(self, suffix: str) -> UrlPath:
         """As of Path."""

@@ -22,6 +22,7 @@ from latentpress.system import faults
 from latentpress.system.urls import WEB, is_url, scheme, shown
 
 ATTEMPTS = 6  # of one request
+PATIENT = ("gs", "gcs")  # whose library makes several attempts itself, and cannot be told not to
 FIRST_WAIT = 0.25  # seconds before the second attempt; each further wait is twice as long
 LONGEST_WAIT = 10.0
 CONNECT_SECONDS = 10  # without an answer
@@ -101,6 +102,9 @@ class Remote:
         """Whether anything lies below the URL."""
         if self.scheme in WEB:
             return False
+        if hasattr(self._files, "call_s3"):  # where info() looks for a file first
+            page = self._page(self._prefix(), 1)
+            return bool(page.get("Contents")) or not self._prefix()[1]
         try:
             told = self._try("", lambda: self._files.info(self._root), ImageError)
         except faults.MissingError:
@@ -187,12 +191,13 @@ class Remote:
         MissingError, where there is no such file, is one of ImageError.
         """
         start = time.monotonic()
-        for attempt in range(1, ATTEMPTS + 1):
+        attempts = 2 if self.scheme in PATIENT else ATTEMPTS
+        for attempt in range(1, attempts + 1):
             try:
                 return work()
             except Exception as error:  # each store has exceptions of its own
                 fault = faults.of(error, self.url)
-                if fault.final or attempt == ATTEMPTS:
+                if fault.final or attempt == attempts:
                     tries = 0 if fault.final else attempt
                     raise fault.raised(
                         self._named(key), kind, tries, time.monotonic() - start
@@ -201,24 +206,33 @@ class Remote:
             time.sleep(wait * random.uniform(0.5, 1))  # many workers do not come back at once
         raise AssertionError
 
+    def _prefix(self) -> tuple[str, str]:
+        """The bucket of S3 and how the keys below the URL begin in it."""
+        bucket, _, prefix = self._root.partition("/")
+        return bucket, f"{prefix.rstrip('/')}/" if prefix else ""
+
+    def _page(self, place: tuple[str, str], many: int, after: str = "") -> dict[str, Any]:
+        """A page of a listing of S3. after: the token of the page before it."""
+        bucket, prefix = place
+        asked = {"Bucket": bucket, "Prefix": prefix, "MaxKeys": many}
+        if after:
+            asked["ContinuationToken"] = after
+        request = functools.partial(self._files.call_s3, "list_objects_v2", **asked)
+        page: dict[str, Any] = self._try("", request, ImageError)
+        return page
+
     def _pages(self) -> Iterator[Found]:
         """All objects of S3 below the URL, in the order in which S3 gives them: by key."""
-        bucket, _, prefix = self._root.partition("/")
-        prefix = f"{prefix.rstrip('/')}/" if prefix else ""
-        asked = {"Bucket": bucket, "Prefix": prefix, "MaxKeys": PAGE}
+        place = self._prefix()
+        page = self._page(place, PAGE)
         while True:
-            page = self._try(
-                "",
-                functools.partial(self._files.call_s3, "list_objects_v2", **asked),
-                ImageError,
-            )
             for told in page.get("Contents", ()):
-                key = told["Key"][len(prefix) :]
+                key = told["Key"][len(place[1]) :]
                 if key and not key.endswith("/"):  # which stands for a folder
                     yield Found(key, told["Size"], _version(told))
             if not page.get("IsTruncated"):
                 return
-            asked["ContinuationToken"] = page["NextContinuationToken"]
+            page = self._page(place, PAGE, page["NextContinuationToken"])
 
     def _folder(self, key: str) -> Iterator[Found]:
         """All files in a folder and below, by key: a folder is in the place of its name and "/"."""

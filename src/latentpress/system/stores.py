@@ -15,15 +15,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, BinaryIO, Protocol
+from typing import IO, TYPE_CHECKING, BinaryIO, Protocol
 
 from latentpress.errors import ImageError, OutputError
 from latentpress.system.files import atomic_write, output_error, remove_stale, replacing
 from latentpress.system.places import UrlPath, as_path
-from latentpress.system.remote import opened
 from latentpress.system.sources import read_source, unreadable
 from latentpress.system.urls import shown
 from latentpress.system.zips import Zip
+
+if TYPE_CHECKING:
+    from latentpress.system.remote import Remote
 
 
 @dataclass(frozen=True)
@@ -228,14 +230,19 @@ class ObjectStore:
 
     def __init__(self, url: str) -> None:
         self.url = url
-        opened(url)  # where it cannot be, the command ends before any work
+        self._remote()  # where it cannot be, the command ends before any work
+
+    def _remote(self) -> Remote:
+        from latentpress.system.remote import opened
+
+        return opened(self.url)
 
     def __str__(self) -> str:
         return shown(self.url)
 
     def entries(self, left_out: LeftOut | None = None) -> Iterator[Entry]:
         """As of Store."""
-        for found in opened(self.url).entries():
+        for found in self._remote().entries():
             if all(part and not part.startswith(".") for part in found.key.split("/")):
                 yield Entry(*found)
             elif left_out is not None:
@@ -243,26 +250,26 @@ class ObjectStore:
 
     def is_there(self) -> bool:
         """Whether it holds anything."""
-        return opened(self.url).is_folder()
+        return self._remote().is_folder()
 
     def entry(self, key: str) -> Entry | None:
         """As of Store."""
-        found = opened(self.url).find(key)
+        found = self._remote().find(key)
         return None if found is None else Entry(*found)
 
     def read(self, key: str) -> bytes:
         """As of Store."""
-        return opened(self.url).read(key)
+        return self._remote().read(key)
 
     def write(self, key: str, data: bytes) -> None:
         """As of Store."""
-        opened(self.url).write(data, key)
+        self._remote().write(data, key)
 
     def open(self, key: str) -> BinaryIO:
         """As `open_file`: fetched into a temporary file, a part at a time."""
         file = tempfile.TemporaryFile()  # noqa: SIM115  closed by who reads it
         try:
-            for chunk in opened(self.url).chunks(key):
+            for chunk in self._remote().chunks(key):
                 _spool(file, chunk)
             file.seek(0)
         except BaseException:
@@ -277,7 +284,7 @@ class ObjectStore:
             path = Path(folder) / "output"
             with replacing(path, overwrite=True) as stream:
                 yield stream
-            opened(self.url).write_file(path, key)
+            self._remote().write_file(path, key)
 
 
 def _spool(file: IO[bytes], data: bytes) -> None:
@@ -289,8 +296,8 @@ def _spool(file: IO[bytes], data: bytes) -> None:
 
 
 def open_file(store: Store, key: str) -> BinaryIO:
-    """A file of a store as a stream that can seek, by the store's own `open` where it has one:
-    then it is not held whole. ImageError where it cannot be read.
+    """A file of a store as a stream that can seek; of a folder and of an object store it is not
+    held whole. ImageError where it cannot be read.
     """
     if isinstance(store, FolderStore | ObjectStore):
         return store.open(key)
@@ -302,7 +309,8 @@ def writing(
     store: Store, key: str, *, like: str | os.PathLike[str] | None = None
 ) -> Iterator[BinaryIO]:
     """A stream whose bytes become a file of a store when the block ends, all of them, and nothing
-    when it fails. OutputError. like: as of `FolderStore.write`.
+    when it fails. What it holds is on disk meanwhile, of a folder and of an object store.
+    OutputError. like: as of `FolderStore.write`.
     """
     if isinstance(store, FolderStore):
         with store.writing(key, like=like) as stream:
