@@ -66,13 +66,14 @@ def complaint(name: str, root: Path = ROOT) -> str:
     return "; ".join(f"{name}: {reason}" for reason in outdated(told["model"]))
 
 
-def fill(page: Path, name: str, rows: list[list[str]]) -> None:
-    """Put a table, its head first, into a page in place of the first one whose marker names just this file."""
+def fill(page: Path, name: str, rows: list[list[str]], which: int = 0) -> None:
+    """Put a table, its head first, into a page in place of one whose marker names just this file: the first, or a later one."""
     lines = page.read_text(encoding="utf-8").splitlines()
     marker = f"<!-- source: {name} -->"
-    if marker not in lines:
+    places = [i for i, line in enumerate(lines) if line == marker]
+    if which >= len(places):
         raise SystemExit(f"{page} has no line {marker}: put it where the table belongs")
-    start = lines.index(marker) + 1
+    start = places[which] + 1
     end = next((i for i in range(start, len(lines)) if not lines[i].startswith("|")), len(lines))
     cells = [rows[0], ["---"] * len(rows[0]), *rows[1:]]
     lines[start:end] = ["| " + " | ".join(row) + " |" for row in cells]

@@ -23,6 +23,7 @@ FUNCTIONS = (
 CLASSES = (
     "options.EncodeOptions", "targets.Analyzed", "latents.Reader", "latents.Writer", "latents.ShardWriter", "latents.dataset.LatentDataset",
     "data.decoder.Decoder", "data.columns.ColumnDecoder", "data.pictures.PictureDataset",
+    "ray.compress.Compress", "ray.decompress.Decompress", "ray.encode_latents.EncodeLatents", "ray.engine.RayEngine",
 )  # fmt: skip
 RECORDS = ("container.Header", "latents.Info")
 
@@ -78,7 +79,7 @@ def test_the_package_shows_what_is_meant() -> None:
     shown = dir(latentpress)
     assert {"EncodeOptions", "assess", "compress", "decompress", "read_header", "__version__"} <= set(shown)
     modules = {name for name in shown if inspect.ismodule(getattr(latentpress, name))}
-    assert modules == {"data", "latents", "metrics", "pillow", "targets", "thumbnails"}
+    assert modules == {"data", "latents", "metrics", "pillow", "ray", "targets", "thumbnails"}
     errors = {name for name in shown if name.endswith("Error")}
     assert all(issubclass(getattr(latentpress, name), Exception) for name in errors)
     assert set(shown) - modules == set(latentpress.__all__)

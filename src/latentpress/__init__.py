@@ -10,7 +10,8 @@
 
 Names load when they are first used: `read_header` imports neither NumPy nor ONNX Runtime. Beside
 the names below there are the modules `targets` (a size, a rate or a metric instead of a quality),
-`latents` (latents as data), `metrics`, `pillow` (a plugin) and `thumbnails` (small pictures, fast).
+`latents` (latents as data), `metrics`, `pillow` (a plugin), `ray` (many machines) and `thumbnails`
+(small pictures, fast).
 """
 
 from typing import TYPE_CHECKING
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from latentpress import latents as latents
     from latentpress import metrics as metrics
     from latentpress import pillow as pillow
+    from latentpress import ray as ray
     from latentpress import targets as targets
     from latentpress import thumbnails as thumbnails
     from latentpress.assessment import assess
@@ -62,7 +64,7 @@ __all__ = [
     "read_header",
 ]
 # that users import; they load when they are first used
-MODULES = ("data", "latents", "metrics", "pillow", "targets", "thumbnails")
+MODULES = ("data", "latents", "metrics", "pillow", "ray", "targets", "thumbnails")
 
 
 def __getattr__(name: str) -> object:

@@ -1,11 +1,13 @@
 """Several files in work at a time: the order of the results, failures, bounds, and Ctrl-C."""
 
+import itertools
 import os
 import signal
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -41,6 +43,31 @@ def test_results_come_in_order_and_failures_in_their_place(monkeypatch: pytest.M
     workers.stop()
     assert isinstance(futures.pop(2).exception(), ImageError)
     assert [f.result() for f in futures] == [0, 1, 3, 4, 5, 6, 7, 8]
+
+
+@pytest.mark.parametrize("in_order", [True, False])
+def test_an_endless_stream_is_taken_as_it_is_worked_on(in_order: bool) -> None:
+    taken = itertools.count()
+    workers = pool.Pool(lambda i: i, taken, 3, 1, lambda i: 0, in_order)
+    found = [item for item, _ in itertools.islice(workers.results(), 500)]
+    time.sleep(0.05)
+    workers.stop()
+    assert next(taken) <= 500 + 3 * (pool.WAITS + 1) + 3
+    assert sorted(found)[:400] == list(range(400))
+    assert not in_order or found == list(range(500))
+
+
+def test_what_taking_an_item_raises_comes_after_the_results_before_it() -> None:
+    def items() -> Iterator[int]:
+        yield from range(20)
+        raise ImageError("the folder is gone")
+
+    workers = pool.Pool(lambda i: i, items(), 3, 1, lambda i: 0, in_order=False)
+    results = workers.results()
+    assert sorted(item for item, _ in itertools.islice(results, 20)) == list(range(20))
+    with pytest.raises(ImageError, match="gone"):
+        next(results)
+    workers.stop()
 
 
 @pytest.mark.parametrize("large", [40_000_000, 150_000_000])

@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks import provenance, results_index, sources
 from benchmarks.provenance import FIELDS, RESULTS, ROOT
-from benchmarks.tables import effort_table, speed_table
+from benchmarks.tables import effort_table, scale_table, speed_table
 
 PAGES = sources.documents()
 NAMED = sorted({(page, name) for page in PAGES for name in sources.sources(page.read_text(encoding="utf-8"))})
@@ -136,7 +136,10 @@ def test_a_table_is_put_below_its_marker(tmp_path: Path) -> None:
         sources.fill(page, "results/b.csv", [["codec"]])
 
 
-@pytest.mark.parametrize("made", [speed_table.table, effort_table.table], ids=["speed", "effort"])
+TABLES = [speed_table.table, effort_table.table, *scale_table.TABLES]
+
+
+@pytest.mark.parametrize("made", TABLES, ids=["speed", "effort", "scale", "scale-memory", "scale-planned"])
 def test_the_pages_hold_the_tables_that_their_files_give(made: Callable[[Path], list[list[str]]]) -> None:
     name = made.__module__.rpartition(".")[2].removesuffix("_table")
     text = (ROOT / "docs" / "measurements" / f"{name}.md").read_text(encoding="utf-8")

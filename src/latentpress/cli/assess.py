@@ -28,6 +28,7 @@ from latentpress.cli.assess_output import (
     table_bytes,
 )
 from latentpress.cli.batch import end, make_folder, names_folder, output_for, progress
+from latentpress.cli.engines import Address, EngineName, engine_of
 from latentpress.cli.json_output import to_json
 from latentpress.cli.terminal import notice
 from latentpress.collection.faults import describe, naming
@@ -74,6 +75,8 @@ def assess(
     include: Include = None,
     exclude: Exclude = None,
     jobs: Jobs = None,
+    engine: EngineName = "local",
+    address: Address = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     weights: Annotated[
         Path | None,
@@ -139,8 +142,9 @@ def assess(
         from latentpress.collection.grading import Assess
 
         task = Assess(os.fspath(distorted), tuple(usable), gray, strict, model, device)
+        workers = engine_of(engine, address, jobs, device)
         both = Folders(original, distorted, tuple(include or ()), tuple(exclude or ()))
-        rows, failed = grade(both, task, columns, jobs, record)
+        rows, failed = grade(both, task, columns, workers, record)
         if not rows:
             end(failed, failed)
     else:

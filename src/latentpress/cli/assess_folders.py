@@ -12,10 +12,9 @@ from latentpress.cli import batch, terminal
 from latentpress.cli.assess_output import Row as Line
 from latentpress.collection.find import Found, Selection, image_suffixes
 from latentpress.collection.grading import Assess, Pairs, as_units, pair_up
-from latentpress.collection.local import LocalEngine
 from latentpress.collection.manifest import as_line, fingerprint, open_manifest
 from latentpress.collection.run import run
-from latentpress.collection.unit import Row, Unit, joined
+from latentpress.collection.unit import Engine, Row, Unit, joined
 from latentpress.errors import UsageError
 from latentpress.system.stores import open_store
 
@@ -70,7 +69,7 @@ def check_partners(pairs: Pairs) -> None:
 
 
 def grade(
-    folders: Folders, task: Assess, columns: list[str], jobs: int | None, record: Path | None
+    folders: Folders, task: Assess, columns: list[str], engine: Engine, record: Path | None
 ) -> tuple[list[Line], int]:
     """A line a pair in the order of their names, and how many pairs failed.
 
@@ -79,7 +78,6 @@ def grade(
     """
     pairs = folders.pairs()
     units = as_units(open_store(os.fspath(folders.originals)), pairs)
-    engine = LocalEngine(jobs)
     rows: dict[str, Line] = {}
     failed = 0
     with batch.progress(len(units)) as advance:

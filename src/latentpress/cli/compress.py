@@ -24,6 +24,7 @@ from latentpress.cli.arguments import (
     codec_option,
     device_option,
 )
+from latentpress.cli.engines import Address, EngineName, check_engine, engine_of
 from latentpress.cli.request import Asked
 from latentpress.cli.shares import large_metadata_words
 from latentpress.container import Header, read_header
@@ -34,6 +35,7 @@ from latentpress.system.places import as_path
 if TYPE_CHECKING:
     from latentpress.cli.trees import Tree
     from latentpress.collection.tasks import Compress
+    from latentpress.collection.unit import Engine
 
 
 def compress(
@@ -191,6 +193,8 @@ def compress(
         ),
     ] = None,
     jobs: Jobs = None,
+    engine: EngineName = "local",
+    address: Address = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON list.")] = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -239,7 +243,7 @@ def compress(
         report,
         as_json,
     )
-    if tree.is_wanted() or metrics is not None:
+    if tree.is_wanted() or check_engine(engine, address) or metrics is not None:
         for notice in optimizer_notices(effort, optimize_for):
             terminal.notice(notice)
         task = Compress(
@@ -262,7 +266,8 @@ def compress(
             tell_larger=tell_larger and max_no_gain,
             metrics=tuple(check_metrics(metrics)),
         )
-        run_compress(tree, task, jobs, request.total_size)
+        workers = engine_of(engine, address, jobs, device)
+        run_compress(tree, task, workers, jobs, request.total_size)
         return
     images = images or []
     targets = batch.outputs(images, output, ".ltp")
@@ -341,15 +346,18 @@ def compress(
     batch.run(images, targets, work, as_json, bar, sharing)
 
 
-def run_compress(tree: "Tree", task: "Compress", jobs: int | None, total_size: int | None) -> None:
-    """Compress folders. total_size: of all files together, where there is a budget."""
+def run_compress(
+    tree: "Tree", task: "Compress", engine: "Engine", jobs: int | None, total_size: int | None
+) -> None:
+    """Compress folders. total_size: of all files together, where there is a budget, for which the
+    quality is found on this machine, on so many jobs.
+    """
     from latentpress.cli.trees import run_tree
     from latentpress.collection.find import ARCHIVES, image_suffixes, without_collisions
-    from latentpress.collection.local import LocalEngine
 
     search = tree.search(image_suffixes() | ARCHIVES, ".ltp")
     if total_size is None:
-        run_tree(tree, task, LocalEngine(jobs), search, "pressing")
+        run_tree(tree, task, engine, search, "pressing")
         return
     from latentpress.collection.budget import as_budget, best_quality, recorded
 
@@ -357,10 +365,11 @@ def run_compress(tree: "Tree", task: "Compress", jobs: int | None, total_size: i
     budget = as_budget(total_size, found, task)
     quality = recorded(task.output, budget)
     if quality is None:
-        quality = best_quality(found, task, total_size, jobs)
+        with batch.Bar(None, "searching the quality") as bar:
+            quality = best_quality(found, task, total_size, jobs, bar.advance)
     task = replace(task, asked=replace(task.asked, quality=quality))
     header = {"budget": {**budget, "quality": quality}}
-    run_tree(tree, task, LocalEngine(jobs), search, "pressing", found, header)
+    run_tree(tree, task, engine, search, "pressing", found, header)
 
 
 def check_metrics(names: str | None) -> list[str]:

@@ -22,6 +22,7 @@ from latentpress.cli.arguments import (
     Verify,
     device_option,
 )
+from latentpress.cli.engines import Address, EngineName, check_engine, engine_of
 from latentpress.collection.faults import naming
 from latentpress.container import Header, read_header
 from latentpress.errors import LatentpressError, UsageError
@@ -67,6 +68,8 @@ def decompress(
     skip_existing: SkipExisting = False,
     verify: Verify = False,
     jobs: Jobs = None,
+    engine: EngineName = "local",
+    address: Address = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON list.")] = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -96,9 +99,8 @@ def decompress(
         verify,
         as_json=as_json,
     )
-    if tree.is_wanted():
+    if tree.is_wanted() or check_engine(engine, address):
         from latentpress.collection.find import ARCHIVES
-        from latentpress.collection.local import LocalEngine
         from latentpress.collection.tasks import Decompress
 
         _check_format(suffix)
@@ -112,7 +114,8 @@ def decompress(
             suffix=suffix,
         )
         search = tree.search(ARCHIVES | {".ltp"}, suffix)
-        run_tree(tree, task, LocalEngine(jobs), search, "opening")
+        workers = engine_of(engine, address, jobs, device)
+        run_tree(tree, task, workers, search, "opening")
         return
     files = files or []
     headers = {source: _header(source) for source in files}

@@ -25,6 +25,7 @@ from latentpress.cli.arguments import (
     path_argument,
 )
 from latentpress.cli.batch import end, names_folder, progress
+from latentpress.cli.engines import Address, EngineName, check_engine, engine_of
 from latentpress.cli.json_output import to_json
 from latentpress.cli.units import parse_size
 from latentpress.collection.faults import describe
@@ -120,6 +121,8 @@ def pack(
     skip_existing: SkipExisting = False,
     verify: Verify = False,
     jobs: Jobs = None,
+    engine: EngineName = "local",
+    address: Address = None,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
@@ -142,7 +145,6 @@ def pack(
         raise UsageError(f"--codec {codec} gives latents of space {codec}, not {space}")
     from latentpress.cli.trees import Tree, run_tree
     from latentpress.collection.find import ARCHIVES, Naming, Search, Selection
-    from latentpress.collection.local import LocalEngine
     from latentpress.collection.packing import (
         LTPS,
         SUFFIXES,
@@ -176,6 +178,8 @@ def pack(
     search = Search(selection, Naming(LTPS, keep_suffix, keeps_archives=False), within=within)
     exactness = Exactness(max_error, rmse, quality, lossless)
     reading = Reading(codec or space, codec, model, device)
+    if check_engine(engine, address) and not is_tree:
+        raise UsageError("--engine ray packs into a folder, each file by itself: name one with -o")
     if is_tree:
         if reading.space is not None:
             check(reading.space, exactness)
@@ -186,7 +190,7 @@ def pack(
             reading=reading,
             exactness=exactness,
         )
-        run_tree(tree, task, LocalEngine(jobs), search, "packing")
+        run_tree(tree, task, engine_of(engine, address, jobs, device), search, "packing")
         return
     units = []
     for found in tree.found(search):

@@ -26,13 +26,17 @@ T = TypeVar("T")
 
 
 def best_quality(
-    units: Iterable[Unit | Row], task: Compress, limit: int, jobs: int | None = None
+    units: Iterable[Unit | Row],
+    task: Compress,
+    limit: int,
+    jobs: int | None = None,
+    passed: Callable[[], None] = lambda: None,
 ) -> float:
     """The best quality at which the files of all pictures that can be read have at most `limit`
     bytes together; 0 with the task's best effort where they have more.
 
     Every picture is analyzed once, and its latent kept in a temporary file: 5 bytes a pixel. jobs:
-    as of LocalEngine.
+    as of LocalEngine. passed: is called for every picture that is analyzed or tried.
 
     Raises:
         TargetError: even at quality 0 they have more.
@@ -52,7 +56,11 @@ def best_quality(
     def every(work: Callable[[A], T], items: Sequence[A], pixels: Callable[[A], int]) -> list[T]:
         pool = Pool(work, items, jobs, threads, pixels)
         try:
-            return [future.result() for _, future in pool.results()]
+            done = []
+            for _, future in pool.results():
+                done.append(future.result())
+                passed()
+            return done
         finally:
             pool.stop()
 
