@@ -109,7 +109,7 @@ def test_a_run_goes_on_where_it_ended_and_is_verified(tmp_path: Path) -> None:
     data = bytearray(whole["0.tar"])
     data[700] ^= 1
     (out / "0.tar").write_bytes(data)
-    assert "1 file written with 1 pictures in archives" in run(*verified, cwd=tmp_path).stdout
+    assert "1 file written with 1 picture in archives" in run(*verified, cwd=tmp_path).stdout
     assert files_of(out) == whole
 
 
@@ -127,6 +127,18 @@ def test_an_output_that_is_another_is_not_replaced(tmp_path: Path) -> None:
     # a run that was killed after it wrote, before it told so
     (tmp_path / "out" / "manifest.jsonl").unlink()
     assert run("compress", "a.tar", "-o", "out", cwd=tmp_path).exit_code == 0
+
+
+def test_a_total_size_is_for_files(tmp_path: Path) -> None:
+    (tmp_path / "a.tar").write_bytes(shard(samples(1)))
+    done = run("compress", "a.tar", "-o", "out", "--total-size", "10kB", cwd=tmp_path)
+    assert (done.exit_code, done.stderr) == (2, "a.tar: a total size is for pictures that are files")
+
+
+def test_metrics_of_the_pictures_in_a_shard(tmp_path: Path) -> None:
+    (tmp_path / "a.tar").write_bytes(shard([("a.png", picture(1, "PNG", side=64))]))
+    assert run("compress", "a.tar", "-o", "out", "--metrics", "psnr", cwd=tmp_path).exit_code == 0
+    assert manifest(tmp_path / "out")[0]["metrics"]["psnr"] > 20
 
 
 def test_a_shard_is_not_written_over_itself(tmp_path: Path) -> None:

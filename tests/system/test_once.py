@@ -1,5 +1,7 @@
 """What is made once though many ask: `system.once`."""
 
+import os
+import signal
 import threading
 import time
 
@@ -41,3 +43,28 @@ def test_what_failed_is_tried_again() -> None:
     with pytest.raises(OSError):  # noqa: PT011  the first call's own
         fails_once()
     assert fails_once() == 7
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are not forked here")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
+def test_a_forked_process_does_not_wait_for_a_thread_that_it_lacks() -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    @once
+    def made() -> int:
+        begun.set()
+        go_on.wait(30)
+        return 1
+
+    thread = threading.Thread(target=made)
+    thread.start()
+    begun.wait(30)
+    child = os.fork()
+    if child == 0:
+        go_on.set()  # of the copy
+        signal.alarm(30)
+        os._exit(made())
+    _, status = os.waitpid(child, 0)
+    go_on.set()
+    thread.join()
+    assert os.waitstatus_to_exitcode(status) == 1

@@ -206,7 +206,8 @@ def words(summary: Summary) -> str:
     """How a run went, in a line."""
     told = [f"{summary.made:,} {'file' if summary.made == 1 else 'files'} written"]
     if summary.members:
-        told[0] += f" with {summary.members:,} pictures in archives"
+        what = "picture" if summary.members == 1 else "pictures"
+        told[0] += f" with {summary.members:,} {what} in archives"
     if summary.made:
         told.append(change(summary.source_bytes, summary.output_bytes))
     if summary.kept:

@@ -296,8 +296,8 @@ def _spool(file: IO[bytes], data: bytes) -> None:
 
 
 def open_file(store: Store, key: str) -> BinaryIO:
-    """A file of a store as a stream that can seek, by the store's own `open` where it has one:
-    then it is not held whole. ImageError where it cannot be read.
+    """A file of a store as a stream that can seek; of a folder and of an object store it is not
+    held whole. ImageError where it cannot be read.
     """
     if isinstance(store, FolderStore | ObjectStore):
         return store.open(key)
@@ -309,7 +309,8 @@ def writing(
     store: Store, key: str, *, like: str | os.PathLike[str] | None = None
 ) -> Iterator[BinaryIO]:
     """A stream whose bytes become a file of a store when the block ends, all of them, and nothing
-    when it fails. OutputError. like: as of `FolderStore.write`.
+    when it fails. What it holds is on disk meanwhile, of a folder and of an object store.
+    OutputError. like: as of `FolderStore.write`.
     """
     if isinstance(store, FolderStore):
         with store.writing(key, like=like) as stream:
