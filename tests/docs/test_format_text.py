@@ -20,6 +20,7 @@ from latentpress.errors import LatentpressError
 from latentpress.image import alpha, deflated, known_profiles, pixel_density, text
 from latentpress.image.colorimetry import adaptation, to_xyz, white_of
 from latentpress.latents.record import unpack
+from latentpress.image.lossless_webp import check_webp
 from latentpress.models import manifest, read_file
 from latentpress.parts import open_decoder
 from latentpress.spaces import SPACES
@@ -258,7 +259,7 @@ def test_an_alpha_webp() -> None:
         *(body[:i] + bytes([body[i] ^ (1 << b)]) + body[i + 1 :] for i in range(4, 25) for b in range(8)),
     ]
     verdicts = [refuses(decoder()["check_webp"], each, 9, 7) for each in bodies]
-    assert verdicts == [is_refused(alpha._check_webp, each, 9, 7) for each in bodies]
+    assert verdicts == [is_refused(check_webp, each, 9, 7, "alpha") for each in bodies]
     assert verdicts.count(False) == 1  # as it is
 
 
