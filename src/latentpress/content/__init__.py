@@ -23,4 +23,4 @@ def screen_layer(picture: Picture, options: EncodeOptions) -> ScreenLayer | None
         return whole_layer(picture)
     from latentpress.content.choice import chosen_layer
 
-    return chosen_layer(picture)
+    return chosen_layer(picture, options)
