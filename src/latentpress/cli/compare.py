@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from latentpress.cli import content_words
 from latentpress.cli.arguments import device_option, path_argument
 from latentpress.cli.batch import naming
 from latentpress.cli.json_output import to_json
 from latentpress.cli.latent import read_ltp
 from latentpress.cli.terminal import console, notice
+from latentpress.container import unpack
 from latentpress.errors import ImageError, OutputError
 
 if TYPE_CHECKING:
@@ -30,7 +32,8 @@ def compare(
         typer.Option(
             "-o",
             "--output",
-            help="Write original, decoded image and difference side by side.",
+            help="Write original, decoded image and difference side by side; the parts of a screen "
+            "layer are marked beside them.",
             show_default=False,
         ),
     ] = None,
@@ -56,6 +59,7 @@ def compare(
     if output is not None and output.exists() and not overwrite:
         raise OutputError(f"{output} exists already: choose another name, or add --overwrite")
     data = read_ltp(other)
+    layer = None
 
     from latentpress.image.formats import write_image
     from latentpress.image.hidden import fill_hidden
@@ -68,6 +72,7 @@ def compare(
         from latentpress.codec import decompress
 
         with naming(other):
+            layer = content_words.layer_of(*unpack(data))
             second = fill_hidden(read_picture(decompress(data, model=model, device=device)))
     for name, picture in ((original, first), (other, second)):
         for told in picture.notices:
@@ -81,11 +86,13 @@ def compare(
     result = _measure(a, b, other.stat().st_size)
     if output is not None:
         captions = _captions(result, original, other)
-        from latentpress.image.panels import difference, side_by_side
+        from latentpress.image.panels import difference, marked, side_by_side
 
-        write_image(
-            side_by_side([a, b, difference(a, b, GAIN)], captions), output, overwrite=overwrite
-        )
+        panels = [a, b, difference(a, b, GAIN)]
+        if layer is not None:
+            panels.append(marked(b, layer.shown()))
+            captions.append(f"screen layer, marked\n{100 * layer.share:.1f} % of the picture")
+        write_image(side_by_side(panels, captions), output, overwrite=overwrite)
     if json:
         files = {
             "original": str(original),

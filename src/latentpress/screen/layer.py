@@ -37,6 +37,15 @@ class Layer:
     boxes: tuple[Box, ...]
     pieces: tuple[bytes, ...]
 
+    @property
+    def share(self) -> float:
+        """Of the picture's pixels those that it shows."""
+        return float(self.shown().mean())
+
+    def shown(self) -> Mask:
+        """The mask of its pixels, (height, width)."""
+        return pixel_mask(self.mask, Box(0, 0, self.width, self.height))
+
     def black(self, reduction: int = 1) -> Iterator[Pixels]:
         """Black strips of the picture's size, to be pasted over. reduction: as of `pasted`."""
         width = -(-self.width // reduction)
