@@ -218,9 +218,7 @@ def put_together(
     picture, each way, a pixel of the strips.
     """
     check_pixels(header)
-    layer = read_layer(
-        chunks.get(SCREEN), chunks.get(SCREEN_WHOLE), header.width, header.height
-    )
+    layer = read_layer(chunks.get(SCREEN), chunks.get(SCREEN_WHOLE), header.width, header.height)
     if layer is not None:
         strips = layer.pasted(strips if header.has_latent else layer.black(reduction), reduction)
     metadata = decode_metadata(metadata_bodies(chunks))

@@ -19,8 +19,8 @@ from latentpress.entropy.cdf_tables import SCALE_RATIO
 from latentpress.errors import LatentpressError
 from latentpress.image import alpha, deflated, known_profiles, pixel_density, text
 from latentpress.image.colorimetry import adaptation, to_xyz, white_of
-from latentpress.latents.record import unpack
 from latentpress.image.lossless_webp import check_webp
+from latentpress.latents.record import unpack
 from latentpress.models import manifest, read_file
 from latentpress.parts import open_decoder
 from latentpress.spaces import SPACES

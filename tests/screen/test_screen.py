@@ -1,5 +1,6 @@
 """The screen layer: masks, pieces, and whole files; what an attacker can put into it is refused."""
 
+import contextlib
 import io
 from collections.abc import Callable
 from typing import Any
@@ -165,16 +166,14 @@ def test_bad_pieces_are_refused(kind: str) -> None:
 @given(st.integers(0, len(GOOD) - 1), st.integers(1, 255))
 def test_a_changed_byte_is_refused_or_a_picture_of_the_size(at: int, change: int) -> None:
     piece = GOOD[:at] + bytes([GOOD[at] ^ change]) + GOOD[at + 1 :]
-    try:
+    with contextlib.suppress(FormatError):
         assert decode_piece(piece, 45, 34).shape == (34, 45, 3)
-    except FormatError:
-        pass
 
 
 @pytest.mark.parametrize("file", sorted(GOLDEN.glob("*.ltp")), ids=lambda file: file.stem)
 def test_cut_bodies_are_refused(file: Any) -> None:
     data = file.read_bytes()
-    header, chunks = unpack(data)
+    _header, chunks = unpack(data)
     [kind] = {SCREEN, SCREEN_WHOLE} & set(chunks)
     body = chunks[kind]
     for wrong in (b"", body[:1], body[: len(body) // 2], body[:-1], body + b"\0"):

@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from numpy.typing import NDArray
 
 from latentpress._typing import Floats, Pixels
 from latentpress.content.features import Features, features
@@ -30,8 +31,9 @@ from latentpress.screen.pieces import decode_piece, encode_piece
 from latentpress.transforms import Transform
 
 QUALITY = 60.0  # at which both ways are tried
-TRIED = 12  # cells: side of the window in which they are
-APART = 15  # of the AV1 encoder's quality: what is tried below and above
+TRIED = (12, 8, 6, 4)  # cells: side of the window in which they are, the first that is filled
+FILLED = 0.75  # share of its cells, from which on a window is filled
+APART = 16  # of the AV1 encoder's quality: steps below, where its scores are those of the latent
 FAR_FEWER = 0.75  # share of the latent's bytes: photographs take .85
 MANY = 0.5  # share of a picture that is a screen, from which on the rest may follow it
 BLOCK = 2  # cells: side of a block that must be given back
@@ -63,12 +65,15 @@ def chosen_layer(picture: Picture, options: EncodeOptions) -> ScreenLayer | None
 
 def _screen(trial: _Trial, found: Features) -> Mask:
     """The cells that are a screen, after both ways were tried."""
-    drawn = drawn_region(found)
-    if not drawn.any() or not trial.prefers_layer(drawn, FAR_FEWER):
-        return np.zeros_like(drawn)
-    if drawn.mean() >= MANY and not drawn.all() and trial.prefers_layer(~drawn, 1.0):
-        return np.ones_like(drawn)
-    return drawn
+    region = drawn_region(found)
+    if not region.any():
+        return region
+    if not trial.prefers_layer(region, found.drawn, FAR_FEWER):
+        return np.zeros_like(region)
+    if region.mean() >= MANY and not region.all():
+        if trial.prefers_layer(~region, np.zeros_like(region), 1.0):
+            return np.ones_like(region)
+    return region
 
 
 def _is_single_color(picture: Picture) -> bool:
@@ -90,19 +95,21 @@ class _Trial:
         self.transform: Transform = self.parts.transform(options.model, options.device)
         self.fine_coder = HyperpriorCoder(options.space.name, PROMISED)
 
-    def prefers_layer(self, mask: Mask, share: float) -> bool:
+    def prefers_layer(self, mask: Mask, drawn: Mask, share: float) -> bool:
         """Whether AV1 needs less than this share of the latent's bytes at an equal SSIMULACRA 2, in
-        a window with as many cells of the mask as can be.
+        the largest window that the mask fills, with as many drawn cells as can be.
         """
-        y, x = _fullest(mask, TRIED)
-        pixels = self._pixels(y, x, TRIED)
+        y, x, side = _fullest(mask, mask & drawn)
+        pixels = self._pixels(y, x, side)
         if min(pixels.shape[:2]) < CELL:
             return True
         latent = self.parts.encoder(EncodeOptions(quality=QUALITY))
         size, decoded = self._through_latent(pixels, latent)
         aimed = ssimulacra2(pixels, decoded)
         middle = av1_quality(QUALITY)
-        points = sorted(self._through_av1(pixels, middle + change) for change in (-APART, 0, APART))
+        points = sorted(
+            self._through_av1(pixels, middle + change) for change in (-2 * APART, -APART, 0)
+        )
         scores = np.maximum.accumulate([score for score, _ in points])
         logs = [math.log(size) for _, size in points]
         return _at(scores, logs, aimed) < math.log(share * size)
@@ -199,13 +206,24 @@ def _shift(original: Pixels, decoded: Pixels) -> float:
     return float(np.abs((original.astype(np.float32) - decoded).mean((0, 1))).max())
 
 
-def _fullest(mask: Mask, side: int) -> tuple[int, int]:
-    """Row and column of the first cell of the square with the most cells of a mask."""
+def _fullest(mask: Mask, telling: Mask) -> tuple[int, int, int]:
+    """Row and column of the first cell of a square and its side in cells: of the largest that a
+    mask fills, that with the most cells of the mask, those that are telling counted twice.
+    """
+    for side in TRIED:
+        counts = _in_squares(mask, side)
+        y, x = divmod(int((counts + _in_squares(telling, side)).argmax()), counts.shape[1])
+        if counts[y, x] >= FILLED * side**2:
+            break
+    return y, x, side
+
+
+def _in_squares(mask: Mask, side: int) -> NDArray[np.int64]:
+    """Cells of a mask in each square of a side that lies within the picture, where one does."""
     sums = np.pad(mask, ((1, 0), (1, 0))).astype(np.int64).cumsum(0).cumsum(1)
     high, wide = min(side, mask.shape[0]), min(side, mask.shape[1])
-    counts = sums[high:, wide:] - sums[:-high, wide:] - sums[high:, :-wide] + sums[:-high, :-wide]
-    y, x = np.unravel_index(int(counts.argmax()), counts.shape)
-    return int(y), int(x)
+    inner = sums[high:, wide:] - sums[:-high, wide:] - sums[high:, :-wide] + sums[:-high, :-wide]
+    return np.asarray(inner)
 
 
 def _at(scores: Floats, logs: list[float], wanted: float) -> float:

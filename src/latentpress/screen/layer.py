@@ -95,9 +95,7 @@ def pack_pieces(pieces: Iterable[bytes]) -> bytes:
     return b"".join(write_varint(len(p)) + p for p in every[:-1]) + every[-1]
 
 
-def read_layer(
-    blocks: bytes | None, whole: bytes | None, width: int, height: int
-) -> Layer | None:
+def read_layer(blocks: bytes | None, whole: bytes | None, width: int, height: int) -> Layer | None:
     """The layer of a file's screen chunks; None where it has none.
 
     blocks: the body of the chunk with a mask. whole: of the one without. FormatError where one is

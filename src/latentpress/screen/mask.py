@@ -61,9 +61,7 @@ def boxes(mask: Mask, width: int, height: int) -> list[Box]:
 def pixel_mask(mask: Mask, box: Box) -> Mask:
     """The mask of the pixels of a box whose left and top are those of cells."""
     width, height = box.size
-    part = mask[
-        box.top // CELL : -(-box.bottom // CELL), box.left // CELL : -(-box.right // CELL)
-    ]
+    part = mask[box.top // CELL : -(-box.bottom // CELL), box.left // CELL : -(-box.right // CELL)]
     return part.repeat(CELL, 0).repeat(CELL, 1)[:height, :width]
 
 

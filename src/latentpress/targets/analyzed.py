@@ -105,9 +105,7 @@ class Analyzed:
     def _file(self, options: EncodeOptions, encoder: Encoder) -> bytes:
         strips = iter(self.strips)
         side = self.side | (self.layer.chunks(options.quality) if self.layer else {})
-        return pipeline.write(
-            self.outline, self.transform, strips, options.quality, side, encoder
-        )
+        return pipeline.write(self.outline, self.transform, strips, options.quality, side, encoder)
 
     def fixed_bytes(self) -> int:
         """The bytes of a file beside its latent and its layer: header, side chunks."""
