@@ -7,7 +7,7 @@ files. `ratio`: bytes at equal SSIMULACRA 2, ours divided by AVIF's, the mean of
 reaches none of ours, our least bytes divided by its most. `mae`, `mae_avif`: mean absolute error at quality 60, and AVIF's in as many
 bytes. `psnr`, `psnr_avif`: the same at quality 80, in dB. `same`: whether auto and photo give the same file, `time`: CPU seconds of auto
 divided by those of photo, the least of some interleaved runs each. Single colors: the most bytes and the largest error over colors and
-qualities. Writes results/screens.csv, in which the rows of sets that --sets does not name are kept, and prints the means of the sets.
+qualities. Writes results/screens.csv, row by row, in which the rows of other pictures are kept, and prints the means of the sets.
 """
 
 import argparse
@@ -16,7 +16,7 @@ import io
 import math
 import statistics
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -128,34 +128,34 @@ def color_row() -> dict[str, object]:
     return {"set": "single colors", "picture": f"{len(COLORS)} colors, 5 qualities", "bytes": most, "error": error}
 
 
-def rows(kind: str, folders: list[Path]) -> Iterator[dict[str, object]]:
-    """The rows of a set."""
+def rows(kind: str, folders: list[Path], every: int) -> Iterator[dict[str, object]]:
+    """The rows of every so many pictures of a set."""
     if kind == "single colors":
         yield color_row()
     elif kind == "screens":
-        yield from (screen_row(kind, name, np.asarray(image)) for name, image in screens().items())
+        yield from (screen_row(kind, name, np.asarray(image)) for name, image in list(screens().items())[::every])
     elif kind == "mixed":
-        yield from (screen_row(kind, f"mixed-{i:02}", np.asarray(mixed(i))) for i in range(MIXED))
+        yield from (screen_row(kind, f"mixed-{i:02}", np.asarray(mixed(i))) for i in range(0, MIXED, every))
     elif kind == "patterns":
-        yield from (pattern_row(name, pattern()) for name, pattern in PATTERNS.items())
+        yield from (pattern_row(name, pattern()) for name, pattern in list(PATTERNS.items())[::every])
     else:
-        yield from (photograph_row(file) for folder in folders for file in sorted(folder.glob("*.png")))
+        yield from (photograph_row(file) for folder in folders for file in sorted(folder.glob("*.png"))[::every])
 
 
-def summary(found: list[dict[str, object]]) -> Iterator[str]:
+def summary(found: Sequence[Mapping[str, object]]) -> Iterator[str]:
     """A line a set."""
     for kind in dict.fromkeys(str(row["set"]) for row in found):
         of_kind = [row for row in found if row["set"] == kind]
         line = f"{kind}: {len(of_kind)}"
-        if "ratio" in of_kind[0]:
+        if of_kind[0].get("ratio"):
             line += f", bytes at equal SSIMULACRA 2 {math.exp(statistics.fmean(math.log(float(str(r['ratio']))) for r in of_kind)):.3f}"
             line += f", error at most AVIF's in {sum(float(str(r['mae'])) <= float(str(r['mae_avif'])) for r in of_kind)}"
-        if "psnr" in of_kind[0]:
+        if of_kind[0].get("psnr"):
             line += f", PSNR not below AVIF's in {sum(float(str(r['psnr'])) >= float(str(r['psnr_avif'])) - 0.005 for r in of_kind)}"
-        if "same" in of_kind[0]:
-            line += f", the same file in {sum(str(r['same']) == "True" for r in of_kind)}"
+        if of_kind[0].get("same"):
+            line += f", the same file in {sum(str(r['same']) == str(True) for r in of_kind)}"
             line += f", time {statistics.fmean(float(str(r['time'])) for r in of_kind):.3f}"
-        if "error" in of_kind[0]:
+        if of_kind[0].get("error"):
             line += f", at most {of_kind[0]['bytes']} bytes, off by {of_kind[0]['error']}"
         yield line
 
@@ -165,25 +165,30 @@ def main() -> None:
     parser.add_argument("--photographs", type=Path, nargs="*", default=[])
     parser.add_argument("--output", type=Path, default=provenance.RESULTS / "screens.csv")
     parser.add_argument("--sets", default=",".join(SETS))
+    parser.add_argument("--every", type=int, default=1, help="only every n-th picture of a set")
     options = parser.parse_args()
-    sets = options.sets.split(",")
-    found: list[dict[str, object]] = []
-    for kind in sets:
-        for row in rows(kind, options.photographs):
+    for kind in options.sets.split(","):
+        for row in rows(kind, options.photographs, options.every):
+            found = merged(options.output, row)
+            what = "screens, pages, patterns and photographs under --content auto, beside AVIF"
+            provenance.record(options.output, what, ["builtin"], goes_on=len(found) > 1)
             print(row, flush=True)
-            found.append(row)
-    kept: list[dict[str, object]] = []
-    if options.output.exists():
-        with options.output.open(newline="") as file:
-            kept = [dict(row) for row in csv.DictReader(file) if row["set"] not in sets]
-    found = sorted([*kept, *found], key=lambda row: SETS.index(str(row["set"])))
-    with options.output.open("w", newline="") as file:
+    with options.output.open(newline="") as file:
+        print("\n".join(summary(list(csv.DictReader(file)))))
+
+
+def merged(output: Path, row: dict[str, object]) -> list[dict[str, object]]:
+    """The rows of the file with this one in its place, written."""
+    found: list[dict[str, object]] = [row]
+    if output.exists():
+        with output.open(newline="") as file:
+            found += [dict(r) for r in csv.DictReader(file) if (r["set"], r["picture"]) != (row["set"], row["picture"])]
+    found.sort(key=lambda r: (SETS.index(str(r["set"])), str(r["picture"])))
+    with output.open("w", newline="") as file:
         writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
         writer.writeheader()
         writer.writerows(found)
-    what = "screens, pages, patterns and photographs under --content auto, beside AVIF"
-    provenance.record(options.output, what, ["builtin"], goes_on=bool(kept))
-    print("\n".join(summary(found)))
+    return found
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ are coded both ways, and the decoded pixels compared.
 from __future__ import annotations
 
 import math
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,7 +39,7 @@ FAR_FEWER = 0.75  # share of the latent's bytes: photographs take .85
 MANY = 0.5  # share of a picture that is a screen, from which on the rest may follow it
 BLOCK = 2  # cells: side of a block that must be given back
 CHECKED = 4  # cells: side of a window in which blocks are compared
-FIRST = 2  # windows that are compared before it is clear that the others are worth it
+FIRST = 1  # windows that are compared before it is clear that the others are worth it
 PROMISED = 90.0  # quality from which on no block has less than 24 dB where AV1 has more than 30
 LEAST_PSNR = 25.0  # dB of a block there, from which on it is given back
 FAR_BETTER = 3.0  # dB that AV1 has more in as many bytes, where a block is not
@@ -47,7 +48,8 @@ AV1_QUALITIES = (10, 95)
 SIDE = BLOCK * CELL
 MOST_ERROR = 255**2 * 10 ** (-LEAST_PSNR / 10)
 FAR_LESS = 10 ** (FAR_BETTER / 10)
-BAND = 512  # rows
+BAND = 32  # rows
+MOSTLY_LOST = 0.2  # share of a picture, from which on all of it follows the blocks that are lost
 
 
 def chosen_layer(picture: Picture, options: EncodeOptions) -> ScreenLayer | None:
@@ -59,7 +61,10 @@ def chosen_layer(picture: Picture, options: EncodeOptions) -> ScreenLayer | None
     mask = _screen(trial, found)
     fine = np.where(mask, 0, found.fine)
     if fine.any():
-        mask = filled(mask | trial.lost_blocks(fine))
+        lost = trial.lost_blocks(fine)
+        if lost.mean() >= MOSTLY_LOST:
+            return whole_layer(picture)
+        mask = filled(mask | lost)
     return ScreenLayer(picture, mask) if mask.any() else None
 
 
@@ -70,9 +75,10 @@ def _screen(trial: _Trial, found: Features) -> Mask:
         return region
     if not trial.prefers_layer(region, found.drawn, FAR_FEWER):
         return np.zeros_like(region)
-    if region.mean() >= MANY and not region.all():
-        if trial.prefers_layer(~region, np.zeros_like(region), 1.0):
-            return np.ones_like(region)
+    if region.mean() < MANY or region.all():
+        return region
+    if trial.prefers_layer(~region, np.zeros_like(region), 1.0):
+        return np.ones_like(region)
     return region
 
 
@@ -91,9 +97,18 @@ class _Trial:
 
     def __init__(self, picture: Picture, options: EncodeOptions) -> None:
         self.picture = picture
+        self.options = options
         self.parts = parts_of(options.space)
-        self.transform: Transform = self.parts.transform(options.model, options.device)
-        self.fine_coder = HyperpriorCoder(options.space.name, PROMISED)
+
+    @cached_property
+    def transform(self) -> Transform:
+        """The model."""
+        return self.parts.transform(self.options.model, self.options.device)
+
+    @cached_property
+    def fine_coder(self) -> HyperpriorCoder:
+        """The coder at the promised quality."""
+        return HyperpriorCoder(self.options.space.name, PROMISED)
 
     def prefers_layer(self, mask: Mask, drawn: Mask, share: float) -> bool:
         """Whether AV1 needs less than this share of the latent's bytes at an equal SSIMULACRA 2, in
@@ -120,7 +135,7 @@ class _Trial:
         """
         rows, columns = fine.shape
         windows = [
-            (float(part.max()), y, x)
+            (float(part.sum()), y, x)
             for y in range(0, rows, CHECKED)
             for x in range(0, columns, CHECKED)
             if (part := fine[y : y + CHECKED, x : x + CHECKED]).any()

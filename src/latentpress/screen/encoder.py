@@ -30,7 +30,8 @@ SAMPLED = 1 << 16  # pixels in which the most frequent color is looked for
 
 def av1_quality(quality: float) -> int:
     """The quality of the AV1 encoder at one of the knob; it rises with it."""
-    return round(float(np.interp(quality, *zip(*QUALITIES, strict=True))))
+    knob, av1 = np.array(QUALITIES, float).T
+    return round(float(np.interp(quality, knob, av1)))
 
 
 @dataclass(eq=False)
