@@ -21,7 +21,16 @@ from PIL import Image
 
 from latentpress import container
 from latentpress._typing import Floats, Pixels
-from latentpress.container import ALPHA, GRAY, METADATA_TYPES, Header, metadata_bodies
+from latentpress.container import (
+    ALPHA,
+    GRAY,
+    METADATA_TYPES,
+    SCREEN,
+    SCREEN_WHOLE,
+    Header,
+    metadata_bodies,
+)
+from latentpress.content import screen_layer
 from latentpress.entropy import Encoder
 from latentpress.errors import FormatError
 from latentpress.image.alpha import decode_alpha, encode_alpha
@@ -31,6 +40,7 @@ from latentpress.image.metadata_chunks import decode_metadata, encode_metadata
 from latentpress.image.picture import Outline, Picture, Source, assemble, paste, read_picture
 from latentpress.options import EncodeOptions
 from latentpress.parts import load_transform, open_decoder, parts_of
+from latentpress.screen.layer import read_layer
 from latentpress.system.ahead import ahead
 from latentpress.system.sources import ByteSource, reading
 from latentpress.transforms import Transform, restoration
@@ -58,7 +68,7 @@ def compress(
         options: what the encoder is asked for; None for the defaults of EncodeOptions.
         **fields: fields of EncodeOptions that take the place of those in `options`: quality (0 to
             100), codec, model, device, strict, strip, exact, effort (0 to 9), optimize_for,
-            progress.
+            progress, content.
 
     Returns:
         The whole file.
@@ -79,13 +89,19 @@ def compress(
     picture = as_picture(image, options)
     parts = parts_of(options.space)
     transform = parts.transform(options.model, options.device)
-    with ahead(transform.analyze(picture)) as y:
+    layer = screen_layer(picture, options)
+    rest = layer.rest() if layer else picture
+    layers = layer.chunks(options.quality) if layer else {}
+    if rest is None:
+        side = side_chunks(picture) | layers
+        return write_without_latent(picture.outline, transform, options.quality, side)
+    with ahead(transform.analyze(rest)) as y:
         encoder: Encoder  # made while the first strip is analyzed
         if options.optimizes_latent:
-            encoder = parts.optimizer(options, picture, transform)
+            encoder = parts.optimizer(options, rest, transform)
         else:
             encoder = parts.encoder(options)
-        side = side_chunks(picture)
+        side = side_chunks(picture) | layers
         return write(picture.outline, transform, y, options.quality, side, encoder)
 
 
@@ -113,6 +129,15 @@ def write(
     chunks = {chunk_type: body, **restoration.chunks(transform.space), **side}
     return container.pack(
         transform.space, transform.model_hash, outline.width, outline.height, quality, chunks
+    )
+
+
+def write_without_latent(
+    outline: Outline, transform: Transform, quality: float, side: Mapping[int, bytes]
+) -> bytes:
+    """Stage 5 where the side chunks hold the whole picture -> the bytes of an .ltp file."""
+    return container.pack(
+        transform.space, transform.model_hash, outline.width, outline.height, quality, {**side}
     )
 
 
@@ -155,6 +180,8 @@ def decompress(data: ByteSource, *, model: str | None = None, device: str = "aut
     """
     with reading(data) as whole:
         header, chunks = container.unpack(whole)
+        if not header.has_latent:
+            return put_together((), header, chunks)
         latent = decode(header, chunks)
         model = model or parts_of(header.latent_space).decoding_model(header)
         transform = load_transform(header.latent_space, model, device)
@@ -165,16 +192,24 @@ def decompress(data: ByteSource, *, model: str | None = None, device: str = "aut
 
 def decode(header: Header, chunks: Mapping[int, bytes]) -> Iterator[Floats]:
     """Stages 4 and 3: the strips (C, r, w) of an unpacked file's y_hat, restored where it asks for
-    it. FormatError where it is too large or damaged; WeightsError where another lp1 model coded it.
+    it. FormatError where it is too large or damaged, or holds no latent; WeightsError where another
+    lp1 model coded it.
     """
+    check_pixels(header)
+    if not header.has_latent:
+        raise FormatError("the file holds no latent: its whole picture is a screen layer")
+    coder, body = open_decoder(header, chunks)
+    y_hat = coder.decode(body, *header.grid)
+    return restoration.restore_wanted(header.latent_space, y_hat, header.quality, chunks)
+
+
+def check_pixels(header: Header) -> None:
+    """FormatError where a picture is larger than the limit."""
     if header.width * header.height > max_pixels():
         raise FormatError(
             f"the header promises {header.width} x {header.height} pixels, more than the limit of "
             f"{max_pixels()} (LATENTPRESS_MAX_PIXELS)"
         )
-    coder, body = open_decoder(header, chunks)
-    y_hat = coder.decode(body, *header.grid)
-    return restoration.restore_wanted(header.latent_space, y_hat, header.quality, chunks)
 
 
 def put_together(
@@ -182,8 +217,13 @@ def put_together(
 ) -> Image.Image:
     """Strips of pixels (rows, width, 3) and the side chunks of a file -> the image.
 
-    reduction: pixels of the file's picture, each way, a pixel of the strips.
+    strips: of the latent; not looked at where there is none. reduction: pixels of the file's
+    picture, each way, a pixel of the strips.
     """
+    check_pixels(header)
+    layer = read_layer(chunks.get(SCREEN), chunks.get(SCREEN_WHOLE), header.width, header.height)
+    if layer is not None:
+        strips = layer.pasted(strips if header.has_latent else layer.black(reduction), reduction)
     metadata = decode_metadata(metadata_bodies(chunks))
     width, height = (-(-side // reduction) for side in (header.width, header.height))
     image = paste(strips, width, height)

@@ -33,6 +33,8 @@ LATENT_MULTISTAGE = 0x03
 LATENT_TRELLIS = 0x04
 LATENT_MASKED = 0x05
 ALPHA, GRAY = 0x08, 0x09
+# pixels beside a latent, where a mask says so; those of the whole picture, in place of a latent
+SCREEN, SCREEN_WHOLE = 0x0A, 0x0B
 ICC = SKIPPABLE | 0x01
 EXIF = SKIPPABLE | 0x02
 XMP = SKIPPABLE | 0x03
@@ -53,6 +55,8 @@ LATENT_TYPES = (
 CHUNK_NAMES = dict.fromkeys(LATENT_TYPES, "latent") | {
     ALPHA: "alpha",
     GRAY: "grey",
+    SCREEN: "screen",
+    SCREEN_WHOLE: "screen",
     ICC: "icc",
     EXIF: "exif",
     XMP: "xmp",
@@ -127,6 +131,11 @@ class Header:
     def codec(self) -> str:
         """The name that `--codec` takes."""
         return self.latent_space.codec
+
+    @property
+    def has_latent(self) -> bool:
+        """Whether there is a latent; otherwise the whole picture is a screen layer."""
+        return any(chunk.type in LATENT_TYPES for chunk in self.chunks)
 
     @property
     def metadata(self) -> dict[str, int]:
@@ -218,11 +227,13 @@ def _parsed(data: bytes) -> Header:
             )
         chunks.append(ChunkInfo(kind, CHUNK_NAMES.get(kind, "unknown"), size, offset))
         offset += size + 4
-    if (
-        len({c.type for c in chunks}) < len(chunks)
-        or sum(c.type in LATENT_TYPES for c in chunks) != 1
-    ):
-        raise FormatError("the chunk table must hold each type once, and one latent")
+    types = {c.type for c in chunks}
+    if len(types) < len(chunks) or len(types & {*LATENT_TYPES, SCREEN_WHOLE}) != 1:
+        raise FormatError(
+            "the chunk table must hold each type once, and one latent or a screen layer instead"
+        )
+    if {SCREEN, SCREEN_WHOLE} <= types:
+        raise FormatError("the chunk table holds two screen layers")
     metadata = [c.name for c in chunks if c.type in METADATA_TYPES.values()]
     if len({*metadata}) < len(metadata):
         raise FormatError("the chunk table holds one kind of metadata in two ways of coding")

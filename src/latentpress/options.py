@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from latentpress.errors import UsageError
-from latentpress.spaces import Space, space_of_codec
+from latentpress.spaces import LP1, Space, space_of_codec
 
 if TYPE_CHECKING:
     from typing_extensions import TypedDict
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         effort: int
         optimize_for: str | None
         progress: Progress | None
+        content: str
 
 
 Progress = Callable[[float, float], None]  # (share done 0 to 1, seconds left)
@@ -37,6 +38,7 @@ FIRST_EFFORT = 7  # efforts from here on optimise the latent
 STRIPPABLE = ("exif", "xmp", "icc", "thumbnail", "gps", "text", "dpi", "iptc", "gainmap")
 ALL = "all"
 OBJECTIVES = ("mse", "perceptual")
+CONTENTS = ("auto", "photo", "screen")
 ITERATIONS = {7: 50, 8: 130, 9: 300}  # of a latent optimisation, a tile
 
 
@@ -67,6 +69,10 @@ class EncodeOptions:
             mse. The effect at each effort is told in docs/guide/effort.md.
         progress: called with the share of a latent optimisation that is done, 0 to 1, and the
             seconds left.
+        content: "photo": the whole picture is a latent; "screen": all of it is a screen layer, made
+            by tools for text and graphics; "auto": the encoder measures which serves each place of
+            it better. The Stable Diffusion spaces know photographs only: "auto" is "photo" there,
+            and "screen" an error.
 
     Raises:
         UsageError: a field is outside its range.
@@ -86,6 +92,7 @@ class EncodeOptions:
     effort: int = 3
     optimize_for: str | None = None
     progress: Progress | None = None
+    content: str = "photo"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "quality", check_quality(self.quality))
@@ -93,6 +100,7 @@ class EncodeOptions:
         object.__setattr__(self, "strip", check_strip(self.strip))
         check_effort(self.effort)
         check_objective(self.optimize_for)
+        check_content(self.content, self.codec)
 
     @property
     def space(self) -> Space:
@@ -153,3 +161,13 @@ def check_objective(wanted: str | None) -> None:
     """UsageError for what is neither None nor one of OBJECTIVES."""
     if wanted not in (None, *OBJECTIVES):
         raise UsageError(f"optimize for one of {', '.join(OBJECTIVES)}, not {wanted!r}")
+
+
+def check_content(content: str, codec: str) -> None:
+    """UsageError for what is none of CONTENTS, and for screens in a Stable Diffusion space."""
+    if content not in CONTENTS:
+        raise UsageError(f"content is one of {', '.join(CONTENTS)}, not {content!r}")
+    if content == "screen" and codec != LP1.codec:
+        raise UsageError(
+            f"{codec} codes photographs only: content screen is for the built-in codec"
+        )

@@ -75,8 +75,10 @@ def decompress_quarter(data: ByteSource) -> Image.Image:
     """
     with reading(data) as whole:
         header, chunks = container.unpack(whole)
-        if header.latent_space != LP1 or not is_shipped():
+        if header.has_latent and (header.latent_space != LP1 or not is_shipped()):
             return _reduced(codec.decompress(whole))
+        if not header.has_latent:
+            return codec.put_together((), header, chunks, REDUCTION)
         latent = codec.decode(header, chunks)
         pixels = synthesize_quarter(latent, header.width, header.height)
         return codec.put_together(pixels, header, chunks, REDUCTION)

@@ -19,9 +19,12 @@ from latentpress.entropy.cdf_tables import SCALE_RATIO
 from latentpress.errors import LatentpressError
 from latentpress.image import alpha, deflated, known_profiles, pixel_density, text
 from latentpress.image.colorimetry import adaptation, to_xyz, white_of
+from latentpress.image.lossless_webp import check_webp
 from latentpress.latents.record import unpack
 from latentpress.models import manifest, read_file
 from latentpress.parts import open_decoder
+from latentpress.screen import av1
+from latentpress.screen.layer import Layer, read_layer
 from latentpress.spaces import SPACES
 
 GOLDEN = ROOT / "tests" / "golden"
@@ -258,7 +261,7 @@ def test_an_alpha_webp() -> None:
         *(body[:i] + bytes([body[i] ^ (1 << b)]) + body[i + 1 :] for i in range(4, 25) for b in range(8)),
     ]
     verdicts = [refuses(decoder()["check_webp"], each, 9, 7) for each in bodies]
-    assert verdicts == [is_refused(alpha._check_webp, each, 9, 7) for each in bodies]
+    assert verdicts == [is_refused(check_webp, each, 9, 7, "alpha") for each in bodies]
     assert verdicts.count(False) == 1  # as it is
 
 
@@ -350,3 +353,48 @@ def test_the_dumped_files_are_what_the_shown_commands_write(tmp_path: Path) -> N
     assert shown.info["dpi"] == (299.999, 299.999)
     offsets = {int(row[0]): row[2] for row in rows}
     assert [offsets[c.offset] for c in there.chunks if c.size] == ["the latent", "pixel density"]
+
+
+# the screen layer
+
+SCREENS = sorted((GOLDEN / "screen_v1").glob("*.ltp"))
+
+
+def layer_chunks(file: Path) -> tuple[container.Header, dict[int, bytes], int]:
+    """Header and chunks of a file, and the type of its screen chunk."""
+    header, chunks = container.unpack(file.read_bytes())
+    [kind] = {container.SCREEN, container.SCREEN_WHOLE} & set(chunks)
+    return header, chunks, kind
+
+
+def package_layer(chunks: dict[int, bytes], width: int, height: int) -> Layer:
+    layer = read_layer(chunks.get(container.SCREEN), chunks.get(container.SCREEN_WHOLE), width, height)
+    assert layer is not None
+    return layer
+
+
+@pytest.mark.parametrize("file", SCREENS, ids=lambda file: file.stem)
+def test_the_code_reads_screen_layers(file: Path) -> None:
+    page, (header, chunks, _) = decoder(), layer_chunks(file)
+    fields, bodies = page["read_file"](file.read_bytes())
+    assert bodies == chunks
+    mask, pieces = page["read_layer"](bodies, fields["width"], fields["height"])
+    layer = package_layer(chunks, header.width, header.height)
+    np.testing.assert_array_equal(mask, layer.mask)
+    assert pieces == [(b.left, b.top, b.right, b.bottom, p) for b, p in zip(layer.boxes, layer.pieces, strict=True)]
+    for left, top, right, bottom, piece in pieces:
+        if piece.startswith(av1.START):
+            sequence = av1.check_av1(piece, right - left, bottom - top)
+            assert page["check_av1"](piece, right - left, bottom - top) == (sequence.profile, sequence.level, sequence.chroma)
+
+
+@pytest.mark.parametrize("file", SCREENS, ids=lambda file: file.stem)
+def test_the_code_refuses_the_layers_that_the_package_refuses(file: Path) -> None:
+    page, (header, chunks, kind), rng = decoder(), layer_chunks(file), np.random.default_rng(0)
+    size = (header.width, header.height)
+    for i in range(60):
+        body = chunks[kind]
+        at = int(rng.integers(0, min(len(body), 40)))  # where masks, lengths and headers stand
+        wrong = damaged(body, 0, rng) if i % 4 == 0 else body[:at] + bytes([body[at] ^ (1 << int(rng.integers(8)))]) + body[at + 1 :]
+        verdict = is_refused(package_layer, {kind: wrong}, *size)
+        assert refuses(page["read_layer"], {kind: wrong}, *size) == verdict, (i, at)

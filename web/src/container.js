@@ -34,6 +34,8 @@ export const TYPE = {
   masked: 0x05,
   alpha: 0x08,
   gray: 0x09,
+  screen: 0x0a,
+  screenWhole: 0x0b,
   icc: 0x41,
   exif: 0x42,
   xmp: 0x43,
@@ -49,6 +51,8 @@ const NAMES = new Map([
   ...LATENT_TYPES.map((type) => /** @type {[number, string]} */ ([type, "latent"])),
   [TYPE.alpha, "alpha"],
   [TYPE.gray, "grey"],
+  [TYPE.screen, "screen"],
+  [TYPE.screenWhole, "screen"],
   [TYPE.icc, "icc"],
   [TYPE.exif, "exif"],
   [TYPE.xmp, "xmp"],
@@ -206,9 +210,15 @@ function checkRows(chunks) {
       );
     }
   }
-  const latents = types.filter((type) => LATENT_TYPES.includes(type)).length;
-  if (new Set(types).size < types.length || latents !== 1) {
-    throw formatError("the chunk table must hold each type once, and one latent");
+  const whole = [...LATENT_TYPES, TYPE.screenWhole];
+  const wholes = types.filter((type) => whole.includes(type)).length;
+  if (new Set(types).size < types.length || wholes !== 1) {
+    throw formatError(
+      "the chunk table must hold each type once, and one latent or a screen layer instead",
+    );
+  }
+  if (types.includes(TYPE.screen) && types.includes(TYPE.screenWhole)) {
+    throw formatError("the chunk table holds two screen layers");
   }
   const metadata = chunks.map((row) => row.name).filter((name) => METADATA.includes(name));
   if (new Set(metadata).size < metadata.length) {

@@ -11,6 +11,8 @@
  * @property {(rows: {first: number, count: number, width: number, height: number, pixels:
  *   Uint8ClampedArray}) => void} [onRows] rows of RGBA as they finish, in bands from several places
  * @property {AbortSignal} [signal]
+ * @property {import("./layer.js").DecodeImage} [decodeImage] reads the AVIF pictures of a screen
+ *   layer; by default the browser does
  *
  * @typedef {object} Decoded
  * @property {number} width
@@ -27,6 +29,7 @@ import { LATENT_TYPES, TYPE, unpack } from "./container.js";
 import { readFiles } from "./core.js";
 import { formatError, LtpError } from "./errors.js";
 import { CHANNELS, splitBody } from "./hyperprior.js";
+import { pasteLayer, readLayer } from "./layer.js";
 import { decodeMetadata } from "./metadata.js";
 import { plainBytes } from "./models.js";
 import { discard, LocalRunner } from "./runner.js";
@@ -58,29 +61,46 @@ export class Decoder {
     const { header, chunks, type } = open(plainBytes(bytes), this.models.manifest, options);
     const metadata = decodeMetadata(chunks);
     const { width, height } = header;
-    const jobs = jobsOf(header, chunks, type);
-    signal?.throwIfAborted();
-    const bands = bandsOf(header, (await this.runners()).length);
-    await this.decodeLatent(jobs, bands, signal, (done) => onProgress?.(done * LATENT_SHARE));
-    signal?.throwIfAborted();
+    const layer = readLayer(chunks, width, height);
     const alpha = chunks.get(TYPE.alpha);
     const opacity = alpha ? decodeAlpha(alpha, width, height) : null;
     const gray = chunks.has(TYPE.gray);
     const pixels = new Uint8ClampedArray(4 * width * height);
     let done = 0;
-    await this.synthesize(header, bands, signal, (first, rgba) => {
+    const finish = (/** @type {number} */ first, /** @type {Uint8Array} */ rgba) => {
       if (gray) makeGray(rgba);
       const count = rgba.length / (4 * width);
       for (let i = 0, p = first * width; opacity && i < rgba.length; i += 4) {
         rgba[i + 3] = opacity[p++];
       }
       pixels.set(rgba, 4 * width * first);
-      done += count;
       onRows?.({ first, count, width, height, pixels: new Uint8ClampedArray(rgba.buffer) });
       if (!onRows) discard(rgba);
-      onProgress?.(LATENT_SHARE + (1 - LATENT_SHARE) * (done / height));
-    });
-    signal?.throwIfAborted();
+    };
+    if (type) {
+      const jobs = jobsOf(header, chunks, type);
+      signal?.throwIfAborted();
+      const bands = bandsOf(header, (await this.runners()).length);
+      await this.decodeLatent(jobs, bands, signal, (share) => onProgress?.(share * LATENT_SHARE));
+      signal?.throwIfAborted();
+      await this.synthesize(header, bands, signal, (first, rgba) => {
+        done += rgba.length / (4 * width);
+        if (layer) {
+          pixels.set(rgba, 4 * width * first);
+          discard(rgba);
+        } else {
+          finish(first, rgba);
+        }
+        onProgress?.(LATENT_SHARE + (1 - LATENT_SHARE) * (done / height));
+      });
+      signal?.throwIfAborted();
+    }
+    if (layer) {
+      if (!type) pixels.fill(255);
+      await pasteLayer(layer, width, pixels, options.decodeImage);
+      finish(0, new Uint8Array(pixels));
+      onProgress?.(1);
+    }
     const channels = /** @type {1 | 2 | 3 | 4} */ ((gray ? 1 : 3) + (opacity ? 1 : 0));
     const bitmap = () => createImageBitmap(new ImageData(/** @type {any} */ (pixels), width));
     return { width, height, channels, pixels, bitmap, metadata, header };
@@ -94,6 +114,9 @@ export class Decoder {
    */
   async latent(bytes, options = {}) {
     const { header, chunks, type } = open(plainBytes(bytes), this.models.manifest, options);
+    if (!type) {
+      throw formatError("the file holds no latent: its whole picture is a screen layer");
+    }
     const { onProgress, signal } = options;
     const jobs = jobsOf(header, chunks, type);
     const [whole] = bandsOf(header, 1);
@@ -238,7 +261,7 @@ function bandsOf({ width, height }, most) {
  * @param {import("./models.js").Manifest} manifest
  * @param {DecodeOptions} options
  * @returns {{header: import("./container.js").Header, chunks: Map<number, Uint8Array>, type:
- *   number}} type: of the latent chunk
+ *   number}} type: of the latent chunk, 0 where there is none
  */
 function open(bytes, manifest, { maxPixels = MAX_PIXELS }) {
   const { header, chunks } = unpack(bytes);
@@ -251,6 +274,7 @@ function open(bytes, manifest, { maxPixels = MAX_PIXELS }) {
     );
   }
   const type = LATENT_TYPES.find((t) => chunks.has(t)) ?? 0;
+  if (!type) return { header, chunks, type };
   const isLp1 = type === TYPE.rounded || type === TYPE.trellis || type === TYPE.masked;
   if ((space === "lp1") !== isLp1) {
     throw formatError(`latents of space ${space} are not coded this way`);

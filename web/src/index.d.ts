@@ -98,6 +98,11 @@ export interface DecodeOptions {
     pixels: Uint8ClampedArray;
   }) => void;
   signal?: AbortSignal;
+  /** Reads the AVIF pictures of a screen layer; by default the browser does. */
+  decodeImage?: (
+    file: Uint8Array,
+    type: string,
+  ) => Promise<{ width: number; height: number; data: ArrayLike<number> }>;
 }
 
 export interface Options extends DecodeOptions {

@@ -1,6 +1,6 @@
 /**
- * Lossless WebP as an alpha chunk holds it ("As a WebP" in docs/formats/ltp.md): one VP8L image, of
- * which the green channel counts (RFC 9649, section 3). Read here rather than by the browser, whose
+ * Lossless WebP as a file holds it ("As a WebP" in docs/formats/ltp.md): one VP8L image, of which
+ * the green channel counts in an alpha chunk (RFC 9649, section 3). Read here rather than by the browser, whose
  * canvas may manage colors or blur them for privacy.
  */
 
@@ -54,6 +54,18 @@ export function webpFits(body, width, height) {
  * @returns {Uint8Array} the green channel
  */
 export function decodeGreenWebp(body, width, height) {
+  return Uint8Array.from(decodeWebp(body, width, height), (argb) => argb >>> 8);
+}
+
+/**
+ * Throws where the image is damaged.
+ *
+ * @param {Uint8Array} body that fits
+ * @param {number} width
+ * @param {number} height
+ * @returns {Uint32Array} alpha, red, green and blue of each pixel, from the highest byte on
+ */
+export function decodeWebp(body, width, height) {
   const size = body[16] | (body[17] << 8) | (body[18] << 16) | (body[19] << 24);
   const bits = new EndlessBits(body.subarray(HEADER, 20 + size));
   /** @type {((pixels: Uint32Array) => Uint32Array)[]} */
@@ -81,7 +93,7 @@ export function decodeGreenWebp(body, width, height) {
   }
   let pixels = readImage(bits, columns, height, true);
   for (const undo of inverse) pixels = undo(pixels);
-  return Uint8Array.from(pixels, (argb) => argb >>> 8);
+  return pixels;
 }
 
 /**

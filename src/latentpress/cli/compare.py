@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from latentpress.cli import pipes
+from latentpress.cli import content_words, pipes
 from latentpress.cli.arguments import device_option, output_option, path_argument
 from latentpress.cli.batch import output_for
 from latentpress.cli.json_output import to_json
 from latentpress.cli.latent import read_ltp
 from latentpress.cli.terminal import console, notice
 from latentpress.collection.faults import naming
+from latentpress.container import unpack
 from latentpress.errors import ImageError, OutputError
 from latentpress.system.files import check_output
 from latentpress.system.places import elsewhere
@@ -32,7 +33,9 @@ def compare(
     output: Annotated[
         Path | None,
         output_option(
-            "Write original, decoded image and difference side by side.", show_default=False
+            "Write original, decoded image and difference side by side; the parts of a screen "
+            "layer are marked beside them.",
+            show_default=False,
         ),
     ] = None,
     overwrite: Annotated[
@@ -61,6 +64,7 @@ def compare(
     if output is not None and elsewhere(output) is not None:
         check_output(output, overwrite=overwrite)
     data = read_ltp(other)
+    layer = None
 
     from latentpress.image.formats import write_image
     from latentpress.image.hidden import fill_hidden
@@ -73,6 +77,7 @@ def compare(
         from latentpress.codec import decompress
 
         with naming(other):
+            layer = content_words.layer_of(*unpack(data))
             second = fill_hidden(read_picture(decompress(data, model=model, device=device)))
     for name, picture in ((original, first), (other, second)):
         for told in picture.notices:
@@ -86,11 +91,13 @@ def compare(
     result = _measure(a, b, other.stat().st_size)
     if output is not None:
         captions = _captions(result, original, other)
-        from latentpress.image.panels import difference, side_by_side
+        from latentpress.image.panels import difference, marked, side_by_side
 
-        write_image(
-            side_by_side([a, b, difference(a, b, GAIN)], captions), output, overwrite=overwrite
-        )
+        panels = [a, b, difference(a, b, GAIN)]
+        if layer is not None:
+            panels.append(marked(b, layer.shown()))
+            captions.append(f"screen layer, marked\n{100 * layer.share:.1f} % of the picture")
+        write_image(side_by_side(panels, captions), output, overwrite=overwrite)
     if json:
         files = {
             "original": str(original),

@@ -140,6 +140,14 @@ def compress(
             show_default="perceptual, with LPIPS's weights",
         ),
     ] = None,
+    content: Annotated[
+        str,
+        typer.Option(
+            metavar="[auto|photo|screen]",
+            help="photo: the model codes all; screen: tools for text and graphics do; auto: what "
+            "serves each place better. Built-in codec; others take photographs only.",
+        ),
+    ] = "auto",
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace existing outputs.")
     ] = False,
@@ -291,6 +299,7 @@ def compress(
         effort=effort,
         optimize_for=optimize_for,
         progress=bar.optimization,
+        content=content,
     )
     together = request.together(images, options)
 

@@ -1,12 +1,14 @@
 """`latentpress info`: what a file says of itself; needs no weights."""
 
+from __future__ import annotations
+
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from latentpress.cli import pipes, terminal
+from latentpress.cli import content_words, pipes, terminal
 from latentpress.cli.arguments import Files
 from latentpress.cli.batch import end, read_bytes
 from latentpress.cli.json_output import to_json
@@ -15,6 +17,9 @@ from latentpress.collection.faults import naming
 from latentpress.container import Header, unpack
 from latentpress.errors import LatentpressError
 from latentpress.spaces import LP1
+
+if TYPE_CHECKING:
+    from latentpress.screen.layer import Layer
 
 
 def encoder_model(header: Header) -> str | None:
@@ -57,7 +62,8 @@ def info(
         try:
             data = read_bytes(file)  # its errors name the file themselves
             with naming(file):
-                header, _ = unpack(data)
+                header, chunks = unpack(data)
+                layer = content_words.layer_of(header, chunks)
         except LatentpressError as error:
             if len(files) == 1:
                 raise
@@ -65,21 +71,22 @@ def info(
             terminal.error(str(error))
             shown.append({"file": str(file), "error": str(error)})
             continue
-        shown.append(_entry(file, header))
+        shown.append(_entry(file, header, layer))
         if not as_json:
-            _print(file if len(files) > 1 else None, header)
+            _print(file if len(files) > 1 else None, header, layer)
     if as_json:
         print(to_json(shown if len(files) > 1 else shown[0]))
     end(failed, len(files))
 
 
-def _entry(file: Path, header: Header) -> dict[str, Any]:
+def _entry(file: Path, header: Header, layer: Layer | None) -> dict[str, Any]:
     """A file as JSON has it."""
     told = {"file": str(file), "codec": header.codec, "model": encoder_model(header)}
-    return told | asdict(header) | {"metadata": header.metadata}
+    told |= asdict(header) | {"metadata": header.metadata}
+    return told | (content_words.told(layer) if layer else {"screen_share": 0.0})
 
 
-def _print(file: Path | None, header: Header) -> None:
+def _print(file: Path | None, header: Header, layer: Layer | None) -> None:
     """A file as people read it, under its name where there are several."""
     rows = {
         "size": f"{header.width} x {header.height} pixels, {header.size:,} bytes, "
@@ -87,6 +94,7 @@ def _print(file: Path | None, header: Header) -> None:
         "codec": f"{header.codec} (latent space {header.space}, id {header.space_id})",
         "model": f"{header.model_hash} ({_model_words(header)})",
         "quality": f"{header.quality:g}",
+        "content": content_words.words(header, layer),
         "format": f"version {header.version}",
         "metadata": metadata_words(header),
         "chunks": ", ".join(f"{c.name} {c.size:,} bytes" for c in header.chunks),

@@ -21,6 +21,7 @@ SHOWN = (1600, 1080)
 BACKGROUND = (24, 26, 30)
 TEXT = (236, 238, 242)
 DIM = (150, 156, 166)
+MARK = (230, 60, 20)  # where a mask says so
 # pixels
 FONT = 17
 MARGIN = 20
@@ -76,6 +77,14 @@ def difference(a: Image.Image, b: Image.Image, gain: float = 4) -> Image.Image:
         raise ImageError(f"the images differ in size: {_size(a)} and {_size(b)}")
     table = [min(255, round(gain * level)) for level in range(256)]
     return ImageChops.difference(a.convert("RGB"), b.convert("RGB")).point(table * 3)
+
+
+def marked(image: Image.Image, where: NDArray[np.bool_]) -> Image.Image:
+    """An image tinted where a mask (height, width) says so, and pale elsewhere -> RGB."""
+    pixels = np.asarray(image.convert("RGB"), np.float32)
+    tinted = 0.55 * pixels + 0.45 * np.array(MARK, np.float32)
+    pale = 0.35 * pixels + 0.65 * 255
+    return Image.fromarray(np.where(where[..., None], tinted, pale).astype(np.uint8))
 
 
 def side_by_side(images: Sequence[Image.Image], captions: Sequence[str]) -> Image.Image:

@@ -186,7 +186,7 @@ def read_picture(
             color.scale_transparency(image)
             picture = _picture(name, image, strict, names)
         if picture.width * picture.height > LARGE:
-            picture = _put_on_disk(picture)
+            picture = put_on_disk(picture)
         return picture
 
 
@@ -353,7 +353,7 @@ def _picture(name: str, image: Image.Image, strict: bool, strip: Sequence[str]) 
     )
 
 
-def _put_on_disk(picture: Picture) -> Picture:
+def put_on_disk(picture: Picture) -> Picture:
     """The picture with its pixels on disk, upright; itself where the disk has no room."""
     width, height = picture.width, picture.height
     shape = (width,) if picture.stored.mode == "L" else (width, 3)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from copy import copy
 from dataclasses import replace
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -12,13 +13,14 @@ from numpy.typing import NDArray
 
 from latentpress import codec as pipeline
 from latentpress import container
+from latentpress.content import screen_layer
 from latentpress.entropy import Encoder
-from latentpress.image.picture import Picture, Source
+from latentpress.image.picture import Picture, Source, put_on_disk
 from latentpress.optimize import check_torch
 from latentpress.options import QUALITY_UNIT, EncodeOptions
 from latentpress.parts import parts_of
 from latentpress.system.scratch import Kept
-from latentpress.targets.size_model import log_sizes
+from latentpress.targets.size_model import layer_log_sizes, log_sizes
 from latentpress.transforms import restoration
 
 
@@ -52,11 +54,17 @@ class Analyzed:
         picture = pipeline.as_picture(image, self.options)
         self.parts = parts_of(self.options.space)
         self.transform = self.parts.transform(self.options.model, self.options.device)
-        self.strips = Kept(self.transform.analyze(picture))
+        self.layer = screen_layer(picture, self.options)
+        if self.layer and not keep_pixels:
+            self.layer.picture = put_on_disk(picture)
+        self.rest = self.layer.rest() if self.layer else picture  # what the latent shows
+        self.strips = Kept(self.transform.analyze(self.rest) if self.rest else ())
         self.side = pipeline.side_chunks(picture)
         self.outline = picture.outline
         self.pixels = picture.width * picture.height
         self.picture = picture if keep_pixels or self.options.optimizes_latent else None
+        if self.picture is None:
+            self.rest = None
 
     def with_options(self, **fields: Any) -> Analyzed:
         """The same latent under other options; fields: of EncodeOptions, but for codec and
@@ -76,27 +84,31 @@ class Analyzed:
     def write(self, step: int) -> bytes:
         """The file at a step of the quality grid, without latent optimisation."""
         options = replace(self.options, quality=step / QUALITY_UNIT)
+        if self.layer and self.layer.is_whole:
+            side = self.side | self.layer.chunks(options.quality)
+            return pipeline.write_without_latent(
+                self.outline, self.transform, options.quality, side
+            )
         return self._file(options, self.parts.encoder(options))
 
     def optimized(self, step: int) -> bytes:
         """The file at a step of the quality grid, with the latent optimisation that the effort asks
         for, if any.
         """
-        if not self.options.optimizes_latent:
+        if not self.options.optimizes_latent or (self.layer and self.layer.is_whole):
             return self.write(step)
-        if self.picture is None:
+        if self.rest is None:
             raise ValueError("this picture's pixels were let go")
         options = replace(self.options, quality=step / QUALITY_UNIT)
-        return self._file(options, self.parts.optimizer(options, self.picture, self.transform))
+        return self._file(options, self.parts.optimizer(options, self.rest, self.transform))
 
     def _file(self, options: EncodeOptions, encoder: Encoder) -> bytes:
         strips = iter(self.strips)
-        return pipeline.write(
-            self.outline, self.transform, strips, options.quality, self.side, encoder
-        )
+        side = self.side | (self.layer.chunks(options.quality) if self.layer else {})
+        return pipeline.write(self.outline, self.transform, strips, options.quality, side, encoder)
 
     def fixed_bytes(self) -> int:
-        """The bytes of a file beside its latent: header, side chunks."""
+        """The bytes of a file beside its latent and its layer: header, side chunks."""
         chunks = {self.chunk_type: b"", **restoration.chunks(self.options.space), **self.side}
         width = self.outline.width
         height = self.outline.height
@@ -104,10 +116,15 @@ class Analyzed:
         return len(container.pack(self.options.space, model_hash, width, height, 0, chunks))
 
     def log_sizes(self) -> NDArray[np.float64]:
-        """The logarithm of the latent's bytes, about, at each step of the quality grid, before a
-        file is written.
+        """The logarithm of the bytes of latent and layer, about, at each step of the quality grid,
+        before a file is written.
         """
-        return log_sizes(self.strips, self.options.space, self.chunk_type)
+        sizes = []
+        if not (self.layer and self.layer.is_whole):
+            sizes.append(log_sizes(self.strips, self.options.space, self.chunk_type))
+        if self.layer:
+            sizes.append(layer_log_sizes(self.layer))
+        return reduce(np.logaddexp, sizes)
 
     def measure(self, data: bytes, metric: Callable[..., float]) -> float:
         """A metric between the picture and what the file decodes to, in RGB."""

@@ -17,6 +17,7 @@ from latentpress.container import LATENT_MASKED, LATENT_MULTISTAGE, LATENT_TRELL
 from latentpress.entropy import masking
 from latentpress.options import QUALITY_UNIT, TOP_STEP
 from latentpress.parts import parts_of
+from latentpress.screen.encoder import ScreenLayer
 from latentpress.spaces import Space
 
 # (k, exponent). The multistage prior's k = 2 pi e exp(1.27), as the mean of log v^2 over a Gaussian
@@ -24,6 +25,7 @@ from latentpress.spaces import Space
 # estimate is off by 13 % (LATENT_TRELLIS) and 16 % (LATENT_MASKED), root mean square.
 FITTED = {LATENT_TRELLIS: (7.5, 1.18), LATENT_MASKED: (7.5, 1.10), LATENT_MULTISTAGE: (60.8, 1.0)}
 LEVELS = range(0, 101, 10)  # qualities at which it is computed; linear in between
+LAYER_LEVELS = (0, 50, 100)  # those of a layer, for each of which it is written
 POSITIONS = 1024  # latent positions of a strip that are looked at, evenly spread, at most
 
 
@@ -52,3 +54,13 @@ def log_sizes(strips: Iterable[Floats], space: Space, kind: int) -> NDArray[np.f
     curve = np.log(positions) + exponent * np.log(a_position)
     grid = np.arange(TOP_STEP + 1) / QUALITY_UNIT
     return np.interp(grid, LEVELS, curve) + 1e-9 * grid
+
+
+def layer_log_sizes(layer: ScreenLayer) -> NDArray[np.float64]:
+    """The logarithm of a screen layer's bytes, about, at each step of the quality grid: (10001,)
+    float64, rising.
+    """
+    sizes = [len(body) for quality in LAYER_LEVELS for body in layer.chunks(quality).values()]
+    grid = np.arange(TOP_STEP + 1) / QUALITY_UNIT
+    curve = np.interp(grid, LAYER_LEVELS, np.maximum.accumulate(np.log(sizes)))
+    return np.asarray(curve + 1e-9 * grid)

@@ -27,4 +27,5 @@ def check_shown(data: bytes) -> None:
             f"{header.width} x {header.height} pixels are more than the {MAX_PIXELS:,} that a page "
             "shows"
         )
-    open_decoder(header, chunks)
+    if header.has_latent:
+        open_decoder(header, chunks)

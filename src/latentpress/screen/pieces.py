@@ -1,0 +1,92 @@
+"""One rectangle of the screen layer <-> bytes: a single color, a lossless WebP or an AV1 picture.
+
+An encoder makes all that serve and takes the shortest; what a piece is, its first bytes say.
+"""
+
+import io
+
+import numpy as np
+from PIL import Image, features
+
+from latentpress._typing import Pixels
+from latentpress.errors import FormatError, UsageError
+from latentpress.image import lossless_webp
+from latentpress.image.limits import no_pillow_limit
+from latentpress.screen.av1 import START, boxed, check_av1, unboxed
+
+COLOR = 3  # bytes of a piece that is a single color
+SPEED = 6  # of the AV1 encoder, as is Pillow's default
+WEBP_METHOD = 4
+WEBP_COLORS = 4096  # pictures of more colors are not tried as lossless ones
+
+
+def kind_of(body: bytes) -> str:
+    """ "color", "webp", "av1", or "unknown": what a piece is."""
+    if len(body) == COLOR:
+        return "color"
+    if body.startswith(lossless_webp.MAGIC):
+        return "webp"
+    return "av1" if body.startswith(START) else "unknown"
+
+
+def check_piece(body: bytes, width: int, height: int) -> None:
+    """FormatError where a piece is not what it must be, as far as its first bytes tell: before a
+    decoder takes memory.
+    """
+    kind = kind_of(body)
+    if kind == "webp":
+        lossless_webp.check_webp(body, width, height, "screen")
+    elif kind == "av1":
+        check_av1(body, width, height)
+        if not features.check("avif"):
+            raise FormatError("the screen chunk is AV1, which this Pillow was built without")
+    elif kind != "color":
+        raise FormatError("the screen chunk holds a piece of an unknown kind")
+
+
+def decode_piece(body: bytes, width: int, height: int) -> Pixels:
+    """A piece -> (height, width, 3). FormatError where it is damaged."""
+    check_piece(body, width, height)
+    kind = kind_of(body)
+    if kind == "color":
+        color = np.frombuffer(body, np.uint8)
+        return np.broadcast_to(color, (height, width, 3))
+    if kind == "av1":
+        file, format_name = boxed(body, check_av1(body, width, height)), "AVIF"
+    else:
+        file, format_name = body, "WEBP"
+    try:
+        with no_pillow_limit(), Image.open(io.BytesIO(file), formats=(format_name,)) as image:
+            if image.size != (width, height) or image.mode not in ("RGB", "L"):
+                raise FormatError("the screen chunk does not fit the picture")
+            return np.asarray(image.convert("RGB"))
+    except (FormatError, MemoryError):
+        raise
+    except Exception as error:  # on damaged files Pillow's readers raise nearly anything
+        raise FormatError("the screen chunk is damaged") from error
+
+
+def encode_piece(pixels: Pixels, quality: int, *, gray: bool = False) -> bytes:
+    """(height, width, 3) -> the shortest piece.
+
+    quality: of the AV1 encoder, 0 to 100. gray: whether the colors do not count. UsageError where
+    Pillow can make no AV1.
+    """
+    flat = pixels.reshape(-1, 3)
+    if (flat == flat[0]).all():
+        return flat[0].tobytes()
+    if not features.check("avif"):
+        raise UsageError("this Pillow was built without AVIF: --content photo does without")
+    image = Image.fromarray(pixels)
+    made = [_av1(image.convert("L") if gray else image, quality)]
+    if image.getcolors(WEBP_COLORS) is not None:
+        webp = lossless_webp.encode_webp(image, WEBP_METHOD)
+        made += [webp] if webp else []
+    return min(made, key=len)
+
+
+def _av1(image: Image.Image, quality: int) -> bytes:
+    out = io.BytesIO()
+    options = {} if image.mode == "L" else {"subsampling": "4:4:4"}
+    image.save(out, "AVIF", quality=quality, speed=SPEED, **options)
+    return unboxed(out.getvalue())

@@ -1,0 +1,202 @@
+"""The choice between latent and screen layer, and the floor under every picture."""
+
+import io
+from functools import cache
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+
+import latentpress
+from helpers.paths import ROOT
+from latentpress import targets
+from latentpress.container import SCREEN, SCREEN_WHOLE, unpack
+from latentpress.content import screen_layer
+from latentpress.content.features import features
+from latentpress.content.regions import drawn_region, filled, regions
+from latentpress.image.picture import read_picture
+from latentpress.options import EncodeOptions
+
+Pixels = NDArray[np.uint8]
+AUTO = EncodeOptions(content="auto")
+BLOCK = 64
+
+
+@cache
+def photo(width: int = 256, height: int = 192) -> Pixels:
+    image = Image.open(ROOT / "samples" / "coffee.jpg").convert("RGB")
+    return np.asarray(image.crop((40, 40, 40 + width, 40 + height)))
+
+
+def page(width: int = 320, height: int = 256, ink: tuple[int, int, int] = (20, 20, 30)) -> Pixels:
+    image = Image.new("RGB", (width, height), (252, 250, 245))
+    draw = ImageDraw.Draw(image)
+    for y in range(6, height - 12, 15):
+        draw.text((8, y), "The quick brown fox jumps over the lazy dog; 0123456789 times."[y % 7 :], ink)
+    return np.asarray(image)
+
+
+@pytest.mark.parametrize("name", ["astronaut", "china", "coffee", "flower"])
+def test_photographs_are_the_same_files(name: str) -> None:
+    image = Image.open(ROOT / "samples" / f"{name}.jpg").convert("RGB")
+    image.thumbnail((400, 400))
+    assert latentpress.compress(image, content="auto") == latentpress.compress(image, content="photo")
+
+
+@pytest.mark.parametrize("quality", [0, 50, 100])
+@pytest.mark.parametrize("color", [(0, 0, 0), (255, 255, 255), (3, 250, 9)])
+def test_a_single_color_takes_few_bytes_and_is_exact(color: tuple[int, int, int], quality: float) -> None:
+    pixels = np.full((512, 512, 3), color, np.uint8)
+    data = latentpress.compress(pixels, quality=quality, content="auto")
+    assert len(data) <= 120
+    np.testing.assert_array_equal(np.asarray(latentpress.decompress(data)), pixels)
+
+
+def test_a_page_is_a_layer_and_smaller_and_better() -> None:
+    pixels = page()
+    plain = latentpress.compress(pixels, quality=60, content="photo")
+    data = latentpress.compress(pixels, quality=60, content="auto")
+    assert SCREEN_WHOLE in unpack(data)[1]
+    assert len(data) < len(plain)
+    errors = [np.abs(np.asarray(latentpress.decompress(d)).astype(int) - pixels).mean() for d in (data, plain)]
+    assert errors[0] < errors[1]
+
+
+def test_text_below_a_photograph_is_a_layer_and_the_photograph_a_latent() -> None:
+    pixels = np.concatenate([photo(384, 256), page(384, 128)])
+    data = latentpress.compress(pixels, quality=50, content="auto")
+    chunks = unpack(data)[1]
+    assert SCREEN in chunks
+    layer = screen_layer(read_picture(pixels), AUTO)
+    assert layer is not None
+    assert layer.mask[8:].all()
+    assert layer.mask[:8].mean() < 0.15
+    decoded = np.asarray(latentpress.decompress(data)).astype(int)
+    assert np.abs(decoded[256:] - pixels[256:]).mean() < 4
+
+
+def test_what_is_chosen_does_not_follow_from_the_quality_and_sizes_rise() -> None:
+    pixels = np.concatenate([photo(256, 192), page(256, 192)])
+    files = [latentpress.compress(pixels, quality=q, content="auto") for q in (0, 30, 60, 90)]
+    assert [len(data) for data in files] == sorted(len(data) for data in files)
+    assert len({tuple(unpack(data)[1]) for data in files}) == 1
+
+
+@pytest.mark.parametrize("make", [page, lambda: np.concatenate([photo(256, 192), page(256, 192)])], ids=["page", "both"])
+def test_targets_are_met(make: object) -> None:
+    pixels = make()  # type: ignore[operator]
+    middle = len(latentpress.compress(pixels, quality=50, content="auto"))
+    data = targets.to_size(pixels, middle, options=AUTO)
+    assert 0.85 * middle <= len(data) <= middle
+    assert len(targets.to_rate(pixels, 8 * middle / pixels[..., 0].size, options=AUTO)) <= middle
+    files = targets.to_total([pixels, photo()], 2 * middle, options=AUTO)
+    assert sum(map(len, files)) <= 2 * middle
+    reached = targets.to_metric(pixels, "psnr", 30, options=AUTO)
+    error = np.square(np.asarray(latentpress.decompress(reached)).astype(float) - pixels).mean()
+    assert error <= 255**2 / 1000
+
+
+def test_hidden_colors_do_not_make_a_screen() -> None:
+    clear = np.dstack([photo(), np.full(photo().shape[:2], 255, np.uint8)])
+    clear[:64, :, 3] = 0
+    clear[:64, :, :3] = page(256, 64)
+    assert latentpress.compress(clear, content="auto") == latentpress.compress(clear, content="photo")
+
+
+def test_regions_and_holes() -> None:
+    mask = np.zeros((9, 9), bool)
+    mask[1:8, 1:8] = True
+    mask[3, 3] = mask[5, 6] = False
+    mask[0, 8] = True  # touches at a corner
+    assert [int(region.sum()) for region in regions(mask)] == [48]
+    assert filled(mask)[3, 3]
+    assert filled(mask)[5, 6]
+
+
+def test_a_small_picture_has_features() -> None:
+    for shape in ((1, 1, 3), (2, 40, 3), (33, 1, 3)):
+        found = features(read_picture(np.full(shape, 9, np.uint8)))
+        assert found.flat.shape == (-(-shape[0] // 32), -(-shape[1] // 32))
+        assert not drawn_region(found).any() or found.flat.min() > 0
+
+
+# the floor
+
+
+@st.composite
+def colors(draw: st.DrawFn) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    one, two = (np.array(draw(st.tuples(*[st.integers(0, 255)] * 3))) for _ in range(2))
+    return one, two
+
+
+@st.composite
+def patterns(draw: st.DrawFn) -> Pixels:
+    """Stripes, checkers, dithers, noise, zone plates or text in any two colors, 128 x 128."""
+    y, x = np.mgrid[:128, :128]
+    one, two = draw(colors())
+    kind = draw(st.sampled_from(["rows", "columns", "diagonal", "checker", "bayer", "noise", "color noise", "zone", "text"]))
+    period = draw(st.integers(1, 6))
+    rng = np.random.default_rng(draw(st.integers(0, 999)))
+    if kind == "color noise":
+        return rng.integers(0, 256, (128, 128, 3), np.uint8)
+    if kind == "text":
+        image = Image.new("RGB", (128, 128), tuple(one.tolist()))
+        for top in range(0, 120, 12):
+            ImageDraw.Draw(image).text((1, top), "Hamburgefonstiv 0123", tuple(two.tolist()))
+        return np.asarray(image)
+    threshold = np.array([[0, 8, 2, 10], [12, 4, 14, 6], [3, 11, 1, 9], [15, 7, 13, 5]])[y % 4, x % 4]
+    share = {
+        "rows": y // period % 2,
+        "columns": x // period % 2,
+        "diagonal": (x + y) // period % 2,
+        "checker": (x // period + y // period) % 2,
+        "bayer": (photo(128, 128).mean(2) / 16 > threshold),
+        "noise": rng.random((128, 128)),
+        "zone": 0.5 + 0.5 * np.cos(np.pi * (x**2 + y**2) / (128 * draw(st.floats(1.2, 4)))),
+    }[kind]
+    weight = np.asarray(share, float)[..., None]
+    return np.rint(one * (1 - weight) + two * weight).astype(np.uint8)
+
+
+def block_errors(original: Pixels, decoded: Pixels) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """PSNR and shift of the mean color of each block."""
+    height, width = (side // BLOCK * BLOCK for side in original.shape[:2])
+    difference = (original.astype(float) - decoded)[:height, :width]
+    blocks = difference.reshape(height // BLOCK, BLOCK, width // BLOCK, BLOCK, 3)
+    psnr = 10 * np.log10(255**2 / np.maximum(np.square(blocks).mean((1, 3, 4)), 1e-3))
+    return psnr, np.abs(blocks.mean((1, 3))).max(-1)
+
+
+def avif_in(limit: int, pixels: Pixels) -> Pixels:
+    """What AVIF makes of it in at most so many bytes."""
+    best = None
+    low, high = 0, 100
+    while low <= high:
+        middle = (low + high) // 2
+        stream = io.BytesIO()
+        Image.fromarray(pixels).save(stream, "AVIF", quality=middle)
+        if len(stream.getvalue()) <= limit or best is None:
+            best = np.asarray(Image.open(stream).convert("RGB"))
+        if len(stream.getvalue()) <= limit:
+            low = middle + 1
+        else:
+            high = middle - 1
+    assert best is not None
+    return best
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+@given(patterns(), st.booleans(), st.sampled_from([90, 97, 100]))
+def test_no_block_is_lost(pattern: Pixels, tiled: bool, quality: float) -> None:
+    pixels = photo(256, 192).copy() if tiled else pattern
+    if tiled:
+        pixels[64:192, 128:256] = pattern
+    data = latentpress.compress(pixels, quality=quality, content="auto")
+    psnr, shift = block_errors(pixels, np.asarray(latentpress.decompress(data)))
+    assert shift.max() <= 3
+    if psnr.min() < 24:
+        rival, _ = block_errors(pixels, avif_in(len(data), pixels))
+        assert (rival[psnr < 24] <= 30).all()
