@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from latentpress.collection.faults import ENDING, FAULTS, Named, naming, sentence
+from latentpress.collection.faults import ENDING, Named, naming, sentence
 from latentpress.collection.request import Request
 from latentpress.collection.unit import Row, Unit, joined
 from latentpress.container import Header, read_header
@@ -45,11 +45,13 @@ class FileTask:
     overwrite: bool = False
 
     def make(self, unit: Unit, data: bytes) -> Made:
-        """The output of a file's bytes. Any of FAULTS."""
+        """The output of a file's bytes. What it raises is told of that file alone, but for
+        ENDING.
+        """
         raise NotImplementedError
 
     def check(self, data: bytes) -> None:
-        """Decode what an output holds; any of FAULTS where that is not possible."""
+        """Decode what an output holds; it raises where that is not possible."""
         raise NotImplementedError
 
     def request(self) -> dict[str, object]:
@@ -86,7 +88,7 @@ class FileTask:
                 self._write(unit, output)
         except ENDING:
             raise
-        except FAULTS as fault:
+        except Exception as fault:  # of a million pictures one finds what nobody expected
             error, output = sentence(unit.source, fault), b""
         written = bool(output)
         return [
@@ -115,7 +117,7 @@ class FileTask:
                 self.check(data)
         except ENDING:
             raise
-        except FAULTS as fault:
+        except Exception as fault:  # as above
             return f"{sentence(unit.output, fault)}: made anew"
         return ""
 
