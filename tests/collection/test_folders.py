@@ -386,6 +386,52 @@ def test_a_full_disk_ends_the_run_and_the_next_goes_on(here: Path, monkeypatch: 
     assert done.endswith("10 done before\n")
 
 
+def test_what_nobody_expected_costs_one_picture(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from latentpress.collection.request import Request
+
+    press = Request.file
+
+    def fails(self: Request, picture: Any, options: Any) -> Any:
+        if picture.gray:
+            raise ZeroDivisionError("division by zero")
+        return press(self, picture, options)
+
+    monkeypatch.setattr(Request, "file", fails)
+    picture(Path("photos/gray.png"), np.zeros((16, 16), np.uint8))
+    done = lp("compress", "photos", "-o", "pressed", code=1)
+    assert "photos/gray.png: ZeroDivisionError: division by zero" in done.stderr
+    assert agrees(here / "pressed") == (3, 1)
+
+
+def test_a_full_disk_loses_nothing_that_other_threads_did(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from latentpress.collection.local import LocalEngine
+    from latentpress.collection.unit import Row, Unit
+
+    class Task:
+        """Four at a time: the last one finds the disk full while the others are done."""
+
+        barrier = threading.Barrier(4)
+
+        def pixels(self, unit: Unit) -> int:
+            return 0
+
+        def works_alone(self, units: Any) -> bool:
+            return False
+
+        def __call__(self, unit: Unit) -> list[Row]:
+            self.barrier.wait()
+            if unit.key == "3":
+                raise DiskFullError("the disk is full")
+            time.sleep(0.1)
+            return [Row(unit.key, "")]
+
+    units = [Unit(".", str(i), str(i), "", 0) for i in range(4)]
+    told: list[str] = []
+    with pytest.raises(DiskFullError):
+        told.extend(unit.key for unit, _ in LocalEngine(4).map(Task(), units))
+    assert sorted(told) == ["0", "1", "2"]
+
+
 def test_a_folder_that_vanishes_costs_its_pictures(here: Path) -> None:
     import shutil
 

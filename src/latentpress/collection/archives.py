@@ -12,7 +12,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, BinaryIO, cast
 
-from latentpress.collection.faults import ENDING, FAULTS, sentence
+from latentpress.collection.faults import ENDING, sentence
 from latentpress.collection.find import ARCHIVES
 from latentpress.collection.members import Change
 from latentpress.collection.shards import change_shard
@@ -131,7 +131,7 @@ def make_of_archive(
     except LatentpressError as fault:
         named = fault if str(fault).startswith(unit.source) else prefixed(unit.source, fault)
         rows, error = [], str(fault if isinstance(fault, OutputError) else named)
-    except FAULTS as fault:
+    except Exception as fault:
         rows, error = [], sentence(unit.source, fault)
     about = Row(
         unit.source,
@@ -170,7 +170,7 @@ def check_archive(unit: Unit, target: Store, change: Change, columns: Sequence[s
                     return f"{unit.output} was not as the manifest has it: made anew"
     except ENDING:
         raise
-    except FAULTS as fault:
+    except Exception as fault:
         return f"{sentence(unit.output, fault)}: made anew"
     return ""
 

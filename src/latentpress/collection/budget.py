@@ -10,7 +10,7 @@ from typing import TypeVar
 import numpy as np
 
 from latentpress.collection.archives import is_archive
-from latentpress.collection.faults import ENDING, FAULTS, Named
+from latentpress.collection.faults import ENDING, Named
 from latentpress.collection.manifest import fingerprint, open_manifest
 from latentpress.collection.pool import SAMPLE, Pool, sharing
 from latentpress.collection.tasks import Compress, kept_store
@@ -93,7 +93,7 @@ def _analyzed(unit: Unit, task: Compress) -> Analyzed | None:
         return Analyzed(picture, options, keep_pixels=False)
     except ENDING:
         raise
-    except FAULTS:
+    except Exception:  # whatever it is, the run tells it
         return None
 
 

@@ -28,8 +28,13 @@ def describe(source: object, error: BaseException) -> ImageError:
 
 
 def sentence(source: object, error: BaseException) -> str:
-    """Any of FAULTS as one sentence."""
-    return str(error) if isinstance(error, LatentpressError) else str(describe(source, error))
+    """An exception as one sentence: of one that nobody expected its name, too."""
+    if isinstance(error, LatentpressError):
+        return str(error)
+    if isinstance(error, FAULTS):
+        return str(describe(source, error))
+    reason = (str(error).strip().splitlines() or [""])[0]
+    return f"{source}: {type(error).__name__}: {reason}".removesuffix(": ")
 
 
 @contextmanager

@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from latentpress.collection.faults import ENDING, FAULTS, Named, naming, sentence
+from latentpress.collection.faults import ENDING, Named, naming, sentence
 from latentpress.collection.find import Found, Selection
 from latentpress.collection.tasks import kept_store
 from latentpress.collection.unit import Row, Unit, joined
@@ -134,7 +134,7 @@ class Assess:
             fields, notices = self._graded(unit, original, distorted)
         except ENDING:
             raise
-        except FAULTS as fault:
+        except Exception as fault:  # one picture is not the run
             error = sentence(graded, fault)
         return [
             Row(

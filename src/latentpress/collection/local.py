@@ -26,6 +26,9 @@ class LocalEngine:
         pool = Pool(task, chain(first, stream), many, threads, task.pixels, in_order=False)
         try:
             for unit, rows in pool.results():
+                if rows.exception() is not None:  # the end of the run: what is done is told of
+                    pool.stop()
+                    yield from pool.finished()
                 yield unit, rows.result()
         finally:
             pool.stop()

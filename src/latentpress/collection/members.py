@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from latentpress.collection.faults import ENDING, FAULTS, sentence
+from latentpress.collection.faults import ENDING, sentence
 from latentpress.collection.unit import Made, Row, joined
 from latentpress.image.limits import no_pillow_limit
 from latentpress.image.plugins import HEAD, open_image
@@ -41,7 +41,7 @@ Press = Callable[[str, str, bytes], Made]
 class Change:
     """Which members of an archive are pictures, and what becomes of them.
 
-    press: (name, name of the output, bytes) -> the output; any of FAULTS for a picture that fails,
+    press: (name, name of the output, bytes) -> the output; it raises for a picture that fails,
     its message with the name. suffixes: of the names that are pictures, in lower case, with their
     dots. suffix: of the outputs. keep_suffix: "a.jpg" becomes "a.jpg.ltp", not "a.ltp". looks:
     whether bytes without a name, as in a column of a table, are a picture. archive: its name for
@@ -78,7 +78,7 @@ def pressed(change: Change, member: str, output: str, data: bytes) -> tuple[byte
         made = change.press(member, output, data)
     except ENDING:
         raise
-    except FAULTS as fault:
+    except Exception as fault:
         error = f"{sentence(joined(change.archive, member), fault)}; {KEPT}"
     new = made.data
     return new, Row(

@@ -22,7 +22,7 @@ from latentpress.collection.archives import (
     is_table,
     make_of_archive,
 )
-from latentpress.collection.faults import ENDING, FAULTS, naming, sentence
+from latentpress.collection.faults import ENDING, naming, sentence
 from latentpress.collection.members import LEFT_OUT
 from latentpress.collection.samples import (
     COMPANIONS,
@@ -217,7 +217,7 @@ def _row(writer: Writer, reading: Reading, unit: Unit, sample: Sample) -> Row:
             size += add(writer, source, name, metadata, latent)
     except ENDING:
         raise
-    except FAULTS as fault:
+    except Exception as fault:
         error = f"{sentence(source, fault)}; {LEFT_OUT}"
     return Row(
         unit.source,
@@ -271,7 +271,7 @@ def pack_together(
                 packed.numbers += math.prod(latent.shape)
         except (*ENDING, OutputError):
             raise
-        except FAULTS as fault:
+        except Exception as fault:
             if told is None:
                 raise
             told(sentence(source, fault))

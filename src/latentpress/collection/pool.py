@@ -83,6 +83,12 @@ class Pool(Generic[A, T]):
         if self._failure is not None:
             raise self._failure
 
+    def finished(self) -> Iterator[tuple[A, T]]:
+        """What is done and was not taken, of a pool that was stopped."""
+        for item, result in self._results:
+            if result.done() and result.exception() is None:
+                yield item, result.result()
+
     def _finished(self) -> tuple[A, Future[T]] | None:
         with self._changed:
             while True:

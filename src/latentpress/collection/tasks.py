@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from latentpress.collection.archives import change_archive, check_archive, is_archive
-from latentpress.collection.faults import ENDING, FAULTS, Named, naming, sentence
+from latentpress.collection.faults import ENDING, Named, naming, sentence
 from latentpress.collection.find import LTP, image_suffixes
 from latentpress.collection.members import Change, Press, is_image, is_ltp
 from latentpress.collection.request import Request
@@ -41,11 +41,13 @@ class FileTask:
     columns: tuple[str, ...] = ()
 
     def make(self, unit: Unit, data: bytes) -> Made:
-        """The output of a file's bytes. Any of FAULTS."""
+        """The output of a file's bytes. What it raises is told of that file alone, but for
+        ENDING.
+        """
         raise NotImplementedError
 
     def check(self, data: bytes) -> None:
-        """Decode what an output holds; any of FAULTS where that is not possible."""
+        """Decode what an output holds; it raises where that is not possible."""
         raise NotImplementedError
 
     def change(self, unit: Unit, press: Press) -> Change:
@@ -94,7 +96,7 @@ class FileTask:
                 self._write(unit, output)
         except ENDING:
             raise
-        except FAULTS as fault:
+        except Exception as fault:  # of a million pictures one finds what nobody expected
             error, output = sentence(unit.source, fault), b""
         written = bool(output)
         return [
@@ -157,7 +159,7 @@ class FileTask:
                 self.check(data)
         except ENDING:
             raise
-        except FAULTS as fault:
+        except Exception as fault:  # as above
             return f"{sentence(unit.output, fault)}: made anew"
         return ""
 
