@@ -45,7 +45,7 @@ def test_a_public_class_says_what_it_takes(path: str) -> None:
     text = inspect.getdoc(named(path)) or ""
     assert all(f"{section}:\n" in text for section in ("Args", "Raises", "Example"))
     for name in inspect.signature(named(path)).parameters:
-        assert f"    {name}: " in text, name
+        assert f"    {name}: " in text or f"    **{name}: " in text, name
 
 
 @pytest.mark.parametrize("path", RECORDS)
