@@ -261,13 +261,8 @@ def table(options: argparse.Namespace, folder: Path) -> Iterator[dict[str, Any]]
         for size, how in ((SMALL, "sent together"), (LARGE, "sent alone")):
             asked = {"what": "empty task", "engine": engine, "workers": 2, "pictures": options.empty, "size": size}
             yield as_row(asked, measured(asked), f"empty task, {how}")
-    small = {
-        "what": "small pictures",
-        "first": str(folder / "first-small"),
-        "workers": 2,
-        "pixels": (options.side, options.side),
-        "effort": 0,
-    }
+    small = {"what": "small pictures", "first": str(folder / "first-small"), "workers": 2, "pixels": (options.side, options.side),
+             "effort": 0}  # fmt: skip
     part = max(1, options.pictures // PART)
     for engine, many in zip(ENGINES, (part, options.pictures), strict=True):
         tree = folder / f"small-{engine}"
