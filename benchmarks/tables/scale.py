@@ -1,6 +1,6 @@
 """Runs over many pictures, on this machine's threads and on Ray: throughput, memory and overhead -> results/scale.csv.
 
-    python -m benchmarks.tables.scale
+    LATENTPRESS_RUNTIME=onnxruntime python -m benchmarks.tables.scale
     python -m benchmarks.tables.scale --photographs 6 --pictures 1000 --empty 200    # a look, within a minute or two
 
 Three things are measured, each run in a process of its own, after a first run that loads the models and starts Ray:
@@ -48,6 +48,7 @@ COLUMNS = (
 )  # fmt: skip
 ENGINES = ("local", "ray")
 WORKERS = (1, 2)
+FIRST = 64  # small pictures of the first run: enough that each worker has some
 SMALL, LARGE = 1000, 1_000_000  # bytes that units of the empty task say they have: sent together, and alone
 PART = 20  # of the small pictures one in so many passes through the threads of this machine, too
 FOLDER = 1000  # small pictures in a folder
@@ -177,7 +178,7 @@ def passes(engine: Engine, asked: dict[str, Any]) -> Callable[[str], dict[str, A
     """Units of nothing through the engine."""
 
     def work(which: str) -> dict[str, Any]:
-        many = asked["pictures"] if which == "all" else 4
+        many = asked["pictures"] if which == "all" else FIRST
         units = (Unit("memory", str(i), str(i), "1", asked["size"]) for i in range(many))
         assert sum(1 for _ in engine.map(Empty(), units)) == many
         return {}
@@ -244,7 +245,8 @@ def as_row(asked: dict[str, Any], result: dict[str, Any], what: str = "") -> dic
 
 def table(options: argparse.Namespace, folder: Path) -> Iterator[dict[str, Any]]:
     """The rows, as they are measured."""
-    small_pictures(folder / "first", 4, options.side)
+    small_pictures(folder / "first-small", FIRST, options.side)
+    photographs(folder / "first", 2 * max(WORKERS), (768, 512))
     photographs(folder / "photographs", options.photographs, (768, 512))
     base = {"first": str(folder / "first"), "tree": str(folder / "photographs"), "pixels": (768, 512), "effort": 3}
     for engine in ENGINES:
@@ -259,7 +261,8 @@ def table(options: argparse.Namespace, folder: Path) -> Iterator[dict[str, Any]]
         for size, how in ((SMALL, "sent together"), (LARGE, "sent alone")):
             asked = {"what": "empty task", "engine": engine, "workers": 2, "pictures": options.empty, "size": size}
             yield as_row(asked, measured(asked), f"empty task, {how}")
-    small = {"what": "small pictures", "workers": 2, "pixels": (options.side, options.side), "effort": 0}
+    small = {"what": "small pictures", "first": str(folder / "first-small"), "workers": 2, "pixels": (options.side, options.side),
+             "effort": 0}  # fmt: skip
     part = max(1, options.pictures // PART)
     for engine, many in zip(ENGINES, (part, options.pictures), strict=True):
         tree = folder / f"small-{engine}"

@@ -86,7 +86,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 # of Ray's data library, which copies its own settings by their old names
-@pytest.mark.filterwarnings(r"ignore:`use_push_based_shuffle` is deprecated:DeprecationWarning:ray\.data\.context")
+@pytest.mark.filterwarnings(r"ignore::DeprecationWarning:ray\.data\.context")
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_the_examples_of_a_page_run(page: Path, folder: Path, request: pytest.FixtureRequest) -> None:
     namespace: dict[str, Any] = {"__name__": "example"}
