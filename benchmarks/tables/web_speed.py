@@ -6,8 +6,8 @@
 Each decoder is one warm process of its own. They take turns within a repeat, so that a busy machine
 hits all alike. CPU seconds are those of the process with its threads (of Chromium the renderer, in
 which the workers are threads); the first decoding of the first size is not counted. Values are
-medians, beside them the least. The peak is that of the process's resident set after all its decodings so far, smaller
-pictures first; `idle_mb` is what the process held before its first one.
+medians, beside them the least. The peak is that of the process's resident set after all its
+decodings so far, smaller pictures first; `idle_mb` is what the process held before its first one.
 """
 
 import argparse

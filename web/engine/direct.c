@@ -8,7 +8,8 @@ INLINE void float_pixels(const float *const *taps, int n, int ic, int x, int str
     v128_t acc[p > 1 ? PIXELS : 1][2];
     for (int i = 0; i < p; i++)
         for (int j = 0; j < 2; j++) acc[i][j] = wasm_v128_load(b + 4 * j);
-    for (int t = 0; t < n; t++, w += ic * GROUP) multiply(taps[t] + x * stride, ic, stride, w, acc, p);
+    for (int t = 0; t < n; t++, w += ic * GROUP)
+        multiply(taps[t] + x * stride, ic, stride, w, acc, p);
     for (int i = 0; i < p; i++)
         for (int j = 0; j < 2; j++) {
             int at = (x + i) * out_stride + 4 * j;

@@ -135,8 +135,8 @@ export class Analysis {
     for (const [first, second] of this.steps) {
       const residual = first.oc === CHANNELS ? straight : undefined;
       const below = plane;
-      const options = { relu: second !== undefined, residual, depth: second ? undefined : RESIDUAL };
-      plane = graph.convolution(first, plane, options);
+      const depth = second ? undefined : RESIDUAL;
+      plane = graph.convolution(first, plane, { relu: second !== undefined, residual, depth });
       rings.push(plane);
       if (!second) continue;
       plane = graph.convolution(second, plane, { residual: below, depth: RESIDUAL });

@@ -212,8 +212,8 @@ export class Decoder {
 }
 
 /**
- * @typedef {import("./runner.js").SegmentJob & {row: number, column: number}} Job a segment, and its
- *   first position in the latent
+ * @typedef {import("./runner.js").SegmentJob & {row: number, column: number}} Job a segment, and
+ *   its first position in the latent
  *
  * @param {import("./container.js").Header} header
  * @param {Map<number, Uint8Array>} chunks
