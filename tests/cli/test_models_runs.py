@@ -16,7 +16,7 @@ def printed(*arguments: str) -> str:
 
 
 def test_the_choice_is_told_with_its_reason(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(processor, "flags", lambda: frozenset({"avx512_vnni"}))
+    monkeypatch.setattr(processor, "flags", lambda: frozenset({"avx_vnni"}))
     monkeypatch.delenv(choice.RUNTIME_VARIABLE)
     monkeypatch.delenv(choice.PRECISION_VARIABLE)
     why = "onnxruntime on cpu in int8: the processor has a dot product of bytes"
@@ -36,7 +36,7 @@ def test_a_word_that_is_none_is_a_sentence(monkeypatch: pytest.MonkeyPatch, caps
     with pytest.raises(SystemExit) as end:
         module.main()
     assert end.value.code == 2
-    assert "LATENTPRESS_RUNTIME is one of onnxruntime, openvino, torch, not 'tensorrt'" in capsys.readouterr().err
+    assert "LATENTPRESS_RUNTIME is one of native, onnxruntime, openvino, torch, not 'tensorrt'" in capsys.readouterr().err
 
 
 def test_the_help_lists_the_variables() -> None:

@@ -105,7 +105,7 @@ def test_notices_begin_as_errors_do(tmp_path: Path) -> None:
     assert "exists already" in fails(1, "compress", "a.tif", "--quiet", cwd=tmp_path)
     listed = run("compress", "a.tif", "--quiet", "--json", "--overwrite", cwd=tmp_path)
     assert json.loads(listed.stdout)[0]["source"] == "a.tif"
-    told = run("compress", "a.tif", "--verbose", "--overwrite", cwd=tmp_path)
+    told = run("compress", "a.tif", "--verbose", "--overwrite", "--content", "photo", cwd=tmp_path)
     assert re.search(r"latentpress: a\.tif: 20 x 20 pixels, space lp1, model \w{8}, quality 50, latent \d+ bytes", told.stderr)
 
 
@@ -189,9 +189,9 @@ def test_larger_files_and_wrong_suffixes(tmp_path: Path) -> None:
     told = "more than the input's"
     noise = np.random.default_rng(0).integers(0, 2, (64, 64), np.uint8) * 255
     Image.fromarray(noise).convert("1").save(tmp_path / "n.png")
-    assert told in run("compress", "n.png", "-q", 100, cwd=tmp_path).stderr
+    assert told in run("compress", "n.png", "-q", 100, "--content", "photo", cwd=tmp_path).stderr
     for old in ("--no-tell-larger", "--no-max-no-gain"):
-        assert told not in run("compress", "n.png", "-q", 100, old, "--overwrite", cwd=tmp_path).stderr
+        assert told not in run("compress", "n.png", "-q", 100, old, "--overwrite", "--content", "photo", cwd=tmp_path).stderr
     for suffix in (".webp", ".png", ".JPG"):
         assert "name it x.ltp" in fails(2, "compress", "n.png", "-o", f"x{suffix}", cwd=tmp_path)
     assert run("compress", "n.png", "-o", "x.bin", cwd=tmp_path).returncode == 0

@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import subprocess
 import sys
 import threading
 import time
@@ -210,7 +211,8 @@ def test_lists_of_files(here: Path) -> None:
     assert "photos/missing.jpg: no such file" in done.stderr
     assert "photos/deep: is a folder, not a file" in done.stderr
     assert files_of(here / "pressed").keys() == {"photos/a.ltp", f"{here.name}/photos/deep/b.ltp"}
-    lp("compress", "--files-from", "-", "-o", "piped", input=f"{here}/photos/a.jpg\n")
+    command = [sys.executable, "-m", "latentpress", "compress", "--files-from", "-", "-o", "piped"]
+    subprocess.run(command, input=f"{here}/photos/a.jpg\n".encode(), capture_output=True, check=True)
     assert files_of(here / "piped").keys() == {f"{here}/photos/a.ltp".lstrip("/")}
     assert "nothing.txt: no such file" in error_of("compress", "--files-from", "nothing.txt", "-o", "x", code=1)
 
