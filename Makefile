@@ -23,6 +23,10 @@ test: $(VENV)/test  ## install what the tests need, run them all
 browser: $(VENV)/test  ## what drives a browser in the tests of the page; they need Chromium beside it (Debian: apt-get install chromium)
 	$(PIP) $(PLAYWRIGHT)
 
+.PHONY: collections
+collections: $(VENV)/test  ## what the tests of data sets, object stores and clusters need; without it they are skipped
+	$(PIP) --constraint tests/constraints.txt '.[test-collections]'
+
 .PHONY: core-test
 core-test: $(VENV)-core/test  ## the tests that need no torch, where only the core and pytest are installed
 	OMP_NUM_THREADS=1 $(CORE)/python -m pytest -n auto $(PYTEST_OPTIONS)

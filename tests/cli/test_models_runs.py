@@ -17,6 +17,7 @@ def printed(*arguments: str) -> str:
 
 def test_the_choice_is_told_with_its_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(processor, "flags", lambda: frozenset({"avx_vnni"}))
+    monkeypatch.setattr(choice.native, "library", lambda: None)
     monkeypatch.delenv(choice.RUNTIME_VARIABLE)
     monkeypatch.delenv(choice.PRECISION_VARIABLE)
     why = "onnxruntime on cpu in int8: the processor has a dot product of bytes"

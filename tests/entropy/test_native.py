@@ -184,7 +184,7 @@ def test_a_library_of_other_sources_is_not_used(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_building_without_a_compiler_says_what_was_tried(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(building, "commands", lambda target: iter([["no-such-compiler"], [sys.executable, "-c", "raise SystemExit(1)"]]))
+    monkeypatch.setattr(building, "commands", lambda *_: iter([["no-such-compiler"], [sys.executable, "-c", "raise SystemExit(1)"]]))
     said = building.build(tmp_path / building.NAME)
     assert [line.split(":")[0] for line in said] == ["no-such-compiler", sys.executable]
     assert not list(tmp_path.iterdir())
