@@ -44,7 +44,7 @@ PROMISED = 90.0  # quality from which on no block has less than 24 dB where AV1 
 LEAST_PSNR = 25.0  # dB of a block there, from which on it is given back
 FAR_BETTER = 3.0  # dB that AV1 has more in as many bytes, where a block is not
 MOST_SHIFT = 2.7  # levels of its mean color; 3 are promised
-AV1_QUALITIES = (10, 95)
+AV1_QUALITIES = (15, 30, 42, 52, 62, 75, 90)  # of which the best that fits is compared
 SIDE = BLOCK * CELL
 MOST_ERROR = 255**2 * 10 ** (-LEAST_PSNR / 10)
 FAR_LESS = 10 ** (FAR_BETTER / 10)
@@ -179,15 +179,17 @@ class _Trial:
         """
         height, width = pixels.shape[:2]
         limit = len(self.fine_coder.encode(self.transform.analyze(read_picture(pixels))))
-        low, high = AV1_QUALITIES
-        best = encode_piece(pixels, low)
-        while low < high:
-            middle = (low + high + 1) // 2
-            piece = encode_piece(pixels, middle)
+        low, high = 0, len(AV1_QUALITIES) - 1
+        best = None
+        while low <= high:
+            middle = (low + high) // 2
+            piece = encode_piece(pixels, AV1_QUALITIES[middle])
             if len(piece) <= limit:
-                low, best = middle, piece
+                low, best = middle + 1, piece
             else:
                 high = middle - 1
+        if best is None:
+            return np.zeros_like(pixels)
         return decode_piece(best, width, height)
 
     def _through_latent(self, pixels: Pixels, encoder: Encoder) -> tuple[int, Pixels]:
