@@ -7,7 +7,8 @@ files. `ratio`: bytes at equal SSIMULACRA 2, ours divided by AVIF's, the mean of
 reaches none of ours, our least bytes divided by its most. `mae`, `mae_avif`: mean absolute error at quality 60, and AVIF's in as many
 bytes. `psnr`, `psnr_avif`: the same at quality 80, in dB. `same`: whether auto and photo give the same file, `time`: CPU seconds of auto
 divided by those of photo, the least of some interleaved runs each. Single colors: the most bytes and the largest error over colors and
-qualities. Writes results/screens.csv, row by row, in which the rows of other pictures are kept, and prints the means of the sets.
+qualities. Writes results/screens.csv, row by row, in which the rows of other pictures are kept, and the table of
+docs/measurements/screens.md.
 """
 
 import argparse
@@ -27,6 +28,7 @@ import latentpress
 from benchmarks import provenance
 from benchmarks.data.patterns import PATTERNS
 from benchmarks.data.screens import MIXED, mixed, screens
+from benchmarks.sources import fill
 from latentpress.metrics.ssimulacra2 import ssimulacra2
 from latentpress.options import QUALITY_UNIT, EncodeOptions
 from latentpress.targets import Analyzed
@@ -34,6 +36,7 @@ from latentpress.targets import Analyzed
 Pixels = NDArray[np.uint8]
 COLUMNS = ("set", "picture", "bytes", "ratio", "mae", "mae_avif", "psnr", "psnr_avif", "same", "time", "error")
 SETS = ("single colors", "screens", "mixed", "patterns", "photographs")
+HEAD = ["set", "pictures", "what", "figure"]
 OURS = (25, 60, 90)
 AVIF = (15, 35, 55, 80)
 RUNS = 2
@@ -142,22 +145,31 @@ def rows(kind: str, folders: list[Path], every: int) -> Iterator[dict[str, objec
         yield from (photograph_row(file) for folder in folders for file in sorted(folder.glob("*.png"))[::every])
 
 
-def summary(found: Sequence[Mapping[str, object]]) -> Iterator[str]:
-    """A line a set."""
+def number(row: Mapping[str, object], name: str) -> float:
+    return float(str(row[name]))
+
+
+def summary(found: Sequence[Mapping[str, object]]) -> Iterator[list[str]]:
+    """Cells of the rows of the page's table: set, pictures, what, figure."""
     for kind in dict.fromkeys(str(row["set"]) for row in found):
         of_kind = [row for row in found if row["set"] == kind]
-        line = f"{kind}: {len(of_kind)}"
-        if of_kind[0].get("ratio"):
-            line += f", bytes at equal SSIMULACRA 2 {math.exp(statistics.fmean(math.log(float(str(r['ratio']))) for r in of_kind)):.3f}"
-            line += f", error at most AVIF's in {sum(float(str(r['mae'])) <= float(str(r['mae_avif'])) for r in of_kind)}"
-        if of_kind[0].get("psnr"):
-            line += f", PSNR not below AVIF's in {sum(float(str(r['psnr'])) >= float(str(r['psnr_avif'])) - 0.005 for r in of_kind)}"
-        if of_kind[0].get("same"):
-            line += f", the same file in {sum(str(r['same']) == str(True) for r in of_kind)}"
-            line += f", time {statistics.fmean(float(str(r['time'])) for r in of_kind):.3f}"
-        if of_kind[0].get("error"):
-            line += f", at most {of_kind[0]['bytes']} bytes, off by {of_kind[0]['error']}"
-        yield line
+        first, many = of_kind[0], str(len(of_kind))
+        if first["ratio"]:
+            mean = math.exp(statistics.fmean(math.log(number(row, "ratio")) for row in of_kind))
+            smaller = sum(number(row, "mae") <= number(row, "mae_avif") for row in of_kind)
+            yield [kind, many, "bytes at equal SSIMULACRA 2, AVIF's being 1", f"{mean:.3f}"]
+            yield [kind, many, "absolute error at quality 60 not above AVIF's in as many bytes", f"{smaller}"]
+        elif first["psnr"]:
+            better = sum(number(row, "psnr") >= number(row, "psnr_avif") - 0.005 for row in of_kind)
+            yield [kind, many, "PSNR at quality 80 not below AVIF's in as many bytes", f"{better}"]
+        elif first["same"]:
+            same = sum(str(row["same"]) == str(True) for row in of_kind)
+            time_ratio = statistics.median(number(row, "time") for row in of_kind)
+            yield [kind, many, "the same file as with `--content photo`", f"{same}"]
+            yield [kind, many, "CPU time, that of `--content photo` being 1, the median", f"{time_ratio:.2f}"]
+        else:
+            yield [kind, many, "most bytes of a 512 x 512 picture", str(first["bytes"])]
+            yield [kind, many, "largest error in levels", str(first["error"])]
 
 
 def main() -> None:
@@ -174,7 +186,8 @@ def main() -> None:
             provenance.record(options.output, what, ["builtin"], goes_on=len(found) > 1)
             print(row, flush=True)
     with options.output.open(newline="") as file:
-        print("\n".join(summary(list(csv.DictReader(file)))))
+        told = list(summary(list(csv.DictReader(file))))
+    fill(provenance.ROOT / "docs" / "measurements" / "screens.md", "results/screens.csv", [HEAD, *told])
 
 
 def merged(output: Path, row: dict[str, object]) -> list[dict[str, object]]:

@@ -68,8 +68,8 @@ def _looked_at(picture: Picture, top: int, bottom: int, columns: int) -> Pixels:
 
 def _flat_and_drawn(looked: Pixels) -> tuple[Floats, Mask]:
     here = looked[:, 1:, 1:]
-    beside = _difference(here, looked[:, 1:, :-1]).max(3)
-    above = _difference(here, looked[:, :-1, 1:]).max(3)
+    beside = _most(_difference(here, looked[:, 1:, :-1]))
+    above = _most(_difference(here, looked[:, :-1, 1:]))
     steps = np.maximum(beside, above)
     flat = _means((steps == 0)[..., None])[..., 0]
     edges = _means((steps >= EDGE)[..., None])[..., 0]
@@ -92,6 +92,11 @@ def _fine(looked: Pixels) -> Floats:
 
 def _difference(a: Pixels, b: Pixels) -> Pixels:
     return np.maximum(a, b) - np.minimum(a, b)
+
+
+def _most(values: Pixels) -> Pixels:
+    """Of the three channels, which NumPy's own max takes five times as long for."""
+    return np.maximum(np.maximum(values[..., 0], values[..., 1]), values[..., 2])
 
 
 def _means(values: Pixels | Mask) -> Floats:

@@ -1,15 +1,15 @@
 """A picture and a mask -> the screen chunk of a quality, and the picture that is left for the
 latent.
 
-Each of the two tools is given what the other one shows as well, for its own transform needs whole
-pixels: filled so that it costs little. For the latent the fill goes on smoothly from what it shows
-(`image/hidden.py`); for the layer it is one color, the most frequent one of what it shows, whose
-blocks take next to nothing, for cells end where the blocks of AV1 do.
+Each of the two tools needs whole pixels for its own transform, so what the other one shows is
+filled: from what it shows itself, smoothly (`image/hidden.py`), so that the fill costs little and
+that no filter or transform carries an edge over the border.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
+from functools import cached_property
 
 import numpy as np
 
@@ -25,7 +25,6 @@ from latentpress.screen.pieces import encode_piece
 # is where AV1 has the higher SSIMULACRA 2; toward the ends what leaves text readable, and what
 # leaves nothing to be seen.
 QUALITIES = ((0, 20), (15, 32), (30, 40), (45, 50), (60, 62), (75, 71), (90, 82), (100, 92))
-SAMPLED = 1 << 16  # pixels in which the most frequent color is looked for
 
 
 def av1_quality(quality: float) -> int:
@@ -69,23 +68,15 @@ class ScreenLayer:
         """The picture for the latent: what the layer shows is filled. None where nothing is
         left.
         """
-        if self.is_whole:
-            return None
-        width, height = self.picture.width, self.picture.height
-        shown = pixel_mask(self.mask, Box(0, 0, width, height))
-        seen = np.where(shown, np.uint8(0), np.uint8(255))
-        if isinstance(self.picture, FilledPicture) and self.picture.alpha is not None:
-            seen = np.minimum(seen, self.picture.alpha)
-        parts = {f.name: getattr(self.picture, f.name) for f in fields(Picture)}
-        return fill_hidden(Picture(**parts | {"alpha": seen}))
+        return None if self.is_whole else _only(self.picture, ~self.mask)
+
+    @cached_property
+    def _shown(self) -> Picture:
+        """The picture for the layer: what the latent shows is filled."""
+        return self.picture if self.is_whole else _only(self.picture, self.mask)
 
     def _pixels(self, box: Box) -> Pixels:
-        """The picture in a box, filled where the layer does not show."""
-        pixels = self.picture.pixels(box.top, box.bottom, box.left, box.right)
-        shown = pixel_mask(self.mask, box)
-        if not shown.all():
-            pixels[~shown] = _most_frequent(pixels[shown])
-        return pixels
+        return self._shown.pixels(box.top, box.bottom, box.left, box.right)
 
 
 def whole_layer(picture: Picture) -> ScreenLayer:
@@ -93,10 +84,12 @@ def whole_layer(picture: Picture) -> ScreenLayer:
     return ScreenLayer(picture, np.ones(grid(picture.width, picture.height), bool))
 
 
-def _most_frequent(colors: Pixels) -> Pixels:
-    """Of (n, 3) colors the one that is there most often, among a sample."""
-    sample = colors[:: -(-len(colors) // SAMPLED)].astype(np.uint32)
-    packed = sample[:, 0] << 16 | sample[:, 1] << 8 | sample[:, 2]
-    found, counts = np.unique(packed, return_counts=True)
-    color = int(found[counts.argmax()])
-    return np.array([color >> 16, color >> 8 & 255, color & 255], np.uint8)
+def _only(picture: Picture, mask: Mask) -> Picture:
+    """The picture with all other cells than those of a mask filled, as hidden colors are."""
+    width, height = picture.width, picture.height
+    shown = pixel_mask(mask, Box(0, 0, width, height))
+    seen = np.where(shown, np.uint8(255), np.uint8(0))
+    if isinstance(picture, FilledPicture) and picture.alpha is not None:
+        seen = np.minimum(seen, picture.alpha)
+    parts = {f.name: getattr(picture, f.name) for f in fields(Picture)}
+    return fill_hidden(Picture(**parts | {"alpha": seen}))

@@ -19,6 +19,7 @@ from latentpress.image.picture import Picture, Source, put_on_disk
 from latentpress.optimize import check_torch
 from latentpress.options import QUALITY_UNIT, EncodeOptions
 from latentpress.parts import parts_of
+from latentpress.screen.encoder import ScreenLayer
 from latentpress.system.scratch import Kept
 from latentpress.targets.size_model import layer_log_sizes, log_sizes
 from latentpress.transforms import restoration
@@ -56,7 +57,7 @@ class Analyzed:
         self.transform = self.parts.transform(self.options.model, self.options.device)
         self.layer = screen_layer(picture, self.options)
         if self.layer and not keep_pixels:
-            self.layer.picture = put_on_disk(picture)
+            self.layer = ScreenLayer(put_on_disk(picture), self.layer.mask)
         self.rest = self.layer.rest() if self.layer else picture  # what the latent shows
         self.strips = Kept(self.transform.analyze(self.rest) if self.rest else ())
         self.side = pipeline.side_chunks(picture)
