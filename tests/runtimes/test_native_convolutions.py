@@ -150,5 +150,5 @@ def test_vnni_and_amx_give_the_same_to_the_bit(name: str, monkeypatch: pytest.Mo
 
 
 def test_what_has_no_place_in_a_layer_is_refused() -> None:
-    with pytest.raises(ValueError, match="has no place in a layer|unequal borders or gaps"):
+    with pytest.raises(ValueError, match=r"has no place in a layer|unequal borders or gaps"):
         layers.read(models.read_file("lp1", "context.onnx"), {})
