@@ -85,7 +85,7 @@ def decompress(
 
     latentpress decompress pressed/ -o pictures
     """
-    from latentpress.cli.trees import Tree, run_tree
+    from latentpress.cli.trees import OPENING, Tree, run_tree
     from latentpress.parts import parts_of
 
     suffix = "." + suffix.lstrip(".")
@@ -116,7 +116,7 @@ def decompress(
         )
         search = tree.search(ARCHIVES | {".ltp"}, suffix)
         workers = engine_of(engine, address, jobs, device)
-        run_tree(tree, task, workers, search, "opening")
+        run_tree(tree, task, workers, search, OPENING)
         return
     files = files or []
     headers = {source: _header(source) for source in files}

@@ -17,13 +17,15 @@ from latentpress.collection.find import Naming, Search, Selection
 from latentpress.collection.manifest import as_line
 from latentpress.collection.report import check_report, write_report
 from latentpress.collection.run import Summary, run
-from latentpress.collection.sizes import change
+from latentpress.collection.sizes import change, size_words
 from latentpress.collection.unit import Engine, Row, Task, Unit
 from latentpress.errors import DiskFullError, UsageError
 from latentpress.system.places import as_path, elsewhere
 from latentpress.system.sources import unreadable
 from latentpress.system.stores import is_zip
 from latentpress.system.urls import shown
+
+OPENING = "opening"  # the verb of `decompress`
 
 
 @dataclass(frozen=True)
@@ -178,7 +180,7 @@ def run_tree(
     if tree.as_json:
         print("\n]" if begun else "[]")
     else:
-        terminal.line(f"{shown(task.output) or '.'}: {words(summary)}")
+        terminal.line(f"{shown(task.output) or '.'}: {words(summary, is_opened=verb == OPENING)}")
     if tree.report is not None:
         write_report(task.output, tree.report)
         if not tree.as_json:
@@ -202,13 +204,17 @@ def _going_on() -> Iterator[None]:
         ) from None
 
 
-def words(summary: Summary) -> str:
-    """How a run went, in a line."""
+def words(summary: Summary, *, is_opened: bool) -> str:
+    """How a run went, in a line. is_opened: whether pictures were opened, which does not make them
+    smaller.
+    """
     told = [f"{summary.made:,} {'file' if summary.made == 1 else 'files'} written"]
     if summary.members:
         what = "picture" if summary.members == 1 else "pictures"
         told[0] += f" with {summary.members:,} {what} in archives"
-    if summary.made:
+    if summary.made and is_opened:
+        told.append(f"{size_words(summary.source_bytes)} to {size_words(summary.output_bytes)}")
+    elif summary.made:
         told.append(change(summary.source_bytes, summary.output_bytes))
     if summary.kept:
         told.append(f"{summary.kept:,} done before")
