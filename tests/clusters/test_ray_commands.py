@@ -100,7 +100,7 @@ def test_an_interrupted_command_with_a_cluster_of_its_own_leaves_nothing(
     tmp_path: Path, environment: dict[str, str], ray_folder: str
 ) -> None:
     pytest.importorskip("ray")
-    make_tree(tmp_path / "tree", MANY)
+    make_tree(tmp_path / "tree", 5 * MANY)  # more than are done before the signal comes
     words = command("compress", "tree", "-o", "out", "-q", "30", "--engine", "ray")
     process = subprocess.Popen(
         words, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True

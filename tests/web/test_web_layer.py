@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from helpers.paths import ROOT
-from web.test_web_encoder_browser import page  # noqa: F401  the fixture
+from web.test_web_encoder_browser import browser, page  # noqa: F401  fixtures
 
 GOLDEN = ROOT / "tests" / "golden" / "screen_v1"
 NAMES = ("whole-av1", "whole-gray", "whole-alpha", "holes", "two-tiles")
