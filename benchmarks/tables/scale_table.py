@@ -8,6 +8,7 @@ import csv
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from statistics import linear_regression
 
 from benchmarks.provenance import RESULTS, ROOT
 from benchmarks.sources import fill
@@ -56,8 +57,7 @@ def planned(file: Path) -> Rows:
     core_seconds = int(photos["workers"]) / float(photos["mp_per_second"])  # a megapixel
     bits = 8 * int(photos["output_bytes"]) / (int(photos["width"]) * int(photos["height"]))
     marks = [(int(row["pictures"]), float(row["driver_mb"])) for row in rows if row["what"] == MARK]
-    (first, before), (last, after) = marks[len(marks) // 2 - 1], marks[-1]
-    slope = max(0.0, after - before) / (last - first)  # MB a picture
+    slope = max(0.0, linear_regression(*zip(*marks, strict=True)).slope)  # MB a picture
     send = float(alone["ms_per_picture"]) / 1000
 
     def each(name: str, unit: str, value: Callable[[int, float], float]) -> list[str]:
@@ -69,11 +69,11 @@ def planned(file: Path) -> Rows:
         each("with 100 cores", "days", lambda n, mp: n * mp * core_seconds / 3600 / 24 / 100),
         each("outputs", "GB", lambda n, mp: n * mp * bits / 8 / 1000),
         each("manifest", "GB", lambda n, mp: n * int(photos["manifest_bytes"]) / 1e9),
-        each("memory of the driver, beyond its first 200 MB", "GB", lambda n, mp: n * slope / 1000),
+        each("memory of the driver, beyond its first 200 MB (by the slope above)", "GB", lambda n, mp: n * slope / 1000),
         each("driver's time, a picture a sending", "hours", lambda n, mp: n * send / 3600),
         each("cores that one driver keeps busy so", "", lambda n, mp: mp * core_seconds / send),
-        each("requests, a picture a file: one to list 1,000, GET, HEAD, PUT", "thousands", lambda n, mp: (3 * n + n / 1000) / 1000),
-        each(f"requests, shards of {SHARD:,}: GET, HEAD, PUT", "thousands", lambda n, mp: 3 * n / SHARD / 1000),
+        each("requests, a picture a file: one to list 1,000, GET, PUT", "thousands", lambda n, mp: (2 * n + n / 1000) / 1000),
+        each(f"requests, shards of {SHARD:,}: GET, PUT", "thousands", lambda n, mp: 2 * n / SHARD / 1000),
         each(f"a shard of {SHARD:,} outputs", "MB", lambda n, mp: SHARD * mp * bits / 8),
     ]
 
