@@ -100,11 +100,11 @@ def test_an_interrupted_command_with_a_cluster_of_its_own_leaves_nothing(
     tmp_path: Path, environment: dict[str, str], ray_folder: str
 ) -> None:
     pytest.importorskip("ray")
-    make_tree(tmp_path / "tree", 5 * MANY)  # more than are done before the signal comes
+    make_tree(tmp_path / "tree", 2 * MANY)  # more than are done before the signal comes
     words = command("compress", "tree", "-o", "out", "-q", "30", "--engine", "ray")
-    process = subprocess.Popen(
-        words, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
-    )
+    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    heard = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)  # a job in the background starts with SIGINT ignored
+    process = subprocess.Popen(words, cwd=tmp_path, env=environment, start_new_session=True, preexec_fn=heard, **pipes)
     end = time.monotonic() + SECONDS
     while lines(tmp_path / "out") < 20 and process.poll() is None and time.monotonic() < end:
         time.sleep(0.01)
