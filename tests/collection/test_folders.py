@@ -63,7 +63,7 @@ def test_the_tree_stays_and_the_second_run_does_nothing(here: Path) -> None:
     assert agrees(here / "pressed") == (3, 0)
     for name, data in files_of(here / "pressed").items():
         [source] = (here / "photos").glob(name.replace(".ltp", ".*"))
-        assert data == latentpress.compress(source)
+        assert data == latentpress.compress(source, content="auto")
     times = {name: (here / "pressed" / name).stat().st_mtime_ns for name in names}
     again = lp("compress", "photos", "-o", "pressed")
     assert again.stdout == "pressed: 0 files written, 3 done before\n"
@@ -262,7 +262,8 @@ def test_a_budget_for_a_tree(here: Path) -> None:
     files = files_of(here / "pressed")
     assert len(files) == 3
     assert sum(map(len, files.values())) <= 1300
-    expected = latentpress.targets.to_total([f"photos/{n}" for n in ("a.jpg", "deep/b.png", "deep/more/c.webp")], 1300)
+    pictures = [f"photos/{n}" for n in ("a.jpg", "deep/b.png", "deep/more/c.webp")]
+    expected = latentpress.targets.to_total(pictures, 1300, content="auto")
     assert list(files.values()) == expected
     assert "3 done before" in lp("compress", "photos", "-o", "pressed", "--total-size", "1300", code=1).stdout
     assert "do not fit into 30 bytes" in error_of("compress", "photos", "-o", "x", "--total-size", "30", code=1)
@@ -512,3 +513,15 @@ def test_permissions_are_not_wider_than_the_pictures(here: Path) -> None:
     os.chmod("photos/a.jpg", 0o600)
     lp("compress", "photos", "-o", "pressed")
     assert os.stat("pressed/a.ltp").st_mode & 0o077 == 0
+
+
+def test_what_content_asks_for_holds_for_folders_as_for_files(here: Path) -> None:
+    Path("flat").mkdir()
+    Image.new("RGB", (64, 64), (10, 200, 30)).save("flat/a.png")
+    for content in ("auto", "photo", "screen"):
+        lp("compress", "flat/a.png", "-o", f"{content}.ltp", "--content", content)
+        lp("compress", "flat", "-o", content, "--content", content)
+        assert Path(content, "a.ltp").read_bytes() == Path(f"{content}.ltp").read_bytes()
+    assert Path("auto.ltp").stat().st_size < Path("photo.ltp").stat().st_size
+    lp("compress", "flat", "-o", "asked-nothing")
+    assert Path("asked-nothing", "a.ltp").read_bytes() == Path("auto.ltp").read_bytes()

@@ -27,6 +27,7 @@ from latentpress.cli.arguments import (
 from latentpress.cli.engines import Address, EngineName, check_engine, engine_of
 from latentpress.cli.request import Asked
 from latentpress.cli.shares import large_metadata_words
+from latentpress.collection.sizes import larger_words
 from latentpress.container import Header, read_header
 from latentpress.errors import UsageError
 from latentpress.options import FIRST_EFFORT, STRIPPABLE, EncodeOptions
@@ -251,6 +252,17 @@ def compress(
         report,
         as_json,
     )
+    options = EncodeOptions(
+        codec=codec,
+        model=model,
+        device=device,
+        strict=strict,
+        strip=strip,
+        exact=exact,
+        effort=effort,
+        optimize_for=optimize_for,
+        content=content,
+    )
     if tree.is_wanted() or check_engine(engine, address) or metrics is not None:
         for notice in optimizer_notices(effort, optimize_for):
             terminal.notice(notice)
@@ -259,16 +271,7 @@ def compress(
             overwrite,
             keep_suffix,
             tuple(column or ()),
-            options=EncodeOptions(
-                codec=codec,
-                model=model,
-                device=device,
-                strict=strict,
-                strip=strip,
-                exact=exact,
-                effort=effort,
-                optimize_for=optimize_for,
-            ),
+            options=options,
             asked=request.each,
             skip_larger=skip_larger,
             tell_larger=tell_larger and max_no_gain,
@@ -289,18 +292,7 @@ def compress(
     bar = batch.Bar(len(images))
     for notice in optimizer_notices(effort, optimize_for):
         terminal.notice(notice)
-    options = EncodeOptions(
-        codec=codec,
-        model=model,
-        device=device,
-        strict=strict,
-        strip=strip,
-        exact=exact,
-        effort=effort,
-        optimize_for=optimize_for,
-        progress=bar.optimization,
-        content=content,
-    )
+    options = replace(options, progress=bar.optimization)
     together = request.together(images, options)
 
     def work(source: Path, target: Path) -> dict[str, Any]:
@@ -312,11 +304,8 @@ def compress(
         before = file_size(source)
         notices = [*outline.notices, *found]
         larger = before is not None and len(data) > before
-        if larger and ((tell_larger and max_no_gain) or skip_larger):
-            notices.append(
-                f"{len(data):,} bytes are more than the input's {before:,}"
-                + ("; not written" if skip_larger else "")
-            )
+        if before is not None and larger and ((tell_larger and max_no_gain) or skip_larger):
+            notices.append(larger_words(before, len(data), is_written=not skip_larger))
         skipped = larger and skip_larger
         note = "skipped: " if skipped else ""
         if not skipped:

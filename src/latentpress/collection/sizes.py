@@ -8,6 +8,12 @@ def change(before: int, after: int) -> str:
     return f"{size_words(before)} to {size_words(after)}, {ratio}"
 
 
+def larger_words(before: int, after: int, *, is_written: bool) -> str:
+    """What is told of a file that is larger than its source."""
+    left_out = "" if is_written else "; not written"
+    return f"{after:,} bytes are more than the input's {before:,}{left_out}"
+
+
 def size_words(size: int) -> str:
     """Bytes as people read them: kB is 1000 of them."""
     for unit, bytes_of in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):

@@ -15,6 +15,7 @@ from latentpress.collection.faults import ENDING, Named, naming, sentence
 from latentpress.collection.find import LTP, image_suffixes
 from latentpress.collection.members import Change, Press, is_image, is_ltp
 from latentpress.collection.request import Request
+from latentpress.collection.sizes import larger_words
 from latentpress.collection.unit import Made, Row, Unit, joined
 from latentpress.container import Header, read_header
 from latentpress.errors import LatentpressError, OutputError
@@ -260,10 +261,7 @@ class Compress(FileTask):
         notices = [*picture.notices, *found]
         is_larger = len(file) > len(data)
         if is_larger and (self.tell_larger or self.skip_larger):
-            notices.append(
-                f"{len(file):,} bytes are more than the input's {len(data):,}"
-                + ("; not written" if self.skip_larger else "")
-            )
+            notices.append(larger_words(len(data), len(file), is_written=not self.skip_larger))
         header = read_header(file)
         fields = {
             "width": picture.width,
