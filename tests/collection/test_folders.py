@@ -263,7 +263,7 @@ def test_a_budget_for_a_tree(here: Path) -> None:
     assert len(files) == 3
     assert sum(map(len, files.values())) <= 1300
     pictures = [f"photos/{n}" for n in ("a.jpg", "deep/b.png", "deep/more/c.webp")]
-    expected = latentpress.targets.to_total(pictures, 1300, content="auto")
+    expected = latentpress.targets.to_total(pictures, 1300, options=latentpress.EncodeOptions(content="auto"))
     assert list(files.values()) == expected
     assert "3 done before" in lp("compress", "photos", "-o", "pressed", "--total-size", "1300", code=1).stdout
     assert "do not fit into 30 bytes" in error_of("compress", "photos", "-o", "x", "--total-size", "30", code=1)
