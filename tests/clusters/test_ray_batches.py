@@ -150,3 +150,9 @@ def test_what_no_row_would_escape_is_raised(make: Callable[[], Any], words: str)
 
 def test_an_empty_batch_is_one() -> None:
     assert len(Compress()({"bytes": objects([])})["ltp"]) == 0
+
+
+def test_the_driver_of_a_cluster_calls_the_classes_as_any_process_does(cluster: str, files: list[bytes]) -> None:
+    pressed = Compress("bytes")({"bytes": objects(files)})
+    assert list(pressed["error"]) == ["", ""]
+    assert list(Decompress()(pressed)["error"]) == ["", ""]

@@ -15,11 +15,14 @@ Made = TypeVar("Made", bound=dict[str, Any])
 
 
 def resources() -> dict[str, float]:
-    """What Ray has given to this worker, as {"CPU": 1.0}; {} outside of one."""
+    """What Ray has given to this worker, as {"CPU": 1.0}; {} outside of one, also in the driver."""
     ray = sys.modules.get("ray")
     if ray is None or not ray.is_initialized():
         return {}
-    given: dict[str, float] = ray.get_runtime_context().get_assigned_resources()
+    context = ray.get_runtime_context()
+    if context.worker.mode != ray.WORKER_MODE:
+        return {}
+    given: dict[str, float] = context.get_assigned_resources()
     return given
 
 
