@@ -23,7 +23,13 @@ ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "results"
 RUN = "run.json"
 FIELDS = ("what", "command", "commit", "model", "machine", "date", "quoted")
-INSTRUCTIONS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16")  # what the networks' time depends on most
+INSTRUCTIONS = (
+    "avx2",
+    "avx512f",
+    "avx512_vnni",
+    "avx512_bf16",
+    "amx_bf16",
+)  # what the networks' time depends on most
 MODEL = re.compile(r"(?:lp1 model|prior) ([0-9a-f]{8})")  # in what a run says of a codec's version
 
 
@@ -40,7 +46,11 @@ def read(file: Path) -> dict[str, Any]:
     run = sidecar.with_suffix("") / RUN
     if run.exists():
         info = json.loads(run.read_text(encoding="utf-8"))
-        told = {"command": info["command"], "model": _models(info), "machine": info["machine"]} | told
+        told = {
+            "command": info["command"],
+            "model": _models(info),
+            "machine": info["machine"],
+        } | told
     return {field: told[field] for field in FIELDS}
 
 
@@ -53,7 +63,11 @@ def shipped(*codecs: str) -> dict[str, str]:
 def outdated(models: dict[str, str]) -> list[str]:
     """A sentence for each space whose shipped model is another than the one told."""
     ours = {space: manifest(space)["model_hash"] for space in models}
-    return [f"made with {space} {told}, shipped is {ours[space]}" for space, told in models.items() if told != ours[space]]
+    return [
+        f"made with {space} {told}, shipped is {ours[space]}"
+        for space, told in models.items()
+        if told != ours[space]
+    ]
 
 
 def record(output: Path, what: str, codecs: Sequence[str], goes_on: bool = False) -> None:
@@ -61,7 +75,11 @@ def record(output: Path, what: str, codecs: Sequence[str], goes_on: bool = False
     sidecar = output.with_suffix(".json")
     before = json.loads(sidecar.read_text(encoding="utf-8")) if sidecar.exists() else {}
     commands = [*(before["command"].split(" && ") if goes_on and before else ()), command()]
-    told = {"what": before.get("what", what), "command": " && ".join(dict.fromkeys(commands)), **stamp()}
+    told = {
+        "what": before.get("what", what),
+        "command": " && ".join(dict.fromkeys(commands)),
+        **stamp(),
+    }
     models = (before["model"] if goes_on and before else {}) | shipped(*codecs)
     write(sidecar, told | {"model": models, "machine": here(), "quoted": before.get("quoted", [])})
 
@@ -69,7 +87,11 @@ def record(output: Path, what: str, codecs: Sequence[str], goes_on: bool = False
 def record_run(folder: Path) -> None:
     """Bring commit and date of a run's sidecar up to date; its `what` is written by hand."""
     sidecar = sidecar_of(folder)
-    before = json.loads(sidecar.read_text(encoding="utf-8")) if sidecar.exists() else {"what": "", "quoted": []}
+    before = (
+        json.loads(sidecar.read_text(encoding="utf-8"))
+        if sidecar.exists()
+        else {"what": "", "quoted": []}
+    )
     write(sidecar, before | stamp())
 
 
@@ -84,7 +106,9 @@ def refuse_other_models(output: Path) -> None:
     if not output.exists():
         return
     if not sidecar_of(output).exists():
-        raise SystemExit(f"{output} has no {sidecar_of(output).name} that says what made its rows: delete it, or name another file")
+        raise SystemExit(
+            f"{output} has no {sidecar_of(output).name} that says what made its rows: delete it, or name another file"
+        )
     if different := outdated(read(output)["model"]):
         raise SystemExit(f"{output}: {'; '.join(different)}: delete it, or name another file")
 
@@ -92,13 +116,20 @@ def refuse_other_models(output: Path) -> None:
 def stamp() -> dict[str, str]:
     """The commit of the code, with a plus where it was changed since, and today."""
     changed = _git("status", "--porcelain", "--", "src", "benchmarks", "training")
-    return {"commit": (_git("rev-parse", "--short=7", "HEAD") or "unknown") + ("+" if changed else ""), "date": date.today().isoformat()}
+    return {
+        "commit": (_git("rev-parse", "--short=7", "HEAD") or "unknown") + ("+" if changed else ""),
+        "date": date.today().isoformat(),
+    }
 
 
 def here() -> dict[str, Any]:
     """The machine, with those of INSTRUCTIONS that it has, where Linux tells them."""
     try:
-        flags = set(re.findall(r"^flags\s*:(.*)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)[0].split())
+        flags = set(
+            re.findall(r"^flags\s*:(.*)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)[
+                0
+            ].split()
+        )
     except (OSError, IndexError):
         return machine()
     return machine() | {"instructions": [name for name in INSTRUCTIONS if name in flags]}
@@ -109,7 +140,13 @@ def command() -> str:
     spec = sys.modules["__main__"].__spec__
     script = f"-m {spec.name.removesuffix('.__main__')}" if spec else Path(sys.argv[0]).name
     words = list(map(portable, sys.argv[1:]))
-    return " ".join(["python", script, *(w for i, w in enumerate(words) if not (w.endswith("*.png") and w in words[:i]))])
+    return " ".join(
+        [
+            "python",
+            script,
+            *(w for i, w in enumerate(words) if not (w.endswith("*.png") and w in words[:i])),
+        ]
+    )
 
 
 def portable(word: str) -> str:
@@ -117,11 +154,17 @@ def portable(word: str) -> str:
     a folder are named, each becomes the pattern that stands for them.
     """
     path = Path(word)
-    if path.suffix == ".png" and path.exists() and {str(p) for p in path.parent.glob("*.png")} <= set(sys.argv):
+    if (
+        path.suffix == ".png"
+        and path.exists()
+        and {str(p) for p in path.parent.glob("*.png")} <= set(sys.argv)
+    ):
         return f"{path.parent.name}/*.png"
     if not path.is_absolute():
         return shlex.quote(word)
-    return shlex.quote(str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else "/".join(path.parts[-2:]))
+    return shlex.quote(
+        str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else "/".join(path.parts[-2:])
+    )
 
 
 def _models(info: dict[str, Any]) -> dict[str, str]:
@@ -132,6 +175,8 @@ def _models(info: dict[str, Any]) -> dict[str, str]:
 
 def _git(*words: str) -> str:
     try:
-        return subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
+        return subprocess.run(
+            ["git", *words], cwd=ROOT, capture_output=True, text=True, check=True
+        ).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         return ""

@@ -29,19 +29,31 @@ and `weights/` that of the tiny autoencoders; how to measure again is told in [d
 
 def entries() -> list[Path]:
     """What results/ holds beside sidecars and the index."""
-    return sorted(p for p in RESULTS.iterdir() if p != INDEX and p.suffix != ".json" and not p.name.startswith("."))
+    return sorted(
+        p
+        for p in RESULTS.iterdir()
+        if p != INDEX and p.suffix != ".json" and not p.name.startswith(".")
+    )
 
 
 def quoted(entry: Path) -> list[str]:
     """The documents that name a file or folder, from the root of the checkout."""
     name = f"results/{entry.name}"
-    return [page.relative_to(ROOT).as_posix() for page in documents() if name in mentions(page.read_text(encoding="utf-8"))]
+    return [
+        page.relative_to(ROOT).as_posix()
+        for page in documents()
+        if name in mentions(page.read_text(encoding="utf-8"))
+    ]
 
 
 def row(entry: Path) -> str:
     """Its row of the index."""
     told = provenance.read(entry)
-    made = [told["date"], f"commit {told['commit']}", *(f"{space} {model}" for space, model in told["model"].items())]
+    made = [
+        told["date"],
+        f"commit {told['commit']}",
+        *(f"{space} {model}" for space, model in told["model"].items()),
+    ]
     made.append(told["machine"]["cpu"])
     commands = "<br>".join(f"`{command}`" for command in told["command"].split(" && "))
     pages = [f"[{Path(page).stem}](../{page})" for page in quoted(entry)]
@@ -55,7 +67,9 @@ def index() -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--measured", type=Path, metavar="RUN")
     options = parser.parse_args()
     if options.measured:

@@ -1,6 +1,7 @@
 """A benchmark whose rows grow over several runs: what was measured stays in the file, and is not measured again; rows of another model
 than the shipped one are refused.
 """
+
 import argparse
 import csv
 import os
@@ -11,19 +12,32 @@ from typing import Any
 from benchmarks.provenance import ROOT, refuse_other_models
 from latentpress.metrics import available
 
-DATA = Path(os.environ.get("LATENTPRESS_DATA") or ROOT.parent / "shared" / "data")  # kodak, science-fair
+DATA = Path(
+    os.environ.get("LATENTPRESS_DATA") or ROOT.parent / "shared" / "data"
+)  # kodak, science-fair
 Rows = list[dict[str, Any]]
 
 
 def parser(
-    description: str | None, codec: str, efforts: str, qualities: str, measured: Sequence[str], output: str
+    description: str | None,
+    codec: str,
+    efforts: str,
+    qualities: str,
+    measured: Sequence[str],
+    output: str,
 ) -> argparse.ArgumentParser:
     """The options that such benchmarks share, with their defaults. output: under the project."""
-    options = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     options.add_argument("images", type=Path, nargs="+")
     options.add_argument("--codec", default=codec)
     options.add_argument("--model")
-    options.add_argument("--efforts", default=efforts, help="of some benchmarks each with what it minimises, as in 9:mse")
+    options.add_argument(
+        "--efforts",
+        default=efforts,
+        help="of some benchmarks each with what it minimises, as in 9:mse",
+    )
     options.add_argument("--metrics", default=",".join(measured))
     options.add_argument("--qualities", default=qualities)
     options.add_argument("-o", "--output", type=Path, default=ROOT / output)

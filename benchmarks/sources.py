@@ -48,8 +48,14 @@ def tables(text: str) -> list[tuple[str, list[str]]]:
 
 def unmarked(text: str) -> list[str]:
     """The heads of tables with many decimal figures above which no marker stands."""
-    cells = lambda lines: [cell for line in lines for cell in line.split("|") if FIGURE.search(cell)]
-    return [lines[0] for above, lines in tables(text) if len(cells(lines)) >= MANY and not MARKER.match(above)]
+    cells = lambda lines: [
+        cell for line in lines for cell in line.split("|") if FIGURE.search(cell)
+    ]
+    return [
+        lines[0]
+        for above, lines in tables(text)
+        if len(cells(lines)) >= MANY and not MARKER.match(above)
+    ]
 
 
 def complaint(name: str, root: Path = ROOT) -> str:
@@ -82,7 +88,9 @@ def fill(page: Path, name: str, rows: list[list[str]], which: int = 0) -> None:
 
 def fill_by_command(doc: str | None, name: str, table: Callable[[Path], list[list[str]]]) -> None:
     """The command `[FILE] [--page PAGE]` that puts the table of results/NAME.csv into docs/measurements/NAME.md."""
-    parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=doc, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("file", type=Path, nargs="?", default=RESULTS / f"{name}.csv")
     parser.add_argument("--page", type=Path, default=ROOT / "docs" / "measurements" / f"{name}.md")
     options = parser.parse_args()

@@ -3,8 +3,15 @@
 import os
 from pathlib import Path
 
-if "PYTEST_XDIST_WORKER" in os.environ:  # side by side: a process a core, each with one thread, set before NumPy and torch load
-    for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "LATENTPRESS_THREADS"):
+if (
+    "PYTEST_XDIST_WORKER" in os.environ
+):  # side by side: a process a core, each with one thread, set before NumPy and torch load
+    for variable in (
+        "OMP_NUM_THREADS",
+        "OPENBLAS_NUM_THREADS",
+        "MKL_NUM_THREADS",
+        "LATENTPRESS_THREADS",
+    ):
         os.environ.setdefault(variable, "1")
 
 # pixels are compared to a level, which float32 keeps; tests/runtimes sets the other precisions itself
@@ -35,7 +42,9 @@ def engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> s
 def photo() -> NDArray[np.uint8]:
     """A photograph, (300, 400, 3) uint8."""
     files = sorted(p for p in SAMPLES.iterdir() if p.suffix in (".jpg", ".png"))
-    return np.asarray(Image.open(files[0]).convert("RGB").resize((400, 300), Image.Resampling.LANCZOS))
+    return np.asarray(
+        Image.open(files[0]).convert("RGB").resize((400, 300), Image.Resampling.LANCZOS)
+    )
 
 
 @pytest.fixture

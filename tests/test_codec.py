@@ -15,7 +15,9 @@ from latentpress.container import unpack
 from latentpress.metrics import psnr
 
 
-@pytest.mark.parametrize(("height", "width"), [(1, 1), (1, 40), (33, 2), (16, 16), (17, 63), (64, 65), (75, 109)])
+@pytest.mark.parametrize(
+    ("height", "width"), [(1, 1), (1, 40), (33, 2), (16, 16), (17, 63), (64, 65), (75, 109)]
+)
 def test_no_size_changes(photo: NDArray[np.uint8], height: int, width: int) -> None:
     image = photo[:height, :width]
     decoded = latentpress.decompress(latentpress.compress(image))
@@ -41,14 +43,21 @@ def test_the_picture_comes_back_recognizably(photo: NDArray[np.uint8]) -> None:
 def test_inputs_of_every_kind_give_the_same_file(photo: NDArray[np.uint8], tmp_path: Path) -> None:
     Image.fromarray(photo).save(tmp_path / "photo.png")
     path = tmp_path / "photo.png"
-    files = {latentpress.compress(x, quality=30) for x in (photo, Image.fromarray(photo), path, str(path))}
+    files = {
+        latentpress.compress(x, quality=30)
+        for x in (photo, Image.fromarray(photo), path, str(path))
+    }
     assert len(files) == 1
 
 
 def test_alpha_survives_exactly(small: NDArray[np.uint8]) -> None:
     rng = np.random.default_rng(0)
     size = small.shape[:2]
-    for alpha in (rng.integers(0, 256, size, dtype=np.uint8), np.full(size, 255, np.uint8), (small[..., 0] > 90) * np.uint8(255)):
+    for alpha in (
+        rng.integers(0, 256, size, dtype=np.uint8),
+        np.full(size, 255, np.uint8),
+        (small[..., 0] > 90) * np.uint8(255),
+    ):
         decoded = latentpress.decompress(latentpress.compress(np.dstack([small, alpha])))
         assert decoded.mode == "RGBA"
         assert np.array_equal(np.asarray(decoded)[..., 3], alpha)
@@ -73,9 +82,19 @@ def test_metadata_survives(small: NDArray[np.uint8]) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [{"quality": -1}, {"quality": 100.5}, {"quality": float("nan")}, {"codec": "jpeg"}, {"device": "tpu"}, {"model": "x/y"}]
+    "arguments",
+    [
+        {"quality": -1},
+        {"quality": 100.5},
+        {"quality": float("nan")},
+        {"codec": "jpeg"},
+        {"device": "tpu"},
+        {"model": "x/y"},
+    ],
 )
-def test_wrong_arguments_are_usage_errors(small: NDArray[np.uint8], arguments: dict[str, object]) -> None:
+def test_wrong_arguments_are_usage_errors(
+    small: NDArray[np.uint8], arguments: dict[str, object]
+) -> None:
     with pytest.raises(latentpress.UsageError):
         latentpress.compress(small, **arguments)  # type: ignore[arg-type]
 
@@ -96,4 +115,9 @@ def test_another_lp1_model_is_a_weights_error(small: NDArray[np.uint8]) -> None:
 
 def test_headers_need_neither_numpy_nor_onnxruntime() -> None:
     script = "import sys, latentpress; latentpress.read_header; print([m for m in ('numpy', 'onnxruntime', 'PIL') if m in sys.modules])"
-    assert subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    assert (
+        subprocess.run(
+            [sys.executable, "-c", script], capture_output=True, text=True, check=True
+        ).stdout.strip()
+        == "[]"
+    )

@@ -7,7 +7,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from latentpress import container
-from latentpress.container import ALPHA, EXIF, GRAY, ICC, LATENT_FACTORIZED, LATENT_HYPERPRIOR, SKIPPABLE, pack, read_header, unpack
+from latentpress.container import (
+    ALPHA,
+    EXIF,
+    GRAY,
+    ICC,
+    LATENT_FACTORIZED,
+    LATENT_HYPERPRIOR,
+    SKIPPABLE,
+    pack,
+    read_header,
+    unpack,
+)
 from latentpress.errors import FormatError, SpaceError, VersionError
 from latentpress.spaces import LP1, SPACES, Space
 
@@ -25,12 +36,19 @@ def reseal(head: bytes) -> bytes:
     st.sampled_from(SPACES), st.binary(min_size=4, max_size=4), st.integers(1, 65535), st.integers(1, 65535),
     st.integers(0, 10000), st.dictionaries(st.sampled_from([ALPHA, ICC, EXIF, SKIPPABLE | 0x3F]), st.binary(max_size=300)),
 )  # fmt: skip
-def test_unpack_inverts_pack(space: Space, model_hash: bytes, width: int, height: int, quality: int, extra: dict[int, bytes]) -> None:
+def test_unpack_inverts_pack(
+    space: Space, model_hash: bytes, width: int, height: int, quality: int, extra: dict[int, bytes]
+) -> None:
     chunks = {LATENT_FACTORIZED: b"latent", **extra}
     data = pack(space, model_hash, width, height, quality / 100, chunks)
     header, bodies = unpack(data)
     assert bodies == chunks
-    assert (header.space, header.model_hash, header.width, header.height) == (space.name, model_hash.hex(), width, height)
+    assert (header.space, header.model_hash, header.width, header.height) == (
+        space.name,
+        model_hash.hex(),
+        width,
+        height,
+    )
     assert header.quality == quality / 100
     assert header.bpp == 8 * len(data) / (width * height)
 
@@ -88,7 +106,12 @@ def test_impossible_sizes_and_qualities_are_refused(offset: int, value: int) -> 
 
 
 def test_unknown_chunks_are_skipped_only_when_they_say_so() -> None:
-    assert unpack(pack(LP1, HASH, 1, 1, 50, {LATENT_HYPERPRIOR: b"", SKIPPABLE | 0x30: b"future"}))[0].chunks[1].name == "unknown"
+    assert (
+        unpack(pack(LP1, HASH, 1, 1, 50, {LATENT_HYPERPRIOR: b"", SKIPPABLE | 0x30: b"future"}))[0]
+        .chunks[1]
+        .name
+        == "unknown"
+    )
     with pytest.raises(FormatError, match="does not know"):
         unpack(pack(LP1, HASH, 1, 1, 50, {LATENT_HYPERPRIOR: b"", 0x30: b"future"}))
 
@@ -118,7 +141,17 @@ def test_varints_round_trip(value: int) -> None:
     assert container.read_varint(b"x" + data, 1) == (value, 1 + len(data))
 
 
-@pytest.mark.parametrize("data", [b"", b"\x80", b"\x80\0", b"\xff\xff\xff\xff\xff", b"\xff\xff\xff\xff\x0f", b"\x80\x80\x80\x80\x80\x01"])
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"\x80",
+        b"\x80\0",
+        b"\xff\xff\xff\xff\xff",
+        b"\xff\xff\xff\xff\x0f",
+        b"\x80\x80\x80\x80\x80\x01",
+    ],
+)
 def test_bad_varints_are_refused(data: bytes) -> None:
     with pytest.raises(FormatError):
         container.read_varint(data, 0)
@@ -131,13 +164,23 @@ def test_one_kind_of_metadata_stands_in_one_chunk() -> None:
     ]  # fmt: skip
     for ways in kinds:
         for first in ways:
-            assert read_header(pack(LP1, HASH, 1, 1, 50, {LATENT_HYPERPRIOR: b"", first: b"x"})).metadata
+            assert read_header(
+                pack(LP1, HASH, 1, 1, 50, {LATENT_HYPERPRIOR: b"", first: b"x"})
+            ).metadata
             for second in set(ways) - {first}:
                 with pytest.raises(FormatError, match="two ways of coding"):
-                    read_header(pack(LP1, HASH, 1, 1, 50, {LATENT_HYPERPRIOR: b"", first: b"x", second: b"y"}))
+                    read_header(
+                        pack(
+                            LP1, HASH, 1, 1, 50, {LATENT_HYPERPRIOR: b"", first: b"x", second: b"y"}
+                        )
+                    )
 
 
 def test_the_share_of_metadata_stands_in_the_header() -> None:
     chunks = {LATENT_HYPERPRIOR: b"latent", ALPHA: b"a"}
     chunks |= {container.ICC_KNOWN: b"\1", container.EXIF_DEFLATED: b"exif", container.TEXT: b"te"}
-    assert read_header(pack(LP1, HASH, 1, 1, 50, chunks)).metadata == {"icc": 1, "exif": 4, "text": 2}
+    assert read_header(pack(LP1, HASH, 1, 1, 50, chunks)).metadata == {
+        "icc": 1,
+        "exif": 4,
+        "text": 2,
+    }

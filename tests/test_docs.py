@@ -58,7 +58,12 @@ def test_a_record_names_its_attributes(path: str) -> None:
     assert all(f"    {field.name}: " in text for field in dataclasses.fields(named(path)))
 
 
-MODULES = {p.rpartition(".")[0] for p in (*FUNCTIONS, *CLASSES)} | {"", "targets.analyzed", "metrics.registry", "latents.reader"}
+MODULES = {p.rpartition(".")[0] for p in (*FUNCTIONS, *CLASSES)} | {
+    "",
+    "targets.analyzed",
+    "metrics.registry",
+    "latents.reader",
+}
 
 
 @pytest.mark.parametrize("path", sorted(MODULES))
@@ -70,14 +75,25 @@ def test_examples(path: str) -> None:
 
 
 def test_the_keywords_of_compress_are_the_fields_of_its_options() -> None:
-    [keywords] = [node for node in ast.walk(ast.parse(inspect.getsource(options))) if getattr(node, "name", "") == "EncodeFields"]
+    [keywords] = [
+        node
+        for node in ast.walk(ast.parse(inspect.getsource(options)))
+        if getattr(node, "name", "") == "EncodeFields"
+    ]
     names = [node.target.id for node in ast.walk(keywords) if isinstance(node, ast.AnnAssign)]
     assert names == [field.name for field in dataclasses.fields(latentpress.EncodeOptions)]
 
 
 def test_the_package_shows_what_is_meant() -> None:
     shown = dir(latentpress)
-    assert {"EncodeOptions", "assess", "compress", "decompress", "read_header", "__version__"} <= set(shown)
+    assert {
+        "EncodeOptions",
+        "assess",
+        "compress",
+        "decompress",
+        "read_header",
+        "__version__",
+    } <= set(shown)
     modules = {name for name in shown if inspect.ismodule(getattr(latentpress, name))}
     assert modules == {"data", "latents", "metrics", "pillow", "ray", "targets", "thumbnails"}
     errors = {name for name in shown if name.endswith("Error")}

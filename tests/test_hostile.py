@@ -16,7 +16,20 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import latentpress
-from helpers.attacks import FILES, FLUX, SD15, H, W, head_end, lp1_file, picture, read, rebuilt, reseal, static_file
+from helpers.attacks import (
+    FILES,
+    FLUX,
+    SD15,
+    H,
+    W,
+    head_end,
+    lp1_file,
+    picture,
+    read,
+    rebuilt,
+    reseal,
+    static_file,
+)
 from latentpress import container
 from latentpress.codec import decode_latent
 from latentpress.container import (
@@ -77,13 +90,24 @@ def test_a_sealed_altered_latent_is_never_a_picture(name: str) -> None:
     data = FILES[name]()
     kind, body = next((k, b) for k, b in unpack(data)[1].items() if k in container.LATENT_TYPES)
     rng = np.random.default_rng(0)
-    for i in sorted({*range(20), *rng.integers(0, len(body), 20).tolist(), len(body) - 1} & {*range(len(body))}):
+    for i in sorted(
+        {*range(20), *rng.integers(0, len(body), 20).tolist(), len(body) - 1} & {*range(len(body))}
+    ):
         altered = body[:i] + bytes([body[i] ^ int(rng.integers(1, 256))]) + body[i + 1 :]
         if name == "sd15" and 4 + 2 * 4 <= i < 4 + 3 * 4:
             continue  # the means: another picture, sealed by the chunk's checksum alone
         with pytest.raises(FormatError):
             read(rebuilt(data, chunks=unpack(data)[1] | {kind: altered}))
-    for altered in (b"", body[:3], body[:4], body[:5], body[:-1], body + b"\1", body + body, bytes(rng.integers(0, 256, 1000, np.uint8))):
+    for altered in (
+        b"",
+        body[:3],
+        body[:4],
+        body[:5],
+        body[:-1],
+        body + b"\1",
+        body + body,
+        bytes(rng.integers(0, 256, 1000, np.uint8)),
+    ):
         with pytest.raises(FormatError):
             read(rebuilt(data, chunks=unpack(data)[1] | {kind: altered}))
 
@@ -105,7 +129,11 @@ def test_trailing_bytes_versions_and_spaces(name: str) -> None:
 def test_other_weights_are_named() -> None:
     with pytest.raises(WeightsError, match="deadbeef"):
         read(rebuilt(lp1_file(), model_hash=bytes.fromhex("deadbeef")))
-    assert decode_latent(rebuilt(static_file(), model_hash=bytes.fromhex("deadbeef"))).shape == (4, 5, 6)
+    assert decode_latent(rebuilt(static_file(), model_hash=bytes.fromhex("deadbeef"))).shape == (
+        4,
+        5,
+        6,
+    )
 
 
 def test_lengths_of_segments() -> None:
@@ -113,7 +141,17 @@ def test_lengths_of_segments() -> None:
     body = unpack(data)[1][LATENT_MASKED]
     size, start = read_varint(body, 0)
     read(rebuilt(data))
-    for length in (0, 3, 4, size - 1, size + 1, len(body) - start - 3, len(body) - start, len(body), 1 << 31):
+    for length in (
+        0,
+        3,
+        4,
+        size - 1,
+        size + 1,
+        len(body) - start - 3,
+        len(body) - start,
+        len(body),
+        1 << 31,
+    ):
         with pytest.raises(FormatError):
             read(rebuilt(data, chunks={LATENT_MASKED: write_varint(length) + body[start:]}))
     for length_bytes in (b"\x80\0", b"\xff" * 5, bytes([size & 0x7F | 0x80, size >> 7 | 0x80, 0])):
@@ -171,7 +209,13 @@ def test_a_bad_alpha_chunk_is_a_format_error(kind: str) -> None:
             latentpress.decompress(data)
 
 
-JUNK = (b"\0", b"Exif\0\0" * 3, b"II*\0\xff\xff\xff\xff", b"MM\0*\0\0\0\x08\xff\xff" + bytes(range(256)), b"\xff" * 70_000)
+JUNK = (
+    b"\0",
+    b"Exif\0\0" * 3,
+    b"II*\0\xff\xff\xff\xff",
+    b"MM\0*\0\0\0\x08\xff\xff" + bytes(range(256)),
+    b"\xff" * 70_000,
+)
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -180,7 +224,9 @@ JUNK = (b"\0", b"Exif\0\0" * 3, b"II*\0\xff\xff\xff\xff", b"MM\0*\0\0\0\x08\xff\
 def test_junk_as_metadata_costs_no_picture(junk: bytes, suffix: str, tmp_path: Path) -> None:
     from latentpress.image.formats import write_image
 
-    data = rebuilt(lp1_file(False), chunks=unpack(lp1_file(False))[1] | {ICC: junk, EXIF: junk, XMP: junk})
+    data = rebuilt(
+        lp1_file(False), chunks=unpack(lp1_file(False))[1] | {ICC: junk, EXIF: junk, XMP: junk}
+    )
     decoded = latentpress.decompress(data)
     assert np.array_equal(np.asarray(decoded), np.asarray(latentpress.decompress(lp1_file(False))))
     write_image(decoded, tmp_path / f"out{suffix}")
@@ -223,18 +269,31 @@ def test_size_bombs_cost_little_time_and_memory(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     model_hash = bytes.fromhex(container.read_header(lp1_file()).model_hash)
     kinds = ((LP1, LATENT_HYPERPRIOR), (LP1, LATENT_TRELLIS), (LP1, LATENT_MASKED))
-    kinds += ((SD15, LATENT_FACTORIZED), (FLUX, LATENT_FACTORIZED), (SD15, LATENT_MULTISTAGE), (FLUX, LATENT_MULTISTAGE))
+    kinds += (
+        (SD15, LATENT_FACTORIZED),
+        (FLUX, LATENT_FACTORIZED),
+        (SD15, LATENT_MULTISTAGE),
+        (FLUX, LATENT_MULTISTAGE),
+    )
     for space, kind in kinds:
         for size in (100, 10_000):
             payload = rng.integers(1, 256, size, np.uint8).tobytes()
             static = payload[:4] + bytes(3 * space.channels) + payload[4:]
             for width, height in ((65535, 65535), (31_600, 31_600), (65535, 1), (1, 65535)):
-                body = {LATENT_FACTORIZED: static, LATENT_MULTISTAGE: b"\1\0\x08" + payload}.get(kind, payload)
+                body = {LATENT_FACTORIZED: static, LATENT_MULTISTAGE: b"\1\0\x08" + payload}.get(
+                    kind, payload
+                )
                 if size == 10_000 and space is not LP1 and width == height == 31_600:
                     continue  # a picture that could be: a gigapixel may cost what a gigapixel costs
                 data = pack(space, model_hash, width, height, 50, {kind: body})
                 (tmp_path / f"{space.name}-{kind}-{size}-{width}-{height}.ltp").write_bytes(data)
-    run = subprocess.run([sys.executable, "-c", BOMB_READER, str(tmp_path)], capture_output=True, text=True, timeout=300, check=True)
+    run = subprocess.run(
+        [sys.executable, "-c", BOMB_READER, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=True,
+    )
     seconds, megabytes = json.loads(run.stdout)
     assert seconds.keys() == {p.name for p in tmp_path.iterdir()}
     assert max(seconds.values()) < 20
@@ -242,13 +301,17 @@ def test_size_bombs_cost_little_time_and_memory(tmp_path: Path) -> None:
 
 
 KINDS = st.sampled_from(["set", "drop", "insert", "swap"])
-MUTATION = st.lists(st.tuples(st.integers(0, 1 << 16), KINDS, st.integers(0, 255)), min_size=1, max_size=6)
+MUTATION = st.lists(
+    st.tuples(st.integers(0, 1 << 16), KINDS, st.integers(0, 255)), min_size=1, max_size=6
+)
 
 
 def mutated(data: bytes, mutations: list[tuple[int, str, int]]) -> bytes:
     out = bytearray(data)
     for where, what, value in mutations:
-        i = where % max(1, len(out)) if where & 1 else where % min(40, max(1, len(out)))  # half of them within the header
+        i = (
+            where % max(1, len(out)) if where & 1 else where % min(40, max(1, len(out)))
+        )  # half of them within the header
         if what == "set":
             out[i : i + 1] = bytes([value])
         elif what == "drop":
@@ -267,7 +330,9 @@ def mutated(data: bytes, mutations: list[tuple[int, str, int]]) -> bytes:
 def test_fuzz(name: str, examples: int) -> None:
     data = FILES[name]()
 
-    @settings(deadline=None, max_examples=examples, suppress_health_check=list(HealthCheck), database=None)
+    @settings(
+        deadline=None, max_examples=examples, suppress_health_check=list(HealthCheck), database=None
+    )
     @given(MUTATION, st.booleans())
     def check(mutations: list[tuple[int, str, int]], sealed: bool) -> None:
         altered = mutated(data, mutations)

@@ -16,7 +16,9 @@ from latentpress.errors import UsageError
 from latentpress.models import manifest
 
 RNG = np.random.default_rng(3)
-SMOOTH = np.kron(RNG.integers(0, 256, (3, 4, 3), dtype=np.uint8), np.ones((16, 16, 1), np.uint8))[:43, :50]
+SMOOTH = np.kron(RNG.integers(0, 256, (3, 4, 3), dtype=np.uint8), np.ones((16, 16, 1), np.uint8))[
+    :43, :50
+]
 EXIF = b"Exif\0\0II*\0\x08\0\0\0\x01\0\x0f\x01\x02\0\x04\0\0\0Abc\0\0\0\0\0"
 
 TOLD = {"quality": 50.0, "model": manifest("lp1")["model_hash"], "space": "lp1"}
@@ -25,12 +27,16 @@ TOLD = {"quality": 50.0, "model": manifest("lp1")["model_hash"], "space": "lp1"}
 def image_in(mode: Any) -> Any:
     image = Image.fromarray(SMOOTH).convert(mode)
     if "A" in mode:
-        image.putalpha(Image.fromarray(np.arange(43 * 50, dtype=np.uint16).reshape(43, 50).astype(np.uint8)))
+        image.putalpha(
+            Image.fromarray(np.arange(43 * 50, dtype=np.uint16).reshape(43, 50).astype(np.uint8))
+        )
     return image
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "LA"])
-def test_size_and_mode_stand_before_the_pixels_are_decoded(tmp_path: Path, mode: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_size_and_mode_stand_before_the_pixels_are_decoded(
+    tmp_path: Path, mode: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path, image = tmp_path / "photo.ltp", image_in(mode)
     image.save(path, quality=60)
     decoded = []
@@ -68,7 +74,9 @@ def test_metadata_travels(tmp_path: Path) -> None:
     assert image.info["xmp"] == b"<x/>"
 
 
-def test_metadata_stands_before_the_pixels_are_decoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_metadata_stands_before_the_pixels_are_decoded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     image = image_in("RGB")
     image.info = {"xmp": b"<x/>", "exif": EXIF, "icc_profile": OWN_PROFILE}
     image.save(tmp_path / "a.ltp")
@@ -108,7 +116,9 @@ def test_every_option_of_compress_is_an_option_of_save(monkeypatch: pytest.Monke
     image_in("RGB").save(io.BytesIO(), "LTP", **wanted)
     assert given == wanted
     monkeypatch.undo()
-    assert {*latentpress.pillow.SAVE_OPTIONS, "progress"} == {*inspect.signature(latentpress.EncodeOptions).parameters}
+    assert {*latentpress.pillow.SAVE_OPTIONS, "progress"} == {
+        *inspect.signature(latentpress.EncodeOptions).parameters
+    }
     with pytest.raises(UsageError, match="effort"):
         image_in("RGB").save(io.BytesIO(), "LTP", effort=99)
 
@@ -163,7 +173,9 @@ def test_verify_checks_the_checksums(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert stream is not None
     assert stream.closed
     for chunk in latentpress.read_header(data).chunks:
-        for place in {chunk.offset, chunk.offset + chunk.size} - ({chunk.offset} if not chunk.size else set()):
+        for place in {chunk.offset, chunk.offset + chunk.size} - (
+            {chunk.offset} if not chunk.size else set()
+        ):
             damaged = bytearray(data)
             damaged[place] ^= 0xFF
             with pytest.raises(OSError, match=f"the {chunk.name} chunk is damaged"):

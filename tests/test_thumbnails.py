@@ -39,7 +39,9 @@ def no_synthesis(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("quality", [10, 60, 95])
-def test_a_quarter_is_near_the_whole_picture_reduced(photo: NDArray[np.uint8], quality: int) -> None:
+def test_a_quarter_is_near_the_whole_picture_reduced(
+    photo: NDArray[np.uint8], quality: int
+) -> None:
     data = latentpress.compress(photo, quality=quality)
     whole = latentpress.decompress(data)
     small = thumbnails.decompress_quarter(data)
@@ -62,10 +64,26 @@ def test_strips_do_not_show(photo: NDArray[np.uint8]) -> None:
     y = latentpress.codec.decode_latent(latentpress.compress(photo))  # 19 rows
     twice = np.concatenate([y] * 8, axis=1)[:, :140]
     height, width = 16 * 140, photo.shape[1]
-    in_strips = np.concatenate(list(lp1_quarter.synthesize_quarter((twice[:, i : i + 64] for i in (0, 64, 128)), width, height)))
-    weights = {name: a.astype(np.float32) for name, a in models.arrays(LP1.name, lp1_quarter.FILE).items()}
-    cells = lp1_quarter.cells_of(np.tensordot(weights["project"], twice, 1), weights["taps"]) + weights["bias"]
-    at_once = np.rint(cells.clip(0, 255)).reshape(140, -1, 4, 4, 3).swapaxes(1, 2).reshape(560, -1, 3)[:, : width // 4]
+    in_strips = np.concatenate(
+        list(
+            lp1_quarter.synthesize_quarter(
+                (twice[:, i : i + 64] for i in (0, 64, 128)), width, height
+            )
+        )
+    )
+    weights = {
+        name: a.astype(np.float32) for name, a in models.arrays(LP1.name, lp1_quarter.FILE).items()
+    }
+    cells = (
+        lp1_quarter.cells_of(np.tensordot(weights["project"], twice, 1), weights["taps"])
+        + weights["bias"]
+    )
+    at_once = (
+        np.rint(cells.clip(0, 255))
+        .reshape(140, -1, 4, 4, 3)
+        .swapaxes(1, 2)
+        .reshape(560, -1, 3)[:, : width // 4]
+    )
     assert np.abs(in_strips.astype(int) - at_once).max() <= 1
 
 
@@ -83,8 +101,13 @@ def test_modes_and_metadata_stay(photo: NDArray[np.uint8], mode: str) -> None:
         assert psnr(small, image.reduce(4)) > 24
 
 
-@pytest.mark.parametrize(("size", "expected"), [(64, (64, 48)), (100, (100, 75)), (101, (101, 76)), (256, (256, 192)), (999, (400, 300))])
-def test_a_thumbnail_fits_and_is_never_enlarged(pressed: bytes, size: int, expected: tuple[int, int]) -> None:
+@pytest.mark.parametrize(
+    ("size", "expected"),
+    [(64, (64, 48)), (100, (100, 75)), (101, (101, 76)), (256, (256, 192)), (999, (400, 300))],
+)
+def test_a_thumbnail_fits_and_is_never_enlarged(
+    pressed: bytes, size: int, expected: tuple[int, int]
+) -> None:
     assert thumbnails.thumbnail(pressed, size).size == expected
 
 
@@ -115,7 +138,9 @@ def test_what_is_damaged_is_refused(pressed: bytes) -> None:
         thumbnails.thumbnail(pressed, 0)
 
 
-def test_a_map_of_another_model_is_not_used(pressed: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_map_of_another_model_is_not_used(
+    pressed: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert lp1_quarter.is_shipped()
     other = models.arrays(LP1.name, lp1_quarter.FILE) | {"model_hash": np.zeros(4, np.uint8)}
     monkeypatch.setattr(models, "arrays", lambda space, name: other)

@@ -21,7 +21,13 @@ LEAST_PSNR = 30  # dB, of a smooth picture at quality 60
 
 def command(folder: Path, *words: str) -> str:
     """What `latentpress WORDS` prints, run in the folder."""
-    return subprocess.run([sys.executable, "-m", "latentpress", *words], cwd=folder, check=True, capture_output=True, text=True).stdout
+    return subprocess.run(
+        [sys.executable, "-m", "latentpress", *words],
+        cwd=folder,
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
 
 
 def main() -> None:
@@ -30,7 +36,11 @@ def main() -> None:
     if not place.is_relative_to(Path(sys.prefix).resolve()):
         raise SystemExit(f"this is not the installed package: {place}")
     y, x = np.mgrid[:HEIGHT, :WIDTH]
-    waves = np.stack([127 + 90 * np.sin(x / 23 + k) * np.cos(y / 19 - k) for k in range(3)], axis=-1).round().astype(np.uint8)
+    waves = (
+        np.stack([127 + 90 * np.sin(x / 23 + k) * np.cos(y / 19 - k) for k in range(3)], axis=-1)
+        .round()
+        .astype(np.uint8)
+    )
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         Image.fromarray(waves).save(folder / "waves.png")
@@ -43,7 +53,9 @@ def main() -> None:
     psnr = 10 * np.log10(255**2 / np.mean((back - waves) ** 2))
     print(f"latentpress {latentpress.__version__}: {size} bytes, {psnr:.1f} dB, header {header}")
     if back.shape != waves.shape or psnr < LEAST_PSNR:
-        raise SystemExit(f"decoded {back.shape} at {psnr:.1f} dB instead of {waves.shape} at {LEAST_PSNR}")
+        raise SystemExit(
+            f"decoded {back.shape} at {psnr:.1f} dB instead of {waves.shape} at {LEAST_PSNR}"
+        )
 
 
 if __name__ == "__main__":

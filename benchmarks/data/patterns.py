@@ -14,7 +14,9 @@ BAYER = np.array([[0, 8, 2, 10], [12, 4, 14, 6], [3, 11, 1, 9], [15, 7, 13, 5]])
 Y, X = np.mgrid[:SIDE, :SIDE]
 
 
-def two_colors(where: NDArray[np.bool_], a: tuple[int, int, int], b: tuple[int, int, int]) -> Pixels:
+def two_colors(
+    where: NDArray[np.bool_], a: tuple[int, int, int], b: tuple[int, int, int]
+) -> Pixels:
     """One color where the array says so, another elsewhere."""
     return np.where(where[..., None], np.array(a, np.uint8), np.array(b, np.uint8))
 
@@ -28,7 +30,9 @@ def photograph(name: str) -> Pixels:
     """The middle of a photograph of samples/."""
     image = Image.open(SAMPLES / f"{name}.jpg").convert("RGB")
     scale = SIDE / min(image.size)
-    image = image.resize((max(SIDE, round(image.width * scale)), max(SIDE, round(image.height * scale))))
+    image = image.resize(
+        (max(SIDE, round(image.width * scale)), max(SIDE, round(image.height * scale)))
+    )
     left, top = (image.width - SIDE) // 2, (image.height - SIDE) // 2
     return np.asarray(image.crop((left, top, left + SIDE, top + SIDE)))
 

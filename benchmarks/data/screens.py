@@ -18,10 +18,18 @@ FOLDER = Path(__file__).parent / "screens"
 SAMPLES = Path(__file__).parents[2] / "samples"
 SIDE = 640  # pixels
 AMOUNTS = {"text": 7, "interface": 6, "chart": 4, "line_art": 4, "pixel_art": 3}
-NAMES = {"text": "document", "interface": "screen", "chart": "chart", "line_art": "comic", "pixel_art": "pixels"}
+NAMES = {
+    "text": "document",
+    "interface": "screen",
+    "chart": "chart",
+    "line_art": "comic",
+    "pixel_art": "pixels",
+}
 PHOTOS = ("astronaut", "china", "coffee", "flower")
 MIXED = 12
-LEAST_INK = 0.03  # share of pixel pairs that differ: pictures with less are drawn again, as nearly empty
+LEAST_INK = (
+    0.03  # share of pixel pairs that differ: pictures with less are drawn again, as nearly empty
+)
 HELD_OUT_SEED = 90_000  # training draws its own from small ones
 
 
@@ -41,7 +49,10 @@ def photo(name: str, width: int, height: int, rng: np.random.Generator) -> Image
     scale = max(width / image.width, height / image.height, rng.uniform(0.34, 0.9))
     size = (max(width, round(image.width * scale)), max(height, round(image.height * scale)))
     image = image.resize(size, Image.Resampling.LANCZOS)
-    left, top = int(rng.integers(0, size[0] - width + 1)), int(rng.integers(0, size[1] - height + 1))
+    left, top = (
+        int(rng.integers(0, size[0] - width + 1)),
+        int(rng.integers(0, size[1] - height + 1)),
+    )
     return image.crop((left, top, left + width, top + height))
 
 

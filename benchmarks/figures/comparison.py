@@ -21,12 +21,16 @@ SIDE, ZOOM, GAP, LINE = 160, 2, 8, 34  # pixels; SIDE before it is enlarged
 
 def main() -> None:
     """Draw the picture, print the rates."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--bpp", type=float, default=0.1)
     parser.add_argument("--output", type=Path, default=ROOT / "docs" / "comparison.jpg")
     arguments = parser.parse_args()
     shown = SIDE * ZOOM
-    sheet = Image.new("RGB", (4 * shown + 3 * GAP, len(CROPS) * (shown + LINE + GAP) - GAP), "white")
+    sheet = Image.new(
+        "RGB", (4 * shown + 3 * GAP, len(CROPS) * (shown + LINE + GAP) - GAP), "white"
+    )
     ink, font = ImageDraw.Draw(sheet), ImageFont.load_default(24)
     for row, (name, (left, top)) in enumerate(CROPS.items()):
         with Image.open(ROOT / "samples" / name) as file:
@@ -34,7 +38,9 @@ def main() -> None:
         pixels = picture.width * picture.height
         least = len(rival(picture, RIVALS["WebP"], 0))
         panels = {"original": picture}
-        for codec, (image, size) in at_size(picture, max(int(arguments.bpp * pixels / 8), least)).items():
+        for codec, (image, size) in at_size(
+            picture, max(int(arguments.bpp * pixels / 8), least)
+        ).items():
             panels[f"{codec}, {8 * size / pixels:.3f} bpp"] = image
             print(f"{name}: {codec}, {size} bytes")
         for column, (caption, image) in enumerate(panels.items()):

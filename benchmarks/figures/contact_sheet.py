@@ -31,13 +31,19 @@ SIDE, GAP, LINE = 224, 6, 15  # pixels
 
 def main() -> None:
     """Draw the sheet."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--bpp", type=float, default=0.12)
     parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--output", type=Path, default=ROOT / "results" / "contact_sheet.jpg")
     arguments = parser.parse_args()
     columns = ["original", "latentpress", *RIVALS]
-    sheet = Image.new("RGB", (len(columns) * (SIDE + GAP) + GAP, len(CROPS) * (SIDE + 2 * LINE + GAP) + GAP), "white")
+    sheet = Image.new(
+        "RGB",
+        (len(columns) * (SIDE + GAP) + GAP, len(CROPS) * (SIDE + 2 * LINE + GAP) + GAP),
+        "white",
+    )
     ink, font = ImageDraw.Draw(sheet), ImageFont.load_default(12)
     for row, (what, (name, left, top)) in enumerate(CROPS.items()):
         with Image.open(arguments.data / name) as file:

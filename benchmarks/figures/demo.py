@@ -26,15 +26,21 @@ from latentpress.metrics import psnr, ssim
 
 def main() -> None:
     """Run the demonstration."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--quality", type=float, default=40)
     parser.add_argument("--output", type=Path, default=ROOT / "demo")
     arguments = parser.parse_args()
     out: Path = arguments.output
     photographs = sorted(p for p in (ROOT / "samples").iterdir() if p.suffix in (".jpg", ".png"))
-    command: Callable[..., object] = lambda *words: subprocess.run([sys.executable, "-m", "latentpress", *words, "--overwrite"], check=True)
+    command: Callable[..., object] = lambda *words: subprocess.run(
+        [sys.executable, "-m", "latentpress", *words, "--overwrite"], check=True
+    )
     command("compress", *map(str, photographs), "-o", f"{out}/", "-q", str(arguments.quality))
-    command("decompress", *[str(out / p.with_suffix(".ltp").name) for p in photographs], "-o", f"{out}/")
+    command(
+        "decompress", *[str(out / p.with_suffix(".ltp").name) for p in photographs], "-o", f"{out}/"
+    )
 
     title = "real files; AVIF and WebP at the quality whose bytes come closest"
     table = Table("picture", "codec", "bytes", "bpp", "PSNR dB", "SSIM", title=title)
@@ -49,10 +55,21 @@ def main() -> None:
         for name, image in images.items():
             a, b = np.asarray(original), np.asarray(image)
             bpp = 8 * len(files[name]) / (original.width * original.height)
-            table.add_row(path.stem, name, f"{len(files[name]):,}", f"{bpp:.3f}", f"{psnr(a, b):.2f}", f"{ssim(a, b):.4f}")
+            table.add_row(
+                path.stem,
+                name,
+                f"{len(files[name]):,}",
+                f"{bpp:.3f}",
+                f"{psnr(a, b):.2f}",
+                f"{ssim(a, b):.4f}",
+            )
             captions.append(f"{name}\n{len(files[name]) / 1000:.1f} kB, {bpp:.3f} bpp")
         table.add_section()
-        write_image(side_by_side([original, *images.values()], captions), out / f"{path.stem}.compare.png", overwrite=True)
+        write_image(
+            side_by_side([original, *images.values()], captions),
+            out / f"{path.stem}.compare.png",
+            overwrite=True,
+        )
     Console().print(table)
     print(f"files, decoded pictures and side-by-sides (*.compare.png): {out}")
 

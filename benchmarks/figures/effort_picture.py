@@ -22,7 +22,9 @@ from latentpress.options import EncodeOptions
 
 def main() -> None:
     """Compress twice, draw, print the numbers."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("image", type=Path)
     parser.add_argument("--size", type=parse_size, default="10kB")
     parser.add_argument("--efforts", default="0,9")
@@ -30,19 +32,28 @@ def main() -> None:
     parser.add_argument("--codec", default="builtin")
     parser.add_argument("--model")
     parser.add_argument("--crop", help="left,top,width,height")
-    parser.add_argument("-o", "--output", type=Path, default=ROOT / "docs" / "measurements" / "effort.jpg")
+    parser.add_argument(
+        "-o", "--output", type=Path, default=ROOT / "docs" / "measurements" / "effort.jpg"
+    )
     arguments = parser.parse_args()
     with Image.open(arguments.image) as file:
         original = file.convert("RGB")
     images, captions = [original], [f"original\n{original.width} x {original.height}"]
     for effort in map(int, arguments.efforts.split(",")):
-        how = {"codec": arguments.codec, "model": arguments.model, "effort": effort, "optimize_for": arguments.optimize_for}
+        how = {
+            "codec": arguments.codec,
+            "model": arguments.model,
+            "effort": effort,
+            "optimize_for": arguments.optimize_for,
+        }
         data = targets.to_size(original, arguments.size, options=EncodeOptions(**how))
         decoded = latentpress.decompress(data, model=arguments.model).convert("RGB")
         values = assess(np.asarray(original), np.asarray(decoded), ("psnr", "lpips"))
         bpp = 8 * len(data) / (original.width * original.height)
         images.append(decoded)
-        captions.append(f"effort {effort}: {len(data) / 1000:.2f} kB, {bpp:.3f} bpp\n{values['psnr']:.2f} dB, LPIPS {values['lpips']:.3f}")
+        captions.append(
+            f"effort {effort}: {len(data) / 1000:.2f} kB, {bpp:.3f} bpp\n{values['psnr']:.2f} dB, LPIPS {values['lpips']:.3f}"
+        )
         print(captions[-1].replace("\n", ", "), flush=True)
     if arguments.crop:
         left, top, width, height = map(int, arguments.crop.split(","))

@@ -17,7 +17,9 @@ BOUND = 10 * math.log10(2 * math.pi * math.e / 12)  # of any quantizer against r
 
 def gain(values: trellis.Floats, length: int) -> float:
     """How far the squared error of chains lies below that of rounding at the same rate, in dB."""
-    free = np.zeros(trellis.REACH + 1, np.float32)  # bits of a symbol: no symbol costs more than another
+    free = np.zeros(
+        trellis.REACH + 1, np.float32
+    )  # bits of a symbol: no symbol costs more than another
     table = np.zeros(values.size, np.intp)
     costs, symbols = trellis.candidates(values, table, 1.0, (free, free))
     lanes = -(-values.size // length)
@@ -29,10 +31,14 @@ def gain(values: trellis.Floats, length: int) -> float:
 
 def main() -> None:
     """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--lengths", default="16,32,64,128,256,512", help="symbols in a chain")
     parser.add_argument("--chains", type=int, default=4096, help="of each length")
-    parser.add_argument("--span", type=float, default=1000, help="values lie between minus and plus this many steps")
+    parser.add_argument(
+        "--span", type=float, default=1000, help="values lie between minus and plus this many steps"
+    )
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
     random = np.random.default_rng(args.seed)

@@ -32,7 +32,9 @@ def entropy_bits(symbols: np.ndarray) -> float:
 
 def main() -> None:
     """Measure all spaces."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("weights", type=Path)
     parser.add_argument("--every", type=int, default=4)
     parser.add_argument("--images", type=Path, default=DATA / "kodak")
@@ -40,13 +42,19 @@ def main() -> None:
     rows = []
     for space in STABLE_DIFFUSION:
         for path in sorted(arguments.images.glob("*.png"))[:: arguments.every]:
-            y = codec.encode_latent(path, codec=space.name, model=str(arguments.weights / WEIGHTS[space.name]))
+            y = codec.encode_latent(
+                path, codec=space.name, model=str(arguments.weights / WEIGHTS[space.name])
+            )
             for quality in QUALITIES:
                 coder = FactorizedCoder(space, quality)
                 body = coder.encode([y])
                 y_hat = next(coder.decode(body, *y.shape[1:]))
-                symbols = np.rint((y_hat - y_hat[:, :1, :1]) / coder.step).astype(int)  # the same integers, but for an offset
-                rows.append((space.name, path.name, quality, 8 * len(body), round(entropy_bits(symbols), 1)))
+                symbols = np.rint((y_hat - y_hat[:, :1, :1]) / coder.step).astype(
+                    int
+                )  # the same integers, but for an offset
+                rows.append(
+                    (space.name, path.name, quality, 8 * len(body), round(entropy_bits(symbols), 1))
+                )
     output = ROOT / "results/static.csv"
     with output.open("w", newline="") as f:
         writer = csv.writer(f)
@@ -56,7 +64,9 @@ def main() -> None:
     for space in WEIGHTS:
         for quality in QUALITIES:
             ratios = [r[3] / r[4] for r in rows if r[0] == space and r[2] == quality]
-            print(f"{space:6} q{quality}: coded / entropy mean {np.mean(ratios):.4f}, worst {max(ratios):.4f}")
+            print(
+                f"{space:6} q{quality}: coded / entropy mean {np.mean(ratios):.4f}, worst {max(ratios):.4f}"
+            )
 
 
 if __name__ == "__main__":

@@ -9,7 +9,12 @@ from PIL import Image
 
 import latentpress
 
-COLORS = {"gray": (128, 128, 128), "red": (200, 30, 40), "blue": (20, 60, 160), "white": (255, 255, 255)}
+COLORS = {
+    "gray": (128, 128, 128),
+    "red": (200, 30, 40),
+    "blue": (20, 60, 160),
+    "white": (255, 255, 255),
+}
 SIZES = (512, 1024)
 AIMS = ("perceptual", "mse")
 
@@ -22,7 +27,9 @@ def rate(image: Image.Image, quality: float, aim: str) -> float:
 
 def main() -> None:
     """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--qualities", default="50,80")
     qualities = [float(q) for q in parser.parse_args().qualities.split(",")]
     columns = [(q, aim) for q in qualities for aim in AIMS]

@@ -7,6 +7,7 @@ its JPEG XL codec gives is read here instead. Ours: the smallest .ltp file whose
 rounding at the same rate. Rows go to results/vaepack.csv: a row a space and picture; the summary, means over all
 pictures, is printed.
 """
+
 import csv
 import statistics
 import tempfile
@@ -29,11 +30,25 @@ from latentpress.entropy.factorized import FactorizedCoder
 from latentpress.metrics import assess
 from latentpress.options import QUALITY_UNIT, EncodeOptions
 
-ALIKE = 1.02   # of vaepack's LPIPS
-RATE = 0.10    # bpp
+ALIKE = 1.02  # of vaepack's LPIPS
+RATE = 0.10  # bpp
 BITS, CLIP = 8, 4.0
-COLUMNS = ("space", "picture", "vaepack_bytes", "vaepack_psnr", "vaepack_lpips", "our_bytes", "our_psnr", "our_lpips",
-           "rate_bpp", "rate_psnr", "rate_lpips", "plain_bpp", "plain_psnr", "plain_lpips")
+COLUMNS = (
+    "space",
+    "picture",
+    "vaepack_bytes",
+    "vaepack_psnr",
+    "vaepack_lpips",
+    "our_bytes",
+    "our_psnr",
+    "our_lpips",
+    "rate_bpp",
+    "rate_psnr",
+    "rate_lpips",
+    "plain_bpp",
+    "plain_psnr",
+    "plain_lpips",
+)
 
 
 class Tiny:
@@ -58,11 +73,17 @@ def rival(path: Path, tiny: Tiny, channels: int, folder: Path) -> tuple[int, np.
     """vaepack's bytes of a picture, and the picture they give, (H, W, 3) uint8."""
     vaepack.api.load_vae_by_name = lambda name, device: tiny
     file = folder / "picture.zvae"
-    state = vaepack.api.compress(path, file, quant_bits=BITS, quant_clip=CLIP, jxl_effort=7, device="cpu")
+    state = vaepack.api.compress(
+        path, file, quant_bits=BITS, quant_clip=CLIP, jxl_effort=7, device="cpu"
+    )
     if channels == 4:
-        return file.stat().st_size, vaepack.api.decompress(file, folder / "picture.png", device="cpu").reconstructed_u8
+        return file.stat().st_size, vaepack.api.decompress(
+            file, folder / "picture.png", device="cpu"
+        ).reconstructed_u8
     _, body, _ = container.read_zvae(file)
-    state.dequantized_f32 = dequantize_latent(JXLCodec().decode(body).transpose(2, 0, 1), BITS, CLIP)
+    state.dequantized_f32 = dequantize_latent(
+        JXLCodec().decode(body).transpose(2, 0, 1), BITS, CLIP
+    )
     pipeline.stage_vae_decode(tiny, "cpu", state)
     return file.stat().st_size, state.reconstructed_u8
 
@@ -101,21 +122,37 @@ def row_of(space: str, path: Path, model: str, folder: Path) -> dict[str, Any]:
     ours = grades(reference, codec.decompress(data, model=model, device="cpu"))
     at_rate = targets.to_rate(analyzed, RATE, best_effort=True)
     cells = grades(reference, codec.decompress(at_rate, model=model, device="cpu"))
-    values = (space, path.stem, size, *theirs, len(data), *ours, 8 * len(at_rate) / analyzed.pixels, *cells, *plain(analyzed, reference))
+    values = (
+        space,
+        path.stem,
+        size,
+        *theirs,
+        len(data),
+        *ours,
+        8 * len(at_rate) / analyzed.pixels,
+        *cells,
+        *plain(analyzed, reference),
+    )
     return dict(zip(COLUMNS, values, strict=True))
 
 
 def summary(rows: list[dict[str, Any]]) -> str:
     mean = {c: statistics.fmean(r[c] for r in rows) for c in COLUMNS[2:]}
     share = 100 * mean["our_bytes"] / mean["vaepack_bytes"]
-    side = lambda name: f"{mean[f'{name}_bpp']:.4f} bpp {mean[f'{name}_psnr']:.2f} dB LPIPS {mean[f'{name}_lpips']:.3f}"
-    return (f"{rows[0]['space']:6} {len(rows)} pictures: ours {share:.1f} % of vaepack's {mean['vaepack_bytes']:.0f} bytes at LPIPS "
-            f"{mean['our_lpips']:.4f} against {mean['vaepack_lpips']:.4f}; at the rate {side('rate')}, plain rounding {side('plain')}")
+    side = lambda name: (
+        f"{mean[f'{name}_bpp']:.4f} bpp {mean[f'{name}_psnr']:.2f} dB LPIPS {mean[f'{name}_lpips']:.3f}"
+    )
+    return (
+        f"{rows[0]['space']:6} {len(rows)} pictures: ours {share:.1f} % of vaepack's {mean['vaepack_bytes']:.0f} bytes at LPIPS "
+        f"{mean['our_lpips']:.4f} against {mean['vaepack_lpips']:.4f}; at the rate {side('rate')}, plain rounding {side('plain')}"
+    )
 
 
 def main() -> None:
     options = read_options(__doc__, "results/vaepack.csv")
-    files = sorted(p for p in options.pictures.iterdir() if p.suffix in (".png", ".jpg"))[:: options.every]
+    files = sorted(p for p in options.pictures.iterdir() if p.suffix in (".png", ".jpg"))[
+        :: options.every
+    ]
     rows = []
     for space in options.spaces:
         with tempfile.TemporaryDirectory() as folder:
@@ -126,8 +163,12 @@ def main() -> None:
     with options.output.open("w", newline="") as stream:
         writer = csv.DictWriter(stream, COLUMNS, lineterminator="\n")
         writer.writeheader()
-        writer.writerows({k: f"{v:.5f}" if isinstance(v, float) else v for k, v in row.items()} for row in rows)
-    provenance.record(options.output, "pictures through a Stable Diffusion latent beside vaepack", options.spaces)
+        writer.writerows(
+            {k: f"{v:.5f}" if isinstance(v, float) else v for k, v in row.items()} for row in rows
+        )
+    provenance.record(
+        options.output, "pictures through a Stable Diffusion latent beside vaepack", options.spaces
+    )
 
 
 if __name__ == "__main__":

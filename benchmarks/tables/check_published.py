@@ -45,17 +45,24 @@ def at_rate(points: list[tuple[float, float]], bpp: float) -> float | None:
 def without_some(run: Run, codec: str) -> Run:
     """The run without the rows of LEFT_OUT."""
     settings = {f"q{quality}" for quality in LEFT_OUT.get(codec, ())}
-    return replace(run, rows=[row for row in run.rows if row["codec"] == codec and row["setting"] not in settings])
+    return replace(
+        run,
+        rows=[row for row in run.rows if row["codec"] == codec and row["setting"] not in settings],
+    )
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("run", type=Path)
     parser.add_argument("-o", "--output", type=Path, help="also write the table here")
     arguments = parser.parse_args()
     run = read_run(arguments.run)
     if len(run.images) != 24:
-        sys.exit(f"{arguments.run} is over {len(run.images)} pictures, the field's numbers are over the 24 of Kodak")
+        sys.exit(
+            f"{arguments.run} is over {len(run.images)} pictures, the field's numbers are over the 24 of Kodak"
+        )
     made = f"Made by `python -m benchmarks.tables.check_published` from `{run.info['command']}`."
     lines = ["# Kodak: this benchmark against the field's numbers", "", made,
              f"Tolerance {TOLERANCE[0]} dB and {TOLERANCE[1]}; PCHIP in log bpp. Versions: "
@@ -67,7 +74,9 @@ def main() -> None:
             if values is None:
                 continue
             cells = []
-            for metric, expected, tolerance, form in zip(METRICS, values, TOLERANCE, FORMATS, strict=True):
+            for metric, expected, tolerance, form in zip(
+                METRICS, values, TOLERANCE, FORMATS, strict=True
+            ):
                 here = at_rate(curve(without_some(run, name), name, metric), bpp)
                 if here is None:
                     cells.append(f"{expected:{form}}, the run does not reach this rate")
@@ -75,7 +84,9 @@ def main() -> None:
                     continue
                 compared, wrong = compared + 1, abs(here - expected) > tolerance
                 off += wrong
-                cells.append(f"{expected:{form}}, {here:{form}}, {here - expected:+{form}}{' **off**' if wrong else ''}")
+                cells.append(
+                    f"{expected:{form}}, {here:{form}}, {here - expected:+{form}}{' **off**' if wrong else ''}"
+                )
             lines.append(f"| {name} | {bpp:.2f} | {cells[0]} | {cells[1]} |")
     for name in LEFT_OUT:
         whole = [at_rate(curve(run, name, metric), 0.20) for metric in METRICS]
@@ -87,7 +98,9 @@ def main() -> None:
     print("\n".join(lines))
     if arguments.output:
         arguments.output.write_text("\n".join(lines) + "\n", encoding="utf-8")
-        provenance.record(arguments.output, "JPEG, WebP, JPEG XL and AVIF on Kodak against published figures", [])
+        provenance.record(
+            arguments.output, "JPEG, WebP, JPEG XL and AVIF on Kodak against published figures", []
+        )
     sys.exit(1 if off else 0)
 
 

@@ -9,6 +9,7 @@ every quality of an effort, bytes at equal PSNR, LPIPS and so on, and these at e
 which therefore needs several qualities. Rates are 8 x file bytes / (W x H), seconds are CPU seconds of compressing: with OMP_NUM_THREADS=1
 and LATENTPRESS_THREADS=1 those that one core takes. A metric whose weights are not here is left empty.
 """
+
 import math
 import statistics
 import time
@@ -30,11 +31,21 @@ COLUMNS = (*KEY, "bytes", "bpp", *MEASURED, "seconds")
 Groups = dict[tuple[str, ...], Rows]
 
 
-def row_of(path: Path, codec: str, model: str | None, effort: int, aim: str, quality: float, metrics: Sequence[str]) -> dict[str, Any]:
+def row_of(
+    path: Path,
+    codec: str,
+    model: str | None,
+    effort: int,
+    aim: str,
+    quality: float,
+    metrics: Sequence[str],
+) -> dict[str, Any]:
     """One cell, compressed and decoded from its bytes."""
     image = np.asarray(Image.open(path).convert("RGB"))
     start = time.process_time()
-    data = latentpress.compress(image, quality=quality, codec=codec, model=model, effort=effort, optimize_for=aim or None)
+    data = latentpress.compress(
+        image, quality=quality, codec=codec, model=model, effort=effort, optimize_for=aim or None
+    )
     seconds = time.process_time() - start
     decoded = np.asarray(latentpress.decompress(data, model=model).convert("RGB"))
     values = {name: f"{value:.5f}" for name, value in assess(image, decoded, metrics).items()}
@@ -43,13 +54,19 @@ def row_of(path: Path, codec: str, model: str | None, effort: int, aim: str, qua
     return key | {"bytes": len(data), "bpp": f"{bpp:.5f}", "seconds": f"{seconds:.2f}"} | values
 
 
-def compared(rows: Sequence[dict[str, Any]], curves: dict[str, list[dict[str, Any]]], metric: str) -> tuple[list[float], list[float]]:
+def compared(
+    rows: Sequence[dict[str, Any]], curves: dict[str, list[dict[str, Any]]], metric: str
+) -> tuple[list[float], list[float]]:
     """Against each picture's own curve at effort 0: logarithms of the bytes' ratio at equal metric, and gains in the metric at equal
     bytes, dB for PSNR and else percent; of the pictures whose curve spans it.
     """
     ratios, gains = [], []
     for row in rows:
-        curve = sorted((math.log(int(c["bytes"])), float(c[metric])) for c in curves.get(row["image"], ()) if c[metric])
+        curve = sorted(
+            (math.log(int(c["bytes"])), float(c[metric]))
+            for c in curves.get(row["image"], ())
+            if c[metric]
+        )
         if not row[metric] or len(curve) < 2:
             continue
         sizes, values = np.array(curve).T
@@ -59,7 +76,9 @@ def compared(rows: Sequence[dict[str, Any]], curves: dict[str, list[dict[str, An
             ratios.append(size - np.interp(value, values[order], sizes[order]))
         if sizes[0] <= size <= sizes[-1]:
             value_there = np.interp(size, sizes, values)
-            gains.append(value - value_there if metric == "psnr" else 100 * (value / value_there - 1))
+            gains.append(
+                value - value_there if metric == "psnr" else 100 * (value / value_there - 1)
+            )
     return ratios, gains
 
 
@@ -68,12 +87,18 @@ def percent(ratios: Sequence[float]) -> str:
     return f"{100 * math.expm1(np.mean(ratios)):+.1f} %"
 
 
-def at_equal(rows: Sequence[dict[str, Any]], curves: dict[str, list[dict[str, Any]]], metric: str) -> str:
+def at_equal(
+    rows: Sequence[dict[str, Any]], curves: dict[str, list[dict[str, Any]]], metric: str
+) -> str:
     """`compared` in words: means, in brackets over how many pictures."""
     ratios, gains = compared(rows, curves, metric)
     gained = [f"bytes {percent(ratios)} at equal {metric} ({len(ratios)})"] if ratios else []
     unit = "dB" if metric == "psnr" else "%"
-    return ", ".join([*gained, f"{metric} {np.mean(gains):+.2f} {unit} at equal bytes ({len(gains)})"] if gains else gained)
+    return ", ".join(
+        [*gained, f"{metric} {np.mean(gains):+.2f} {unit} at equal bytes ({len(gains)})"]
+        if gains
+        else gained
+    )
 
 
 def sorted_out(rows: Sequence[dict[str, Any]]) -> tuple[Groups, dict[str, dict[str, Rows]]]:
@@ -95,20 +120,48 @@ def summary(rows: Sequence[dict[str, Any]]) -> list[str]:
     for (codec, effort, aim, quality), part in sorted(groups.items()):
         mean = f"{statistics.fmean(float(r['bpp']) for r in part):.3f} bpp, {statistics.median(float(r['seconds']) for r in part):.1f} s"
         gains = [text for m in MEASURED if (text := at_equal(part, curves.get(codec, {}), m))]
-        lines.append(f"{codec} effort {effort} {aim} quality {quality}: {mean} a picture: {'; '.join(gains)}")
+        lines.append(
+            f"{codec} effort {effort} {aim} quality {quality}: {mean} a picture: {'; '.join(gains)}"
+        )
     return lines
 
 
 def main() -> None:
-    args = parser(__doc__, "builtin", "0,5:mse,9:mse,9:perceptual", "10,25,40,55,70,85", MEASURED, "results/effort.csv").parse_args()
+    args = parser(
+        __doc__,
+        "builtin",
+        "0,5:mse,9:mse,9:perceptual",
+        "10,25,40,55,70,85",
+        MEASURED,
+        "results/effort.csv",
+    ).parse_args()
     rows, done = read(args.output, KEY)
-    provenance.record(args.output, "bytes, quality and CPU seconds at each effort", [args.codec], goes_on=bool(rows))
+    provenance.record(
+        args.output,
+        "bytes, quality and CPU seconds at each effort",
+        [args.codec],
+        goes_on=bool(rows),
+    )
     metrics = usable(args.metrics)
-    efforts = [(int(number), aim) for number, _, aim in (word.partition(":") for word in args.efforts.split(","))]
-    cells = [(path, e, aim, q) for path in args.images for e, aim in efforts for q in map(float, args.qualities.split(","))]
-    cells = [(p, e, aim, q) for p, e, aim, q in cells if (args.codec, str(e), aim, str(q), p.stem) not in done]
+    efforts = [
+        (int(number), aim)
+        for number, _, aim in (word.partition(":") for word in args.efforts.split(","))
+    ]
+    cells = [
+        (path, e, aim, q)
+        for path in args.images
+        for e, aim in efforts
+        for q in map(float, args.qualities.split(","))
+    ]
+    cells = [
+        (p, e, aim, q)
+        for p, e, aim, q in cells
+        if (args.codec, str(e), aim, str(q), p.stem) not in done
+    ]
     for path, *_ in cells[:1]:
-        row_of(path, args.codec, args.model, 0, "", 50, metrics[:1])  # loads the model, whose seconds are no picture's
+        row_of(
+            path, args.codec, args.model, 0, "", 50, metrics[:1]
+        )  # loads the model, whose seconds are no picture's
     for i, (path, effort, aim, quality) in enumerate(cells, 1):
         row = row_of(path, args.codec, args.model, effort, aim, quality, metrics)
         rows.append(dict.fromkeys(COLUMNS, "") | row)

@@ -11,7 +11,15 @@ from benchmarks.rows import Rows, read
 from benchmarks.sources import fill_by_command
 from benchmarks.tables.effort_rates import KEY, compared, percent, sorted_out
 
-HEAD = ["effort", "for", "CPU seconds a picture", "bpp", "bytes at equal PSNR", "bytes at equal LPIPS", "pictures"]
+HEAD = [
+    "effort",
+    "for",
+    "CPU seconds a picture",
+    "bpp",
+    "bytes at equal PSNR",
+    "bytes at equal LPIPS",
+    "pictures",
+]
 QUALITY = "25.0"  # of the rows that are shown, as in the file
 AIMS = {"": "the default", "perceptual": "the default", "mse": "`--optimize-for mse`"}
 
@@ -30,7 +38,10 @@ def table(file: Path) -> list[list[str]]:
     groups, curves = sorted_out(read(file, KEY)[0])
     order = sorted(groups.items(), key=lambda group: (group[0][2] == "mse", group[0][1]))
     shown = [(key, part) for key, part in order if key[3] == QUALITY]
-    return [HEAD, *(cells(effort, aim, part, curves[codec]) for (codec, effort, aim, _), part in shown)]
+    return [
+        HEAD,
+        *(cells(effort, aim, part, curves[codec]) for (codec, effort, aim, _), part in shown),
+    ]
 
 
 if __name__ == "__main__":

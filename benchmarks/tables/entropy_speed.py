@@ -9,6 +9,7 @@ processor time of a megapixel, of the prior's graphs and of all else apart; rati
 Of the repeats the least counts, for what else runs on the machine only adds. All ways must give the
 same bytes and the same latent.
 """
+
 import argparse
 import csv
 import json
@@ -60,7 +61,15 @@ for _ in range(repeats):
 same = hashlib.sha256(body + b"".join(np.ascontiguousarray(s).tobytes() for s in y_hat)).hexdigest()
 print(json.dumps({"least": [min(c) for c in zip(*rows)], "same": same}))
 """
-COLUMNS = ("way", "encode", "decode", "encode_graphs", "decode_graphs", "encode_ratio", "decode_ratio")
+COLUMNS = (
+    "way",
+    "encode",
+    "decode",
+    "encode_graphs",
+    "decode_graphs",
+    "encode_ratio",
+    "decode_ratio",
+)
 
 
 def picture(columns: int, rows: int) -> np.ndarray[Any, Any]:
@@ -72,7 +81,9 @@ def picture(columns: int, rows: int) -> np.ndarray[Any, Any]:
 
 def measure(source: Path, library: bool, latent: Path, repeats: int) -> dict[str, Any]:
     quiet = {"OMP_NUM_THREADS": "1", "LATENTPRESS_THREADS": "1"}
-    environment = os.environ | quiet | {"PYTHONPATH": str(source), "LATENTPRESS_NATIVE": str(int(library))}
+    environment = (
+        os.environ | quiet | {"PYTHONPATH": str(source), "LATENTPRESS_NATIVE": str(int(library))}
+    )
     command = [sys.executable, "-c", ONE, str(latent), str(repeats), str(QUALITY)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     result: dict[str, Any] = json.loads(done.stdout)
@@ -80,10 +91,16 @@ def measure(source: Path, library: bool, latent: Path, repeats: int) -> dict[str
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--against", type=Path, metavar="SRC", help="folder src of another checkout")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--against", type=Path, metavar="SRC", help="folder src of another checkout"
+    )
     parser.add_argument("--native", action="store_true", help="with the C library of that checkout")
-    parser.add_argument("--photographs", type=int, nargs=2, default=(6, 5), metavar=("ACROSS", "DOWN"))
+    parser.add_argument(
+        "--photographs", type=int, nargs=2, default=(6, 5), metavar=("ACROSS", "DOWN")
+    )
     parser.add_argument("--rounds", type=int, default=3, help="processes a way, in turns")
     parser.add_argument("--repeats", type=int, default=2, help="in a process")
     parser.add_argument("-o", "--output", type=Path, default=ROOT / "results" / "entropy-speed.csv")
@@ -102,7 +119,10 @@ def main() -> None:
             for way, (source, library) in ways.items():
                 found = measure(source, library, latent, arguments.repeats)
                 seen.add(found["same"])
-                least[way] = [min(pair) for pair in zip(least.get(way, found["least"]), found["least"], strict=True)]
+                least[way] = [
+                    min(pair)
+                    for pair in zip(least.get(way, found["least"]), found["least"], strict=True)
+                ]
     if len(seen) > 1:
         sys.exit("the ways gave different bytes or latents")
     base = least.get("against", least["python"])

@@ -23,12 +23,16 @@ def lines(run: Run, codec: str, other: str, rates: list[float]) -> list[str]:
                 texts.append(f"{bpp:.2f} bpp {metric}: a curve does not reach this rate")
             else:
                 difference = f"{ours - theirs:+.3g} or {100 * (ours / theirs - 1):+.1f} %"
-                texts.append(f"{bpp:.2f} bpp {metric}: {ours:.4g} against {theirs:.4g}, {difference}")
+                texts.append(
+                    f"{bpp:.2f} bpp {metric}: {ours:.4g} against {theirs:.4g}, {difference}"
+                )
     return texts
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("run", type=Path)
     parser.add_argument("--against", default="avif")
     parser.add_argument("--rates", default=".15,.27,.5", help="bits per pixel")
@@ -37,7 +41,11 @@ def main() -> None:
     for codec in lossy(run):
         if codec != arguments.against:
             rates = [float(bpp) for bpp in arguments.rates.split(",")]
-            print(f"{codec} against {arguments.against}", *lines(run, codec, arguments.against, rates), sep="\n")
+            print(
+                f"{codec} against {arguments.against}",
+                *lines(run, codec, arguments.against, rates),
+                sep="\n",
+            )
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ found again. Rows go to results/latents.csv: a row a space, rival and latent, wi
 is smaller for the whole space). rmse range/256: the same with fewer levels, so that the rmse is that. vaezip: its own files' tensors.
 Ours: `latentpress.latents` at the rival's rmse, latent by latent, whole records.
 """
+
 import argparse
 import csv
 import io
@@ -33,7 +34,9 @@ VAEZIP = ("lbrq_3bit", "lbrq_4bit", "lbrq_5bit", "brq_3bit", "brq_4bit", "brq_5b
 COLUMNS = ("space", "rival", "latent", "numbers", "rmse", "rival_bytes", "our_rmse", "our_bytes")
 
 
-def latents(space: str, pictures: Path, weights: Path | None, kept: Path | None, every: int) -> dict[str, np.ndarray]:
+def latents(
+    space: str, pictures: Path, weights: Path | None, kept: Path | None, every: int
+) -> dict[str, np.ndarray]:
     if kept and (kept / f"{space}.npz").exists():
         with np.load(kept / f"{space}.npz") as f:
             return dict(f)
@@ -68,13 +71,19 @@ def vaezip_rows(y: np.ndarray) -> Iterator[tuple[str, float, int]]:
 
     for codec in VAEZIP:
         encoded = vaezip.encode(torch.from_numpy(y[None]), codec=codec)
-        yield f"vaezip {codec}", float(np.sqrt(np.square(encoded.decode().numpy()[0] - y).mean())), encoded.nbytes
+        yield (
+            f"vaezip {codec}",
+            float(np.sqrt(np.square(encoded.decode().numpy()[0] - y).mean())),
+            encoded.nbytes,
+        )
 
 
 def ours(y: np.ndarray, space: int, rmse: float) -> tuple[float, int]:
     body = record.pack(y, 0, space, Precision(rmse=rmse), "", None)
     y_hat, _, _ = record.unpack(body, space)
-    return float(np.sqrt(np.square(y_hat.astype(np.float64) - y).mean())), len(body) + 12  # with its row of the index
+    return float(np.sqrt(np.square(y_hat.astype(np.float64) - y).mean())), len(
+        body
+    ) + 12  # with its row of the index
 
 
 def rivals(y: np.ndarray) -> Iterator[tuple[str, float, int]]:
@@ -88,7 +97,10 @@ def rivals(y: np.ndarray) -> Iterator[tuple[str, float, int]]:
 def speed(space: str, y_of: dict[str, np.ndarray]) -> None:
     """One process, latents of 64 x 64, max_error and rmse; CPU seconds, since other work may share the machine."""
     crops = [y[:, :64, :64] for y in y_of.values() if min(y.shape[1:]) >= 64] * 3
-    for label, precision in (("max_error 0.05", Precision(max_error=0.05)), ("rmse 0.02", Precision(rmse=0.02))):
+    for label, precision in (
+        ("max_error 0.05", Precision(max_error=0.05)),
+        ("rmse 0.02", Precision(rmse=0.02)),
+    ):
         start = time.process_time()
         bodies = [record.pack(y, 0, space_id(space), precision, "", None) for y in crops]
         middle = time.process_time()
@@ -96,17 +108,23 @@ def speed(space: str, y_of: dict[str, np.ndarray]) -> None:
             record.unpack(body, space_id(space))
         end = time.process_time()
         rates = len(crops) / (middle - start), len(crops) / (end - middle)
-        print(f"{space} {label}: {rates[0]:.0f} encoded, {rates[1]:.0f} decoded a CPU second and core")
+        print(
+            f"{space} {label}: {rates[0]:.0f} encoded, {rates[1]:.0f} decoded a CPU second and core"
+        )
 
 
 def read_options(description: str | None, output: str) -> argparse.Namespace:
     """Of a benchmark on latents of pictures: where these are, and where its rows go, `output` under the project unless told."""
-    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("pictures", type=Path)
     parser.add_argument("--weights", type=Path)
     parser.add_argument("--latents", type=Path, metavar="FOLDER")
     parser.add_argument("--every", type=int, default=1, help="take every n-th picture")
-    parser.add_argument("--spaces", type=lambda names: names.split(","), default=list(TINY), metavar="NAMES")
+    parser.add_argument(
+        "--spaces", type=lambda names: names.split(","), default=list(TINY), metavar="NAMES"
+    )
     parser.add_argument("-o", "--output", type=Path, default=ROOT / output)
     return parser.parse_args()
 
@@ -119,12 +137,30 @@ def main() -> None:
         speed(space, y_of)
         for name, y in y_of.items():
             for rival, rmse, size in rivals(y):
-                rows.append(dict(zip(COLUMNS, (space, rival, name, y.size, rmse, size, *ours(y, space_id(space), rmse)), strict=True)))
+                rows.append(
+                    dict(
+                        zip(
+                            COLUMNS,
+                            (
+                                space,
+                                rival,
+                                name,
+                                y.size,
+                                rmse,
+                                size,
+                                *ours(y, space_id(space), rmse),
+                            ),
+                            strict=True,
+                        )
+                    )
+                )
     with options.output.open("w", newline="") as stream:
         writer = csv.DictWriter(stream, COLUMNS, lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
-    provenance.record(options.output, "latents as data beside JPEG XL and vaezip at equal rmse", options.spaces)
+    provenance.record(
+        options.output, "latents as data beside JPEG XL and vaezip at equal rmse", options.spaces
+    )
     totals: dict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0, 0])
     for row in rows:
         for i, key in enumerate(("numbers", "rival_bytes", "our_bytes")):

@@ -28,10 +28,14 @@ def seconds(a: np.ndarray, b: np.ndarray, metric: str, repeats: int) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("image", type=Path)
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("-o", "--output", type=Path, default=provenance.RESULTS / "metric_seconds.csv")
+    parser.add_argument(
+        "-o", "--output", type=Path, default=provenance.RESULTS / "metric_seconds.csv"
+    )
     options = parser.parse_args()
     a = np.asarray(Image.open(options.image).convert("RGB"))
     b = (a // 8 * 8 + 4).astype(np.uint8)

@@ -23,7 +23,9 @@ def weights(graph: Graph) -> int:
 
 def multiplications(graph: Graph, factor: int) -> float:
     """Multiplications of the convolutions, a pixel of the picture. factor: pixels a latent position, each way."""
-    spacing = {name: float({"pixels": 1, "z": HYPER * factor}.get(name, factor)) for name in graph.inputs}
+    spacing = {
+        name: float({"pixels": 1, "z": HYPER * factor}.get(name, factor)) for name in graph.inputs
+    }
     shapes = {name: a.shape for name, a in graph.constants.items()}
     total = 0.0
     for node in graph.nodes:
@@ -45,10 +47,15 @@ def prior_row(space: Space) -> tuple[int, float]:
     """Weights of a multistage prior and its multiplications a pixel; a pass of stride s has 1 / s^2 of the positions."""
     a = models.arrays(space.name, "prior.npz")
     hidden = a["second"].shape[1]
-    each = [(p.inputs + 1) * hidden + hidden**2 + 2 * hidden + 2 * (p.inputs + 1) for p in passes(space.channels)]
+    each = [
+        (p.inputs + 1) * hidden + hidden**2 + 2 * hidden + 2 * (p.inputs + 1)
+        for p in passes(space.channels)
+    ]
     share = [1 / s**2 for _, _, s in PASSES] * space.channels
     named = ("first", "first_bias", "second", "second_bias", "head", "linear", "head_bias")
-    return sum(a[name].size for name in named), sum(n * f for n, f in zip(each, share, strict=True)) / space.factor**2
+    return sum(a[name].size for name in named), sum(
+        n * f for n, f in zip(each, share, strict=True)
+    ) / space.factor**2
 
 
 def rows(spaces: Iterable[Space]) -> list[tuple[str, int, float, int]]:
@@ -59,7 +66,14 @@ def rows(spaces: Iterable[Space]) -> list[tuple[str, int, float, int]]:
             data = models.read_file(space.name, name)
             if name.endswith(".onnx"):
                 graph = read_graph(data)
-                out.append((f"{space.name}/{name}", weights(graph), multiplications(graph, space.factor), len(data)))
+                out.append(
+                    (
+                        f"{space.name}/{name}",
+                        weights(graph),
+                        multiplications(graph, space.factor),
+                        len(data),
+                    )
+                )
             elif name == "prior.npz":
                 out.append((f"{space.name}/{name}", *prior_row(space), len(data)))
     return out
@@ -67,7 +81,9 @@ def rows(spaces: Iterable[Space]) -> list[tuple[str, int, float, int]]:
 
 def table(spaces: Iterable[Space]) -> str:
     lines = ["| file | weights | thousand multiplications a pixel | bytes |", "|---|---|---|---|"]
-    lines += [f"| `{name}` | {n:,} | {m / 1000:.2f} | {size:,} |" for name, n, m, size in rows(spaces)]
+    lines += [
+        f"| `{name}` | {n:,} | {m / 1000:.2f} | {size:,} |" for name, n, m, size in rows(spaces)
+    ]
     return "\n".join(lines)
 
 

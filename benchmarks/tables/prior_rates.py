@@ -6,6 +6,7 @@ itself free of charge) of the integers that plain rounding gives, and the root m
 record of the rmse that the static tables have, coded by dependent quantisation where the space has 16 channels. Rows go to
 results/priors.csv; the summary, totals over all pictures, is printed, with CPU seconds a latent of 64 x 64.
 """
+
 import csv
 import math
 import time
@@ -34,14 +35,25 @@ def quality_of(step: float) -> float:
 
 def measure(space: Space, name: str, y: np.ndarray, step: float) -> dict[str, object]:
     row: dict[str, object] = {"space": space.name, "picture": name, "step": step, "numbers": y.size}
-    for label, coder in (("prior", MultistageCoder(space, quality_of(step))), ("static", FactorizedCoder(space, quality_of(step)))):
+    for label, coder in (
+        ("prior", MultistageCoder(space, quality_of(step))),
+        ("static", FactorizedCoder(space, quality_of(step))),
+    ):
         body = coder.encode([y])
         y_hat = np.concatenate(list(coder.decode(body, *y.shape[1:])), axis=1)
-        row |= {f"{label}_bytes": len(body), f"{label}_rmse": f"{np.sqrt(np.square(y_hat - y).mean()):.5f}"}
-    symbols = np.rint((y_hat - y_hat[:, :1, :1]) / coder.step).astype(int)  # the integers of the static tables, but for an offset
+        row |= {
+            f"{label}_bytes": len(body),
+            f"{label}_rmse": f"{np.sqrt(np.square(y_hat - y).mean()):.5f}",
+        }
+    symbols = np.rint((y_hat - y_hat[:, :1, :1]) / coder.step).astype(
+        int
+    )  # the integers of the static tables, but for an offset
     whole = Precision(rmse=float(np.sqrt(np.square(y_hat.astype(np.float64) - y).mean())))
     record_bytes = len(record.pack(y, FLOAT32, space.id, whole, "", None))
-    return row | {"order0_bytes": math.ceil(entropy_bits(symbols) / 8), "record_bytes": record_bytes}
+    return row | {
+        "order0_bytes": math.ceil(entropy_bits(symbols) / 8),
+        "record_bytes": record_bytes,
+    }
 
 
 def seconds(space: Space, y: np.ndarray) -> tuple[float, float]:
@@ -60,24 +72,35 @@ def main() -> None:
     options = read_options(__doc__, "results/priors.csv")
     rows = []
     for space in map(space_of_codec, options.spaces):
-        y_of = latents(space.name, options.pictures, options.weights, options.latents, options.every)
+        y_of = latents(
+            space.name, options.pictures, options.weights, options.latents, options.every
+        )
         rows += [measure(space, name, y, step) for name, y in y_of.items() for step in STEPS]
         for step in STEPS:
             part = [r for r in rows if (r["space"], r["step"]) == (space.name, step)]
             total = {k: sum(int(r[k]) for r in part) for k in SIZES}
             error = [math.sqrt(np.mean([float(r[k]) ** 2 for r in part])) for k in ERRORS]
-            print(f"{space.name:6} step {step:4}: {8 * total['prior_bytes'] / total['numbers']:.3f} bits a number, "
-                  f"{100 * (total['prior_bytes'] / total['order0_bytes'] - 1):+.1f} % against order 0, "
-                  f"{100 * (total['prior_bytes'] / total['static_bytes'] - 1):+.1f} % against the static tables, "
-                  f"rmse {error[0]:.4f} against {error[1]:.4f}; a record of that rmse "
-                  f"{100 * (total['record_bytes'] / total['order0_bytes'] - 1):+.1f} % against order 0; {len(part)} pictures", flush=True)
+            print(
+                f"{space.name:6} step {step:4}: {8 * total['prior_bytes'] / total['numbers']:.3f} bits a number, "
+                f"{100 * (total['prior_bytes'] / total['order0_bytes'] - 1):+.1f} % against order 0, "
+                f"{100 * (total['prior_bytes'] / total['static_bytes'] - 1):+.1f} % against the static tables, "
+                f"rmse {error[0]:.4f} against {error[1]:.4f}; a record of that rmse "
+                f"{100 * (total['record_bytes'] / total['order0_bytes'] - 1):+.1f} % against order 0; {len(part)} pictures",
+                flush=True,
+            )
         encode, decode = seconds(space, next(iter(y_of.values())))
-        print(f"{space.name:6} {1000 * encode:.0f} ms encoded, {1000 * decode:.0f} ms decoded, CPU, a latent of 64 x 64")
+        print(
+            f"{space.name:6} {1000 * encode:.0f} ms encoded, {1000 * decode:.0f} ms decoded, CPU, a latent of 64 x 64"
+        )
     with options.output.open("w", newline="") as stream:
         writer = csv.DictWriter(stream, COLUMNS, lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
-    provenance.record(options.output, "bytes of the priors of the Stable Diffusion spaces against order-0 entropy", options.spaces)
+    provenance.record(
+        options.output,
+        "bytes of the priors of the Stable Diffusion spaces against order-0 entropy",
+        options.spaces,
+    )
 
 
 if __name__ == "__main__":

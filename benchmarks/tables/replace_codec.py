@@ -32,8 +32,15 @@ def replace(old: Path, new: Path, name: str) -> int:
     for key in TIMED_BY:
         refuse_if(was.info["machine"].get(key) != now.info["machine"].get(key), key)
     lines, fresh = _lines(old), {_place(row): row for row in _lines(new) if row["codec"] == name}
-    refuse_if({_place(row) for row in lines if row["codec"] == name} != fresh.keys(), f"the settings of {name}")
-    info = was.info | {"codecs": [now.codec(name) if codec["name"] == name else codec for codec in was.info["codecs"]]}
+    refuse_if(
+        {_place(row) for row in lines if row["codec"] == name} != fresh.keys(),
+        f"the settings of {name}",
+    )
+    info = was.info | {
+        "codecs": [
+            now.codec(name) if codec["name"] == name else codec for codec in was.info["codecs"]
+        ]
+    }
     with (old / ROWS).open("w", newline="") as stream:
         writer = csv.DictWriter(stream, list(lines[0]), lineterminator="\n", extrasaction="ignore")
         writer.writeheader()
@@ -53,7 +60,9 @@ def _place(row: dict[str, Any]) -> tuple[str, str, str]:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("old", type=Path)
     parser.add_argument("new", type=Path)
     parser.add_argument("codec")

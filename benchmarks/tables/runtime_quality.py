@@ -8,6 +8,7 @@ precision; rows that the file already has are kept, so that a run can be gone on
 bytes, and each metric at equal bytes, by the slope of the picture's own float32 curve, which therefore needs several qualities. half
 needs `latentpress[openvino]` and native a processor with AVX-512 and VNNI; they are left out without.
 """
+
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -50,14 +51,26 @@ def decoded(data: bytes, precision: str) -> np.ndarray:
     return np.asarray(latentpress.decompress(data).convert("RGB"))
 
 
-def rows_of(path: Path, quality: float, precisions: Sequence[str], metrics: Sequence[str]) -> Iterator[dict[str, Any]]:
+def rows_of(
+    path: Path, quality: float, precisions: Sequence[str], metrics: Sequence[str]
+) -> Iterator[dict[str, Any]]:
     """The rows of a picture at a quality."""
     image = np.asarray(Image.open(path).convert("RGB"))
     file = coded(image, "float", quality)
 
     def row(side: str, precision: str, data: bytes, back: np.ndarray) -> dict[str, Any]:
-        key = {"set": path.parent.name, "image": path.stem, "quality": f"{quality:g}", "side": side, "precision": precision}
-        return key | {"bytes": len(data)} | {name: f"{value:.5f}" for name, value in assess(image, back, metrics).items()}
+        key = {
+            "set": path.parent.name,
+            "image": path.stem,
+            "quality": f"{quality:g}",
+            "side": side,
+            "precision": precision,
+        }
+        return (
+            key
+            | {"bytes": len(data)}
+            | {name: f"{value:.5f}" for name, value in assess(image, back, metrics).items()}
+        )
 
     yield row("both", "float", file, decoded(file, "float"))
     for precision in precisions:
@@ -74,9 +87,13 @@ def summary(rows: Sequence[dict[str, Any]]) -> list[str]:
         if row["side"] == "both":
             curves.setdefault((row["set"], row["image"]), []).append(row)
         else:
-            groups.setdefault((row["set"], row["side"], row["precision"], row["quality"]), []).append(row)
+            groups.setdefault(
+                (row["set"], row["side"], row["precision"], row["quality"]), []
+            ).append(row)
     lines = []
-    for (name, side, precision, quality), part in sorted(groups.items(), key=lambda g: (*g[0][:3], float(g[0][3]))):
+    for (name, side, precision, quality), part in sorted(
+        groups.items(), key=lambda g: (*g[0][:3], float(g[0][3]))
+    ):
         sizes, changes = [], {m: list[float]() for m in MEASURED}
         for row in part:
             curve = sorted(curves[row["set"], row["image"]], key=lambda r: float(r["quality"]))
@@ -90,21 +107,30 @@ def summary(rows: Sequence[dict[str, Any]]) -> list[str]:
                     slope = np.gradient(values, logs)[at] if len(curve) > 1 else 0.0
                     change = float(row[m]) - values[at] - slope * size
                     changes[m].append(100 * change / values[at] if m == "lpips" else change)
-        told = [f"{m} {np.mean(v):+.3f}{' %' if m == 'lpips' else ''}" for m, v in changes.items() if v]
+        told = [
+            f"{m} {np.mean(v):+.3f}{' %' if m == 'lpips' else ''}" for m, v in changes.items() if v
+        ]
         lines.append(f"{name} {side} {precision} quality {quality}: bytes {100 * np.expm1(np.mean(sizes)):+.2f} %; at equal bytes "
                      f"{', '.join(told)}; worst psnr {min(changes['psnr']):+.3f} ({len(part)})")  # fmt: skip
     return lines
 
 
 def main() -> None:
-    read_from = parser(__doc__, "builtin", "0", "15,50,80,100", MEASURED, "results/runtimes-quality.csv")
+    read_from = parser(
+        __doc__, "builtin", "0", "15,50,80,100", MEASURED, "results/runtimes-quality.csv"
+    )
     read_from.add_argument("--precisions", default="native,int8,half")
     options = read_from.parse_args()
     metrics = usable(options.metrics)
     here = {"native": bool(native.library()), "int8": True, "half": is_installed("openvino")}
     precisions = [name for name in options.precisions.split(",") if here[name]]
     rows, done = read(options.output, KEY)
-    provenance.record(options.output, "quality of int8 and bfloat16 transforms beside float32", ["builtin"], goes_on=bool(rows))
+    provenance.record(
+        options.output,
+        "quality of int8 and bfloat16 transforms beside float32",
+        ["builtin"],
+        goes_on=bool(rows),
+    )
     for path in options.images:
         for quality in options.qualities.split(","):
             if (path.parent.name, path.stem, f"{float(quality):g}", "both", "float") not in done:

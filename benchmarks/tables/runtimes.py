@@ -7,6 +7,7 @@ processor time (of all threads); the first run of each, which opens its graphs, 
 ONNX Runtime in float32 against it. On a machine that is busy with other things, LATENTPRESS_THREADS=1 and processor time tell more
 than wall time.
 """
+
 import argparse
 import csv
 import os
@@ -48,7 +49,8 @@ def here() -> dict[str, tuple[str, str]]:
     return {
         name: way
         for name, way in WAYS.items()
-        if (native.library() if way[0] == "native" else is_installed(way[0])) and (way[1] != "half" or has_amx_bfloat16())
+        if (native.library() if way[0] == "native" else is_installed(way[0]))
+        and (way[1] != "half" or has_amx_bfloat16())
     }
 
 
@@ -60,13 +62,25 @@ def timed(function: Callable[[], object]) -> tuple[float, float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--repeats", type=int, default=5, help="of the small picture; half as many of the large one")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--repeats", type=int, default=5, help="of the small picture; half as many of the large one"
+    )
     parser.add_argument("--sizes", default="1024x768,4000x3000")
-    parser.add_argument("--ways", default=",".join(WAYS), help="names of the first column, of those that this machine has")
+    parser.add_argument(
+        "--ways",
+        default=",".join(WAYS),
+        help="names of the first column, of those that this machine has",
+    )
     parser.add_argument("-o", "--output", type=Path, default=ROOT / "results" / "runtimes.csv")
     options = parser.parse_args()
-    samples = sorted(p for p in (ROOT / "samples").glob("*") if p.suffix.lower() in (".jpg", ".jpeg", ".png", ".webp"))
+    samples = sorted(
+        p
+        for p in (ROOT / "samples").glob("*")
+        if p.suffix.lower() in (".jpg", ".jpeg", ".png", ".webp")
+    )
     packages = ", ".join(f"{name} {version}" for name, version in versions().items())
     this = machine()
     sizes = [(int(w), int(h)) for w, h in (size.split("x") for size in options.sizes.split(","))]
@@ -74,7 +88,11 @@ def main() -> None:
             ["versions", f"{packages}; {this['cpu']}, {this['threads']} processors usable; "
              f"LATENTPRESS_THREADS {os.environ.get('LATENTPRESS_THREADS', 'not set')}"],
             ["size", "transform", "runtime", "wall_seconds", "wall_mp_per_s", "processor_seconds", "ratio"]]  # fmt: skip
-    ways = {name: way for name, way in here().items() if name == FIRST or name in options.ways.split(",")}
+    ways = {
+        name: way
+        for name, way in here().items()
+        if name == FIRST or name in options.ways.split(",")
+    }
     with tempfile.TemporaryDirectory() as temporary:
         for size in sizes:
             photo = photograph(size, samples[:4], Path(temporary) / "photo.jpg")
@@ -86,7 +104,10 @@ def main() -> None:
                     os.environ[RUNTIME_VARIABLE], os.environ[PRECISION_VARIABLE] = way
                     for what, function in work.items():
                         found = timed(function)
-                        print(f"  {size[0]} x {size[1]} {what} {name}: {found[0]:.3f} s, processor {found[1]:.3f} s", file=sys.stderr)
+                        print(
+                            f"  {size[0]} x {size[1]} {what} {name}: {found[0]:.3f} s, processor {found[1]:.3f} s",
+                            file=sys.stderr,
+                        )
                         if i or size != sizes[0]:
                             times.setdefault((what, name), []).append(found)
             for (what, name), found in sorted(times.items(), key=lambda item: item[0][0]):
@@ -97,7 +118,9 @@ def main() -> None:
                 print(*rows[-1], flush=True)
             with options.output.open("w", newline="") as f:
                 csv.writer(f).writerows(rows)
-    provenance.record(options.output, "analysis and synthesis on each runtime and precision", ["builtin"])
+    provenance.record(
+        options.output, "analysis and synthesis on each runtime and precision", ["builtin"]
+    )
 
 
 def work_of(photo: Path, width: int, height: int) -> dict[str, Callable[[], object]]:
@@ -106,7 +129,9 @@ def work_of(photo: Path, width: int, height: int) -> dict[str, Callable[[], obje
     y_hat = codec.decode_latent(codec.compress(picture, quality=50))
     return {
         "analysis": lambda: sum(len(y) for y in transform.analyze(picture)),
-        "synthesis": lambda: sum(len(p) for p in transform.synthesize(strips_of(y_hat), width, height)),
+        "synthesis": lambda: sum(
+            len(p) for p in transform.synthesize(strips_of(y_hat), width, height)
+        ),
     }
 
 

@@ -49,7 +49,10 @@ COLUMNS = (
 ENGINES = ("local", "ray")
 WORKERS = (1, 2)
 FIRST = 64  # small pictures of the first run: enough that each worker has some
-SMALL, LARGE = 1000, 1_000_000  # bytes that units of the empty task say they have: sent together, and alone
+SMALL, LARGE = (
+    1000,
+    1_000_000,
+)  # bytes that units of the empty task say they have: sent together, and alone
 PART = 20  # of the small pictures one in so many passes through the threads of this machine, too
 FOLDER = 1000  # small pictures in a folder
 LOOK_EVERY = 0.5  # seconds between looks at the memory
@@ -83,9 +86,16 @@ def photographs(folder: Path, many: int, size: tuple[int, int]) -> None:
         with Image.open(sources[i % len(sources)]) as source:
             image = source.convert("RGB")
         scale = max(1.0, size[0] / image.width, size[1] / image.height)
-        image = image.resize((round(image.width * scale), round(image.height * scale)), Image.Resampling.LANCZOS)
-        left, top = (int(rng.integers(0, whole - part + 1)) for whole, part in zip(image.size, size, strict=True))
-        image.crop((left, top, left + size[0], top + size[1])).save(folder / f"{i:04}.jpg", quality=92)
+        image = image.resize(
+            (round(image.width * scale), round(image.height * scale)), Image.Resampling.LANCZOS
+        )
+        left, top = (
+            int(rng.integers(0, whole - part + 1))
+            for whole, part in zip(image.size, size, strict=True)
+        )
+        image.crop((left, top, left + size[0], top + size[1])).save(
+            folder / f"{i:04}.jpg", quality=92
+        )
 
 
 def small_pictures(folder: Path, many: int, side: int) -> None:
@@ -116,7 +126,9 @@ def workers_of(driver: int) -> list[int]:
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError, ValueError, IndexError):
-            parents[int(folder.name)] = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+            parents[int(folder.name)] = int(
+                (folder / "stat").read_text().rpartition(")")[2].split()[1]
+            )
             if (folder / "cmdline").read_bytes().startswith(b"ray::"):
                 found.append(int(folder.name))
 
@@ -138,7 +150,9 @@ class Memory:
 
     def now(self) -> tuple[float, float]:
         """Of the driver, and of its largest worker."""
-        return resident("self"), max((resident(process) for process in workers_of(os.getpid())), default=0.0)
+        return resident("self"), max(
+            (resident(process) for process in workers_of(os.getpid())), default=0.0
+        )
 
     def __enter__(self) -> "Memory":
         self._thread.start()
@@ -163,7 +177,9 @@ def child(asked: dict[str, Any]) -> dict[str, Any]:
     begin = time.perf_counter()
     is_ray = asked["engine"] == "ray"
     engine: Engine = RayEngine() if is_ray else LocalEngine(asked["workers"])
-    work: Callable[[str], Any] = passes(engine, asked) if asked["what"] == "empty task" else presses(engine, asked)
+    work: Callable[[str], Any] = (
+        passes(engine, asked) if asked["what"] == "empty task" else presses(engine, asked)
+    )
     with connected(None) if is_ray else contextlib.nullcontext():
         work("first")
         start = time.perf_counter() - begin
@@ -171,7 +187,13 @@ def child(asked: dict[str, Any]) -> dict[str, Any]:
             begin = time.perf_counter()
             seen = work("all")
             seconds = time.perf_counter() - begin
-    return {"seconds": seconds, "start_seconds": start, "driver_mb": memory.driver, "worker_mb": memory.worker, **seen}
+    return {
+        "seconds": seconds,
+        "start_seconds": start,
+        "driver_mb": memory.driver,
+        "worker_mb": memory.worker,
+        **seen,
+    }
 
 
 def passes(engine: Engine, asked: dict[str, Any]) -> Callable[[str], dict[str, Any]]:
@@ -209,7 +231,11 @@ def presses(engine: Engine, asked: dict[str, Any]) -> Callable[[str], dict[str, 
         assert summary.failed == 0
         assert summary.made == many
         manifest = (Path(out) / "manifest.jsonl").stat().st_size
-        sizes = {"source_bytes": summary.source_bytes, "output_bytes": summary.output_bytes, "manifest_bytes": manifest}
+        sizes = {
+            "source_bytes": summary.source_bytes,
+            "output_bytes": summary.output_bytes,
+            "manifest_bytes": manifest,
+        }
         return {"marks": marks, **{name: round(size / many) for name, size in sizes.items()}}
 
     return work
@@ -219,12 +245,20 @@ def measured(asked: dict[str, Any]) -> dict[str, Any]:
     """What `child` gives, of a fresh process whose workers have a thread each."""
     paths = [str(Path(latentpress.__file__).parents[1]), str(ROOT)]
     threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
-    environment = dict(os.environ, PYTHONPATH=os.pathsep.join(paths), LATENTPRESS_THREADS=str(asked["workers"]), **threads)
+    environment = dict(
+        os.environ,
+        PYTHONPATH=os.pathsep.join(paths),
+        LATENTPRESS_THREADS=str(asked["workers"]),
+        **threads,
+    )
     command = [sys.executable, "-m", "benchmarks.tables.scale", "--child", json.dumps(asked)]
     done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, cwd=ROOT)
     if done.returncode:
         raise SystemExit(f"failed: {asked}")
-    print(f"  {asked['what']}, {asked['engine']}, {asked['workers']}: {done.stdout.strip()[:100]}", file=sys.stderr)
+    print(
+        f"  {asked['what']}, {asked['engine']}, {asked['workers']}: {done.stdout.strip()[:100]}",
+        file=sys.stderr,
+    )
     result: dict[str, Any] = json.loads(done.stdout)
     return result
 
@@ -248,7 +282,12 @@ def table(options: argparse.Namespace, folder: Path) -> Iterator[dict[str, Any]]
     small_pictures(folder / "first-small", FIRST, options.side)
     photographs(folder / "first", 2 * max(WORKERS), (768, 512))
     photographs(folder / "photographs", options.photographs, (768, 512))
-    base = {"first": str(folder / "first"), "tree": str(folder / "photographs"), "pixels": (768, 512), "effort": 3}
+    base = {
+        "first": str(folder / "first"),
+        "tree": str(folder / "photographs"),
+        "pixels": (768, 512),
+        "effort": 3,
+    }
     for engine in ENGINES:
         alone = 0.0
         for workers in WORKERS:
@@ -256,10 +295,18 @@ def table(options: argparse.Namespace, folder: Path) -> Iterator[dict[str, Any]]
                             "out": str(folder / f"{engine}{workers}")}  # fmt: skip
             result = measured(asked)
             alone = alone or result["seconds"]
-            yield as_row(asked, result) | {"efficiency": f"{alone / result['seconds'] / workers:.3f}"}
+            yield as_row(asked, result) | {
+                "efficiency": f"{alone / result['seconds'] / workers:.3f}"
+            }
     for engine in ENGINES:
         for size, how in ((SMALL, "sent together"), (LARGE, "sent alone")):
-            asked = {"what": "empty task", "engine": engine, "workers": 2, "pictures": options.empty, "size": size}
+            asked = {
+                "what": "empty task",
+                "engine": engine,
+                "workers": 2,
+                "pictures": options.empty,
+                "size": size,
+            }
             yield as_row(asked, measured(asked), f"empty task, {how}")
     small = {"what": "small pictures", "first": str(folder / "first-small"), "workers": 2, "pixels": (options.side, options.side),
              "effort": 0}  # fmt: skip
@@ -267,7 +314,11 @@ def table(options: argparse.Namespace, folder: Path) -> Iterator[dict[str, Any]]
     for engine, many in zip(ENGINES, (part, options.pictures), strict=True):
         tree = folder / f"small-{engine}"
         small_pictures(tree, many, options.side)
-        asked = base | small | {"engine": engine, "pictures": many, "tree": str(tree), "out": f"{tree}-out"}
+        asked = (
+            base
+            | small
+            | {"engine": engine, "pictures": many, "tree": str(tree), "out": f"{tree}-out"}
+        )
         result = measured(asked)
         if engine == "local":
             yield as_row(asked, result)
@@ -278,7 +329,9 @@ def table(options: argparse.Namespace, folder: Path) -> Iterator[dict[str, Any]]
 
 
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--photographs", type=int, default=24, help="of 768 x 512")
     parser.add_argument("--pictures", type=int, default=100_000, help="small ones")
     parser.add_argument("--side", type=int, default=8, help="of the small pictures, in pixels")
@@ -300,7 +353,11 @@ def main() -> None:
         for row in table(options, Path(temporary)):
             writer.writerow(row)
             stream.flush()
-    provenance.record(options.output, "runs over many pictures on threads and on Ray: throughput, memory, overhead", ["builtin"])
+    provenance.record(
+        options.output,
+        "runs over many pictures on threads and on Ray: throughput, memory, overhead",
+        ["builtin"],
+    )
 
 
 if __name__ == "__main__":

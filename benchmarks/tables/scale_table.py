@@ -31,7 +31,18 @@ def read(file: Path) -> list[dict[str, str]]:
 
 def table(file: Path) -> Rows:
     """What was measured: throughput, efficiency and memory."""
-    head = ["", "engine", "workers", "pictures", "ms a picture", "pictures/s", "MP/s", "efficiency", "driver, MB", "worker, MB"]
+    head = [
+        "",
+        "engine",
+        "workers",
+        "pictures",
+        "ms a picture",
+        "pictures/s",
+        "MP/s",
+        "efficiency",
+        "driver, MB",
+        "worker, MB",
+    ]
     shown = (
         "engine", "workers", "pictures", "ms_per_picture", "pictures_per_second", "mp_per_second", "efficiency", "driver_mb", "worker_mb",
     )  # fmt: skip
@@ -45,7 +56,11 @@ def table(file: Path) -> Rows:
 
 def memory(file: Path) -> Rows:
     """What driver and worker hold as small pictures pass."""
-    rows = [[f"{int(row['pictures']):,}", row["driver_mb"], row["worker_mb"]] for row in read(file) if row["what"] == MARK]
+    rows = [
+        [f"{int(row['pictures']):,}", row["driver_mb"], row["worker_mb"]]
+        for row in read(file)
+        if row["what"] == MARK
+    ]
     return [["pictures passed", "driver, MB", "largest worker, MB"], *rows]
 
 
@@ -69,11 +84,23 @@ def planned(file: Path) -> Rows:
         each("with 100 cores", "days", lambda n, mp: n * mp * core_seconds / 3600 / 24 / 100),
         each("outputs", "GB", lambda n, mp: n * mp * bits / 8 / 1000),
         each("manifest", "GB", lambda n, mp: n * int(photos["manifest_bytes"]) / 1e9),
-        each("memory of the driver, beyond its first 200 MB (by the slope above)", "GB", lambda n, mp: n * slope / 1000),
+        each(
+            "memory of the driver, beyond its first 200 MB (by the slope above)",
+            "GB",
+            lambda n, mp: n * slope / 1000,
+        ),
         each("driver's time, a picture a sending", "hours", lambda n, mp: n * send / 3600),
         each("cores that one driver keeps busy so", "", lambda n, mp: mp * core_seconds / send),
-        each("requests, a picture a file: one to list 1,000, GET, PUT", "thousands", lambda n, mp: (2 * n + n / 1000) / 1000),
-        each(f"requests, shards of {SHARD:,}: GET, PUT", "thousands", lambda n, mp: 2 * n / SHARD / 1000),
+        each(
+            "requests, a picture a file: one to list 1,000, GET, PUT",
+            "thousands",
+            lambda n, mp: (2 * n + n / 1000) / 1000,
+        ),
+        each(
+            f"requests, shards of {SHARD:,}: GET, PUT",
+            "thousands",
+            lambda n, mp: 2 * n / SHARD / 1000,
+        ),
         each(f"a shard of {SHARD:,} outputs", "MB", lambda n, mp: SHARD * mp * bits / 8),
     ]
 

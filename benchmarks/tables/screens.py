@@ -34,7 +34,19 @@ from latentpress.options import QUALITY_UNIT, EncodeOptions
 from latentpress.targets import Analyzed
 
 Pixels = NDArray[np.uint8]
-COLUMNS = ("set", "picture", "bytes", "ratio", "mae", "mae_avif", "psnr", "psnr_avif", "same", "time", "error")
+COLUMNS = (
+    "set",
+    "picture",
+    "bytes",
+    "ratio",
+    "mae",
+    "mae_avif",
+    "psnr",
+    "psnr_avif",
+    "same",
+    "time",
+    "error",
+)
 SETS = ("single colors", "screens", "mixed", "patterns", "photographs")
 HEAD = ["set", "pictures", "what", "figure"]
 OURS = (25, 60, 90)
@@ -62,7 +74,9 @@ def mae(a: Pixels, b: Pixels) -> float:
 
 def psnr(a: Pixels, b: Pixels) -> float:
     """At most 99 dB."""
-    return min(99.0, 10 * math.log10(255**2 / max(1e-9, float(np.square(a.astype(np.float64) - b).mean()))))
+    return min(
+        99.0, 10 * math.log10(255**2 / max(1e-9, float(np.square(a.astype(np.float64) - b).mean())))
+    )
 
 
 def rising(points: Iterable[tuple[float, float]]) -> tuple[list[float], list[float]]:
@@ -78,7 +92,9 @@ def rising(points: Iterable[tuple[float, float]]) -> tuple[list[float], list[flo
 
 def ratio(a: list[tuple[float, int]], b: list[tuple[float, int]]) -> float:
     """Bytes of a divided by those of b at equal scores; each (score, bytes)."""
-    (x, y), (u, v) = (rising((score, math.log(size)) for score, size in points) for points in (a, b))
+    (x, y), (u, v) = (
+        rising((score, math.log(size)) for score, size in points) for points in (a, b)
+    )
     low, high = max(x[0], u[0]), min(x[-1], u[-1])
     if high - low < 0.5:
         return math.exp(y[0] - v[-1])
@@ -89,7 +105,9 @@ def ratio(a: list[tuple[float, int]], b: list[tuple[float, int]]) -> float:
 def at_bytes(points: list[tuple[int, float]], size: int) -> float:
     """A figure at so many bytes, linear in their logarithm; beyond the ends that of the end."""
     points = sorted(points)
-    return float(np.interp(math.log(size), [math.log(s) for s, _ in points], [value for _, value in points]))
+    return float(
+        np.interp(math.log(size), [math.log(s) for s, _ in points], [value for _, value in points])
+    )
 
 
 def screen_row(kind: str, name: str, pixels: Pixels) -> dict[str, object]:
@@ -99,14 +117,24 @@ def screen_row(kind: str, name: str, pixels: Pixels) -> dict[str, object]:
     scores = [(ssimulacra2(pixels, d), s) for s, d in made.values()]
     rival_scores = [(ssimulacra2(pixels, d), s) for s, d in rival]
     rival_mae = at_bytes([(s, mae(pixels, d)) for s, d in rival], size)
-    figures = {"bytes": size, "ratio": f"{ratio(scores, rival_scores):.4f}", "mae": f"{mae(pixels, decoded):.3f}"}
+    figures = {
+        "bytes": size,
+        "ratio": f"{ratio(scores, rival_scores):.4f}",
+        "mae": f"{mae(pixels, decoded):.3f}",
+    }
     return {"set": kind, "picture": name, **figures, "mae_avif": f"{rival_mae:.3f}"}
 
 
 def pattern_row(name: str, pixels: Pixels) -> dict[str, object]:
     [(size, decoded)] = ours(pixels, 80)
-    rival = [(s, psnr(pixels, d)) for s, d in (avif(pixels, q) for q in (5, 20, 40, 60, 75, 88, 96))]
-    figures = {"bytes": size, "psnr": f"{psnr(pixels, decoded):.2f}", "psnr_avif": f"{at_bytes(rival, size):.2f}"}
+    rival = [
+        (s, psnr(pixels, d)) for s, d in (avif(pixels, q) for q in (5, 20, 40, 60, 75, 88, 96))
+    ]
+    figures = {
+        "bytes": size,
+        "psnr": f"{psnr(pixels, decoded):.2f}",
+        "psnr_avif": f"{at_bytes(rival, size):.2f}",
+    }
     return {"set": "patterns", "picture": name, **figures}
 
 
@@ -119,7 +147,12 @@ def photograph_row(file: Path) -> dict[str, object]:
             files[content] = latentpress.compress(file, quality=50, content=content)
             times.append(time.process_time() - start)
     figures = {"bytes": len(files["auto"]), "same": files["auto"] == files["photo"]}
-    return {"set": "photographs", "picture": file.stem, **figures, "time": f"{min(seconds['auto']) / min(seconds['photo']):.3f}"}
+    return {
+        "set": "photographs",
+        "picture": file.stem,
+        **figures,
+        "time": f"{min(seconds['auto']) / min(seconds['photo']):.3f}",
+    }
 
 
 def color_row() -> dict[str, object]:
@@ -127,8 +160,16 @@ def color_row() -> dict[str, object]:
     for color in COLORS:
         pixels = np.full((512, 512, 3), color, np.uint8)
         for size, decoded in ours(pixels, 0, 25, 50, 75, 100):
-            most, error = max(most, size), max(error, int(np.abs(decoded.astype(int) - pixels).max()))
-    return {"set": "single colors", "picture": f"{len(COLORS)} colors, 5 qualities", "bytes": most, "error": error}
+            most, error = (
+                max(most, size),
+                max(error, int(np.abs(decoded.astype(int) - pixels).max())),
+            )
+    return {
+        "set": "single colors",
+        "picture": f"{len(COLORS)} colors, 5 qualities",
+        "bytes": most,
+        "error": error,
+    }
 
 
 def rows(kind: str, folders: list[Path], every: int) -> Iterator[dict[str, object]]:
@@ -136,13 +177,24 @@ def rows(kind: str, folders: list[Path], every: int) -> Iterator[dict[str, objec
     if kind == "single colors":
         yield color_row()
     elif kind == "screens":
-        yield from (screen_row(kind, name, np.asarray(image)) for name, image in list(screens().items())[::every])
+        yield from (
+            screen_row(kind, name, np.asarray(image))
+            for name, image in list(screens().items())[::every]
+        )
     elif kind == "mixed":
-        yield from (screen_row(kind, f"mixed-{i:02}", np.asarray(mixed(i))) for i in range(0, MIXED, every))
+        yield from (
+            screen_row(kind, f"mixed-{i:02}", np.asarray(mixed(i))) for i in range(0, MIXED, every)
+        )
     elif kind == "patterns":
-        yield from (pattern_row(name, pattern()) for name, pattern in list(PATTERNS.items())[::every])
+        yield from (
+            pattern_row(name, pattern()) for name, pattern in list(PATTERNS.items())[::every]
+        )
     else:
-        yield from (photograph_row(file) for folder in folders for file in sorted(folder.glob("*.png"))[::every])
+        yield from (
+            photograph_row(file)
+            for folder in folders
+            for file in sorted(folder.glob("*.png"))[::every]
+        )
 
 
 def number(row: Mapping[str, object], name: str) -> float:
@@ -158,7 +210,12 @@ def summary(found: Sequence[Mapping[str, object]]) -> Iterator[list[str]]:
             mean = math.exp(statistics.fmean(math.log(number(row, "ratio")) for row in of_kind))
             smaller = sum(number(row, "mae") <= number(row, "mae_avif") for row in of_kind)
             yield [kind, many, "bytes at equal SSIMULACRA 2, AVIF's being 1", f"{mean:.3f}"]
-            yield [kind, many, "absolute error at quality 60 not above AVIF's in as many bytes", f"{smaller}"]
+            yield [
+                kind,
+                many,
+                "absolute error at quality 60 not above AVIF's in as many bytes",
+                f"{smaller}",
+            ]
         elif first["psnr"]:
             better = sum(number(row, "psnr") >= number(row, "psnr_avif") - 0.005 for row in of_kind)
             yield [kind, many, "PSNR at quality 80 not below AVIF's in as many bytes", f"{better}"]
@@ -166,14 +223,21 @@ def summary(found: Sequence[Mapping[str, object]]) -> Iterator[list[str]]:
             same = sum(str(row["same"]) == str(True) for row in of_kind)
             time_ratio = statistics.median(number(row, "time") for row in of_kind)
             yield [kind, many, "the same file as with `--content photo`", f"{same}"]
-            yield [kind, many, "CPU time, that of `--content photo` being 1, the median", f"{time_ratio:.2f}"]
+            yield [
+                kind,
+                many,
+                "CPU time, that of `--content photo` being 1, the median",
+                f"{time_ratio:.2f}",
+            ]
         else:
             yield [kind, many, "most bytes of a 512 x 512 picture", str(first["bytes"])]
             yield [kind, many, "largest error in levels", str(first["error"])]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--photographs", type=Path, nargs="*", default=[])
     parser.add_argument("--output", type=Path, default=provenance.RESULTS / "screens.csv")
     parser.add_argument("--sets", default=",".join(SETS))
@@ -187,7 +251,11 @@ def main() -> None:
             print(row, flush=True)
     with options.output.open(newline="") as file:
         told = list(summary(list(csv.DictReader(file))))
-    fill(provenance.ROOT / "docs" / "measurements" / "screens.md", "results/screens.csv", [HEAD, *told])
+    fill(
+        provenance.ROOT / "docs" / "measurements" / "screens.md",
+        "results/screens.csv",
+        [HEAD, *told],
+    )
 
 
 def merged(output: Path, row: dict[str, object]) -> list[dict[str, object]]:
@@ -195,7 +263,11 @@ def merged(output: Path, row: dict[str, object]) -> list[dict[str, object]]:
     found: list[dict[str, object]] = [row]
     if output.exists():
         with output.open(newline="") as file:
-            found += [dict(r) for r in csv.DictReader(file) if (r["set"], r["picture"]) != (row["set"], row["picture"])]
+            found += [
+                dict(r)
+                for r in csv.DictReader(file)
+                if (r["set"], r["picture"]) != (row["set"], row["picture"])
+            ]
     found.sort(key=lambda r: (SETS.index(str(r["set"])), str(r["picture"])))
     with output.open("w", newline="") as file:
         writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")

@@ -10,6 +10,7 @@ Whole-process rows start a fresh process for each run: start, read, compress, wr
 back in one warm process. The codecs take turns within a repeat, so that a busy machine hits all alike; values are medians.
 Memory is the peak resident set of the one process (ru_maxrss of a wrapper's children).
 """
+
 import argparse
 import csv
 import json
@@ -103,35 +104,62 @@ class Table:
     def add_group(self, what: str, values: dict[str, float], unit: str) -> None:
         """One row a codec, with ratios to AVIF's value."""
         for codec, value in values.items():
-            self.add(f"{what}, {NAMES[codec]}", value, unit, value / values["avif"] if values.get("avif") and codec != "avif" else None)
+            self.add(
+                f"{what}, {NAMES[codec]}",
+                value,
+                unit,
+                value / values["avif"] if values.get("avif") and codec != "avif" else None,
+            )
 
 
 def measure(command: list[str]) -> dict[str, Any]:
     """Seconds and peak bytes of a command in a fresh process; a failure is told and gives {}."""
     done = subprocess.run([sys.executable, "-c", WRAPPER, *command], capture_output=True, text=True)
-    result: dict[str, Any] = json.loads(done.stdout) if done.returncode == 0 else {"code": done.returncode, "error": done.stderr[-300:]}
+    result: dict[str, Any] = (
+        json.loads(done.stdout)
+        if done.returncode == 0
+        else {"code": done.returncode, "error": done.stderr[-300:]}
+    )
     if result["code"]:
-        print(f"failed, no row: {' '.join(command)[:120]}: {result['error'].strip()}", file=sys.stderr)
+        print(
+            f"failed, no row: {' '.join(command)[:120]}: {result['error'].strip()}", file=sys.stderr
+        )
         return {}
     return result
 
 
-def commands(codec: str, photo: Path, folder: Path, quality: int, decoded: str) -> Iterator[tuple[str, list[str]]]:
+def commands(
+    codec: str, photo: Path, folder: Path, quality: int, decoded: str
+) -> Iterator[tuple[str, list[str]]]:
     """("compress", command), ("decompress", command) of a codec, whole processes from file to file."""
     small, back = folder / f"{photo.stem}.{codec}", folder / f"{photo.stem}.{codec}.{decoded}"
     if codec == OURS:
         cli = [sys.executable, "-m", "latentpress"]
         small = small.with_suffix(".ltp")
-        yield "compress", [*cli, "compress", str(photo), "-o", str(small), "-q", str(quality), "--overwrite"]
+        yield (
+            "compress",
+            [*cli, "compress", str(photo), "-o", str(small), "-q", str(quality), "--overwrite"],
+        )
         yield "decompress", [*cli, "decompress", str(small), "-o", str(back), "--overwrite"]
         return
     start = "import sys, warnings; warnings.simplefilter('ignore'); from PIL import Image; image = Image.open(sys.argv[1]).convert('RGB'); "
     save = f"image.save(sys.argv[2], quality={quality}, {SAVE[codec]})"
     yield "compress", [sys.executable, "-c", start + save, str(photo), str(small)]
-    yield "decompress", [sys.executable, "-c", start + "image.save(sys.argv[2])", str(small), str(back)]
+    yield (
+        "decompress",
+        [sys.executable, "-c", start + "image.save(sys.argv[2])", str(small), str(back)],
+    )
 
 
-def whole_process(table: Table, photo: Path, name: str, folder: Path, options: argparse.Namespace, repeats: int, decoded: str) -> None:
+def whole_process(
+    table: Table,
+    photo: Path,
+    name: str,
+    folder: Path,
+    options: argparse.Namespace,
+    repeats: int,
+    decoded: str,
+) -> None:
     with Image.open(photo) as image:
         megapixels = image.width * image.height / 1e6
     runs: dict[str, dict[str, list[dict[str, Any]]]] = {"compress": {}, "decompress": {}}
@@ -144,12 +172,23 @@ def whole_process(table: Table, photo: Path, name: str, folder: Path, options: a
                 else:
                     break
     for verb, by_codec in runs.items():
-        how = f"whole process, {name}, {verb}" + (f" to {decoded.upper()}" if verb == "decompress" else "")
-        seconds = {codec: statistics.median(r["seconds"] for r in results) for codec, results in by_codec.items()}
+        how = f"whole process, {name}, {verb}" + (
+            f" to {decoded.upper()}" if verb == "decompress" else ""
+        )
+        seconds = {
+            codec: statistics.median(r["seconds"] for r in results)
+            for codec, results in by_codec.items()
+        }
         table.add_group(f"{how}, time", seconds, "s")
         if megapixels > 5:
-            table.add_group(f"{how}, speed", {codec: megapixels / s for codec, s in seconds.items()}, "MP/s")
-        table.add_group(f"{how}, peak memory", {c: max(r["peak"] for r in results) / 1e6 for c, results in by_codec.items()}, "MB")
+            table.add_group(
+                f"{how}, speed", {codec: megapixels / s for codec, s in seconds.items()}, "MP/s"
+            )
+        table.add_group(
+            f"{how}, peak memory",
+            {c: max(r["peak"] for r in results) / 1e6 for c, results in by_codec.items()},
+            "MB",
+        )
 
 
 def many(table: Table, pictures: list[Path], folder: Path, options: argparse.Namespace) -> None:
@@ -157,9 +196,22 @@ def many(table: Table, pictures: list[Path], folder: Path, options: argparse.Nam
     ways: dict[str, list[float]] = {"side by side": [], "--jobs 1": []}
     for i in range(options.large_repeats):
         for way, seconds in ways.items():
-            print(f"  {len(pictures)} pictures {way} {i + 1}/{options.large_repeats}", file=sys.stderr)
-            command = [sys.executable, "-m", "latentpress", "compress", *map(str, pictures), "-o", str(folder / "many"),
-                       "-q", str(options.quality), "--overwrite", *(way.split() if way.startswith("-") else [])]
+            print(
+                f"  {len(pictures)} pictures {way} {i + 1}/{options.large_repeats}", file=sys.stderr
+            )
+            command = [
+                sys.executable,
+                "-m",
+                "latentpress",
+                "compress",
+                *map(str, pictures),
+                "-o",
+                str(folder / "many"),
+                "-q",
+                str(options.quality),
+                "--overwrite",
+                *(way.split() if way.startswith("-") else []),
+            ]
             if result := measure(command):
                 seconds.append(result["seconds"])
     for way, seconds in ways.items():
@@ -168,8 +220,15 @@ def many(table: Table, pictures: list[Path], folder: Path, options: argparse.Nam
             table.add(what, statistics.median(seconds), "s")
 
 
-def in_process(table: Table, photo: Path, name: str, options: argparse.Namespace, repeats: int, codecs: tuple[str, ...] = CODECS,
-               runtime: str = "") -> dict[str, float]:
+def in_process(
+    table: Table,
+    photo: Path,
+    name: str,
+    options: argparse.Namespace,
+    repeats: int,
+    codecs: tuple[str, ...] = CODECS,
+    runtime: str = "",
+) -> dict[str, float]:
     """Speeds in a warm process. runtime: LATENTPRESS_RUNTIME, or "" for what the machine chooses. Gives latentpress' own, in MP/s."""
     with Image.open(photo) as image:
         megapixels = image.width * image.height / 1e6
@@ -178,10 +237,21 @@ def in_process(table: Table, photo: Path, name: str, options: argparse.Namespace
     environment = os.environ | ({RUNTIME_VARIABLE: runtime} if runtime else {})
     for codec in codecs:
         print(f"  {name} in process {codec} {runtime}", file=sys.stderr)
-        command = [sys.executable, "-c", IN_PROCESS, codec, str(photo), str(options.quality), str(repeats)]
+        command = [
+            sys.executable,
+            "-c",
+            IN_PROCESS,
+            codec,
+            str(photo),
+            str(options.quality),
+            str(repeats),
+        ]
         done = subprocess.run(command, capture_output=True, text=True, env=environment)
         if done.returncode:
-            print(f"failed, no row: {name} in process {codec}: {done.stderr.strip()[-300:]}", file=sys.stderr)
+            print(
+                f"failed, no row: {name} in process {codec}: {done.stderr.strip()[-300:]}",
+                file=sys.stderr,
+            )
             continue
         result = json.loads(done.stdout)
         sizes[codec] = result["bytes"] * 8 / megapixels / 1e6
@@ -195,14 +265,20 @@ def in_process(table: Table, photo: Path, name: str, options: argparse.Namespace
     return {verb: values[OURS] for verb, values in speeds.items() if OURS in values}
 
 
-def cost_of_size(table: Table, folder: Path, huge: Path, samples: list[Path], options: argparse.Namespace) -> None:
+def cost_of_size(
+    table: Table, folder: Path, huge: Path, samples: list[Path], options: argparse.Namespace
+) -> None:
     """What a pixel of 100 megapixels takes against one of a single megapixel, in process."""
     one = photograph((1000, 1000), samples[:4], folder / "one.jpg")
     small = in_process(table, one, "1000 x 1000", options, options.repeats, (OURS,))
     large = in_process(table, huge, "10000 x 10000", options, 1, (OURS,))
     for verb in ("compress", "decompress"):
         if verb in small and verb in large:
-            table.add(f"in process, {verb}, cost a pixel at 100 MP against 1 MP, {NAMES[OURS]}", small[verb] / large[verb], "x")
+            table.add(
+                f"in process, {verb}, cost a pixel at 100 MP against 1 MP, {NAMES[OURS]}",
+                small[verb] / large[verb],
+                "x",
+            )
 
 
 def photograph(size: tuple[int, int], sources: list[Path], target: Path) -> Path:
@@ -211,10 +287,16 @@ def photograph(size: tuple[int, int], sources: list[Path], target: Path) -> Path
     rows = -(-len(sources) // columns)
     sheet = Image.new("RGB", size)
     for i in range(rows * columns):
-        box = [round(size[0] * (i % columns) / columns), round(size[1] * (i // columns) / rows),
-               round(size[0] * (i % columns + 1) / columns), round(size[1] * (i // columns + 1) / rows)]
+        box = [
+            round(size[0] * (i % columns) / columns),
+            round(size[1] * (i // columns) / rows),
+            round(size[0] * (i % columns + 1) / columns),
+            round(size[1] * (i // columns + 1) / rows),
+        ]
         with Image.open(sources[i % len(sources)]) as source:
-            tile = source.convert("RGB").resize((box[2] - box[0], box[3] - box[1]), Image.Resampling.LANCZOS)
+            tile = source.convert("RGB").resize(
+                (box[2] - box[0], box[3] - box[1]), Image.Resampling.LANCZOS
+            )
         sheet.paste(tile, (box[0], box[1]))
     sheet.save(target, quality=92)
     return target
@@ -225,8 +307,12 @@ def installed(venv: Path) -> float:
     folders = list(venv.glob("lib/python*/site-packages")) + list(venv.glob("Lib/site-packages"))
     if not folders:
         raise SystemExit(f"no site-packages in {venv}")
-    inodes = {(s.st_dev, s.st_ino): getattr(s, "st_blocks", -(-s.st_size // 512)) * 512
-              for folder in folders for p in folder.rglob("*") for s in [p.lstat()]}
+    inodes = {
+        (s.st_dev, s.st_ino): getattr(s, "st_blocks", -(-s.st_size // 512)) * 512
+        for folder in folders
+        for p in folder.rglob("*")
+        for s in [p.lstat()]
+    }
     return sum(inodes.values()) / 1e6
 
 
@@ -241,24 +327,50 @@ def heading() -> list[str]:
 
 
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--kodak", type=Path, default=DATA / "kodak", help="folder with kodim*.png")
-    parser.add_argument("--photo", type=Path, help="a large photograph; default: the samples enlarged to 4000 x 3000")
-    parser.add_argument("--quality", type=int, default=50, help="of every codec (the scales differ: see the rows with bpp)")
+    parser.add_argument(
+        "--photo",
+        type=Path,
+        help="a large photograph; default: the samples enlarged to 4000 x 3000",
+    )
+    parser.add_argument(
+        "--quality",
+        type=int,
+        default=50,
+        help="of every codec (the scales differ: see the rows with bpp)",
+    )
     parser.add_argument("--repeats", type=int, default=5, help="of --help and of the small image")
-    parser.add_argument("--large-repeats", type=int, default=3, help="of the large photograph; 100 megapixels run once")
-    parser.add_argument("--decoded", default="bmp", help="what the large photograph is decoded to: bmp (no coding of its own) or png")
+    parser.add_argument(
+        "--large-repeats",
+        type=int,
+        default=3,
+        help="of the large photograph; 100 megapixels run once",
+    )
+    parser.add_argument(
+        "--decoded",
+        default="bmp",
+        help="what the large photograph is decoded to: bmp (no coding of its own) or png",
+    )
     parser.add_argument("--runtimes", default="onnxruntime,openvino",
                         help="that are measured too with the large photograph, where they are installed")  # fmt: skip
     parser.add_argument("--huge", action="store_true", help="also 100 megapixels (10000 x 10000)")
-    parser.add_argument("--venv", type=Path, help="a virtual environment with the core install alone, to be weighed")
+    parser.add_argument(
+        "--venv", type=Path, help="a virtual environment with the core install alone, to be weighed"
+    )
     parser.add_argument("--output", type=Path, default=ROOT / "results" / "speed.csv")
     return parser.parse_args()
 
 
 def main() -> None:
     options = arguments()
-    samples = sorted(p for p in (ROOT / "samples").glob("*") if p.suffix.lower() in (".jpg", ".jpeg", ".png", ".webp"))
+    samples = sorted(
+        p
+        for p in (ROOT / "samples").glob("*")
+        if p.suffix.lower() in (".jpg", ".jpeg", ".png", ".webp")
+    )
     samples = samples or sorted(options.kodak.glob("*.png"))[:4]
     if not samples:
         raise SystemExit(f"no photographs in {ROOT / 'samples'} or {options.kodak}")
@@ -268,10 +380,16 @@ def main() -> None:
     for what, text in zip(("command", "versions"), lines, strict=True):
         table.writer.writerow([what, text, "", ""])
     table.add("processors", os.cpu_count() or 0, "")
-    table.add("processors usable by this process", len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else "unknown", "")
+    table.add(
+        "processors usable by this process",
+        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else "unknown",
+        "",
+    )
     for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         table.add(variable, os.environ.get(variable, "not set"), "")
-    helps = [measure([sys.executable, "-m", "latentpress", "--help"]) for _ in range(options.repeats)]
+    helps = [
+        measure([sys.executable, "-m", "latentpress", "--help"]) for _ in range(options.repeats)
+    ]
     if all(helps):
         table.add("latentpress --help, time", statistics.median(r["seconds"] for r in helps), "s")
     with tempfile.TemporaryDirectory() as temporary:

@@ -21,7 +21,13 @@ def table(file: Path) -> list[list[str]]:
             elif row["unit"]:
                 groups[row["what"], row["unit"]] = {NAMES[CODECS[0]]: row["value"]}
     head = ["", "unit", *(NAMES[codec] for codec in CODECS)]
-    return [head, *([what, unit, *(values.get(NAMES[codec], "") for codec in CODECS)] for (what, unit), values in groups.items())]
+    return [
+        head,
+        *(
+            [what, unit, *(values.get(NAMES[codec], "") for codec in CODECS)]
+            for (what, unit), values in groups.items()
+        ),
+    ]
 
 
 if __name__ == "__main__":

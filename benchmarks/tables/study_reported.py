@@ -29,13 +29,20 @@ def wrapped_mse(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("pictures", type=Path)
-    parser.add_argument("-o", "--output", type=Path, default=ROOT / "results" / "study-reported.csv")
+    parser.add_argument(
+        "-o", "--output", type=Path, default=ROOT / "results" / "study-reported.csv"
+    )
     options = parser.parse_args()
     book = load_workbook(options.pictures / "friqa_data.xlsx", read_only=True, data_only=True)
     last = 1 + COUNT * len(KINDS)
-    cells = {m: book[sheet].iter_rows(min_row=2, max_row=last, max_col=1, values_only=True) for m, sheet in SHEETS.items()}
+    cells = {
+        m: book[sheet].iter_rows(min_row=2, max_row=last, max_col=1, values_only=True)
+        for m, sheet in SHEETS.items()
+    }
     values = {m: [row[0] for row in rows] for m, rows in cells.items()}
     read = lambda name: np.asarray(Image.open(options.pictures / name).convert("RGB"))
     rows = []
@@ -50,13 +57,30 @@ def main() -> None:
     with options.output.open("w", newline="") as stream:
         writer = csv.DictWriter(stream, list(rows[0]))
         writer.writeheader()
-        writer.writerows({k: v if isinstance(v, str) else f"{v:.6f}" for k, v in row.items()} for row in rows)
+        writer.writerows(
+            {k: v if isinstance(v, str) else f"{v:.6f}" for k, v in row.items()} for row in rows
+        )
     provenance.record(options.output, "the study's reported metrics beside right ones", [])
-    columns = ("ssim_reported", "ssim", "mse_reported", "mse", "mse_wrapped", "psnr_reported", "psnr", "lpips")
+    columns = (
+        "ssim_reported",
+        "ssim",
+        "mse_reported",
+        "mse",
+        "mse_wrapped",
+        "psnr_reported",
+        "psnr",
+        "lpips",
+    )
     digits = {"ssim_reported": 4, "ssim": 4, "lpips": 4}
-    print(f"| pair | {' | '.join(c.replace('_', ' ') for c in columns)} |\n" + "|---" * (1 + len(columns)) + "|")
+    print(
+        f"| pair | {' | '.join(c.replace('_', ' ') for c in columns)} |\n"
+        + "|---" * (1 + len(columns))
+        + "|"
+    )
     for r in rows:
-        print(f"| {r['pair']} | {' | '.join(format(r[c], f'.{digits.get(c, 2)}f') for c in columns)} |")
+        print(
+            f"| {r['pair']} | {' | '.join(format(r[c], f'.{digits.get(c, 2)}f') for c in columns)} |"
+        )
 
 
 if __name__ == "__main__":

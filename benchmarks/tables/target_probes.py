@@ -39,13 +39,22 @@ def measure(analyzed: Counted, bpp: float) -> dict[str, Any]:
     near: Callable[[int], bool] = lambda size: (1 - SIZE_NEAR) * limit <= size <= limit
     probes = next((i for i, size in enumerate(analyzed.sizes, 1) if near(size)), "")
     files = len(analyzed.sizes)
-    reachable = len(data) <= limit and (bool(probes) or len(analyzed.write(TOP_STEP)) >= (1 - SIZE_NEAR) * limit)
-    return {"reachable": reachable, "probes": probes, "files": files, "share": f"{len(data) / limit:.5f}"}
+    reachable = len(data) <= limit and (
+        bool(probes) or len(analyzed.write(TOP_STEP)) >= (1 - SIZE_NEAR) * limit
+    )
+    return {
+        "reachable": reachable,
+        "probes": probes,
+        "files": files,
+        "share": f"{len(data) / limit:.5f}",
+    }
 
 
 def main() -> None:
     """Measure, print and write."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("images", type=Path, nargs="+")
     parser.add_argument("--rates", default=".08,.14,.25,.45,.8")
     parser.add_argument("--codec", default="builtin")
@@ -56,7 +65,9 @@ def main() -> None:
     for path in arguments.images:
         analyzed = Counted(path, EncodeOptions(codec=arguments.codec, model=arguments.model))
         for bpp in map(float, arguments.rates.split(",")):
-            rows.append({"codec": arguments.codec, "image": path.stem, "bpp": bpp} | measure(analyzed, bpp))
+            rows.append(
+                {"codec": arguments.codec, "image": path.stem, "bpp": bpp} | measure(analyzed, bpp)
+            )
             print(*rows[-1].values(), flush=True)
     with arguments.output.open("w", newline="") as file:
         writer = csv.DictWriter(file, list(rows[0]))
@@ -66,7 +77,9 @@ def main() -> None:
     reachable = [row for row in rows if row["reachable"]]
     for most in (3, 4, 5, 6):
         within = sum(1 for row in reachable if row["probes"] and row["probes"] <= most)
-        print(f"within 1 % after at most {most} files: {within} of {len(reachable)} (of {len(rows)} in all; the others are out of reach)")
+        print(
+            f"within 1 % after at most {most} files: {within} of {len(reachable)} (of {len(rows)} in all; the others are out of reach)"
+        )
 
 
 if __name__ == "__main__":

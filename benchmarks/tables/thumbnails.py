@@ -20,8 +20,24 @@ from benchmarks import provenance
 from benchmarks.sources import fill
 from latentpress.thumbnails import decompress_quarter
 
-COLUMNS = ("quality", "psnr_quarter", "least_quarter", "psnr_eighth", "least_eighth", "whole_seconds", "quarter_seconds")
-HEAD = ["quality", "PSNR at 1/4 (dB)", "least", "PSNR at 1/8 (dB)", "least", "whole, CPU s a picture", "quarter, CPU s a picture"]
+COLUMNS = (
+    "quality",
+    "psnr_quarter",
+    "least_quarter",
+    "psnr_eighth",
+    "least_eighth",
+    "whole_seconds",
+    "quarter_seconds",
+)
+HEAD = [
+    "quality",
+    "PSNR at 1/4 (dB)",
+    "least",
+    "PSNR at 1/8 (dB)",
+    "least",
+    "whole, CPU s a picture",
+    "quarter, CPU s a picture",
+]
 
 
 def psnr(a: Image.Image, b: Image.Image) -> float:
@@ -48,12 +64,18 @@ def row(files: list[Path], quality: float) -> dict[str, str]:
         quarter.append(psnr(small, whole.reduce(4)))
         eighth.append(psnr(small.reduce(2), whole.reduce(8)))
     figures = [f(values) for values in (quarter, eighth) for f in (statistics.fmean, min)]
-    told = [f"{quality:g}", *(f"{v:.2f}" for v in figures), *(f"{statistics.median(s):.3f}" for s in (whole_seconds, quarter_seconds))]
+    told = [
+        f"{quality:g}",
+        *(f"{v:.2f}" for v in figures),
+        *(f"{statistics.median(s):.3f}" for s in (whole_seconds, quarter_seconds)),
+    ]
     return dict(zip(COLUMNS, told, strict=True))
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("files", type=Path, nargs="+")
     parser.add_argument("--qualities", default="10,50,90")
     parser.add_argument("--output", type=Path, default=provenance.RESULTS / "thumbnails.csv")
@@ -65,7 +87,11 @@ def main() -> None:
         writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
-    provenance.record(options.output, "quarter-size pictures by the linear map, against whole ones reduced", ["builtin"])
+    provenance.record(
+        options.output,
+        "quarter-size pictures by the linear map, against whole ones reduced",
+        ["builtin"],
+    )
     page = provenance.ROOT / "docs" / "guide" / "desktop.md"
     fill(page, "results/thumbnails.csv", [HEAD, *(list(r.values()) for r in rows)])
 

@@ -29,10 +29,22 @@ def test_bd_rate_is_that_of_the_bjontegaard_package(seed: Any, direction: Any) -
     rng = np.random.default_rng(seed)
     sign = 1 if direction == "higher" else -1
     rates = [np.cumsum(rng.uniform(0.05, 0.3, n)) for n in (4 + seed % 3, 5)]
-    metrics = [sign * (25 + 3 * np.log2(rate / 0.1) + np.cumsum(rng.uniform(0, 0.5, len(rate)))) for rate in rates]
-    tested, anchor = (list(zip(rate.tolist(), metric.tolist(), strict=True)) for rate, metric in zip(rates, metrics, strict=True))
+    metrics = [
+        sign * (25 + 3 * np.log2(rate / 0.1) + np.cumsum(rng.uniform(0, 0.5, len(rate))))
+        for rate in rates
+    ]
+    tested, anchor = (
+        list(zip(rate.tolist(), metric.tolist(), strict=True))
+        for rate, metric in zip(rates, metrics, strict=True)
+    )
     theirs = bjontegaard.bd_rate(
-        rates[1], sign * metrics[1], rates[0], sign * metrics[0], method="pchip", require_matching_points=False, min_overlap=0
+        rates[1],
+        sign * metrics[1],
+        rates[0],
+        sign * metrics[0],
+        method="pchip",
+        require_matching_points=False,
+        min_overlap=0,
     )
     ours = bd_rate(tested, anchor, direction=direction)
     assert ours is not None
@@ -59,7 +71,9 @@ def test_a_metric_that_falls_gives_the_same_figure_and_its_own_range() -> None:
 
 def test_no_figure_where_the_curves_do_not_overlap() -> None:
     assert bd_rate(CURVE, [(rate, metric + 20) for rate, metric in CURVE]) is None
-    assert bd_rate(CURVE, [(rate, metric + 8.5) for rate, metric in CURVE]) is None  # they touch at one value
+    assert (
+        bd_rate(CURVE, [(rate, metric + 8.5) for rate, metric in CURVE]) is None
+    )  # they touch at one value
     assert bd_rate(CURVE, CURVE[:1]) is None
     assert bd_rate(CURVE, [(1.0, float("inf"))]) is None
 
@@ -73,4 +87,6 @@ def test_rate_at_a_metric() -> None:
     assert 0.2 < rate_at(CURVE, 29.5) < 0.4
     assert rate_at(CURVE, 24.9) is None
     assert rate_at(CURVE, 34.0) is None
-    assert rate_at([(rate, -metric) for rate, metric in CURVE], -28.0, direction="lower") == pytest.approx(0.2)
+    assert rate_at(
+        [(rate, -metric) for rate, metric in CURVE], -28.0, direction="lower"
+    ) == pytest.approx(0.2)

@@ -17,15 +17,40 @@ BENCH = [sys.executable, "-m", "latentpress", "bench"]
 
 
 def bench(*words: Any, cwd: Any) -> Any:
-    return subprocess.run([*BENCH, *map(str, words)], cwd=cwd, capture_output=True, text=True, timeout=300)
+    return subprocess.run(
+        [*BENCH, *map(str, words)], cwd=cwd, capture_output=True, text=True, timeout=300
+    )
 
 
-def test_a_run_ends_with_its_tables_and_goes_on_when_asked_again(originals: Path, tmp_path: Path) -> None:
-    words = ("in", "--codecs", "jpeg,webp,png", "--points", 3, "--metrics", "psnr,ssim", "--repeats", 1, "--jobs", 2, "-o", "run")
+def test_a_run_ends_with_its_tables_and_goes_on_when_asked_again(
+    originals: Path, tmp_path: Path
+) -> None:
+    words = (
+        "in",
+        "--codecs",
+        "jpeg,webp,png",
+        "--points",
+        3,
+        "--metrics",
+        "psnr,ssim",
+        "--repeats",
+        1,
+        "--jobs",
+        2,
+        "-o",
+        "run",
+    )
     done = bench(*words, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "14 files to compress and grade" in done.stderr
-    for text in ("libjpeg", "means of 2 pictures", "BD-rate against WebP", "latentpress report run", "∞", "At the PSNR of WebP q"):
+    for text in (
+        "libjpeg",
+        "means of 2 pictures",
+        "BD-rate against WebP",
+        "latentpress report run",
+        "∞",
+        "At the PSNR of WebP q",
+    ):
         assert text in done.stdout
     run = read_run(tmp_path / "run")
     assert len(run.rows) == 14
@@ -43,12 +68,20 @@ def test_a_run_ends_with_its_tables_and_goes_on_when_asked_again(originals: Path
         ((), "name image files or folders, or --dataset (kodak, science-fair)"),
         (("in", "--codecs", "gif"), "unknown codec 'gif'"),
         (("in", "--codecs", "jpeg", "--metrics", "beauty"), "unknown metric 'beauty'"),
-        (("in", "--codecs", "jpeg", "--anchor", "avif"), "--anchor avif is not among the lossy codecs of this run"),
-        (("in", "--external", "x"), "--external 'x' is not of the form 'name:enc {in} {out} {q}:dec {out} {png}'"),
+        (
+            ("in", "--codecs", "jpeg", "--anchor", "avif"),
+            "--anchor avif is not among the lossy codecs of this run",
+        ),
+        (
+            ("in", "--external", "x"),
+            "--external 'x' is not of the form 'name:enc {in} {out} {q}:dec {out} {png}'",
+        ),
         (("missing.png", "--codecs", "jpeg"), "missing.png: No such file or directory"),
     ],
 )
-def test_what_it_cannot_do_is_one_sentence(originals: Path, tmp_path: Path, words: Any, match: Any) -> None:
+def test_what_it_cannot_do_is_one_sentence(
+    originals: Path, tmp_path: Path, words: Any, match: Any
+) -> None:
     done = bench(*words, cwd=tmp_path)
     assert done.returncode in (1, 2)
     assert "Traceback" not in done.stderr
@@ -58,10 +91,27 @@ def test_what_it_cannot_do_is_one_sentence(originals: Path, tmp_path: Path, word
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGINT to another process there")
 def test_ctrl_c_leaves_finished_rows(originals: Path, tmp_path: Path) -> None:
-    command = [*BENCH, "in", "--codecs", "jpeg", "--points", "80", "--metrics", "psnr,ssim", "--jobs", "2", "-o", "run"]
+    command = [
+        *BENCH,
+        "in",
+        "--codecs",
+        "jpeg",
+        "--points",
+        "80",
+        "--metrics",
+        "psnr,ssim",
+        "--jobs",
+        "2",
+        "-o",
+        "run",
+    ]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    heard = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)  # a job in the background starts with SIGINT ignored
-    with subprocess.Popen(command, cwd=tmp_path, start_new_session=True, preexec_fn=heard, **pipes) as process:
+    heard = lambda: signal.signal(
+        signal.SIGINT, signal.SIG_DFL
+    )  # a job in the background starts with SIGINT ignored
+    with subprocess.Popen(
+        command, cwd=tmp_path, start_new_session=True, preexec_fn=heard, **pipes
+    ) as process:
         rows = tmp_path / "run" / "rows.csv"
         while process.poll() is None and not (rows.is_file() and rows.read_text().count("\n") > 4):
             time.sleep(0.05)

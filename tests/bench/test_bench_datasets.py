@@ -15,7 +15,9 @@ from latentpress.bench.checksums import sha256_of_pixels
 from latentpress.bench.datasets import SETS, find_dataset, find_sources, locate, read_pixels
 from latentpress.errors import ImageError, UsageError
 
-needs_shared = pytest.mark.skipif(not (DATA / "kodak").is_dir(), reason="needs the public data sets beside the project")
+needs_shared = pytest.mark.skipif(
+    not (DATA / "kodak").is_dir(), reason="needs the public data sets beside the project"
+)
 
 
 @pytest.fixture
@@ -29,7 +31,9 @@ def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 def tiny_set(monkeypatch: pytest.MonkeyPatch) -> Any:
     """The set "kodak" made of two small pictures: (file name -> pixels)."""
     pictures = {f"kodim0{i}.png": np.full((4, 6, 3), 40 * i, np.uint8) for i in (1, 2)}
-    monkeypatch.setitem(SETS, "kodak", {name: sha256_of_pixels(pixels) for name, pixels in pictures.items()})
+    monkeypatch.setitem(
+        SETS, "kodak", {name: sha256_of_pixels(pixels) for name, pixels in pictures.items()}
+    )
     return pictures
 
 
@@ -41,7 +45,9 @@ def png(pixels: Any) -> Any:
 
 @needs_shared
 @pytest.mark.parametrize("name", list(SETS))
-def test_the_public_sets_are_those_beside_the_project(name: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_public_sets_are_those_beside_the_project(
+    name: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setenv("LATENTPRESS_DATA", str(DATA))
     label, sources = find_sources([], name, tmp_path)
     assert label == name
@@ -51,9 +57,13 @@ def test_the_public_sets_are_those_beside_the_project(name: Any, monkeypatch: py
     assert locate(name, sources[0].file, tmp_path) == sources[0].path
 
 
-def test_a_set_is_fetched_once_and_kept(empty_cache: Any, tiny_set: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_set_is_fetched_once_and_kept(
+    empty_cache: Any, tiny_set: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     asked = []
-    monkeypatch.setattr(download, "download", lambda url: asked.append(url) or png(tiny_set[url.rpartition("/")[2]]))
+    monkeypatch.setattr(
+        download, "download", lambda url: asked.append(url) or png(tiny_set[url.rpartition("/")[2]])
+    )
     assert find_dataset("kodak") == empty_cache / "kodak"
     assert len(asked) == 2
     assert asked[0].startswith("https://r0k.us/")
@@ -63,16 +73,30 @@ def test_a_set_is_fetched_once_and_kept(empty_cache: Any, tiny_set: Any, monkeyp
         assert np.array_equal(read_pixels(empty_cache / "kodak" / name), pixels)
 
 
-def test_the_study_is_cut_from_its_own_comparisons(empty_cache: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_study_is_cut_from_its_own_comparisons(
+    empty_cache: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     photographs = [np.random.default_rng(i).integers(0, 256, (8, 8, 3), np.uint8) for i in range(2)]
-    monkeypatch.setitem(SETS, "science-fair", {f"original_0{i + 1}.png": sha256_of_pixels(p) for i, p in enumerate(photographs)})
-    served = [np.hstack([photographs[1], 255 - photographs[1]]), np.hstack([photographs[0], photographs[0]])]
+    monkeypatch.setitem(
+        SETS,
+        "science-fair",
+        {f"original_0{i + 1}.png": sha256_of_pixels(p) for i, p in enumerate(photographs)},
+    )
+    served = [
+        np.hstack([photographs[1], 255 - photographs[1]]),
+        np.hstack([photographs[0], photographs[0]]),
+    ]
     monkeypatch.setattr(download, "download", lambda url: png(served[int(url[-6:-4]) - 1]))
     folder = find_dataset("science-fair")
-    assert all(np.array_equal(read_pixels(folder / f"original_0{i + 1}.png"), p) for i, p in enumerate(photographs))
+    assert all(
+        np.array_equal(read_pixels(folder / f"original_0{i + 1}.png"), p)
+        for i, p in enumerate(photographs)
+    )
 
 
-def test_another_picture_than_the_published_one_is_refused(empty_cache: Any, tiny_set: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_picture_than_the_published_one_is_refused(
+    empty_cache: Any, tiny_set: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(download, "download", lambda url: png(np.zeros((4, 6, 3), np.uint8)))
     with pytest.raises(ImageError, match="is another picture than it was"):
         find_dataset("kodak")
@@ -83,12 +107,16 @@ def test_another_picture_than_the_published_one_is_refused(empty_cache: Any, tin
         find_dataset("kodak")
 
 
-def test_without_a_network_it_is_said_what_to_do(empty_cache: Any, tiny_set: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_network_it_is_said_what_to_do(
+    empty_cache: Any, tiny_set: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def unreachable(url: Any) -> None:
         raise OSError("no route to host")
 
     monkeypatch.setattr(download, "download", unreachable)
-    with pytest.raises(ImageError, match=r"could not be fetched \(no route to host\).*LATENTPRESS_DATA"):
+    with pytest.raises(
+        ImageError, match=r"could not be fetched \(no route to host\).*LATENTPRESS_DATA"
+    ):
         find_dataset("kodak")
 
 
@@ -124,9 +152,13 @@ def test_sources_that_do_not_fit(tmp_path: Path, small: NDArray[np.uint8]) -> No
             find_sources(images, dataset, tmp_path)
 
 
-def test_pictures_that_would_lose_something_are_refused(tmp_path: Path, small: NDArray[np.uint8]) -> None:
+def test_pictures_that_would_lose_something_are_refused(
+    tmp_path: Path, small: NDArray[np.uint8]
+) -> None:
     for mode in ("RGBA", "CMYK", "I;16"):
-        image = Image.new("I;16", (8, 8)) if mode == "I;16" else Image.fromarray(small).convert(mode)
+        image = (
+            Image.new("I;16", (8, 8)) if mode == "I;16" else Image.fromarray(small).convert(mode)
+        )
         image.save(tmp_path / "x.tif")
         with pytest.raises(ImageError, match=mode):
             read_pixels(tmp_path / "x.tif")

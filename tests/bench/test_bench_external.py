@@ -71,7 +71,9 @@ def test_a_template_of_another_form_is_told(template: Any) -> None:
         External.of(template)
 
 
-def test_a_program_that_fails_is_told_in_its_own_words(template: Any, photo: NDArray[np.uint8]) -> None:
+def test_a_program_that_fails_is_told_in_its_own_words(
+    template: Any, photo: NDArray[np.uint8]
+) -> None:
     with pytest.raises(ImageError, match="exit code 1: no such quality: 13"):
         External.of(template).encode(photo, 13)
     with pytest.raises(ImageError, match="cannot be started"):
@@ -84,7 +86,9 @@ def test_a_program_that_fails_is_told_in_its_own_words(template: Any, photo: NDA
 def test_folders_of_decoded_pictures(tmp_path: Path, small: NDArray[np.uint8]) -> None:
     for name, shift in (("low", 9), ("high", 3)):
         (tmp_path / name).mkdir()
-        Image.fromarray(np.minimum(small, 255 - shift) + np.uint8(shift)).save(tmp_path / name / "a.png")
+        Image.fromarray(np.minimum(small, 255 - shift) + np.uint8(shift)).save(
+            tmp_path / name / "a.png"
+        )
         (tmp_path / name / "sizes.csv").write_text(f"file,bytes\na.bin,{1000 // shift}\n")
     codec = Pictures.of("hific", tmp_path)
     assert [codec.setting(quality) for quality in codec.qualities(8)] == ["high", "low"]

@@ -35,7 +35,9 @@ def test_qualities_rise_and_cover_the_ladder(name: Any, points: Any) -> None:
 
 
 @pytest.mark.parametrize("name", [*HERE, "builtin"])
-def test_files_decode_to_the_same_size_and_get_larger_and_better(name: Any, photo: NDArray[np.uint8]) -> None:
+def test_files_decode_to_the_same_size_and_get_larger_and_better(
+    name: Any, photo: NDArray[np.uint8]
+) -> None:
     codec = find_codec(name)
     pixels = np.ascontiguousarray(photo[:150, :203])
     low, high = codec.qualities(2) if not codec.lossless else codec.qualities(1) * 2
@@ -59,7 +61,9 @@ def test_entry_says_who_it_is() -> None:
     assert entry["ours"] is True
     assert entry["suffix"] == ".ltp"
     assert "lp1 model" in entry["version"]  # rows of another model are not mixed with these
-    found = re.search(r"prior ([0-9a-f]{8}), restoration [0-9a-f]{8}$", find_codec("sd15").entry()["version"])
+    found = re.search(
+        r"prior ([0-9a-f]{8}), restoration [0-9a-f]{8}$", find_codec("sd15").entry()["version"]
+    )
     assert found
     assert found.group(1) == manifest("sd15")["model_hash"]
     assert CODECS["png"].entry()["lossless"] is True
@@ -77,11 +81,17 @@ def test_what_is_not_there_is_said() -> None:
 def test_the_words_of_a_command(tmp_path: Path) -> None:
     (tmp_path / "sizes.csv").write_text("file,bytes\n")
     chosen = cli_arguments.codecs(
-        "builtin, jpeg,sd15,jpeg", ["sd15=folder/vae"], ["x:enc {in} {out} {q}:dec {out} {png}"], [f"y={tmp_path}"]
+        "builtin, jpeg,sd15,jpeg",
+        ["sd15=folder/vae"],
+        ["x:enc {in} {out} {q}:dec {out} {png}"],
+        [f"y={tmp_path}"],
     )
     assert [codec.name for codec in chosen] == ["builtin", "jpeg", "sd15", "x", "y"]
     assert chosen[2].model == "folder/vae"
-    tried = {codec.name: qualities for codec, qualities in cli_arguments.qualities(chosen, 3, ["x=30,10.5", "jpeg=50"])}
+    tried = {
+        codec.name: qualities
+        for codec, qualities in cli_arguments.qualities(chosen, 3, ["x=30,10.5", "jpeg=50"])
+    }
     assert tried["x"] == [10.5, 30.0]
     assert tried["jpeg"] == [50.0]
     assert tried["builtin"] == [5.0, 52.0, 100.0]
@@ -104,14 +114,18 @@ def test_words_that_do_not_fit(names: Any, models: Any, externals: Any, match: A
 
 
 def test_qualities_that_do_not_fit() -> None:
-    chosen = cli_arguments.codecs("png,jpeg,builtin", [], ["x:enc {in} {out} {q}:dec {out} {png}"], [])
+    chosen = cli_arguments.codecs(
+        "png,jpeg,builtin", [], ["x:enc {in} {out} {q}:dec {out} {png}"], []
+    )
     for given, match in (([], "--qualities x=10"), (["z=1"], "not in this run"), (["x=a"], "numbers"), (["png=3", "x=1"], "no quality"),
                          (["x=1", "builtin=2.5", "jpeg=20.5"], "jpeg takes whole")):  # fmt: skip
         with pytest.raises(UsageError, match=match):
             cli_arguments.qualities(chosen, 3, given)
 
 
-def test_metrics_that_a_small_picture_cannot_take_are_left_out(tmp_path: Path, small: NDArray[np.uint8]) -> None:
+def test_metrics_that_a_small_picture_cannot_take_are_left_out(
+    tmp_path: Path, small: NDArray[np.uint8]
+) -> None:
     Image.fromarray(small).save(tmp_path / "a.png")
     _, sources = find_sources([tmp_path], None, tmp_path)
     usable, reasons = cli_arguments.metrics_for(["psnr", "ms-ssim"], sources)
@@ -120,4 +134,7 @@ def test_metrics_that_a_small_picture_cannot_take_are_left_out(tmp_path: Path, s
 
 
 def test_absolute_paths_stay_out_of_the_command() -> None:
-    assert cli_arguments.command(["bench", "/home/me/photos", "-o", "a b"]) == "latentpress bench photos -o 'a b'"
+    assert (
+        cli_arguments.command(["bench", "/home/me/photos", "-o", "a b"])
+        == "latentpress bench photos -o 'a b'"
+    )

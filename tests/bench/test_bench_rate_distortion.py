@@ -6,18 +6,50 @@ from typing import Any
 
 import pytest
 
-from latentpress.bench.rate_distortion import bd_rates, bytes_at_equal_quality, complete, curve, default_anchor, lossy, means
+from latentpress.bench.rate_distortion import (
+    bd_rates,
+    bytes_at_equal_quality,
+    complete,
+    curve,
+    default_anchor,
+    lossy,
+    means,
+)
 from latentpress.bench.rows import Run
 
 
 def codec(name: Any, label: Any, lossless: Any = False) -> Any:
-    return {"name": name, "label": label, "lossless": lossless, "ours": name == "builtin", "suffix": ".x", "kind": "rival"}
+    return {
+        "name": name,
+        "label": label,
+        "lossless": lossless,
+        "ours": name == "builtin",
+        "suffix": ".x",
+        "kind": "rival",
+    }
 
 
-def row(name: Any, setting: Any, image: Any, bpp: Any, mse: Any, lpips: Any, seconds: Any = 0.5) -> Any:
+def row(
+    name: Any, setting: Any, image: Any, bpp: Any, mse: Any, lpips: Any, seconds: Any = 0.5
+) -> Any:
     psnr = 10 * math.log10(255**2 / mse) if mse else math.inf
-    numbers = {"width": 80, "height": 10, "bytes": round(bpp * 100), "bpp": bpp, "encode_s": seconds, "decode_s": seconds / 2}
-    return {"codec": name, "setting": setting, "image": image, **numbers, "mse": mse, "psnr": psnr, "lpips": lpips}
+    numbers = {
+        "width": 80,
+        "height": 10,
+        "bytes": round(bpp * 100),
+        "bpp": bpp,
+        "encode_s": seconds,
+        "decode_s": seconds / 2,
+    }
+    return {
+        "codec": name,
+        "setting": setting,
+        "image": image,
+        **numbers,
+        "mse": mse,
+        "psnr": psnr,
+        "lpips": lpips,
+    }
 
 
 @pytest.fixture
@@ -27,24 +59,49 @@ def made() -> Any:
     for name, factor, offset in (("builtin", 0.5, 0), ("avif", 1, 0), ("webp", 1, 0.6)):
         for i, bpp in enumerate((0.1, 0.2, 0.4, 0.8)):
             for image, shift in (("a", 0.01), ("b", -0.01)):
-                rows.append(row(name, f"q{i}", image, factor * bpp, 400 / (i + 1) + 1000 * shift, 0.4 / 2**i + shift + offset))
+                rows.append(
+                    row(
+                        name,
+                        f"q{i}",
+                        image,
+                        factor * bpp,
+                        400 / (i + 1) + 1000 * shift,
+                        0.4 / 2**i + shift + offset,
+                    )
+                )
     rows += [row("png", "lossless", image, 12.0, 0, 0.0) for image in ("a", "b")]
-    codecs = [codec("builtin", "latentpress"), codec("webp", "WebP"), codec("avif", "AVIF"), codec("png", "PNG", lossless=True)]
-    info = {"images": [{"name": "a"}, {"name": "b"}], "codecs": codecs, "metrics": ["mse", "psnr", "lpips"], "grey": False}
+    codecs = [
+        codec("builtin", "latentpress"),
+        codec("webp", "WebP"),
+        codec("avif", "AVIF"),
+        codec("png", "PNG", lossless=True),
+    ]
+    info = {
+        "images": [{"name": "a"}, {"name": "b"}],
+        "codecs": codecs,
+        "metrics": ["mse", "psnr", "lpips"],
+        "grey": False,
+    }
     return Run(Path("run"), info, rows)
 
 
 def test_means_are_of_every_number_in_order(made: Any) -> None:
     table = means(made)
-    assert [line["codec"] for line in table] == ["builtin"] * 4 + ["webp"] * 4 + ["avif"] * 4 + ["png"]
+    assert [line["codec"] for line in table] == ["builtin"] * 4 + ["webp"] * 4 + ["avif"] * 4 + [
+        "png"
+    ]
     first = table[0]
     assert (first["setting"], first["images"], first["bpp"]) == ("q0", 2, pytest.approx(0.05))
     assert first["encode_s"] == 0.5
     assert first["mse"] == pytest.approx(400)
     assert first["lpips"] == pytest.approx(0.4)
     assert first["psnr_of_mean_mse"] == pytest.approx(10 * math.log10(255**2 / 400))
-    assert first["psnr"] == pytest.approx((10 * math.log10(255**2 / 410) + 10 * math.log10(255**2 / 390)) / 2)
-    assert first["psnr"] > first["psnr_of_mean_mse"]  # the logarithm is convex: two columns, because they differ
+    assert first["psnr"] == pytest.approx(
+        (10 * math.log10(255**2 / 410) + 10 * math.log10(255**2 / 390)) / 2
+    )
+    assert (
+        first["psnr"] > first["psnr_of_mean_mse"]
+    )  # the logarithm is convex: two columns, because they differ
     assert math.isinf(table[-1]["psnr"])
     assert math.isinf(table[-1]["psnr_of_mean_mse"])
 
@@ -89,6 +146,10 @@ def test_bytes_at_equal_quality_in_plain_words(made: Any) -> None:
     assert [each.percent for each in webp] == [None] * 4
     assert webp[0].words.endswith("WebP has no setting that compares")
     turned = bytes_at_equal_quality(made, "lpips", "builtin")
-    assert next(each.words for each in turned if each.codec == "avif").endswith("AVIF needs 100 % more bytes")
+    assert next(each.words for each in turned if each.codec == "avif").endswith(
+        "AVIF needs 100 % more bytes"
+    )
     same = bytes_at_equal_quality(made, "psnr", "avif")
-    assert next(each.words for each in same if each.codec == "webp").endswith("WebP needs as many bytes")
+    assert next(each.words for each in same if each.codec == "webp").endswith(
+        "WebP needs as many bytes"
+    )

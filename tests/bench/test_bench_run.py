@@ -27,10 +27,18 @@ def no_memory_probe(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(work, "measure_memory", lambda codec, picture, quality: dict(MEMORY))
 
 
-def plan_of(folder: Any, output: Any, codecs: Any = "jpeg,png", qualities: Any = ("jpeg=30,60",), **options: Any) -> Any:
+def plan_of(
+    folder: Any,
+    output: Any,
+    codecs: Any = "jpeg,png",
+    qualities: Any = ("jpeg=30,60",),
+    **options: Any,
+) -> Any:
     label, sources = find_sources([folder], None, output)
     tried = cli_arguments.qualities(
-        cli_arguments.codecs(codecs, [], options.pop("externals", []), options.pop("pictures", [])), 2, qualities
+        cli_arguments.codecs(codecs, [], options.pop("externals", []), options.pop("pictures", [])),
+        2,
+        qualities,
     )
     return run.Plan(label, sources, tried, options.pop("metrics", METRICS_HERE), **options)
 
@@ -38,7 +46,9 @@ def plan_of(folder: Any, output: Any, codecs: Any = "jpeg,png", qualities: Any =
 def test_rows_are_of_real_files_and_of_what_they_decode_to(originals: Path, tmp_path: Path) -> None:
     made = run.run(plan_of(originals, tmp_path / "run"), tmp_path / "run")
     assert [(r["codec"], r["setting"], r["image"]) for r in made.rows] == [
-        (codec, setting, image) for codec, setting in (("jpeg", "q30"), ("jpeg", "q60"), ("png", "lossless")) for image in ("a", "b")
+        (codec, setting, image)
+        for codec, setting in (("jpeg", "q30"), ("jpeg", "q60"), ("png", "lossless"))
+        for image in ("a", "b")
     ]
     back = read_run(tmp_path / "run")
     assert back.metrics == METRICS_HERE
@@ -49,7 +59,9 @@ def test_rows_are_of_real_files_and_of_what_they_decode_to(originals: Path, tmp_
         assert row["bpp"] == pytest.approx(8 * row["bytes"] / (row["width"] * row["height"]))
         pixels = original(back, row["image"])
         assert pixels.shape == (row["height"], row["width"], 3)
-        assert row["psnr"] == pytest.approx(psnr(pixels, decoded(back, row["codec"], row["setting"], row["image"])))
+        assert row["psnr"] == pytest.approx(
+            psnr(pixels, decoded(back, row["codec"], row["setting"], row["image"]))
+        )
         assert row["encode_s"] > 0
         assert row["decode_s"] > 0
     assert back.codec("jpeg") | MEMORY == back.codec("jpeg")
@@ -60,20 +72,32 @@ def test_rows_as_parquet(originals: Path, tmp_path: Path) -> None:
     parquet = pytest.importorskip("pyarrow.parquet")
     run.run(plan_of(originals, tmp_path / "run"), tmp_path / "run")
     table = parquet.read_table(tmp_path / "run" / "rows.parquet").to_pylist()
-    assert [row["bytes"] for row in table] == [row["bytes"] for row in read_run(tmp_path / "run").rows]
+    assert [row["bytes"] for row in table] == [
+        row["bytes"] for row in read_run(tmp_path / "run").rows
+    ]
 
 
-def test_our_files_are_decoded_by_another_process(originals: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_our_files_are_decoded_by_another_process(
+    originals: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     asked = []
     elsewhere = OurCodec.decode_elsewhere
-    monkeypatch.setattr(OurCodec, "decode_elsewhere", lambda self, files: asked.append(len(files)) or elsewhere(self, files))
-    made = run.run(plan_of(originals, tmp_path / "run", "builtin", ["builtin=20"], repeats=1), tmp_path / "run")
+    monkeypatch.setattr(
+        OurCodec,
+        "decode_elsewhere",
+        lambda self, files: asked.append(len(files)) or elsewhere(self, files),
+    )
+    made = run.run(
+        plan_of(originals, tmp_path / "run", "builtin", ["builtin=20"], repeats=1), tmp_path / "run"
+    )
     assert asked == [2]
     for row in made.rows:
         data = file_of(made.folder, made.codec("builtin"), "q20", row["image"]).read_bytes()
         assert latentpress.read_header(data).quality == 20
         here = np.asarray(latentpress.decompress(data)).astype(int)
-        assert row["psnr"] == pytest.approx(psnr(original(made, row["image"]), here.astype(np.uint8)), abs=0.05)
+        assert row["psnr"] == pytest.approx(
+            psnr(original(made, row["image"]), here.astype(np.uint8)), abs=0.05
+        )
 
 
 def test_a_pool_of_processes_grades_alike(originals: Path, tmp_path: Path) -> None:
@@ -89,7 +113,9 @@ class Interruption(BaseException):
     pass
 
 
-def test_an_interrupted_run_is_usable_and_goes_on_where_it_was(originals: Path, tmp_path: Path) -> None:
+def test_an_interrupted_run_is_usable_and_goes_on_where_it_was(
+    originals: Path, tmp_path: Path
+) -> None:
     seen = []
 
     def stop(text: Any) -> None:
@@ -105,7 +131,12 @@ def test_an_interrupted_run_is_usable_and_goes_on_where_it_was(originals: Path, 
     assert len(read_run(tmp_path / "run").rows) == 3
     before = (tmp_path / "run" / "rows.csv").read_text().splitlines()[1:4]
     again, counts = [], []
-    plan = plan_of(originals, tmp_path / "run", on_cell=again.append, on_start=lambda *numbers: counts.append(numbers))
+    plan = plan_of(
+        originals,
+        tmp_path / "run",
+        on_cell=again.append,
+        on_start=lambda *numbers: counts.append(numbers),
+    )
     finished = run.run(plan, tmp_path / "run")
     assert counts == [(3, 3)]
     assert again == ["jpeg q60 b", "png lossless a", "png lossless b"]
@@ -113,12 +144,25 @@ def test_an_interrupted_run_is_usable_and_goes_on_where_it_was(originals: Path, 
     assert len(finished.rows) == len(read_run(tmp_path / "run").rows) == 6
 
 
-def test_a_finished_run_computes_nothing_again_and_takes_more(originals: Path, tmp_path: Path) -> None:
+def test_a_finished_run_computes_nothing_again_and_takes_more(
+    originals: Path, tmp_path: Path
+) -> None:
     run.run(plan_of(originals, tmp_path / "run", command="first"), tmp_path / "run")
     again = []
-    run.run(plan_of(originals, tmp_path / "run", on_cell=again.append, command="first"), tmp_path / "run")
+    run.run(
+        plan_of(originals, tmp_path / "run", on_cell=again.append, command="first"),
+        tmp_path / "run",
+    )
     assert again == []
-    more = plan_of(originals, tmp_path / "run", "webp", ["webp=40"], metrics=["psnr"], on_cell=again.append, command="second")
+    more = plan_of(
+        originals,
+        tmp_path / "run",
+        "webp",
+        ["webp=40"],
+        metrics=["psnr"],
+        on_cell=again.append,
+        command="second",
+    )
     grown = run.run(more, tmp_path / "run")
     assert again == ["webp q40 a", "webp q40 b"]
     assert [codec["name"] for codec in grown.info["codecs"]] == ["jpeg", "png", "webp"]
@@ -126,16 +170,28 @@ def test_a_finished_run_computes_nothing_again_and_takes_more(originals: Path, t
     assert len(read_run(tmp_path / "run").rows) == 8
     bare = read_run(tmp_path / "run").rows[-1]
     assert bare["ssim"] is None
-    run.run(plan_of(originals, tmp_path / "run", "webp", ["webp=40"], on_cell=again.append), tmp_path / "run")
+    run.run(
+        plan_of(originals, tmp_path / "run", "webp", ["webp=40"], on_cell=again.append),
+        tmp_path / "run",
+    )
     filled = read_run(tmp_path / "run").rows[-1]
     assert filled["ssim"] is not None  # a metric that was missing is computed
-    assert {k: v for k, v in filled.items() if k not in ("mse", "ssim")} == {k: v for k, v in bare.items() if k not in ("mse", "ssim")}
-    run.run(plan_of(originals, tmp_path / "run", "webp", ["webp=50"], metrics=[*METRICS_HERE, "gmsd"]), tmp_path / "run")
-    assert len(read_run(tmp_path / "run").rows) == 10  # and what was not asked for again is kept without it
+    assert {k: v for k, v in filled.items() if k not in ("mse", "ssim")} == {
+        k: v for k, v in bare.items() if k not in ("mse", "ssim")
+    }
+    run.run(
+        plan_of(originals, tmp_path / "run", "webp", ["webp=50"], metrics=[*METRICS_HERE, "gmsd"]),
+        tmp_path / "run",
+    )
+    assert (
+        len(read_run(tmp_path / "run").rows) == 10
+    )  # and what was not asked for again is kept without it
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
-def test_a_run_that_is_stopped_while_it_gets_a_metric_loses_no_row(originals: Path, tmp_path: Path, jobs: Any) -> None:
+def test_a_run_that_is_stopped_while_it_gets_a_metric_loses_no_row(
+    originals: Path, tmp_path: Path, jobs: Any
+) -> None:
     run.run(plan_of(originals, tmp_path / "run", metrics=["psnr"]), tmp_path / "run")
     before = read_run(tmp_path / "run").rows
     counts, seen = [], []
@@ -149,7 +205,10 @@ def test_a_run_that_is_stopped_while_it_gets_a_metric_loses_no_row(originals: Pa
         counts.append(numbers)
 
     with pytest.raises(Interruption):
-        run.run(plan_of(originals, tmp_path / "run", on_cell=stop, on_start=count, jobs=jobs), tmp_path / "run")
+        run.run(
+            plan_of(originals, tmp_path / "run", on_cell=stop, on_start=count, jobs=jobs),
+            tmp_path / "run",
+        )
     rows = read_run(tmp_path / "run").rows
     assert [row["ssim"] is None for row in rows] == [False, False, True, True, True, True]
     assert [{key: row[key] for key in before[0]} for row in rows] == before
@@ -157,12 +216,16 @@ def test_a_run_that_is_stopped_while_it_gets_a_metric_loses_no_row(originals: Pa
     assert counts == [(6, 0), (4, 2)]
     rows = read_run(tmp_path / "run").rows
     assert rows[-1]["mse"] == 0.0
-    assert rows[0]["ssim"] == pytest.approx(METRICS["ssim"].function(*pictures_of(rows[0], originals, tmp_path / "run")), abs=1e-6)
+    assert rows[0]["ssim"] == pytest.approx(
+        METRICS["ssim"].function(*pictures_of(rows[0], originals, tmp_path / "run")), abs=1e-6
+    )
 
 
 def pictures_of(row: Any, originals: Path, folder: Any) -> Any:
     """The original and the decoded picture of a row."""
-    return read_pixels(originals / f"{row['image']}.png"), decoded(read_run(folder), row["codec"], row["setting"], row["image"])
+    return read_pixels(originals / f"{row['image']}.png"), decoded(
+        read_run(folder), row["codec"], row["setting"], row["image"]
+    )
 
 
 def test_a_lost_file_is_made_again(originals: Path, tmp_path: Path) -> None:
@@ -179,7 +242,9 @@ def test_runs_that_do_not_belong_together_are_told(originals: Path, tmp_path: Pa
         run.run(plan_of(originals, tmp_path / "run", gray=True), tmp_path / "run")
     info = json.loads((tmp_path / "run" / "run.json").read_text())
     threads = info["machine"]["threads"]
-    (tmp_path / "run" / "run.json").write_text(json.dumps(info | {"machine": info["machine"] | {"threads": threads + 30}}))
+    (tmp_path / "run" / "run.json").write_text(
+        json.dumps(info | {"machine": info["machine"] | {"threads": threads + 30}})
+    )
     with pytest.raises(UsageError, match=f"another threads .{threads + 30}, now {threads}"):
         run.run(plan_of(originals, tmp_path / "run"), tmp_path / "run")
     info["codecs"][0]["version"] = "libjpeg 6b"
@@ -192,17 +257,31 @@ def test_runs_that_do_not_belong_together_are_told(originals: Path, tmp_path: Pa
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
-def test_a_picture_that_fails_ends_the_run_with_its_name(originals: Path, tmp_path: Path, jobs: Any) -> None:
+def test_a_picture_that_fails_ends_the_run_with_its_name(
+    originals: Path, tmp_path: Path, jobs: Any
+) -> None:
     script = tmp_path / "halves.py"
-    script.write_text("import sys; from PIL import Image; i = Image.open(sys.argv[1]); i.crop((0, 0, 80, 64)).save(sys.argv[2], 'PNG')")
+    script.write_text(
+        "import sys; from PIL import Image; i = Image.open(sys.argv[1]); i.crop((0, 0, 80, 64)).save(sys.argv[2], 'PNG')"
+    )
     command = f"{shlex.quote(sys.executable)} {shlex.quote(str(script))}"
     externals = [f"half:{command} {{in}} {{out}}:{command} {{out}} {{png}}"]
-    plan = plan_of(originals, tmp_path / "run", "jpeg", ["jpeg=30"], externals=externals, jobs=jobs, repeats=1)
+    plan = plan_of(
+        originals, tmp_path / "run", "jpeg", ["jpeg=30"], externals=externals, jobs=jobs, repeats=1
+    )
     with pytest.raises(ImageError, match=r"^b\.png, half default: .*differ in size"):
         run.run(plan, tmp_path / "run")
     rows = read_run(tmp_path / "run").rows
-    assert [(row["codec"], row["image"]) for row in rows] == [("jpeg", "a"), ("jpeg", "b"), ("half", "a")]
-    assert decoded(read_run(tmp_path / "run"), "half", "default", "a").shape == (64, 80, 3)  # from its kept picture, no program runs
+    assert [(row["codec"], row["image"]) for row in rows] == [
+        ("jpeg", "a"),
+        ("jpeg", "b"),
+        ("half", "a"),
+    ]
+    assert decoded(read_run(tmp_path / "run"), "half", "default", "a").shape == (
+        64,
+        80,
+        3,
+    )  # from its kept picture, no program runs
 
 
 def test_pictures_decoded_elsewhere_stand_beside_ours(originals: Path, tmp_path: Path) -> None:
@@ -211,15 +290,26 @@ def test_pictures_decoded_elsewhere_stand_beside_ours(originals: Path, tmp_path:
     for path in originals.iterdir():
         Image.fromarray(read_pixels(path) // 2).save(folder / path.name)
     (folder / "sizes.csv").write_text("file,bytes\na.png,640\nb.png,1000\n")
-    made = run.run(plan_of(originals, tmp_path / "run", "jpeg", ["jpeg=30"], pictures=[f"theirs={folder}"]), tmp_path / "run")
+    made = run.run(
+        plan_of(originals, tmp_path / "run", "jpeg", ["jpeg=30"], pictures=[f"theirs={folder}"]),
+        tmp_path / "run",
+    )
     rows = [row for row in made.rows if row["codec"] == "theirs"]
-    assert [(row["setting"], row["bytes"], row["encode_s"]) for row in rows] == [("published", 640, None), ("published", 1000, None)]
+    assert [(row["setting"], row["bytes"], row["encode_s"]) for row in rows] == [
+        ("published", 640, None),
+        ("published", 1000, None),
+    ]
     assert rows[0]["bpp"] == 1.0
     assert np.array_equal(decoded(made, "theirs", "published", "a"), original(made, "a") // 2)
-    assert run.run(plan_of(originals, tmp_path / "run", "jpeg", ["jpeg=30"], pictures=[f"theirs={folder}"]), tmp_path / "run").rows
+    assert run.run(
+        plan_of(originals, tmp_path / "run", "jpeg", ["jpeg=30"], pictures=[f"theirs={folder}"]),
+        tmp_path / "run",
+    ).rows
 
 
-def test_large_folders_are_held_in_batches(originals: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_large_folders_are_held_in_batches(
+    originals: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     _, sources = find_sources([originals], None, originals)
     assert [[s.name for s in batch] for batch in run.batches(sources)] == [["a", "b"]]
     monkeypatch.setattr(run, "BATCH_PIXELS", 100)
@@ -237,7 +327,9 @@ def test_folders_without_a_run(tmp_path: Path) -> None:
     for text in (None, "{}", "not json"):
         if text is not None:
             (tmp_path / "run.json").write_text(text)
-            (tmp_path / "rows.csv").write_text("codec,setting,image\n" if text == "not json" else "")
+            (tmp_path / "rows.csv").write_text(
+                "codec,setting,image\n" if text == "not json" else ""
+            )
         if text != "{}":
             with pytest.raises(LatentpressError, match="holds no run"):
                 read_run(tmp_path)

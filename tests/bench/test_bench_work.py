@@ -17,7 +17,9 @@ from latentpress.bench import work
 from latentpress.bench.image_codecs import find_codec
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows does not tell the peak of a process this way")
+@pytest.mark.skipif(
+    sys.platform == "win32", reason="Windows does not tell the peak of a process this way"
+)
 def test_peak_memory_grows_with_the_picture(tmp_path: Path, photo: NDArray[np.uint8]) -> None:
     small, large = tmp_path / "small.png", tmp_path / "large.png"
     Image.fromarray(photo).save(small)
@@ -26,7 +28,9 @@ def test_peak_memory_grows_with_the_picture(tmp_path: Path, photo: NDArray[np.ui
     for figure in figures:
         assert 10 < figure["idle_mb"] <= figure["peak_encode_mb"] < 1000
         assert figure["load_s"] >= 0
-    assert figures[1]["peak_decode_mb"] - figures[0]["peak_decode_mb"] > 15  # 18 MB of samples, against 0.4 MB
+    assert (
+        figures[1]["peak_decode_mb"] - figures[0]["peak_decode_mb"] > 15
+    )  # 18 MB of samples, against 0.4 MB
 
 
 PARENT = """
@@ -48,8 +52,12 @@ def test_ctrl_c_does_not_reach_a_worker_that_is_still_starting(tmp_path: Path) -
     script = tmp_path / "parent.py"
     script.write_text(PARENT)
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    heard = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)  # a job in the background starts with SIGINT ignored
-    with subprocess.Popen([sys.executable, str(script)], start_new_session=True, preexec_fn=heard, **pipes) as process:
+    heard = lambda: signal.signal(
+        signal.SIGINT, signal.SIG_DFL
+    )  # a job in the background starts with SIGINT ignored
+    with subprocess.Popen(
+        [sys.executable, str(script)], start_new_session=True, preexec_fn=heard, **pipes
+    ) as process:
         assert process.stdout.readline() == "started\n"
         time.sleep(0.05)
         os.killpg(process.pid, signal.SIGINT)  # to the worker too, as a terminal does

@@ -29,12 +29,20 @@ def pair(measured: Path, tmp_path: Path) -> tuple[Path, Path]:
         folder.mkdir()
         for name in ("rows.csv", "run.json"):
             shutil.copy(measured / name, folder)
-    rows = [row | {"bytes": int(row["bytes"]) + 7} for row in rows_of(new) if row["codec"] == "jpeg"]
+    rows = [
+        row | {"bytes": int(row["bytes"]) + 7} for row in rows_of(new) if row["codec"] == "jpeg"
+    ]
     with (new / "rows.csv").open("w", newline="") as stream:
         writer = csv.DictWriter(stream, list(rows[0]))
         writer.writeheader()
         writer.writerows(reversed(rows))
-    change(new, lambda info: info | {"codecs": [c | {"version": "newer"} for c in info["codecs"] if c["name"] == "jpeg"]})
+    change(
+        new,
+        lambda info: (
+            info
+            | {"codecs": [c | {"version": "newer"} for c in info["codecs"] if c["name"] == "jpeg"]}
+        ),
+    )
     return old, new
 
 
@@ -48,13 +56,21 @@ def change(folder: Path, how: Any) -> None:
     (folder / "run.json").write_text(json.dumps(how(info)))
 
 
-def test_only_the_rows_of_that_codec_change_and_each_keeps_its_place(pair: tuple[Path, Path]) -> None:
+def test_only_the_rows_of_that_codec_change_and_each_keeps_its_place(
+    pair: tuple[Path, Path],
+) -> None:
     old, new = pair
     before = rows_of(old)
     amount = replace_codec.replace(old, new, "jpeg")
     assert amount == sum(row["codec"] == "jpeg" for row in before) > 0
-    assert rows_of(old) == [row | {"bytes": str(int(row["bytes"]) + 7)} if row["codec"] == "jpeg" else row for row in before]
-    versions = {codec["name"]: codec["version"] for codec in json.loads((old / "run.json").read_text())["codecs"]}
+    assert rows_of(old) == [
+        row | {"bytes": str(int(row["bytes"]) + 7)} if row["codec"] == "jpeg" else row
+        for row in before
+    ]
+    versions = {
+        codec["name"]: codec["version"]
+        for codec in json.loads((old / "run.json").read_text())["codecs"]
+    }
     assert versions.pop("jpeg") == "newer"
     assert versions
     assert "newer" not in versions.values()
@@ -69,7 +85,9 @@ def test_only_the_rows_of_that_codec_change_and_each_keeps_its_place(pair: tuple
         (lambda info: info | {"machine": info["machine"] | {"threads": 64}}, "threads"),
     ],
 )
-def test_a_run_of_something_else_changes_nothing(pair: tuple[Path, Path], how: Any, told: str) -> None:
+def test_a_run_of_something_else_changes_nothing(
+    pair: tuple[Path, Path], how: Any, told: str
+) -> None:
     old, new = pair
     before = (old / "rows.csv").read_bytes(), (old / "run.json").read_bytes()
     change(new, how)
@@ -92,5 +110,10 @@ def test_equal_bytes_lie_on_the_mean_curves(measured: Path) -> None:
     other = at_rate(curve(run, "webp", "psnr"), bpp)
     assert other is not None
     found = equal_bytes.lines(run, "jpeg", "webp", [bpp, 1.01 * end])
-    assert f"{bpp:.2f} bpp psnr: {psnr:.4g} against {other:.4g}, {psnr - other:+.3g} or {100 * (psnr / other - 1):+.1f} %" in found
-    assert found[len(run.metrics) :] == [f"{1.01 * end:.2f} bpp {metric}: a curve does not reach this rate" for metric in run.metrics]
+    assert (
+        f"{bpp:.2f} bpp psnr: {psnr:.4g} against {other:.4g}, {psnr - other:+.3g} or {100 * (psnr / other - 1):+.1f} %"
+        in found
+    )
+    assert found[len(run.metrics) :] == [
+        f"{1.01 * end:.2f} bpp {metric}: a curve does not reach this rate" for metric in run.metrics
+    ]

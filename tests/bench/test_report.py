@@ -97,7 +97,9 @@ def test_text_from_outside_is_escaped(page: Any) -> None:
 
 def test_the_original_in_the_page_is_the_original(page: Any, folder: Any) -> None:
     source = next(a["src"] for tag, a in Tags(page).tags if tag == "img" and a["alt"] == "original")
-    shown = np.asarray(Image.open(io.BytesIO(base64.b64decode(source.split(",")[1]))).convert("RGB"), np.float64)
+    shown = np.asarray(
+        Image.open(io.BytesIO(base64.b64decode(source.split(",")[1]))).convert("RGB"), np.float64
+    )
     original = np.asarray(Image.open(folder / "left.png"), np.float64)
     assert shown.shape == original.shape
     assert np.abs(shown - original).mean() < 4
@@ -112,7 +114,11 @@ def test_gallery_matches_bytes(story: Any) -> None:
         assert ours["codec"] == "builtin"
         assert [r["codec"] for r in others] == ["jpeg", "webp"]
         for row in others:
-            apart = [abs(r["bytes"] - ours["bytes"]) for r in story.run.rows if r["codec"] == row["codec"] and r["image"] == "left"]
+            apart = [
+                abs(r["bytes"] - ours["bytes"])
+                for r in story.run.rows
+                if r["codec"] == row["codec"] and r["image"] == "left"
+            ]
             assert abs(row["bytes"] - ours["bytes"]) == min(apart)
 
 
@@ -136,17 +142,24 @@ def test_crops_lie_where_codecs_differ() -> None:
 
 
 def test_comparisons_are_those_of_the_means(story: Any) -> None:
-    points = {c: [(r["bpp"], r["psnr"]) for r in story.means if r["codec"] == c] for c in ("builtin", "jpeg")}
+    points = {
+        c: [(r["bpp"], r["psnr"]) for r in story.means if r["codec"] == c]
+        for c in ("builtin", "jpeg")
+    }
     expected = bd_rate(points["builtin"], points["jpeg"])
     assert story.compare("builtin", "jpeg", "psnr").result == expected
     assert expected is not None
     low, high = min(p for _, p in points["builtin"]), max(p for _, p in points["builtin"])
-    assert story.reach(story.compare("builtin", "jpeg", "psnr")) == pytest.approx((expected.high - expected.low) / (high - low))
+    assert story.reach(story.compare("builtin", "jpeg", "psnr")) == pytest.approx(
+        (expected.high - expected.low) / (high - low)
+    )
 
 
 def test_levels_are_bytes_of_real_settings(story: Any) -> None:
     for level in story.levels:
-        row = next(r for r in story.means if r["codec"] == "builtin" and r["setting"] == level.setting)
+        row = next(
+            r for r in story.means if r["codec"] == "builtin" and r["setting"] == level.setting
+        )
         assert level.value == row[level.metric]
         assert level.bytes["builtin"] == pytest.approx(row["bpp"] * story.pixels / 8)
     assert {level.metric for level in story.levels} == {"psnr", "ssim"}
@@ -166,12 +179,21 @@ def test_workbook_holds_the_rows(folder: Any, story: Any, tmp_path: Path) -> Non
     [path] = write_report(read_run(folder), tmp_path / "a.xlsx")
     book = openpyxl.load_workbook(path)
     assert book.sheetnames[:3] == ["PSNR", "SSIM", "MSE"]
-    assert {"means", "BD-rates", "speeds", "rows", "bytes at equal quality", "how it was made"} <= set(book.sheetnames)
+    assert {
+        "means",
+        "BD-rates",
+        "speeds",
+        "rows",
+        "bytes at equal quality",
+        "how it was made",
+    } <= set(book.sheetnames)
     rows = list(book["rows"].values)
     assert len(rows) - 1 == len(story.run.rows) == 2 * sum(map(len, LADDERS.values()))
     at = rows[0].index("psnr")
     for cells, row in zip(rows[1:], story.run.rows, strict=True):
-        assert cells[at] == (pytest.approx(row["psnr"], rel=1e-12) if math.isfinite(row["psnr"]) else "inf")
+        assert cells[at] == (
+            pytest.approx(row["psnr"], rel=1e-12) if math.isfinite(row["psnr"]) else "inf"
+        )
     sheet = list(book["SSIM"].values)
     assert [line[0] for line in sheet] == ["SSIM", "setting", "left", "right", "mean", "mean bpp"]
     for column in range(1, len(sheet[0])):
@@ -182,17 +204,30 @@ def test_workbook_holds_the_rows(folder: Any, story: Any, tmp_path: Path) -> Non
 def test_markdown_and_its_curves(folder: Any, story: Any, tmp_path: Path) -> None:
     written = write_report(read_run(folder), tmp_path / "benchmark.md")
     text = written[0].read_text(encoding="utf-8")
-    assert [p.name for p in written[1:]] == ["benchmark-psnr.svg", "benchmark-ssim.svg", "benchmark-mse.svg"]
+    assert [p.name for p in written[1:]] == [
+        "benchmark-psnr.svg",
+        "benchmark-ssim.svg",
+        "benchmark-mse.svg",
+    ]
     for path in written[1:]:
         assert f"({path.name})" in text
         root = ElementTree.parse(path).getroot()
-        assert root.get("viewBox") == f"0 0 {root.get('width')} {root.get('height')}"  # a page lays it out at this size
+        assert (
+            root.get("viewBox") == f"0 0 {root.get('width')} {root.get('height')}"
+        )  # a page lays it out at this size
         assert "prefers-color-scheme:dark" in path.read_text(encoding="utf-8")
         curves = [g for g in root.iter("{http://www.w3.org/2000/svg}g") if g.get("data-codec")]
-        assert [g.get("data-codec") for g in curves][-1] == "builtin"  # what is drawn last lies on top
-        assert sum(len(list(g.iter("{http://www.w3.org/2000/svg}title"))) for g in curves) == sum(len(LADDERS[c]) for c in story.lossy)
+        assert [g.get("data-codec") for g in curves][
+            -1
+        ] == "builtin"  # what is drawn last lies on top
+        assert sum(len(list(g.iter("{http://www.w3.org/2000/svg}title"))) for g in curves) == sum(
+            len(LADDERS[c]) for c in story.lossy
+        )
     for row in story.means:
-        assert f"| {story.label(row['codec'])} | {row['setting']} | {row['bytes']:,.0f} | {row['bpp']:.4f} |" in text
+        assert (
+            f"| {story.label(row['codec'])} | {row['setting']} | {row['bytes']:,.0f} | {row['bpp']:.4f} |"
+            in text
+        )
     for line in text.splitlines():
         assert not line.startswith("|") or line.endswith("|")
     assert f"<!-- source: {folder.as_posix()}/rows.csv -->\n| codec | setting | bytes |" in text
@@ -215,14 +250,19 @@ def test_no_two_codecs_look_alike() -> None:
     found = looks(codecs)
     assert len({(v.color, v.dash, v.marker) for v in found.values()}) == 16
     assert len({(found[f"c{i}"].color, found[f"c{i}"].marker) for i in range(4, 16)}) == 12
-    assert min(found[f"c{i}"].width for i in range(4)) > max(found[f"c{i}"].width for i in range(4, 16))
+    assert min(found[f"c{i}"].width for i in range(4)) > max(
+        found[f"c{i}"].width for i in range(4, 16)
+    )
     assert re.fullmatch(r"[A-Za-z0-9_-]+", css_class("my codec <x>"))
     assert css_class("a b") != css_class("a_b")
 
 
 @pytest.mark.parametrize(
     ("values", "ticks"),
-    [([0.05, 2], "0.05 0.1 0.2 0.5 1 2"), ([1e-5, 1e5], "1e-05 0.0001 0.001 0.01 0.1 1 10 100 1000 10000 100000")],
+    [
+        ([0.05, 2], "0.05 0.1 0.2 0.5 1 2"),
+        ([1e-5, 1e5], "1e-05 0.0001 0.001 0.01 0.1 1 10 100 1000 10000 100000"),
+    ],
 )
 def test_log_ticks(values: Any, ticks: Any) -> None:
     from latentpress.bench.report.axes import log_axis
@@ -296,5 +336,7 @@ def test_help_of_the_command_is_light() -> None:
         "except SystemExit: pass\n"
         "print([m for m in ('numpy', 'jinja2', 'openpyxl', 'onnxruntime', 'torch') if m in sys.modules])"
     )
-    done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, timeout=120)
+    done = subprocess.run(
+        [sys.executable, "-c", probe], capture_output=True, text=True, timeout=120
+    )
     assert done.stdout.splitlines()[-1] == "[]", done.stderr

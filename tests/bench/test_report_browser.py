@@ -16,8 +16,12 @@ from helpers.bench_runs import make_run
 from latentpress.bench.report import write_report
 from latentpress.bench.rows import read_run
 
-BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-pytestmark = pytest.mark.skipif(BROWSER is None, reason="no Chromium here (Debian: apt-get install chromium)")
+BROWSER = next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+)
+pytestmark = pytest.mark.skipif(
+    BROWSER is None, reason="no Chromium here (Debian: apt-get install chromium)"
+)
 
 # What a reader does, written to the page at its end: keys and pointers are the events that a browser would send.
 PROBE = """
@@ -95,9 +99,19 @@ def test_the_slider_moves_the_picture(page: Any) -> None:
                 ".dispatchEvent(new Event('input')); document.querySelectorAll('.tag,.bar').forEach(e => e.remove());"
                 "const s = document.querySelector('.stage'); s.style.cssText += ';position:fixed;left:0;top:0;width:200px;height:150px;"
                 "z-index:9;border-radius:0'; document.body.append(s);")  # fmt: skip
-        moved.write_text(page.read_text(encoding="utf-8").replace("</script>", show + "</script>"), encoding="utf-8")
-        browse(moved, f"--screenshot={moved.with_suffix('.png')}", "--window-size=800,600", "--force-device-scale-factor=1")
-        shots.append(np.asarray(Image.open(moved.with_suffix(".png")).convert("RGB"), np.float64)[:150, :200])
+        moved.write_text(
+            page.read_text(encoding="utf-8").replace("</script>", show + "</script>"),
+            encoding="utf-8",
+        )
+        browse(
+            moved,
+            f"--screenshot={moved.with_suffix('.png')}",
+            "--window-size=800,600",
+            "--force-device-scale-factor=1",
+        )
+        shots.append(
+            np.asarray(Image.open(moved.with_suffix(".png")).convert("RGB"), np.float64)[:150, :200]
+        )
     original = np.asarray(Image.open(page.parent / "run" / "left.png"), np.float64)
     decoded, whole = (np.abs(shot - original).mean() for shot in shots)
     assert whole < 4  # WebP of the page's own picture

@@ -36,7 +36,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory, photo: NDArray[np.uint8]) -
         patch.setattr(study_preset, "VAE_QUALITIES", ())
         patch.setattr(study_preset, "JPEG_QUALITIES", (5, 20, 100))
         patch.setattr(study_preset, "WEBP_QUALITIES", (0, 20, 80))
-        done = CliRunner().invoke(app, ["study", "--images", str(root / "photos"), "-o", str(root / "out"), "-q", "60"])
+        done = CliRunner().invoke(
+            app, ["study", "--images", str(root / "photos"), "-o", str(root / "out"), "-q", "60"]
+        )
     assert done.exit_code == 0, done.output
     assert "JPEG, same bytes" in done.output
     return root / "out"
@@ -45,10 +47,26 @@ def folder(tmp_path_factory: pytest.TempPathFactory, photo: NDArray[np.uint8]) -
 def test_sheets_hold_what_the_files_are(folder: Any) -> None:
     run = read_run(folder)
     book = openpyxl.load_workbook(folder / "study-builtin.xlsx")
-    names = ["MSE", "PSNR", "SSIM", *(["LPIPS"] if "lpips" in run.metrics else []), "bytes", "bits per pixel", "settings"]
+    names = [
+        "MSE",
+        "PSNR",
+        "SSIM",
+        *(["LPIPS"] if "lpips" in run.metrics else []),
+        "bytes",
+        "bits per pixel",
+        "settings",
+    ]
     assert book.sheetnames == names
     sheets = {name: list(book[name].values) for name in names}
-    header = ("image", "latentpress q60", "PNG", "JPEG q100", "WebP q80", "JPEG, same bytes", "WebP, same bytes")
+    header = (
+        "image",
+        "latentpress q60",
+        "PNG",
+        "JPEG q100",
+        "WebP q80",
+        "JPEG, same bytes",
+        "WebP, same bytes",
+    )
     assert {sheet[0] for sheet in sheets.values()} == {header}
     codecs = ("builtin", "png", "jpeg", "webp", "jpeg", "webp")
     for i, image in enumerate(IMAGES, start=1):
@@ -57,17 +75,29 @@ def test_sheets_hold_what_the_files_are(folder: Any) -> None:
             path = file_of(folder, run.codec(codec), sheets["settings"][i][column], image)
             data = path.read_bytes()
             assert sheets["bytes"][i][column] == len(data)
-            assert sheets["bits per pixel"][i][column] == pytest.approx(8 * len(data) / original[..., 0].size)
-            picture = latentpress.decompress(data) if codec == "builtin" else read(path).convert("RGB")
+            assert sheets["bits per pixel"][i][column] == pytest.approx(
+                8 * len(data) / original[..., 0].size
+            )
+            picture = (
+                latentpress.decompress(data) if codec == "builtin" else read(path).convert("RGB")
+            )
             decoded = np.asarray(picture)
-            assert sheets["MSE"][i][column] == pytest.approx(mse(original, decoded, gray=True), rel=1e-3)
-            assert sheets["SSIM"][i][column] == pytest.approx(ssim(original, decoded, gray=True), abs=1e-4)
+            assert sheets["MSE"][i][column] == pytest.approx(
+                mse(original, decoded, gray=True), rel=1e-3
+            )
+            assert sheets["SSIM"][i][column] == pytest.approx(
+                ssim(original, decoded, gray=True), abs=1e-4
+            )
             expected = psnr(original, decoded, gray=True)
-            assert sheets["PSNR"][i][column] == ("inf" if codec == "png" else pytest.approx(expected, abs=0.01))
+            assert sheets["PSNR"][i][column] == (
+                "inf" if codec == "png" else pytest.approx(expected, abs=0.01)
+            )
     for name in names[:-1]:
         for column in range(1, 7):
             cells = [sheets[name][i][column] for i in (1, 2)]
-            assert sheets[name][3][column] == ("inf" if "inf" in cells else pytest.approx(sum(cells) / 2))
+            assert sheets[name][3][column] == (
+                "inf" if "inf" in cells else pytest.approx(sum(cells) / 2)
+            )
 
 
 def test_the_rivals_at_the_same_bytes_are_the_closest(folder: Any) -> None:
@@ -76,7 +106,11 @@ def test_the_rivals_at_the_same_bytes_are_the_closest(folder: Any) -> None:
     for column, codec in ((table[4], "jpeg"), (table[5], "webp")):
         for image in IMAGES:
             size = table[0].rows[image]["bytes"]
-            apart = [abs(r["bytes"] - size) for r in run.rows if (r["codec"], r["image"]) == (codec, image)]
+            apart = [
+                abs(r["bytes"] - size)
+                for r in run.rows
+                if (r["codec"], r["image"]) == (codec, image)
+            ]
             assert len(apart) == 3
             assert abs(column.rows[image]["bytes"] - size) == min(apart)
 
@@ -94,7 +128,9 @@ def test_pictures(folder: Any) -> None:
 
 
 def test_the_plan_is_the_study() -> None:
-    plan = {codec.name: qualities for codec, qualities in study_preset.plan_codecs("builtin", None, 42)}
+    plan = {
+        codec.name: qualities for codec, qualities in study_preset.plan_codecs("builtin", None, 42)
+    }
     assert list(plan) == ["builtin", "png", "jpeg", "webp"]
     assert 42 in plan["builtin"]
     assert study_preset.JPEG_OF_STUDY in plan["jpeg"]

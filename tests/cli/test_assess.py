@@ -25,12 +25,16 @@ from latentpress.errors import ImageError, OutputError, UsageError, WeightsError
 from latentpress.metrics import METRICS, psnr, ssim, weights
 
 STUDY = DATA / "science-fair"
-study = pytest.mark.skipif(not STUDY.is_dir(), reason=f"the pictures of the study are not at {STUDY}")
+study = pytest.mark.skipif(
+    not STUDY.is_dir(), reason=f"the pictures of the study are not at {STUDY}"
+)
 
 
 def run(*arguments: Any, cwd: Any = None, **environment: Any) -> Any:
     command = [sys.executable, "-m", "latentpress", *map(str, arguments)]
-    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=120, env=os.environ | environment)
+    done = subprocess.run(
+        command, cwd=cwd, capture_output=True, text=True, timeout=120, env=os.environ | environment
+    )
     assert "Traceback" not in done.stderr, done.stderr
     return done
 
@@ -43,7 +47,9 @@ def folders(tmp_path: Path, small: NDArray[np.uint8]) -> Any:
     Image.fromarray(small).save(tmp_path / "originals" / "a.png")
     Image.fromarray(small[::-1]).save(tmp_path / "originals" / "deep" / "b.png")
     Image.fromarray(small).save(tmp_path / "decoded" / "a.jpg", quality=70)
-    (tmp_path / "decoded" / "deep" / "b.ltp").write_bytes(latentpress.compress(small[::-1], quality=40))
+    (tmp_path / "decoded" / "deep" / "b.ltp").write_bytes(
+        latentpress.compress(small[::-1], quality=40)
+    )
     (tmp_path / "decoded" / "notes.txt").write_text("not a picture")
     return tmp_path
 
@@ -51,10 +57,15 @@ def folders(tmp_path: Path, small: NDArray[np.uint8]) -> Any:
 def test_assess_takes_paths_images_and_arrays(folders: Any, small: NDArray[np.uint8]) -> None:
     a, b = folders / "originals" / "deep" / "b.png", folders / "decoded" / "deep" / "b.ltp"
     decoded = latentpress.decompress(b.read_bytes())
-    expected = {"psnr": psnr(small[::-1], np.asarray(decoded)), "ssim": ssim(small[::-1], np.asarray(decoded))}
+    expected = {
+        "psnr": psnr(small[::-1], np.asarray(decoded)),
+        "ssim": ssim(small[::-1], np.asarray(decoded)),
+    }
     assert latentpress.assess(a, b, ["psnr", "ssim"]) == expected
     assert latentpress.assess(str(a), decoded, ["psnr", "ssim"]) == expected
-    assert latentpress.assess(np.ascontiguousarray(small[::-1]), decoded, ["ssim"]) == {"ssim": expected["ssim"]}
+    assert latentpress.assess(np.ascontiguousarray(small[::-1]), decoded, ["ssim"]) == {
+        "ssim": expected["ssim"]
+    }
     gray = latentpress.assess(a, b, ["psnr"], gray=True)
     assert gray == {"psnr": psnr(small[::-1], np.asarray(decoded), gray=True)}
 
@@ -65,11 +76,19 @@ def saved(folder: Any, name: Any, image: Any, **options: Any) -> Any:
     return path
 
 
-def test_what_would_have_to_be_converted_is_refused(tmp_path: Path, small: NDArray[np.uint8]) -> None:
+def test_what_would_have_to_be_converted_is_refused(
+    tmp_path: Path, small: NDArray[np.uint8]
+) -> None:
     plain = saved(tmp_path, "plain.png", Image.fromarray(small))
     deep = saved(tmp_path, "deep.png", Image.fromarray(small[:, :, 0].astype(np.uint16) * 257))
     cmyk = saved(tmp_path, "cmyk.tif", Image.fromarray(small).convert("CMYK"))
-    frames = saved(tmp_path, "frames.gif", Image.fromarray(small), save_all=True, append_images=[Image.fromarray(255 - small)])
+    frames = saved(
+        tmp_path,
+        "frames.gif",
+        Image.fromarray(small),
+        save_all=True,
+        append_images=[Image.fromarray(255 - small)],
+    )
     wide = saved(tmp_path, "wide.png", Image.fromarray(small[:, :-1]))
     gray = saved(tmp_path, "grey.png", Image.fromarray(small[:, :, 0]))
     clear_corner = np.dstack([small, np.full(small.shape[:2], 255, np.uint8)])
@@ -84,7 +103,9 @@ def test_what_would_have_to_be_converted_is_refused(tmp_path: Path, small: NDArr
             latentpress.assess(plain, path, ["psnr"])
         assert str(path) in str(caught.value)
     assert latentpress.assess(plain, opaque, ["psnr"]) == {"psnr": math.inf}
-    assert check_match(read_graded(alpha), read_graded(alpha)) == ["the alpha channels were left out"]
+    assert check_match(read_graded(alpha), read_graded(alpha)) == [
+        "the alpha channels were left out"
+    ]
     with Image.open(deep) as image, pytest.raises(ImageError, match="more than 8 bits"):
         latentpress.assess(image, image)
 
@@ -92,17 +113,26 @@ def test_what_would_have_to_be_converted_is_refused(tmp_path: Path, small: NDArr
 def test_a_turned_photograph_is_graded_upright(tmp_path: Path, small: NDArray[np.uint8]) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6  # turn by 90 degrees clockwise
-    turned = saved(tmp_path, "turned.png", Image.fromarray(np.ascontiguousarray(np.rot90(small))), exif=exif)
-    assert latentpress.assess(saved(tmp_path, "a.png", Image.fromarray(small)), turned, ["mse"]) == {"mse": 0}
+    turned = saved(
+        tmp_path, "turned.png", Image.fromarray(np.ascontiguousarray(np.rot90(small))), exif=exif
+    )
+    assert latentpress.assess(
+        saved(tmp_path, "a.png", Image.fromarray(small)), turned, ["mse"]
+    ) == {"mse": 0}
 
 
 def test_folders_pair_by_path_without_suffix(folders: Any) -> None:
     pairs = Folders(folders / "originals", folders / "decoded").pairs()
-    assert [(name, a.key, b.key) for name, a, b in pairs.pairs] == [("a", "a.png", "a.jpg"), ("deep/b", "deep/b.png", "deep/b.ltp")]
+    assert [(name, a.key, b.key) for name, a, b in pairs.pairs] == [
+        ("a", "a.png", "a.jpg"),
+        ("deep/b", "deep/b.png", "deep/b.ltp"),
+    ]
     assert not pairs.alone
 
 
-def test_left_over_double_and_mixed_inputs_are_usage_errors(folders: Any, small: NDArray[np.uint8]) -> None:
+def test_left_over_double_and_mixed_inputs_are_usage_errors(
+    folders: Any, small: NDArray[np.uint8]
+) -> None:
     originals, decoded = folders / "originals", folders / "decoded"
     Image.fromarray(small).save(originals / "alone.png")
     with pytest.raises(UsageError, match=r"without a partner.*alone\.png"):
@@ -118,7 +148,15 @@ def test_left_over_double_and_mixed_inputs_are_usage_errors(folders: Any, small:
 
 
 def test_a_pair_as_json_with_infinity_as_text(folders: Any) -> None:
-    done = run("assess", "originals/a.png", "originals/a.png", "--metrics", "ssim,psnr", "--json", cwd=folders)
+    done = run(
+        "assess",
+        "originals/a.png",
+        "originals/a.png",
+        "--metrics",
+        "ssim,psnr",
+        "--json",
+        cwd=folders,
+    )
     assert (done.returncode, done.stderr) == (0, "")
     result = json.loads(done.stdout, parse_constant=pytest.fail)
     assert result["metrics"] == {"psnr": "inf", "ssim": 1.0}
@@ -127,20 +165,35 @@ def test_a_pair_as_json_with_infinity_as_text(folders: Any) -> None:
 
 
 def test_folders_as_a_table(folders: Any, small: NDArray[np.uint8]) -> None:
-    done = run("assess", "originals", "decoded", "--metrics", "mse,psnr,ssim", "-o", "table.csv", cwd=folders)
+    done = run(
+        "assess",
+        "originals",
+        "decoded",
+        "--metrics",
+        "mse,psnr,ssim",
+        "-o",
+        "table.csv",
+        cwd=folders,
+    )
     assert (done.returncode, done.stderr) == (0, "")
     with (folders / "table.csv").open(newline="") as stream:
         rows = list(csv.DictReader(stream))
     assert list(rows[0]) == ["image", "width", "height", "bytes", "bpp", "mse", "psnr", "ssim"]
     assert [row["image"] for row in rows] == ["a", "deep/b", "mean"]
-    assert float(rows[0]["psnr"]) == psnr(small, np.asarray(Image.open(folders / "decoded" / "a.jpg")))
-    assert float(rows[2]["psnr"]) == pytest.approx((float(rows[0]["psnr"]) + float(rows[1]["psnr"])) / 2)
+    assert float(rows[0]["psnr"]) == psnr(
+        small, np.asarray(Image.open(folders / "decoded" / "a.jpg"))
+    )
+    assert float(rows[2]["psnr"]) == pytest.approx(
+        (float(rows[0]["psnr"]) + float(rows[1]["psnr"])) / 2
+    )
     refused = run("assess", "originals", "decoded", "-o", "table.csv", cwd=folders)
     assert refused.returncode == 1
     assert "--overwrite" in refused.stderr
 
 
-def test_missing_weights_leave_columns_empty_with_one_notice(folders: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_weights_leave_columns_empty_with_one_notice(
+    folders: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(weights, "found", lambda key: [])
     arguments = ["assess", str(folders / "originals"), str(folders / "decoded"), "--metrics"]
     result = CliRunner().invoke(app, [*arguments, "psnr,lpips", "-o", str(folders / "table.csv")])
@@ -156,22 +209,57 @@ def test_missing_weights_leave_columns_empty_with_one_notice(folders: Any, monke
 
 
 def test_tables_as_json_and_excel(folders: Any) -> None:
-    done = run("assess", "originals", "decoded", "--metrics", "psnr", "--grey", "-o", "table.json", cwd=folders)
+    done = run(
+        "assess",
+        "originals",
+        "decoded",
+        "--metrics",
+        "psnr",
+        "--grey",
+        "-o",
+        "table.json",
+        cwd=folders,
+    )
     assert done.returncode == 0, done.stderr
     result = json.loads((folders / "table.json").read_text())
     assert result["grey"]
     assert [image["image"] for image in result["images"]] == ["a", "deep/b"]
     openpyxl = pytest.importorskip("openpyxl")
-    assert run("assess", "originals", "decoded", "--metrics", "psnr", "--grey", "-o", "t.xlsx", cwd=folders).returncode == 0
+    assert (
+        run(
+            "assess",
+            "originals",
+            "decoded",
+            "--metrics",
+            "psnr",
+            "--grey",
+            "-o",
+            "t.xlsx",
+            cwd=folders,
+        ).returncode
+        == 0
+    )
     lines = list(openpyxl.load_workbook(folders / "t.xlsx").active.iter_rows(values_only=True))
     assert lines[0] == ("image", "width", "height", "bytes", "bpp", "psnr")
     assert lines[-1][-1] == pytest.approx(result["mean"]["metrics"]["psnr"])
 
 
-def test_an_output_that_cannot_be_is_found_before_anything_is_graded(folders: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_output_that_cannot_be_is_found_before_anything_is_graded(
+    folders: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("latentpress.metrics.assess", lambda *_, **__: pytest.fail("graded"))
-    arguments = ["assess", str(folders / "originals"), str(folders / "decoded"), "--metrics", "mse", "-o"]
-    assert isinstance(CliRunner().invoke(app, [*arguments, str(folders / "none" / "t.csv")]).exception, OutputError)
+    arguments = [
+        "assess",
+        str(folders / "originals"),
+        str(folders / "decoded"),
+        "--metrics",
+        "mse",
+        "-o",
+    ]
+    assert isinstance(
+        CliRunner().invoke(app, [*arguments, str(folders / "none" / "t.csv")]).exception,
+        OutputError,
+    )
     monkeypatch.setitem(sys.modules, "openpyxl", None)
     result = CliRunner().invoke(app, [*arguments, str(folders / "t.xlsx")])
     assert isinstance(result.exception, UsageError)
@@ -193,9 +281,18 @@ def test_names_from_outside_stay_names_in_a_table(tmp_path: Path, small: NDArray
     for suffix in ("xlsx", "csv"):
         result = CliRunner().invoke(app, [*arguments, str(tmp_path / f"t.{suffix}")])
         assert result.exit_code == 0, result.exception
-    cells = [row[0] for row in openpyxl.load_workbook(tmp_path / "t.xlsx").active.iter_rows(min_row=2)]
-    assert [(cell.value, cell.data_type) for cell in cells] == [(name, "s") for name in ("=1+1", "a\ufffd", "\ufffd", "mean")]
-    assert [line.split(b",")[0] for line in (tmp_path / "t.csv").read_bytes().splitlines()[1:]] == [b"=1+1", b"a\x01", b"\xff", b"mean"]
+    cells = [
+        row[0] for row in openpyxl.load_workbook(tmp_path / "t.xlsx").active.iter_rows(min_row=2)
+    ]
+    assert [(cell.value, cell.data_type) for cell in cells] == [
+        (name, "s") for name in ("=1+1", "a\ufffd", "\ufffd", "mean")
+    ]
+    assert [line.split(b",")[0] for line in (tmp_path / "t.csv").read_bytes().splitlines()[1:]] == [
+        b"=1+1",
+        b"a\x01",
+        b"\xff",
+        b"mean",
+    ]
 
 
 def test_wrong_usage_is_one_sentence(folders: Any) -> None:
@@ -232,7 +329,12 @@ def study_sheet(title: Any) -> Any:
 @study
 def test_ssim_of_the_study_is_reproduced_to_four_digits() -> None:
     for (kind, number), expected in zip(study_pairs(), study_sheet("SSIM"), strict=True):
-        values = latentpress.assess(STUDY / f"original_{number:02}.png", STUDY / f"{kind}_{number:02}.png", ["ssim"], gray=True)
+        values = latentpress.assess(
+            STUDY / f"original_{number:02}.png",
+            STUDY / f"{kind}_{number:02}.png",
+            ["ssim"],
+            gray=True,
+        )
         assert values["ssim"] == pytest.approx(expected, abs=5e-5), (kind, number)
 
 

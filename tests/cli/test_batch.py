@@ -34,7 +34,14 @@ def test_the_bar_is_for_terminals_and_takes_nothing_from_standard_output() -> No
     pty = pytest.importorskip("pty")
     ours, theirs = pty.openpty()
     environment = os.environ | {"TERM": "xterm"}
-    done = subprocess.run([sys.executable, "-c", BAR], stdout=subprocess.PIPE, stderr=theirs, text=True, timeout=60, env=environment)
+    done = subprocess.run(
+        [sys.executable, "-c", BAR],
+        stdout=subprocess.PIPE,
+        stderr=theirs,
+        text=True,
+        timeout=60,
+        env=environment,
+    )
     os.close(theirs)
     shown = os.read(ours, 65536).decode()
     os.close(ours)
@@ -45,7 +52,9 @@ def test_the_bar_is_for_terminals_and_takes_nothing_from_standard_output() -> No
 
 
 def test_a_slash_at_the_end_names_a_folder(tmp_path: Path) -> None:
-    assert batch.outputs([Path("a.png")], f"{tmp_path}/new/", ".ltp") == [tmp_path / "new" / "a.ltp"]
+    assert batch.outputs([Path("a.png")], f"{tmp_path}/new/", ".ltp") == [
+        tmp_path / "new" / "a.ltp"
+    ]
     assert (tmp_path / "new").is_dir()
     assert batch.outputs([Path("a.png")], f"{tmp_path}/new", ".ltp") == [tmp_path / "new" / "a.ltp"]
 
@@ -53,7 +62,9 @@ def test_a_slash_at_the_end_names_a_folder(tmp_path: Path) -> None:
 def test_a_name_without_a_suffix_is_a_folder_for_one_file_as_for_many(tmp_path: Path) -> None:
     for sources in ([Path("a.png")], [Path("a.png"), Path("b.png")]):
         out = tmp_path / str(len(sources))
-        assert batch.outputs(sources, str(out), ".ltp") == [(out / s.name).with_suffix(".ltp") for s in sources]
+        assert batch.outputs(sources, str(out), ".ltp") == [
+            (out / s.name).with_suffix(".ltp") for s in sources
+        ]
         assert out.is_dir()
     (tmp_path / "file").write_bytes(b"")
     assert batch.outputs([Path("a.png")], f"{tmp_path}/file", ".ltp") == [tmp_path / "file"]
@@ -62,23 +73,39 @@ def test_a_name_without_a_suffix_is_a_folder_for_one_file_as_for_many(tmp_path: 
 
 @pytest.mark.parametrize("command", ["compress", "decompress"])
 def test_the_commands_pass_the_slash_on(tmp_path: Path, command: str) -> None:
-    assert CliRunner().invoke(app, [command, str(tmp_path / "missing"), "-o", f"{tmp_path}/new/"]).exit_code == 1
+    assert (
+        CliRunner()
+        .invoke(app, [command, str(tmp_path / "missing"), "-o", f"{tmp_path}/new/"])
+        .exit_code
+        == 1
+    )
     assert (tmp_path / "new").is_dir()
 
 
-def test_a_source_is_not_written_over_however_it_is_spelled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_source_is_not_written_over_however_it_is_spelled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     Path("a.png").write_bytes(b"the original")
     Path("link.png").symlink_to("a.png")
-    for source, output in ((tmp_path / "a.png", "a.png"), (Path("a.png"), f"../{tmp_path.name}/a.png"), (Path("a.png"), "link.png")):
+    for source, output in (
+        (tmp_path / "a.png", "a.png"),
+        (Path("a.png"), f"../{tmp_path.name}/a.png"),
+        (Path("a.png"), "link.png"),
+    ):
         with pytest.raises(UsageError, match="over itself"):
             batch.outputs([source], output, ".ltp")
     assert batch.outputs([Path("a.png")], "b.png", ".ltp") == [Path("b.png")]
 
 
-def test_two_spellings_of_one_output_collide(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_spellings_of_one_output_collide(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
-    for sources in ([Path("a.png"), tmp_path / "a.jpg"], [Path("a.png"), Path("..") / tmp_path.name / "a.jpg"]):
+    for sources in (
+        [Path("a.png"), tmp_path / "a.jpg"],
+        [Path("a.png"), Path("..") / tmp_path.name / "a.jpg"],
+    ):
         with pytest.raises(UsageError, match="two inputs"):
             batch.outputs(sources, None, ".ltp")
     with monkeypatch.context() as on_a_mac:

@@ -46,14 +46,22 @@ def test_compress_and_decompress_agree_with_the_api(folder: Path) -> None:
     first, second = json.loads(done.stdout)
     data = (folder / "out" / "a.ltp").read_bytes()
     assert data == latentpress.compress(folder / "a.png", quality=30)
-    assert (folder / "out" / "b.ltp").read_bytes() == latentpress.compress(folder / "b.jpg", quality=30)
-    assert (first["source"], first["output"], first["bytes"]) == ("a.png", str(Path("out/a.ltp")), len(data))
+    assert (folder / "out" / "b.ltp").read_bytes() == latentpress.compress(
+        folder / "b.jpg", quality=30
+    )
+    assert (first["source"], first["output"], first["bytes"]) == (
+        "a.png",
+        str(Path("out/a.ltp")),
+        len(data),
+    )
     assert first["bpp"] == pytest.approx(latentpress.read_header(data).bpp, abs=1e-5)
     assert (second["width"], second["height"], second["notices"]) == (109, 75, [])
 
     done = run("decompress", "out/a.ltp", cwd=folder)
     assert (done.returncode, done.stderr) == (0, "")
-    assert np.array_equal(np.asarray(Image.open(folder / "out" / "a.png")), np.asarray(latentpress.decompress(data)))
+    assert np.array_equal(
+        np.asarray(Image.open(folder / "out" / "a.png")), np.asarray(latentpress.decompress(data))
+    )
     assert names(folder / "out") == {"a.ltp", "b.ltp", "a.png"}
 
 
@@ -118,14 +126,27 @@ def test_one_bad_file_does_not_stop_the_others(folder: Path, small: NDArray[np.u
     *lines, last = done.stderr.splitlines()
     assert last == "latentpress: 5 of 7 failed"
     assert len(lines) == len(bad)
-    for line, part in zip(lines, ("not an image", "cut.jpg", "is a folder", "no such file", "taken.ltp: exists already"), strict=True):
+    for line, part in zip(
+        lines,
+        ("not an image", "cut.jpg", "is a folder", "no such file", "taken.ltp: exists already"),
+        strict=True,
+    ):
         assert line.startswith("latentpress: ")
         assert part in line
     results = json.loads(done.stdout)
     assert [r["source"] for r in results if "error" in r] == bad
     assert (folder / "taken.ltp").read_text() == "mine"
     assert (folder / "a.ltp").read_bytes() == (folder / "link.ltp").read_bytes()
-    assert names(folder) == {*bad, "a.png", "b.jpg", "pressed", "link.png", "taken.ltp", "a.ltp", "link.ltp"} - {"missing.png"}
+    assert names(folder) == {
+        *bad,
+        "a.png",
+        "b.jpg",
+        "pressed",
+        "link.png",
+        "taken.ltp",
+        "a.ltp",
+        "link.ltp",
+    } - {"missing.png"}
 
     done = run("compress", "taken.png", "--overwrite", cwd=folder)
     assert done.returncode == 0
@@ -164,7 +185,9 @@ def test_damaged_and_foreign_files_are_named_when_decompressed(folder: Path) -> 
         ([".."], "is a folder"),
     ],
 )
-def test_wrong_usage_is_exit_code_2_and_nothing_is_written(folder: Path, arguments: list[str], part: str) -> None:
+def test_wrong_usage_is_exit_code_2_and_nothing_is_written(
+    folder: Path, arguments: list[str], part: str
+) -> None:
     before = names(folder)
     if "pressed/../a.jpg" in arguments:
         arguments = [str(folder / "a.png"), str(folder / "a.jpg")]
@@ -174,7 +197,13 @@ def test_wrong_usage_is_exit_code_2_and_nothing_is_written(folder: Path, argumen
 
 @pytest.mark.parametrize(
     "arguments",
-    [["compress", "a.png", "--bogus"], ["compress"], ["compress", "a.png", "-q", "high"], ["frobnicate"], ["compare", "a.png"]],
+    [
+        ["compress", "a.png", "--bogus"],
+        ["compress"],
+        ["compress", "a.png", "-q", "high"],
+        ["frobnicate"],
+        ["compare", "a.png"],
+    ],
 )
 def test_the_parser_s_own_complaints_are_exit_code_2(folder: Path, arguments: list[str]) -> None:
     done = run(*arguments, cwd=folder)
@@ -204,7 +233,9 @@ def test_decompress_refuses_before_it_works(folder: Path) -> None:
         before = (folder / "a.png").read_bytes()
         assert part in fails(1, "decompress", "pressed/a.ltp", "-o", output, cwd=folder)
         assert (folder / "a.png").read_bytes() == before
-    assert "unknown format" in fails(2, "decompress", "pressed/a.ltp", "--format", "a/b", cwd=folder)
+    assert "unknown format" in fails(
+        2, "decompress", "pressed/a.ltp", "--format", "a/b", cwd=folder
+    )
 
 
 def test_a_full_disk_behind_standard_output_is_one_sentence(folder: Path) -> None:
@@ -230,13 +261,19 @@ def test_names_with_spaces_marks_and_bytes_that_are_no_text(folder: Path) -> Non
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_run_keeps_what_is_finished_and_leaves_nothing_else(folder: Path, number: int) -> None:
+def test_an_interrupted_run_keeps_what_is_finished_and_leaves_nothing_else(
+    folder: Path, number: int
+) -> None:
     sources = [folder / f"{i}.png" for i in range(200)]
     for source in sources:
         os.link(folder / "a.png", source)
     command = [sys.executable, "-m", "latentpress", "compress", *sources, "-o", folder / "out"]
-    heard = lambda: signal.signal(number, signal.SIG_DFL)  # a job in the background starts with SIGINT ignored
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, preexec_fn=heard)
+    heard = lambda: signal.signal(
+        number, signal.SIG_DFL
+    )  # a job in the background starts with SIGINT ignored
+    process = subprocess.Popen(
+        command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, preexec_fn=heard
+    )
     end = time.monotonic() + 60
     while time.monotonic() < end and not (folder / "out" / "1.ltp").exists():
         time.sleep(0.01)
@@ -255,7 +292,13 @@ def test_help_shows_an_example_of_every_command() -> None:
 
     from latentpress.cli.app import app
 
-    for command in ([], *([c] for c in COMMANDS), ["models", "fetch"], ["models", "verify"], ["metrics", "fetch"]):
+    for command in (
+        [],
+        *([c] for c in COMMANDS),
+        ["models", "fetch"],
+        ["models", "verify"],
+        ["metrics", "fetch"],
+    ):
         result = CliRunner().invoke(app, [*command, "--help"])
         assert result.exit_code == 0
         assert "Example" in result.output
@@ -267,8 +310,14 @@ def test_help_and_info_import_nothing_heavy(folder: Path) -> None:
         "import sys\nfrom latentpress.__main__ import main\ntry:\n    main()\nexcept SystemExit: pass\n"
         "print([m for m in ('numpy', 'PIL', 'onnxruntime', 'torch', 'constriction', 'rich.progress') if m in sys.modules])"
     )
-    for arguments in (["--help"], ["compress", "--help"], ["info", str(folder / "pressed" / "a.ltp")]):
-        done = subprocess.run([sys.executable, "-c", script, *arguments], capture_output=True, text=True, check=True)
+    for arguments in (
+        ["--help"],
+        ["compress", "--help"],
+        ["info", str(folder / "pressed" / "a.ltp")],
+    ):
+        done = subprocess.run(
+            [sys.executable, "-c", script, *arguments], capture_output=True, text=True, check=True
+        )
         assert done.stdout.splitlines()[-1] == "[]"
 
 
@@ -283,7 +332,14 @@ def test_compress_meets_a_target(folder: Path) -> None:
     assert 0.98 * size <= json.loads(done.stdout)[0]["bytes"] <= size
     assert (folder / "a.ltp").stat().st_size <= size
     bpp = json.loads(whole.stdout)[0]["bpp"]
-    assert json.loads(run("compress", "a.png", "-o", "r.ltp", "--target-bpp", bpp, "--json", cwd=folder).stdout)[0]["bpp"] <= bpp + 1e-5
+    assert (
+        json.loads(
+            run(
+                "compress", "a.png", "-o", "r.ltp", "--target-bpp", bpp, "--json", cwd=folder
+            ).stdout
+        )[0]["bpp"]
+        <= bpp + 1e-5
+    )
     reached = run("compress", "a.png", "-o", "s.ltp", "--target", "psnr=20", cwd=folder)
     assert reached.returncode == 0
     shown = json.loads(run("compare", "a.png", "s.ltp", "--json", cwd=folder).stdout)
@@ -292,29 +348,43 @@ def test_compress_meets_a_target(folder: Path) -> None:
 
 def test_efforts_and_what_they_optimize_for(folder: Path) -> None:
     pytest.importorskip("torch")
-    done = run("compress", folder / "a.png", "--effort", 7, "--optimize-for", "mse", "-q", 30, "--json")
+    done = run(
+        "compress", folder / "a.png", "--effort", 7, "--optimize-for", "mse", "-q", 30, "--json"
+    )
     assert done.returncode == 0, done.stderr
     [result] = json.loads(done.stdout)
-    assert latentpress.decompress(Path(result["output"]).read_bytes()).size == size_of(folder / "a.png")
-    assert "mse" in fails(2, "compress", folder / "b.jpg", "--effort", 7, "--optimize-for", "beauty", "--overwrite")
+    assert latentpress.decompress(Path(result["output"]).read_bytes()).size == size_of(
+        folder / "a.png"
+    )
+    assert "mse" in fails(
+        2, "compress", folder / "b.jpg", "--effort", 7, "--optimize-for", "beauty", "--overwrite"
+    )
 
 
 def test_one_budget_for_all_images(folder: Path) -> None:
-    done = run("compress", "a.png", "b.jpg", "-o", "all", "--total-size", "3kB", "--json", cwd=folder)
+    done = run(
+        "compress", "a.png", "b.jpg", "-o", "all", "--total-size", "3kB", "--json", cwd=folder
+    )
     results = json.loads(done.stdout)
     assert sum(r["bytes"] for r in results) <= 3000
     assert results[0]["quality"] == results[1]["quality"]
 
 
 def test_a_target_out_of_reach_writes_nothing_unless_best_effort(folder: Path) -> None:
-    assert "the least, at quality 0" in fails(1, "compress", "a.png", "--target-size", "30", cwd=folder)
+    assert "the least, at quality 0" in fails(
+        1, "compress", "a.png", "--target-size", "30", cwd=folder
+    )
     assert "the best, at" in fails(1, "compress", "a.png", "--target", "psnr=70", cwd=folder)
     assert not (folder / "a.ltp").exists()
     done = run("compress", "a.png", "--target-size", "30", "--best-effort", cwd=folder)
     assert (done.returncode, "the least" in done.stderr) == (0, True)
     assert (folder / "a.ltp").exists()
-    assert "do not fit" in fails(1, "compress", "a.png", "b.jpg", "-o", "all", "--total-size", "30", cwd=folder)
-    done = run("compress", "a.png", "b.jpg", "-o", "all", "--total-size", "30", "--best-effort", cwd=folder)
+    assert "do not fit" in fails(
+        1, "compress", "a.png", "b.jpg", "-o", "all", "--total-size", "30", cwd=folder
+    )
+    done = run(
+        "compress", "a.png", "b.jpg", "-o", "all", "--total-size", "30", "--best-effort", cwd=folder
+    )
     assert (done.returncode, "do not fit" in done.stderr) == (0, True)
     assert len(list((folder / "all").glob("*.ltp"))) == 2
 
@@ -326,8 +396,12 @@ def test_best_effort_writes_no_file_twice(folder: Path, monkeypatch: pytest.Monk
 
     steps: list[int] = []
     write = Analyzed.write
-    monkeypatch.setattr(Analyzed, "write", lambda self, step: steps.append(step) or write(self, step))
-    result = Asked.of(None, None, None, "psnr=70", None, True).one(folder / "a.png", EncodeOptions())
+    monkeypatch.setattr(
+        Analyzed, "write", lambda self, step: steps.append(step) or write(self, step)
+    )
+    result = Asked.of(None, None, None, "psnr=70", None, True).one(
+        folder / "a.png", EncodeOptions()
+    )
     assert "the best, at" in result.notices[0]
     assert len(set(steps[-2:])) == 2  # the last probes are kept and no search begins again
     assert steps.count(steps[0]) == 1
@@ -336,31 +410,61 @@ def test_best_effort_writes_no_file_twice(folder: Path, monkeypatch: pytest.Monk
 def test_a_picture_from_a_pipe_is_not_compared(folder: Path) -> None:
     if not Path("/dev/stdin").exists():
         pytest.skip("no /dev/stdin")
-    command = [sys.executable, "-m", "latentpress", "compress", "/dev/stdin", "-o", "pipe.ltp", "--skip-larger", "--json"]
-    done = subprocess.run(command, cwd=folder, input=(folder / "a.png").read_bytes(), capture_output=True)
+    command = [
+        sys.executable,
+        "-m",
+        "latentpress",
+        "compress",
+        "/dev/stdin",
+        "-o",
+        "pipe.ltp",
+        "--skip-larger",
+        "--json",
+    ]
+    done = subprocess.run(
+        command, cwd=folder, input=(folder / "a.png").read_bytes(), capture_output=True
+    )
     assert (done.returncode, done.stderr) == (0, b"")
     [result] = json.loads(done.stdout)
     assert (result["source_bytes"], result["skipped"], result["notices"]) == (None, False, [])
     assert (folder / "pipe.ltp").read_bytes() == latentpress.compress(folder / "a.png")
     command[-2:] = ["--overwrite"]
-    done = subprocess.run(command, cwd=folder, input=(folder / "a.png").read_bytes(), capture_output=True)
+    done = subprocess.run(
+        command, cwd=folder, input=(folder / "a.png").read_bytes(), capture_output=True
+    )
     assert done.stdout.rstrip().endswith(b" bpp")
 
 
 def test_contradicting_and_meaningless_targets(folder: Path) -> None:
-    assert "-q and --target-size" in fails(2, "compress", "a.png", "-q", 3, "--target-size", "2kB", cwd=folder)
+    assert "-q and --target-size" in fails(
+        2, "compress", "a.png", "-q", 3, "--target-size", "2kB", cwd=folder
+    )
     for wrong in (("--target-size", "20 elephants"), ("--target-size", "0"), ("--target-bpp", "-1"), ("--target", "psnr"),
                   ("--target", "beauty=3"), ("--total-size", "x")):  # fmt: skip
         fails(2, "compress", "a.png", *wrong, cwd=folder)
 
 
 def test_a_file_larger_than_its_input_is_told_and_can_be_skipped(folder: Path) -> None:
-    stripes = np.tile(np.array([[0, 255]], np.uint8), (256, 128))  # nothing for a PNG, much for a codec of photographs
+    stripes = np.tile(
+        np.array([[0, 255]], np.uint8), (256, 128)
+    )  # nothing for a PNG, much for a codec of photographs
     Image.fromarray(stripes).save(folder / "stripes.png")
-    done = run("compress", "stripes.png", "-q", 100, "--content", "photo", "-o", "kept.ltp", cwd=folder)
+    done = run(
+        "compress", "stripes.png", "-q", 100, "--content", "photo", "-o", "kept.ltp", cwd=folder
+    )
     assert (folder / "kept.ltp").stat().st_size > (folder / "stripes.png").stat().st_size
     assert "more than the input's" in done.stderr
-    done = run("compress", "stripes.png", "-q", 100, "--content", "photo", "--skip-larger", "--json", cwd=folder)
+    done = run(
+        "compress",
+        "stripes.png",
+        "-q",
+        100,
+        "--content",
+        "photo",
+        "--skip-larger",
+        "--json",
+        cwd=folder,
+    )
     assert done.returncode == 0
     assert json.loads(done.stdout)[0]["skipped"] is True
     assert not (folder / "stripes.ltp").exists()
@@ -373,9 +477,15 @@ def test_a_command_imports_no_other() -> None:
         "print(*(m.split('.')[2] for m in sys.modules if m.startswith('latentpress.cli.')))"
     )
     others = set(COMMANDS) - {"compress", "decompress"}
-    for command, imported in (("decompress", set()), ("--verbose decompress", set()), ("--help decompress", others)):
+    for command, imported in (
+        ("decompress", set()),
+        ("--verbose decompress", set()),
+        ("--help decompress", others),
+    ):
         words = [*command.split(), "--help"]
-        done = subprocess.run([sys.executable, "-c", script, *words], capture_output=True, text=True, check=True)
+        done = subprocess.run(
+            [sys.executable, "-c", script, *words], capture_output=True, text=True, check=True
+        )
         assert others & set(done.stdout.splitlines()[-1].split()) == imported
 
 
@@ -384,5 +494,12 @@ def test_which_command_a_line_names() -> None:
 
     assert wanted_command(["compress", "info"]) == "compress"
     assert wanted_command(["--quiet", "--verbose", "models", "verify"]) == "models"
-    for line in ([], ["--help"], ["--help", "compress"], ["comprss"], ["--install-completion"], ["-h", "info"]):
+    for line in (
+        [],
+        ["--help"],
+        ["--help", "compress"],
+        ["comprss"],
+        ["--install-completion"],
+        ["-h", "info"],
+    ):
         assert wanted_command(line) is None

@@ -16,10 +16,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A photograph above lines of text, as a picture and as a file."""
     path = tmp_path_factory.mktemp("content")
     picture = Image.new("RGB", (384, 384), "white")
-    picture.paste(Image.open(ROOT / "samples" / "coffee.jpg").convert("RGB").crop((40, 40, 424, 296)), (0, 0))
+    picture.paste(
+        Image.open(ROOT / "samples" / "coffee.jpg").convert("RGB").crop((40, 40, 424, 296)), (0, 0)
+    )
     draw = ImageDraw.Draw(picture)
     for y in range(262, 370, 15):
-        draw.text((8, y), "The quick brown fox jumps over the lazy dog; 0123456789 times.", (20, 20, 30))
+        draw.text(
+            (8, y), "The quick brown fox jumps over the lazy dog; 0123456789 times.", (20, 20, 30)
+        )
     picture.save(path / "both.png")
     assert run("compress", "both.png", cwd=path).returncode == 0
     return path
@@ -34,8 +38,16 @@ def test_auto_is_the_default_and_info_tells_the_parts(folder: Path) -> None:
 
 
 def test_photo_has_no_layer_and_screen_no_latent(folder: Path) -> None:
-    for content, names, words in (("photo", {"latent"}, "content  latent"), ("screen", {"screen"}, "content  screen layer")):
-        assert run("compress", "both.png", "--content", content, "-o", f"{content}.ltp", cwd=folder).returncode == 0
+    for content, names, words in (
+        ("photo", {"latent"}, "content  latent"),
+        ("screen", {"screen"}, "content  screen layer"),
+    ):
+        assert (
+            run(
+                "compress", "both.png", "--content", content, "-o", f"{content}.ltp", cwd=folder
+            ).returncode
+            == 0
+        )
         shown = json.loads(run("info", f"{content}.ltp", "--json", cwd=folder).stdout)
         assert {chunk["name"] for chunk in shown["chunks"]} == names
         assert shown["screen_share"] == (content == "screen")

@@ -47,7 +47,9 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def said(*command: object) -> str:
-    return subprocess.run([*map(str, command)], capture_output=True, text=True, check=True, timeout=60).stdout.strip()
+    return subprocess.run(
+        [*map(str, command)], capture_output=True, text=True, check=True, timeout=60
+    ).stdout.strip()
 
 
 def files_below(folder: Path) -> set[str]:
@@ -98,13 +100,17 @@ def test_a_folder_that_cannot_be_written_is_one_sentence(home: Path) -> None:
     fails(1, "desktop", "install")
 
 
-def test_a_relative_data_home_is_not_followed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_relative_data_home_is_not_followed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setenv("XDG_DATA_HOME", "somewhere")
     monkeypatch.setenv("HOME", str(tmp_path))
     assert freedesktop.data_home() == tmp_path / ".local" / "share"
 
 
-def test_the_tools_know_the_type_by_content_and_by_name(home: Path, tmp_path: Path, small: NDArray[np.uint8]) -> None:
+def test_the_tools_know_the_type_by_content_and_by_name(
+    home: Path, tmp_path: Path, small: NDArray[np.uint8]
+) -> None:
     need("update-mime-database", "gio")
     run("desktop", "install")
     data = latentpress.compress(small)
@@ -117,7 +123,9 @@ def test_the_tools_know_the_type_by_content_and_by_name(home: Path, tmp_path: Pa
     assert kind["no-name"] == kind["broken.ltp"] == "image/x-latentpress"
     assert kind["latents"] == "application/x-latentpress-latents"
     assert "latentpress" not in kind["later"]
-    done = subprocess.run(["update-mime-database", str(home / "mime")], capture_output=True, text=True)
+    done = subprocess.run(
+        ["update-mime-database", str(home / "mime")], capture_output=True, text=True
+    )
     assert (done.returncode, done.stderr) == (0, "")
 
 
@@ -129,7 +137,9 @@ def test_the_entry_opens_the_type(home: Path) -> None:
     assert "latentpress.desktop" in said("gio", "mime", "image/x-latentpress")
 
 
-def test_the_exec_line_makes_a_thumbnail(home: Path, tmp_path: Path, photo: NDArray[np.uint8]) -> None:
+def test_the_exec_line_makes_a_thumbnail(
+    home: Path, tmp_path: Path, photo: NDArray[np.uint8]
+) -> None:
     run("desktop", "install")
     entry = configparser.RawConfigParser()
     entry.read(home / freedesktop.THUMBNAILER_FILE)
@@ -145,7 +155,9 @@ def test_the_exec_line_makes_a_thumbnail(home: Path, tmp_path: Path, photo: NDAr
         assert (image.format, image.size) == ("PNG", (96, 72))
 
 
-def test_the_page_that_the_menu_opens_ends_by_itself(tmp_path: Path, small: NDArray[np.uint8]) -> None:
+def test_the_page_that_the_menu_opens_ends_by_itself(
+    tmp_path: Path, small: NDArray[np.uint8]
+) -> None:
     picture = tmp_path / "a.ltp"
     picture.write_bytes(latentpress.compress(small))
     with socket.socket() as usual:  # which another page has
@@ -160,9 +172,11 @@ def test_the_page_that_the_menu_opens_ends_by_itself(tmp_path: Path, small: NDAr
 
 
 def test_the_words_of_an_exec_line_come_through() -> None:
-    words = ["/opt/my programs/a$b`c\"d\\e 50%/latentpress", "thumbnail"]
+    words = ['/opt/my programs/a$b`c"d\\e 50%/latentpress', "thumbnail"]
     line = freedesktop.command_line(words)
-    value = line.replace("\\\\", "\\").replace("%%", "%")  # the escapes of a value and of a field code
+    value = line.replace("\\\\", "\\").replace(
+        "%%", "%"
+    )  # the escapes of a value and of a field code
     assert said("sh", "-c", f"printf '%s\\n' {value}").splitlines() == words
     assert freedesktop.command_line(["/usr/bin/latentpress"]) == "/usr/bin/latentpress"
 

@@ -24,11 +24,16 @@ def test_the_choice_is_told_with_its_reason(monkeypatch: pytest.MonkeyPatch) -> 
     assert f"builtin analysis: {why}\nbuiltin synthesis: {why}\n" in printed()
     monkeypatch.setenv(choice.PRECISION_VARIABLE, "float")
     rows = json.loads(printed("--json"))
-    assert rows[0]["runs"].splitlines()[1] == "synthesis: onnxruntime on cpu in float32: LATENTPRESS_PRECISION asks for it"
+    assert (
+        rows[0]["runs"].splitlines()[1]
+        == "synthesis: onnxruntime on cpu in float32: LATENTPRESS_PRECISION asks for it"
+    )
     assert {row["runs"] for row in rows[1:]} == {None}
 
 
-def test_a_word_that_is_none_is_a_sentence(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_word_that_is_none_is_a_sentence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     from latentpress.cli import app as module
 
     monkeypatch.setenv(choice.RUNTIME_VARIABLE, "tensorrt")
@@ -37,7 +42,10 @@ def test_a_word_that_is_none_is_a_sentence(monkeypatch: pytest.MonkeyPatch, caps
     with pytest.raises(SystemExit) as end:
         module.main()
     assert end.value.code == 2
-    assert "LATENTPRESS_RUNTIME is one of native, onnxruntime, openvino, torch, not 'tensorrt'" in capsys.readouterr().err
+    assert (
+        "LATENTPRESS_RUNTIME is one of native, onnxruntime, openvino, torch, not 'tensorrt'"
+        in capsys.readouterr().err
+    )
 
 
 def test_the_help_lists_the_variables() -> None:

@@ -43,7 +43,9 @@ def picture(data: bytes) -> Image.Image:
 
 
 @pytest.mark.parametrize("output", [[], ["-o", "-"], ["-o", "/dev/stdout"]])
-def test_compress_writes_the_bytes_of_a_file_and_nothing_else(folder: Path, output: list[str]) -> None:
+def test_compress_writes_the_bytes_of_a_file_and_nothing_else(
+    folder: Path, output: list[str]
+) -> None:
     data, words = piped(folder, "a.png", "compress", "-", *output)
     assert data == (folder / "a.ltp").read_bytes()
     assert words.startswith(f"standard output: {len(data):,} bytes, ")
@@ -100,11 +102,31 @@ def test_info_compare_and_assess_read_a_pipe(folder: Path) -> None:
 
 def test_what_is_wrong_is_one_sentence_and_nothing_on_standard_output(folder: Path) -> None:
     for arguments, code, words in (
-        (["compress", "-", "a.png", "-o", "out"], 2, "2 inputs, and a pipe holds one file: use - for one picture alone"),
-        (["compress", "a.png", "a.png", "-o", "-"], 2, "2 inputs, and a pipe holds one file: use - for one picture alone"),
-        (["compress", "-", "-o", "out/"], 2, "standard input has no name: name a file, not the folder out/"),
-        (["compare", "-", "-"], 2, "standard input can be read once: name a file for one of the two"),
-        (["compress", "-"], 1, "standard input: is already an .ltp file: `latentpress decompress` makes a picture of it"),
+        (
+            ["compress", "-", "a.png", "-o", "out"],
+            2,
+            "2 inputs, and a pipe holds one file: use - for one picture alone",
+        ),
+        (
+            ["compress", "a.png", "a.png", "-o", "-"],
+            2,
+            "2 inputs, and a pipe holds one file: use - for one picture alone",
+        ),
+        (
+            ["compress", "-", "-o", "out/"],
+            2,
+            "standard input has no name: name a file, not the folder out/",
+        ),
+        (
+            ["compare", "-", "-"],
+            2,
+            "standard input can be read once: name a file for one of the two",
+        ),
+        (
+            ["compress", "-"],
+            1,
+            "standard input: is already an .ltp file: `latentpress decompress` makes a picture of it",
+        ),
     ):
         assert piped(folder, "a.ltp", *arguments, code=code) == (b"", f"latentpress: {words}\n")
     assert piped(folder, None, "compress", "-", code=1)[1] == (
@@ -116,13 +138,20 @@ def test_what_is_wrong_is_one_sentence_and_nothing_on_standard_output(folder: Pa
 def test_a_full_disk_behind_the_pipe_and_a_reader_that_left_are_told(folder: Path) -> None:
     command = [sys.executable, "-m", "latentpress", "decompress", "a.ltp", "-o", "-"]
     with Path("/dev/full").open("wb") as full:
-        done = subprocess.run(command, cwd=folder, stdout=full, stderr=subprocess.PIPE, text=True, timeout=120)
+        done = subprocess.run(
+            command, cwd=folder, stdout=full, stderr=subprocess.PIPE, text=True, timeout=120
+        )
     assert (done.returncode, done.stderr) == (1, "latentpress: standard output: the disk is full\n")
     reading, writing = os.pipe()
     os.close(reading)
-    done = subprocess.run(command, cwd=folder, stdout=writing, stderr=subprocess.PIPE, text=True, timeout=120)
+    done = subprocess.run(
+        command, cwd=folder, stdout=writing, stderr=subprocess.PIPE, text=True, timeout=120
+    )
     os.close(writing)
-    assert (done.returncode, done.stderr) == (1, "latentpress: standard output: nobody reads it any more\n")
+    assert (done.returncode, done.stderr) == (
+        1,
+        "latentpress: standard output: nobody reads it any more\n",
+    )
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="the system has no fork")

@@ -29,15 +29,23 @@ def folder(tmp_path: Path, small: NDArray[np.uint8]) -> Path:
     ("arguments", "part"),
     [
         (["compress", "p.ltp"], "p.ltp is already an .ltp file: `latentpress decompress`"),
-        (["compress", "p.png", "out.ltp"], "out.ltp is not there: if it is the output's name, write -o out.ltp"),
+        (
+            ["compress", "p.png", "out.ltp"],
+            "out.ltp is not there: if it is the output's name, write -o out.ltp",
+        ),
         (["compress", "p.png", "p.ltp"], "write -o p.ltp --overwrite"),
         (["decompress", "p.ltp", "out.png"], "write -o out.png"),
         (["decompress", "p.png"], "p.png is no .ltp file"),
-        (["compress", "p.png", "sub"], "sub is a folder: if it is where the outputs go, write -o sub"),
+        (
+            ["compress", "p.png", "sub"],
+            "sub is a folder: if it is where the outputs go, write -o sub",
+        ),
         (["compress", "p.png", "-o", ""], "the name of the output is empty"),
     ],
 )
-def test_a_forgotten_option_and_a_wrong_file_are_named(folder: Path, arguments: list[str], part: str) -> None:
+def test_a_forgotten_option_and_a_wrong_file_are_named(
+    folder: Path, arguments: list[str], part: str
+) -> None:
     (folder / "sub").mkdir()
     before = {p.name: p.read_bytes() for p in folder.iterdir() if p.is_file()}
     assert part in fails(2, *arguments, cwd=folder)
@@ -52,14 +60,25 @@ def test_an_empty_name_is_not_the_folder_one_is_in(folder: Path) -> None:
         assert "the name of the file is empty" in done.stderr
 
 
-def test_a_wrong_environment_variable_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in (("LATENTPRESS_THREADS", "many"), ("LATENTPRESS_THREADS", "9" * 20), ("LATENTPRESS_MAX_PIXELS", "1e9")):
-        for arguments in (["compress", "p.png", "-o", "x.ltp"], ["decompress", "p.ltp", "-o", "x.png"]):
+def test_a_wrong_environment_variable_is_named(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in (
+        ("LATENTPRESS_THREADS", "many"),
+        ("LATENTPRESS_THREADS", "9" * 20),
+        ("LATENTPRESS_MAX_PIXELS", "1e9"),
+    ):
+        for arguments in (
+            ["compress", "p.png", "-o", "x.ltp"],
+            ["decompress", "p.ltp", "-o", "x.png"],
+        ):
             done = run(*arguments, cwd=folder, **{name: value})
             assert done.returncode == 2
             assert done.stderr.startswith(f"latentpress: the environment variable {name} ")
             assert "onnx" not in done.stderr
-    done = run("assess", "p.png", "p.ltp", cwd=folder, LATENTPRESS_METRIC_WEIGHTS=str(folder / "none"))
+    done = run(
+        "assess", "p.png", "p.ltp", cwd=folder, LATENTPRESS_METRIC_WEIGHTS=str(folder / "none")
+    )
     assert (done.returncode, "LATENTPRESS_METRIC_WEIGHTS names" in done.stderr) == (2, True)
     monkeypatch.setenv("LATENTPRESS_X", str(folder))
     assert environment.folder("LATENTPRESS_X") == folder
@@ -70,18 +89,29 @@ def test_a_wrong_environment_variable_is_named(folder: Path, monkeypatch: pytest
 
 def test_latents_pack_speaks_of_its_options_and_of_the_file(tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", np.zeros((4, 8, 8), np.float32))
-    assert "--max-error, --rmse, -q (--quality) or --lossless" in fails(2, "latents", "pack", "a.npy", "-o", "s.ltps", cwd=tmp_path)
-    both = fails(2, "latents", "pack", "a.npy", "-o", "s.ltps", "--rmse", 1, "--lossless", cwd=tmp_path)
+    assert "--max-error, --rmse, -q (--quality) or --lossless" in fails(
+        2, "latents", "pack", "a.npy", "-o", "s.ltps", cwd=tmp_path
+    )
+    both = fails(
+        2, "latents", "pack", "a.npy", "-o", "s.ltps", "--rmse", 1, "--lossless", cwd=tmp_path
+    )
     assert "--rmse and --lossless" in both
     below = fails(2, "latents", "pack", "a.npy", "-o", "s.ltps", "--max-error", -1, cwd=tmp_path)
     assert "--max-error is a number above 0, not -1" in below
     done = run("latents", "pack", "a.npy", "-o", "s.ltps", "--lossless", cwd=tmp_path)
     assert f"{(tmp_path / 's.ltps').stat().st_size:,} bytes" in done.stdout
     assert "latents info" in fails(1, "info", "s.ltps", cwd=tmp_path)
-    for name, content, part in (("a.ltp", b"LTP\1" + bytes(40), "`latentpress info` reads it"), ("b.ltps", b"x", "not an .ltps file")):
+    for name, content, part in (
+        ("a.ltp", b"LTP\1" + bytes(40), "`latentpress info` reads it"),
+        ("b.ltps", b"x", "not an .ltps file"),
+    ):
         (tmp_path / name).write_bytes(content)
         assert part in fails(1, "latents", "info", name, cwd=tmp_path)
-    for content, part in ((b"", "the file is empty"), (b"LT", "cut off within its header"), (b"GIF89a" + bytes(30), "not an .ltp file")):
+    for content, part in (
+        (b"", "the file is empty"),
+        (b"LT", "cut off within its header"),
+        (b"GIF89a" + bytes(30), "not an .ltp file"),
+    ):
         (tmp_path / "c.ltp").write_bytes(content)
         assert fails(1, "info", "c.ltp", cwd=tmp_path).endswith(part)
 
@@ -100,8 +130,14 @@ def test_info_says_which_model_a_hash_is(folder: Path) -> None:
     for known in (taesd.hub_sha256, *taesd.also_good):
         (folder / "sd.ltp").write_bytes(file_of(known[:8]))
         shown = run("info", "sd.ltp", cwd=folder).stdout
-        assert f"{known[:8]} (madebyollin/taesd: `latentpress models fetch madebyollin/taesd`)" in shown
-    assert json.loads(run("info", "sd.ltp", "--json", cwd=folder).stdout)["model"] == "madebyollin/taesd"
+        assert (
+            f"{known[:8]} (madebyollin/taesd: `latentpress models fetch madebyollin/taesd`)"
+            in shown
+        )
+    assert (
+        json.loads(run("info", "sd.ltp", "--json", cwd=folder).stdout)["model"]
+        == "madebyollin/taesd"
+    )
     (folder / "sd.ltp").write_bytes(file_of("01234567"))
     assert "no published one" in run("info", "sd.ltp", cwd=folder).stdout
     assert "built-in model" in run("info", "p.ltp", cwd=folder).stdout

@@ -40,7 +40,16 @@ def test_strip_and_the_share_of_metadata(folder: Path) -> None:
     assert f"metadata {size:,} bytes, " in run("info", "heavy.ltp", cwd=folder).stdout
     assert "metadata 1 bytes, 0." in run("info", "light.ltp", cwd=folder).stdout
 
-    done = run("compress", "heavy.png", "light.png", "--strip", "text,icc", "--json", "--overwrite", cwd=folder)
+    done = run(
+        "compress",
+        "heavy.png",
+        "light.png",
+        "--strip",
+        "text,icc",
+        "--json",
+        "--overwrite",
+        cwd=folder,
+    )
     assert [result["metadata_bytes"] for result in json.loads(done.stdout)] == [0, 0]
     assert done.stderr == ""
     assert (folder / "heavy.ltp").read_bytes() == (folder / "light.ltp").read_bytes()
@@ -53,13 +62,21 @@ def test_texts_come_back_in_a_png(folder: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     with Image.open(folder / "back.png") as image:
         assert image.info["parameters"] == TEXT
-    assert "text left out (parameters)" in run("decompress", "heavy.ltp", "-o", "back.jpg", cwd=folder).stderr
+    assert (
+        "text left out (parameters)"
+        in run("decompress", "heavy.ltp", "-o", "back.jpg", cwd=folder).stderr
+    )
 
 
 def test_a_size_that_metadata_forbid_names_them(folder: Path) -> None:
     line = fails(1, "compress", "heavy.png", "--target-size", "2kB", cwd=folder)
     assert "metadata take " in line
-    assert run("compress", "heavy.png", "--target-size", "2kB", "--strip", "all", cwd=folder).returncode == 0
+    assert (
+        run(
+            "compress", "heavy.png", "--target-size", "2kB", "--strip", "all", cwd=folder
+        ).returncode
+        == 0
+    )
 
 
 def test_a_wrong_name_is_one_sentence(folder: Path) -> None:
@@ -68,5 +85,12 @@ def test_a_wrong_name_is_one_sentence(folder: Path) -> None:
 
 def test_the_help_says_what_strict_refuses() -> None:
     words = "".join(run("compress", "--help", COLUMNS="300").stdout.split())
-    for what in ("more than 8 bits", "colours that must be converted", "frames", "IPTC", "gain map", "exif,xmp,icc,thumbnail,gps"):
+    for what in (
+        "more than 8 bits",
+        "colours that must be converted",
+        "frames",
+        "IPTC",
+        "gain map",
+        "exif,xmp,icc,thumbnail,gps",
+    ):
         assert what.replace(" ", "") in words

@@ -47,7 +47,9 @@ def test_names_are_shown_as_they_are(folder: Path) -> None:
         for words in (("assess", file, ltp, "--metrics", "mse"), ("compare", file, ltp)):
             done = run(*words)
             assert f"{stem}.ltp against " in done.stdout
-        assert f"of {stem}.ltp" in run("assess", file, ltp, "--metrics", "mse", COLUMNS="200").stdout
+        assert (
+            f"of {stem}.ltp" in run("assess", file, ltp, "--metrics", "mse", COLUMNS="200").stdout
+        )
         assert stem in run("info", ltp, ltp).stdout
         assert stem in fails(1, "info", folder / f"{stem}.missing")
     flat = folder / "flat"
@@ -62,7 +64,9 @@ def test_every_console_is_made_in_one_place() -> None:
     for path in (ROOT / "src" / "latentpress").rglob("*.py"):
         if path.name != "terminal.py":
             assert not re.search(r"\bConsole\(", path.read_text()), path
-    progress = [p for p in (ROOT / "src" / "latentpress").rglob("*.py") if "TextColumn(" in p.read_text()]
+    progress = [
+        p for p in (ROOT / "src" / "latentpress").rglob("*.py") if "TextColumn(" in p.read_text()
+    ]
     assert progress
     for path in progress:
         for column in re.findall(r"TextColumn\([^)]*\)", path.read_text()):
@@ -106,7 +110,10 @@ def test_notices_begin_as_errors_do(tmp_path: Path) -> None:
     listed = run("compress", "a.tif", "--quiet", "--json", "--overwrite", cwd=tmp_path)
     assert json.loads(listed.stdout)[0]["source"] == "a.tif"
     told = run("compress", "a.tif", "--verbose", "--overwrite", "--content", "photo", cwd=tmp_path)
-    assert re.search(r"latentpress: a\.tif: 20 x 20 pixels, space lp1, model \w{8}, quality 50, latent \d+ bytes", told.stderr)
+    assert re.search(
+        r"latentpress: a\.tif: 20 x 20 pixels, space lp1, model \w{8}, quality 50, latent \d+ bytes",
+        told.stderr,
+    )
 
 
 BAR = """
@@ -124,7 +131,13 @@ batch.run([Path("[a]"), Path("[b]")], [Path("c"), Path("d")], work, False)
 def test_the_bar_breaks_no_line() -> None:
     pty = pytest.importorskip("pty")
     ours, theirs = pty.openpty()
-    subprocess.run([sys.executable, "-c", BAR], stdout=theirs, stderr=theirs, timeout=60, env=os.environ | {"TERM": "xterm"})
+    subprocess.run(
+        [sys.executable, "-c", BAR],
+        stdout=theirs,
+        stderr=theirs,
+        timeout=60,
+        env=os.environ | {"TERM": "xterm"},
+    )
     os.close(theirs)
     shown = os.read(ours, 1 << 16).decode()
     os.close(ours)
@@ -138,7 +151,9 @@ def test_the_bar_breaks_no_line() -> None:
 
 
 def test_json_is_valid_whatever_the_names(tmp_path: Path, small: NDArray[np.uint8]) -> None:
-    assert json.loads(to_json({"a\udcff": ["\ud800", "é", ("😀",)]})) == {"a\\xff": ["\\ud800", "é", ["😀"]]}
+    assert json.loads(to_json({"a\udcff": ["\ud800", "é", ("😀",)]})) == {
+        "a\\xff": ["\\ud800", "é", ["😀"]]
+    }
     name = b"a\xff.png"
     try:
         with open(os.fsencode(tmp_path) + b"/" + name, "wb") as stream:
@@ -146,7 +161,10 @@ def test_json_is_valid_whatever_the_names(tmp_path: Path, small: NDArray[np.uint
     except OSError:
         pytest.skip("this file system takes only names that are text")
     done = subprocess.run(
-        [sys.executable, "-m", "latentpress", "compress", name, "--json"], cwd=tmp_path, capture_output=True, check=True
+        [sys.executable, "-m", "latentpress", "compress", name, "--json"],
+        cwd=tmp_path,
+        capture_output=True,
+        check=True,
     )
     assert b"\\ud" not in done.stdout
     [result] = json.loads(done.stdout.decode("utf-8", "strict"))
@@ -157,20 +175,33 @@ def test_info_takes_many_files(tmp_path: Path, small: NDArray[np.uint8]) -> None
     for quality in (10, 20):
         (tmp_path / f"{quality}.ltp").write_bytes(latentpress.compress(small, quality=quality))
     done = run("info", "10.ltp", "20.ltp", cwd=tmp_path)
-    assert [line for line in done.stdout.splitlines() if line.endswith(".ltp")] == ["10.ltp", "20.ltp"]
-    assert [line.split()[1] for line in done.stdout.splitlines() if "quality" in line] == ["10", "20"]
+    assert [line for line in done.stdout.splitlines() if line.endswith(".ltp")] == [
+        "10.ltp",
+        "20.ltp",
+    ]
+    assert [line.split()[1] for line in done.stdout.splitlines() if "quality" in line] == [
+        "10",
+        "20",
+    ]
     done = run("info", "10.ltp", "none.ltp", "20.ltp", "--json", cwd=tmp_path)
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1] == "latentpress: 1 of 3 failed"
     first, failed, last = json.loads(done.stdout)
-    assert (first["quality"], failed["error"], last["quality"]) == (10, "none.ltp: no such file", 20)
+    assert (first["quality"], failed["error"], last["quality"]) == (
+        10,
+        "none.ltp: no such file",
+        20,
+    )
 
 
 def test_help_says_what_may_be_typed() -> None:
     runner = CliRunner()
     short, long = (runner.invoke(app, ["compress", flag]).output for flag in ("-h", "--help"))
     assert short == long
-    assert all(part in long for part in ("[builtin|sd15|sdxl|sd3|flux1]", "[auto|cpu|cuda|mps]", "[mse|perceptual]"))
+    assert all(
+        part in long
+        for part in ("[builtin|sd15|sdxl|sd3|flux1]", "[auto|cpu|cuda|mps]", "[mse|perceptual]")
+    )
     assert all(part in long for part in ("--tell-larger", "--quiet", "--verbose", "0..100"))
     assert "max-no-gain" not in long
     root = runner.invoke(app, ["-h"]).output
@@ -181,7 +212,11 @@ def test_help_says_what_may_be_typed() -> None:
 
 
 def test_shell_completion() -> None:
-    done = run(_LATENTPRESS_COMPLETE="complete_bash", COMP_WORDS="latentpress compress --codec s", COMP_CWORD="3")
+    done = run(
+        _LATENTPRESS_COMPLETE="complete_bash",
+        COMP_WORDS="latentpress compress --codec s",
+        COMP_CWORD="3",
+    )
     assert done.stdout.split() == ["sd15", "sdxl", "sd3"]
 
 
@@ -191,18 +226,39 @@ def test_larger_files_and_wrong_suffixes(tmp_path: Path) -> None:
     Image.fromarray(noise).convert("1").save(tmp_path / "n.png")
     assert told in run("compress", "n.png", "-q", 100, "--content", "photo", cwd=tmp_path).stderr
     for old in ("--no-tell-larger", "--no-max-no-gain"):
-        assert told not in run("compress", "n.png", "-q", 100, old, "--overwrite", "--content", "photo", cwd=tmp_path).stderr
+        assert (
+            told
+            not in run(
+                "compress",
+                "n.png",
+                "-q",
+                100,
+                old,
+                "--overwrite",
+                "--content",
+                "photo",
+                cwd=tmp_path,
+            ).stderr
+        )
     for suffix in (".webp", ".png", ".JPG"):
         assert "name it x.ltp" in fails(2, "compress", "n.png", "-o", f"x{suffix}", cwd=tmp_path)
     assert run("compress", "n.png", "-o", "x.bin", cwd=tmp_path).returncode == 0
 
 
 @pytest.mark.skipif(os.name == "nt", reason="other permissions there")
-def test_outputs_are_no_more_open_than_their_inputs(tmp_path: Path, small: NDArray[np.uint8]) -> None:
+def test_outputs_are_no_more_open_than_their_inputs(
+    tmp_path: Path, small: NDArray[np.uint8]
+) -> None:
     mode = lambda name: (tmp_path / name).stat().st_mode & 0o777
     before = os.umask(0o022)
     try:
-        for given, expected in ((0o600, 0o600), (0o640, 0o640), (0o644, 0o644), (0o666, 0o644), (0o400, 0o600)):
+        for given, expected in (
+            (0o600, 0o600),
+            (0o640, 0o640),
+            (0o644, 0o644),
+            (0o666, 0o644),
+            (0o400, 0o600),
+        ):
             Image.fromarray(small).save(tmp_path / "a.png")
             (tmp_path / "a.png").chmod(given)
             assert run("compress", "a.png", cwd=tmp_path).returncode == 0

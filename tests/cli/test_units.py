@@ -7,7 +7,14 @@ from latentpress.errors import UsageError
 
 
 def test_sizes() -> None:
-    for text, size in (("20kB", 20_000), (" 1.5 MB ", 1_500_000), ("64KiB", 65_536), ("20000", 20_000), (".5kb", 500), ("1", 1)):
+    for text, size in (
+        ("20kB", 20_000),
+        (" 1.5 MB ", 1_500_000),
+        ("64KiB", 65_536),
+        ("20000", 20_000),
+        (".5kb", 500),
+        ("1", 1),
+    ):
         assert parse_size(text) == size
     for text in ("", "kB", "20 furlongs", "0", "0.5", "-1", "1e3", "inf", "9" * 400):
         with pytest.raises(UsageError, match="is no size"):

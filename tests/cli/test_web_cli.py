@@ -27,7 +27,9 @@ def test_share_writes_one_page_that_holds_the_picture(file: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     page = (file.parent / "page.html").read_text(encoding="utf-8")
     assert done.stdout == f"page.html: {len(page.encode()):,} bytes, opens in a browser\n"
-    [held] = re.findall(r'<script type="text/plain" data-picture="&quot;photo.ltp&quot;">([^<]*)</script>', page)
+    [held] = re.findall(
+        r'<script type="text/plain" data-picture="&quot;photo.ltp&quot;">([^<]*)</script>', page
+    )
     assert base64.b64decode(held) == file.read_bytes()
     assert "<title>A &amp; B</title>" in page
 
@@ -53,11 +55,15 @@ def test_share_refuses_what_the_page_could_not_open(file: Path) -> None:
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
 def test_web_serves_until_it_is_stopped(file: Path, signum: signal.Signals) -> None:
     command = [sys.executable, "-m", "latentpress", "web", str(file), "--port", "0", "--no-open"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as server:
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as server:
         assert server.stdout is not None
         assert server.stderr is not None
         line = server.stdout.readline()
-        found = re.fullmatch(r"The page is at (http://127\.0\.0\.1:\d+/)\?open=(\S+) until Ctrl-C\.\n", line)
+        found = re.fullmatch(
+            r"The page is at (http://127\.0\.0\.1:\d+/)\?open=(\S+) until Ctrl-C\.\n", line
+        )
         assert found is not None, line
         with urllib.request.urlopen(found[1] + found[2].replace("%2F", "/")) as answer:
             assert answer.read() == file.read_bytes()
@@ -66,5 +72,9 @@ def test_web_serves_until_it_is_stopped(file: Path, signum: signal.Signals) -> N
 
 
 def test_web_refuses_what_cannot_be(tmp_path: Path) -> None:
-    assert "a port is a number from 0 to 65535" in fails(2, "web", "--port", 70000, "--no-open", cwd=tmp_path)
-    assert "none.ltp: there is no such file" in fails(1, "web", "none.ltp", "--no-open", cwd=tmp_path)
+    assert "a port is a number from 0 to 65535" in fails(
+        2, "web", "--port", 70000, "--no-open", cwd=tmp_path
+    )
+    assert "none.ltp: there is no such file" in fails(
+        1, "web", "none.ltp", "--no-open", cwd=tmp_path
+    )

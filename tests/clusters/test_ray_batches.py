@@ -57,7 +57,9 @@ def files(photo: Pixels) -> list[bytes]:
 
 
 @FORMATS
-def test_files_are_those_of_compress_and_a_broken_picture_is_a_row_with_an_error(batch: Batched, files: list[bytes]) -> None:
+def test_files_are_those_of_compress_and_a_broken_picture_is_a_row_with_an_error(
+    batch: Batched, files: list[bytes]
+) -> None:
     values = [files[0], b"no picture", None, files[1]]
     pressed = Compress(quality=30)(batch("bytes", values))
     expected = [latentpress.compress(file, quality=30) for file in files]
@@ -83,7 +85,9 @@ def test_arrays_structs_and_the_column_itself_are_taken(photo: Pixels, files: li
     assert of_arrays["image"] is arrays
     assert of_arrays["source_bytes"].tolist() == [0, 0]
     structs = [{"bytes": files[0], "path": "a.png"}, {"bytes": files[1], "path": None}]
-    assert listed(Compress("image")(as_arrow("image", structs)), "ltp") == [latentpress.compress(file) for file in files]
+    assert listed(Compress("image")(as_arrow("image", structs)), "ltp") == [
+        latentpress.compress(file) for file in files
+    ]
 
 
 @FORMATS
@@ -91,7 +95,10 @@ def test_pictures_come_back_and_an_earlier_error_stays(batch: Batched, files: li
     pytest.importorskip("ray.data")  # whose tensors hold arrays of several sizes in Arrow
     pressed = Compress()(batch("bytes", [*files, b"broken"]))
     opened = Decompress(keep=True)(pressed)
-    images = [np.asarray(value) for value in (opened["image"] if isinstance(opened, dict) else opened["image"].to_pylist())]
+    images = [
+        np.asarray(value)
+        for value in (opened["image"] if isinstance(opened, dict) else opened["image"].to_pylist())
+    ]
     for image, data in zip(images, listed(opened, "ltp")[:2], strict=False):
         assert np.array_equal(image, np.asarray(latentpress.decompress(data)))
     assert images[2].size == 0
@@ -100,11 +107,15 @@ def test_pictures_come_back_and_an_earlier_error_stays(batch: Batched, files: li
 
 
 @FORMATS
-def test_pictures_come_back_as_files_and_a_damaged_one_is_a_row_with_an_error(batch: Batched, files: list[bytes]) -> None:
+def test_pictures_come_back_as_files_and_a_damaged_one_is_a_row_with_an_error(
+    batch: Batched, files: list[bytes]
+) -> None:
     data = latentpress.compress(files[0])
     opened = Decompress(format="png")(batch("ltp", [data, data[:40]]))
     first, second = listed(opened, "image")
-    assert np.array_equal(np.asarray(Image.open(io.BytesIO(first))), np.asarray(latentpress.decompress(data)))
+    assert np.array_equal(
+        np.asarray(Image.open(io.BytesIO(first))), np.asarray(latentpress.decompress(data))
+    )
     assert second == b""
     assert listed(opened, "error")[0] == ""
     assert listed(opened, "error")[1] != ""
@@ -116,7 +127,10 @@ def test_latents_are_those_of_the_codec(batch: Batched, files: list[bytes]) -> N
     from latentpress.codec import encode_latent
 
     made = EncodeLatents(dtype="float16")(batch("bytes", [files[0], b"broken", files[1]]))
-    latents = [np.asarray(value) for value in (made["latent"] if isinstance(made, dict) else made["latent"].to_pylist())]
+    latents = [
+        np.asarray(value)
+        for value in (made["latent"] if isinstance(made, dict) else made["latent"].to_pylist())
+    ]
     for latent, file in ((latents[0], files[0]), (latents[2], files[1])):
         assert latent.dtype == np.float16
         assert np.array_equal(latent, encode_latent(file).astype(np.float16))
@@ -138,7 +152,10 @@ def test_latents_of_a_stable_diffusion_space(files: list[bytes]) -> None:
         (lambda: Compress(quality=101), "0..100"),
         (lambda: Decompress(format="xyz"), "unknown format"),
         (lambda: EncodeLatents(dtype="int8"), "float32 or float16"),
-        (lambda: Compress("picture")(as_numpy("bytes", [b""])), "no column 'picture'; it has bytes, id"),
+        (
+            lambda: Compress("picture")(as_numpy("bytes", [b""])),
+            "no column 'picture'; it has bytes, id",
+        ),
         (lambda: Compress()(as_numpy("bytes", [5])), "not int"),
         (lambda: Compress()([b""]), "batch_format='numpy' or 'pyarrow'"),  # type: ignore[arg-type]
     ],
@@ -152,7 +169,9 @@ def test_an_empty_batch_is_one() -> None:
     assert len(Compress()({"bytes": objects([])})["ltp"]) == 0
 
 
-def test_the_driver_of_a_cluster_calls_the_classes_as_any_process_does(cluster: str, files: list[bytes]) -> None:
+def test_the_driver_of_a_cluster_calls_the_classes_as_any_process_does(
+    cluster: str, files: list[bytes]
+) -> None:
     pressed = Compress("bytes")({"bytes": objects(files)})
     assert list(pressed["error"]) == ["", ""]
     assert list(Decompress()(pressed)["error"]) == ["", ""]

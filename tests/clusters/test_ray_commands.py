@@ -34,15 +34,24 @@ def lines(out: Path) -> int:
 
 def told(out: Path) -> dict[str, Any]:
     """What the manifest says of each picture, but for what may differ."""
-    return {source: {k: v for k, v in row.items() if k != "seconds"} for source, row in rows_of(out).items()}
+    return {
+        source: {k: v for k, v in row.items() if k != "seconds"}
+        for source, row in rows_of(out).items()
+    }
 
 
-def test_a_killed_command_is_resumed_and_ends_as_on_one_machine(tmp_path: Path, cluster: str, environment: dict[str, str]) -> None:
+def test_a_killed_command_is_resumed_and_ends_as_on_one_machine(
+    tmp_path: Path, cluster: str, environment: dict[str, str]
+) -> None:
     make_tree(tmp_path / "tree", MANY, BAD)
     environment["RAY_ADDRESS"] = cluster
     run: dict[str, Any] = {"cwd": tmp_path, "env": environment, "timeout": SECONDS}
-    ray = command("compress", "tree", "-o", "out", "-q", "30", "--engine", "ray", "--address", "auto")
-    process = subprocess.Popen(ray, cwd=tmp_path, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    ray = command(
+        "compress", "tree", "-o", "out", "-q", "30", "--engine", "ray", "--address", "auto"
+    )
+    process = subprocess.Popen(
+        ray, cwd=tmp_path, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     end = time.monotonic() + SECONDS
     while lines(tmp_path / "out") < MANY // 4 and process.poll() is None and time.monotonic() < end:
         time.sleep(0.002)
@@ -77,10 +86,18 @@ def test_from_and_to_an_object_store_with_a_killed_worker(
         source.write(name, data)
     words = command("compress", source.url, "-o", target.url, "-q", "30", "--engine", "ray")
     with s3.failing(lambda method, path, number: "500" if number % 10 == 0 else "slow 0.05"):
-        process = subprocess.Popen(words, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        process = subprocess.Popen(
+            words, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
         end = time.monotonic() + SECONDS
-        written = lambda: sum(method == "PUT" and path.endswith(".ltp") for method, path in list(s3.seen))
-        while not ((working := ray_workers(ray_folder)) and written() >= 4) and process.poll() is None and time.monotonic() < end:
+        written = lambda: sum(
+            method == "PUT" and path.endswith(".ltp") for method, path in list(s3.seen)
+        )
+        while (
+            not ((working := ray_workers(ray_folder)) and written() >= 4)
+            and process.poll() is None
+            and time.monotonic() < end
+        ):
             time.sleep(0.01)
         assert working, "the run was over before a worker could be killed"
         os.kill(working[0], signal.SIGKILL)
@@ -89,8 +106,15 @@ def test_from_and_to_an_object_store_with_a_killed_worker(
     assert printed.startswith(f"{target.url}: 58 files written, ")
     assert said.count("not an image") == 2
     alone = command("compress", "tree", "-o", "alone", "-q", "30")
-    assert subprocess.run(alone, capture_output=True, cwd=tmp_path, env=environment, timeout=SECONDS).returncode == 1
-    assert {e.key: target.read(e.key) for e in target.entries() if e.key.endswith(".ltp")} == files_of(tmp_path / "alone")
+    assert (
+        subprocess.run(
+            alone, capture_output=True, cwd=tmp_path, env=environment, timeout=SECONDS
+        ).returncode
+        == 1
+    )
+    assert {
+        e.key: target.read(e.key) for e in target.entries() if e.key.endswith(".ltp")
+    } == files_of(tmp_path / "alone")
     lines = [json.loads(line) for line in target.read("manifest.jsonl").splitlines()]
     assert len([line for line in lines if "run" not in line]) == 60
 
@@ -103,15 +127,22 @@ def test_an_interrupted_command_with_a_cluster_of_its_own_leaves_nothing(
     make_tree(tmp_path / "tree", 2 * MANY)  # more than are done before the signal comes
     words = command("compress", "tree", "-o", "out", "-q", "30", "--engine", "ray")
     pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    heard = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)  # a job in the background starts with SIGINT ignored
-    process = subprocess.Popen(words, cwd=tmp_path, env=environment, start_new_session=True, preexec_fn=heard, **pipes)
+    heard = lambda: signal.signal(
+        signal.SIGINT, signal.SIG_DFL
+    )  # a job in the background starts with SIGINT ignored
+    process = subprocess.Popen(
+        words, cwd=tmp_path, env=environment, start_new_session=True, preexec_fn=heard, **pipes
+    )
     end = time.monotonic() + SECONDS
     while lines(tmp_path / "out") < 20 and process.poll() is None and time.monotonic() < end:
         time.sleep(0.01)
     assert processes_with(ray_folder)
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does
     out, err = process.communicate(timeout=SECONDS)
-    assert (process.returncode, err) == (130, "latentpress: interrupted; finished files are kept\n"), out + err
+    assert (process.returncode, err) == (
+        130,
+        "latentpress: interrupted; finished files are kept\n",
+    ), out + err
     end = time.monotonic() + 20
     while (left := processes_with(ray_folder)) and time.monotonic() < end:
         time.sleep(0.1)
@@ -127,12 +158,19 @@ def test_an_interrupted_command_with_a_cluster_of_its_own_leaves_nothing(
         (("--engine", "ray", "--address", "127.0.0.1:9"), "no Ray cluster at 127.0.0.1:9"),
     ],
 )
-def test_wrong_usage_is_told(tmp_path: Path, environment: dict[str, str], words: tuple[str, ...], said: str) -> None:
+def test_wrong_usage_is_told(
+    tmp_path: Path, environment: dict[str, str], words: tuple[str, ...], said: str
+) -> None:
     if "ray" in words:
         pytest.importorskip("ray")
     make_tree(tmp_path / "tree", 1)
     done = subprocess.run(
-        command("compress", "tree", "-o", "out", *words), cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=SECONDS
+        command("compress", "tree", "-o", "out", *words),
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
     )
     assert done.returncode == 2
     assert said in done.stderr

@@ -25,7 +25,10 @@ pytestmark = pytest.mark.usefixtures("cluster")
 def units_of(tree: Path) -> list[Unit]:
     """A unit a picture, as a search of the tree gives them."""
     keys = sorted(str(path.relative_to(tree)) for path in tree.rglob("*.png"))
-    return [Unit(str(tree), key, key.replace(".png", ".ltp").replace("/", "-"), "1", 1000) for key in keys]
+    return [
+        Unit(str(tree), key, key.replace(".png", ".ltp").replace("/", "-"), "1", 1000)
+        for key in keys
+    ]
 
 
 def named(*keys: str, size: int = 0) -> list[Unit]:
@@ -36,7 +39,10 @@ def named(*keys: str, size: int = 0) -> list[Unit]:
 def test_a_worker_that_is_killed_costs_nothing(tmp_path: Path) -> None:
     tree = make_tree(tmp_path / "tree", 24, 2)
     (tmp_path / "told").mkdir()
-    units = [Unit(str(tree), p.name, p.stem + ".ltp", "1", 1000) for p in sorted((tree / "00" / "deep").glob("*.png"))]
+    units = [
+        Unit(str(tree), p.name, p.stem + ".ltp", "1", 1000)
+        for p in sorted((tree / "00" / "deep").glob("*.png"))
+    ]
     units = [Unit(f"{tree}/00/deep", u.key, u.output, u.version, u.size) for u in units]
     held = units[5].key
     options = EncodeOptions(quality=30)
@@ -59,7 +65,10 @@ def test_a_worker_that_is_killed_costs_nothing(tmp_path: Path) -> None:
     local = dict(LocalEngine(1).map(Compress(str(tmp_path / "local"), options=options), units))
     assert len(files_of(tmp_path / "local")) == 22
     assert files_of(tmp_path / "out") == files_of(tmp_path / "local")
-    told = [{u: (r.error, r.output_sha256, r.source_sha256, r.fields) for u, [r] in of.items()} for of in (rows, local)]
+    told = [
+        {u: (r.error, r.output_sha256, r.source_sha256, r.fields) for u, [r] in of.items()}
+        for of in (rows, local)
+    ]
     assert told[0] == told[1]
 
 
@@ -92,7 +101,9 @@ def test_few_units_are_taken_ahead() -> None:
     rows.close()  # type: ignore[attr-defined]
 
 
-def test_relative_names_refer_to_the_folder_of_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_relative_names_refer_to_the_folder_of_the_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     [(_, [row])] = RayEngine().map(ECHO, named("a"))
     assert row.fields["folder"] == str(tmp_path)
@@ -104,14 +115,18 @@ def test_a_worker_of_another_version_is_refused(monkeypatch: pytest.MonkeyPatch)
         list(RayEngine().map(ECHO, named("a")))
 
 
-def test_a_machine_without_the_folder_of_the_command_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_machine_without_the_folder_of_the_command_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     here = Origin.here()
     monkeypatch.setattr(Origin, "here", lambda: Origin(here.version, "/nowhere", ()))
     with pytest.raises(UsageError, match="has no folder /nowhere, in which memory lies"):
         list(RayEngine().map(ECHO, named("a")))
 
 
-def test_outputs_that_are_not_seen_here_end_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_outputs_that_are_not_seen_here_end_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(engine, "SHARED_AFTER", 0.2)
     monkeypatch.setattr(engine, "joined", lambda root, key: str(tmp_path / "elsewhere"))
     tree = make_tree(tmp_path / "tree", 1)

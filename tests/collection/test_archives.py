@@ -53,13 +53,19 @@ def unit_of(path: Path, output: str = "") -> Unit:
 
 
 def manifest(folder: Path) -> list[dict[str, Any]]:
-    return [row for line in (folder / "manifest.jsonl").read_text().splitlines() if "run" not in (row := json.loads(line))]
+    return [
+        row
+        for line in (folder / "manifest.jsonl").read_text().splitlines()
+        if "run" not in (row := json.loads(line))
+    ]
 
 
 def test_a_shard_of_webdataset_there_and_back(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "00.tar").write_bytes(shard(samples(4)))
-    (tmp_path / "in" / "01.tar").write_bytes(shard([*samples(1), BROKEN, ("0001.txt", b"a caption")]))
+    (tmp_path / "in" / "01.tar").write_bytes(
+        shard([*samples(1), BROKEN, ("0001.txt", b"a caption")])
+    )
     done = run("compress", "in", "-o", "out", "-q", "30", cwd=tmp_path)
     assert done.exit_code == 1
     assert done.stderr.splitlines() == [
@@ -73,18 +79,32 @@ def test_a_shard_of_webdataset_there_and_back(tmp_path: Path) -> None:
     for (name, data), (_, source) in zip(found, samples(4), strict=True):
         expected = latentpress.compress(source, quality=30) if name.endswith("ltp") else source
         assert data == expected
-    assert members((tmp_path / "out" / "01.tar").read_bytes())[-2:] == [BROKEN, ("0001.txt", b"a caption")]
+    assert members((tmp_path / "out" / "01.tar").read_bytes())[-2:] == [
+        BROKEN,
+        ("0001.txt", b"a caption"),
+    ]
 
     rows = manifest(tmp_path / "out")
-    assert [row.get("member") for row in rows if row["source"] == "in/01.tar"] == ["0000.jpg", "0001.jpg", None]
+    assert [row.get("member") for row in rows if row["source"] == "in/01.tar"] == [
+        "0000.jpg",
+        "0001.jpg",
+        None,
+    ]
     assert rows[0]["width"] == 16
-    assert "Pillow does not know" in next(r for r in rows if (r["source"], r.get("member")) == ("in/01.tar", "0001.jpg"))["error"]
+    assert (
+        "Pillow does not know"
+        in next(r for r in rows if (r["source"], r.get("member")) == ("in/01.tar", "0001.jpg"))[
+            "error"
+        ]
+    )
 
     done = run("decompress", "out", "-o", "back", cwd=tmp_path)
     assert done.exit_code == 0, done.stderr
     name, data = members((tmp_path / "back" / "00.tar").read_bytes())[0]
     assert name == "0000.png"
-    assert np.array_equal(np.asarray(Image.open(io.BytesIO(data))), np.asarray(latentpress.decompress(found[0][1])))
+    assert np.array_equal(
+        np.asarray(Image.open(io.BytesIO(data))), np.asarray(latentpress.decompress(found[0][1]))
+    )
 
 
 def test_a_run_goes_on_where_it_ended_and_is_verified(tmp_path: Path) -> None:
@@ -132,7 +152,10 @@ def test_an_output_that_is_another_is_not_replaced(tmp_path: Path) -> None:
 def test_a_total_size_is_for_files(tmp_path: Path) -> None:
     (tmp_path / "a.tar").write_bytes(shard(samples(1)))
     done = run("compress", "a.tar", "-o", "out", "--total-size", "10kB", cwd=tmp_path)
-    assert (done.exit_code, done.stderr) == (2, "a.tar: a total size is for pictures that are files")
+    assert (done.exit_code, done.stderr) == (
+        2,
+        "a.tar: a total size is for pictures that are files",
+    )
 
 
 def test_metrics_of_the_pictures_in_a_shard(tmp_path: Path) -> None:
@@ -157,19 +180,29 @@ def test_a_shard_that_is_cut_off_costs_a_line(tmp_path: Path) -> None:
     (tmp_path / "in" / "b.tar").write_bytes(data)
     done = run("compress", "in", "-o", "out", "-q", "30", cwd=tmp_path)
     assert done.exit_code == 1
-    assert "in/a.tar: the archive is cut off in or behind its member '0001.jpg', at byte" in done.stderr
+    assert (
+        "in/a.tar: the archive is cut off in or behind its member '0001.jpg', at byte"
+        in done.stderr
+    )
     assert agrees(tmp_path / "out") == (1, 1)
-    assert [row["source"] for row in manifest(tmp_path / "out") if row.get("member")] == ["in/b.tar"] * 2
+    assert [row["source"] for row in manifest(tmp_path / "out") if row.get("member")] == [
+        "in/b.tar"
+    ] * 2
 
 
 def test_a_table_there_and_back(tmp_path: Path) -> None:
     pyarrow = pytest.importorskip("pyarrow")
     import pyarrow.parquet as parquet
 
-    parquet.write_table(pyarrow.table({"jpg": [picture(1), b"broken"], "n": [1, 2]}), tmp_path / "a.parquet")
+    parquet.write_table(
+        pyarrow.table({"jpg": [picture(1), b"broken"], "n": [1, 2]}), tmp_path / "a.parquet"
+    )
     done = run("compress", "a.parquet", "-o", "out", "-q", "30", "--keep-suffix", cwd=tmp_path)
     assert done.exit_code == 1
-    assert "a.parquet/jpg[1]: not an image, or of a kind that Pillow does not know; it is kept as it is" in done.stderr
+    assert (
+        "a.parquet/jpg[1]: not an image, or of a kind that Pillow does not know; it is kept as it is"
+        in done.stderr
+    )
     table = parquet.read_table(tmp_path / "out" / "a.parquet")
     assert table["jpg"].to_pylist() == [latentpress.compress(picture(1), quality=30), b"broken"]
     done = run("compress", "a.parquet", "-o", "other", "--column", "image", cwd=tmp_path)
@@ -195,8 +228,16 @@ def test_a_zip_file_is_a_tree(tmp_path: Path) -> None:
     assert "../a.zip/broken.jpg: not an image" in told
     assert "1 hidden and 1 other files skipped" in told
     assert agrees(tmp_path / "deep" / "out" / "er")[0] == 2
-    assert set(files_of(tmp_path)) == {"a.zip", "deep/out/er/b.ltp", "deep/out/er/x/a.ltp", "deep/out/er/manifest.jsonl"}
-    assert "2 done before" in run("compress", "../a.zip", "-o", "out/er", "-q", "30", cwd=tmp_path / "deep").stdout
+    assert set(files_of(tmp_path)) == {
+        "a.zip",
+        "deep/out/er/b.ltp",
+        "deep/out/er/x/a.ltp",
+        "deep/out/er/manifest.jsonl",
+    }
+    assert (
+        "2 done before"
+        in run("compress", "../a.zip", "-o", "out/er", "-q", "30", cwd=tmp_path / "deep").stdout
+    )
 
 
 def test_a_zip_file_that_is_none(tmp_path: Path) -> None:
@@ -206,7 +247,9 @@ def test_a_zip_file_that_is_none(tmp_path: Path) -> None:
     assert "a.zip: no .zip file, or one that is cut off" in done.stderr
 
 
-def test_a_full_disk_ends_the_run_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_ends_the_run_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "a.tar").write_bytes(shard(samples(2)))
     task = Compress(str(tmp_path / "out"))
 
@@ -242,7 +285,11 @@ def test_a_store_without_streams_gets_the_whole_shard(tmp_path: Path) -> None:
     source.files["a.tar"] = data = shard(samples(3))
     change = Change(lambda name, output, data: Made(b"LTP"), frozenset({".jpg"}), archive="a.tar")
     rows = change_archive(Unit("", "a.tar", "b.tar", "1", len(data)), source, target, change)
-    assert [name for name, each in members(target.files["b.tar"]) if each == b"LTP"] == ["0000.ltp", "0001.ltp", "0002.ltp"]
+    assert [name for name, each in members(target.files["b.tar"]) if each == b"LTP"] == [
+        "0000.ltp",
+        "0001.ltp",
+        "0002.ltp",
+    ]
     assert rows[-1].output_bytes == len(target.files["b.tar"])
     assert [row.version for row in rows] == ["1"] * 4
 
@@ -263,12 +310,25 @@ def test_shards_of_an_object_store(tmp_path: Path) -> None:
     data = shard([*samples(2), ("b.jpg", b"broken")])
     files.pipe_file("/shards/in/a.tar", data)
     try:
-        done = run("compress", "memory://shards/in", "-o", "memory://shards/out", "-q", "30", cwd=tmp_path)
+        done = run(
+            "compress", "memory://shards/in", "-o", "memory://shards/out", "-q", "30", cwd=tmp_path
+        )
         assert done.exit_code == 1
         assert "memory://shards/in/a.tar/b.jpg: not an image" in done.stderr
         (tmp_path / "a.tar").write_bytes(data)
         run("compress", "a.tar", "-o", "out", "-q", "30", cwd=tmp_path)
         assert files.cat_file("/shards/out/a.tar") == (tmp_path / "out" / "a.tar").read_bytes()
-        assert "1 done before" in run("compress", "memory://shards/in", "-o", "memory://shards/out", "-q", "30", cwd=tmp_path).stdout
+        assert (
+            "1 done before"
+            in run(
+                "compress",
+                "memory://shards/in",
+                "-o",
+                "memory://shards/out",
+                "-q",
+                "30",
+                cwd=tmp_path,
+            ).stdout
+        )
     finally:
         files.rm("/shards", recursive=True)

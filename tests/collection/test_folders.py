@@ -110,7 +110,12 @@ def test_hidden_files_other_files_and_links_are_left_out(here: Path) -> None:
     except OSError:
         pytest.skip("no symbolic links here")
     done = lp("compress", "photos", "-o", "pressed")
-    assert files_of(here / "pressed").keys() == {"a.ltp", "deep/b.ltp", "deep/more/c.ltp", "within.ltp"}
+    assert files_of(here / "pressed").keys() == {
+        "a.ltp",
+        "deep/b.ltp",
+        "deep/more/c.ltp",
+        "within.ltp",
+    }
     assert done.stderr == "latentpress: 2 hidden and 1 other files skipped, 4 links not followed\n"
 
 
@@ -132,7 +137,12 @@ def test_two_sources_of_one_output_have_a_way_out(here: Path) -> None:
     assert latentpress.read_header("pressed/a.ltp").width == 32
     assert agrees(here / "pressed") == (3, 1)
     lp("compress", "photos", "-o", "kept", "--keep-suffix")
-    assert files_of(here / "kept").keys() == {"a.jpg.ltp", "a.png.ltp", "deep/b.png.ltp", "deep/more/c.webp.ltp"}
+    assert files_of(here / "kept").keys() == {
+        "a.jpg.ltp",
+        "a.png.ltp",
+        "deep/b.png.ltp",
+        "deep/more/c.webp.ltp",
+    }
 
 
 def test_a_bad_picture_costs_a_line_and_is_tried_again(here: Path) -> None:
@@ -189,7 +199,9 @@ def test_verify_makes_what_is_damaged_anew(here: Path) -> None:
     flipped[-1] ^= 1
     Path("pressed/a.ltp").write_bytes(flipped)
     Path("pressed/deep/b.ltp").write_bytes(whole["deep/b.ltp"][:-3])
-    assert "1 of 3 failed" in lp("compress", "photos", "-o", "pressed", code=1).stderr  # its size tells
+    assert (
+        "1 of 3 failed" in lp("compress", "photos", "-o", "pressed", code=1).stderr
+    )  # its size tells
     done = lp("--verbose", "compress", "photos", "-o", "pressed", "--verify")
     assert "2 files written" in done.stdout
     assert "1 done before" in done.stdout
@@ -206,15 +218,21 @@ def test_one_file_of_a_pattern_makes_the_folder(here: Path) -> None:
 
 
 def test_lists_of_files(here: Path) -> None:
-    Path("list").write_text("photos/a.jpg\nphotos/missing.jpg\n\nphotos/deep\n../" + here.name + "/photos/deep/b.png\n")
+    Path("list").write_text(
+        "photos/a.jpg\nphotos/missing.jpg\n\nphotos/deep\n../" + here.name + "/photos/deep/b.png\n"
+    )
     done = lp("compress", "--files-from", "list", "-o", "pressed", code=1)
     assert "photos/missing.jpg: no such file" in done.stderr
     assert "photos/deep: is a folder, not a file" in done.stderr
     assert files_of(here / "pressed").keys() == {"photos/a.ltp", f"{here.name}/photos/deep/b.ltp"}
     command = [sys.executable, "-m", "latentpress", "compress", "--files-from", "-", "-o", "piped"]
-    subprocess.run(command, input=f"{here}/photos/a.jpg\n".encode(), capture_output=True, check=True)
+    subprocess.run(
+        command, input=f"{here}/photos/a.jpg\n".encode(), capture_output=True, check=True
+    )
     assert files_of(here / "piped").keys() == {f"{here}/photos/a.ltp".lstrip("/")}
-    assert "nothing.txt: no such file" in error_of("compress", "--files-from", "nothing.txt", "-o", "x", code=1)
+    assert "nothing.txt: no such file" in error_of(
+        "compress", "--files-from", "nothing.txt", "-o", "x", code=1
+    )
 
 
 def test_files_alone_with_the_options_of_folders_have_their_outputs_beside_them(here: Path) -> None:
@@ -222,7 +240,9 @@ def test_files_alone_with_the_options_of_folders_have_their_outputs_beside_them(
     assert (here / "photos" / "a.jpg.ltp").exists()
     assert (here / "photos" / "deep" / "b.png.ltp").exists()
     assert rows_of(here / "photos")["photos/deep/b.png"]["output"] == "deep/b.png.ltp"
-    done = lp("compress", here / "photos" / "a.jpg", here / "photos" / "deep" / "b.png", "--keep-suffix")
+    done = lp(
+        "compress", here / "photos" / "a.jpg", here / "photos" / "deep" / "b.png", "--keep-suffix"
+    )
     assert "2 done before" in done.stdout
 
 
@@ -230,15 +250,26 @@ def test_several_folders_keep_their_names(here: Path) -> None:
     picture(Path("others/a.png"), np.zeros((16, 16, 3), np.uint8))
     picture(Path("single.png"), np.zeros((16, 16, 3), np.uint8))
     lp("compress", "photos", "others", "single.png", "-o", "pressed")
-    expected = {"photos/a.ltp", "photos/deep/b.ltp", "photos/deep/more/c.ltp", "others/a.ltp", "single.ltp"}
+    expected = {
+        "photos/a.ltp",
+        "photos/deep/b.ltp",
+        "photos/deep/more/c.ltp",
+        "others/a.ltp",
+        "single.ltp",
+    }
     assert files_of(here / "pressed").keys() == expected
 
 
 def test_outputs_within_the_tree_are_not_its_pictures(here: Path) -> None:
     lp("compress", "photos", "-o", "photos/pressed")
     lp("decompress", "photos", "-o", "photos/opened")
-    assert files_of(here / "photos/opened").keys() == {f"pressed/{name}" for name in ("a.png", "deep/b.png", "deep/more/c.png")}
-    assert "3 done before" in lp("compress", "photos", "-o", "photos/pressed", "--exclude", "opened").stdout
+    assert files_of(here / "photos/opened").keys() == {
+        f"pressed/{name}" for name in ("a.png", "deep/b.png", "deep/more/c.png")
+    }
+    assert (
+        "3 done before"
+        in lp("compress", "photos", "-o", "photos/pressed", "--exclude", "opened").stdout
+    )
 
 
 @pytest.mark.skipif(sys.platform in ("darwin", "win32"), reason="names are text there")
@@ -263,18 +294,31 @@ def test_a_budget_for_a_tree(here: Path) -> None:
     assert len(files) == 3
     assert sum(map(len, files.values())) <= 1300
     pictures = [f"photos/{n}" for n in ("a.jpg", "deep/b.png", "deep/more/c.webp")]
-    expected = latentpress.targets.to_total(pictures, 1300, options=latentpress.EncodeOptions(content="auto"))
+    expected = latentpress.targets.to_total(
+        pictures, 1300, options=latentpress.EncodeOptions(content="auto")
+    )
     assert list(files.values()) == expected
-    assert "3 done before" in lp("compress", "photos", "-o", "pressed", "--total-size", "1300", code=1).stdout
-    assert "do not fit into 30 bytes" in error_of("compress", "photos", "-o", "x", "--total-size", "30", code=1)
-    assert "efforts 0 to 6" in error_of("compress", "photos", "-o", "x", "--total-size", "3kB", "--effort", "8", code=2)
+    assert (
+        "3 done before"
+        in lp("compress", "photos", "-o", "pressed", "--total-size", "1300", code=1).stdout
+    )
+    assert "do not fit into 30 bytes" in error_of(
+        "compress", "photos", "-o", "x", "--total-size", "30", code=1
+    )
+    assert "efforts 0 to 6" in error_of(
+        "compress", "photos", "-o", "x", "--total-size", "3kB", "--effort", "8", code=2
+    )
 
 
 def test_the_quality_of_a_budget_is_remembered(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     lp("compress", "photos", "-o", "pressed", "--total-size", "1300")
-    monkeypatch.setattr("latentpress.collection.budget.best_quality", lambda *_: pytest.fail("searched again"))
+    monkeypatch.setattr(
+        "latentpress.collection.budget.best_quality", lambda *_: pytest.fail("searched again")
+    )
     Path("pressed/a.ltp").unlink()
-    assert "1 file written" in lp("compress", "photos", "-o", "pressed", "--total-size", "1300").stdout
+    assert (
+        "1 file written" in lp("compress", "photos", "-o", "pressed", "--total-size", "1300").stdout
+    )
 
 
 def test_targets_hold_for_each_picture(here: Path) -> None:
@@ -287,7 +331,17 @@ def test_targets_hold_for_each_picture(here: Path) -> None:
 
 def test_metrics_are_recorded_and_the_report_shows_the_worst(here: Path) -> None:
     Path("photos/bad.png").write_bytes(BAD)
-    lp("compress", "photos", "-o", "pressed", "--metrics", "psnr,ssim", "--report", "run.html", code=1)
+    lp(
+        "compress",
+        "photos",
+        "-o",
+        "pressed",
+        "--metrics",
+        "psnr,ssim",
+        "--report",
+        "run.html",
+        code=1,
+    )
     rows = [row for row in rows_of(here / "pressed").values() if not row["error"]]
     for row in rows:
         expected = latentpress.assess(row["source"], f"pressed/{row['output']}", ["psnr", "ssim"])
@@ -299,10 +353,24 @@ def test_metrics_are_recorded_and_the_report_shows_the_worst(here: Path) -> None
     assert page.count("<img") == 6
     assert "photos/bad.png: not an image" in page
     assert "3 pictures, " in page
-    lp("compress", "photos", "-o", "pressed", "--metrics", "psnr,ssim", "--report", "run.html", code=1)  # anew
+    lp(
+        "compress",
+        "photos",
+        "-o",
+        "pressed",
+        "--metrics",
+        "psnr,ssim",
+        "--report",
+        "run.html",
+        code=1,
+    )  # anew
     Path("mine.html").write_text("mine")
-    assert "mine.html" in error_of("compress", "photos", "-o", "pressed", "--report", "mine.html", code=1)
-    assert "an .html file" in error_of("compress", "photos", "-o", "pressed", "--report", "a.txt", code=2)
+    assert "mine.html" in error_of(
+        "compress", "photos", "-o", "pressed", "--report", "mine.html", code=1
+    )
+    assert "an .html file" in error_of(
+        "compress", "photos", "-o", "pressed", "--report", "a.txt", code=2
+    )
     lp("report", "pressed", "-o", "later.html")
     assert Path("later.html").read_text() == page
 
@@ -315,14 +383,40 @@ def test_folders_are_graded_pair_by_pair(here: Path) -> None:
     done = lp("assess", "photos", "pressed", "--metrics", "psnr", "-o", "graded", code=1)
     assert "photos/bad.png: without a partner" in done.stderr
     table = Path("graded/table.csv").read_text()
-    assert [line.split(",")[0] for line in table.splitlines()] == ["image", "a", "deep/b", "deep/more/c", "mean"]
+    assert [line.split(",")[0] for line in table.splitlines()] == [
+        "image",
+        "a",
+        "deep/b",
+        "deep/more/c",
+        "mean",
+    ]
     Path("pressed/deep/b.ltp").write_bytes(BAD)
     done = lp("assess", "photos", "pressed", "--metrics", "psnr", "-o", "graded", code=1)
     assert "pressed/deep/b.ltp: " in done.stderr
-    assert [line.split(",")[0] for line in Path("graded/table.csv").read_text().splitlines()] == ["image", "a", "deep/more/c", "mean"]
+    assert [line.split(",")[0] for line in Path("graded/table.csv").read_text().splitlines()] == [
+        "image",
+        "a",
+        "deep/more/c",
+        "mean",
+    ]
     lp("compress", "photos", "-o", "kept", "--keep-suffix", "--exclude", "bad.png")
-    done = lp("assess", "photos", "kept", "--metrics", "psnr", "--exclude", "bad.png", "--json", "--jobs", "2")
-    assert [image["image"] for image in json.loads(done.stdout)["images"]] == ["a", "deep/b", "deep/more/c"]
+    done = lp(
+        "assess",
+        "photos",
+        "kept",
+        "--metrics",
+        "psnr",
+        "--exclude",
+        "bad.png",
+        "--json",
+        "--jobs",
+        "2",
+    )
+    assert [image["image"] for image in json.loads(done.stdout)["images"]] == [
+        "a",
+        "deep/b",
+        "deep/more/c",
+    ]
 
 
 def test_latents_of_a_tree(here: Path) -> None:
@@ -358,7 +452,10 @@ def test_wrong_usage(here: Path) -> None:
         (("compress", "photos", "-o", "file"), "file is a file"),
         (("compress", "photos", "-o", "x.ltp"), "looks like a file"),
         (("compress", "photos", "others"), "say with -o"),
-        (("compress", "file", "photos"), "photos is a folder: if it is where the outputs go, write -o photos"),
+        (
+            ("compress", "file", "photos"),
+            "photos is a folder: if it is where the outputs go, write -o photos",
+        ),
         (("latents", "pack", "-o", "x", "--lossless"), "name at least one file or folder"),
         (("compress", "photos", "-o", "x", "--metrics", "beauty"), "unknown metric 'beauty'"),
         (("decompress", "photos", "-o", "x", "--format", "txt"), "unknown format .txt"),
@@ -369,7 +466,9 @@ def test_wrong_usage(here: Path) -> None:
 # faults
 
 
-def test_a_full_disk_ends_the_run_and_the_next_goes_on(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_ends_the_run_and_the_next_goes_on(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     make_tree(here / "many", 30)
     replace, count = os.replace, iter(range(100))
 
@@ -389,7 +488,9 @@ def test_a_full_disk_ends_the_run_and_the_next_goes_on(here: Path, monkeypatch: 
     assert done.endswith("10 done before\n")
 
 
-def test_what_nobody_expected_costs_one_picture(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_nobody_expected_costs_one_picture(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from latentpress.collection.request import Request
 
     press = Request.file
@@ -406,7 +507,9 @@ def test_what_nobody_expected_costs_one_picture(here: Path, monkeypatch: pytest.
     assert agrees(here / "pressed") == (3, 1)
 
 
-def test_a_full_disk_loses_nothing_that_other_threads_did(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_loses_nothing_that_other_threads_did(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from latentpress.collection.local import LocalEngine
     from latentpress.collection.unit import Row, Unit
 
@@ -454,10 +557,14 @@ def test_a_folder_that_vanishes_costs_its_pictures(here: Path) -> None:
     assert good >= 100
     assert good + failed <= 120
     assert result.exit_code == (1 if failed else 0)
-    assert all("no such file" in row["error"] for row in rows_of(here / "pressed").values() if row["error"])
+    assert all(
+        "no such file" in row["error"] for row in rows_of(here / "pressed").values() if row["error"]
+    )
 
 
-def test_a_folder_that_is_not_there_and_one_that_cannot_be_listed(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_that_is_not_there_and_one_that_cannot_be_listed(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert "gone" in lp("compress", "gone", "-o", "x/", code=1).output
     listed = os.scandir
 
@@ -476,7 +583,9 @@ def test_a_manifest_has_one_writer(here: Path) -> None:
     manifest = LocalManifest("pressed")
     manifest.append([{"run": {}}])
     if os.name != "nt":
-        assert "another run is writing there" in error_of("compress", "photos", "-o", "pressed", code=1)
+        assert "another run is writing there" in error_of(
+            "compress", "photos", "-o", "pressed", code=1
+        )
     os.unlink("pressed/manifest.jsonl")
     with pytest.raises(OutputError, match="was removed while"):
         manifest.append([{"run": {}}])
@@ -487,7 +596,9 @@ def test_a_manifest_has_one_writer(here: Path) -> None:
 def test_a_manifest_that_was_meddled_with_is_read_as_far_as_it_goes(here: Path) -> None:
     lp("compress", "photos", "-o", "pressed")
     path = Path("pressed/manifest.jsonl")
-    path.write_bytes(b'\xff\xfe\n[]\n{"source": 1}\n{"run": null}\n' + path.read_bytes() + b'{"source": "torn')
+    path.write_bytes(
+        b'\xff\xfe\n[]\n{"source": 1}\n{"run": null}\n' + path.read_bytes() + b'{"source": "torn'
+    )
     assert "3 done before" in lp("compress", "photos", "-o", "pressed").stdout
     assert path.read_bytes().endswith(b"}\n")
 

@@ -40,7 +40,9 @@ def test_a_run_killed_twice_ends_as_one_that_was_not(tmp_path: Path) -> None:
     tree = make_tree(tmp_path / "tree", MANY, BAD)
     out, whole = tmp_path / "out", tmp_path / "whole"
     for share in (0.3, 0.7):
-        process = subprocess.Popen(command(tree, out), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        process = subprocess.Popen(
+            command(tree, out), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
         killed_after(process, out, int(share * MANY))
     before = lines(out)
     assert before < MANY
@@ -56,5 +58,8 @@ def test_a_run_killed_twice_ends_as_one_that_was_not(tmp_path: Path) -> None:
     assert subprocess.run(command(tree, whole), capture_output=True).returncode == 1
     assert files_of(out) == files_of(whole)
     assert agrees(whole) == (MANY - BAD, BAD)
-    checksums = [{k: (r["source_sha256"], r["output_sha256"], r["error"]) for k, r in rows_of(f).items()} for f in (out, whole)]
+    checksums = [
+        {k: (r["source_sha256"], r["output_sha256"], r["error"]) for k, r in rows_of(f).items()}
+        for f in (out, whole)
+    ]
     assert checksums[0] == checksums[1]

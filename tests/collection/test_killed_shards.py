@@ -29,10 +29,24 @@ def test_a_killed_run_over_shards_leaves_whole_shards_and_goes_on(tmp_path: Path
         members = []
         for i in range(PICTURES):
             members += [(f"{i}.jpg", picture(number * PICTURES + i)), (f"{i}.txt", b"a")]
-        (tmp_path / "in" / f"{number}.tar").write_bytes(shard([*members, ("broken.jpg", b"broken")]))
+        (tmp_path / "in" / f"{number}.tar").write_bytes(
+            shard([*members, ("broken.jpg", b"broken")])
+        )
 
     def command(out: Path) -> list[str]:
-        return [sys.executable, "-m", "latentpress", "compress", str(tmp_path / "in"), "-o", str(out), "-q", "30", "--jobs", "2"]
+        return [
+            sys.executable,
+            "-m",
+            "latentpress",
+            "compress",
+            str(tmp_path / "in"),
+            "-o",
+            str(out),
+            "-q",
+            "30",
+            "--jobs",
+            "2",
+        ]
 
     out, whole = tmp_path / "out", tmp_path / "whole"
     process = subprocess.Popen(command(out), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

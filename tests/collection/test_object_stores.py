@@ -64,7 +64,11 @@ def put(tree: Path, url: str) -> None:
 def stored(url: str) -> dict[str, bytes]:
     """Every file below a URL but the manifest."""
     store = open_store(url)
-    return {entry.key: store.read(entry.key) for entry in store.entries() if not entry.key.endswith(".jsonl")}
+    return {
+        entry.key: store.read(entry.key)
+        for entry in store.entries()
+        if not entry.key.endswith(".jsonl")
+    }
 
 
 def rows(url: str) -> list[dict[str, Any]]:
@@ -88,7 +92,9 @@ def test_a_run_over_s3_has_the_bytes_of_a_local_one_though_requests_fail(
     url = f"{ROOT}/run"
     put(tree, f"{url}/in")
     kinds = ("500", "cut", "refuse", "lost")
-    with s3.failing(lambda method, path, number: kinds[number // 10 % 4] if number % 10 == 0 else ""):
+    with s3.failing(
+        lambda method, path, number: kinds[number // 10 % 4] if number % 10 == 0 else ""
+    ):
         code, printed, told = command("compress", f"{url}/in", "-o", f"{url}/out", "-q", 30)
         assert s3.faults >= 5
     assert code == 1
@@ -105,11 +111,16 @@ def test_a_run_over_s3_has_the_bytes_of_a_local_one_though_requests_fail(
     with s3.failing(lambda method, path, number: ""):  # the same again: only what failed
         code, printed, _ = command("compress", f"{url}/in", "-o", f"{url}/out", "-q", 30)
         assert not [path for method, path in s3.seen if method == "PUT" and path.endswith(".ltp")]
-        assert len([path for method, path in s3.seen if method == "GET" and path.endswith(".png")]) == BAD
+        assert (
+            len([path for method, path in s3.seen if method == "GET" and path.endswith(".png")])
+            == BAD
+        )
     assert (code, printed) == (1, f"{url}/out: 0 files written, {MANY - BAD} done before\n")
 
 
-def test_what_changed_or_is_missing_or_is_damaged_is_done_again(s3: Proxy, tree: Path, command: Command) -> None:
+def test_what_changed_or_is_missing_or_is_damaged_is_done_again(
+    s3: Proxy, tree: Path, command: Command
+) -> None:
     url = f"{ROOT}/change"
     put(tree, f"{url}/in")
     arguments = ("compress", f"{url}/in", "-o", f"{url}/out", "--include", "00/*/000?.png")
@@ -119,8 +130,12 @@ def test_what_changed_or_is_missing_or_is_damaged_is_done_again(s3: Proxy, tree:
     assert isinstance(store, ObjectStore)
     store.write("00/deep/0001.ltp", whole["00/deep/0001.ltp"][:-1] + b"!")
     UrlPath(f"{url}/out/00/deep/0002.ltp")._remote.remove("")
-    open_store(f"{url}/in").write("00/deep/0003.png", open_store(f"{url}/in").read("00/deep/0004.png"))
-    assert "2 files written" in command(*arguments)[1]  # the missing and the changed one; the size is the recorded one
+    open_store(f"{url}/in").write(
+        "00/deep/0003.png", open_store(f"{url}/in").read("00/deep/0004.png")
+    )
+    assert (
+        "2 files written" in command(*arguments)[1]
+    )  # the missing and the changed one; the size is the recorded one
     assert "1 file written" in command(*arguments, "--verify")[1]
     assert stored(f"{url}/out") == {**whole, "00/deep/0003.ltp": whole["00/deep/0004.ltp"]}
 
@@ -136,10 +151,23 @@ def test_a_killed_run_leaves_its_rows_in_parts_and_the_next_one_takes_them_up(
         "import sys; from latentpress.__main__ import main; sys.argv[0] = 'latentpress'; main()"
     )
     arguments = ["compress", f"{url}/in", "-o", f"{url}/out", "-q", "30"]
-    with s3.failing(lambda method, path, number: "slow 0.2" if method == "PUT" and path.endswith(".ltp") else ""):
-        process = subprocess.Popen([sys.executable, "-c", script, *arguments, "--jobs", "1"], stderr=subprocess.DEVNULL)
+    with s3.failing(
+        lambda method, path, number: "slow 0.2" if method == "PUT" and path.endswith(".ltp") else ""
+    ):
+        process = subprocess.Popen(
+            [sys.executable, "-c", script, *arguments, "--jobs", "1"], stderr=subprocess.DEVNULL
+        )
         end = time.monotonic() + 120
-        while len([1 for method, path in list(s3.seen) if "/out/manifest/" in path and method == "PUT"]) < 4:
+        while (
+            len(
+                [
+                    1
+                    for method, path in list(s3.seen)
+                    if "/out/manifest/" in path and method == "PUT"
+                ]
+            )
+            < 4
+        ):
             assert process.poll() is None
             assert time.monotonic() < end
             time.sleep(0.01)
@@ -147,7 +175,9 @@ def test_a_killed_run_leaves_its_rows_in_parts_and_the_next_one_takes_them_up(
         assert process.wait() == -signal.SIGKILL
     before = stored(f"{url}/out")
     assert 0 < len(before) < MANY - BAD
-    assert all(pressed[name] == data for name, data in before.items())  # none of them is half a file
+    assert all(
+        pressed[name] == data for name, data in before.items()
+    )  # none of them is half a file
     assert "manifest.jsonl" not in records(f"{url}/out")
     assert len(records(f"{url}/out")) >= 3
     code, printed, _ = command(*arguments)
@@ -163,17 +193,26 @@ def test_a_picture_takes_two_requests(s3: Proxy, tree: Path, command: Command) -
     put(tree, f"{url}/in")
     with s3.failing(lambda method, path, number: ""):
         command("compress", f"{url}/in", "-o", f"{url}/out", "--include", "*.png")
-        of_pictures = [method for method, path in s3.seen if path.partition("?")[0].endswith((".png", ".ltp"))]
+        of_pictures = [
+            method for method, path in s3.seen if path.partition("?")[0].endswith((".png", ".ltp"))
+        ]
         assert sorted(of_pictures) == ["GET"] * MANY + ["PUT"] * (MANY - BAD)
         assert len(s3.seen) - len(of_pictures) < 30  # of the run as a whole
 
 
-def test_a_manifest_that_cannot_be_merged_stays_in_parts(s3: Proxy, command: Command, tree: Path) -> None:
+def test_a_manifest_that_cannot_be_merged_stays_in_parts(
+    s3: Proxy, command: Command, tree: Path
+) -> None:
     url = f"{ROOT}/parts"
     put(tree, f"{url}/in")
     arguments = ("compress", f"{url}/in", "-o", f"{url}/out", "--include", "0000.png")
-    rule = lambda method, path, number: "500" if method == "PUT" and path.endswith("out/manifest.jsonl") else ""
-    with s3.failing(rule), pytest.raises(OutputError, match=rf"^{url}/out/manifest.jsonl: the store failed"):
+    rule = lambda method, path, number: (
+        "500" if method == "PUT" and path.endswith("out/manifest.jsonl") else ""
+    )
+    with (
+        s3.failing(rule),
+        pytest.raises(OutputError, match=rf"^{url}/out/manifest.jsonl: the store failed"),
+    ):
         command(*arguments)
     assert all(key.startswith("manifest/") for key in records(f"{url}/out"))
     assert command(*arguments)[1] == f"{url}/out: 0 files written, 1 done before\n"
@@ -197,13 +236,17 @@ def test_rows_are_written_as_they_come(s3: Proxy, monkeypatch: pytest.MonkeyPatc
         list(remote_manifest.RemoteManifest(f"{ROOT}/none", read_only=True).lines())
 
 
-def test_a_run_ends_before_its_work_where_it_cannot_be_recorded(s3: Proxy, tree: Path, command: Command) -> None:
+def test_a_run_ends_before_its_work_where_it_cannot_be_recorded(
+    s3: Proxy, tree: Path, command: Command
+) -> None:
     with pytest.raises(LatentpressError, match=r"^s3://nobody/out: there is no bucket nobody"):
         command("compress", tree, "-o", "s3://nobody/out")
     with pytest.raises(LatentpressError, match=r"^s3://nobody/in: there is no bucket nobody"):
         command("compress", "s3://nobody/in", "-o", "out")
     with s3.failing(lambda method, path, number: "403" if method == "PUT" else ""):
-        with pytest.raises(OutputError, match=rf"^{ROOT}/refused/manifest/.*: the store refused access"):
+        with pytest.raises(
+            OutputError, match=rf"^{ROOT}/refused/manifest/.*: the store refused access"
+        ):
             command("compress", tree, "-o", f"{ROOT}/refused")
         assert not [path for _, path in s3.seen if path.endswith(".ltp")]
 
@@ -214,14 +257,18 @@ def memory() -> Iterator[str]:
     fsspec.filesystem("memory").rm("/run", recursive=True)
 
 
-def test_trees_go_between_stores_and_folders(memory: str, tree: Path, pressed: dict[str, bytes], tmp_path: Path, command: Command) -> None:
+def test_trees_go_between_stores_and_folders(
+    memory: str, tree: Path, pressed: dict[str, bytes], tmp_path: Path, command: Command
+) -> None:
     assert command("compress", tree, "-o", f"{memory}/out", "-q", 30)[0] == 1
     assert stored(f"{memory}/out") == pressed
     code, _, told = command("decompress", f"{memory}/out", "-o", tmp_path / "back")
     assert (code, told) == (0, "")  # the record is not counted as a file that was skipped
     first = np.asarray(Image.open(tmp_path / "back" / "00" / "deep" / "0000.png"))
     assert np.array_equal(first, np.asarray(latentpress.decompress(pressed["00/deep/0000.ltp"])))
-    code, printed, _ = command("assess", tmp_path / "back", f"{memory}/out", "--metrics", "mse", "-o", f"{memory}/grades")
+    code, printed, _ = command(
+        "assess", tmp_path / "back", f"{memory}/out", "--metrics", "mse", "-o", f"{memory}/grades"
+    )
     assert (code, printed) == (0, f"{memory}/grades/table.csv: {MANY - BAD} pictures, 1 metrics\n")
     table = open_store(f"{memory}/grades").read("table.csv").decode().splitlines()
     assert len(table) == MANY - BAD + 2
@@ -231,21 +278,32 @@ def test_trees_go_between_stores_and_folders(memory: str, tree: Path, pressed: d
     assert len(stored(f"{memory}/out")) == 2 * (MANY - BAD)
 
 
-def test_a_list_names_files_of_any_place(memory: str, tree: Path, tmp_path: Path, command: Command) -> None:
+def test_a_list_names_files_of_any_place(
+    memory: str, tree: Path, tmp_path: Path, command: Command
+) -> None:
     pytest.importorskip("aiohttp", reason="needs the extra remote")
     local = sorted(tree.rglob("*.png"))
     with web_server({"a/b/web.png": local[0].read_bytes()}) as url:
         open_store(memory).write("c/kept.png", local[1].read_bytes())
         names = tmp_path / "names"
-        names.write_text(f"{url}/a/b/web.png?signature=secret\n{memory}/c/kept.png\n{local[2]}\n{url}/none.png\n")
+        names.write_text(
+            f"{url}/a/b/web.png?signature=secret\n{memory}/c/kept.png\n{local[2]}\n{url}/none.png\n"
+        )
         code, _, told = command("compress", "--files-from", names, "-o", f"{memory}/listed")
-    assert (code, told) == (1, f"latentpress: {url}/none.png: no such file\nlatentpress: 1 of 4 failed\n")
+    assert (code, told) == (
+        1,
+        f"latentpress: {url}/none.png: no such file\nlatentpress: 1 of 4 failed\n",
+    )
     made = sorted(stored(f"{memory}/listed"))
-    assert made == sorted(["a/b/web.ltp", "c/kept.ltp", f"{local[2].as_posix().lstrip('/').removesuffix('.png')}.ltp"])
+    assert made == sorted(
+        ["a/b/web.ltp", "c/kept.ltp", f"{local[2].as_posix().lstrip('/').removesuffix('.png')}.ltp"]
+    )
     assert "secret" not in open_store(f"{memory}/listed").read("manifest.jsonl").decode()
 
 
-def test_one_file_goes_through_every_command(memory: str, small: NDArray[np.uint8], tmp_path: Path, command: Command) -> None:
+def test_one_file_goes_through_every_command(
+    memory: str, small: NDArray[np.uint8], tmp_path: Path, command: Command
+) -> None:
     stream = io.BytesIO()
     Image.fromarray(small).save(stream, "PNG")
     store = open_store(memory)
@@ -259,18 +317,35 @@ def test_one_file_goes_through_every_command(memory: str, small: NDArray[np.uint
     assert command("compress", f"{memory}/a.png", "-o", tmp_path / "a.ltp")[0] == 0
     assert (tmp_path / "a.ltp").read_bytes() == data
     code, printed, told = command("compress", f"{memory}/a.png")
-    assert (code, printed, told) == (1, "", f"latentpress: {memory}/a.ltp: exists already, and overwriting was not asked for\n")
+    assert (code, printed, told) == (
+        1,
+        "",
+        f"latentpress: {memory}/a.ltp: exists already, and overwriting was not asked for\n",
+    )
     assert command("compress", f"{memory}/a.png", "--overwrite")[0] == 0
-    assert command("decompress", f"{memory}/a.ltp", "-o", f"{memory}/b.webp")[1] == f"{memory}/b.webp: 109 x 75 pixels\n"
+    assert (
+        command("decompress", f"{memory}/a.ltp", "-o", f"{memory}/b.webp")[1]
+        == f"{memory}/b.webp: 109 x 75 pixels\n"
+    )
     assert np.array_equal(np.asarray(Image.open(io.BytesIO(store.read("b.webp")))), decoded)
     assert command("info", f"{memory}/a.ltp")[1].startswith("size     109 x 75 pixels")
-    assert command("thumbnail", f"{memory}/a.ltp", "-s", 64)[1] == f"{memory}/a.thumbnail.png: 64 x 44 pixels\n"
+    assert (
+        command("thumbnail", f"{memory}/a.ltp", "-s", 64)[1]
+        == f"{memory}/a.thumbnail.png: 64 x 44 pixels\n"
+    )
     assert command("share", f"{memory}/a.ltp", "-o", f"{memory}/page.html")[0] == 0
     assert store.read("page.html").startswith(b"<!doctype html>")
-    assert command("latent", f"{memory}/a.ltp")[1].startswith(f"{memory}/a.latent.png: quantized latent")
-    assert f"{len(data):,} bytes" in command("compare", f"{memory}/a.png", f"{memory}/a.ltp", "-o", f"{memory}/c.png")[1]
+    assert command("latent", f"{memory}/a.ltp")[1].startswith(
+        f"{memory}/a.latent.png: quantized latent"
+    )
+    assert (
+        f"{len(data):,} bytes"
+        in command("compare", f"{memory}/a.png", f"{memory}/a.ltp", "-o", f"{memory}/c.png")[1]
+    )
     assert Image.open(io.BytesIO(store.read("c.png"))).width > 3 * 109
-    graded = command("assess", f"{memory}/a.png", f"{memory}/a.ltp", "--metrics", "psnr", "-o", f"{memory}/t.csv")
+    graded = command(
+        "assess", f"{memory}/a.png", f"{memory}/a.ltp", "--metrics", "psnr", "-o", f"{memory}/t.csv"
+    )
     assert graded[1] == f"{memory}/t.csv: 1 picture, 1 metrics\n"
     with pytest.raises(ImageError, match=f"^{memory}/none.ltp: no such file$"):
         command("info", f"{memory}/none.ltp")
@@ -284,21 +359,41 @@ def test_latents_are_packed_and_unpacked(memory: str, tmp_path: Path, command: C
         stream = io.BytesIO()
         np.save(stream, latent)
         store.write(f"in/{name}.npy", stream.getvalue())
-    code, printed, _ = command("latents", "pack", f"{memory}/in", "-o", f"{memory}/set.ltps", "--lossless")
+    code, printed, _ = command(
+        "latents", "pack", f"{memory}/in", "-o", f"{memory}/set.ltps", "--lossless"
+    )
     assert (code, printed.split(",")[0]) == (0, f"{memory}/set.ltps: 2 latents")
     with Reader(f"{memory}/set.ltps") as reader:
-        assert dict(zip(reader.names(), map(bytes, reader), strict=True)) == {k: bytes(v) for k, v in latents.items()}
+        assert dict(zip(reader.names(), map(bytes, reader), strict=True)) == {
+            k: bytes(v) for k, v in latents.items()
+        }
     assert command("latents", "info", f"{memory}/set.ltps")[0] == 0
-    assert command("latents", "unpack", f"{memory}/set.ltps", "-o", f"{memory}/back")[1] == f"{memory}/back: 2 latents\n"
+    assert (
+        command("latents", "unpack", f"{memory}/set.ltps", "-o", f"{memory}/back")[1]
+        == f"{memory}/back: 2 latents\n"
+    )
     assert np.array_equal(np.load(io.BytesIO(store.read("back/b/c.npy"))), latents["b/c"])
-    assert command("latents", "pack", f"{memory}/in", "-o", f"{memory}/packed/", "--lossless")[0] == 0
+    assert (
+        command("latents", "pack", f"{memory}/in", "-o", f"{memory}/packed/", "--lossless")[0] == 0
+    )
     assert sorted(stored(f"{memory}/packed")) == ["a.ltps", "b/c.ltps"]
     with pytest.raises(UsageError, match="appended to local files alone"):
-        command("latents", "pack", f"{memory}/in", "-o", f"{memory}/set.ltps", "--lossless", "--append")
+        command(
+            "latents", "pack", f"{memory}/in", "-o", f"{memory}/set.ltps", "--lossless", "--append"
+        )
 
 
 def test_a_report_of_a_store_goes_into_it(memory: str, tree: Path, command: Command) -> None:
-    code, _, _ = command("compress", tree, "-o", f"{memory}/out", "--metrics", "psnr", "--report", f"{memory}/report.html")
+    code, _, _ = command(
+        "compress",
+        tree,
+        "-o",
+        f"{memory}/out",
+        "--metrics",
+        "psnr",
+        "--report",
+        f"{memory}/report.html",
+    )
     assert code == 1
     page = open_store(memory).read("report.html").decode()
     assert f"Pictures in {memory}/out" in page

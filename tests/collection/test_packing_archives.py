@@ -28,7 +28,12 @@ def npy(number: int) -> bytes:
 
 def sample(number: int) -> list[tuple[str, bytes]]:
     key = f"s/{number:02}"
-    return [(f"{key}.txt", b"a squirrel\n"), (f"{key}.npy", npy(number)), (f"{key}.cls", b"%d" % number), (f"{key}.json", b'{"url": "x"}')]
+    return [
+        (f"{key}.txt", b"a squirrel\n"),
+        (f"{key}.npy", npy(number)),
+        (f"{key}.cls", b"%d" % number),
+        (f"{key}.json", b'{"url": "x"}'),
+    ]
 
 
 def run(*arguments: str, cwd: Path) -> Any:
@@ -55,7 +60,9 @@ def test_a_shard_becomes_a_file_of_latents(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     for first in (0, 6):
         members = [each for number in range(first, first + 6) for each in sample(number)]
-        (tmp_path / "in" / f"{first}.tar").write_bytes(shard([*members, ("x.npy", b"broken"), ("notes.txt", b"")]))
+        (tmp_path / "in" / f"{first}.tar").write_bytes(
+            shard([*members, ("x.npy", b"broken"), ("notes.txt", b"")])
+        )
     done = run("in", "-o", "out", "--lossless", cwd=tmp_path)
     assert done.exit_code == 1
     assert "in/0.tar/x.npy: cannot be read as npy: " in done.stderr
@@ -105,7 +112,10 @@ def test_a_shard_without_latents(tmp_path: Path) -> None:
     done = run("a.tar", "-o", "out", "--lossless", cwd=tmp_path)
     assert done.exit_code == 1
     assert "a.tar: no latent can be read of it" in done.stderr
-    assert "b.tar: no latent can be read of it: b.tar/a.npy: cannot be read" in run("b.tar", "-o", "out", "--lossless", cwd=tmp_path).stderr
+    assert (
+        "b.tar: no latent can be read of it: b.tar/a.npy: cannot be read"
+        in run("b.tar", "-o", "out", "--lossless", cwd=tmp_path).stderr
+    )
     assert os.listdir(tmp_path / "out") == ["manifest.jsonl"]
 
 
@@ -115,14 +125,22 @@ def test_photographs_of_shards_and_tables(tmp_path: Path) -> None:
     pyarrow = pytest.importorskip("pyarrow")
     import pyarrow.parquet as parquet
 
-    (tmp_path / "a.tar").write_bytes(shard([("a.jpg", picture(1, side=64)), ("a.txt", b"one"), ("b.jpg", b"broken")]))
-    images = [{"bytes": picture(1, side=64), "path": "a.jpg"}, {"bytes": picture(2, side=64), "path": None}]
+    (tmp_path / "a.tar").write_bytes(
+        shard([("a.jpg", picture(1, side=64)), ("a.txt", b"one"), ("b.jpg", b"broken")])
+    )
+    images = [
+        {"bytes": picture(1, side=64), "path": "a.jpg"},
+        {"bytes": picture(2, side=64), "path": None},
+    ]
     table = {"image": images, "caption": ["one", "two"], "label": [1, 2], "x": [b"bytes", b""]}
     parquet.write_table(pyarrow.table(table), tmp_path / "b.parquet")
     options = ("-o", "out", "--codec", "sd15", "--model", str(WEIGHTS / "taesd"), "-q", "60")
     assert "not an image" in run("a.tar", *options, cwd=tmp_path).stderr
     assert run("b.parquet", *options, cwd=tmp_path).exit_code == 0
-    with latents.Reader(tmp_path / "out" / "a.ltps") as a, latents.Reader(tmp_path / "out" / "b.ltps") as b:
+    with (
+        latents.Reader(tmp_path / "out" / "a.ltps") as a,
+        latents.Reader(tmp_path / "out" / "b.ltps") as b,
+    ):
         assert (len(a), len(b), a.space, b.space) == (1, 2, "sd15", "sd15")
         assert np.array_equal(a[0], b[0])
         assert a.info(0).metadata == {"caption": "one"}
@@ -143,7 +161,13 @@ def test_metadata_beside_a_picture() -> None:
 
 def test_hostile_members_of_a_shard_are_no_samples(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LATENTPRESS_MAX_MEMBER_BYTES", "1000")
-    members = [("../a.npy", b"1"), ("/b.npy", b"2"), ("c.npy", bytes(2000)), ("d.json", b"no"), ("d.npy", b"3")]
+    members = [
+        ("../a.npy", b"1"),
+        ("/b.npy", b"2"),
+        ("c.npy", bytes(2000)),
+        ("d.json", b"no"),
+        ("d.npy", b"3"),
+    ]
     data = shard([*members, (".npy", b"4"), ("e", b"5")])
     found = list(samples_of_shard(io.BytesIO(data), frozenset({".npy"})))
     assert [each.name for each in found] == ["c.npy", "d.npy"]
@@ -157,7 +181,13 @@ def test_rows_of_a_table_without_what_json_cannot_say() -> None:
 
     import pyarrow.parquet as parquet
 
-    columns = {"jpg": [picture(1), None], "f": [float("nan"), 1.0], "l": [[1, 2], []], "d": [datetime.date(2020, 1, 1)] * 2, "s": ["é", ""]}
+    columns = {
+        "jpg": [picture(1), None],
+        "f": [float("nan"), 1.0],
+        "l": [[1, 2], []],
+        "d": [datetime.date(2020, 1, 1)] * 2,
+        "s": ["é", ""],
+    }
     stream = io.BytesIO()
     parquet.write_table(pyarrow.table(columns), stream)
     (one,) = samples_of_table(stream)
@@ -172,7 +202,10 @@ def test_a_writer_of_shards(tmp_path: Path) -> None:
             writer.add(latent)
     assert len(writer.files) == 6
     assert sum(len(latents.load(file)) for file in writer.files) == 12
-    with pytest.raises(OutputError, match="exists already"), latents.ShardWriter(tmp_path / "a", 1500, lossless=True) as writer:
+    with (
+        pytest.raises(OutputError, match="exists already"),
+        latents.ShardWriter(tmp_path / "a", 1500, lossless=True) as writer,
+    ):
         writer.add(LATENTS[0])
 
     def fails() -> None:
@@ -183,7 +216,9 @@ def test_a_writer_of_shards(tmp_path: Path) -> None:
 
     with pytest.raises(RuntimeError):
         fails()
-    assert [file.name for file in (tmp_path / "b").iterdir()] == ["000000.ltps"]  # the one that was full
+    assert [file.name for file in (tmp_path / "b").iterdir()] == [
+        "000000.ltps"
+    ]  # the one that was full
     with pytest.raises(UsageError, match="1 byte or more"):
         latents.ShardWriter(tmp_path / "c", 0, lossless=True)
     with pytest.raises(UsageError):

@@ -128,9 +128,13 @@ def test_a_folder_by_several_jobs_is_that_by_one(tmp_path: Path, small: NDArray[
     runs = {}
     for jobs in "13":
         out = tmp_path / jobs
-        result = CliRunner().invoke(app, ["compress", *map(str, files), "-o", f"{out}/", "--jobs", jobs])
+        result = CliRunner().invoke(
+            app, ["compress", *map(str, files), "-o", f"{out}/", "--jobs", jobs]
+        )
         assert result.exit_code == 1
-        back = CliRunner().invoke(app, ["decompress", *map(str, sorted(out.glob("*.ltp"))), "--jobs", jobs])
+        back = CliRunner().invoke(
+            app, ["decompress", *map(str, sorted(out.glob("*.ltp"))), "--jobs", jobs]
+        )
         assert back.exit_code == 0
         runs[jobs] = (
             result.stdout.replace(str(out), ""),
@@ -149,9 +153,23 @@ def test_an_interrupt_ends_at_once_and_leaves_whole_files(tmp_path: Path) -> Non
     for file in files:
         Image.fromarray(rng.integers(0, 256, (300, 400, 3), dtype=np.uint8)).save(file)
     out = tmp_path / "out"
-    command = [sys.executable, "-m", "latentpress", "compress", *map(str, files), "-o", f"{out}/", "--jobs", "2"]
-    heard = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)  # a job in the background starts with SIGINT ignored
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=heard)
+    command = [
+        sys.executable,
+        "-m",
+        "latentpress",
+        "compress",
+        *map(str, files),
+        "-o",
+        f"{out}/",
+        "--jobs",
+        "2",
+    ]
+    heard = lambda: signal.signal(
+        signal.SIGINT, signal.SIG_DFL
+    )  # a job in the background starts with SIGINT ignored
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=heard
+    )
     assert process.stdout is not None
     process.stdout.readline()
     process.send_signal(signal.SIGINT)

@@ -60,7 +60,11 @@ def test_keys_of_samples_stay() -> None:
 
 
 def test_a_broken_picture_is_kept_and_told() -> None:
-    data, told = changed(shard([("a.jpg", picture(1)), ("b.jpg", b"broken"), ("b.txt", b"text"), ("c.jpg", picture(2))]))
+    data, told = changed(
+        shard(
+            [("a.jpg", picture(1)), ("b.jpg", b"broken"), ("b.txt", b"text"), ("c.jpg", picture(2))]
+        )
+    )
     assert [name for name, _ in members(data)] == ["a.ltp", "b.jpg", "b.txt", "c.ltp"]
     assert members(data)[1][1] == b"broken"
     assert [each.error for each in told] == ["", "b.jpg: no picture; it is kept as it is", ""]
@@ -78,13 +82,17 @@ def test_two_pictures_of_one_output() -> None:
 
 
 def test_a_second_member_of_one_name_is_left_out_and_told() -> None:
-    data, told = changed(shard([("a.txt", b"first"), ("a.txt", b"second"), ("b.ltp", b"x"), ("b.jpg", picture(1))]))
+    data, told = changed(
+        shard([("a.txt", b"first"), ("a.txt", b"second"), ("b.ltp", b"x"), ("b.jpg", picture(1))])
+    )
     assert members(data) == [("a.txt", b"first"), ("b.ltp", b"x"), ("b.jpg", picture(1))]
     assert "another member of this name" in told[0].error
     assert told[1].error.startswith("b.jpg: b.ltp is another member's name")
 
 
-@pytest.mark.parametrize("name", ["../a.jpg", "/etc/a.jpg", "a/../../b.jpg", "..\\a.jpg", "C:\\a.jpg", "b/..", "\\a.jpg"])
+@pytest.mark.parametrize(
+    "name", ["../a.jpg", "/etc/a.jpg", "a/../../b.jpg", "..\\a.jpg", "C:\\a.jpg", "b/..", "\\a.jpg"]
+)
 def test_names_that_lead_out_are_left_out_and_told(name: str) -> None:
     data, told = changed(shard([(name, picture(1)), ("b.jpg", picture(2))]))
     assert [each for each, _ in members(data)] == ["b.ltp"]
@@ -95,7 +103,12 @@ def test_names_that_lead_out_are_left_out_and_told(name: str) -> None:
 def test_links_and_devices_are_left_out_and_told() -> None:
     stream = io.BytesIO()
     with tarfile.open(fileobj=stream, mode="w") as archive:
-        for kind, name in ((tarfile.SYMTYPE, "a.jpg"), (tarfile.LNKTYPE, "b.jpg"), (tarfile.CHRTYPE, "c"), (tarfile.FIFOTYPE, "d")):
+        for kind, name in (
+            (tarfile.SYMTYPE, "a.jpg"),
+            (tarfile.LNKTYPE, "b.jpg"),
+            (tarfile.CHRTYPE, "c"),
+            (tarfile.FIFOTYPE, "d"),
+        ):
             info = tarfile.TarInfo(name)
             info.type, info.linkname = kind, "/etc/passwd"
             archive.addfile(info)
@@ -103,7 +116,10 @@ def test_links_and_devices_are_left_out_and_told() -> None:
         info.type = tarfile.DIRTYPE
         archive.addfile(info)
     data, told = changed(stream.getvalue())
-    assert [each.error for each in told] == [f"{name}: a link, a device or a pipe; it is left out" for name in ("a.jpg", "b.jpg", "c", "d")]
+    assert [each.error for each in told] == [
+        f"{name}: a link, a device or a pipe; it is left out"
+        for name in ("a.jpg", "b.jpg", "c", "d")
+    ]
     with tarfile.open(fileobj=io.BytesIO(data)) as archive:
         assert [info.name for info in archive] == ["folder"]
 
@@ -156,7 +172,12 @@ def test_memory_is_that_of_a_member_not_of_the_shard() -> None:
         def read(self, size: int = -1) -> bytes:
             while len(self.rest) < size and self.many:
                 self.many -= 1
-                one = shard([(f"{self.many}.jpg", picture(1) + bytes(1 << 20)), (f"{self.many}.bin", bytes(1 << 20))])
+                one = shard(
+                    [
+                        (f"{self.many}.jpg", picture(1) + bytes(1 << 20)),
+                        (f"{self.many}.bin", bytes(1 << 20)),
+                    ]
+                )
                 self.rest += one[: 4 * 512 + 2 * (1 << 20)]
             if not self.rest:
                 return bytes(size)

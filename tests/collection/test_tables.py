@@ -17,7 +17,11 @@ pyarrow = pytest.importorskip("pyarrow")
 import pyarrow.parquet as parquet  # noqa: E402
 
 STRUCT = pyarrow.struct([("bytes", pyarrow.binary()), ("path", pyarrow.string())])
-SAID = {"huggingface": json.dumps({"info": {"features": {"image": {"_type": "Image"}, "label": {"dtype": "int64"}}}})}
+SAID = {
+    "huggingface": json.dumps(
+        {"info": {"features": {"image": {"_type": "Image"}, "label": {"dtype": "int64"}}}}
+    )
+}
 
 
 def written(table: Any, **options: Any) -> bytes:
@@ -29,12 +33,18 @@ def written(table: Any, **options: Any) -> bytes:
 def made(many: int = 10, said: bool = True, **options: Any) -> bytes:
     """A table as `datasets` writes it."""
     images = [{"bytes": picture(i), "path": f"{i}.jpg"} for i in range(many)]
-    columns = {"image": pyarrow.array(images, STRUCT), "label": pyarrow.array(range(many)), "caption": pyarrow.array(["a"] * many)}
+    columns = {
+        "image": pyarrow.array(images, STRUCT),
+        "label": pyarrow.array(range(many)),
+        "caption": pyarrow.array(["a"] * many),
+    }
     table = pyarrow.table(columns)
     return written(table.replace_schema_metadata(SAID) if said else table, **options)
 
 
-def changed(data: bytes, change: Change = CHANGE, columns: tuple[str, ...] = ()) -> tuple[bytes, list[Row]]:
+def changed(
+    data: bytes, change: Change = CHANGE, columns: tuple[str, ...] = ()
+) -> tuple[bytes, list[Row]]:
     output = io.BytesIO()
     rows = list(change_table(io.BytesIO(data), output, change, columns))
     return output.getvalue(), rows
@@ -46,7 +56,9 @@ def test_pictures_are_changed_and_the_rest_is_kept(said: bool) -> None:
     before, after = (parquet.read_table(io.BytesIO(each)) for each in (made(said=said), data))
     assert after.schema.equals(before.schema, check_metadata=True)
     assert after.drop_columns("image") == before.drop_columns("image")
-    expected = [{"bytes": shortened("", "", picture(i)).data, "path": f"{i}.ltp"} for i in range(10)]
+    expected = [
+        {"bytes": shortened("", "", picture(i)).data, "path": f"{i}.ltp"} for i in range(10)
+    ]
     assert after["image"].to_pylist() == expected
     assert [row.member for row in rows] == [f"image[{i}]" for i in range(10)]
     assert rows[3].source_bytes == len(picture(3))
@@ -54,7 +66,11 @@ def test_pictures_are_changed_and_the_rest_is_kept(said: bool) -> None:
 
 
 def test_a_plain_column_of_bytes_and_one_that_is_asked_for() -> None:
-    columns = {"a": [b"text", b"more"], "jpg": [picture(1), None], "other": [picture(2), picture(3)]}
+    columns = {
+        "a": [b"text", b"more"],
+        "jpg": [picture(1), None],
+        "other": [picture(2), picture(3)],
+    }
     table = written(pyarrow.table(columns))
     data, rows = changed(table)
     assert [row.member for row in rows] == ["jpg[0]", "other[0]", "other[1]"]
@@ -63,7 +79,9 @@ def test_a_plain_column_of_bytes_and_one_that_is_asked_for() -> None:
     after = parquet.read_table(io.BytesIO(data)).to_pydict()
     assert after["other"] == columns["other"]
     assert after["jpg"][1] is None
-    with pytest.raises(UsageError, match="no column 'image' holds bytes; those that do are a, jpg, other"):
+    with pytest.raises(
+        UsageError, match="no column 'image' holds bytes; those that do are a, jpg, other"
+    ):
         changed(table, columns=("image",))
 
 
@@ -77,8 +95,15 @@ def test_the_same_table_gives_the_same_bytes_in_the_same_row_groups() -> None:
 
 
 def test_a_broken_picture_is_kept_and_told() -> None:
-    images = [{"bytes": picture(1), "path": None}, {"bytes": b"broken", "path": "b.jpg"}, {"bytes": None, "path": "c.jpg"}, None]
-    table = written(pyarrow.table({"image": pyarrow.array(images, STRUCT)}).replace_schema_metadata(SAID))
+    images = [
+        {"bytes": picture(1), "path": None},
+        {"bytes": b"broken", "path": "b.jpg"},
+        {"bytes": None, "path": "c.jpg"},
+        None,
+    ]
+    table = written(
+        pyarrow.table({"image": pyarrow.array(images, STRUCT)}).replace_schema_metadata(SAID)
+    )
     data, rows = changed(table)
     after = parquet.read_table(io.BytesIO(data))["image"].to_pylist()
     assert after == [{"bytes": shortened("", "", picture(1)).data, "path": None}, *images[1:]]
@@ -99,7 +124,9 @@ def test_a_value_too_large_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_tables_without_pictures_and_without_rows() -> None:
-    with pytest.raises(ImageError, match=r"no column holds pictures; its columns are a \(int64\), b \(binary\)"):
+    with pytest.raises(
+        ImageError, match=r"no column holds pictures; its columns are a \(int64\), b \(binary\)"
+    ):
         changed(written(pyarrow.table({"a": [1], "b": [b"text"]})))
     data, rows = changed(made(0))
     assert not rows
@@ -117,11 +144,15 @@ def test_damage_in_the_middle_is_one_error() -> None:
     data = bytearray(made(200, row_group_size=100, compression="zstd"))
     half = len(data) // 2
     data[half : half + 2000] = bytes(2000)
-    with pytest.raises(FormatError, match=r"the table is damaged in or behind row 1?\d?\d, in row group [01]: "):
+    with pytest.raises(
+        FormatError, match=r"the table is damaged in or behind row 1?\d?\d, in row group [01]: "
+    ):
         changed(bytes(data))
 
 
 def test_ltp_columns_are_found_by_what_they_hold() -> None:
     table = written(pyarrow.table({"jpg": [picture(1)], "pressed": [b"LTP\1 and more"]}))
-    change = replace(CHANGE, looks=is_ltp, press=lambda name, output, data: shortened(name, output, picture(1)))
+    change = replace(
+        CHANGE, looks=is_ltp, press=lambda name, output, data: shortened(name, output, picture(1))
+    )
     assert [row.member for row in changed(table, change)[1]] == ["pressed[0]"]

@@ -13,7 +13,9 @@ FORMATS = {"ustar": tarfile.USTAR_FORMAT, "gnu": tarfile.GNU_FORMAT, "pax": tarf
 LONG = "folder/" * 20 + "name.jpg"
 
 
-def tar(members: list[tuple[str, bytes]], form: int = tarfile.PAX_FORMAT, **attributes: object) -> bytes:
+def tar(
+    members: list[tuple[str, bytes]], form: int = tarfile.PAX_FORMAT, **attributes: object
+) -> bytes:
     stream = io.BytesIO()
     with tarfile.open(fileobj=stream, mode="w", format=form) as archive:
         for name, data in members:
@@ -43,7 +45,9 @@ def test_members_come_with_their_names_and_bytes(form: str, stream: type[io.Byte
 
 @pytest.mark.parametrize("form", FORMATS)
 def test_heads_and_blocks_put_together_are_the_archive(form: str) -> None:
-    data = tar([("a.jpg", b"x" * 1000), (LONG, b"y" * 10), ("c", b"")], FORMATS[form], mtime=12, uid=7)
+    data = tar(
+        [("a.jpg", b"x" * 1000), (LONG, b"y" * 10), ("c", b"")], FORMATS[form], mtime=12, uid=7
+    )
     reader, copied = TarReader(OneWay(data)), b""
     for member in reader:
         copied += member.head + b"".join(reader.blocks()) + bytes(member.padding)
@@ -53,7 +57,9 @@ def test_heads_and_blocks_put_together_are_the_archive(form: str) -> None:
 @pytest.mark.parametrize("name", ["b.ltp", LONG, "é" * 80])
 @pytest.mark.parametrize("form", FORMATS)
 def test_a_header_under_another_name_keeps_owner_and_time(form: str, name: str) -> None:
-    data = tar([("a.jpg", b"x")], FORMATS[form], mtime=123456789, uid=7, gid=8, uname="someone", mode=0o640)
+    data = tar(
+        [("a.jpg", b"x")], FORMATS[form], mtime=123456789, uid=7, gid=8, uname="someone", mode=0o640
+    )
     member = next(iter(TarReader(io.BytesIO(data))))
     new = header(member, name, 3) + b"abc" + bytes(509) + END
     with tarfile.open(fileobj=io.BytesIO(new)) as archive:
@@ -86,7 +92,9 @@ def test_a_damaged_header_in_the_middle_names_the_member_before_it() -> None:
     data[data.index(b"b.jpg")] ^= 1
     members = iter(TarReader(io.BytesIO(data)))
     assert next(members).name == "a.jpg"
-    with pytest.raises(FormatError, match=r"header that is damaged in or behind its member 'a\.jpg', at byte"):
+    with pytest.raises(
+        FormatError, match=r"header that is damaged in or behind its member 'a\.jpg', at byte"
+    ):
         next(members)
 
 
@@ -97,7 +105,11 @@ def test_no_archive_at_all() -> None:
 
 def test_a_compressed_archive() -> None:
     with pytest.raises(FormatError, match="is compressed: unpack it"):
-        list(TarReader(io.BytesIO(gzip.compress(tar([("a.jpg", bytes(range(256)) * 9)])) + bytes(600))))
+        list(
+            TarReader(
+                io.BytesIO(gzip.compress(tar([("a.jpg", bytes(range(256)) * 9)])) + bytes(600))
+            )
+        )
 
 
 def test_a_member_that_promises_more_than_there_is() -> None:
@@ -115,7 +127,10 @@ def test_a_member_too_large_to_hold(monkeypatch: pytest.MonkeyPatch) -> None:
     read = []
     for member in reader:
         if member.name == "a.jpg":
-            with pytest.raises(ImageError, match=r"1,000 bytes, more than the limit of 999 \(LATENTPRESS_MAX_MEMBER"):
+            with pytest.raises(
+                ImageError,
+                match=r"1,000 bytes, more than the limit of 999 \(LATENTPRESS_MAX_MEMBER",
+            ):
                 reader.read(member)
         else:
             read.append(reader.read(member))

@@ -20,13 +20,23 @@ def made(path: Path, members: dict[str, bytes], method: int = zipfile.ZIP_DEFLAT
 
 
 def test_members_are_files_in_the_order_of_their_names(tmp_path: Path) -> None:
-    members = {"b/c.jpg": b"c" * 5000, "a.jpg": b"a", "é.png": b"e", "b/.hidden.jpg": b"", "__MACOSX/a.jpg": b""}
+    members = {
+        "b/c.jpg": b"c" * 5000,
+        "a.jpg": b"a",
+        "é.png": b"e",
+        "b/.hidden.jpg": b"",
+        "__MACOSX/a.jpg": b"",
+    }
     store = made(tmp_path / "a.zip", {**members, "folder/": b""})
     left_out = LeftOut()
     entries = list(store.entries(left_out))
     assert left_out.hidden == 2
     assert isinstance(open_store(str(tmp_path / "a.zip")), ZipStore)
-    assert [(entry.key, entry.size) for entry in entries] == [("a.jpg", 1), ("b/c.jpg", 5000), ("é.png", 1)]
+    assert [(entry.key, entry.size) for entry in entries] == [
+        ("a.jpg", 1),
+        ("b/c.jpg", 5000),
+        ("é.png", 1),
+    ]
     assert all(store.read(entry.key) == members[entry.key] for entry in entries)
     assert store.entry("a.jpg") == entries[0]
     assert store.entry("x.jpg") is None
@@ -76,7 +86,9 @@ def test_a_bomb_is_not_inflated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 def test_a_bomb_that_lies_about_its_size(tmp_path: Path) -> None:
     made(tmp_path / "a.zip", {"bomb.png": bytes(10_000_000)})
     data = (tmp_path / "a.zip").read_bytes()
-    (tmp_path / "a.zip").write_bytes(data.replace((10_000_000).to_bytes(4, "little"), (1000).to_bytes(4, "little")))
+    (tmp_path / "a.zip").write_bytes(
+        data.replace((10_000_000).to_bytes(4, "little"), (1000).to_bytes(4, "little"))
+    )
     with pytest.raises(ImageError, match="damaged"):
         ZipStore(tmp_path / "a.zip").read("bomb.png")
 

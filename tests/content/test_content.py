@@ -35,7 +35,9 @@ def page(width: int = 320, height: int = 256, ink: tuple[int, int, int] = (20, 2
     image = Image.new("RGB", (width, height), (252, 250, 245))
     draw = ImageDraw.Draw(image)
     for y in range(6, height - 12, 15):
-        draw.text((8, y), "The quick brown fox jumps over the lazy dog; 0123456789 times."[y % 7 :], ink)
+        draw.text(
+            (8, y), "The quick brown fox jumps over the lazy dog; 0123456789 times."[y % 7 :], ink
+        )
     return np.asarray(image)
 
 
@@ -43,12 +45,16 @@ def page(width: int = 320, height: int = 256, ink: tuple[int, int, int] = (20, 2
 def test_photographs_are_the_same_files(name: str) -> None:
     image = Image.open(ROOT / "samples" / f"{name}.jpg").convert("RGB")
     image.thumbnail((400, 400))
-    assert latentpress.compress(image, content="auto") == latentpress.compress(image, content="photo")
+    assert latentpress.compress(image, content="auto") == latentpress.compress(
+        image, content="photo"
+    )
 
 
 @pytest.mark.parametrize("quality", [0, 50, 100])
 @pytest.mark.parametrize("color", [(0, 0, 0), (255, 255, 255), (3, 250, 9)])
-def test_a_single_color_takes_few_bytes_and_is_exact(color: tuple[int, int, int], quality: float) -> None:
+def test_a_single_color_takes_few_bytes_and_is_exact(
+    color: tuple[int, int, int], quality: float
+) -> None:
     pixels = np.full((512, 512, 3), color, np.uint8)
     data = latentpress.compress(pixels, quality=quality, content="auto")
     assert len(data) <= 120
@@ -61,7 +67,10 @@ def test_a_page_is_a_layer_and_smaller_and_better() -> None:
     data = latentpress.compress(pixels, quality=60, content="auto")
     assert SCREEN_WHOLE in unpack(data)[1]
     assert len(data) < len(plain)
-    errors = [np.abs(np.asarray(latentpress.decompress(d)).astype(int) - pixels).mean() for d in (data, plain)]
+    errors = [
+        np.abs(np.asarray(latentpress.decompress(d)).astype(int) - pixels).mean()
+        for d in (data, plain)
+    ]
     assert errors[0] < errors[1]
 
 
@@ -85,7 +94,9 @@ def test_what_is_chosen_does_not_follow_from_the_quality_and_sizes_rise() -> Non
     assert len({tuple(unpack(data)[1]) for data in files}) == 1
 
 
-@pytest.mark.parametrize("make", [page, lambda: np.concatenate([photo(256, 192), page(256, 192)])], ids=["page", "both"])
+@pytest.mark.parametrize(
+    "make", [page, lambda: np.concatenate([photo(256, 192), page(256, 192)])], ids=["page", "both"]
+)
 def test_targets_are_met(make: object) -> None:
     pixels = make()  # type: ignore[operator]
     middle = len(latentpress.compress(pixels, quality=50, content="auto"))
@@ -103,7 +114,9 @@ def test_hidden_colors_do_not_make_a_screen() -> None:
     clear = np.dstack([photo(), np.full(photo().shape[:2], 255, np.uint8)])
     clear[:64, :, 3] = 0
     clear[:64, :, :3] = page(256, 64)
-    assert latentpress.compress(clear, content="auto") == latentpress.compress(clear, content="photo")
+    assert latentpress.compress(clear, content="auto") == latentpress.compress(
+        clear, content="photo"
+    )
 
 
 def test_regions_and_holes() -> None:
@@ -137,7 +150,21 @@ def patterns(draw: st.DrawFn) -> Pixels:
     """Stripes, checkers, dithers, noise, zone plates or text in any two colors, 128 x 128."""
     y, x = np.mgrid[:128, :128]
     one, two = draw(colors())
-    kind = draw(st.sampled_from(["rows", "columns", "diagonal", "checker", "bayer", "noise", "color noise", "zone", "text"]))
+    kind = draw(
+        st.sampled_from(
+            [
+                "rows",
+                "columns",
+                "diagonal",
+                "checker",
+                "bayer",
+                "noise",
+                "color noise",
+                "zone",
+                "text",
+            ]
+        )
+    )
     period = draw(st.integers(1, 6))
     rng = np.random.default_rng(draw(st.integers(0, 999)))
     if kind == "color noise":
@@ -147,7 +174,9 @@ def patterns(draw: st.DrawFn) -> Pixels:
         for top in range(0, 120, 12):
             ImageDraw.Draw(image).text((1, top), "Hamburgefonstiv 0123", tuple(two.tolist()))
         return np.asarray(image)
-    threshold = np.array([[0, 8, 2, 10], [12, 4, 14, 6], [3, 11, 1, 9], [15, 7, 13, 5]])[y % 4, x % 4]
+    threshold = np.array([[0, 8, 2, 10], [12, 4, 14, 6], [3, 11, 1, 9], [15, 7, 13, 5]])[
+        y % 4, x % 4
+    ]
     share = {
         "rows": y // period % 2,
         "columns": x // period % 2,
@@ -161,7 +190,9 @@ def patterns(draw: st.DrawFn) -> Pixels:
     return np.rint(one * (1 - weight) + two * weight).astype(np.uint8)
 
 
-def block_errors(original: Pixels, decoded: Pixels) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def block_errors(
+    original: Pixels, decoded: Pixels
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """PSNR and shift of the mean color of each block."""
     height, width = (side // BLOCK * BLOCK for side in original.shape[:2])
     difference = (original.astype(float) - decoded)[:height, :width]

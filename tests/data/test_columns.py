@@ -36,10 +36,15 @@ def stored(number: int) -> dict[str, Any]:
 def test_a_data_set_there_and_back(tmp_path: Path) -> None:
     pressed = compress_dataset(made([stored(i) for i in range(5)]), quality=60)
     raw = pressed.cast_column("image", datasets.Image(decode=False))
-    assert raw[2]["image"] == {"bytes": latentpress.compress(picture(2), quality=60), "path": "2.ltp"}
+    assert raw[2]["image"] == {
+        "bytes": latentpress.compress(picture(2), quality=60),
+        "path": "2.ltp",
+    }
     assert raw[2]["label"] == 2
     pressed.to_parquet(tmp_path / "a.parquet")
-    again = datasets.Dataset.from_parquet(str(tmp_path / "a.parquet"), cache_dir=str(tmp_path / "cache"))
+    again = datasets.Dataset.from_parquet(
+        str(tmp_path / "a.parquet"), cache_dir=str(tmp_path / "cache")
+    )
     image = again[2]["image"]
     assert isinstance(image, Image.Image)
     expected = np.asarray(latentpress.decompress(raw[2]["image"]["bytes"]))
@@ -87,7 +92,9 @@ def test_processes_press_and_workers_decode() -> None:
 
 
 def test_the_splits_of_a_dictionary() -> None:
-    splits = datasets.DatasetDict({"train": made([stored(0), stored(1)]), "test": made([stored(2)])})
+    splits = datasets.DatasetDict(
+        {"train": made([stored(0), stored(1)]), "test": made([stored(2)])}
+    )
     pressed = compress_dataset(splits, quality=60)
     assert isinstance(pressed, datasets.DatasetDict)
     raw = pressed["test"].cast_column("image", datasets.Image(decode=False))

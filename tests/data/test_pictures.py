@@ -32,7 +32,9 @@ def pressed_samples(numbers: range) -> list[tuple[str, bytes]]:
 def shards(tmp_path: Path) -> Path:
     (tmp_path / "shards").mkdir()
     (tmp_path / "shards" / "00.tar").write_bytes(shard(pressed_samples(range(4))))
-    (tmp_path / "shards" / "01.tar").write_bytes(shard([*pressed_samples(range(4, 6)), ("s/9.jpg", picture(9))]))
+    (tmp_path / "shards" / "01.tar").write_bytes(
+        shard([*pressed_samples(range(4, 6)), ("s/9.jpg", picture(9))])
+    )
     return tmp_path / "shards"
 
 
@@ -49,7 +51,9 @@ def with_sample(image: Any, sample: Sample) -> Any:
 
 
 @pytest.mark.parametrize("kind", ["shards", "folder"])
-def test_items_are_the_pictures_with_what_stands_beside_them(kind: str, request: pytest.FixtureRequest) -> None:
+def test_items_are_the_pictures_with_what_stands_beside_them(
+    kind: str, request: pytest.FixtureRequest
+) -> None:
     data = PictureDataset(request.getfixturevalue(kind), transform=with_sample)
     assert len(data) == 6
     for i, (image, *rest) in enumerate(data[n] for n in range(6)):
@@ -65,8 +69,12 @@ def test_workers_give_the_same_batches(shards: Path, method: str) -> None:
     if method not in torch.multiprocessing.get_all_start_methods():
         pytest.skip("processes are not forked here")
     data = PictureDataset(shards, "torchrgb")
-    assert torch.equal(data[0], torch.from_numpy(DECODED[0] / np.float32(255)))  # the models are open here, too
-    loader = torch.utils.data.DataLoader(data, 2, num_workers=2 if method == "fork" else 1, multiprocessing_context=method)
+    assert torch.equal(
+        data[0], torch.from_numpy(DECODED[0] / np.float32(255))
+    )  # the models are open here, too
+    loader = torch.utils.data.DataLoader(
+        data, 2, num_workers=2 if method == "fork" else 1, multiprocessing_context=method
+    )
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("warnings.warn", lambda *a, **k: None)  # of forking beside threads
         batches = torch.cat(list(loader))
@@ -99,7 +107,9 @@ def test_damage_names_the_shard_and_the_picture(shards: Path) -> None:
         PictureDataset(shards)
 
 
-def test_looking_through_a_shard_reads_its_headers_only(shards: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_looking_through_a_shard_reads_its_headers_only(
+    shards: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     read = []
 
     class Counting(io.FileIO):
@@ -108,7 +118,9 @@ def test_looking_through_a_shard_reads_its_headers_only(shards: Path, monkeypatc
             read.append(len(data))
             return data
 
-    monkeypatch.setattr("latentpress.data.pictures.open", lambda path, mode: Counting(path), raising=False)
+    monkeypatch.setattr(
+        "latentpress.data.pictures.open", lambda path, mode: Counting(path), raising=False
+    )
     PictureDataset(shards)
     assert sum(read) < os.path.getsize(shards / "00.tar")
     assert max(read) == 512

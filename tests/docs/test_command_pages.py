@@ -15,7 +15,9 @@ from latentpress.cli.app import app
 @pytest.fixture(scope="module")
 def hook() -> ModuleType:
     """docs/hooks/command_pages.py, which MkDocs loads by its path."""
-    spec = importlib.util.spec_from_file_location("command_pages", ROOT / "docs" / "hooks" / "command_pages.py")
+    spec = importlib.util.spec_from_file_location(
+        "command_pages", ROOT / "docs" / "hooks" / "command_pages.py"
+    )
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)

@@ -24,7 +24,14 @@ import latentpress
 from helpers.paths import ROOT, SAMPLES
 
 DOCS = ROOT / "docs"
-PAGES = [ROOT / "README.md", *(page for where in ("index.md", "guide/*.md", "tutorials/*.md") for page in sorted(DOCS.glob(where)))]
+PAGES = [
+    ROOT / "README.md",
+    *(
+        page
+        for where in ("index.md", "guide/*.md", "tutorials/*.md")
+        for page in sorted(DOCS.glob(where))
+    ),
+]
 MOST_NOT_RUN = 6  # of all pages together
 FENCE = re.compile(
     r"(?:^ *<!-- (?P<comment>(?:not run|needs): .+?) -->\n)?"
@@ -32,7 +39,9 @@ FENCE = re.compile(
     re.M,
 )
 CALL = re.compile(r"^\s*latentpress\b", re.M)
-INSTALL = re.compile(r"^(?:python -m )?pip install .*$", re.M)  # is left out: the tests run with what is installed
+INSTALL = re.compile(
+    r"^(?:python -m )?pip install .*$", re.M
+)  # is left out: the tests run with what is installed
 SECONDS = 600  # of one block, should it hang
 
 
@@ -53,18 +62,30 @@ def blocks(page: Path) -> Iterator[Block]:
         if found["language"] == "console":
             lines = [line.removeprefix("$ ") for line in lines if line.startswith("$ ")]
         code = "\n".join(lines)
-        if found["language"] == "python" or (found["language"] in ("sh", "console") and CALL.search(code)):
+        if found["language"] == "python" or (
+            found["language"] in ("sh", "console") and CALL.search(code)
+        ):
             number = text.count("\n", 0, found.start("body"))
-            yield Block(number, found["language"], code, words * (kind == "not run"), words * (kind == "needs"))
+            yield Block(
+                number,
+                found["language"],
+                code,
+                words * (kind == "not run"),
+                words * (kind == "needs"),
+            )
 
 
 def run_shell(block: Block, folder: Path) -> None:
     bash = shutil.which("bash")
     if bash is None:
         pytest.skip("bash is not here")
-    environment = dict(os.environ, HF_HUB_OFFLINE="1", PATH=f"{folder / '.bin'}{os.pathsep}{os.environ['PATH']}")
+    environment = dict(
+        os.environ, HF_HUB_OFFLINE="1", PATH=f"{folder / '.bin'}{os.pathsep}{os.environ['PATH']}"
+    )
     command = [bash, "-ec", INSTALL.sub("", block.text)]
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=SECONDS)
+    done = subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=SECONDS
+    )
     assert done.returncode == 0, f"line {block.line}: {block.text}\n{done.stdout}{done.stderr}"
 
 
@@ -88,7 +109,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 # of Ray's data library, which copies its own settings by their old names
 @pytest.mark.filterwarnings(r"ignore::DeprecationWarning:ray\.data\.context")
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_the_examples_of_a_page_run(page: Path, folder: Path, request: pytest.FixtureRequest) -> None:
+def test_the_examples_of_a_page_run(
+    page: Path, folder: Path, request: pytest.FixtureRequest
+) -> None:
     namespace: dict[str, Any] = {"__name__": "example"}
     for block in blocks(page):
         if block.not_run:
@@ -98,17 +121,28 @@ def test_the_examples_of_a_page_run(page: Path, folder: Path, request: pytest.Fi
             if library == "moto":  # an S3 server of this test, with the bucket photos
                 request.getfixturevalue("served")
         if block.language == "python":
-            padded = "\n" * block.line + block.text  # so that a traceback names the line of the page
+            padded = (
+                "\n" * block.line + block.text
+            )  # so that a traceback names the line of the page
             exec(compile(padded, str(page), "exec"), namespace)
         else:
             run_shell(block, folder)
 
 
 def test_hardly_any_example_is_not_run() -> None:
-    left_out = [f"{page.name}, line {block.line}: {block.not_run}" for page in PAGES for block in blocks(page) if block.not_run]
+    left_out = [
+        f"{page.name}, line {block.line}: {block.not_run}"
+        for page in PAGES
+        for block in blocks(page)
+        if block.not_run
+    ]
     assert len(left_out) <= MOST_NOT_RUN, left_out
 
 
 def test_guide_and_tutorials_have_examples() -> None:
-    without = [page.name for page in PAGES if page.parent.name in ("guide", "tutorials") and not list(blocks(page))]
+    without = [
+        page.name
+        for page in PAGES
+        if page.parent.name in ("guide", "tutorials") and not list(blocks(page))
+    ]
     assert not without

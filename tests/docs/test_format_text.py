@@ -30,7 +30,10 @@ from latentpress.spaces import SPACES
 GOLDEN = ROOT / "tests" / "golden"
 FILES = [
     *sorted((GOLDEN / "v1").glob("*.ltp")),
-    *(GOLDEN / "priors_v1" / f"{name}.ltp" for name in ("flux1-q37.5", "sd15-q0", "sd15-q100", "sd3-q100", "sdxl-q0")),
+    *(
+        GOLDEN / "priors_v1" / f"{name}.ltp"
+        for name in ("flux1-q37.5", "sd15-q0", "sd15-q100", "sd3-q100", "sdxl-q0")
+    ),
     GOLDEN / "restoration_v1" / "sd15-q20.ltp",
 ]
 SETS = sorted(GOLDEN.glob("*/*.ltps"))
@@ -95,7 +98,12 @@ def test_the_code_decodes_the_golden_sets_to_the_bit(file: Path) -> None:
         for i, record in enumerate(records):
             expected, info = reader.read(i)
             name, metadata, y = page["read_record"](record, space)
-            assert (name, metadata, y.dtype, y.shape) == (info.name, info.metadata, expected.dtype, expected.shape)
+            assert (name, metadata, y.dtype, y.shape) == (
+                info.name,
+                info.metadata,
+                expected.dtype,
+                expected.shape,
+            )
             assert y.tobytes() == expected.tobytes()
 
 
@@ -106,17 +114,39 @@ def test_a_bfloat16_is_rounded_twice(tmp_path: Path) -> None:
         latents.save(y, tmp_path / "set.ltps", overwrite=True, **precision)
         _, [record] = decoder()["read_ltps"]((tmp_path / "set.ltps").read_bytes())
         [expected] = latents.load(tmp_path / "set.ltps", torch=True)
-        np.testing.assert_array_equal(decoder()["read_record"](record, 0)[2], expected.float().numpy())
+        np.testing.assert_array_equal(
+            decoder()["read_record"](record, 0)[2], expected.float().numpy()
+        )
 
 
 def test_the_code_refuses_the_headers_that_the_package_refuses() -> None:
     page, ([data, _], *_) = decoder(), dumps("overview.md")
     end = 21  # of what the header's checksum covers
     for at in range(end):
-        for value in {0, 1, 2, 8, 9, 0x0B, 0x3F, 0x41, 0x45, 0x4A, 0x4B, 0x7F, 0x80, 0xFF, data[at] ^ 1, data[at] ^ 0x80}:
+        for value in {
+            0,
+            1,
+            2,
+            8,
+            9,
+            0x0B,
+            0x3F,
+            0x41,
+            0x45,
+            0x4A,
+            0x4B,
+            0x7F,
+            0x80,
+            0xFF,
+            data[at] ^ 1,
+            data[at] ^ 0x80,
+        }:
             head = data[:at] + bytes([value]) + data[at + 1 : end]
             file = head + container.crc(head) + data[end + 4 :]
-            assert refuses(page["read_file"], file) == is_refused(container.unpack, file), (at, value)
+            assert refuses(page["read_file"], file) == is_refused(container.unpack, file), (
+                at,
+                value,
+            )
     for length in range(len(data)):
         assert refuses(page["read_file"], data[:length])
     for at in range(len(data)):
@@ -146,13 +176,19 @@ def test_the_code_refuses_the_latents_that_the_package_refuses(name: str) -> Non
         if kind == container.LATENT_MULTISTAGE:
             verdict = refuses(page["decode_multistage"], wrong, space.name, space.channels, *grid)
         elif kind == container.LATENT_FACTORIZED:
-            verdict = refuses(page["decode_factorized"], wrong, space.channels, *grid, round(100 * header.quality))
+            verdict = refuses(
+                page["decode_factorized"], wrong, space.channels, *grid, round(100 * header.quality)
+            )
         else:
-            verdict = refuses(page["decode_hyperprior"], wrong, kind, *grid, round(100 * header.quality))
+            verdict = refuses(
+                page["decode_hyperprior"], wrong, kind, *grid, round(100 * header.quality)
+            )
         assert verdict == is_refused(lambda wrong=wrong: list(coder.decode(wrong, *grid)))
 
 
-@pytest.mark.parametrize("name", ["latents_v1/raw_lossless", "latents_v1/sd15_rmse", "priors_v1/sd15"])
+@pytest.mark.parametrize(
+    "name", ["latents_v1/raw_lossless", "latents_v1/sd15_rmse", "priors_v1/sd15"]
+)
 def test_the_code_refuses_the_records_that_the_package_refuses(name: str) -> None:
     page, rng = decoder(), np.random.default_rng(0)
     space, [record, _] = page["read_ltps"]((GOLDEN / f"{name}.ltps").read_bytes())
@@ -164,14 +200,27 @@ def test_the_code_refuses_the_records_that_the_package_refuses(name: str) -> Non
 
 @pytest.mark.parametrize(
     "body",
-    [b"", b"\x01", b"\x80", b"\x80\x00", b"\x05\x05", b"\x05\x06", b"\x05\x06\x07", b"\x00", b"\x80\x80\x80\x80\x08", b"\xff" * 6],
+    [
+        b"",
+        b"\x01",
+        b"\x80",
+        b"\x80\x00",
+        b"\x05\x05",
+        b"\x05\x06",
+        b"\x05\x06\x07",
+        b"\x00",
+        b"\x80\x80\x80\x80\x08",
+        b"\xff" * 6,
+    ],
     ids=bytes.hex,
 )
 def test_densities(body: bytes) -> None:
     page = decoder()
     assert refuses(page["read_density"], body) == is_refused(pixel_density.unpack_density, body)
     if not refuses(page["read_density"], body):
-        assert tuple(v / 1000 for v in page["read_density"](body)) == pixel_density.unpack_density(body)
+        assert tuple(v / 1000 for v in page["read_density"](body)) == pixel_density.unpack_density(
+            body
+        )
 
 
 @pytest.mark.parametrize(
@@ -201,8 +250,15 @@ def test_texts(pairs: list[tuple[str, str]]) -> None:
         if plain:
             body = deflated.deflate(plain)
             assert page["inflate"](body) == plain
-            for broken in (body[:-1], body + b"x", bytes([body[0] ^ 1]) + body[1:], b"\0" + body[1:]):
-                assert refuses(page["inflate"], broken) == is_refused(deflated.inflate, broken, "text")
+            for broken in (
+                body[:-1],
+                body + b"x",
+                bytes([body[0] ^ 1]) + body[1:],
+                b"\0" + body[1:],
+            ):
+                assert refuses(page["inflate"], broken) == is_refused(
+                    deflated.inflate, broken, "text"
+                )
 
 
 def test_luma() -> None:
@@ -215,15 +271,26 @@ def png(depth: int, color: int, extra: bytes = b"", adam7: bool = False) -> byte
     """A PNG of 9 x 1 pixels, bits 1011 0110 ..., in the given kind; `extra` stands before its pixels."""
 
     def chunk(name: bytes, body: bytes) -> bytes:
-        return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+        return (
+            struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+        )
 
     columns = [9] if not adam7 else [2, 1, 2, 4]  # of the passes of one row of nine pixels
     samples = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}[color]
     rows = b"".join(b"\0" + b"\xb6" * -(-n * depth * samples // 8) for n in columns)
     head = struct.pack(">IIBBBBB", 9, 1, depth, color, 0, 0, adam7)
     palette = chunk(b"PLTE", bytes(768)) if color == 3 else b""
-    extra = chunk(b"tRNS", b"\0\1") if extra == b"tRNS" else chunk(b"gAMA", bytes(4)) if extra else b""
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + palette + extra + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+    extra = (
+        chunk(b"tRNS", b"\0\1") if extra == b"tRNS" else chunk(b"gAMA", bytes(4)) if extra else b""
+    )
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", head)
+        + palette
+        + extra
+        + chunk(b"IDAT", zlib.compress(rows))
+        + chunk(b"IEND", b"")
+    )
 
 
 @pytest.mark.parametrize("depth", [1, 2, 4, 8])
@@ -232,7 +299,9 @@ def test_an_alpha_png_is_gray_of_at_most_eight_bits(depth: int, extra: bytes) ->
     bits = np.unpackbits(np.full(9, 0xB6, np.uint8))[: 9 * depth].reshape(9, depth)
     expected = 255 * (bits @ (1 << np.arange(depth)[::-1])) // ((1 << depth) - 1)
     np.testing.assert_array_equal(alpha.decode_alpha(png(depth, 0, extra), 9, 1)[0], expected)
-    np.testing.assert_array_equal(alpha.decode_alpha(png(depth, 0, extra) + b"more", 9, 1)[0], expected)
+    np.testing.assert_array_equal(
+        alpha.decode_alpha(png(depth, 0, extra) + b"more", 9, 1)[0], expected
+    )
     assert alpha.decode_alpha(png(depth, 0, extra, adam7=True), 9, 1).shape == (1, 9)
 
 
@@ -252,13 +321,19 @@ def test_an_alpha_png_is_written_in_one_or_eight_bits() -> None:
 def test_an_alpha_webp() -> None:
     pytest.importorskip("PIL._webp")
     stream = io.BytesIO()
-    Image.fromarray(np.arange(63, dtype=np.uint8).reshape(7, 9)).convert("RGB").save(stream, "WEBP", lossless=True)
+    Image.fromarray(np.arange(63, dtype=np.uint8).reshape(7, 9)).convert("RGB").save(
+        stream, "WEBP", lossless=True
+    )
     body = stream.getvalue()
     bodies = [
         body,
         body[:24],
         body + b"\0",
-        *(body[:i] + bytes([body[i] ^ (1 << b)]) + body[i + 1 :] for i in range(4, 25) for b in range(8)),
+        *(
+            body[:i] + bytes([body[i] ^ (1 << b)]) + body[i + 1 :]
+            for i in range(4, 25)
+            for b in range(8)
+        ),
     ]
     verdicts = [refuses(decoder()["check_webp"], each, 9, 7) for each in bodies]
     assert verdicts == [is_refused(check_webp, each, 9, 7, "alpha") for each in bodies]
@@ -269,7 +344,9 @@ def test_an_alpha_webp() -> None:
 
 
 def test_the_table_of_the_header_is_the_code_s() -> None:
-    rows = [(int(o), int(n)) for o, n, *_ in table("ltp.md", "offset") if o.isdigit() and n.isdigit()]
+    rows = [
+        (int(o), int(n)) for o, n, *_ in table("ltp.md", "offset") if o.isdigit() and n.isdigit()
+    ]
     sizes = [struct.calcsize(c) for c in ("3s", "B", "B", "4s", "H", "H", "H")]
     assert rows == [(sum(sizes[:i]), n) for i, n in enumerate(sizes)]
     assert sum(sizes) == container.FIXED.size
@@ -288,12 +365,17 @@ def test_the_tables_of_the_chunks_are_the_code_s() -> None:
     page = decoder()
     assert set(page["KNOWN"]) == set(container.CHUNK_NAMES)
     assert page["LATENTS"] == container.LATENT_TYPES
-    assert {t for t in page["KNOWN"] if t & 0x40} == {*container.METADATA_TYPES.values(), container.RESTORATION}
+    assert {t for t in page["KNOWN"] if t & 0x40} == {
+        *container.METADATA_TYPES.values(),
+        container.RESTORATION,
+    }
 
 
 def test_the_table_of_the_spaces_is_the_code_s() -> None:
     rows = table("ltp.md", "id")
-    assert [(int(i), name, int(c), int(f)) for i, name, c, f, _ in rows] == [(s.id, s.name, s.channels, s.factor) for s in SPACES]
+    assert [(int(i), name, int(c), int(f)) for i, name, c, f, _ in rows] == [
+        (s.id, s.name, s.channels, s.factor) for s in SPACES
+    ]
     for row, space in zip(rows[1:], SPACES[1:], strict=True):
         assert row[4] == f"(raw - {space.shift:g}) x {space.scaling:g}"
     assert decoder()["SPACES"] == tuple(s.id for s in SPACES)
@@ -303,7 +385,10 @@ def test_the_constants_are_the_code_s() -> None:
     page = decoder()
     np.testing.assert_array_equal(page["REFERENCE"], masking.REFERENCE)
     assert page["RATIO"] == pytest.approx(float(SCALE_RATIO), rel=1e-6)
-    files = [read_file("lp1", name) for name in ("features.onnx", "context.onnx", "synthesis.onnx", "levels.npz")]
+    files = [
+        read_file("lp1", name)
+        for name in ("features.onnx", "context.onnx", "synthesis.onnx", "levels.npz")
+    ]
     assert page["model_hash"](files).hex() == manifest("lp1")["model_hash"]
     assert page["crc32c"](b"123456789") == 0xE3069283
     assert manifest("lp1")["halo"] == 9
@@ -316,7 +401,10 @@ def test_the_table_of_the_profiles_is_the_code_s() -> None:
     assert [int(row[0].split(",")[0]) for row in rows] == list(known_profiles.NAMES)
     for (name, primaries, _), number in zip(rows, known_profiles.NAMES, strict=True):
         if number in known_profiles.COLORANTS:
-            xy = [float(v) for v in primaries.replace("(", " ").replace(")", " ").replace(",", " ").split()]
+            xy = [
+                float(v)
+                for v in primaries.replace("(", " ").replace(")", " ").replace(",", " ").split()
+            ]
             colorants = adaptation(white_of([*xy, *white])) @ to_xyz([*xy, *white])
             shipped = np.array(known_profiles.COLORANTS[number]).T / known_profiles.ONE
             np.testing.assert_allclose(shipped, colorants, atol=2e-4, err_msg=name)
@@ -349,7 +437,10 @@ def test_the_dumped_files_are_what_the_shown_commands_write(tmp_path: Path) -> N
     # the coded bytes may differ between machines; what they decode to is the picture
     shown = decompress(picture)
     assert (shown.mode, shown.size) == ("L", (24, 16))
-    assert np.abs(np.asarray(shown).astype(int) - np.asarray(Image.open(tmp_path / "gray.png"))).max() <= 10
+    assert (
+        np.abs(np.asarray(shown).astype(int) - np.asarray(Image.open(tmp_path / "gray.png"))).max()
+        <= 10
+    )
     assert shown.info["dpi"] == (299.999, 299.999)
     offsets = {int(row[0]): row[2] for row in rows}
     assert [offsets[c.offset] for c in there.chunks if c.size] == ["the latent", "pixel density"]
@@ -368,7 +459,9 @@ def layer_chunks(file: Path) -> tuple[container.Header, dict[int, bytes], int]:
 
 
 def package_layer(chunks: dict[int, bytes], width: int, height: int) -> Layer:
-    layer = read_layer(chunks.get(container.SCREEN), chunks.get(container.SCREEN_WHOLE), width, height)
+    layer = read_layer(
+        chunks.get(container.SCREEN), chunks.get(container.SCREEN_WHOLE), width, height
+    )
     assert layer is not None
     return layer
 
@@ -381,11 +474,18 @@ def test_the_code_reads_screen_layers(file: Path) -> None:
     mask, pieces = page["read_layer"](bodies, fields["width"], fields["height"])
     layer = package_layer(chunks, header.width, header.height)
     np.testing.assert_array_equal(mask, layer.mask)
-    assert pieces == [(b.left, b.top, b.right, b.bottom, p) for b, p in zip(layer.boxes, layer.pieces, strict=True)]
+    assert pieces == [
+        (b.left, b.top, b.right, b.bottom, p)
+        for b, p in zip(layer.boxes, layer.pieces, strict=True)
+    ]
     for left, top, right, bottom, piece in pieces:
         if piece.startswith(av1.START):
             sequence = av1.check_av1(piece, right - left, bottom - top)
-            assert page["check_av1"](piece, right - left, bottom - top) == (sequence.profile, sequence.level, sequence.chroma)
+            assert page["check_av1"](piece, right - left, bottom - top) == (
+                sequence.profile,
+                sequence.level,
+                sequence.chroma,
+            )
 
 
 @pytest.mark.parametrize("file", SCREENS, ids=lambda file: file.stem)
@@ -395,6 +495,10 @@ def test_the_code_refuses_the_layers_that_the_package_refuses(file: Path) -> Non
     for i in range(60):
         body = chunks[kind]
         at = int(rng.integers(0, min(len(body), 40)))  # where masks, lengths and headers stand
-        wrong = damaged(body, 0, rng) if i % 4 == 0 else body[:at] + bytes([body[at] ^ (1 << int(rng.integers(8)))]) + body[at + 1 :]
+        wrong = (
+            damaged(body, 0, rng)
+            if i % 4 == 0
+            else body[:at] + bytes([body[at] ^ (1 << int(rng.integers(8)))]) + body[at + 1 :]
+        )
         verdict = is_refused(package_layer, {kind: wrong}, *size)
         assert refuses(page["read_layer"], {kind: wrong}, *size) == verdict, (i, at)

@@ -11,7 +11,14 @@ import latentpress
 from helpers.paths import ROOT
 
 LINES, BYTES, COLUMNS = 90, 250_000, 100  # most of README, of a picture of it, of a line of prose
-PAGES = ("README.md", "CONTRIBUTING.md", "RELEASING.md", "SECURITY.md", "CHANGELOG.md", "docs/index.md")
+PAGES = (
+    "README.md",
+    "CONTRIBUTING.md",
+    "RELEASING.md",
+    "SECURITY.md",
+    "CHANGELOG.md",
+    "docs/index.md",
+)
 TARGET = re.compile(r"\]\(([^)\s#]+)")
 CODE = re.compile(r"```.*?```", re.DOTALL)
 
@@ -46,7 +53,11 @@ def test_prose_is_wrapped(name: str) -> None:
 
 
 def test_the_pictures_are_small_and_wide_enough() -> None:
-    pictures = [ROOT / target for target in targets(ROOT / "README.md") if target.endswith((".jpg", ".png", ".webp"))]
+    pictures = [
+        ROOT / target
+        for target in targets(ROOT / "README.md")
+        if target.endswith((".jpg", ".png", ".webp"))
+    ]
     assert {picture.name for picture in pictures} == {"comparison.jpg", "web.jpg"}
     for picture in pictures:
         assert picture.stat().st_size <= BYTES
@@ -57,9 +68,15 @@ def test_the_pictures_are_small_and_wide_enough() -> None:
 def test_a_change_is_one_line() -> None:
     log = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     released = log[log.index("## ") :].splitlines()
-    assert [line for line in released if line and not line.startswith(("#", "- ")) and not line.endswith(":")] == []
+    assert [
+        line
+        for line in released
+        if line and not line.startswith(("#", "- ")) and not line.endswith(":")
+    ] == []
     assert [line for line in released if len(line) > COLUMNS] == []
 
 
 def test_the_citation_names_the_version() -> None:
-    assert f"version: {latentpress.__version__}\n" in (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    assert f"version: {latentpress.__version__}\n" in (ROOT / "CITATION.cff").read_text(
+        encoding="utf-8"
+    )

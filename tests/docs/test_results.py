@@ -11,8 +11,12 @@ from benchmarks.provenance import FIELDS, RESULTS, ROOT
 from benchmarks.tables import effort_table, scale_table, speed_table
 
 PAGES = sources.documents()
-NAMED = sorted({(page, name) for page in PAGES for name in sources.sources(page.read_text(encoding="utf-8"))})
-MEASURED = [page for page in PAGES if page.parent.name == "measurements" or page.name == "README.md"]
+NAMED = sorted(
+    {(page, name) for page in PAGES for name in sources.sources(page.read_text(encoding="utf-8"))}
+)
+MEASURED = [
+    page for page in PAGES if page.parent.name == "measurements" or page.name == "README.md"
+]
 TABLE = "| codec | bpp |\n|---|---|\n" + "| a | 0.123 |\n" * 6
 
 
@@ -20,7 +24,9 @@ def of(page: Path) -> str:
     return page.relative_to(ROOT).as_posix()
 
 
-@pytest.mark.parametrize(("page", "name"), NAMED, ids=[f"{of(page)}-{name}" for page, name in NAMED])
+@pytest.mark.parametrize(
+    ("page", "name"), NAMED, ids=[f"{of(page)}-{name}" for page, name in NAMED]
+)
 def test_a_source_is_there_and_made_with_the_shipped_models(page: Path, name: str) -> None:
     assert sources.complaint(name) == ""
 
@@ -42,7 +48,9 @@ def test_no_sidecar_is_left_of_a_file_that_is_gone() -> None:
 
 
 def test_the_index_is_up_to_date() -> None:
-    assert results_index.INDEX.read_text(encoding="utf-8") == results_index.index(), "run `python -m benchmarks.results_index`"
+    assert results_index.INDEX.read_text(encoding="utf-8") == results_index.index(), (
+        "run `python -m benchmarks.results_index`"
+    )
 
 
 @pytest.fixture
@@ -77,10 +85,20 @@ def test_a_run_tells_its_models_itself(tmp_path: Path) -> None:
     run.mkdir(parents=True)
     (run / "rows.csv").write_text("codec\n")
     ours = [{"name": "builtin", "ours": True, "version": "latentpress 1, lp1 model 01234567"}]
-    ours += [{"name": "sd15", "ours": True, "version": "latentpress 1, prior 89abcdef, restoration 00000000"}]
+    ours += [
+        {
+            "name": "sd15",
+            "ours": True,
+            "version": "latentpress 1, prior 89abcdef, restoration 00000000",
+        }
+    ]
     codecs = [*ours, {"name": "jpeg", "ours": False, "version": "libjpeg 9"}]
-    (run / "run.json").write_text(json.dumps({"command": "latentpress bench", "codecs": codecs, "machine": {"cpu": "x"}}))
-    provenance.write(tmp_path / "results" / "kodak.json", {"what": "x", "commit": "x", "date": "x", "quoted": []})
+    (run / "run.json").write_text(
+        json.dumps({"command": "latentpress bench", "codecs": codecs, "machine": {"cpu": "x"}})
+    )
+    provenance.write(
+        tmp_path / "results" / "kodak.json", {"what": "x", "commit": "x", "date": "x", "quoted": []}
+    )
     assert provenance.read(run / "rows.csv")["model"] == {"lp1": "01234567", "sd15": "89abcdef"}
     assert sources.complaint("results/kodak/rows.csv", tmp_path).count("shipped is") == 2
 
@@ -95,7 +113,12 @@ def test_tables_without_a_source_are_found() -> None:
 def test_markers_name_one_file_or_several() -> None:
     text = "<!-- source: results/a.csv -->\n| a |\n\n<!-- source: results/b.csv, results/run/rows.csv -->\n"
     assert sources.sources(text) == ["results/a.csv", "results/b.csv", "results/run/rows.csv"]
-    assert sources.mentions(f"{text} as in `results/c.md`.") == {"results/a.csv", "results/b.csv", "results/run", "results/c.md"}
+    assert sources.mentions(f"{text} as in `results/c.md`.") == {
+        "results/a.csv",
+        "results/b.csv",
+        "results/run",
+        "results/c.md",
+    }
 
 
 def test_rows_of_another_model_are_not_gone_on_with(checkout: Path) -> None:
@@ -115,9 +138,20 @@ def test_a_script_records_what_it_did(tmp_path: Path, monkeypatch: pytest.Monkey
     for name in ("a.png", "b.png"):
         (tmp_path / name).touch()
     output = tmp_path / "rows.csv"
-    monkeypatch.setattr("sys.argv", ["script", str(tmp_path / "a.png"), "--efforts", "0", "--repeats", "0"])
+    monkeypatch.setattr(
+        "sys.argv", ["script", str(tmp_path / "a.png"), "--efforts", "0", "--repeats", "0"]
+    )
     provenance.record(output, "rows", ["builtin"])
-    monkeypatch.setattr("sys.argv", ["script", str(tmp_path / "a.png"), str(tmp_path / "b.png"), "-o", str(ROOT / "results" / "x.csv")])
+    monkeypatch.setattr(
+        "sys.argv",
+        [
+            "script",
+            str(tmp_path / "a.png"),
+            str(tmp_path / "b.png"),
+            "-o",
+            str(ROOT / "results" / "x.csv"),
+        ],
+    )
     provenance.record(output, "rows", ["sd15"], goes_on=True)
     told = provenance.read(output)
     assert told["model"] == provenance.shipped("builtin", "sd15")
@@ -131,7 +165,10 @@ def test_a_table_is_put_below_its_marker(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text("# Page\n\n<!-- source: results/a.csv -->\n| old |\n|---|\n| 1 |\n\nText.\n")
     sources.fill(page, "results/a.csv", [["codec", "bpp"], ["jpeg", "0.5"]])
-    assert page.read_text() == "# Page\n\n<!-- source: results/a.csv -->\n| codec | bpp |\n| --- | --- |\n| jpeg | 0.5 |\n\nText.\n"
+    assert (
+        page.read_text()
+        == "# Page\n\n<!-- source: results/a.csv -->\n| codec | bpp |\n| --- | --- |\n| jpeg | 0.5 |\n\nText.\n"
+    )
     with pytest.raises(SystemExit, match=r"has no line <!-- source: results/b\.csv -->"):
         sources.fill(page, "results/b.csv", [["codec"]])
 
@@ -139,12 +176,18 @@ def test_a_table_is_put_below_its_marker(tmp_path: Path) -> None:
 TABLES = [speed_table.table, effort_table.table, *scale_table.TABLES]
 
 
-@pytest.mark.parametrize("made", TABLES, ids=["speed", "effort", "scale", "scale-memory", "scale-planned"])
-def test_the_pages_hold_the_tables_that_their_files_give(made: Callable[[Path], list[list[str]]]) -> None:
+@pytest.mark.parametrize(
+    "made", TABLES, ids=["speed", "effort", "scale", "scale-memory", "scale-planned"]
+)
+def test_the_pages_hold_the_tables_that_their_files_give(
+    made: Callable[[Path], list[list[str]]],
+) -> None:
     name = made.__module__.rpartition(".")[2].removesuffix("_table")
     text = (ROOT / "docs" / "measurements" / f"{name}.md").read_text(encoding="utf-8")
     files = [ROOT / source for source in sources.sources(text)]
     assert files
     for file in files:
         lines = ["| " + " | ".join(row) + " |" for row in made(file)]
-        assert all(line in text for line in lines), f"run `python -m benchmarks.tables.{name}_table {file.relative_to(ROOT)}`"
+        assert all(line in text for line in lines), (
+            f"run `python -m benchmarks.tables.{name}_table {file.relative_to(ROOT)}`"
+        )

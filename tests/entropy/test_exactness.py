@@ -42,12 +42,17 @@ ENVIRONMENTS = {
     "2 threads": ({"LATENTPRESS_THREADS": "2"}, "on"),
     "no graph optimization": ({}, "off"),
     "no C library": ({"LATENTPRESS_NATIVE": "0"}, "on"),
-    "no AVX-512": ({"OPENBLAS_CORETYPE": "Haswell", "NPY_DISABLE_CPU_FEATURES": "AVX512F AVX512CD AVX512_SKX"}, "on"),
+    "no AVX-512": (
+        {"OPENBLAS_CORETYPE": "Haswell", "NPY_DISABLE_CPU_FEATURES": "AVX512F AVX512CD AVX512_SKX"},
+        "on",
+    ),
 }
 
 
 @pytest.mark.parametrize("name", ENVIRONMENTS)
-def test_same_symbols_in_another_process(name: str, photo: NDArray[np.uint8], tmp_path: Path) -> None:
+def test_same_symbols_in_another_process(
+    name: str, photo: NDArray[np.uint8], tmp_path: Path
+) -> None:
     settings, optimization = ENVIRONMENTS[name]
     Image.fromarray(photo).save(tmp_path / "photo.png")
     data = latentpress.compress(photo, quality=60)
@@ -58,7 +63,9 @@ def test_same_symbols_in_another_process(name: str, photo: NDArray[np.uint8], tm
     latent, pressed = run.stdout.split()
     assert int(latent) == zlib.crc32(codec.decode_latent(data).tobytes())
     if name == "no C library":
-        assert int(pressed) == zlib.crc32(latentpress.compress(str(tmp_path / "photo.png"), quality=60))
+        assert int(pressed) == zlib.crc32(
+            latentpress.compress(str(tmp_path / "photo.png"), quality=60)
+        )
 
 
 def has_avx512() -> bool:
@@ -105,7 +112,11 @@ def test_no_sum_of_the_prior_can_leave_the_exact_integers(graph: str) -> None:
             key = "prior.ctx" if layer.startswith("prior.ctx") else layer
             reach[key] = reach.get(key, np.int64(0)) + total
     for layer, total in reach.items():
-        b = bias[layer] if layer in bias else np.abs(arrays[f"{layer}.bias"].astype(np.int64)).ravel()
+        b = (
+            bias[layer]
+            if layer in bias
+            else np.abs(arrays[f"{layer}.bias"].astype(np.int64)).ravel()
+        )
         assert (total + b).max() < 2**24, layer
 
 
@@ -117,7 +128,9 @@ def test_coded_bits_stay_by_the_estimate(photo: NDArray[np.uint8]) -> None:
         prior = HyperpriorCoder("lp1", quality, chunk_type=LATENT_HYPERPRIOR)
         z, passes, _ = prior.model_segment(y * prior.gain)
         symbols = np.concatenate([z.ravel(), *(s.alone for _, s in passes)])
-        numbers = np.concatenate([prior.z_tables(z.shape).ravel(), *(one.tables for one, _ in passes)])
+        numbers = np.concatenate(
+            [prior.z_tables(z.shape).ravel(), *(one.tables for one, _ in passes)]
+        )
         sigma, v = cdf_tables.sigmas()[numbers].astype(np.float64), np.abs(symbols)
         keep = (v > 0) | (sigma > 0.2)  # the rest costs nothing
         p = phi((0.5 - v[keep]) / sigma[keep]) - phi((-0.5 - v[keep]) / sigma[keep])

@@ -34,7 +34,10 @@ def latent(name: str, space: Space, h: int, w: int) -> Floats:
     rng = np.random.default_rng(1)
     column = lambda values: np.asarray(values)[:, None, None]
     y = DISTRIBUTIONS[name](rng, (space.channels, h, w))
-    return (column(rng.uniform(0.4, 1.3, space.channels)) * y + column(rng.normal(0, 0.5, space.channels))).astype(np.float32)
+    return (
+        column(rng.uniform(0.4, 1.3, space.channels)) * y
+        + column(rng.normal(0, 0.5, space.channels))
+    ).astype(np.float32)
 
 
 def coded(space: Space, quality: float, y: Floats) -> tuple[bytes, Floats]:
@@ -48,7 +51,9 @@ def entropy_bits(space: Space, quality: float, y: Floats, y_hat: Floats) -> floa
     """Empirical order-0 entropy of the symbols of every channel, in bits."""
     total = 0.0
     for channel in y_hat:
-        _, amounts = np.unique(np.rint((channel - channel.flat[0]) / step_size(quality)), return_counts=True)
+        _, amounts = np.unique(
+            np.rint((channel - channel.flat[0]) / step_size(quality)), return_counts=True
+        )
         total -= float((amounts * np.log2(amounts / amounts.sum())).sum())
     return total
 
@@ -95,7 +100,9 @@ SHAPES = st.tuples(st.just(SD15.channels), st.integers(1, 6), st.integers(1, 6))
 
 
 @settings(deadline=None, max_examples=15)
-@given(hnp.arrays(np.float32, SHAPES, elements=st.floats(-1500, 1500, width=32)), st.integers(0, 100))
+@given(
+    hnp.arrays(np.float32, SHAPES, elements=st.floats(-1500, 1500, width=32)), st.integers(0, 100)
+)
 def test_any_latent_within_the_symbols_round_trips(y: Floats, quality: int) -> None:
     _, y_hat = coded(SD15, quality, y)
     assert_close(y, y_hat, step_size(quality))

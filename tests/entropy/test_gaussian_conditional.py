@@ -21,24 +21,32 @@ def latent(photo: NDArray[np.uint8]) -> Floats:
     return codec.encode_latent(photo)
 
 
-def coded(y: Floats, quality: float, kind: int, lagrangian_weight: float | None = None) -> tuple[int, float]:
+def coded(
+    y: Floats, quality: float, kind: int, lagrangian_weight: float | None = None
+) -> tuple[int, float]:
     """Bytes, and the mean squared error in steps."""
     prior = HyperpriorCoder("lp1", quality, lagrangian_weight, chunk_type=kind)
     z, passes, y_hat = prior.model_segment(y * prior.gain)
-    return len(prior.pack_segment(z, passes)), float(np.square(y_hat - y * prior.gain).mean() / prior.gain.mean() ** 2)
+    return len(prior.pack_segment(z, passes)), float(
+        np.square(y_hat - y * prior.gain).mean() / prior.gain.mean() ** 2
+    )
 
 
 @pytest.mark.parametrize("kind", Lp1Parts.chunk_types)
 @pytest.mark.parametrize("quality", [0, 45, 100])
 @pytest.mark.parametrize("lagrangian_weight", [None, 25.0])
-def test_the_decoder_has_what_the_encoder_meant(latent: Floats, quality: float, kind: int, lagrangian_weight: float | None) -> None:
+def test_the_decoder_has_what_the_encoder_meant(
+    latent: Floats, quality: float, kind: int, lagrangian_weight: float | None
+) -> None:
     prior = HyperpriorCoder("lp1", quality, lagrangian_weight, chunk_type=kind)
     z, passes, y_hat = prior.model_segment(latent * prior.gain)
     decoded = prior.decode_segment(prior.encode_segment(latent * prior.gain, z), *latent.shape[1:])
     assert decoded.dtype == y_hat.dtype == np.float32
     np.testing.assert_array_equal(decoded, y_hat)
     assert any(one.positions.lanes.size for one, _ in passes) == (kind != LATENT_HYPERPRIOR)
-    coded_at = np.concatenate([a for one, _ in passes for a in (one.positions.alone, one.positions.lanes)])
+    coded_at = np.concatenate(
+        [a for one, _ in passes for a in (one.positions.alone, one.positions.lanes)]
+    )
     assert len(set(coded_at.tolist())) == coded_at.size
 
 
@@ -67,12 +75,17 @@ def test_whitened_values_are_sixteenths_of_sigma(latent: Floats) -> None:
 @pytest.mark.parametrize("quality", [40, 75])
 def test_chains_take_fewer_bytes_for_the_same_error(latent: Floats, quality: float) -> None:
     size, error = coded(latent, quality, LATENT_TRELLIS)
-    curve = np.array([coded(latent, q, LATENT_HYPERPRIOR) for q in range(quality - 5, quality + 16, 5)])
+    curve = np.array(
+        [coded(latent, q, LATENT_HYPERPRIOR) for q in range(quality - 5, quality + 16, 5)]
+    )
     alone = np.exp(np.interp(-np.log(error), -np.log(curve[:, 1]), np.log(curve[:, 0])))
     assert size < 0.99 * alone
 
 
 def test_a_search_has_no_chains_and_no_masking(small: NDArray[np.uint8]) -> None:
     pytest.importorskip("torch", reason="efforts 7 to 9 need torch")
-    kinds = {effort: unpack(latentpress.compress(small, quality=30, effort=effort))[0].chunks[0].type for effort in (0, 3, 7)}
+    kinds = {
+        effort: unpack(latentpress.compress(small, quality=30, effort=effort))[0].chunks[0].type
+        for effort in (0, 3, 7)
+    }
     assert kinds == {0: LATENT_MASKED, 3: LATENT_MASKED, 7: LATENT_HYPERPRIOR}

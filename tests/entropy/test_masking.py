@@ -25,7 +25,9 @@ def activity_of(scale: NDArray[np.uint8]) -> NDArray[np.int32]:
 
 def test_activity_is_the_bits_of_a_scale() -> None:
     sigma = cdf_tables.sigmas().astype(np.float64)
-    np.testing.assert_allclose(cdf_tables.activities() / 64, 0.5 * np.log2(1 + sigma**2), atol=0.5 / 64 + 1e-6)
+    np.testing.assert_allclose(
+        cdf_tables.activities() / 64, 0.5 * np.log2(1 + sigma**2), atol=0.5 / 64 + 1e-6
+    )
 
 
 @pytest.mark.parametrize("quality", [0, 33.3, 50, 100])
@@ -35,10 +37,14 @@ def test_a_flat_field_has_one_shift_and_it_is_the_formula(quality: float, index:
     assert found.shape == (12, 14)
     assert found.dtype == np.int64
     assert np.unique(found).size == 1
-    reference = np.interp(quality, np.linspace(0, 100, len(masking.REFERENCE)), masking.REFERENCE.ravel())
+    reference = np.interp(
+        quality, np.linspace(0, 100, len(masking.REFERENCE)), masking.REFERENCE.ravel()
+    )
     activity = C * int(cdf_tables.activities()[index]) + FLOOR
     exact = (reference - 256 * np.log2(activity)) * (2 * REACH + 1) ** 2 * masking.STRENGTH / 2**14
-    tolerance = 1 + 25 * (2 * REACH + 1) ** 2 * masking.STRENGTH / 2**14  # the logarithm is linear between powers of 2: up to 22 off
+    tolerance = (
+        1 + 25 * (2 * REACH + 1) ** 2 * masking.STRENGTH / 2**14
+    )  # the logarithm is linear between powers of 2: up to 22 off
     assert abs(found[0, 0] - np.clip(exact, -MOST, MOST)) <= tolerance
 
 
@@ -53,14 +59,21 @@ def test_calm_places_have_finer_steps_and_the_change_is_smooth() -> None:
 
 
 def test_a_shift_of_eight_is_a_scale() -> None:
-    np.testing.assert_allclose(step_factor(np.array([0, 8, -16])), [1, cdf_tables.SCALE_RATIO, cdf_tables.SCALE_RATIO**-2], rtol=1e-6)
+    np.testing.assert_allclose(
+        step_factor(np.array([0, 8, -16])),
+        [1, cdf_tables.SCALE_RATIO, cdf_tables.SCALE_RATIO**-2],
+        rtol=1e-6,
+    )
 
 
 def test_errors_go_where_much_goes_on(photo: NDArray[np.uint8]) -> None:
     """Against the same latent under one step for all."""
     y = codec.encode_latent(photo)
     masked, even = HyperpriorCoder("lp1", 60), HyperpriorCoder("lp1", 60, chunk_type=LATENT_TRELLIS)
-    errors = [np.square(prior.model_segment(y * prior.gain)[2] - y * prior.gain).mean(0) for prior in (masked, even)]
+    errors = [
+        np.square(prior.model_segment(y * prior.gain)[2] - y * prior.gain).mean(0)
+        for prior in (masked, even)
+    ]
     _, _, steps = masked.features(masked.hyper_analysis(y * masked.gain), *y.shape[1:])
     calm, busy = steps > np.quantile(steps, 0.8), steps < np.quantile(steps, 0.2)
     growth = errors[0] / errors[1]
@@ -78,6 +91,10 @@ def test_who_wants_least_squared_error_has_one_step_for_all(small: NDArray[np.ui
 def test_a_search_begins_where_files_with_the_same_steps_lie(small: NDArray[np.uint8]) -> None:
     """A searched file has no masking: a quality found with masked files would be another one for it."""
     pytest.importorskip("torch", reason="efforts 7 to 9 need torch")
-    for effort, aim, kind in ((3, None, LATENT_MASKED), (3, "mse", LATENT_TRELLIS), (7, None, LATENT_TRELLIS)):
+    for effort, aim, kind in (
+        (3, None, LATENT_MASKED),
+        (3, "mse", LATENT_TRELLIS),
+        (7, None, LATENT_TRELLIS),
+    ):
         analyzed = targets.Analyzed(small, EncodeOptions(effort=effort, optimize_for=aim))
         assert unpack(analyzed.write(4000))[0].chunks[0].type == analyzed.chunk_type == kind

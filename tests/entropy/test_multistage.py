@@ -12,7 +12,17 @@ from numpy.typing import NDArray
 from latentpress import models
 from latentpress.entropy import cdf_tables, density, multistage, multistage_network
 from latentpress.entropy.factorized import FactorizedCoder
-from latentpress.entropy.multistage import DEPENDENT, FINE, HEAD, MOVE_UNIT, NUMBER, CodingLoop, MultistageCoder, best_choice, table_numbers
+from latentpress.entropy.multistage import (
+    DEPENDENT,
+    FINE,
+    HEAD,
+    MOVE_UNIT,
+    NUMBER,
+    CodingLoop,
+    MultistageCoder,
+    best_choice,
+    table_numbers,
+)
 from latentpress.entropy.multistage_passes import REACH, passes
 from latentpress.entropy.quantizer import SYMBOL_MAX
 from latentpress.errors import FormatError, ImageError, VersionError
@@ -52,8 +62,12 @@ def test_the_passes_visit_every_position_once_and_see_only_what_is_decoded() -> 
         for p in passes(channels):
             for down, right, part in p.taps:
                 for c in range(part.start, part.stop):
-                    seen_there = seen[8 + p.top + down :: p.stride, 8 + p.left + right :: p.stride, c % channels]
-                    assert seen_there[: 8 // p.stride, : 8 // p.stride].all() or c >= 2 * channels, (p, down, right, c)
+                    seen_there = seen[
+                        8 + p.top + down :: p.stride, 8 + p.left + right :: p.stride, c % channels
+                    ]
+                    assert (
+                        seen_there[: 8 // p.stride, : 8 // p.stride].all() or c >= 2 * channels
+                    ), (p, down, right, c)
                     assert max(abs(down), abs(right)) <= REACH
             lattice = seen[p.top :: p.stride, p.left :: p.stride, p.channel]
             assert not lattice.any()
@@ -75,7 +89,9 @@ SHAPES = st.tuples(st.just(SD15.channels), st.integers(1, 7), st.integers(1, 7))
 
 
 @settings(deadline=None, max_examples=25)
-@given(hnp.arrays(np.float32, SHAPES, elements=st.floats(-1500, 1500, width=32)), st.integers(0, 100))
+@given(
+    hnp.arrays(np.float32, SHAPES, elements=st.floats(-1500, 1500, width=32)), st.integers(0, 100)
+)
 def test_any_latent_within_the_symbols_round_trips(y: Floats, quality: int) -> None:
     _, y_hat = coded(SD15, quality, y)
     assert_close(SD15, quality, y, y_hat)
@@ -107,7 +123,9 @@ def test_outliers_cost_themselves_and_their_neighbors_only() -> None:
     assert len(body) < len(plain) + 400
     y[0, 3, 3] = 1e5
     _, y_hat = coded(SD15, 50, y)
-    assert y_hat[0, 3, 3] == pytest.approx(SYMBOL_MAX * MultistageCoder(SD15, 50).step / FINE, rel=0.01)
+    assert y_hat[0, 3, 3] == pytest.approx(
+        SYMBOL_MAX * MultistageCoder(SD15, 50).step / FINE, rel=0.01
+    )
     y[0, 3, 3] = y_hat[0, 3, 3]
     assert_close(SD15, 50, y, y_hat)
 
@@ -120,7 +138,9 @@ def test_a_latent_that_is_not_finite_is_an_image_error(value: float) -> None:
         MultistageCoder(SD15, 50).encode([y[:, :3], y[:, 3:]])
 
 
-def reference(space: Space, step: int, half_steps: NDArray[np.int32]) -> tuple[list[list[int]], NDArray[np.int64]]:
+def reference(
+    space: Space, step: int, half_steps: NDArray[np.int32]
+) -> tuple[list[list[int]], NDArray[np.int64]]:
     """The rules of docs/formats/ltp.md in Python integers, by position -> eighths of every symbol by pass, y_hat in fine units."""
     a = {k: v.astype(object) for k, v in models.arrays(space.name, "prior.npz").items()}
     channels, h, w = half_steps.shape
@@ -131,7 +151,9 @@ def reference(space: Space, step: int, half_steps: NDArray[np.int32]) -> tuple[l
     value, distance, local_activity = planes
     fine = np.zeros(half_steps.shape, np.int64)
     scales, row = [], 0
-    half_even = lambda total, shift: round(total / (1 << int(shift)))  # exact: below 2^24, as another test shows
+    half_even = lambda total, shift: round(
+        total / (1 << int(shift))
+    )  # exact: below 2^24, as another test shows
     for i, p in enumerate(passes(channels)):
         rows = slice(row, row + p.inputs + 1)
         row += p.inputs + 1
@@ -141,14 +163,32 @@ def reference(space: Space, step: int, half_steps: NDArray[np.int32]) -> tuple[l
                 seen = []
                 for down, right, part in p.taps:
                     for c in range(part.start, part.stop):
-                        seen.append(planes[c // channels].get((c % channels, y + down, x + right), 0))
+                        seen.append(
+                            planes[c // channels].get((c % channels, y + down, x + right), 0)
+                        )
                 seen.append(condition)
-                hidden = [int(t) for t in np.array(seen, object) @ a["first"][rows] + a["first_bias"][i]]
-                hidden = [min(max(half_even(t, s), 0), 255) for t, s in zip(hidden, a["first_shift"][i], strict=True)]
-                hidden = [int(t) for t in np.array(hidden, object) @ a["second"][i] + a["second_bias"][i]]
-                hidden = [min(max(half_even(t, s), 0), 255) for t, s in zip(hidden, a["second_shift"][i], strict=True)]
-                head = np.array(hidden, object) @ a["head"][i] + np.array(seen, object) @ a["linear"][rows] + a["head_bias"][i]
-                mu, scale_eighths = (half_even(int(t), s) for t, s in zip(head, a["head_shift"][i], strict=True))
+                hidden = [
+                    int(t) for t in np.array(seen, object) @ a["first"][rows] + a["first_bias"][i]
+                ]
+                hidden = [
+                    min(max(half_even(t, s), 0), 255)
+                    for t, s in zip(hidden, a["first_shift"][i], strict=True)
+                ]
+                hidden = [
+                    int(t) for t in np.array(hidden, object) @ a["second"][i] + a["second_bias"][i]
+                ]
+                hidden = [
+                    min(max(half_even(t, s), 0), 255)
+                    for t, s in zip(hidden, a["second_shift"][i], strict=True)
+                ]
+                head = (
+                    np.array(hidden, object) @ a["head"][i]
+                    + np.array(seen, object) @ a["linear"][rows]
+                    + a["head_bias"][i]
+                )
+                mu, scale_eighths = (
+                    half_even(int(t), s) for t, s in zip(head, a["head_shift"][i], strict=True)
+                )
                 found.append(scale_eighths - log_step)
                 change = int(half_steps[p.channel, y, x]) * step // 2
                 fine[p.channel, y, x] = at = 8 * mu + change
@@ -157,8 +197,12 @@ def reference(space: Space, step: int, half_steps: NDArray[np.int32]) -> tuple[l
         around = [(y, x) for y in range(-5, 6) for x in range(-5, 6)]
         for y in range(h if found else 0):
             for x in range(w):
-                total = sum(distance.get((p.channel, y + down, x + right), 0) for down, right in around)
-                local_activity[p.channel, y, x] = min(total // 2 ** (1, 2, 2, 3, 4, 4, 5)[p.number], 511)
+                total = sum(
+                    distance.get((p.channel, y + down, x + right), 0) for down, right in around
+                )
+                local_activity[p.channel, y, x] = min(
+                    total // 2 ** (1, 2, 2, 3, 4, 4, 5)[p.number], 511
+                )
         scales.append(found)
     return scales, fine
 
@@ -182,14 +226,19 @@ def test_the_walk_equals_integers_by_the_rules_of_the_format(space: Space) -> No
 @EACH
 def test_no_sum_can_leave_the_exact_integers(space: Space) -> None:
     """Read from the shipped file itself: sum |weight| x largest input + |bias| < 2^24 at every output of every layer."""
-    a = {k: np.abs(v.astype(np.int64)) for k, v in models.arrays(space.name, multistage_network.FILE).items()}
+    a = {
+        k: np.abs(v.astype(np.int64))
+        for k, v in models.arrays(space.name, multistage_network.FILE).items()
+    }
     row = 0
     for i, p in enumerate(passes(space.channels)):
         rows = slice(row, row + p.inputs + 1)
         row += p.inputs + 1
         assert (a["first"][rows].sum(0) * 511 + a["first_bias"][i]).max() < 2**24
         assert (a["second"][i].sum(0) * 255 + a["second_bias"][i]).max() < 2**24
-        assert (a["head"][i].sum(0) * 255 + a["linear"][rows].sum(0) * 511 + a["head_bias"][i]).max() < 2**24
+        assert (
+            a["head"][i].sum(0) * 255 + a["linear"][rows].sum(0) * 511 + a["head_bias"][i]
+        ).max() < 2**24
     assert row == len(a["first"]) == len(a["linear"])
 
 
@@ -198,8 +247,12 @@ def test_coded_bits_are_those_of_the_tables(space: Space) -> None:
     y = latent(space, 40, 40)
     coder, bits = MultistageCoder(space, 60), 0.0
     quantized = coder.model(y)
-    for symbols, odd, scale_eighths in zip(quantized.symbols, quantized.odd, quantized.scale_eighths, strict=True):
-        numbers = table_numbers(scale_eighths, best_choice(symbols, odd, scale_eighths)) + odd * np.uint16(cdf_tables.ODD)
+    for symbols, odd, scale_eighths in zip(
+        quantized.symbols, quantized.odd, quantized.scale_eighths, strict=True
+    ):
+        numbers = table_numbers(
+            scale_eighths, best_choice(symbols, odd, scale_eighths)
+        ) + odd * np.uint16(cdf_tables.ODD)
         for value, table in zip(symbols.ravel().tolist(), numbers.ravel().tolist(), strict=True):
             r = cdf_tables.radius(table)
             bits += cdf_tables.bit_costs(table)[value + r if abs(value) <= r else -1]
@@ -215,14 +268,19 @@ def test_the_encoders_model_is_the_decoders(space: Space, number: int) -> None:
         coder = MultistageCoder.of_step(space, step, number)
         body = coder.encode([y])
         assert body[0] == number
-        assert np.array_equal((coder.fine(coder.model(y)) / FINE).astype(np.float32), next(coder.decode(body, 21, 18)))
+        assert np.array_equal(
+            (coder.fine(coder.model(y)) / FINE).astype(np.float32), next(coder.decode(body, 21, 18))
+        )
 
 
 @EACH
 def test_dependent_quantization_takes_fewer_bytes_at_less_error(space: Space) -> None:
     y = latent(space, 40, 44)
     for step, wider in ((600, 660), (2048, 2253), (5000, 5200)):
-        rounding, dependent = MultistageCoder.of_step(space, step), MultistageCoder.of_step(space, wider, DEPENDENT)
+        rounding, dependent = (
+            MultistageCoder.of_step(space, step),
+            MultistageCoder.of_step(space, wider, DEPENDENT),
+        )
         reached = []
         for coder in (rounding, dependent):
             body = coder.encode([y])
@@ -244,7 +302,12 @@ def test_damage_under_dependent_quantization_is_found() -> None:
     y = latent(SD15, 8, 8)
     body = MultistageCoder.of_step(SD15, 1024, DEPENDENT).encode([y])
     plain = MultistageCoder.of_step(SD15, 1024)
-    for damaged in (bytes([NUMBER]) + body[1:], bytes([DEPENDENT]) + plain.encode([y])[1:], body[:-1], body + b"\1"):
+    for damaged in (
+        bytes([NUMBER]) + body[1:],
+        bytes([DEPENDENT]) + plain.encode([y])[1:],
+        body[:-1],
+        body + b"\1",
+    ):
         with pytest.raises(FormatError):
             list(plain.decode(damaged, 8, 8))
     for i in range(3, len(body)):
@@ -256,7 +319,13 @@ def test_a_channels_byte_finds_its_family_and_scale() -> None:
     rng = np.random.default_rng(0)
     scale_eighths = rng.integers(8 * 33, 8 * 37, 20_000).astype(np.int32)
     sigma = float(cdf_tables.sigmas()[0]) * np.exp(scale_eighths * LOG_EIGHTH)
-    for family, draw in enumerate((rng.normal(0, 1, 20_000), rng.standard_t(5, 20_000) * 0.6**0.5, rng.laplace(0, 0.5**0.5, 20_000))):
+    for family, draw in enumerate(
+        (
+            rng.normal(0, 1, 20_000),
+            rng.standard_t(5, 20_000) * 0.6**0.5,
+            rng.laplace(0, 0.5**0.5, 20_000),
+        )
+    ):
         for move in (-9, -3, 0, 4):
             symbols = np.rint(draw * sigma * np.exp(move * MOVE_UNIT * LOG_EIGHTH)).astype(np.int32)
             found = best_choice(symbols, np.zeros(20_000, np.uint8), scale_eighths)
@@ -270,14 +339,18 @@ def test_the_smaller_of_two_is_written() -> None:
     assert (kind == FactorizedCoder.chunk_type) == (
         body == FactorizedCoder(SD15, 50).encode([np.zeros((4, 64, 64), np.float32)])
     )
-    r, c = np.mgrid[:32, :32] / 9  # what no table of a whole channel can know: smooth, of a wide range
+    r, c = (
+        np.mgrid[:32, :32] / 9
+    )  # what no table of a whole channel can know: smooth, of a wide range
     y = np.stack([np.sin(r + k) + np.cos(c * (1 + k / 4)) for k in range(4)]).astype(np.float32)
     kind, body = encoder.encode(iter([y[:, :5], y[:, 5:]]))
     assert kind == MultistageCoder.chunk_type
     assert len(body) < len(FactorizedCoder(SD15, 50).encode([y]))
 
 
-def test_a_uniform_picture_beyond_the_limit_goes_to_the_tables(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_uniform_picture_beyond_the_limit_goes_to_the_tables(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     y = np.zeros((4, 32, 32), np.float32)
     body = MultistageCoder(SD15, 0).encode([y])
     monkeypatch.setattr(density, "MAX_POSITIONS_PER_BYTE", y[0].size // len(body) - 1)
@@ -315,4 +388,6 @@ def test_another_size_step_or_prior_is_refused() -> None:
 def test_log_steps_are_eighths_of_a_scale() -> None:
     ratio = float(cdf_tables.sigmas()[63] / cdf_tables.sigmas()[0]) ** (1 / 63 / 8)
     for step in (128, 410, 2048, 8192, 12288, 32767):
-        assert multistage_network.log_step("sd15", step) == round(np.log(step / FINE) / np.log(ratio))
+        assert multistage_network.log_step("sd15", step) == round(
+            np.log(step / FINE) / np.log(ratio)
+        )

@@ -57,14 +57,21 @@ def stacks(data: bytes) -> list[Any]:
 
 def popped(stack: Any, *arguments: Any) -> Any:
     try:
-        return flat(trellis.pop_lanes(stack, *arguments) if isinstance(arguments[1], int) else stack.pop_runs(*arguments))
+        return flat(
+            trellis.pop_lanes(stack, *arguments)
+            if isinstance(arguments[1], int)
+            else stack.pop_runs(*arguments)
+        )
     except FormatError:
         return "refused"
 
 
 @needs_library
 @settings(deadline=None)
-@given(st.binary(max_size=80), st.lists(st.tuples(st.integers(0, TABLES - 1), st.integers(1, 30)), max_size=8))
+@given(
+    st.binary(max_size=80),
+    st.lists(st.tuples(st.integers(0, TABLES - 1), st.integers(1, 30)), max_size=8),
+)
 def test_any_bytes_are_the_same_symbols(data: bytes, runs: list[tuple[int, int]]) -> None:
     data = data[: len(data) // 4 * 4].rstrip(b"\0")
     data += bytes(-len(data) % 4)
@@ -84,19 +91,27 @@ def test_any_bytes_are_the_same_symbols(data: bytes, runs: list[tuple[int, int]]
 def test_any_bytes_are_the_same_lanes(data: bytes, table: list[int], lanes: int) -> None:
     data = data[: len(data) // 4 * 4].rstrip(b"\0")
     data += bytes(-len(data) % 4)
-    first, second = (popped(stack, np.sort(np.array(table, np.uint16)), lanes) for stack in stacks(data))
+    first, second = (
+        popped(stack, np.sort(np.array(table, np.uint16)), lanes) for stack in stacks(data)
+    )
     assert first == second
 
 
 @needs_library
 @settings(deadline=None)
 @given(
-    st.lists(st.floats(-400, 400, width=32) | st.sampled_from([0.0, -0.0, 1e9, -1e9, 32766.5, -0.5, 0.25]), max_size=120),
+    st.lists(
+        st.floats(-400, 400, width=32)
+        | st.sampled_from([0.0, -0.0, 1e9, -1e9, 32766.5, -0.5, 0.25]),
+        max_size=120,
+    ),
     st.integers(1, 50),
     st.floats(0.5, 200),
     st.integers(0, 2**32 - 1),
 )
-def test_the_same_path_is_the_cheapest(v: list[float], lanes: int, weight: float, seed: int) -> None:
+def test_the_same_path_is_the_cheapest(
+    v: list[float], lanes: int, weight: float, seed: int
+) -> None:
     table = np.random.default_rng(seed).integers(0, 256, len(v)).astype(np.uint16)
     for kind in (np.float32, np.float64):
         (ours, _), (numpys, _) = both(trellis.quantize, np.array(v, kind), table, weight, lanes)
@@ -115,7 +130,9 @@ def test_planes_are_the_same(h: int, w: int) -> None:
     assert flat(ours) == flat(numpys)
     shift = rng.integers(-64, 65, (h, w)).astype(np.int32)
     factor = np.exp2(shift / 50).astype(np.float32)
-    (gaussians, _), (numpys, _) = both(planes.first_distributions, head, gain, offset, shift, factor)
+    (gaussians, _), (numpys, _) = both(
+        planes.first_distributions, head, gain, offset, shift, factor
+    )
     assert flat(gaussians) == flat(numpys)
     even, odd = halves(head[:, :h, :w], OTHERS)
     (_, ours), (_, numpys) = both(planes.second_distributions, even[0], odd[0], gaussians)
@@ -124,15 +141,22 @@ def test_planes_are_the_same(h: int, w: int) -> None:
     for kind, trellis_from in ((ANCHORS, 14), (OTHERS, 64)):
         (found, _), (numpys, _) = both(planes.select, gaussians, kind, trellis_from)
         assert flat(found) == flat(numpys)
-        alone_tables = np.repeat(np.arange(64, dtype=np.uint16), np.diff(found.alone_ends, prepend=0))
+        alone_tables = np.repeat(
+            np.arange(64, dtype=np.uint16), np.diff(found.alone_ends, prepend=0)
+        )
         for positions, tables in ((found.alone, alone_tables), (found.lanes, found.lane_tables)):
             (ours, _), (numpys, _) = both(planes.residuals, y, factor, gaussians.mu, positions)
             assert flat(ours) == flat(numpys)
-            half_steps = rng.integers(-65534, 65535, positions.size) >> rng.integers(0, 16, positions.size)
+            half_steps = rng.integers(-65534, 65535, positions.size) >> rng.integers(
+                0, 16, positions.size
+            )
             half_steps = half_steps.astype(np.int32)
             for function, arguments in (
                 (planes.put_whitened, (np.zeros_like(y), positions, half_steps, tables, 127)),
-                (planes.add_values, (y, positions, half_steps, cdf_tables.SCALE_RATIO, np.float32(1 / 16))),
+                (
+                    planes.add_values,
+                    (y, positions, half_steps, cdf_tables.SCALE_RATIO, np.float32(1 / 16)),
+                ),
                 (planes.put_symbols, (np.zeros(y.shape, np.int16), positions, half_steps // 2)),
             ):
                 (_, ours), (_, numpys) = both(function, *arguments)
@@ -174,7 +198,9 @@ def test_what_the_format_does_not_hold_is_refused() -> None:
 def test_the_environment_turns_it_off() -> None:
     script = "from latentpress.entropy import native; print(native.library(), native.in_words())"
     environment = os.environ | {"LATENTPRESS_NATIVE": "0"}
-    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=environment, capture_output=True, text=True
+    )
     assert done.stdout == "None Python, for LATENTPRESS_NATIVE is 0\n"
 
 
@@ -183,8 +209,14 @@ def test_a_library_of_other_sources_is_not_used(monkeypatch: pytest.MonkeyPatch)
     assert native.library.__wrapped__() is None
 
 
-def test_building_without_a_compiler_says_what_was_tried(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(building, "commands", lambda *_: iter([["no-such-compiler"], [sys.executable, "-c", "raise SystemExit(1)"]]))
+def test_building_without_a_compiler_says_what_was_tried(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(
+        building,
+        "commands",
+        lambda *_: iter([["no-such-compiler"], [sys.executable, "-c", "raise SystemExit(1)"]]),
+    )
     said = building.build(tmp_path / building.NAME)
     assert [line.split(":")[0] for line in said] == ["no-such-compiler", sys.executable]
     assert not list(tmp_path.iterdir())

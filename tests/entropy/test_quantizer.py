@@ -8,7 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from latentpress.entropy.quantizer import SYMBOL_MAX, check_finite, dequantize, interpolate, quantize
+from latentpress.entropy.quantizer import (
+    SYMBOL_MAX,
+    check_finite,
+    dequantize,
+    interpolate,
+    quantize,
+)
 from latentpress.errors import ImageError, UsageError
 from latentpress.options import check_quality
 
@@ -22,19 +28,26 @@ def test_qualities_are_hundredths(hundredths: int) -> None:
     assert check_quality(check_quality(hundredths / 100)) == hundredths / 100
 
 
-@pytest.mark.parametrize(("asked", "kept"), [(0, 0), (100, 100), (0.004, 0), (33.333, 33.33), (99.999, 100), (np.float32(12.5), 12.5)])
+@pytest.mark.parametrize(
+    ("asked", "kept"),
+    [(0, 0), (100, 100), (0.004, 0), (33.333, 33.33), (99.999, 100), (np.float32(12.5), 12.5)],
+)
 def test_bounds_and_rounding_of_quality(asked: float, kept: float) -> None:
     assert check_quality(asked) == kept
 
 
-@pytest.mark.parametrize("quality", [-0.001, 100.001, -1, 101, 1e300, float("inf"), float("-inf"), float("nan")])
+@pytest.mark.parametrize(
+    "quality", [-0.001, 100.001, -1, 101, 1e300, float("inf"), float("-inf"), float("nan")]
+)
 def test_qualities_outside_are_usage_errors(quality: float) -> None:
     with pytest.raises(UsageError, match=r"0\.\.100"):
         check_quality(quality)
 
 
 @given(LEVELS, HUNDREDTHS, st.sampled_from([np.int32, np.int64]))
-def test_integers_are_interpolated_exactly_and_rounded_half_up(levels: list[int], hundredths: int, dtype: type) -> None:
+def test_integers_are_interpolated_exactly_and_rounded_half_up(
+    levels: list[int], hundredths: int, dtype: type
+) -> None:
     position = Fraction(hundredths * (len(levels) - 1), 10_000)
     i = min(floor(position), len(levels) - 2)
     exact = levels[i] + (position - i) * (levels[i + 1] - levels[i])
@@ -48,12 +61,16 @@ def test_anchor_levels_are_met(levels: list[int], i: int) -> None:
     quality = 100 * i / (len(levels) - 1)
     for dtype in (np.int64, np.float64):
         found = interpolate(np.array(levels, dtype)[:, None], quality)
-        off = abs(quality * 100 - round(quality * 100))  # anchors that are no hundredth are met up to that
+        off = abs(
+            quality * 100 - round(quality * 100)
+        )  # anchors that are no hundredth are met up to that
         assert abs(float(found[0]) - levels[i]) <= off * 1e-4 * 8 * (1 << 33) + 1e-3
 
 
 def test_interpolation_is_monotone_where_the_anchors_are() -> None:
-    levels = np.sort(np.random.default_rng(0).integers(-1000, 1000, (6, 20)), axis=0).astype(np.int32)
+    levels = np.sort(np.random.default_rng(0).integers(-1000, 1000, (6, 20)), axis=0).astype(
+        np.int32
+    )
     for anchors in (levels, levels.astype(np.float32)):
         rows = np.stack([interpolate(anchors, q / 100) for q in range(0, 10_001, 37)])
         assert (np.diff(rows, axis=0) >= 0).all()
@@ -62,10 +79,21 @@ def test_interpolation_is_monotone_where_the_anchors_are() -> None:
 
 def test_integers_do_not_depend_on_how_the_quality_was_written() -> None:
     levels = np.array([[0], [1_000_003]], np.int32)
-    assert len({int(interpolate(levels, q)[0]) for q in (0.1 + 0.2, 0.3, 30 / 100, float(np.float32(0.3)))}) == 1
+    assert (
+        len(
+            {
+                int(interpolate(levels, q)[0])
+                for q in (0.1 + 0.2, 0.3, 30 / 100, float(np.float32(0.3)))
+            }
+        )
+        == 1
+    )
 
 
-@given(st.lists(st.floats(-30_000, 30_000, width=32), min_size=1, max_size=50), st.floats(-8, 8, width=32))
+@given(
+    st.lists(st.floats(-30_000, 30_000, width=32), min_size=1, max_size=50),
+    st.floats(-8, 8, width=32),
+)
 def test_the_error_is_at_most_half_a_step(values: list[float], mu: float) -> None:
     y, center = np.array(values, np.float32), np.float32(mu)
     symbols = quantize(y, center)

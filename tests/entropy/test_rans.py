@@ -43,7 +43,10 @@ def test_coded_bits_stay_by_the_tables_bits() -> None:
     numbers = rng.integers(0, cdf_tables.SCALES, 50_000).astype(np.uint8)
     symbols = np.rint(rng.normal(0, cdf_tables.sigmas()[numbers])).astype(np.int32)
     pairs = zip(symbols.tolist(), numbers.tolist(), strict=True)
-    bits = sum(cdf_tables.bit_costs(n)[min(s + cdf_tables.radius(n), 2 * cdf_tables.radius(n) + 1)] for s, n in pairs)
+    bits = sum(
+        cdf_tables.bit_costs(n)[min(s + cdf_tables.radius(n), 2 * cdf_tables.radius(n) + 1)]
+        for s, n in pairs
+    )
     coded = 8 * len(fast_encode(symbols.tolist(), numbers.tolist()))
     assert bits - 1 <= coded <= 1.0005 * bits + 64
 
@@ -73,7 +76,9 @@ def test_gaussian_tables_are_gaussian() -> None:
     for scale in (0, 10, 30, 50, 63):
         sigma, r = float(cdf_tables.sigmas()[scale]), cdf_tables.radius(scale)
         phi = lambda t: 0.5 * (1 + erf(t / sqrt(2)))
-        expected = np.array([phi((k + 0.5) / sigma) - phi((k - 0.5) / sigma) for k in range(-r, r + 1)])
+        expected = np.array(
+            [phi((k + 0.5) / sigma) - phi((k - 0.5) / sigma) for k in range(-r, r + 1)]
+        )
         assert np.abs(cdf_tables.counts(scale)[:-1] / 2**24 - expected).max() < 5e-7
 
 
@@ -81,5 +86,7 @@ def test_gaussian_tables_are_gaussian() -> None:
 def test_no_escaped_symbol_is_beyond_the_range(symbol: int) -> None:
     data = fast_encode([1, symbol, 2], [5, 5, 5])
     assert rans.pop(rans.from_bytes(data), np.full(3, 5, np.uint8)).tolist() == [1, symbol, 2]
-    with pytest.raises(FormatError, match="out of range"):  # what int16 can hold, and the format forbids
+    with pytest.raises(
+        FormatError, match="out of range"
+    ):  # what int16 can hold, and the format forbids
         rans.pop(rans.from_bytes(slow_encode([1, -32768, 2], [5, 5, 5])), np.full(3, 5, np.uint8))

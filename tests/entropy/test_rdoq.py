@@ -23,12 +23,17 @@ TABLES = cdf_tables.ODD
 
 @settings(max_examples=200, deadline=None)
 @given(table=st.integers(0, TABLES - 1), v=st.floats(-40, 40, width=32), weight=st.floats(0.5, 200))
-def test_a_symbol_is_the_better_of_two_by_the_tables_own_bits(table: int, v: float, weight: float) -> None:
+def test_a_symbol_is_the_better_of_two_by_the_tables_own_bits(
+    table: int, v: float, weight: float
+) -> None:
     plain = int(np.rint(np.float32(v)))
     if abs(plain) > cdf_tables.radius(table):
         return
     below = plain - int(np.sign(plain))
-    loss = [weight * (v - q) ** 2 + float(bits_of(np.array([q], np.int32), table)[0]) for q in (plain, below)]
+    loss = [
+        weight * (v - q) ** 2 + float(bits_of(np.array([q], np.int32), table)[0])
+        for q in (plain, below)
+    ]
     [found] = quantize_rdoq(np.array([v], np.float32), np.array([table]), weight).tolist()
     assert found in (plain, below)
     assert loss[(plain, below).index(found)] <= min(loss) + 1e-3 * (1 + weight)
@@ -36,7 +41,14 @@ def test_a_symbol_is_the_better_of_two_by_the_tables_own_bits(table: int, v: flo
 
 def test_the_edges_are_left_where_they_are() -> None:
     v = np.array([0.0, -0.3, REACH + 1, -REACH - 5, 1e6, -1e6], np.float32)
-    assert quantize_rdoq(v, np.full(v.shape, 5), 1e-6).tolist() == [0, 0, REACH + 1, -REACH - 5, 32767, -32767]
+    assert quantize_rdoq(v, np.full(v.shape, 5), 1e-6).tolist() == [
+        0,
+        0,
+        REACH + 1,
+        -REACH - 5,
+        32767,
+        -32767,
+    ]
     assert bits_saved().shape == (TABLES, 2 * REACH + 1)
     assert not bits_saved()[:, REACH].any()
 
@@ -53,7 +65,10 @@ def files(photo: NDArray[np.uint8]) -> dict[tuple[int, int], tuple[int, float]]:
     for effort in (0, *LP1_WEIGHTS["mse"]):
         for quality in (30, 34, 38, 42):
             data = latentpress.compress(photo, quality=quality, effort=effort, optimize_for="mse")
-            found[effort, quality] = len(data), psnr(photo, np.asarray(latentpress.decompress(data)))
+            found[effort, quality] = (
+                len(data),
+                psnr(photo, np.asarray(latentpress.decompress(data))),
+            )
     return found
 
 
@@ -62,7 +77,9 @@ def bytes_at(files: dict[tuple[int, int], tuple[int, float]], effort: int, value
     return float(np.exp(np.interp(value, values, np.log(sizes))))
 
 
-def test_each_middle_effort_has_fewer_bytes_at_equal_psnr(files: dict[tuple[int, int], tuple[int, float]]) -> None:
+def test_each_middle_effort_has_fewer_bytes_at_equal_psnr(
+    files: dict[tuple[int, int], tuple[int, float]],
+) -> None:
     highest = min(files[e, 42][1] for e in LP1_WEIGHTS["mse"])
     for effort in LP1_WEIGHTS["mse"]:
         assert bytes_at(files, effort, highest) < bytes_at(files, 0, highest)
@@ -80,7 +97,10 @@ def test_perceptual_middle_efforts_round_to_the_nearest(small: NDArray[np.uint8]
 
 def test_the_stable_diffusion_spaces_have_dead_zones_for_either_aim_wider_ones_for_mse() -> None:
     for aim in ("mse", "perceptual", None):
-        weights = [rdoq_weight(STABLE_DIFFUSION_WEIGHTS, EncodeOptions(effort=e, optimize_for=aim)) for e in range(7)]
+        weights = [
+            rdoq_weight(STABLE_DIFFUSION_WEIGHTS, EncodeOptions(effort=e, optimize_for=aim))
+            for e in range(7)
+        ]
         assert weights[:4] == [None] * 4
         assert sorted(weights[4:], reverse=True) == weights[4:]
     asked = [EncodeOptions(effort=6, optimize_for=aim) for aim in ("mse", None, "perceptual")]
@@ -92,9 +112,14 @@ def test_the_stable_diffusion_spaces_have_dead_zones_for_either_aim_wider_ones_f
 
 
 def test_static_tables_with_dead_zones_have_the_symbols_that_the_decoder_finds() -> None:
-    y = np.random.default_rng(2).gamma(2, 0.5, (4, 40, 40)).astype(np.float32)  # skewed: mirrored tables too
+    y = (
+        np.random.default_rng(2).gamma(2, 0.5, (4, 40, 40)).astype(np.float32)
+    )  # skewed: mirrored tables too
     y[1] *= -1
-    plain, coder = FactorizedCoder(STABLE_DIFFUSION[0], 20), FactorizedCoder(STABLE_DIFFUSION[0], 20, STABLE_DIFFUSION_WEIGHTS["mse"][5])
+    plain, coder = (
+        FactorizedCoder(STABLE_DIFFUSION[0], 20),
+        FactorizedCoder(STABLE_DIFFUSION[0], 20, STABLE_DIFFUSION_WEIGHTS["mse"][5]),
+    )
     body = coder.encode([y])
     [y_hat] = plain.decode(body, 40, 40)
     assert len(body) < len(plain.encode([y]))
@@ -103,7 +128,10 @@ def test_static_tables_with_dead_zones_have_the_symbols_that_the_decoder_finds()
 
 def test_the_lattice_prior_with_dead_zones_has_the_symbols_that_the_decoder_finds() -> None:
     y = np.random.default_rng(3).normal(0, 0.7, (4, 24, 31)).astype(np.float32)
-    plain, coder = MultistageCoder(STABLE_DIFFUSION[0], 20), MultistageCoder(STABLE_DIFFUSION[0], 20, STABLE_DIFFUSION_WEIGHTS["mse"][5])
+    plain, coder = (
+        MultistageCoder(STABLE_DIFFUSION[0], 20),
+        MultistageCoder(STABLE_DIFFUSION[0], 20, STABLE_DIFFUSION_WEIGHTS["mse"][5]),
+    )
     body = coder.encode([y])
     [y_hat] = plain.decode(body, 24, 31)
     assert len(body) < len(plain.encode([y]))

@@ -16,10 +16,14 @@ from latentpress.errors import FormatError
 
 pytestmark = pytest.mark.usefixtures("engine")
 
-CASES = st.lists(st.tuples(st.integers(-9, 9) | st.integers(-32767, 32767), st.integers(-600, 1100)), max_size=80)
+CASES = st.lists(
+    st.tuples(st.integers(-9, 9) | st.integers(-32767, 32767), st.integers(-600, 1100)), max_size=80
+)
 
 
-def by_the_format(symbols: list[int], scale_eighths: list[int], table: list[int], length: int) -> tuple[bytes, list[int]]:
+def by_the_format(
+    symbols: list[int], scale_eighths: list[int], table: list[int], length: int
+) -> tuple[bytes, list[int]]:
     """The rules of docs/formats/ltp.md, symbol by symbol -> the stream, and of which quantiser each symbol is."""
     n = len(symbols)
     order = sorted(range(n), key=lambda i: (min(max(scale_eighths[i], -512), 1023), i))
@@ -31,17 +35,27 @@ def by_the_format(symbols: list[int], scale_eighths: list[int], table: list[int]
             odd[i] = states[lane] % 2
             states[lane] = int(NEXT[states[lane]][symbols[i] % 2])
         for t, quantizer in sorted({(table[i], odd[i]) for i in members}):
-            groups.append((t + 384 * quantizer, [symbols[i] for i in members if (table[i], odd[i]) == (t, quantizer)]))
+            groups.append(
+                (
+                    t + 384 * quantizer,
+                    [symbols[i] for i in members if (table[i], odd[i]) == (t, quantizer)],
+                )
+            )
     return slow_encode_groups(groups), odd
 
 
 def table_of(scale_eighths: NDArray[np.int64], family: int, move: int) -> NDArray[np.uint16]:
-    return (np.clip(scale_eighths + 2 * move + 4 >> 3, 0, cdf_tables.SCALES - 1) + cdf_tables.SCALES * family).astype(np.uint16)
+    return (
+        np.clip(scale_eighths + 2 * move + 4 >> 3, 0, cdf_tables.SCALES - 1)
+        + cdf_tables.SCALES * family
+    ).astype(np.uint16)
 
 
 @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(CASES, st.integers(1, 40), st.integers(0, 3), st.integers(-32, 31))
-def test_the_stream_is_that_of_the_format(cases: list[tuple[int, int]], length: int, family: int, move: int) -> None:
+def test_the_stream_is_that_of_the_format(
+    cases: list[tuple[int, int]], length: int, family: int, move: int
+) -> None:
     symbols, scale_eighths = (np.array([c[i] for c in cases], np.int64) for i in (0, 1))
     table = table_of(scale_eighths, family, move)
     stream, odd = by_the_format(symbols.tolist(), scale_eighths.tolist(), table.tolist(), length)
@@ -56,7 +70,10 @@ def test_the_stream_is_that_of_the_format(cases: list[tuple[int, int]], length: 
 
 
 def test_a_value_is_the_symbol_or_half_a_step_nearer_to_zero() -> None:
-    path = Path(np.array([0, 3, -3, 0, 1, -1, 4, -4], np.int32), np.array([0, 0, 0, 1, 1, 1, 1, 1], np.uint8))
+    path = Path(
+        np.array([0, 3, -3, 0, 1, -1, 4, -4], np.int32),
+        np.array([0, 0, 0, 1, 1, 1, 1, 1], np.uint8),
+    )
     assert (path.half_steps() / 2).tolist() == [0, 3, -3, 0, 0.5, -0.5, 3.5, -3.5]
 
 
@@ -66,7 +83,9 @@ def test_no_other_path_is_better(scale: int, weight: float) -> None:
     rng, table = np.random.default_rng(scale), np.full(5, scale)
     bits = [cdf_tables.bit_costs(scale), cdf_tables.bit_costs(scale + cdf_tables.ODD)]
     r = cdf_tables.radius(scale)
-    for v in rng.normal(0, max(1.0, float(cdf_tables.sigmas()[scale]) / 2), (6, 5)).astype(np.float32):
+    for v in rng.normal(0, max(1.0, float(cdf_tables.sigmas()[scale]) / 2), (6, 5)).astype(
+        np.float32
+    ):
         path = TrellisLanes(np.zeros(5, int), 5).quantize(v, table, weight)
 
         def loss(symbols: tuple[int, ...], v: NDArray[np.float32] = v) -> float:
@@ -88,7 +107,10 @@ def test_it_beats_rounding_at_the_same_error() -> None:
     for scale, gain in ((30, 0.12), (14, 0.2)):
         v = rng.normal(0, float(cdf_tables.sigmas()[scale]), 40_000)
         plain = np.rint(v).astype(np.int32)
-        rounding = cdf_tables.bit_costs(scale)[plain + cdf_tables.radius(scale)].mean(), np.square(v - plain).mean()
+        rounding = (
+            cdf_tables.bit_costs(scale)[plain + cdf_tables.radius(scale)].mean(),
+            np.square(v - plain).mean(),
+        )
         reached = []
         for coarser in (1.0, 1.1186):  # a scale less, a step that much larger
             table = np.full(v.size, scale - (coarser > 1))
@@ -96,7 +118,9 @@ def test_it_beats_rounding_at_the_same_error() -> None:
             path = chains.quantize(v / coarser, table, 12.0 * coarser**2)
             chains.push(coder, path, table)
             error = np.square(v - path.half_steps() / 2 * coarser).mean()
-            reached.append(8 * len(rans.to_bytes(coder)) / v.size + np.log2(error / rounding[1]) / 2)
+            reached.append(
+                8 * len(rans.to_bytes(coder)) / v.size + np.log2(error / rounding[1]) / 2
+            )
         assert min(reached) < rounding[0] - gain
 
 
@@ -119,4 +143,6 @@ def test_no_symbols_at_all_and_a_symbol_out_of_range() -> None:
     assert rans.to_bytes(coder) == b""
     assert none.pop(coder, np.zeros(0, int)).symbols.size == 0
     with pytest.raises(FormatError, match="out of range"):
-        TrellisLanes(np.zeros(1, int), 32).pop(rans.from_bytes(slow_encode_groups([(5, [-32768])])), np.array([5]))
+        TrellisLanes(np.zeros(1, int), 32).pop(
+            rans.from_bytes(slow_encode_groups([(5, [-32768])])), np.array([5])
+        )

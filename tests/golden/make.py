@@ -15,7 +15,13 @@ import latentpress
 from golden.folders import emptied
 from helpers.chunks import with_chunk
 from latentpress import codec, container
-from latentpress.container import LATENT_FACTORIZED, LATENT_HYPERPRIOR, LATENT_TRELLIS, LATENT_TYPES, unpack
+from latentpress.container import (
+    LATENT_FACTORIZED,
+    LATENT_HYPERPRIOR,
+    LATENT_TRELLIS,
+    LATENT_TYPES,
+    unpack,
+)
 from latentpress.entropy.factorized import FactorizedCoder
 from latentpress.image.picture import Picture, read_picture
 from latentpress.spaces import STABLE_DIFFUSION
@@ -68,8 +74,14 @@ def main() -> None:
     emptied(FOLDER, __doc__)
     index: dict[str, dict[str, object]] = {}
     cases = builtin_cases()
-    others = {"alone": with_chunk(LATENT_HYPERPRIOR, *cases["q60"]), "chains": with_chunk(LATENT_TRELLIS, *cases["q60"])}
-    files = {name: latentpress.compress(image, quality=quality) for name, (image, quality) in cases.items()}
+    others = {
+        "alone": with_chunk(LATENT_HYPERPRIOR, *cases["q60"]),
+        "chains": with_chunk(LATENT_TRELLIS, *cases["q60"]),
+    }
+    files = {
+        name: latentpress.compress(image, quality=quality)
+        for name, (image, quality) in cases.items()
+    }
     for name, data in (files | others).items():
         (FOLDER / f"{name}.ltp").write_bytes(data)
         decoded = latentpress.decompress(data)
@@ -79,7 +91,11 @@ def main() -> None:
     for name, data in latent_cases().items():
         (FOLDER / f"{name}.ltp").write_bytes(data)
         latent = codec.decode_latent(data)
-        index[name] = {"symbols_crc32c": checksum(data), "bytes": len(data), "latent": latent.round(4).tolist()}
+        index[name] = {
+            "symbols_crc32c": checksum(data),
+            "bytes": len(data),
+            "latent": latent.round(4).tolist(),
+        }
     (FOLDER / "golden.json").write_text(json.dumps(index) + "\n")
 
 

@@ -32,12 +32,21 @@ def main() -> None:
         rng = np.random.default_rng(seed)
         y = np.cumsum(rng.normal(0, 0.3, (channels, 21, 18)), axis=1).astype(np.float32)
         y[0, 3, 3] = 1e7
-        for label, precision in (("rmse", {"rmse": 0.04}), ("max_error", {"max_error": 0.3}), ("lossless", {"lossless": True})):
+        for label, precision in (
+            ("rmse", {"rmse": 0.04}),
+            ("max_error", {"max_error": 0.3}),
+            ("lossless", {"lossless": True}),
+        ):
             name = f"{space}_{label}"
-            with Writer(FOLDER / f"{name}.ltps", space=space, overwrite=True, **precision) as writer:
+            with Writer(
+                FOLDER / f"{name}.ltps", space=space, overwrite=True, **precision
+            ) as writer:
                 writer.add(y, name="y", metadata={"seed": seed})
                 writer.add(y.clip(-100, 100).astype(np.float16))
-            index[name] = {"bytes": (FOLDER / f"{name}.ltps").stat().st_size, "crc32c": checksums(FOLDER / f"{name}.ltps")}
+            index[name] = {
+                "bytes": (FOLDER / f"{name}.ltps").stat().st_size,
+                "crc32c": checksums(FOLDER / f"{name}.ltps"),
+            }
     (FOLDER / "golden.json").write_text(json.dumps(index, indent=1) + "\n")
 
 

@@ -31,7 +31,9 @@ def cases() -> dict[str, bytes]:
             y = (rng.gamma(8, size=(space.channels, 10, 9)) / 3 - 2.5).astype(np.float32)
             y[0, 0, 0] = 900  # escaped
             body = MultistageCoder(space, quality).encode([y])
-            out[f"{space.name}-q{quality}"] = container.pack(space, bytes(4), 69, 76, quality, {container.LATENT_MULTISTAGE: body})
+            out[f"{space.name}-q{quality}"] = container.pack(
+                space, bytes(4), 69, 76, quality, {container.LATENT_MULTISTAGE: body}
+            )
     return out
 
 

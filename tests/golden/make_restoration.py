@@ -37,7 +37,9 @@ def main() -> None:
     index: dict[str, object] = {}
     for space in filter(is_shipped, SPACES):
         body = MultistageCoder(space, QUALITY).encode([latent(space)])
-        data = container.pack(space, bytes(4), 69, 76, QUALITY, {container.LATENT_MULTISTAGE: body} | chunks(space))
+        data = container.pack(
+            space, bytes(4), 69, 76, QUALITY, {container.LATENT_MULTISTAGE: body} | chunks(space)
+        )
         (FOLDER / f"{name_of(space)}.ltp").write_bytes(data)
         index[name_of(space)] = np.round(codec.decode_latent(data).astype(float), 4).tolist()
     (FOLDER / "golden.json").write_text(json.dumps(index) + "\n")

@@ -36,13 +36,22 @@ def with_mask(image: Image.Image, mask: np.ndarray, pieces: list[bytes]) -> byte
     """A file whose latent is that of the picture, beside pieces of a layer."""
     header, chunks = container.unpack(latentpress.compress(image, quality=50))
     body = pack_mask(mask) + pack_pieces(pieces)
-    return container.pack(LP1, bytes.fromhex(header.model_hash), *image.size, 50, {LATENT_MASKED: chunks[LATENT_MASKED], SCREEN: body})
+    return container.pack(
+        LP1,
+        bytes.fromhex(header.model_hash),
+        *image.size,
+        50,
+        {LATENT_MASKED: chunks[LATENT_MASKED], SCREEN: body},
+    )
 
 
 def pieces_of(image: Image.Image, mask: np.ndarray, quality: int) -> list[bytes]:
     """The piece of each box."""
     pixels = np.asarray(image)
-    return [encode_piece(pixels[b.top : b.bottom, b.left : b.right], quality) for b in boxes(mask, *image.size)]
+    return [
+        encode_piece(pixels[b.top : b.bottom, b.left : b.right], quality)
+        for b in boxes(mask, *image.size)
+    ]
 
 
 def cases() -> dict[str, bytes]:
@@ -73,7 +82,9 @@ def cases() -> dict[str, bytes]:
         "whole-alpha": latentpress.compress(clear, quality=60, content="screen"),
         "whole-webp": container.pack(LP1, model, 90, 50, 60, {SCREEN_WHOLE: whole}),
         "whole-webp-gray": container.pack(LP1, model, 90, 50, 60, {SCREEN_WHOLE: whole, GRAY: b""}),
-        "whole-color": latentpress.compress(Image.new("RGB", (512, 512), (3, 200, 90)), quality=50, content="screen"),
+        "whole-color": latentpress.compress(
+            Image.new("RGB", (512, 512), (3, 200, 90)), quality=50, content="screen"
+        ),
     }
 
 

@@ -16,8 +16,12 @@ LATENTS = sorted(n.removesuffix("-latents") for n in INDEX if n not in PICTURES)
 
 def test_all_golden_files_are_there() -> None:
     assert len(PICTURES) == 12
-    assert [f"{space}{how}" for space in ("flux1", "sd15", "sd3", "sdxl") for how in ("", "-rmse")] == LATENTS
-    assert {p.name for p in FOLDER.glob("*.lt*")} == {f"{n}.ltp" for n in PICTURES} | {f"{n}.ltps" for n in LATENTS}
+    assert [
+        f"{space}{how}" for space in ("flux1", "sd15", "sd3", "sdxl") for how in ("", "-rmse")
+    ] == LATENTS
+    assert {p.name for p in FOLDER.glob("*.lt*")} == {f"{n}.ltp" for n in PICTURES} | {
+        f"{n}.ltps" for n in LATENTS
+    }
 
 
 @pytest.mark.usefixtures("engine")

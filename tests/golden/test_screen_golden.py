@@ -25,4 +25,6 @@ def test_pixels_within_two_levels(name: str) -> None:
     expected = Image.open(FOLDER / f"{name}.png")
     assert decoded.mode == expected.mode
     assert decoded.size == expected.size
-    assert np.abs(np.asarray(decoded).astype(int) - np.asarray(expected)).max() <= 2  # libraries convert YCbCr by themselves
+    assert (
+        np.abs(np.asarray(decoded).astype(int) - np.asarray(expected)).max() <= 2
+    )  # libraries convert YCbCr by themselves

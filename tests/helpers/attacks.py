@@ -10,7 +10,17 @@ from PIL import Image
 import latentpress
 from latentpress import container
 from latentpress.codec import decode_latent
-from latentpress.container import ALPHA, FIXED, ICC, LAST, LATENT_FACTORIZED, LATENT_MULTISTAGE, crc, pack, unpack
+from latentpress.container import (
+    ALPHA,
+    FIXED,
+    ICC,
+    LAST,
+    LATENT_FACTORIZED,
+    LATENT_MULTISTAGE,
+    crc,
+    pack,
+    unpack,
+)
 from latentpress.entropy.factorized import FactorizedCoder
 from latentpress.entropy.multistage import MultistageCoder
 from latentpress.errors import FormatError
@@ -25,7 +35,9 @@ HASH = bytes(4)
 
 def picture(channels: int, width: int = W, height: int = H) -> NDArray[np.uint8]:
     x, y = np.meshgrid(np.arange(width), np.arange(height))
-    return np.stack([(3 * x + 5 * y * k + k * 40) % 256 for k in range(channels)], axis=-1).astype(np.uint8)
+    return np.stack([(3 * x + 5 * y * k + k * 40) % 256 for k in range(channels)], axis=-1).astype(
+        np.uint8
+    )
 
 
 @cache
@@ -42,14 +54,28 @@ def lp1_file(rich: bool = True) -> bytes:
 def static_file() -> bytes:
     """A file of a Stable Diffusion space, from a random latent."""
     y = np.random.default_rng(0).normal(0, 1, (4, -(-H // 8), -(-W // 8))).astype(np.float32)
-    return pack(SD15, HASH, W, H, 60, {LATENT_FACTORIZED: FactorizedCoder(SD15, 60).encode([y]), ALPHA: b"\x80", ICC: b"icc"})
+    return pack(
+        SD15,
+        HASH,
+        W,
+        H,
+        60,
+        {LATENT_FACTORIZED: FactorizedCoder(SD15, 60).encode([y]), ALPHA: b"\x80", ICC: b"icc"},
+    )
 
 
 @cache
 def lattice_file() -> bytes:
     """A file of a Stable Diffusion space under its learned prior."""
     y = np.random.default_rng(0).normal(0, 1, (16, -(-H // 8), -(-W // 8))).astype(np.float32)
-    return pack(FLUX, HASH, W, H, 60, {LATENT_MULTISTAGE: MultistageCoder(FLUX, 60).encode([y]), ALPHA: b"\x80", ICC: b"icc"})
+    return pack(
+        FLUX,
+        HASH,
+        W,
+        H,
+        60,
+        {LATENT_MULTISTAGE: MultistageCoder(FLUX, 60).encode([y]), ALPHA: b"\x80", ICC: b"icc"},
+    )
 
 
 FILES = {"lp1": lp1_file, "sd15": static_file, "flux1": lattice_file}
@@ -97,6 +123,14 @@ def reseal(data: bytes) -> bytes:
 def rebuilt(data: bytes, **changes: object) -> bytes:
     """The file with other header fields or chunks, sealed."""
     header, chunks = unpack(data)
-    values = {"space": next(s for s in SPACES if s.id == header.space_id), "model_hash": bytes.fromhex(header.model_hash)}
-    values |= {"width": header.width, "height": header.height, "quality": header.quality, "chunks": chunks} | changes  # type: ignore[assignment]
+    values = {
+        "space": next(s for s in SPACES if s.id == header.space_id),
+        "model_hash": bytes.fromhex(header.model_hash),
+    }
+    values |= {
+        "width": header.width,
+        "height": header.height,
+        "quality": header.quality,
+        "chunks": chunks,
+    } | changes  # type: ignore[assignment]
     return pack(**values)  # type: ignore[arg-type]

@@ -13,8 +13,16 @@ from latentpress.bench.image_codecs import find_codec
 from latentpress.metrics import METRICS
 
 METRIC_NAMES = ("mse", "psnr", "ssim")
-LADDERS = {"builtin": (5, 30, 60, 95), "jpeg": (5, 25, 60, 90), "webp": (1, 25, 60, 90), "png": (0,)}
-SIZES = {"left": (0, 0, 200, 150), "right": (150, 120, 347, 261)}  # windows of the photograph; the second has odd sides
+LADDERS = {
+    "builtin": (5, 30, 60, 95),
+    "jpeg": (5, 25, 60, 90),
+    "webp": (1, 25, 60, 90),
+    "png": (0,),
+}
+SIZES = {
+    "left": (0, 0, 200, 150),
+    "right": (150, 120, 347, 261),
+}  # windows of the photograph; the second has odd sides
 
 
 def make_run(folder: Path, photo: np.ndarray, *, skip: tuple[str, str] | None = None) -> Path:

@@ -13,13 +13,17 @@ import pytest
 
 from helpers.paths import ROOT
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+CHROMIUM = next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+)
 HOW = "`make browser` installs Playwright, `apt-get install chromium` the browser"
 
 
 def launch() -> Iterator[Any]:
     """A headless Chromium; skips where it or Playwright is missing."""
-    playwright = pytest.importorskip("playwright.sync_api", reason=f"Playwright is not installed: {HOW}")
+    playwright = pytest.importorskip(
+        "playwright.sync_api", reason=f"Playwright is not installed: {HOW}"
+    )
     if CHROMIUM is None:
         pytest.skip(f"no Chromium here: {HOW}")
     with playwright.sync_playwright() as tools:

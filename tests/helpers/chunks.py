@@ -15,4 +15,11 @@ def with_chunk(chunk_type: int, image: Image.Image | Picture, quality: float) ->
     picture = image if isinstance(image, Picture) else read_picture(image)
     transform = load_transform(LP1)
     coder = HyperpriorCoder("lp1", quality, chunk_type=chunk_type)
-    return codec.write(picture.outline, transform, transform.analyze(picture), quality, codec.side_chunks(picture), Smallest([coder]))
+    return codec.write(
+        picture.outline,
+        transform,
+        transform.analyze(picture),
+        quality,
+        codec.side_chunks(picture),
+        Smallest([coder]),
+    )

@@ -52,7 +52,11 @@ class Told(Compress):
         with (Path(self.folder) / f"{unit.key}.pids").open("a") as stream:
             stream.write(f"{os.getpid()}\n")
         end = time.monotonic() + 60
-        while unit.key == self.held and not (Path(self.folder) / "go").exists() and time.monotonic() < end:
+        while (
+            unit.key == self.held
+            and not (Path(self.folder) / "go").exists()
+            and time.monotonic() < end
+        ):
             time.sleep(0.02)
         return super().__call__(unit)
 

@@ -11,7 +11,9 @@ Run = subprocess.CompletedProcess[str]
 def run(*arguments: object, cwd: Path | None = None, **environment: str) -> Run:
     """One command in a fresh process; a traceback is never an answer."""
     command = [sys.executable, "-m", "latentpress", *map(str, arguments)]
-    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=120, env=os.environ | environment)
+    done = subprocess.run(
+        command, cwd=cwd, capture_output=True, text=True, timeout=120, env=os.environ | environment
+    )
     assert "Traceback" not in done.stderr, done.stderr
     return done
 

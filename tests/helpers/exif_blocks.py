@@ -27,7 +27,13 @@ def camera_block(orientation: int, order: Any = "<", note_last: bool = False) ->
     def ifd(rows: Any, following: int = 0) -> bytes:
         out = struct.pack(order + "H", len(rows))
         for tag, kind, count, value in rows:
-            value = value if isinstance(value, bytes) else struct.pack(order + {3: "HH", 4: "I"}[kind], value, *([0] if kind == 3 else []))
+            value = (
+                value
+                if isinstance(value, bytes)
+                else struct.pack(
+                    order + {3: "HH", 4: "I"}[kind], value, *([0] if kind == 3 else [])
+                )
+            )
             out += struct.pack(order + "HHI", tag, kind, count) + value
         return out + struct.pack(order + "I", following)
 
@@ -41,5 +47,19 @@ def camera_block(orientation: int, order: Any = "<", note_last: bool = False) ->
     )  # fmt: skip
     exif = ifd([(0x927C, 7, len(NOTE), at("note")), (0xA002, 4, 1, width), (0xA003, 3, 1, height)])
     gps = ifd([(0x001B, 7, len(PLACE), at("place"))])
-    ifd1 = ifd([(0x0112, 3, 1, orientation), (0x0201, 4, 1, places["thumbnail"]), (0x0202, 4, 1, len(THUMBNAIL))])
-    return {"<": b"II", ">": b"MM"}[order] + struct.pack(order + "HI", 42, 8) + ifd0 + exif + gps + ifd1 + body
+    ifd1 = ifd(
+        [
+            (0x0112, 3, 1, orientation),
+            (0x0201, 4, 1, places["thumbnail"]),
+            (0x0202, 4, 1, len(THUMBNAIL)),
+        ]
+    )
+    return (
+        {"<": b"II", ">": b"MM"}[order]
+        + struct.pack(order + "HI", 42, 8)
+        + ifd0
+        + exif
+        + gps
+        + ifd1
+        + body
+    )

@@ -68,9 +68,13 @@ def table(page: str, first_column: str) -> list[list[str]]:
 def dumps(page: str) -> list[tuple[bytes, list[list[str]]]]:
     """The bytes of each hex dump of a page, and the table that takes them apart."""
     found = []
-    for match in re.finditer(r"^```hexdump\n(.*?)^```\n\n(.*?)\n\n", text_of(page), re.MULTILINE | re.DOTALL):
+    for match in re.finditer(
+        r"^```hexdump\n(.*?)^```\n\n(.*?)\n\n", text_of(page), re.MULTILINE | re.DOTALL
+    ):
         data = b"".join(bytes.fromhex(line[10:49]) for line in match[1].splitlines())
-        found.append((data, [[cell.strip() for cell in row.split("|")] for row in ROW.findall(match[2])][2:]))
+        found.append(
+            (data, [[cell.strip() for cell in row.split("|")] for row in ROW.findall(match[2])][2:])
+        )
     return found
 
 
@@ -78,6 +82,16 @@ def files_of(page: str, folder: Path) -> None:
     """Run the commands of a page's blocks in a folder, but for those that only look."""
     programs = {"python": [sys.executable], "latentpress": [sys.executable, "-m", "latentpress"]}
     for block in blocks(page, ""):
-        for command in re.findall(r"^(?:python|latentpress) .*?(?=\n(?:python|latentpress|xxd) |\Z)", block, re.MULTILINE | re.DOTALL):
+        for command in re.findall(
+            r"^(?:python|latentpress) .*?(?=\n(?:python|latentpress|xxd) |\Z)",
+            block,
+            re.MULTILINE | re.DOTALL,
+        ):
             name, *arguments = shlex.split(command)
-            subprocess.run([*programs[name], *arguments], cwd=folder, check=True, capture_output=True, timeout=120)
+            subprocess.run(
+                [*programs[name], *arguments],
+                cwd=folder,
+                check=True,
+                capture_output=True,
+                timeout=120,
+            )

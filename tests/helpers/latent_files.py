@@ -25,8 +25,15 @@ def record_of(data: bytes, number: int) -> tuple[int, int]:
 
 def ltps(records: list[bytes], space: int = 0) -> bytes:
     """A well-formed file around any records."""
-    header, ends = index.HEADER.pack(index.MAGIC, index.VERSION, space), index.HEADER.size + np.cumsum([len(r) for r in records])
-    rows = np.array([(end, google_crc32c.value(r)) for end, r in zip(ends, records, strict=True)], index.ROW).tobytes()
+    header, ends = (
+        index.HEADER.pack(index.MAGIC, index.VERSION, space),
+        index.HEADER.size + np.cumsum([len(r) for r in records]),
+    )
+    rows = np.array(
+        [(end, google_crc32c.value(r)) for end, r in zip(ends, records, strict=True)], index.ROW
+    ).tobytes()
     start = int(ends[-1]) if records else index.HEADER.size
     crc = google_crc32c.value(header + rows + index.NUMBERS.pack(start, len(records)))
-    return header + b"".join(records) + rows + index.FOOTER.pack(start, len(records), crc, index.END)
+    return (
+        header + b"".join(records) + rows + index.FOOTER.pack(start, len(records), crc, index.END)
+    )

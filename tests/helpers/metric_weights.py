@@ -10,7 +10,13 @@ import pytest
 
 from latentpress.metrics import features, weights
 
-ALEX = [(11, 3, 64), (5, 64, 192), (3, 192, 384), (3, 384, 256), (3, 256, 256)]  # kernel side, channels in and out
+ALEX = [
+    (11, 3, 64),
+    (5, 64, 192),
+    (3, 192, 384),
+    (3, 384, 256),
+    (3, 256, 256),
+]  # kernel side, channels in and out
 VGG_WIDTHS = [3, 64, 64, 128, 128, 256, 256, 256, 512, 512, 512, 512, 512, 512]
 VGG = [(3, a, b) for a, b in itertools.pairwise(VGG_WIDTHS)]
 TAPS = {"alex": [64, 192, 384, 256, 256], "vgg": [64, 128, 256, 512, 512]}
@@ -24,7 +30,9 @@ def clear() -> None:
 def published(*keys: Any) -> Any:
     """A mark that skips a test where these files are on no place of the machine."""
     absent = [weights.FILES[key].name for key in keys if weights.find(key) is None]
-    return pytest.mark.skipif(bool(absent), reason=f"the published weights {', '.join(absent)} are not on this machine")
+    return pytest.mark.skipif(
+        bool(absent), reason=f"the published weights {', '.join(absent)} are not on this machine"
+    )
 
 
 def made_params(net: Any) -> Any:
@@ -33,10 +41,15 @@ def made_params(net: Any) -> Any:
     layers = {"alex": ALEX, "vgg": VGG}[net]
     body = {}
     for i, (side, given, out) in enumerate(layers):
-        kernel = rng.normal(0, (2 / (side * side * given)) ** 0.5, (side, side, given, out)).astype(np.float32)
+        kernel = rng.normal(0, (2 / (side * side * given)) ** 0.5, (side, side, given, out)).astype(
+            np.float32
+        )
         body[f"Conv_{i}"] = {"kernel": kernel, "bias": rng.normal(0, 0.1, out).astype(np.float32)}
     linear = {
-        f"NetLinLayer_{i}": {"Conv_0": {"kernel": rng.uniform(0, 0.1, (1, 1, c, 1)).astype(np.float32)}} for i, c in enumerate(TAPS[net])
+        f"NetLinLayer_{i}": {
+            "Conv_0": {"kernel": rng.uniform(0, 0.1, (1, 1, c, 1)).astype(np.float32)}
+        }
+        for i, c in enumerate(TAPS[net])
     }
     return {{"alex": "AlexNet_0", "vgg": "VGG16_0"}[net]: body, **linear}
 
@@ -51,7 +64,9 @@ def made_dists() -> Any:
     rng = np.random.default_rng(6)
     data = bytearray(12288)
     for start in (weights.DISTS_ALPHA, weights.DISTS_BETA):
-        data[start : start + 4 * weights.DISTS_CHANNELS] = rng.uniform(0, 0.02, weights.DISTS_CHANNELS).astype("<f4").tobytes()
+        data[start : start + 4 * weights.DISTS_CHANNELS] = (
+            rng.uniform(0, 0.02, weights.DISTS_CHANNELS).astype("<f4").tobytes()
+        )
     return bytes(data)
 
 

@@ -22,12 +22,19 @@ def _is_new_enough() -> bool:
     return int(version.lstrip("v").split(".")[0]) >= 20
 
 
-needs_node = pytest.mark.skipif(not _is_new_enough(), reason="needs Node 20 or later (Debian: apt-get install nodejs)")
+needs_node = pytest.mark.skipif(
+    not _is_new_enough(), reason="needs Node 20 or later (Debian: apt-get install nodejs)"
+)
 
 
 def run_node(program: str, *arguments: str | Path) -> Any:
     """What a program of tests/web/programs prints, parsed."""
     assert NODE is not None
-    done = subprocess.run([NODE, str(PROGRAMS / program), *map(str, arguments)], capture_output=True, text=True, timeout=300)
+    done = subprocess.run(
+        [NODE, str(PROGRAMS / program), *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)

@@ -9,7 +9,11 @@ from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-KEYS = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing-secret", "AWS_DEFAULT_REGION": "us-east-1"}
+KEYS = {
+    "AWS_ACCESS_KEY_ID": "testing",
+    "AWS_SECRET_ACCESS_KEY": "testing-secret",
+    "AWS_DEFAULT_REGION": "us-east-1",
+}
 # what becomes of a request: nothing (""), a status ("500"), the answer cut off in its middle ("cut"), no answer before
 # ("refuse") or after ("lost") the server did the work, or an answer after some seconds ("slow 3")
 Rule = Callable[[str, str, int], str]
@@ -67,10 +71,18 @@ class _Forward(BaseHTTPRequestHandler):
             self.close_connection = True
             return
         if kind.isdigit():
-            self._send(int(kind), {}, b"" if self.command == "HEAD" else b"<Error><Code>InternalError</Code></Error>")
+            self._send(
+                int(kind),
+                {},
+                b"" if self.command == "HEAD" else b"<Error><Code>InternalError</Code></Error>",
+            )
             return
         connection = http.client.HTTPConnection("127.0.0.1", self.server.behind, timeout=30)
-        headers = {k: v for k, v in self.headers.items() if k.lower() not in ("connection", "transfer-encoding", "expect")}
+        headers = {
+            k: v
+            for k, v in self.headers.items()
+            if k.lower() not in ("connection", "transfer-encoding", "expect")
+        }
         headers["Content-Length"] = str(len(body))
         connection.request(self.command, self.path, body, headers)
         answer = connection.getresponse()
@@ -98,7 +110,11 @@ class _Forward(BaseHTTPRequestHandler):
         for name, value in headers.items():
             if name.lower() not in ("content-length", "connection", "transfer-encoding"):
                 self.send_header(name, value)
-        length = headers.get("Content-Length", headers.get("content-length")) if self.command == "HEAD" else None
+        length = (
+            headers.get("Content-Length", headers.get("content-length"))
+            if self.command == "HEAD"
+            else None
+        )
         self.send_header("Content-Length", length or str(len(data)))
         self.end_headers()
         if self.command == "HEAD":
@@ -160,5 +176,3 @@ def web_server(files: dict[str, bytes]) -> Iterator[str]:
     finally:
         server.shutdown()
         server.server_close()
-
-

@@ -37,7 +37,10 @@ def read(tmp_path: Path, data: Any, name: Any = "a.img", **options: Any) -> Any:
 
 def with_png_chunks(data: bytes, *chunks: tuple[bytes, bytes]) -> bytes:
     """A PNG file with chunks (kind, body) more, right behind its header."""
-    made = b"".join(struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body)) for kind, body in chunks)
+    made = b"".join(
+        struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+        for kind, body in chunks
+    )
     return data[:33] + made + data[33:]
 
 
@@ -53,5 +56,11 @@ def shown(pixels: NDArray[np.uint8], icc: bytes | None) -> NDArray[np.float64]:
         return pixels.astype(float)
     image = Image.fromarray(pixels[..., 0] if icc[16:20] == b"GRAY" else pixels)
     profile = ImageCms.ImageCmsProfile(io.BytesIO(icc))
-    seen = ImageCms.profileToProfile(image, profile, ImageCms.createProfile("sRGB"), outputMode="RGB", flags=ImageCms.Flags.NOOPTIMIZE)
+    seen = ImageCms.profileToProfile(
+        image,
+        profile,
+        ImageCms.createProfile("sRGB"),
+        outputMode="RGB",
+        flags=ImageCms.Flags.NOOPTIMIZE,
+    )
     return np.asarray(seen).astype(float)

@@ -10,7 +10,9 @@ def command_lines() -> dict[int, str]:
     found = {}
     for folder in Path("/proc").glob("[0-9]*"):
         try:
-            found[int(folder.name)] = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            found[int(folder.name)] = (
+                (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            )
         except OSError:
             continue
     return found
@@ -25,7 +27,11 @@ def ray_workers(folder: str) -> list[int]:
     """Workers in the middle of a task, of the Ray cluster that keeps its files in a folder."""
     lines = command_lines()
     raylets = {process for process, line in lines.items() if folder in line and "raylet" in line}
-    return [process for process, line in lines.items() if line.startswith("ray::work") and _parent(process) in raylets]
+    return [
+        process
+        for process, line in lines.items()
+        if line.startswith("ray::work") and _parent(process) in raylets
+    ]
 
 
 def _parent(process: int) -> int:

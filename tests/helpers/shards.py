@@ -43,7 +43,11 @@ def samples(many: int) -> list[tuple[str, bytes]]:
     """Members of a shard as webdataset writes it."""
     made = []
     for i in range(many):
-        made += [(f"{i:04}.jpg", picture(i)), (f"{i:04}.txt", b"a picture"), (f"{i:04}.cls", b"%d" % i)]
+        made += [
+            (f"{i:04}.jpg", picture(i)),
+            (f"{i:04}.txt", b"a picture"),
+            (f"{i:04}.cls", b"%d" % i),
+        ]
     return made
 
 

@@ -37,4 +37,6 @@ def slow_encode_groups(groups: list[tuple[int, list[int]]]) -> bytes:
 def slow_encode(symbols: list[int], numbers: list[int]) -> bytes:
     """The stream of an array of symbols, each with a table: by table, in order."""
     pairs = list(zip(symbols, numbers, strict=True))
-    return slow_encode_groups([(table, [s for s, n in pairs if n == table]) for table in sorted(set(numbers))])
+    return slow_encode_groups(
+        [(table, [s for s, n in pairs if n == table]) for table in sorted(set(numbers))]
+    )

@@ -42,7 +42,9 @@ def test_premultiplied_alpha_survives() -> None:
 
 
 @pytest.mark.parametrize("transparency", [3, bytes(range(0, 160, 10))])
-def test_a_palette_with_transparency_becomes_alpha_and_stays_unchanged(tmp_path: Path, transparency: Any) -> None:
+def test_a_palette_with_transparency_becomes_alpha_and_stays_unchanged(
+    tmp_path: Path, transparency: Any
+) -> None:
     image = Image.fromarray(RGB).quantize(16)
     data = saved(image, "PNG", transparency=transparency)
     with Image.open(io.BytesIO(data)) as reference:
@@ -57,9 +59,15 @@ def test_a_palette_with_transparency_becomes_alpha_and_stays_unchanged(tmp_path:
 
 
 def test_one_transparent_color_becomes_alpha(tmp_path: Path) -> None:
-    picture = read(tmp_path, saved(Image.fromarray(RGB), "PNG", transparency=tuple(int(v) for v in RGB[2, 3])), strict=True)
+    picture = read(
+        tmp_path,
+        saved(Image.fromarray(RGB), "PNG", transparency=tuple(int(v) for v in RGB[2, 3])),
+        strict=True,
+    )
     assert np.array_equal(picture.alpha == 0, (RGB[2, 3] == RGB).all(axis=2))
-    picture = read(tmp_path, saved(Image.fromarray(GRAY), "PNG", transparency=int(GRAY[1, 1])), strict=True)
+    picture = read(
+        tmp_path, saved(Image.fromarray(GRAY), "PNG", transparency=int(GRAY[1, 1])), strict=True
+    )
     assert picture.gray
     assert np.array_equal(picture.alpha == 0, GRAY[1, 1] == GRAY)
 
@@ -68,19 +76,33 @@ def png(depth: Any, rows: Any, transparent: Any = None, color_type: Any = 0) -> 
     """A PNG file of these rows of bytes, for the depths that Pillow does not write."""
 
     def chunk(kind: Any, body: Any) -> Any:
-        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+        return (
+            struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+        )
 
     width = len(rows[0]) * 8 // depth // {0: 1, 2: 3, 4: 2, 6: 4}[color_type]
     head = chunk(b"IHDR", struct.pack(">IIBBBBB", width, len(rows), depth, color_type, 0, 0, 0))
     trns = b"" if transparent is None else chunk(b"tRNS", struct.pack(">H", transparent))
-    return b"\x89PNG\r\n\x1a\n" + head + trns + chunk(b"IDAT", zlib.compress(b"".join(b"\0" + r for r in rows))) + chunk(b"IEND", b"")
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + head
+        + trns
+        + chunk(b"IDAT", zlib.compress(b"".join(b"\0" + r for r in rows)))
+        + chunk(b"IEND", b"")
+    )
 
 
-LOW_DEPTHS = [(2, b"\x1b", [0, 85, 170, 255]), (4, b"\x0f", [0, 255]), (1, b"\x0f", [0] * 4 + [255] * 4)]
+LOW_DEPTHS = [
+    (2, b"\x1b", [0, 85, 170, 255]),
+    (4, b"\x0f", [0, 255]),
+    (1, b"\x0f", [0] * 4 + [255] * 4),
+]
 
 
 @pytest.mark.parametrize(("depth", "row", "levels"), LOW_DEPTHS)
-def test_the_transparent_color_of_a_low_depth_is_scaled_with_its_samples(tmp_path: Path, depth: Any, row: Any, levels: Any) -> None:
+def test_the_transparent_color_of_a_low_depth_is_scaled_with_its_samples(
+    tmp_path: Path, depth: Any, row: Any, levels: Any
+) -> None:
     picture = read(tmp_path, png(depth, [row], transparent=(1 << depth) - 1), strict=True)
     assert whole(picture)[0, :, 0].tolist() == levels
     assert (picture.alpha[0] == 0).tolist() == [level == 255 for level in levels]
@@ -104,9 +126,13 @@ def test_sixteen_bits_are_rounded_not_cut(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("color_type", "channels"), [(2, 3), (4, 2), (6, 4)])
-def test_sixteen_bits_a_color_are_told_and_less_than_a_level_off(tmp_path: Path, color_type: Any, channels: Any) -> None:
+def test_sixteen_bits_a_color_are_told_and_less_than_a_level_off(
+    tmp_path: Path, color_type: Any, channels: Any
+) -> None:
     values = RNG.integers(0, 65536, (9, 4, channels), dtype=np.uint16)
-    picture = read(tmp_path, png(16, [row.astype(">u2").tobytes() for row in values], color_type=color_type))
+    picture = read(
+        tmp_path, png(16, [row.astype(">u2").tobytes() for row in values], color_type=color_type)
+    )
     colors = values[..., : 3 if channels > 2 else 1] / 257
     assert np.abs(whole(picture) - colors).max() < 1
     assert (picture.alpha is None) == (channels == 3)
@@ -117,7 +143,14 @@ def test_sixteen_bits_a_color_are_told_and_less_than_a_level_off(tmp_path: Path,
         read_picture(tmp_path / "a.img", strict=True)
 
 
-RANGES = [(0, 1, (0, 1)), (0, 200, (0, 255)), (-3, 5, (-3, 5)), (0, 60000, (0, 65535)), (7, 7, (0, 255)), (-2, -2, (-2, -1))]
+RANGES = [
+    (0, 1, (0, 1)),
+    (0, 200, (0, 255)),
+    (-3, 5, (-3, 5)),
+    (0, 60000, (0, 65535)),
+    (7, 7, (0, 255)),
+    (-2, -2, (-2, -1)),
+]
 
 
 @pytest.mark.parametrize(("low", "high", "to"), RANGES)
@@ -143,7 +176,12 @@ def cmyk_profile() -> Any:
     for corner in range(16):
         grid += bytes([max(0, 255 - 64 * bin(corner).count("1")), 128, 128])
     table = bytes(range(256))
-    lut = b"mft1" + bytes(4) + bytes([4, 3, 2, 0]) + struct.pack(">9i", *[65536 if i % 4 == 0 else 0 for i in range(9)])
+    lut = (
+        b"mft1"
+        + bytes(4)
+        + bytes([4, 3, 2, 0])
+        + struct.pack(">9i", *[65536 if i % 4 == 0 else 0 for i in range(9)])
+    )
     lut += table * 4 + bytes(grid) + table * 3
     white = b"XYZ " + bytes(4) + struct.pack(">3i", 63190, 65536, 54061)
     tags = [(b"A2B0", lut), (b"A2B1", lut), (b"wtpt", white)]
@@ -152,7 +190,16 @@ def cmyk_profile() -> Any:
         data += bytes(-len(data) % 4)
         rows += name + struct.pack(">II", offset + len(body), len(data))
         body += data
-    head = struct.pack(">I4sI4s4s4s12x4s", offset + len(body), b"none", 0x02400000, b"prtr", b"CMYK", b"Lab ", b"acsp")
+    head = struct.pack(
+        ">I4sI4s4s4s12x4s",
+        offset + len(body),
+        b"none",
+        0x02400000,
+        b"prtr",
+        b"CMYK",
+        b"Lab ",
+        b"acsp",
+    )
     head += bytes(68 - len(head)) + struct.pack(">3i", 63190, 65536, 54061)
     return head + bytes(128 - len(head)) + struct.pack(">I", len(tags)) + rows + body
 
@@ -160,7 +207,9 @@ def cmyk_profile() -> Any:
 def test_cmyk_goes_through_its_profile_which_is_then_dropped(tmp_path: Path) -> None:
     image = Image.new("CMYK", (16, 16), (255, 0, 0, 0))
     by_profile = read(tmp_path, saved(image, "TIFF", icc_profile=cmyk_profile()))
-    assert np.ptp(whole(by_profile)[0, 0].astype(int)) <= 3  # neutral by this profile, cyan by the formula
+    assert (
+        np.ptp(whole(by_profile)[0, 0].astype(int)) <= 3
+    )  # neutral by this profile, cyan by the formula
     assert "through their ICC profile" in by_profile.notices[0]
     for icc in (None, b"damaged"):
         image.info["icc_profile"] = icc

@@ -12,7 +12,16 @@ from PIL import Image
 import latentpress
 from helpers import deep_files
 from helpers.paths import CASES
-from helpers.pictures import GRAY_PROFILE, PROFILE, read, saved, shown, whole, with_nclx, with_png_chunks
+from helpers.pictures import (
+    GRAY_PROFILE,
+    PROFILE,
+    read,
+    saved,
+    shown,
+    whole,
+    with_nclx,
+    with_png_chunks,
+)
 from latentpress.errors import ConversionError
 from latentpress.image.picture import read_picture, write_image
 
@@ -28,7 +37,9 @@ P3_NUMBERS = (b"cICP", bytes([12, 13, 0, 1]))
 # white, red, green, blue, as PNG orders them
 SRGB_XY = (0.3127, 0.3290, 0.64, 0.33, 0.30, 0.60, 0.15, 0.06)
 P3_XY = (0.3127, 0.3290, 0.680, 0.320, 0.265, 0.690, 0.150, 0.060)
-P3_TO_SRGB = np.array([[1.2249, -0.2247, 0.0], [-0.0420, 1.0419, 0.0], [-0.0197, -0.0786, 1.0979]])  # CSS Color 4, 17
+P3_TO_SRGB = np.array(
+    [[1.2249, -0.2247, 0.0], [-0.0420, 1.0419, 0.0], [-0.0197, -0.0786, 1.0979]]
+)  # CSS Color 4, 17
 
 
 def chromaticities(values: Any) -> Any:
@@ -103,9 +114,15 @@ def test_display_p3_in_png(tmp_path: Path, chunks: Any) -> None:
 def test_the_order_of_png(tmp_path: Path) -> None:
     with_icc = saved(Image.fromarray(RGB), "PNG", icc_profile=PROFILE)
     linear_p3 = read(tmp_path, with_png_chunks(PIXELS, (b"cICP", bytes([12, 8, 0, 1])))).icc
-    for chunks, icc in [([(b"cICP", bytes([12, 8, 0, 1])), SRGB_CHUNK], linear_p3), ([SRGB_CHUNK, LINEAR], PROFILE)]:
+    for chunks, icc in [
+        ([(b"cICP", bytes([12, 8, 0, 1])), SRGB_CHUNK], linear_p3),
+        ([SRGB_CHUNK, LINEAR], PROFILE),
+    ]:
         assert read(tmp_path, with_png_chunks(with_icc, *chunks), strict=True).icc == icc
-    assert read(tmp_path, with_png_chunks(with_icc, (b"cICP", bytes([1, 13, 0, 1]))), strict=True).icc is None
+    assert (
+        read(tmp_path, with_png_chunks(with_icc, (b"cICP", bytes([1, 13, 0, 1]))), strict=True).icc
+        is None
+    )
 
 
 def test_a_damaged_iccp_chunk_is_told_and_the_next_in_order_counts(tmp_path: Path) -> None:
@@ -129,7 +146,12 @@ def test_chunks_that_make_no_sense_are_told(tmp_path: Path) -> None:
         assert [words in notice for notice in picture.notices] == [True]
         with pytest.raises(ConversionError):
             read(tmp_path, with_png_chunks(PIXELS, chunk), strict=True)
-    for chunk in [(b"cICP", b"\x0c"), (b"gAMA", b""), (b"cHRM", b"short"), (b"sRGB", bytes(9))]:  # Pillow takes some of these for damage
+    for chunk in [
+        (b"cICP", b"\x0c"),
+        (b"gAMA", b""),
+        (b"cHRM", b"short"),
+        (b"sRGB", bytes(9)),
+    ]:  # Pillow takes some of these for damage
         try:
             assert read(tmp_path, with_png_chunks(PIXELS, chunk)).icc is None
         except latentpress.ImageError as error:
@@ -139,7 +161,9 @@ def test_chunks_that_make_no_sense_are_told(tmp_path: Path) -> None:
 def test_samples_of_narrow_range_are_expanded(tmp_path: Path) -> None:
     levels = np.array([[0, 16, 126, 235, 255]], np.uint8)
     for pixels in (levels, np.dstack([levels] * 3), np.dstack([levels] * 4)):
-        data = with_png_chunks(saved(Image.fromarray(pixels), "PNG"), (b"cICP", bytes([1, 13, 0, 0])))
+        data = with_png_chunks(
+            saved(Image.fromarray(pixels), "PNG"), (b"cICP", bytes([1, 13, 0, 0]))
+        )
         picture = read(tmp_path, data)
         assert whole(picture)[0, :, 0].tolist() == [0, 0, 128, 255, 255]
         assert picture.alpha is None or np.array_equal(picture.alpha, levels)
@@ -150,9 +174,13 @@ def test_images_in_memory_tell_what_pillow_keeps(tmp_path: Path) -> None:
     with Image.open(tmp_path / "a.png") as image:
         assert read_picture(image).icc == read_picture(tmp_path / "a.png").icc
         assert np.array_equal(np.asarray(image), RGB)  # the place in the file was kept
-        assert read_picture(image).icc == read_picture(tmp_path / "a.png").icc  # loaded: read by its name
+        assert (
+            read_picture(image).icc == read_picture(tmp_path / "a.png").icc
+        )  # loaded: read by its name
         resized = image.resize((20, 20))
-        assert np.abs(shown(RGB, read_picture(resized).icc) - samples(RGB / 255)).max() <= 1  # gAMA is left
+        assert (
+            np.abs(shown(RGB, read_picture(resized).icc) - samples(RGB / 255)).max() <= 1
+        )  # gAMA is left
     with Image.open(io.BytesIO((tmp_path / "a.png").read_bytes())) as image:
         assert read_picture(image).icc == read_picture(tmp_path / "a.png").icc
         image.load()
@@ -184,7 +212,9 @@ def test_display_p3_in_avif(tmp_path: Path) -> None:
     assert np.abs(shown(RGB, linear.icc) - samples(RGB / 255)).max() <= 1
     wide = read(tmp_path, with_nclx(data, 9, 13), strict=True)
     assert wide.icc not in (None, picture.icc)
-    assert read(tmp_path, with_nclx(data, 1, 1), strict=True).icc is None  # BT.709's curve is shown as sRGB
+    assert (
+        read(tmp_path, with_nclx(data, 1, 1), strict=True).icc is None
+    )  # BT.709's curve is shown as sRGB
 
 
 def test_in_avif_a_profile_counts_before_the_numbers(tmp_path: Path) -> None:
@@ -198,7 +228,11 @@ def test_in_avif_a_profile_counts_before_the_numbers(tmp_path: Path) -> None:
 def test_the_colours_of_jpeg_2000(tmp_path: Path, method: Any) -> None:
     data = saved(Image.fromarray(RGB), "JPEG2000", no_jp2=False)
     at = data.index(b"\0\0\0\x0fcolr")
-    body = b"\2\0\0" + PROFILE if method == "profile" else b"\5\0\0" + struct.pack(">HHHB", 12, 13, 0, 128)
+    body = (
+        b"\2\0\0" + PROFILE
+        if method == "profile"
+        else b"\5\0\0" + struct.pack(">HHHB", 12, 13, 0, 128)
+    )
     box = struct.pack(">I", 8 + len(body)) + b"colr" + body
     head = data.index(b"jp2h") - 4
     size = int.from_bytes(data[head : head + 4], "big") + len(box) - 15
@@ -215,7 +249,13 @@ def test_the_profile_of_a_bmp_file(tmp_path: Path) -> None:
     rest = data[54:]
     tail = struct.pack("<IIII", 4, 124 + len(rest), len(PROFILE), 0)
     header = struct.pack("<I", 124) + data[18:54] + bytes(16) + b"DEBM" + bytes(48) + tail
-    data = data[:2] + struct.pack("<III", 138 + len(rest) + len(PROFILE), 0, 138) + header + rest + PROFILE
+    data = (
+        data[:2]
+        + struct.pack("<III", 138 + len(rest) + len(PROFILE), 0, 138)
+        + header
+        + rest
+        + PROFILE
+    )
     picture = read(tmp_path, data, strict=True)
     assert np.array_equal(whole(picture), RGB)
     assert picture.icc == PROFILE
@@ -242,16 +282,34 @@ def test_hostile_boxes_are_no_errors(tmp_path: Path) -> None:
 def test_the_cases_are_shown_as_they_were(tmp_path: Path) -> None:
     linear = np.asarray(Image.open(CASES / "gama-linear.png").convert("RGB"))
     right = samples(linear / 255).mean((0, 1))
-    assert (right - linear.mean((0, 1))).min() > 40  # what was lost: it was shown as dark as it is stored
+    assert (
+        right - linear.mean((0, 1))
+    ).min() > 40  # what was lost: it was shown as dark as it is stored
     decoded = latentpress.decompress(latentpress.compress(CASES / "gama-linear.png", quality=90))
-    assert np.abs(shown(np.asarray(decoded), decoded.info["icc_profile"]).mean((0, 1)) - right).max() < 4
+    assert (
+        np.abs(shown(np.asarray(decoded), decoded.info["icc_profile"]).mean((0, 1)) - right).max()
+        < 4
+    )
     pixels = np.asarray(Image.open(CASES / "cicp-p3.png").convert("RGB"))
     decoded = latentpress.decompress(latentpress.compress(CASES / "cicp-p3.png", quality=90))
-    assert np.abs(shown(np.asarray(decoded), decoded.info["icc_profile"]).mean((0, 1)) - from_p3(pixels).mean((0, 1))).max() < 2
+    assert (
+        np.abs(
+            shown(np.asarray(decoded), decoded.info["icc_profile"]).mean((0, 1))
+            - from_p3(pixels).mean((0, 1))
+        ).max()
+        < 2
+    )
     assert "the picture is RGB" in read_picture(CASES / "icc-grey-on-rgb.jpg").notices[0]
     with pytest.raises(ConversionError):
         read_picture(CASES / "icc-grey-on-rgb.jpg", strict=True)
 
 
 def test_a_grey_profile_stays_with_a_grey_picture(tmp_path: Path) -> None:
-    assert read(tmp_path, saved(Image.fromarray(RGB[..., 0]), "PNG", icc_profile=GRAY_PROFILE), strict=True).icc == GRAY_PROFILE
+    assert (
+        read(
+            tmp_path,
+            saved(Image.fromarray(RGB[..., 0]), "PNG", icc_profile=GRAY_PROFILE),
+            strict=True,
+        ).icc
+        == GRAY_PROFILE
+    )

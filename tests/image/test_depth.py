@@ -19,7 +19,10 @@ FLAT = np.full((16, 24, 3), (75, 175, 128), np.uint8)
 
 def ppm(largest: int) -> bytes:
     size = ">u2" if largest > 255 else "u1"
-    return b"P6 24 16 %d\n" % largest + (FLAT.astype(float) * largest / 255).round().astype(size).tobytes()
+    return (
+        b"P6 24 16 %d\n" % largest
+        + (FLAT.astype(float) * largest / 255).round().astype(size).tobytes()
+    )
 
 
 CASES = [
@@ -49,14 +52,31 @@ def test_heic_of_ten_bits(tmp_path: Path) -> None:
     heif = pytest.importorskip("pillow_heif")
     deep = heif.from_bytes("RGB;16", (24, 16), (FLAT.astype("<u2") * 257).tobytes())
     deep.save(tmp_path / "a.heic", quality=-1, chroma=444)
-    assert "10-bit samples were cut to 8 bits" in read(tmp_path, (tmp_path / "a.heic").read_bytes()).notices
+    assert (
+        "10-bit samples were cut to 8 bits"
+        in read(tmp_path, (tmp_path / "a.heic").read_bytes()).notices
+    )
 
 
 def test_twelve_bits_of_grey_in_tiff_are_as_bright_as_they_are(tmp_path: Path) -> None:
     """One strip of 0, 2048, 4095, 1024 in 12 bits each; Pillow gives them unscaled."""
-    tags = [(256, 4), (257, 1), (258, 12), (259, 1), (262, 1), (273, 200), (277, 1), (278, 1), (279, 6)]
-    rows = b"".join(struct.pack("<HHII", tag, 4 if tag == 273 else 3, 1, value) for tag, value in tags)
-    data = (struct.pack("<2sHI", b"II", 42, 8) + struct.pack("<H", len(tags)) + rows).ljust(200, b"\0")
+    tags = [
+        (256, 4),
+        (257, 1),
+        (258, 12),
+        (259, 1),
+        (262, 1),
+        (273, 200),
+        (277, 1),
+        (278, 1),
+        (279, 6),
+    ]
+    rows = b"".join(
+        struct.pack("<HHII", tag, 4 if tag == 273 else 3, 1, value) for tag, value in tags
+    )
+    data = (struct.pack("<2sHI", b"II", 42, 8) + struct.pack("<H", len(tags)) + rows).ljust(
+        200, b"\0"
+    )
     data += bytes.fromhex("000800fff400")
     picture = read(tmp_path, data)
     assert whole(picture)[0, :, 0].tolist() == [0, 128, 255, 64]
@@ -72,7 +92,11 @@ def test_the_depth_behind_a_large_profile_in_jpeg_2000(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("form", ["PNG", "JPEG", "WEBP", "AVIF", "JPEG2000", "PPM", "TIFF", "BMP"])
 def test_eight_bits_are_no_loss(tmp_path: Path, form: Any) -> None:
-    assert not [notice for notice in read(tmp_path, saved(Image.fromarray(FLAT), form)).notices if "bit" in notice]
+    assert not [
+        notice
+        for notice in read(tmp_path, saved(Image.fromarray(FLAT), form)).notices
+        if "bit" in notice
+    ]
 
 
 def test_a_codestream_of_jpeg_2000_with_a_deep_second_component(tmp_path: Path) -> None:

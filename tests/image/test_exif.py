@@ -70,7 +70,10 @@ def test_sizes_are_those_of_the_upright_picture(orientation: Any) -> None:
     picture = read_picture(image, strict=True)
     exif = parsed(picture.exif)
     assert (exif[0x0100], exif[0x0101], exif[0x0112]) == (picture.width, picture.height, 1)
-    assert (exif.get_ifd(0x8769)[0xA002], exif.get_ifd(0x8769)[0xA003]) == (picture.width, picture.height)
+    assert (exif.get_ifd(0x8769)[0xA002], exif.get_ifd(0x8769)[0xA003]) == (
+        picture.width,
+        picture.height,
+    )
     assert THUMBNAIL[:50] not in (picture.exif or b"")
 
 

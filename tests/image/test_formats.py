@@ -33,7 +33,9 @@ def images() -> Any:
 
 @pytest.mark.parametrize("mode", ["RGB", "L", "RGBA", "LA"])
 @pytest.mark.parametrize("suffix", FORMATS)
-def test_every_suffix_holds_the_picture_or_says_that_it_cannot(tmp_path: Path, suffix: Any, mode: Any) -> None:
+def test_every_suffix_holds_the_picture_or_says_that_it_cannot(
+    tmp_path: Path, suffix: Any, mode: Any
+) -> None:
     image, path = images()[mode], tmp_path / f"a{suffix}"
     if "A" in mode and suffix in (".jpg", ".jpeg", ".bmp", ".ppm", ".pgm", ".pnm"):
         with pytest.raises(OutputError, match=r"cannot hold the alpha channel; \.png"):
@@ -42,7 +44,9 @@ def test_every_suffix_holds_the_picture_or_says_that_it_cannot(tmp_path: Path, s
         return
     write_image(image, path)
     picture = read_picture(path)
-    error = np.abs(picture.pixels(0, SHAPE[0], 0, SHAPE[1]).astype(int) - np.asarray(image.convert("RGB")))
+    error = np.abs(
+        picture.pixels(0, SHAPE[0], 0, SHAPE[1]).astype(int) - np.asarray(image.convert("RGB"))
+    )
     assert error.max() <= (0 if suffix in (*LOSSLESS, ".pgm", ".pnm") else 24)
     assert error.mean() < 2
     assert (picture.alpha is not None) == ("A" in mode)
@@ -71,14 +75,26 @@ def gray_profile() -> Any:
     """A profile for grey whose samples are linear light (ICC.1, monochrome input)."""
     white = b"XYZ " + bytes(4) + struct.pack(">3i", 63190, 65536, 54061)
     curve = b"curv" + bytes(4) + struct.pack(">IHxx", 1, 256)
-    rows = struct.pack(">I4sII4sII", 2, b"wtpt", 156, len(white), b"kTRC", 156 + len(white), len(curve))
-    head = struct.pack(">I4xI4s4s4s12x4s", 156 + len(white) + len(curve), 0x02400000, b"mntr", b"GRAY", b"XYZ ", b"acsp")
+    rows = struct.pack(
+        ">I4sII4sII", 2, b"wtpt", 156, len(white), b"kTRC", 156 + len(white), len(curve)
+    )
+    head = struct.pack(
+        ">I4xI4s4s4s12x4s",
+        156 + len(white) + len(curve),
+        0x02400000,
+        b"mntr",
+        b"GRAY",
+        b"XYZ ",
+        b"acsp",
+    )
     return head.ljust(68, b"\0") + white[8:] + bytes(48) + rows + white + curve
 
 
 @pytest.mark.parametrize("suffix", [".webp", ".avif"])
 @pytest.mark.parametrize("mode", ["L", "LA"])
-def test_a_gray_profile_is_used_up_where_gray_becomes_color(tmp_path: Path, mode: Any, suffix: Any) -> None:
+def test_a_gray_profile_is_used_up_where_gray_becomes_color(
+    tmp_path: Path, mode: Any, suffix: Any
+) -> None:
     image, path = Image.new("L", (16, 16), 64), tmp_path / f"a{suffix}"
     if mode == "LA":
         image.putalpha(128)
@@ -90,7 +106,9 @@ def test_a_gray_profile_is_used_up_where_gray_becomes_color(tmp_path: Path, mode
     assert picture.exif is not None
     assert (picture.alpha is None) == (mode == "L")
     light = 64 / 255
-    assert np.abs(picture.pixels(0, 16, 0, 16) - 255 * (1.055 * light ** (1 / 2.4) - 0.055)).max() < 2
+    assert (
+        np.abs(picture.pixels(0, 16, 0, 16) - 255 * (1.055 * light ** (1 / 2.4) - 0.055)).max() < 2
+    )
     assert image.info["icc_profile"] == gray_profile()
 
     image.info["icc_profile"] = gray_profile()[:128]
@@ -107,7 +125,9 @@ def test_dark_grey_of_a_linear_profile_keeps_its_brightness(tmp_path: Path) -> N
     write_image(image, tmp_path / "a.webp")
     light = levels[0] / 255
     right = 255 * np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
-    assert np.abs(read_picture(tmp_path / "a.webp").pixels(0, 1, 0, 256)[0, :, 0] - right).max() <= 1
+    assert (
+        np.abs(read_picture(tmp_path / "a.webp").pixels(0, 1, 0, 256)[0, :, 0] - right).max() <= 1
+    )
 
 
 def test_a_gray_profile_stays_with_gray(tmp_path: Path) -> None:
@@ -120,7 +140,15 @@ def test_a_gray_profile_stays_with_gray(tmp_path: Path) -> None:
 
 def test_the_size_that_exif_holds_does_not_become_the_size_of_a_tiff_file(tmp_path: Path) -> None:
     image, exif = images()["RGB"], Image.Exif()
-    exif.update({0x0100: 9, 0x0101: 9, 0x010F: "Abc", 0x8825: {1: "N", 2: (52.0, 30.0, 0.0)}, 0x8769: {0x927C: b"a maker's note"}})
+    exif.update(
+        {
+            0x0100: 9,
+            0x0101: 9,
+            0x010F: "Abc",
+            0x8825: {1: "N", 2: (52.0, 30.0, 0.0)},
+            0x8769: {0x927C: b"a maker's note"},
+        }
+    )
     image.info["exif"] = exif.tobytes()
     write_image(image, tmp_path / "a.tif")
     picture = read_picture(tmp_path / "a.tif")
@@ -171,7 +199,9 @@ def test_an_existing_file_stays(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp", ".tif", ".avif", ".bmp"])
-def test_a_full_disk_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: Any) -> None:
+def test_a_full_disk_leaves_the_old_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: Any
+) -> None:
     def full(*_: Any) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
@@ -185,7 +215,10 @@ def test_a_full_disk_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_what_an_encoder_refuses_is_one_sentence(tmp_path: Path) -> None:
-    for case, suffix in [(Image.new("RGB", (16384, 1)), ".webp"), (Image.new("L", (65501, 1)), ".jpg")]:
+    for case, suffix in [
+        (Image.new("RGB", (16384, 1)), ".webp"),
+        (Image.new("L", (65501, 1)), ".jpg"),
+    ]:
         with pytest.raises(OutputError, match=r"^[^\n]*a\.\w+: [^\n]*$"):
             write_image(case, tmp_path / f"a{suffix}")
     with pytest.raises(OutputError, match="mode P"):
@@ -204,13 +237,19 @@ def test_what_an_encoder_refuses_is_one_sentence(tmp_path: Path) -> None:
         (".avif", "exif", b"Exif\0\0MM\0*\0\0\0\x08\xff\xff" + bytes(range(256))),
     ],
 )
-def test_metadata_that_the_encoder_refuses_is_left_out_with_a_notice(tmp_path: Path, suffix: Any, key: Any, value: Any) -> None:
+def test_metadata_that_the_encoder_refuses_is_left_out_with_a_notice(
+    tmp_path: Path, suffix: Any, key: Any, value: Any
+) -> None:
     image = images()["RGB"]
     icc = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     image.info = given = {"icc_profile": icc, "exif": EXIF, "xmp": b"<x/>", key: value}
     [notice] = write_image(image, tmp_path / f"a{suffix}")
     assert notice.startswith(f"{key.upper()} left out: the ")
     picture = read_picture(tmp_path / f"a{suffix}")
-    assert (picture.icc, picture.exif is None, picture.xmp is None) == (icc, key == "exif", key == "xmp")
+    assert (picture.icc, picture.exif is None, picture.xmp is None) == (
+        icc,
+        key == "exif",
+        key == "xmp",
+    )
     assert given[key] == value  # the caller's image stays as it was
     assert write_image(images()["RGB"], tmp_path / f"b{suffix}") == ()

@@ -15,7 +15,9 @@ from latentpress.image.hdr import KNEE, PEAK, REFERENCE_WHITE, hlg_scene, pq_lig
 
 def encoded(linear: Any) -> Any:
     """Linear 0..1 -> sRGB 0..255 (IEC 61966-2-1)."""
-    return 255 * np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * np.asarray(linear) ** (1 / 2.4) - 0.055)
+    return 255 * np.where(
+        linear <= 0.0031308, 12.92 * linear, 1.055 * np.asarray(linear) ** (1 / 2.4) - 0.055
+    )
 
 
 def test_curves_at_the_values_of_the_recommendations() -> None:
@@ -59,15 +61,28 @@ def test_colours_keep_their_place_in_display_p3() -> None:
     """BT.2020 PQ samples of known P3 light come back as that light."""
     p3 = np.array([[0.3, 0.1, 0.05], [0.05, 0.4, 0.2], [0.2, 0.2, 0.6]])
     # linear P3 -> BT.2020: both D65, ITU-R BT.2407
-    matrix = np.array([[0.753833, 0.198597, 0.047570], [0.045744, 0.941777, 0.012479], [-0.001210, 0.017602, 0.983609]])
+    matrix = np.array(
+        [
+            [0.753833, 0.198597, 0.047570],
+            [0.045744, 0.941777, 0.012479],
+            [-0.001210, 0.017602, 0.983609],
+        ]
+    )
     light = np.maximum(p3 @ matrix.T, 0) * REFERENCE_WHITE
-    samples = np.interp(light, pq_light(np.linspace(0, 1, 100001)), np.linspace(0, 255, 100001)).round().astype(np.uint8)
+    samples = (
+        np.interp(light, pq_light(np.linspace(0, 1, 100001)), np.linspace(0, 255, 100001))
+        .round()
+        .astype(np.uint8)
+    )
     out = np.asarray(to_sdr(Image.fromarray(samples[None]), Cicp(9, PQ)))[0]
     assert np.abs(out - encoded(p3)).max() < 6  # PQ in 8 bits is as coarse as this
 
 
 @pytest.mark.parametrize(("transfer", "name"), [(PQ, "PQ"), (HLG, "HLG")])
-@pytest.mark.parametrize(("primaries", "words"), [(9, r"\(BT.2020\) were converted to 8-bit SDR in Display P3"), (1, "in sRGB")])
+@pytest.mark.parametrize(
+    ("primaries", "words"),
+    [(9, r"\(BT.2020\) were converted to 8-bit SDR in Display P3"), (1, "in sRGB")],
+)
 def test_files_are_converted_with_a_notice_and_refused_under_strict(
     tmp_path: Path, transfer: int, name: str, primaries: int, words: str
 ) -> None:
@@ -77,15 +92,27 @@ def test_files_are_converted_with_a_notice_and_refused_under_strict(
     for data in (png, avif):
         picture = read(tmp_path, data)
         assert picture.icc == (PROFILE if primaries == 9 else None)
-        right = pq_light(np.array([110 / 255])) if transfer == PQ else 1000 * hlg_scene(np.array([110 / 255])) ** 1.2
-        assert np.abs(shown(whole(picture), picture.icc) - encoded(right / REFERENCE_WHITE)).max() < 2.5
+        right = (
+            pq_light(np.array([110 / 255]))
+            if transfer == PQ
+            else 1000 * hlg_scene(np.array([110 / 255])) ** 1.2
+        )
+        assert (
+            np.abs(shown(whole(picture), picture.icc) - encoded(right / REFERENCE_WHITE)).max()
+            < 2.5
+        )
         with pytest.raises(ConversionError, match=f"{name} colours .*{words}"):
             read(tmp_path, data, strict=True)
-    gray = with_png_chunks(saved(image.convert("L"), "PNG"), (b"cICP", bytes([primaries, transfer, 0, 1])))
+    gray = with_png_chunks(
+        saved(image.convert("L"), "PNG"), (b"cICP", bytes([primaries, transfer, 0, 1]))
+    )
     assert read(tmp_path, gray).gray
     clear = image.convert("RGBA")
     clear.putalpha(77)
-    picture = read(tmp_path, with_png_chunks(saved(clear, "PNG"), (b"cICP", bytes([primaries, transfer, 0, 1]))))
+    picture = read(
+        tmp_path,
+        with_png_chunks(saved(clear, "PNG"), (b"cICP", bytes([primaries, transfer, 0, 1]))),
+    )
     assert picture.alpha is not None
     assert picture.alpha.tolist() == [[77] * 16] * 16
     assert np.abs(shown(whole(picture), picture.icc) - encoded(right / REFERENCE_WHITE)).max() < 2.5

@@ -20,9 +20,15 @@ from latentpress.targets import to_size
 def badge(hidden: tuple[int, int, int], size: int = 150) -> NDArray[np.uint8]:
     """An orange disc with soft edges on full transparency, over a hidden color with noise, (size, size + 9, 4) uint8."""
     y, x = np.mgrid[:size, : size + 9]
-    opacity = (255 * (size / 3 - np.hypot(y - size / 2, x - size / 2)) / 8).clip(0, 255).astype(np.uint8)
+    opacity = (
+        (255 * (size / 3 - np.hypot(y - size / 2, x - size / 2)) / 8).clip(0, 255).astype(np.uint8)
+    )
     noise = np.random.default_rng(1).integers(0, 40, (*opacity.shape, 3), np.uint8)
-    rgb = np.where((opacity > 0)[..., None], np.array([230, 120, 20], np.uint8), np.array(hidden, np.uint8) + noise)
+    rgb = np.where(
+        (opacity > 0)[..., None],
+        np.array([230, 120, 20], np.uint8),
+        np.array(hidden, np.uint8) + noise,
+    )
     return np.dstack([rgb, opacity])
 
 
@@ -35,14 +41,19 @@ def rim(data: bytes, original: NDArray[np.uint8]) -> int:
 
 def test_what_is_hidden_costs_no_bytes_and_no_rims() -> None:
     for quality in (50, 95):
-        files = {latentpress.compress(badge(hidden), quality=quality) for hidden in ((0, 200, 0), (200, 200, 200), (0, 0, 0))}
+        files = {
+            latentpress.compress(badge(hidden), quality=quality)
+            for hidden in ((0, 200, 0), (200, 200, 200), (0, 0, 0))
+        }
         assert len(files) == 1
     [data] = files
     assert rim(data, badge((0, 200, 0))) <= 2
     exact = latentpress.compress(badge((0, 200, 0)), quality=95, exact=True)
     assert len(data) < len(exact) / 2
     decoded = np.asarray(latentpress.decompress(exact)).astype(int)
-    assert np.abs(decoded[:20, :20, :3] - badge((0, 200, 0))[:20, :20, :3]).mean() < 15  # they were kept
+    assert (
+        np.abs(decoded[:20, :20, :3] - badge((0, 200, 0))[:20, :20, :3]).mean() < 15
+    )  # they were kept
 
 
 def test_the_cases_of_the_report() -> None:
@@ -70,8 +81,16 @@ def test_windows_agree_with_the_whole_and_visible_pixels_stay(orientation: int) 
     assert plain.alpha is not None
     seen = plain.alpha > 0
     assert np.array_equal(pixels[seen], plain.pixels(0, plain.height, 0, plain.width)[seen])
-    for top, bottom, left, right in ((3, 77, 60, 140), (100, 101, 3, 4), (17, 150, 16, 150), (31, 33, 0, 150), (5, 5, 0, 9)):
-        assert np.array_equal(filled.pixels(top, bottom, left, right), pixels[top:bottom, left:right])
+    for top, bottom, left, right in (
+        (3, 77, 60, 140),
+        (100, 101, 3, 4),
+        (17, 150, 16, 150),
+        (31, 33, 0, 150),
+        (5, 5, 0, 9),
+    ):
+        assert np.array_equal(
+            filled.pixels(top, bottom, left, right), pixels[top:bottom, left:right]
+        )
 
 
 def test_hidden_colors_go_on_smoothly_from_the_visible_ones() -> None:
@@ -90,7 +109,10 @@ def test_pictures_without_hidden_colors_are_not_touched() -> None:
         picture = read_picture(array)
         assert fill_hidden(picture) is picture
     nothing = np.zeros((40, 40, 4), np.uint8)
-    assert len({bytes(fill_hidden(read_picture(nothing)).pixels(0, 40, 0, 40)), bytes([128]) * 4800}) == 1
+    assert (
+        len({bytes(fill_hidden(read_picture(nothing)).pixels(0, 40, 0, 40)), bytes([128]) * 4800})
+        == 1
+    )
 
 
 def test_targets_and_gray_with_alpha_fill_too() -> None:
@@ -115,7 +137,9 @@ def test_the_plugin_keeps_hidden_colors_on_request() -> None:
         out = io.BytesIO()
         Image.fromarray(badge((0, 200, 0))).save(out, "LTP", exact=exact)
         files[exact] = out.getvalue()
-    assert files == {exact: latentpress.compress(badge((0, 200, 0)), exact=exact) for exact in (False, True)}
+    assert files == {
+        exact: latentpress.compress(badge((0, 200, 0)), exact=exact) for exact in (False, True)
+    }
 
 
 def test_alpha_is_the_smaller_of_png_and_webp() -> None:
@@ -127,6 +151,8 @@ def test_alpha_is_the_smaller_of_png_and_webp() -> None:
     noise = np.random.default_rng(0).integers(0, 256, (9, 9), np.uint8)
     long = np.tile(np.array([0, 255], np.uint8), 10_000)[None]
     for plane in (soft, noise, long, (soft > 90) * np.uint8(255)):
-        assert np.array_equal(planes.decode_alpha(planes.encode_alpha(plane), plane.shape[1], plane.shape[0]), plane)
+        assert np.array_equal(
+            planes.decode_alpha(planes.encode_alpha(plane), plane.shape[1], plane.shape[0]), plane
+        )
     assert planes.encode_alpha(long)[:4] == b"\x89PNG"
     assert unpack(latentpress.compress(badge((0, 0, 0))))[1][ALPHA] == body

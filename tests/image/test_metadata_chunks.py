@@ -18,7 +18,15 @@ from latentpress.container import METADATA_TYPES
 from latentpress.errors import FormatError, VersionError
 from latentpress.image import known_profiles, profiles
 from latentpress.image.deflated import MAX_PLAIN, deflate, inflate
-from latentpress.image.known_profiles import ADOBE_RGB, COLORANTS, DISPLAY_P3, NAMES, SRGB, known_number, known_profile
+from latentpress.image.known_profiles import (
+    ADOBE_RGB,
+    COLORANTS,
+    DISPLAY_P3,
+    NAMES,
+    SRGB,
+    known_number,
+    known_profile,
+)
 from latentpress.image.metadata_chunks import Metadata, decode_metadata, encode_metadata
 from latentpress.image.pixel_density import pack_density, read_density, unpack_density
 from latentpress.image.text import MAX_TEXT, pack_text, unpack_text
@@ -27,11 +35,18 @@ from latentpress.varint import write_varint
 KEYWORDS = st.sampled_from(["parameters", "prompt", "workflow", "Title", "Künstler", "a b"])
 METADATA = st.builds(
     Metadata,
-    icc=st.none() | st.binary(min_size=1, max_size=300) | st.sampled_from([known_profile(n) for n in NAMES]),
+    icc=st.none()
+    | st.binary(min_size=1, max_size=300)
+    | st.sampled_from([known_profile(n) for n in NAMES]),
     exif=st.none() | st.binary(min_size=1, max_size=300),
     xmp=st.none() | st.binary(min_size=1, max_size=300) | st.just(b"<x/>" * 99),
-    text=st.dictionaries(KEYWORDS, st.text(st.characters(codec="utf-8", exclude_characters="\0"))).map(lambda d: tuple(d.items())),
-    density=st.none() | st.tuples(st.integers(1, 10**9), st.integers(1, 10**9)).map(lambda d: (d[0] / 1000, d[1] / 1000)),
+    text=st.dictionaries(
+        KEYWORDS, st.text(st.characters(codec="utf-8", exclude_characters="\0"))
+    ).map(lambda d: tuple(d.items())),
+    density=st.none()
+    | st.tuples(st.integers(1, 10**9), st.integers(1, 10**9)).map(
+        lambda d: (d[0] / 1000, d[1] / 1000)
+    ),
 )
 
 
@@ -114,7 +129,9 @@ def test_random_texts_raise_only_format_errors(data: bytes) -> None:
 # ---- density
 
 
-@pytest.mark.parametrize("body", [b"", b"\0", b"\x80", b"\1\1", b"\1\2\3", b"\1\0", b"\xff\xff\xff\xff\x07", b"\x80\0"])
+@pytest.mark.parametrize(
+    "body", [b"", b"\0", b"\x80", b"\1\1", b"\1\2\3", b"\1\0", b"\xff\xff\xff\xff\x07", b"\x80\0"]
+)
 def test_hostile_densities_are_refused(body: bytes) -> None:
     with pytest.raises(FormatError):
         unpack_density(body)
@@ -127,7 +144,18 @@ def test_a_density_of_png_comes_back_to_the_dot() -> None:
         assert [int(d / 0.0254 + 0.5) for d in found] == [dots, dots * 2]
 
 
-NO_DENSITY = [(72, 72), (72.009, 72.009), (0, 0), (float("nan"), 9), (float("inf"), 9), (-3, 3), "ab", None, (1,), (1e9, 1)]
+NO_DENSITY = [
+    (72, 72),
+    (72.009, 72.009),
+    (0, 0),
+    (float("nan"), 9),
+    (float("inf"), 9),
+    (-3, 3),
+    "ab",
+    None,
+    (1,),
+    (1e9, 1),
+]
 
 
 @pytest.mark.parametrize("dpi", NO_DENSITY)
@@ -141,16 +169,37 @@ def test_senseless_densities_and_the_usual_one_are_not_kept(dpi: Any) -> None:
 
 
 def matrix_profile(
-    colorants: Any, gamma: float | None = None, *, description: str = "sRGB IEC61966-2.1", table: bool = False, damaged: bool = False
+    colorants: Any,
+    gamma: float | None = None,
+    *,
+    description: str = "sRGB IEC61966-2.1",
+    table: bool = False,
+    damaged: bool = False,
 ) -> bytes:
     """A profile of version 2 whose curves are tables, as scanners and cameras have them: of sRGB, or a gamma."""
     x = np.linspace(0, 1, 1024)
-    curve = np.where(x <= 0.04045, x / 12.92, ((x + 0.055) / 1.055) ** 2.4) if gamma is None else x**gamma
-    trc = b"curv" + bytes(4) + struct.pack(">I", len(x)) + np.rint(curve * 65535).astype(">u2").tobytes()
+    curve = (
+        np.where(x <= 0.04045, x / 12.92, ((x + 0.055) / 1.055) ** 2.4)
+        if gamma is None
+        else x**gamma
+    )
+    trc = (
+        b"curv"
+        + bytes(4)
+        + struct.pack(">I", len(x))
+        + np.rint(curve * 65535).astype(">u2").tobytes()
+    )
     text = description.encode()
     desc = b"desc" + bytes(4) + struct.pack(">I", len(text) + 1) + text + bytes(79)
-    tags = [(b"desc", desc), (b"cprt", b"text\0\0\0\0None\0"), (b"wtpt", b"XYZ " + bytes(4) + struct.pack(">3i", 63190, 65536, 54061))]
-    tags += [(n, b"XYZ " + bytes(4) + struct.pack(">3i", *c)) for n, c in zip((b"rXYZ", b"gXYZ", b"bXYZ"), colorants, strict=True)]
+    tags = [
+        (b"desc", desc),
+        (b"cprt", b"text\0\0\0\0None\0"),
+        (b"wtpt", b"XYZ " + bytes(4) + struct.pack(">3i", 63190, 65536, 54061)),
+    ]
+    tags += [
+        (n, b"XYZ " + bytes(4) + struct.pack(">3i", *c))
+        for n, c in zip((b"rXYZ", b"gXYZ", b"bXYZ"), colorants, strict=True)
+    ]
     tags += [(n, trc) for n in (b"rTRC", b"gTRC", b"bTRC")]
     if table:
         tags.append((b"A2B0", b"mft2" + bytes(100)))
@@ -163,10 +212,15 @@ def test_the_well_known_profiles_are_well_formed_and_told_from_each_other() -> N
     for number in NAMES:
         profile = known_profile(number)
         assert (known_number(profile), int.from_bytes(profile[:4], "big")) == (number, len(profile))
-        assert ImageCms.getProfileDescription(ImageCms.ImageCmsProfile(io.BytesIO(profile))).strip() == NAMES[number]
+        assert (
+            ImageCms.getProfileDescription(ImageCms.ImageCmsProfile(io.BytesIO(profile))).strip()
+            == NAMES[number]
+        )
         assert known_number(profile + bytes(4)) == number  # by its colours
         assert encode_metadata(Metadata(icc=profile)) == {"icc number": bytes([number])}
-    assert [sum(column) for column in zip(*COLORANTS[SRGB], strict=True)] == list(known_profiles.D50)
+    assert [sum(column) for column in zip(*COLORANTS[SRGB], strict=True)] == list(
+        known_profiles.D50
+    )
 
 
 def test_a_profile_counts_by_its_colors_and_never_by_its_name() -> None:
@@ -195,7 +249,11 @@ def test_pixels_mean_what_they_meant_under_the_profile_that_comes_back(number: A
     assert back == known_profile(number)
     pixels = Image.fromarray(np.random.default_rng(1).integers(0, 256, (40, 40, 3), np.uint8))
     seen = [
-        np.asarray(ImageCms.profileToProfile(pixels, ImageCms.ImageCmsProfile(io.BytesIO(p)), ImageCms.createProfile("sRGB"))).astype(int)
+        np.asarray(
+            ImageCms.profileToProfile(
+                pixels, ImageCms.ImageCmsProfile(io.BytesIO(p)), ImageCms.createProfile("sRGB")
+            )
+        ).astype(int)
         for p in (given_profile, back)
     ]
     assert np.abs(seen[0] - seen[1]).max() <= 1
@@ -213,7 +271,13 @@ def test_hostile_profile_numbers_are_refused() -> None:
 # ---- what the numbers of the format meant when they were made
 
 
-PROFILES = {1: "1fc1b6974a6603ca", 2: "5723b9b9d004f591", 3: "9a32b11cc5c66b15", 4: "0b4336c5f22cec92", 5: "f223ab54e35c6587"}
+PROFILES = {
+    1: "1fc1b6974a6603ca",
+    2: "5723b9b9d004f591",
+    3: "9a32b11cc5c66b15",
+    4: "0b4336c5f22cec92",
+    5: "f223ab54e35c6587",
+}
 BODIES = {
     "icc number": "01", "exif deflated": "44f3f4d462e060a00c0000", "xmp deflated": "50b3a9d0b7b3a1220600",
     "text": "1fe32a482c4acc4d2d492d2a664d54484e2ce1f43ebc27afb82427b588f9e9845e00", "dpi": "e0a712f09309",

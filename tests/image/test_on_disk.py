@@ -33,11 +33,18 @@ def bands(array: NDArray[np.uint8], *edges: int) -> list[NDArray[np.uint8]]:
 def test_rows_crops_and_the_whole_are_what_was_written(mode: str) -> None:
     array = pixels(mode)
     found = OnDisk(bands(array, 1, 70, 71), WIDTH, HEIGHT)
-    assert (found.mode, found.size, found.width, found.height) == (mode, (WIDTH, HEIGHT), WIDTH, HEIGHT)
+    assert (found.mode, found.size, found.width, found.height) == (
+        mode,
+        (WIDTH, HEIGHT),
+        WIDTH,
+        HEIGHT,
+    )
     for top, bottom in ((0, HEIGHT), (0, 1), (HEIGHT - 1, HEIGHT), (60, 75), (9, 9)):
         np.testing.assert_array_equal(found.rows(top, bottom), array[top:bottom])
     box = (3, 60, 40, 75)
-    np.testing.assert_array_equal(np.asarray(found.crop(box)), np.asarray(Image.fromarray(array).crop(box)))
+    np.testing.assert_array_equal(
+        np.asarray(found.crop(box)), np.asarray(Image.fromarray(array).crop(box))
+    )
     np.testing.assert_array_equal(np.asarray(found.image()), array)
 
 
@@ -52,7 +59,9 @@ def test_threads_read_side_by_side() -> None:
     found = OnDisk([array], WIDTH, HEIGHT)
     tops = [i % (HEIGHT - 5) for i in range(0, 4000, 7)]
     with ThreadPoolExecutor(4) as pool:
-        for top, rows in zip(tops, pool.map(lambda top: found.rows(top, top + 5), tops), strict=True):
+        for top, rows in zip(
+            tops, pool.map(lambda top: found.rows(top, top + 5), tops), strict=True
+        ):
             np.testing.assert_array_equal(rows, array[top : top + 5])
 
 
@@ -80,7 +89,9 @@ def test_no_bands_are_no_picture() -> None:
 
 @modes
 @pytest.mark.parametrize("orientation", [1, 3, 6, 7])
-def test_a_large_picture_is_read_to_disk_upright(monkeypatch: pytest.MonkeyPatch, mode: str, orientation: int) -> None:
+def test_a_large_picture_is_read_to_disk_upright(
+    monkeypatch: pytest.MonkeyPatch, mode: str, orientation: int
+) -> None:
     stream = io.BytesIO()
     exif = Image.Exif()
     exif[0x0112] = orientation

@@ -18,12 +18,18 @@ def latent(c: Any = 4, h: Any = 8, w: Any = 12, seed: Any = 0) -> Any:
 
 
 def picture(width: Any = 40, height: Any = 30, seed: Any = 0) -> Any:
-    return Image.fromarray(np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8))
+    return Image.fromarray(
+        np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
+    )
 
 
 @settings(max_examples=25, deadline=None)
-@given(st.integers(1, 20), st.integers(1, 9), st.integers(1, 9), st.integers(1, 4), st.integers(0, 99))
-def test_every_panel_is_its_channel_stretched_and_enlarged(c: Any, h: Any, w: Any, scale: Any, seed: Any) -> None:
+@given(
+    st.integers(1, 20), st.integers(1, 9), st.integers(1, 9), st.integers(1, 4), st.integers(0, 99)
+)
+def test_every_panel_is_its_channel_stretched_and_enlarged(
+    c: Any, h: Any, w: Any, scale: Any, seed: Any
+) -> None:
     y = latent(c, h, w, seed)
     columns = min(3, c)
     gap = 4 if c <= panels.ROW_CHANNELS else 2
@@ -55,7 +61,9 @@ def test_a_huge_latent_stays_below_the_side_limit(monkeypatch: pytest.MonkeyPatc
     assert max(latent_panels(latent(4, 30, 50)).size) <= 64 + 3 * 4
 
 
-@pytest.mark.parametrize("wrong", [np.zeros((2, 3)), np.zeros((0, 2, 2)), np.full((1, 2, 2), np.nan)])
+@pytest.mark.parametrize(
+    "wrong", [np.zeros((2, 3)), np.zeros((0, 2, 2)), np.full((1, 2, 2), np.nan)]
+)
 def test_what_is_no_latent_is_an_error(wrong: Any) -> None:
     with pytest.raises(ImageError):
         latent_panels(wrong)

@@ -41,18 +41,34 @@ def exif_block(orientation: Any, order: Any = "<") -> Any:
     ifd0 += struct.pack(order + "I", 0)
     exif = struct.pack(order + "HHHIII", 1, 0x927C, 7, len(note), 98, 0)
     gps = struct.pack(order + "HHHI4sI", 1, 1, 2, 2, b"N\0\0\0", 0)
-    return {"<": b"II", ">": b"MM"}[order] + struct.pack(order + "HI", 42, 8) + ifd0 + exif + gps + note
+    return (
+        {"<": b"II", ">": b"MM"}[order]
+        + struct.pack(order + "HI", 42, 8)
+        + ifd0
+        + exif
+        + gps
+        + note
+    )
 
 
 def with_exif(data: Any, exif: Any) -> Any:
     """A PNG with an eXIf chunk in front of its pixels."""
     at = data.index(b"IDAT") - 4
-    return data[:at] + struct.pack(">I", len(exif)) + b"eXIf" + exif + struct.pack(">I", zlib.crc32(b"eXIf" + exif)) + data[at:]
+    return (
+        data[:at]
+        + struct.pack(">I", len(exif))
+        + b"eXIf"
+        + exif
+        + struct.pack(">I", zlib.crc32(b"eXIf" + exif))
+        + data[at:]
+    )
 
 
 @pytest.mark.parametrize("order", ["<", ">"])
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_every_orientation_is_applied_and_only_its_bytes_change(tmp_path: Path, orientation: Any, order: Any) -> None:
+def test_every_orientation_is_applied_and_only_its_bytes_change(
+    tmp_path: Path, orientation: Any, order: Any
+) -> None:
     block = exif_block(orientation, order)
     rgba = np.dstack([RGB, ALPHA])
     picture = read(tmp_path, with_exif(saved(Image.fromarray(rgba), "PNG"), block))
@@ -75,13 +91,17 @@ def test_any_window_is_a_part_of_the_whole(orientation: Any, data: Any) -> None:
     image = Image.fromarray(RGB)
     image.info["exif"] = b"Exif\0\0" + exif_block(orientation)
     picture = read_picture(image)
-    assert np.array_equal(picture.pixels(top, bottom, left, right), expected[top:bottom, left:right])
+    assert np.array_equal(
+        picture.pixels(top, bottom, left, right), expected[top:bottom, left:right]
+    )
 
 
 def test_orientation_in_small_bands(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("latentpress.image.color.BAND_PIXELS", 8)
     for orientation, upright in UPRIGHT.items():
-        picture = read(tmp_path, with_exif(saved(Image.fromarray(RGB), "PNG"), exif_block(orientation)))
+        picture = read(
+            tmp_path, with_exif(saved(Image.fromarray(RGB), "PNG"), exif_block(orientation))
+        )
         assert np.array_equal(whole(picture), upright(RGB))
 
 
@@ -89,7 +109,9 @@ def test_pillow_agrees_about_orientation(tmp_path: Path) -> None:
     for orientation in range(1, 9):
         data = with_exif(saved(Image.fromarray(RGB), "PNG"), exif_block(orientation))
         with Image.open(io.BytesIO(data)) as image:
-            assert np.array_equal(whole(read(tmp_path, data)), np.asarray(ImageOps.exif_transpose(image)))
+            assert np.array_equal(
+                whole(read(tmp_path, data)), np.asarray(ImageOps.exif_transpose(image))
+            )
 
 
 @pytest.mark.parametrize("form", ["JPEG", "WEBP", "AVIF", "TIFF", "PNG"])
@@ -111,12 +133,18 @@ def test_orientation_and_tags_in_every_format_that_has_exif(tmp_path: Path, form
 
 def test_xmp_orientation_counts_when_exif_has_none_and_no_longer_says_so(tmp_path: Path) -> None:
     xmp = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><d tiff:Orientation="6" dc:a="b"/></x:xmpmeta>'
-    picture = read(tmp_path, saved(Image.fromarray(np.kron(RGB, np.ones((8, 8, 1), np.uint8))), "JPEG", xmp=xmp))
+    picture = read(
+        tmp_path,
+        saved(Image.fromarray(np.kron(RGB, np.ones((8, 8, 1), np.uint8))), "JPEG", xmp=xmp),
+    )
     assert (picture.width, picture.height) == (40, 56)
     assert picture.xmp == xmp.replace(b'Orientation="6"', b'Orientation="1"')
 
 
-@pytest.mark.parametrize("exif", [b"", b"II", b"II*\0\xff\xff\xff\xff", b"MM\0*\0\0\0\x08\xff\xff", b"nonsense", exif_block(9)])
+@pytest.mark.parametrize(
+    "exif",
+    [b"", b"II", b"II*\0\xff\xff\xff\xff", b"MM\0*\0\0\0\x08\xff\xff", b"nonsense", exif_block(9)],
+)
 def test_damaged_exif_is_kept_and_means_upright(exif: Any) -> None:
     image = Image.fromarray(RGB)
     image.info["exif"] = b"Exif\0\0" + exif

@@ -29,10 +29,17 @@ def png_header(width: Any, height: Any) -> Any:
     """A PNG file that promises this size and holds next to nothing."""
 
     def chunk(kind: Any, body: Any) -> Any:
-        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+        return (
+            struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+        )
 
     head = struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", head)
+        + chunk(b"IDAT", zlib.compress(b""))
+        + chunk(b"IEND", b"")
+    )
 
 
 @pytest.mark.parametrize("shape", [(5, 7), (5, 7, 1), (5, 7, 3), (5, 7, 4), (1, 1), (1, 7, 3)])
@@ -73,7 +80,9 @@ def test_a_pil_image_is_not_changed() -> None:
 def test_of_an_animation_the_first_frame_is_taken(tmp_path: Path) -> None:
     frames = [Image.fromarray(np.full((9, 9, 3), level, np.uint8)) for level in (10, 200, 90)]
     for form in ("GIF", "WEBP", "TIFF", "PNG"):
-        (tmp_path / form).write_bytes(saved(frames[0], form, save_all=True, append_images=frames[1:]))
+        (tmp_path / form).write_bytes(
+            saved(frames[0], form, save_all=True, append_images=frames[1:])
+        )
         picture = read_picture(tmp_path / form)
         assert np.abs(whole(picture).astype(int) - 10).max() <= 2
         assert "only one of 3 frames was kept" in picture.notices
@@ -95,7 +104,16 @@ def test_what_is_no_image_is_one_sentence_without_a_chain(tmp_path: Path) -> Non
             read_picture(os.path.join(tmp_path, name))
         assert "\n" not in str(info.value)
         assert str(tmp_path) in str(info.value)
-        assert len([line for line in traceback.format_exception(info.value) if line.startswith("Traceback")]) == 1
+        assert (
+            len(
+                [
+                    line
+                    for line in traceback.format_exception(info.value)
+                    if line.startswith("Traceback")
+                ]
+            )
+            == 1
+        )
 
 
 def test_no_permission(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -117,9 +135,14 @@ def test_a_truncated_image_is_an_image_error_or_whole(tmp_path: Path, form: Any)
 
 
 @settings(max_examples=60, deadline=None)
-@given(form=st.sampled_from(["PNG", "JPEG", "GIF", "WEBP", "TIFF", "BMP"]), seed=st.integers(0, 2**32 - 1))
+@given(
+    form=st.sampled_from(["PNG", "JPEG", "GIF", "WEBP", "TIFF", "BMP"]),
+    seed=st.integers(0, 2**32 - 1),
+)
 @pytest.mark.filterwarnings("ignore::UserWarning")
-def test_a_damaged_image_raises_nothing_else(tmp_path_factory: pytest.TempPathFactory, form: Any, seed: Any) -> None:
+def test_a_damaged_image_raises_nothing_else(
+    tmp_path_factory: pytest.TempPathFactory, form: Any, seed: Any
+) -> None:
     rng = np.random.default_rng(seed)
     data = bytearray(saved(Image.fromarray(RGB), form))
     for _ in range(3):
@@ -133,7 +156,9 @@ def test_a_damaged_image_raises_nothing_else(tmp_path_factory: pytest.TempPathFa
     assert whole(picture).shape == (picture.height, picture.width, 3)
 
 
-def test_a_hundred_megapixels_open_without_a_warning_and_without_side_effects(tmp_path: Path) -> None:
+def test_a_hundred_megapixels_open_without_a_warning_and_without_side_effects(
+    tmp_path: Path,
+) -> None:
     before = Image.MAX_IMAGE_PIXELS
     Image.new("1", (12000, 16000), 1).save(tmp_path / "large.png")
     picture = read_picture(tmp_path / "large.png")
@@ -166,7 +191,13 @@ def test_the_file_is_closed(tmp_path: Path) -> None:
     frames = [Image.fromarray(RGB), Image.fromarray(RGB[::-1])]
     kept = []
     for form in ("PNG", "JPEG", "GIF", "TIFF", "WEBP"):
-        (tmp_path / form).write_bytes(saved(frames[0], form, **({"save_all": True, "append_images": frames[1:]} if form != "JPEG" else {})))
+        (tmp_path / form).write_bytes(
+            saved(
+                frames[0],
+                form,
+                **({"save_all": True, "append_images": frames[1:]} if form != "JPEG" else {}),
+            )
+        )
         kept.append(read_picture(tmp_path / form))
     links = [os.path.realpath(link) for link in pathlib.Path("/proc/self/fd").iterdir()]
     assert not [link for link in links if link.startswith(str(tmp_path))]
@@ -181,10 +212,19 @@ def test_assemble_undoes_read_picture(gray: Any, with_alpha: Any) -> None:
     image = Image.fromarray(RGB[..., 0] if gray else RGB)
     if with_alpha:
         image.putalpha(Image.fromarray(ALPHA))
-    image.info = {"icc_profile": GRAY_PROFILE if gray else PROFILE, "exif": b"Exif\0\0II*\0", "xmp": b"<x/>"}
+    image.info = {
+        "icc_profile": GRAY_PROFILE if gray else PROFILE,
+        "exif": b"Exif\0\0II*\0",
+        "xmp": b"<x/>",
+    }
     picture = read_picture(image)
     back = assemble(
-        Image.fromarray(whole(picture)), alpha=picture.alpha, gray=picture.gray, icc=picture.icc, exif=picture.exif, xmp=picture.xmp
+        Image.fromarray(whole(picture)),
+        alpha=picture.alpha,
+        gray=picture.gray,
+        icc=picture.icc,
+        exif=picture.exif,
+        xmp=picture.xmp,
     )
     assert back.mode == image.mode
     assert back.tobytes() == image.tobytes()

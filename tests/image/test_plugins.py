@@ -17,7 +17,10 @@ from latentpress.errors import ConversionError, ImageError
 from latentpress.image.picture import read_picture
 from latentpress.image.plugins import HEIC, JXL, plugin_for, register
 
-RGB = np.kron(np.random.default_rng(4).integers(0, 256, (4, 6, 3), dtype=np.uint8), np.ones((8, 8, 1), np.uint8))
+RGB = np.kron(
+    np.random.default_rng(4).integers(0, 256, (4, 6, 3), dtype=np.uint8),
+    np.ones((8, 8, 1), np.uint8),
+)
 HEIC_HEAD = b"\0\0\0\x1cftypheic\0\0\0\0mif1heicmiaf"
 
 
@@ -26,16 +29,30 @@ def test_formats_are_told_by_their_first_bytes() -> None:
     assert plugin_for(b"\0\0\0\x18ftypmif1\0\0\0\0mif1heix" + bytes(9)) is HEIC
     assert plugin_for(b"\xff\x0a\x87") is JXL
     assert plugin_for(deep_files.JXL_16) is JXL
-    for other in (deep_files.AVIF_10, deep_files.JP2_12, b"", b"ftyp", b"\x89PNG\r\n\x1a\n", HEIC_HEAD[:8] + b"avif" + bytes(20)):
+    for other in (
+        deep_files.AVIF_10,
+        deep_files.JP2_12,
+        b"",
+        b"ftyp",
+        b"\x89PNG\r\n\x1a\n",
+        HEIC_HEAD[:8] + b"avif" + bytes(20),
+    ):
         assert plugin_for(other[:64]) is None
 
 
-@pytest.mark.parametrize(("head", "plugin"), [(HEIC_HEAD, HEIC), (b"\xff\x0a\x87" + bytes(40), JXL)])
-def test_a_missing_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, head: bytes, plugin: Any) -> None:
+@pytest.mark.parametrize(
+    ("head", "plugin"), [(HEIC_HEAD, HEIC), (b"\xff\x0a\x87" + bytes(40), JXL)]
+)
+def test_a_missing_package_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, head: bytes, plugin: Any
+) -> None:
     monkeypatch.delitem(Image.OPEN, plugin.format, raising=False)
     monkeypatch.setattr(Image, "ID", [name for name in Image.ID if name != plugin.format])
     monkeypatch.setitem(sys.modules, plugin.module, None)
-    with pytest.raises(ImageError, match=rf"a\.img: {plugin.name} .*{plugin.package}.*pip install 'latentpress\[formats\]'"):
+    with pytest.raises(
+        ImageError,
+        match=rf"a\.img: {plugin.name} .*{plugin.package}.*pip install 'latentpress\[formats\]'",
+    ):
         read(tmp_path, head)
 
 
@@ -47,7 +64,12 @@ def test_jpeg_xl_is_read(tmp_path: Path) -> None:
         "from PIL import Image\nprint(read_picture(sys.argv[1]).width, 'pillow_jxl' in sys.modules)"
     )
     (tmp_path / "a.jxl").write_bytes(deep_files.JXL_16)
-    out = subprocess.run([sys.executable, "-c", code, str(tmp_path / "a.jxl")], capture_output=True, text=True, check=True)
+    out = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "a.jxl")],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     assert out.stdout.split() == ["24", "True"]
 
 
@@ -55,7 +77,9 @@ def test_jpeg_xl_stays_as_it_is_shown(tmp_path: Path) -> None:
     pytest.importorskip("pillow_jxl")
     exif = Image.Exif()
     exif[0x0112], exif[0x010F] = 6, "Abc"
-    data = saved(Image.fromarray(RGB), "JXL", lossless=True, exif=exif.tobytes(), use_container=True)
+    data = saved(
+        Image.fromarray(RGB), "JXL", lossless=True, exif=exif.tobytes(), use_container=True
+    )
     picture = read(tmp_path, data)
     # ISO/IEC 18181-2: the orientation in EXIF does not count, the codestream's has been applied
     assert np.array_equal(whole(picture), RGB)
@@ -76,7 +100,10 @@ def test_a_jpeg_inside_jpeg_xl_is_turned_by_its_exif(tmp_path: Path) -> None:
     with Image.open(tmp_path / "a.jpg") as image, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         image.save(tmp_path / "a.jxl", lossless_jpeg=True)
-    assert (read_picture(tmp_path / "a.jxl").width, read_picture(tmp_path / "a.jxl").height) == (32, 48)
+    assert (read_picture(tmp_path / "a.jxl").width, read_picture(tmp_path / "a.jxl").height) == (
+        32,
+        48,
+    )
 
 
 def test_the_frames_of_a_jpeg_xl_animation_are_told(tmp_path: Path) -> None:
@@ -90,14 +117,23 @@ def test_the_frames_of_a_jpeg_xl_animation_are_told(tmp_path: Path) -> None:
 def test_heic_with_numbers_and_no_profile(tmp_path: Path, primaries: int, transfer: int) -> None:
     heif = pytest.importorskip("pillow_heif")
     assert register(HEIC)
-    numbers = {"color_primaries": primaries, "transfer_characteristics": transfer, "matrix_coefficients": 1, "full_range_flag": 1}
+    numbers = {
+        "color_primaries": primaries,
+        "transfer_characteristics": transfer,
+        "matrix_coefficients": 1,
+        "full_range_flag": 1,
+    }
     data = io.BytesIO()
-    heif.from_pillow(Image.fromarray(RGB)).save(data, quality=95, chroma=444, save_nclx_profile=True, **numbers)
+    heif.from_pillow(Image.fromarray(RGB)).save(
+        data, quality=95, chroma=444, save_nclx_profile=True, **numbers
+    )
     if struct_numbers(data.getvalue()) != (primaries, transfer):
         pytest.skip("this version of pillow-heif writes other numbers")
     picture = read(tmp_path, data.getvalue())
     assert bool(picture.icc) == (primaries != 1)
-    assert [("PQ" in notice) or ("HLG" in notice) for notice in picture.notices] == ([True] if transfer > 13 else [])
+    assert [("PQ" in notice) or ("HLG" in notice) for notice in picture.notices] == (
+        [True] if transfer > 13 else []
+    )
     with Image.open(io.BytesIO(data.getvalue())) as image:
         image.load()
         assert read_picture(image).icc == picture.icc  # pillow-heif keeps the numbers in info

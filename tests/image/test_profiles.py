@@ -13,7 +13,13 @@ from latentpress.errors import ConversionError
 from latentpress.image.cicp import PRIMARIES, SRGB_CURVE, TRANSFERS
 from latentpress.image.formats import write_image
 from latentpress.image.picture import read_picture
-from latentpress.image.profiles import code_points, fitting, is_srgb, make_gray_profile, make_profile
+from latentpress.image.profiles import (
+    code_points,
+    fitting,
+    is_srgb,
+    make_gray_profile,
+    make_profile,
+)
 
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 RGB = np.random.default_rng(2).integers(0, 256, (24, 32, 3), dtype=np.uint8)
@@ -25,7 +31,10 @@ COLORANTS = {
 
 
 def tags(icc: bytes) -> dict[bytes, bytes]:
-    rows = [struct.unpack_from(">4sII", icc, 132 + 12 * i) for i in range(struct.unpack_from(">I", icc, 128)[0])]
+    rows = [
+        struct.unpack_from(">4sII", icc, 132 + 12 * i)
+        for i in range(struct.unpack_from(">I", icc, 128)[0])
+    ]
     return {tag: icc[start : start + size] for tag, start, size in rows}
 
 
@@ -43,7 +52,9 @@ def test_a_made_profile_is_well_formed_and_the_same_every_time() -> None:
         assert struct.unpack_from(">I", icc) == (len(icc),)
         assert len(icc) % 4 == 0
         assert icc[36:40] == b"acsp"
-        assert ImageCms.getProfileDescription(ImageCms.ImageCmsProfile(__import__("io").BytesIO(icc))).strip()
+        assert ImageCms.getProfileDescription(
+            ImageCms.ImageCmsProfile(__import__("io").BytesIO(icc))
+        ).strip()
         assert len(icc) < 600
     assert make_profile("Display P3", PRIMARIES[12], SRGB_CURVE) == PROFILE
 
@@ -55,7 +66,10 @@ def test_every_curve_is_shown_as_its_formula(transfer: int) -> None:
     x = np.arange(256) / 255
     linear = np.where(x >= d, (a * x + b) ** g, c * x)
     right = 255 * np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
-    for icc in (make_profile("x", PRIMARIES[1], TRANSFERS[transfer]), make_gray_profile("x", TRANSFERS[transfer])):
+    for icc in (
+        make_profile("x", PRIMARIES[1], TRANSFERS[transfer]),
+        make_gray_profile("x", TRANSFERS[transfer]),
+    ):
         assert np.abs(shown(ramp, icc)[0] - right[:, None]).max() <= 1
 
 
@@ -67,7 +81,9 @@ def test_every_set_of_primaries_has_white_as_white() -> None:
 
 def test_what_counts_as_srgb() -> None:
     assert is_srgb(PRIMARIES[1], SRGB_CURVE)
-    assert is_srgb((0.6401, 0.3300, 0.3, 0.6001, 0.15, 0.06, 0.3127, 0.329), (1 / 0.45455, 1.0, 0.0, 0.0, 0.0))
+    assert is_srgb(
+        (0.6401, 0.3300, 0.3, 0.6001, 0.15, 0.06, 0.3127, 0.329), (1 / 0.45455, 1.0, 0.0, 0.0, 0.0)
+    )
     assert not is_srgb(PRIMARIES[12], SRGB_CURVE)
     assert not is_srgb(PRIMARIES[6], SRGB_CURVE)
     assert not is_srgb(PRIMARIES[1], TRANSFERS[8])
@@ -82,7 +98,9 @@ DAMAGED = [
 
 @pytest.mark.parametrize(("icc", "words"), DAMAGED)
 @pytest.mark.parametrize("form", ["JPEG", "WEBP", "TIFF", "PNG", "AVIF"])
-def test_a_profile_that_does_not_fit_is_left_out_when_read(tmp_path: Path, icc: bytes, words: str, form: str) -> None:
+def test_a_profile_that_does_not_fit_is_left_out_when_read(
+    tmp_path: Path, icc: bytes, words: str, form: str
+) -> None:
     try:
         data = saved(Image.fromarray(RGB), form, icc_profile=icc)
     except (ValueError, OSError, SystemError):  # the encoder refuses it itself
@@ -100,7 +118,9 @@ def test_a_profile_that_does_not_fit_is_left_out_when_read(tmp_path: Path, icc: 
 
 @pytest.mark.parametrize(("icc", "words"), DAMAGED)
 @pytest.mark.parametrize("suffix", [".avif", ".png", ".jpg", ".webp", ".tif"])
-def test_a_profile_that_does_not_fit_is_left_out_when_written(tmp_path: Path, icc: bytes, words: str, suffix: str) -> None:
+def test_a_profile_that_does_not_fit_is_left_out_when_written(
+    tmp_path: Path, icc: bytes, words: str, suffix: str
+) -> None:
     image = Image.fromarray(RGB)
     image.info = {"icc_profile": icc}
     [notice] = write_image(image, tmp_path / f"a{suffix}")
@@ -123,7 +143,10 @@ def test_a_profile_for_colour_on_a_grey_picture_becomes_one_for_grey(tmp_path: P
     assert read_picture(tmp_path / "a.png", strict=True).icc == picture.icc
     assert write_image(image, tmp_path / "a.webp") == ()  # grey as RGB: the profile fits as it is
     assert read_picture(tmp_path / "a.webp").icc == linear
-    assert fitting(make_profile("x", PRIMARIES[1], SRGB_CURVE).replace(b"gTRC", b"xxxx"), "L")[0] is None
+    assert (
+        fitting(make_profile("x", PRIMARIES[1], SRGB_CURVE).replace(b"gTRC", b"xxxx"), "L")[0]
+        is None
+    )
 
 
 def test_bytes_behind_a_profile_are_cut_off() -> None:

@@ -15,14 +15,25 @@ from helpers.paths import DATA
 from helpers.pictures import read, saved, whole
 from latentpress.errors import ConversionError, UsageError
 from latentpress.image.formats import write_image
-from latentpress.image.known_profiles import ADOBE_RGB, DISPLAY_P3, GRAY_GAMMA_22, SRGB, known_profile
+from latentpress.image.known_profiles import (
+    ADOBE_RGB,
+    DISPLAY_P3,
+    GRAY_GAMMA_22,
+    SRGB,
+    known_profile,
+)
 from latentpress.image.picture import read_picture
 from latentpress.options import STRIPPABLE, EncodeOptions
 
 RNG = np.random.default_rng(7)
 RGB = np.kron(RNG.integers(0, 256, (3, 4, 3), dtype=np.uint8), np.ones((16, 16, 1), np.uint8))
 XMP = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="r"><rdf:Description %s/></rdf:RDF></x:xmpmeta>'
-TEXTS = {"parameters": "a cat\nSteps: 20, Seed: 1", "workflow": '{"nodes": []}', "Titel": "Grüße", "Author": "名前"}
+TEXTS = {
+    "parameters": "a cat\nSteps: 20, Seed: 1",
+    "workflow": '{"nodes": []}',
+    "Titel": "Grüße",
+    "Author": "名前",
+}
 
 
 def with_texts(image: Image.Image, texts: dict[str, str], **options: Any) -> bytes:
@@ -41,16 +52,25 @@ def ultra_hdr(xmp: bytes | None = None, *, iso: bool = False) -> bytes:
         xmp = tagged
     segments = b""
     if xmp:
-        segments = b"\xff\xe1" + struct.pack(">H", 2 + 29 + len(xmp)) + b"http://ns.adobe.com/xap/1.0/\0" + xmp
+        segments = (
+            b"\xff\xe1"
+            + struct.pack(">H", 2 + 29 + len(xmp))
+            + b"http://ns.adobe.com/xap/1.0/\0"
+            + xmp
+        )
     if iso:
-        segments += b"\xff\xe2" + struct.pack(">H", 2 + 32) + b"urn:iso:std:iso:ts:21496:-1\0" + bytes(4)
+        segments += (
+            b"\xff\xe2" + struct.pack(">H", 2 + 32) + b"urn:iso:std:iso:ts:21496:-1\0" + bytes(4)
+        )
     start = 2 + len(segments) + 4 + 4  # of the index, where offsets count from
     size = 8 + 2 + 36 + 4 + 32
     total = len(base) + len(segments) + 8 + size
     index = b"II*\0\x08\0\0\0" + struct.pack("<H", 3)
     index += struct.pack("<HHI4s", 0xB000, 7, 4, b"0100") + struct.pack("<HHII", 0xB001, 4, 1, 2)
     index += struct.pack("<HHIII", 0xB002, 7, 32, 50, 0)
-    index += struct.pack("<IIIHH", 0x030000, total, 0, 0, 0) + struct.pack("<IIIHH", 0, len(gain), total - start, 0, 0)
+    index += struct.pack("<IIIHH", 0x030000, total, 0, 0, 0) + struct.pack(
+        "<IIIHH", 0, len(gain), total - start, 0, 0
+    )
     mpf = b"\xff\xe2" + struct.pack(">H", 2 + 4 + len(index)) + b"MPF\0" + index
     assert len(index) == size
     return base[:2] + segments + mpf + base[2:] + gain
@@ -61,7 +81,12 @@ def ultra_hdr(xmp: bytes | None = None, *, iso: bool = False) -> bytes:
 
 def everything() -> Image.Image:
     image = Image.fromarray(RGB)
-    image.info = {"exif": b"Exif\0\0" + camera_block(6), "xmp": XMP % b'exif:GPSLatitude="1" dc:title="t"', "dpi": (300, 150), **TEXTS}
+    image.info = {
+        "exif": b"Exif\0\0" + camera_block(6),
+        "xmp": XMP % b'exif:GPSLatitude="1" dc:title="t"',
+        "dpi": (300, 150),
+        **TEXTS,
+    }
     image.info["icc_profile"] = known_profile(SRGB)
     return image
 
@@ -90,14 +115,21 @@ def test_each_name_strips_its_own(name: str) -> None:
     if "exif" not in gone:
         assert (PLACE in (picture.exif or b"")) == ("gps" not in gone)
         assert (b"GPS" in (picture.xmp or b"GPS")) == ("gps" not in gone)
-    assert (picture.width, picture.height) == (48, 64)  # the orientation is applied whatever is stripped
+    assert (picture.width, picture.height) == (
+        48,
+        64,
+    )  # the orientation is applied whatever is stripped
     assert picture.notices == ()
 
 
 def test_strip_is_an_option_everywhere(tmp_path: Path) -> None:
     from latentpress import targets
 
-    assert EncodeOptions(strip="gps, exif").strip == EncodeOptions(strip=["exif", "gps"]).strip == ("exif", "gps")
+    assert (
+        EncodeOptions(strip="gps, exif").strip
+        == EncodeOptions(strip=["exif", "gps"]).strip
+        == ("exif", "gps")
+    )
     assert EncodeOptions(strip="all").strip == STRIPPABLE
     assert EncodeOptions(strip="").strip == ()
     for wrong in ("exfi", ["exif", "nothing"]):
@@ -107,7 +139,9 @@ def test_strip_is_an_option_everywhere(tmp_path: Path) -> None:
     assert latentpress.compress(everything(), quality=20, strip="all") == plain
     everything().save(tmp_path / "a.ltp", quality=20, strip=["all"])
     assert (tmp_path / "a.ltp").read_bytes() == plain
-    assert not latentpress.read_header(targets.to_size(everything(), 3000, options=EncodeOptions(strip="all"))).metadata
+    assert not latentpress.read_header(
+        targets.to_size(everything(), 3000, options=EncodeOptions(strip="all"))
+    ).metadata
 
 
 def test_a_profile_that_is_stripped_is_used_up() -> None:
@@ -116,9 +150,13 @@ def test_a_profile_that_is_stripped_is_used_up() -> None:
         image.info["icc_profile"] = known_profile(number)
         picture = read_picture(image, strip="icc", strict=True)
         assert picture.icc is None
-        assert picture.notices == ("colours were converted to sRGB, for the ICC profile is left out",)
+        assert picture.notices == (
+            "colours were converted to sRGB, for the ICC profile is left out",
+        )
         profile = ImageCms.ImageCmsProfile(io.BytesIO(known_profile(number)))
-        expected = ImageCms.profileToProfile(Image.fromarray(RGB), profile, ImageCms.createProfile("sRGB"), renderingIntent=1)
+        expected = ImageCms.profileToProfile(
+            Image.fromarray(RGB), profile, ImageCms.createProfile("sRGB"), renderingIntent=1
+        )
         assert np.abs(whole(picture).astype(int) - np.asarray(expected)).max() <= 1
     gray = Image.fromarray(RGB[..., 0])
     gray.putalpha(Image.fromarray(RGB[..., 1]))
@@ -139,8 +177,15 @@ def test_a_profile_that_is_stripped_is_used_up() -> None:
 
 
 def test_texts_and_density_go_through_a_file_and_back_into_png(tmp_path: Path) -> None:
-    tools = {"date:create": "2026-01-01", "Raw profile type xmp": "x", "Thumb::URI": "file:///a", "exif:Make": "b"}
-    (tmp_path / "a.png").write_bytes(with_texts(Image.fromarray(RGB), TEXTS | tools, dpi=(300, 150)))
+    tools = {
+        "date:create": "2026-01-01",
+        "Raw profile type xmp": "x",
+        "Thumb::URI": "file:///a",
+        "exif:Make": "b",
+    }
+    (tmp_path / "a.png").write_bytes(
+        with_texts(Image.fromarray(RGB), TEXTS | tools, dpi=(300, 150))
+    )
     data = latentpress.compress(tmp_path / "a.png", quality=30, strict=True)
     assert latentpress.read_header(data).metadata.keys() == {"text", "dpi"}
     decoded = latentpress.decompress(data)
@@ -167,8 +212,14 @@ def test_density_is_written(tmp_path: Path, suffix: str) -> None:
     assert read_picture(tmp_path / f"a{suffix}").density == pytest.approx((300, 150), abs=0.02)
 
 
-def test_comments_are_kept_and_signatures_of_encoders_dropped_and_neither_is_told(tmp_path: Path) -> None:
-    for comment, text in ((b"our cat", (("Comment", "our cat"),)), (b"CREATOR: gd-jpeg v1.0", ()), (b"Lavc58.54.100", ())):
+def test_comments_are_kept_and_signatures_of_encoders_dropped_and_neither_is_told(
+    tmp_path: Path,
+) -> None:
+    for comment, text in (
+        (b"our cat", (("Comment", "our cat"),)),
+        (b"CREATOR: gd-jpeg v1.0", ()),
+        (b"Lavc58.54.100", ()),
+    ):
         picture = read(tmp_path, saved(Image.fromarray(RGB), "JPEG", comment=comment), strict=True)
         assert (picture.text, picture.notices) == (text, ())
     image = Image.fromarray(RGB)
@@ -176,12 +227,20 @@ def test_comments_are_kept_and_signatures_of_encoders_dropped_and_neither_is_tol
     assert write_image(image, tmp_path / "a.jpg") == ()
     assert read_picture(tmp_path / "a.jpg").text == (("Comment", "unsere Grüße"),)
     image.info["Comment"] = "a" * 65534
-    assert write_image(image, tmp_path / "a.jpg", overwrite=True) == ("text left out (Comment): only .png files hold it",)
+    assert write_image(image, tmp_path / "a.jpg", overwrite=True) == (
+        "text left out (Comment): only .png files hold it",
+    )
     image.info["Comment"] = "a" * 65533
     assert write_image(image, tmp_path / "a.jpg", overwrite=True) == ()
-    gif = read(tmp_path, saved(Image.fromarray(RGB).quantize(9), "GIF", comment=b"GIF's"), strict=True)
+    gif = read(
+        tmp_path, saved(Image.fromarray(RGB).quantize(9), "GIF", comment=b"GIF's"), strict=True
+    )
     assert gif.text == (("Comment", "GIF's"),)
-    picture = read(tmp_path, saved(Image.fromarray(RGB), "JPEG2000", comment="Created by OpenJPEG version 2.5.4"), strict=True)
+    picture = read(
+        tmp_path,
+        saved(Image.fromarray(RGB), "JPEG2000", comment="Created by OpenJPEG version 2.5.4"),
+        strict=True,
+    )
     assert picture.text == picture.notices == ()
 
 
@@ -191,9 +250,18 @@ def test_no_text_takes_the_place_of_what_pillow_means_by_a_name() -> None:
     from latentpress.image.text import pack_text
 
     header, chunks = container.unpack(latentpress.compress(RGB, quality=10))
-    texts = tuple((key, "x") for key in ("exif", "icc_profile", "transparency", "gamma", "dpi", "Title"))
+    texts = tuple(
+        (key, "x") for key in ("exif", "icc_profile", "transparency", "gamma", "dpi", "Title")
+    )
     chunks[container.TEXT] = deflate(pack_text(texts))
-    data = container.pack(header.latent_space, bytes.fromhex(header.model_hash), header.width, header.height, header.quality, chunks)
+    data = container.pack(
+        header.latent_space,
+        bytes.fromhex(header.model_hash),
+        header.width,
+        header.height,
+        header.quality,
+        chunks,
+    )
     assert latentpress.decompress(data).info == {"Title": "x"}
 
 
@@ -213,7 +281,9 @@ def test_a_gain_map_is_told_and_its_names_go(tmp_path: Path, iso: bool) -> None:
     picture = read(tmp_path, data)
     assert picture.notices == ("the HDR gain map was dropped",)
     assert picture.xmp is None
-    with pytest.raises(ConversionError, match=r"the HDR gain map was dropped, which strict forbids"):
+    with pytest.raises(
+        ConversionError, match=r"the HDR gain map was dropped, which strict forbids"
+    ):
         read_picture(tmp_path / "a.img", strict=True)
     picture = read_picture(tmp_path / "a.img", strict=True, strip="gainmap")
     assert (picture.notices, picture.xmp) == ((), None)
@@ -223,17 +293,30 @@ def test_a_container_of_other_pictures_is_told_and_its_directory_goes(tmp_path: 
     names = b'xmlns:hdrgm="http://ns.adobe.com/hdr-gain-map/1.0/" xmlns:Container="http://ns.google.com/photos/1.0/container/"'
     names += b' xmlns:Item="http://ns.google.com/photos/1.0/container/item/" dc:title="kept" hdrgm:Version="1.0">'
     semantics = (b"Primary", b"GainMap", b"Depth")
-    items = b"".join(b'<rdf:li><Container:Item Item:Semantic="%s" Item:Length="9"/></rdf:li>' % s for s in semantics)
-    body = names + b"<Container:Directory><rdf:Seq>" + items + b"</rdf:Seq></Container:Directory></rdf:Description"
+    items = b"".join(
+        b'<rdf:li><Container:Item Item:Semantic="%s" Item:Length="9"/></rdf:li>' % s
+        for s in semantics
+    )
+    body = (
+        names
+        + b"<Container:Directory><rdf:Seq>"
+        + items
+        + b"</rdf:Seq></Container:Directory></rdf:Description"
+    )
     xmp = (XMP % b"@").replace(b"@/", body)
     picture = read(tmp_path, ultra_hdr(xmp))
     assert picture.notices == ("the HDR gain map and the pictures beside this one were dropped",)
-    assert picture.xmp == (XMP % b'dc:title="kept"').replace(b"/></rdf:RDF", b"></rdf:Description></rdf:RDF")
+    assert picture.xmp == (XMP % b'dc:title="kept"').replace(
+        b"/></rdf:RDF", b"></rdf:Description></rdf:RDF"
+    )
     assert read(tmp_path, ultra_hdr(xmp), strip="gainmap", strict=True).notices == ()
 
 
 def test_a_motion_video_and_a_long_xmp_are_told_and_their_names_go(tmp_path: Path) -> None:
-    motion = XMP % b'xmlns:GCamera="http://ns.google.com/photos/1.0/camera/" GCamera:MotionPhoto="1" GCamera:BurstID="b"'
+    motion = (
+        XMP
+        % b'xmlns:GCamera="http://ns.google.com/photos/1.0/camera/" GCamera:MotionPhoto="1" GCamera:BurstID="b"'
+    )
     picture = read(tmp_path, saved(Image.fromarray(RGB), "JPEG", xmp=motion))
     assert picture.notices == ("the motion photo's video was dropped",)
     assert picture.xmp == motion.replace(b' GCamera:MotionPhoto="1"', b"")
@@ -274,13 +357,18 @@ def test_iptc_data_is_told(tmp_path: Path) -> None:
     block = b"8BIM\x04\x04\0\0" + struct.pack(">I", 12) + b"\x1c\x02\x05\0\x07a title"
     data = bytes(saved(Image.fromarray(RGB), "JPEG"))
     segment = b"Photoshop 3.0\0" + block
-    picture = read(tmp_path, data[:2] + b"\xff\xed" + struct.pack(">H", 2 + len(segment)) + segment + data[2:])
+    picture = read(
+        tmp_path, data[:2] + b"\xff\xed" + struct.pack(">H", 2 + len(segment)) + segment + data[2:]
+    )
     assert picture.notices == ("IPTC data was dropped",)
     with pytest.raises(ConversionError, match="IPTC"):
         read_picture(tmp_path / "a.img", strict=True)
     assert read_picture(tmp_path / "a.img", strict=True, strip="iptc").notices == ()
     image = Image.fromarray(RGB)
-    for other in (saved(image, "TIFF", tiffinfo={0x83BB: block}), with_texts(image, {"Raw profile type iptc": "\niptc\n 2\n00"})):
+    for other in (
+        saved(image, "TIFF", tiffinfo={0x83BB: block}),
+        with_texts(image, {"Raw profile type iptc": "\niptc\n 2\n00"}),
+    ):
         assert read(tmp_path, other).notices == ("IPTC data was dropped",)
 
 
@@ -288,7 +376,9 @@ def test_iptc_data_is_told(tmp_path: Path) -> None:
 
 
 CASES = DATA.parent / "cases"
-needs_cases = pytest.mark.skipif(not (CASES / "camera.jpg").exists(), reason=f"no reported files in {CASES}")
+needs_cases = pytest.mark.skipif(
+    not (CASES / "camera.jpg").exists(), reason=f"no reported files in {CASES}"
+)
 
 
 @needs_cases

@@ -18,7 +18,7 @@ def packet(attributes: bytes = b"", elements: bytes = b"") -> bytes:
 
 
 def test_sizes_become_those_of_the_picture() -> None:
-    attributes = b' exif:PixelXDimension="%d" tiff:ImageLength = \'%d\''
+    attributes = b" exif:PixelXDimension=\"%d\" tiff:ImageLength = '%d'"
     assert true_xmp(packet(attributes % (4000, 3)), 640, 427) == packet(attributes % (640, 427))
     element = b"<exif:PixelYDimension>%d</exif:PixelYDimension>"
     assert true_xmp(packet(b"", element % 3000), 640, 427) == packet(b"", element % 427)
@@ -32,7 +32,10 @@ def test_thumbnails_go_with_all_that_is_in_them() -> None:
 
 
 def test_places_go_where_they_are_not_wanted() -> None:
-    given = packet(b' exif:GPSLatitude="52,30N" dc:x="1"', b"<exif:GPSLongitude>13,24E</exif:GPSLongitude><exif:GPSAltitude/>t")
+    given = packet(
+        b' exif:GPSLatitude="52,30N" dc:x="1"',
+        b"<exif:GPSLongitude>13,24E</exif:GPSLongitude><exif:GPSAltitude/>t",
+    )
     assert true_xmp(given, 9, 7) == given
     assert true_xmp(given, 9, 7, keeps_gps=False) == packet(b' dc:x="1"', b"t")
     assert true_xmp(given.decode().encode("utf-16"), 9, 7, keeps_gps=False) is None

@@ -15,7 +15,12 @@ from latentpress import latents
 from latentpress.errors import FormatError, ImageError, OutputError, UsageError
 from latentpress.latents import Reader, Writer, load, save
 
-PRECISIONS: list[dict[str, Any]] = [{"max_error": 0.05}, {"rmse": 0.02}, {"quality": 60}, {"lossless": True}]
+PRECISIONS: list[dict[str, Any]] = [
+    {"max_error": 0.05},
+    {"rmse": 0.02},
+    {"quality": 60},
+    {"lossless": True},
+]
 
 
 def batch(space: str, amount: int = 2) -> Any:
@@ -40,7 +45,9 @@ def test_round_trip(tmp_path: Path, space: str, precision: dict[str, Any], dtype
     elif "max_error" in precision:
         assert error.max() <= 0.05
     else:
-        assert 0 < error.max() <= 0.5 * 1.5 * (0.05 / 1.5) ** 0.6 + 0.003  # half of the step, but for rounding to float16
+        assert (
+            0 < error.max() <= 0.5 * 1.5 * (0.05 / 1.5) ** 0.6 + 0.003
+        )  # half of the step, but for rounding to float16
 
 
 def test_the_same_bytes_again(tmp_path: Path) -> None:
@@ -102,12 +109,23 @@ def test_one_latent_without_the_others(tmp_path: Path) -> None:
 
 def test_names_and_metadata(tmp_path: Path) -> None:
     y = batch("sd15")
-    save(y, tmp_path / "a", space="sd15", quality=50, names=["one", "zwei/ü"], metadata=[{"caption": "a squirrel", "label": 3}, {}])
+    save(
+        y,
+        tmp_path / "a",
+        space="sd15",
+        quality=50,
+        names=["one", "zwei/ü"],
+        metadata=[{"caption": "a squirrel", "label": 3}, {}],
+    )
     with Reader(tmp_path / "a") as reader:
         assert reader.names() == ["one", "zwei/ü"]
         assert reader.info(0).metadata == {"caption": "a squirrel", "label": 3}
         assert reader.info(1).metadata == {}
-        assert (reader.space, reader.info(0).shape, reader.info(0).dtype) == ("sd15", (4, 17, 22), "float32")
+        assert (reader.space, reader.info(0).shape, reader.info(0).dtype) == (
+            "sd15",
+            (4, 17, 22),
+            "float32",
+        )
 
 
 def test_a_constant_latent_is_padded_rather_than_refused(tmp_path: Path) -> None:
@@ -132,7 +150,10 @@ def test_appending(tmp_path: Path) -> None:
             writer.add(latent, name=str(i))
     assert (load(file) == y).all()
     before = file.read_bytes()
-    with pytest.raises(UsageError, match="sd15"), Writer(file, space="sdxl", lossless=True, append=True):
+    with (
+        pytest.raises(UsageError, match="sd15"),
+        Writer(file, space="sdxl", lossless=True, append=True),
+    ):
         pass
     with pytest.raises(UsageError, match="float64"):
         write(file, [y[0], y[1].astype(np.float64)], space="sd15", lossless=True, append=True)
@@ -140,7 +161,9 @@ def test_appending(tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == ["a"]
 
 
-def test_an_error_of_the_block_is_not_the_outputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_of_the_block_is_not_the_outputs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def reads_another_file() -> None:
         with Writer(tmp_path / "a", lossless=True) as writer:
             writer.add(batch("raw")[0])
@@ -165,7 +188,9 @@ def test_an_error_of_the_block_is_not_the_outputs(tmp_path: Path, monkeypatch: p
 
 def test_nothing_is_written_where_a_latent_fails(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="NaN"):
-        write(tmp_path / "a", [smooth(2, 8, 8), np.full((2, 8, 8), np.nan, np.float32)], max_error=0.1)
+        write(
+            tmp_path / "a", [smooth(2, 8, 8), np.full((2, 8, 8), np.nan, np.float32)], max_error=0.1
+        )
     assert not list(tmp_path.iterdir())
 
 

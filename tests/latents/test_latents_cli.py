@@ -24,7 +24,11 @@ from latentpress.spaces import space_of_codec
 
 
 def run(*arguments: object, fails: bool = False) -> str:
-    done = subprocess.run([sys.executable, "-m", "latentpress", "latents", *map(str, arguments)], capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "latentpress", "latents", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+    )
     assert (done.returncode != 0) == fails, done.stderr
     assert "Traceback" not in done.stderr
     return done.stderr if fails else done.stdout
@@ -36,7 +40,10 @@ def folder(tmp_path: Path) -> Path:
     (root / "deep").mkdir(parents=True)
     np.save(root / "a.npy", smooth(4, 8, 9, 1))
     (root / "a.json").write_text('{"caption": "ein Eichhörnchen"}', encoding="utf-8")
-    np.save(root / "deep/many.npy", np.stack([smooth(4, 8, 8, seed) for seed in (2, 3)]).astype(np.float16))
+    np.save(
+        root / "deep/many.npy",
+        np.stack([smooth(4, 8, 8, seed) for seed in (2, 3)]).astype(np.float16),
+    )
     return root
 
 
@@ -51,7 +58,9 @@ def test_there_and_back(folder: Path, tmp_path: Path) -> None:
     run("unpack", file, "-o", tmp_path / "out")
     assert (np.load(tmp_path / "out/a.npy") == np.load(folder / "a.npy")).all()
     assert (np.load(tmp_path / "out/deep/many/1.npy") == np.load(folder / "deep/many.npy")[1]).all()
-    assert json.loads((tmp_path / "out/a.json").read_text(encoding="utf-8")) == {"caption": "ein Eichhörnchen"}
+    assert json.loads((tmp_path / "out/a.json").read_text(encoding="utf-8")) == {
+        "caption": "ein Eichhörnchen"
+    }
     assert "exists" in run("unpack", file, "-o", tmp_path / "out", fails=True)
 
 
@@ -74,7 +83,9 @@ def test_tensors(tmp_path: Path) -> None:
     run("pack", tmp_path / "in", "-o", tmp_path / "a.ltps", "--space", "sd15", "--lossless")
     for form in ("safetensors", "pt"):
         run("unpack", tmp_path / "a.ltps", "-o", tmp_path / form, "--format", form)
-    assert torch.equal(safetensors.load_file(tmp_path / "safetensors/s/y.safetensors")["latent"], y + 1)
+    assert torch.equal(
+        safetensors.load_file(tmp_path / "safetensors/s/y.safetensors")["latent"], y + 1
+    )
     assert torch.equal(torch.load(tmp_path / "pt/t.pt", weights_only=True), y)
 
 
@@ -82,7 +93,9 @@ def test_what_is_refused(folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "a.ltps"
     assert "say how exact" in run("pack", folder, "-o", out, fails=True)
     assert "no .npy" in run("pack", _made(tmp_path / "empty"), "-o", out, "--lossless", fails=True)
-    assert "does not exist" in run("pack", tmp_path / "nothing", "-o", out, "--lossless", fails=True)
+    assert "does not exist" in run(
+        "pack", tmp_path / "nothing", "-o", out, "--lossless", fails=True
+    )
     np.save(folder / "z.npy", smooth(3, 4, 4))
     assert "z.npy" in run("pack", folder, "-o", out, "--space", "sd15", "--lossless", fails=True)
     (folder / "z.npy").write_bytes(b"no array")
@@ -95,7 +108,9 @@ def test_what_is_refused(folder: Path, tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def in_process(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str]]:
+def in_process(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., tuple[int, str]]:
     """Runs `latents` in this process: (exit code, the sentence). For many small failures, and for modules that are not there."""
     from latentpress.cli.app import main
 
@@ -110,7 +125,9 @@ def in_process(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[st
     return call
 
 
-def test_damaged_files_are_one_sentence(tmp_path: Path, in_process: Callable[..., tuple[int, str]]) -> None:
+def test_damaged_files_are_one_sentence(
+    tmp_path: Path, in_process: Callable[..., tuple[int, str]]
+) -> None:
     out, y = tmp_path / "a.ltps", smooth(3, 4, 4)
     np.savez(tmp_path / "arrays.npz", y=y, z=y)
     (tmp_path / "arrays.npz").rename(tmp_path / "arrays.npy")
@@ -125,7 +142,12 @@ def test_damaged_files_are_one_sentence(tmp_path: Path, in_process: Callable[...
     for name, (data, said) in cases.items():
         (tmp_path / name).write_bytes(data)
         code, sentence = in_process("pack", tmp_path / name, "-o", out, "--lossless")
-        assert (code, name in sentence, said in sentence, sentence.count("\n")) == (1, True, True, 1), sentence
+        assert (code, name in sentence, said in sentence, sentence.count("\n")) == (
+            1,
+            True,
+            True,
+            1,
+        ), sentence
     assert not out.exists()
 
 
@@ -134,11 +156,16 @@ def test_a_name_that_is_no_text(tmp_path: Path) -> None:
         np.save(tmp_path / "\udcff.npy", smooth(3, 4, 4))
     except OSError:
         pytest.skip("this file system takes no such name")
-    assert "must be text" in run("pack", tmp_path, "-o", tmp_path / "a.ltps", "--lossless", fails=True)
+    assert "must be text" in run(
+        "pack", tmp_path, "-o", tmp_path / "a.ltps", "--lossless", fails=True
+    )
 
 
 def test_what_is_asked_for_wrongly_is_usage(
-    folder: Path, tmp_path: Path, in_process: Callable[..., tuple[int, str]], monkeypatch: pytest.MonkeyPatch
+    folder: Path,
+    tmp_path: Path,
+    in_process: Callable[..., tuple[int, str]],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     Image.new("RGB", (16, 16)).save(tmp_path / "z.png")
     code, sentence = in_process("pack", tmp_path / "z.png", "-o", tmp_path / "a.ltps", "--lossless")
@@ -147,7 +174,9 @@ def test_what_is_asked_for_wrongly_is_usage(
     for module in ("torch", "safetensors.torch"):
         monkeypatch.setitem(sys.modules, module, None)
     for form in ("pt", "safetensors"):
-        code, sentence = in_process("unpack", tmp_path / "a.ltps", "-o", tmp_path / "out", "--format", form)
+        code, sentence = in_process(
+            "unpack", tmp_path / "a.ltps", "-o", tmp_path / "out", "--format", form
+        )
         assert (code, "pip install" in sentence) == (2, True), sentence
 
 
@@ -163,8 +192,21 @@ def test_a_photograph(tmp_path: Path) -> None:
     weights = WEIGHTS / "taesd"
     if not weights.exists():
         pytest.skip("the tiny autoencoders are not beside the project")
-    Image.fromarray(np.random.default_rng(0).integers(0, 255, (40, 48, 3), np.uint8)).save(_made(tmp_path / "in") / "p.png")
-    run("pack", tmp_path / "in", "-o", tmp_path / "a.ltps", "--codec", "sd15", "--model", weights, "--quality", 60)
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (40, 48, 3), np.uint8)).save(
+        _made(tmp_path / "in") / "p.png"
+    )
+    run(
+        "pack",
+        tmp_path / "in",
+        "-o",
+        tmp_path / "a.ltps",
+        "--codec",
+        "sd15",
+        "--model",
+        weights,
+        "--quality",
+        60,
+    )
     assert load(tmp_path / "a.ltps").shape == (1, 4, 5, 6)
     assert json.loads(run("info", tmp_path / "a.ltps", "--json"))["space"] == "sd15"
 
@@ -173,14 +215,20 @@ def ltp_file(file: Path, space: str) -> NDArray[np.float32]:
     """A .ltp file of a space; its y_hat."""
     where = space_of_codec(space)
     y = smooth(where.channels, 5, 6)
-    file.write_bytes(container.pack(where, bytes(4), 48, 40, 60, {LATENT_FACTORIZED: FactorizedCoder(where, 60).encode([y])}))
+    file.write_bytes(
+        container.pack(
+            where, bytes(4), 48, 40, 60, {LATENT_FACTORIZED: FactorizedCoder(where, 60).encode([y])}
+        )
+    )
     return decode_latent(file.read_bytes())
 
 
 def test_a_ltp_file_knows_its_space(tmp_path: Path) -> None:
     folder, out = _made(tmp_path / "in"), tmp_path / "a.ltps"
     y_hat = ltp_file(folder / "a.ltp", "sdxl")
-    assert "space sdxl, not sd15" in run("pack", folder, "-o", out, "--space", "sd15", "--lossless", fails=True)
+    assert "space sdxl, not sd15" in run(
+        "pack", folder, "-o", out, "--space", "sd15", "--lossless", fails=True
+    )
     assert not out.exists()
     for asked, space in (((), "sdxl"), (("--space", "sdxl"), "sdxl"), (("--space", "raw"), "raw")):
         run("pack", folder, "-o", out, *asked, "--lossless", "--overwrite")

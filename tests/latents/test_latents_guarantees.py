@@ -25,7 +25,9 @@ def values(kind: int, finite: bool) -> st.SearchStrategy[NDArray[Any]]:
     arrays = st.one_of(
         hnp.arrays(TYPES[kind], SHAPES, elements=wild),
         hnp.arrays(TYPES[kind], SHAPES, elements=tame),
-        hnp.arrays(TYPES[kind], SHAPES, elements=tame, fill=wild),  # a few values among many of another
+        hnp.arrays(
+            TYPES[kind], SHAPES, elements=tame, fill=wild
+        ),  # a few values among many of another
         hnp.arrays(TYPES[kind], SHAPES, elements=wild, fill=tame),
     )
     if kind == BFLOAT16 and finite:
@@ -34,10 +36,14 @@ def values(kind: int, finite: bool) -> st.SearchStrategy[NDArray[Any]]:
 
 
 def kinds_and_values(finite: bool) -> st.SearchStrategy[tuple[int, NDArray[Any]]]:
-    return st.sampled_from(sorted(TYPES)).flatmap(lambda k: st.tuples(st.just(k), values(k, finite)))
+    return st.sampled_from(sorted(TYPES)).flatmap(
+        lambda k: st.tuples(st.just(k), values(k, finite))
+    )
 
 
-def there_and_back(y: NDArray[Any], kind: int, precision: Precision, space: int = 0) -> NDArray[Any]:
+def there_and_back(
+    y: NDArray[Any], kind: int, precision: Precision, space: int = 0
+) -> NDArray[Any]:
     body = record.pack(y, kind, space, precision, "", None)
     y_hat, kind_back, _ = record.unpack(body, space)
     assert kind_back == kind
@@ -73,7 +79,9 @@ def test_quality_takes_any_finite_latent(drawn: tuple[int, NDArray[Any]], qualit
 
 SIDES = st.tuples(st.just(4), st.integers(1, 7), st.integers(1, 7))
 TAME, WILD = st.floats(-4, 4, width=32), st.floats(width=32, allow_nan=False, allow_infinity=False)
-LATENTS = hnp.arrays(np.float32, SIDES, elements=TAME, fill=WILD) | hnp.arrays(np.float32, SIDES, elements=WILD, fill=TAME)
+LATENTS = hnp.arrays(np.float32, SIDES, elements=TAME, fill=WILD) | hnp.arrays(
+    np.float32, SIDES, elements=WILD, fill=TAME
+)
 
 
 @settings(max_examples=25, deadline=None)
@@ -95,7 +103,11 @@ def test_the_lattice_prior_keeps_the_same_promises(y: NDArray[Any], error: float
 def test_lossless_keeps_every_bit(bits: NDArray[np.uint32]) -> None:
     half_steps = (bits >> 16).astype(np.uint16)
     brains = (bits & np.uint32(0xFFFF0000)).astype(np.uint32).view(np.float32)
-    for kind, y in ((FLOAT32, bits.view(np.float32)), (FLOAT16, half_steps.view(np.float16)), (BFLOAT16, brains)):
+    for kind, y in (
+        (FLOAT32, bits.view(np.float32)),
+        (FLOAT16, half_steps.view(np.float16)),
+        (BFLOAT16, brains),
+    ):
         assert there_and_back(y, kind, Precision(lossless=True)).tobytes() == y.tobytes()
 
 
@@ -140,7 +152,11 @@ def test_coded_bits_are_those_of_the_tables() -> None:
     def watched(coder: Any, part: NDArray[np.int32], table: NDArray[Any]) -> None:
         for t in np.unique(table).tolist():
             group, r = part[table == t], cdf_tables.radius(t)
-            spent.append(float(cdf_tables.bit_costs(t)[np.where(np.abs(group) > r, 2 * r + 1, group + r)].sum()))
+            spent.append(
+                float(
+                    cdf_tables.bit_costs(t)[np.where(np.abs(group) > r, 2 * r + 1, group + r)].sum()
+                )
+            )
         push(coder, part, table)
 
     rans.push = watched

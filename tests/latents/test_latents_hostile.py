@@ -22,10 +22,25 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     folder, y = tmp_path_factory.mktemp("files"), smooth(4, 9, 7)
     outlier = y.copy()
     outlier[0, 0, 0] = 1e9
-    save([y, outlier], folder / "predictive", max_error=0.1, names=["a", "b"], metadata=[{"x": 1}, {}])
+    save(
+        [y, outlier],
+        folder / "predictive",
+        max_error=0.1,
+        names=["a", "b"],
+        metadata=[{"x": 1}, {}],
+    )
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(precision, "gaussian_bits", lambda *_: np.inf)  # the prior is taken for a latent that is none
-        save([y, outlier], folder / "learned", space="sd15", max_error=0.1, names=["a", "b"], metadata=[{"x": 1}, {}])
+        patch.setattr(
+            precision, "gaussian_bits", lambda *_: np.inf
+        )  # the prior is taken for a latent that is none
+        save(
+            [y, outlier],
+            folder / "learned",
+            space="sd15",
+            max_error=0.1,
+            names=["a", "b"],
+            metadata=[{"x": 1}, {}],
+        )
     save([y], folder / "lossless", lossless=True)
     return {p.name: p.read_bytes() for p in folder.iterdir()}
 
@@ -59,7 +74,9 @@ def test_bytes_behind_the_end(files: dict[str, bytes], tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["predictive", "learned", "lossless"])
-def test_records_flipped_under_right_checksums(files: dict[str, bytes], tmp_path: Path, name: str) -> None:
+def test_records_flipped_under_right_checksums(
+    files: dict[str, bytes], tmp_path: Path, name: str
+) -> None:
     """Nothing but FormatError leaves the reader, whatever a record says; a flip that decodes gives a latent of bounded size."""
     (tmp_path / "good").write_bytes(files[name])
     with Reader(tmp_path / "good") as reader:
@@ -94,7 +111,9 @@ def test_a_promise_beyond_the_bytes_is_refused(tmp_path: Path) -> None:
 
 def test_the_largest_promise_takes_bounded_memory(tmp_path: Path) -> None:
     """A record that promises as much as it may is refused, in less than 16 bytes a number: three times what the numbers themselves take."""
-    payload = predictive.HEAD.pack(0, 0, 1.0, 0) + bytes(16) + b"\0" + bytes(1 + 16 * 7) + b"\x01" * 100
+    payload = (
+        predictive.HEAD.pack(0, 0, 1.0, 0) + bytes(16) + b"\0" + bytes(1 + 16 * 7) + b"\x01" * 100
+    )
     side = int(np.sqrt(MAX_VALUES_PER_BYTE * len(payload) / 16))
     (tmp_path / "a").write_bytes(ltps([head(2, 16, side, side) + payload]))
     tracemalloc.start()
@@ -106,7 +125,9 @@ def test_the_largest_promise_takes_bounded_memory(tmp_path: Path) -> None:
         tracemalloc.stop()
 
 
-def test_no_latent_is_larger_than_the_limit(files: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_latent_is_larger_than_the_limit(
+    files: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     body = head(2, 1, 60000, 60000) + bytes(60000 * 60000 // MAX_VALUES_PER_BYTE)
     with pytest.raises(FormatError, match="limit of 268435456"):
         read_all(tmp_path / "a", ltps([body]))
@@ -124,9 +145,14 @@ def test_no_latent_is_larger_than_the_limit(files: dict[str, bytes], tmp_path: P
 def test_a_lossless_latent_promises_no_more_than_zlib_can_hold(tmp_path: Path) -> None:
     side = 1500
     with pytest.raises(FormatError, match="promises"):
-        read_all(tmp_path / "a", ltps([head(1, 1, side, side) + bytes(side * side // MAX_VALUES_PER_BYTE)]))
+        read_all(
+            tmp_path / "a",
+            ltps([head(1, 1, side, side) + bytes(side * side // MAX_VALUES_PER_BYTE)]),
+        )
     for kind in (np.float32, np.float16):
-        save([np.zeros((1, side, side), kind)], tmp_path / "b", lossless=True, overwrite=True)  # as dense as zlib gets
+        save(
+            [np.zeros((1, side, side), kind)], tmp_path / "b", lossless=True, overwrite=True
+        )  # as dense as zlib gets
         with Reader(tmp_path / "b") as reader:
             assert not reader[0].any()
 
@@ -135,7 +161,9 @@ def test_a_zlib_bomb_is_not_inflated(tmp_path: Path) -> None:
     import zlib
 
     bomb = zlib.compress(bytes(1 << 26), 9)
-    body = head(1, 1, 8, 8) + b"".join(b"\x01" + write_varint(len(bomb)) for _ in range(4)) + 4 * bomb
+    body = (
+        head(1, 1, 8, 8) + b"".join(b"\x01" + write_varint(len(bomb)) for _ in range(4)) + 4 * bomb
+    )
     with pytest.raises(FormatError):
         read_all(tmp_path / "a", ltps([body]))
 

@@ -54,9 +54,15 @@ def test_dataset_over_a_folder_with_workers(tmp_path: Path) -> None:
     with pytest.raises(IndexError):
         plain[6]
     for method in ("fork", "spawn"):
-        loader = torch.utils.data.DataLoader(plain, batch_size=3, num_workers=1, multiprocessing_context=method)
+        loader = torch.utils.data.DataLoader(
+            plain, batch_size=3, num_workers=1, multiprocessing_context=method
+        )
         assert torch.equal(torch.cat(list(loader)), torch.from_numpy(BATCH))
-    labeled = LatentDataset([tmp_path / "a.ltps"], transform=lambda y, info: (y, info.metadata["label"]), dtype=torch.float16)
+    labeled = LatentDataset(
+        [tmp_path / "a.ltps"],
+        transform=lambda y, info: (y, info.metadata["label"]),
+        dtype=torch.float16,
+    )
     assert labeled[1][1] == 1
     assert labeled[1][0].dtype == torch.float16
 

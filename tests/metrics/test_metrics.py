@@ -15,7 +15,9 @@ from latentpress.metrics import METRICS, checks, mse, psnr, ssim
 from latentpress.metrics.checks import to_gray
 
 STUDY = DATA / "science-fair"
-SMALL = [key for key, metric in METRICS.items() if metric.smallest <= 32 and not metric.needs_weights]  # of any image here
+SMALL = [
+    key for key, metric in METRICS.items() if metric.smallest <= 32 and not metric.needs_weights
+]  # of any image here
 
 
 def noise(seed: Any = 0, shape: Any = (33, 47, 3)) -> Any:
@@ -26,7 +28,11 @@ def pair(seed: Any = 0, shape: Any = (33, 47, 3), sigma: Any = 12) -> Any:
     """A smooth image and a noisy copy: windows with and without structure."""
     rng = np.random.default_rng(seed)
     ramp = np.add.outer(np.linspace(0, 160, shape[0]), np.linspace(0, 90, shape[1]))
-    a = np.broadcast_to(ramp[..., None] if len(shape) == 3 else ramp, shape).round().astype(np.uint8)
+    a = (
+        np.broadcast_to(ramp[..., None] if len(shape) == 3 else ramp, shape)
+        .round()
+        .astype(np.uint8)
+    )
     return a, np.clip(a + rng.normal(0, sigma, shape), 0, 255).round().astype(np.uint8)
 
 
@@ -37,7 +43,9 @@ def test_identical_images_reach_the_best_value_of_the_range(name: Any) -> None:
     assert metric.function(a, a.copy()) == best
 
 
-@pytest.mark.parametrize("name", [name for name in SMALL if name != "ssimulacra2"])  # that one tells lost edges from new ones
+@pytest.mark.parametrize(
+    "name", [name for name in SMALL if name != "ssimulacra2"]
+)  # that one tells lost edges from new ones
 @pytest.mark.parametrize("gray", [False, True])
 def test_symmetric(name: Any, gray: Any) -> None:
     a, b = pair()
@@ -69,13 +77,21 @@ def test_a_difference_does_not_wrap_around() -> None:
 
 
 @settings(max_examples=25, deadline=None)
-@given(st.integers(7, 40), st.integers(7, 40), st.booleans(), st.integers(0, 60), st.integers(0, 2**32 - 1))
+@given(
+    st.integers(7, 40),
+    st.integers(7, 40),
+    st.booleans(),
+    st.integers(0, 60),
+    st.integers(0, 2**32 - 1),
+)
 def test_same_as_scikit_image(h: Any, w: Any, color: Any, sigma: Any, seed: Any) -> None:
     theirs = pytest.importorskip("skimage.metrics")
     a, b = pair(seed, (h, w, 3) if color else (h, w), sigma + 1)
     assert mse(a, b) == pytest.approx(theirs.mean_squared_error(a, b), rel=1e-12)
     if mse(a, b):
-        assert psnr(a, b) == pytest.approx(theirs.peak_signal_noise_ratio(a, b, data_range=255), rel=1e-12)
+        assert psnr(a, b) == pytest.approx(
+            theirs.peak_signal_noise_ratio(a, b, data_range=255), rel=1e-12
+        )
     expected = theirs.structural_similarity(a, b, data_range=255, channel_axis=2 if color else None)
     assert ssim(a, b) == pytest.approx(expected, abs=1e-6)
 
@@ -100,7 +116,13 @@ def test_gray_is_the_rounded_luma() -> None:
 @pytest.mark.parametrize("name", SMALL)
 @pytest.mark.parametrize(
     "other",
-    [noise(shape=(33, 46, 3)), noise(shape=(33, 47)), noise(shape=(33, 47, 4)), noise().astype(np.float32), noise().tolist()],
+    [
+        noise(shape=(33, 46, 3)),
+        noise(shape=(33, 47)),
+        noise(shape=(33, 47, 4)),
+        noise().astype(np.float32),
+        noise().tolist(),
+    ],
     ids=["size", "grey and RGB", "alpha", "float", "no array"],
 )
 def test_images_that_do_not_match_are_an_error(name: Any, other: Any) -> None:
@@ -117,8 +139,13 @@ def test_no_pixels_and_too_few_pixels_are_errors() -> None:
 
 @pytest.mark.skipif(not STUDY.is_dir(), reason=f"the pictures of the study are not at {STUDY}")
 def test_the_study_reported_a_psnr_of_differences_that_wrapped_around() -> None:
-    a, b = (np.asarray(Image.open(STUDY / name).convert("RGB")) for name in ("original_01.png", "sd15_vae_01.png"))
-    wrapped = np.mean((to_gray(a) - to_gray(b)) ** 2)  # uint8 - uint8, then squared in uint8: both wrap
+    a, b = (
+        np.asarray(Image.open(STUDY / name).convert("RGB"))
+        for name in ("original_01.png", "sd15_vae_01.png")
+    )
+    wrapped = np.mean(
+        (to_gray(a) - to_gray(b)) ** 2
+    )  # uint8 - uint8, then squared in uint8: both wrap
     assert 10 * math.log10(255**2 / wrapped) == pytest.approx(32.02, abs=0.01)
     assert psnr(a, b, gray=True) == pytest.approx(23.7, abs=0.05)
     assert ssim(a, b, gray=True) == pytest.approx(0.7230, abs=5e-5)

@@ -19,7 +19,12 @@ from latentpress.metrics.lpips import lpips, lpips_vgg
 torch = pytest.importorskip("torch")
 F = torch.nn.functional
 RUNTIMES = [
-    pytest.param(name, marks=pytest.mark.skipif(importlib.util.find_spec(name) is None, reason=f"{name} is not installed"))
+    pytest.param(
+        name,
+        marks=pytest.mark.skipif(
+            importlib.util.find_spec(name) is None, reason=f"{name} is not installed"
+        ),
+    )
     for name in ("onnx", "torch")
 ]
 
@@ -33,7 +38,11 @@ def fresh() -> Any:
 
 @pytest.fixture(scope="module")
 def made() -> Any:
-    return {"alex": old_pickle(made_params("alex")), "vgg": old_pickle(made_params("vgg")), "dists": made_dists()}
+    return {
+        "alex": old_pickle(made_params("alex")),
+        "vgg": old_pickle(made_params("vgg")),
+        "dists": made_dists(),
+    }
 
 
 @pytest.fixture
@@ -58,14 +67,24 @@ def plain_features(x: Any, net: Any, pool: Any) -> Any:
     for i, (kernel, bias) in enumerate(weights.load_network(trunk.weights).convolutions):
         if i in trunk.pools:
             x = pool(x)
-        x = F.relu(F.conv2d(x, torch.tensor(kernel), torch.tensor(bias), trunk.stride if i == 0 else 1, trunk.padding[i]))
+        x = F.relu(
+            F.conv2d(
+                x,
+                torch.tensor(kernel),
+                torch.tensor(bias),
+                trunk.stride if i == 0 else 1,
+                trunk.padding[i],
+            )
+        )
         if i in trunk.taps:
             maps.append(x)
     return maps
 
 
 def plain_lpips(a: Any, b: Any, net: Any) -> Any:
-    shift, scale = (torch.tensor(t).view(1, 3, 1, 1) for t in ([-0.030, -0.088, -0.188], [0.458, 0.448, 0.450]))
+    shift, scale = (
+        torch.tensor(t).view(1, 3, 1, 1) for t in ([-0.030, -0.088, -0.188], [0.458, 0.448, 0.450])
+    )
     pool = (lambda t: F.max_pool2d(t, 3, 2)) if net == "alex" else (lambda t: F.max_pool2d(t, 2))
     maps = [plain_features((2 * tensor(image) - 1 - shift) / scale, net, pool) for image in (a, b)]
     total = 0.0
@@ -78,18 +97,32 @@ def plain_lpips(a: Any, b: Any, net: Any) -> Any:
 def plain_dists(a: Any, b: Any) -> Any:
     """The paper's formula; L2 pooling as its authors' code has it: a 3 x 3 Hann window over the squares."""
     hann = torch.tensor(np.outer([0.25, 0.5, 0.25], [0.25, 0.5, 0.25]), dtype=torch.float32)
-    pool = lambda t: (F.conv2d(t**2, hann.repeat(t.shape[1], 1, 1, 1), stride=2, padding=1, groups=t.shape[1]) + 1e-12).sqrt()
-    mean, deviation = (torch.tensor(t).view(1, 3, 1, 1) for t in ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]))
-    maps = [[tensor(image), *plain_features((tensor(image) - mean) / deviation, "vgg-l2", pool)] for image in (a, b)]
+    pool = lambda t: (
+        F.conv2d(t**2, hann.repeat(t.shape[1], 1, 1, 1), stride=2, padding=1, groups=t.shape[1])
+        + 1e-12
+    ).sqrt()
+    mean, deviation = (
+        torch.tensor(t).view(1, 3, 1, 1) for t in ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
+    )
+    maps = [
+        [tensor(image), *plain_features((tensor(image) - mean) / deviation, "vgg-l2", pool)]
+        for image in (a, b)
+    ]
     luminance, structure = [], []
     for f, g in zip(*maps, strict=True):
         f, g = f[0].double().flatten(1), g[0].double().flatten(1)
-        luminance.append((2 * f.mean(1) * g.mean(1) + 1e-6) / (f.mean(1) ** 2 + g.mean(1) ** 2 + 1e-6))
+        luminance.append(
+            (2 * f.mean(1) * g.mean(1) + 1e-6) / (f.mean(1) ** 2 + g.mean(1) ** 2 + 1e-6)
+        )
         covariance = (f * g).mean(1) - f.mean(1) * g.mean(1)
-        structure.append((2 * covariance + 1e-6) / (f.var(1, correction=0) + g.var(1, correction=0) + 1e-6))
+        structure.append(
+            (2 * covariance + 1e-6) / (f.var(1, correction=0) + g.var(1, correction=0) + 1e-6)
+        )
     alpha, beta = (torch.tensor(t).double() for t in weights.load_dists())
     total = alpha.sum() + beta.sum()
-    return 1 - float((alpha / total * torch.cat(luminance)).sum() + (beta / total * torch.cat(structure)).sum())
+    return 1 - float(
+        (alpha / total * torch.cat(luminance)).sum() + (beta / total * torch.cat(structure)).sum()
+    )
 
 
 @pytest.mark.usefixtures("with_made_weights")
@@ -105,7 +138,9 @@ def test_lpips_is_plain_torch_code_on_both_runtimes(
 
 @pytest.mark.usefixtures("with_made_weights")
 @pytest.mark.parametrize("runtime", RUNTIMES)
-def test_dists_is_plain_torch_code_on_both_runtimes(monkeypatch: pytest.MonkeyPatch, pair: Any, runtime: Any) -> None:
+def test_dists_is_plain_torch_code_on_both_runtimes(
+    monkeypatch: pytest.MonkeyPatch, pair: Any, runtime: Any
+) -> None:
     a, b = pair
     monkeypatch.setattr(features, "runtime", lambda: runtime)
     assert dists(a, b) == pytest.approx(plain_dists(a, b), abs=1e-5)
@@ -128,21 +163,46 @@ def test_too_small_images_are_an_error_and_the_smallest_is_none(name: Any, pair:
 
 @published("alex", "vgg")
 def test_lpips_is_that_of_the_training_loss(tmp_path: Path, pair: Any) -> None:
-    pytest.importorskip("safetensors", reason="the training loss reads its weights from a safetensors file")
+    pytest.importorskip(
+        "safetensors", reason="the training loss reads its weights from a safetensors file"
+    )
     from training.losses.lpips import lpips as training_lpips
     from training.losses.trunks import load_trunks, save_published
 
     save_published(tmp_path / "lpips.safetensors")
     alex, vgg = load_trunks(tmp_path / "lpips.safetensors", "cpu", torch.float32)
     original, changed = map(tensor, pair)
-    assert lpips(*pair) == pytest.approx(float(training_lpips(alex, original, changed)[0]), abs=1e-3)  # weights in float16
-    assert lpips_vgg(*pair) == pytest.approx(float(training_lpips(vgg, original, changed)[0]), abs=1e-3)
+    assert lpips(*pair) == pytest.approx(
+        float(training_lpips(alex, original, changed)[0]), abs=1e-3
+    )  # weights in float16
+    assert lpips_vgg(*pair) == pytest.approx(
+        float(training_lpips(vgg, original, changed)[0]), abs=1e-3
+    )
 
 
 def torchvision_with_vgg16() -> Any:
     """As much of torchvision as DISTS_pytorch asks for, with VGG16's published weights."""
     layers, used = [], iter(weights.load_network("vgg").convolutions)
-    for width in (64, 64, "pool", 128, 128, "pool", 256, 256, 256, "pool", 512, 512, 512, "pool", 512, 512, 512, "pool"):
+    for width in (
+        64,
+        64,
+        "pool",
+        128,
+        128,
+        "pool",
+        256,
+        256,
+        256,
+        "pool",
+        512,
+        512,
+        512,
+        "pool",
+        512,
+        512,
+        512,
+        "pool",
+    ):
         if width == "pool":
             layers.append(torch.nn.MaxPool2d(2, 2))
             continue
@@ -150,7 +210,9 @@ def torchvision_with_vgg16() -> Any:
         layer = torch.nn.Conv2d(kernel.shape[1], width, 3, padding=1)
         layer.weight.data, layer.bias.data = kernel, bias
         layers += [layer, torch.nn.ReLU()]
-    models = types.SimpleNamespace(vgg16=lambda pretrained: types.SimpleNamespace(features=torch.nn.Sequential(*layers)))
+    models = types.SimpleNamespace(
+        vgg16=lambda pretrained: types.SimpleNamespace(features=torch.nn.Sequential(*layers))
+    )
     return types.SimpleNamespace(models=models, transforms=None)
 
 

@@ -23,20 +23,31 @@ def pressed(photo: NDArray[np.uint8]) -> Any:
 
 
 def planes(torch: Any, image: Any) -> Any:
-    return torch.tensor(np.ascontiguousarray(image if image.ndim == 3 else image[:, :, None])).permute(2, 0, 1)[None].double()
+    return (
+        torch.tensor(np.ascontiguousarray(image if image.ndim == 3 else image[:, :, None]))
+        .permute(2, 0, 1)[None]
+        .double()
+    )
 
 
-@pytest.mark.parametrize("size", [(200, 240), (161, 161), (193, 202)], ids=["even", "smallest", "odd"])
+@pytest.mark.parametrize(
+    "size", [(200, 240), (161, 161), (193, 202)], ids=["even", "smallest", "odd"]
+)
 @pytest.mark.parametrize("color", [True, False])
 def test_ms_ssim_is_that_of_pytorch_msssim(pressed: Any, size: Any, color: Any) -> None:
     torch, other = pytest.importorskip("torch"), pytest.importorskip("pytorch_msssim")
-    a, b = (image[: size[0], : size[1]] if color else to_gray(image[: size[0], : size[1]]) for image in pressed)
+    a, b = (
+        image[: size[0], : size[1]] if color else to_gray(image[: size[0], : size[1]])
+        for image in pressed
+    )
     expected = other.ms_ssim(planes(torch, a), planes(torch, b), data_range=255).item()
     assert ms_ssim(a, b) == pytest.approx(expected, abs=2e-6)
     assert ms_ssim_db(a, b) == pytest.approx(-10 * np.log10(1 - expected), abs=1e-4)
 
 
-def test_ms_ssim_of_inverted_structure_is_zero_and_too_small_images_are_an_error(pressed: Any) -> None:
+def test_ms_ssim_of_inverted_structure_is_zero_and_too_small_images_are_an_error(
+    pressed: Any,
+) -> None:
     a = np.random.default_rng(0).integers(0, 256, (170, 170), np.uint8)
     assert ms_ssim(a, 255 - a) == 0
     with pytest.raises(ImageError, match="161 x 161"):
@@ -47,8 +58,16 @@ def matlab_gmsd(a: Any, b: Any) -> Any:
     """The authors' program, line by line, on float luma: 2 x 2 mean filter, every second sample, Prewitt / 3, constant 170."""
     convolve2d = pytest.importorskip("scipy.signal").convolve2d
     prewitt = np.array([[1, 0, -1]] * 3) / 3
-    halved = [convolve2d(np.pad(t.astype(float), ((0, 1), (0, 1))), np.ones((2, 2)) / 4, mode="valid")[::2, ::2] for t in (a, b)]
-    m, n = (np.hypot(convolve2d(t, prewitt, mode="same"), convolve2d(t, prewitt.T, mode="same")) for t in halved)
+    halved = [
+        convolve2d(np.pad(t.astype(float), ((0, 1), (0, 1))), np.ones((2, 2)) / 4, mode="valid")[
+            ::2, ::2
+        ]
+        for t in (a, b)
+    ]
+    m, n = (
+        np.hypot(convolve2d(t, prewitt, mode="same"), convolve2d(t, prewitt.T, mode="same"))
+        for t in halved
+    )
     return np.std((2 * m * n + 170) / (m**2 + n**2 + 170))
 
 
@@ -65,7 +84,9 @@ def flat(side: Any, level: Any) -> Any:
 
 def ramp() -> Any:
     """A horizontal gradient, 64 x 64."""
-    return np.broadcast_to((np.arange(64) * 255 // 63).astype(np.uint8)[None, :, None], (64, 64, 3)).copy()
+    return np.broadcast_to(
+        (np.arange(64) * 255 // 63).astype(np.uint8)[None, :, None], (64, 64, 3)
+    ).copy()
 
 
 def lcg_noise(side: Any = 64, state: Any = 42) -> Any:
@@ -107,7 +128,9 @@ def test_ssimulacra2_of_small_odd_and_gray_pictures(pressed: Any) -> None:
 
 
 @pytest.mark.parametrize("samples", [1, 3000, 1 << 30])
-def test_bands_of_rows_change_nothing(monkeypatch: pytest.MonkeyPatch, pressed: Any, samples: Any) -> None:
+def test_bands_of_rows_change_nothing(
+    monkeypatch: pytest.MonkeyPatch, pressed: Any, samples: Any
+) -> None:
     expected = ms_ssim(*pressed), ssimulacra2(*pressed)
     monkeypatch.setattr(windows, "BAND_SAMPLES", samples)
     assert (ms_ssim(*pressed), ssimulacra2(*pressed)) == pytest.approx(expected, abs=1e-6)

@@ -19,7 +19,18 @@ def no_weights(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_table_describes_every_metric() -> None:
-    assert list(METRICS) == ["mse", "psnr", "ssim", "ms-ssim", "ms-ssim-db", "gmsd", "ssimulacra2", "lpips", "lpips-vgg", "dists"]
+    assert list(METRICS) == [
+        "mse",
+        "psnr",
+        "ssim",
+        "ms-ssim",
+        "ms-ssim-db",
+        "gmsd",
+        "ssimulacra2",
+        "lpips",
+        "lpips-vgg",
+        "dists",
+    ]
     for metric in METRICS.values():
         assert metric.direction in ("higher", "lower")
         assert metric.range[0] < metric.range[1]
@@ -37,7 +48,9 @@ def test_unknown_and_no_names_are_usage_errors(names: Any) -> None:
         available(names)
 
 
-def test_without_weights_the_others_are_available_and_each_reason_says_what_to_do(no_weights: Any) -> None:
+def test_without_weights_the_others_are_available_and_each_reason_says_what_to_do(
+    no_weights: Any,
+) -> None:
     usable, reasons = available("all")
     assert usable == FREE
     assert list(reasons) == ["lpips", "lpips-vgg", "dists"]
@@ -45,7 +58,9 @@ def test_without_weights_the_others_are_available_and_each_reason_says_what_to_d
     assert list(available()[1]) == ["lpips"]  # the default leaves the slow ones out
 
 
-def test_without_weights_assess_computes_the_others_and_refuses_a_named_one(no_weights: Any, photo: NDArray[np.uint8]) -> None:
+def test_without_weights_assess_computes_the_others_and_refuses_a_named_one(
+    no_weights: Any, photo: NDArray[np.uint8]
+) -> None:
     b = photo // 8 * 8
     assert list(assess(photo, b)) == FREE
     assert list(assess(photo, b, "all")) == FREE

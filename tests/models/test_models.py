@@ -21,8 +21,13 @@ class Failing:
         raise Exception(self.text)
 
 
-@pytest.mark.parametrize(("text", "kind"), [(ARENA, MemoryError), ("std::bad_alloc", MemoryError), ("INVALID_GRAPH", RuntimeError)])
-def test_failures_of_onnx_runtime_have_a_kind(monkeypatch: pytest.MonkeyPatch, text: str, kind: type[Exception]) -> None:
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [(ARENA, MemoryError), ("std::bad_alloc", MemoryError), ("INVALID_GRAPH", RuntimeError)],
+)
+def test_failures_of_onnx_runtime_have_a_kind(
+    monkeypatch: pytest.MonkeyPatch, text: str, kind: type[Exception]
+) -> None:
     monkeypatch.setattr(models, "graph", lambda *_: Failing(text))
     with pytest.raises(kind, match=r"lp1/analysis\.onnx"):
         models.run("lp1", "analysis.onnx", pixels=np.zeros((1, 16, 16, 3), np.uint8))
@@ -34,7 +39,10 @@ def test_a_failing_graph_is_a_sentence_outside_batches_too(
     Image.new("RGB", (20, 20)).save(tmp_path / "a.png")
     monkeypatch.setattr(models, "graph", lambda *_: Failing("INVALID_GRAPH\nand a stack"))
     monkeypatch.setattr("signal.signal", lambda *_: None)  # those of the tests stay
-    monkeypatch.setattr("sys.argv", ["latentpress", "latent", str(tmp_path / "a.png"), "-o", str(tmp_path / "y.png")])
+    monkeypatch.setattr(
+        "sys.argv",
+        ["latentpress", "latent", str(tmp_path / "a.png"), "-o", str(tmp_path / "y.png")],
+    )
     with pytest.raises(SystemExit) as end:
         app.main()
     assert end.value.code == 1

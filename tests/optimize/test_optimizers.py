@@ -51,17 +51,23 @@ def decoded(data: bytes) -> NDArray[np.uint8]:
 
 
 def loss_of(data: bytes, image: NDArray[np.uint8], quality: float) -> float:
-    return 8 * len(data) + image.shape[0] * image.shape[1] * weights_at(meant_rate(quality), "mse").mse * mse(image, decoded(data))
+    return 8 * len(data) + image.shape[0] * image.shape[1] * weights_at(
+        meant_rate(quality), "mse"
+    ).mse * mse(image, decoded(data))
 
 
-def test_the_twin_of_the_prior_has_the_symbols_and_the_latent_of_the_coder(photo: NDArray[np.uint8]) -> None:
+def test_the_twin_of_the_prior_has_the_symbols_and_the_latent_of_the_coder(
+    photo: NDArray[np.uint8],
+) -> None:
     transform = load_transform(LP1)
     y = np.concatenate(list(transform.analyze(read_picture(photo))), axis=1)
     prior = HyperpriorCoder("lp1", 60, chunk_type=LATENT_HYPERPRIOR)
     z, coded, _ = prior.model_segment(y * prior.gain)
     with torch.no_grad():
         found = TorchHyperprior(prior)(
-            torch.from_numpy(y * prior.gain)[None], torch.from_numpy(z.astype(np.float32))[None], straight_through
+            torch.from_numpy(y * prior.gain)[None],
+            torch.from_numpy(z.astype(np.float32))[None],
+            straight_through,
         )
     data = prior.encode_segment(y * prior.gain, z)
     np.testing.assert_array_equal(found.symbols.numpy()[0], together(coded))
@@ -72,7 +78,9 @@ def test_the_twin_of_the_prior_has_the_symbols_and_the_latent_of_the_coder(photo
 
 @settings(max_examples=4, deadline=None)
 @given(quality=st.floats(0, 100), height=st.integers(17, 90), width=st.integers(17, 90))
-def test_the_decoder_has_the_latent_that_the_search_ended_with(photo: NDArray[np.uint8], quality: float, height: int, width: int) -> None:
+def test_the_decoder_has_the_latent_that_the_search_ended_with(
+    photo: NDArray[np.uint8], quality: float, height: int, width: int
+) -> None:
     picture, transform = read_picture(photo[:height, :width].copy()), load_transform(LP1)
     coder = Lp1Optimizer(picture, "lp1", quality, "mse", 5, None)
     window = np.concatenate(list(transform.analyze(picture)), axis=1)
@@ -81,15 +89,23 @@ def test_the_decoder_has_the_latent_that_the_search_ended_with(photo: NDArray[np
     y, z = coder.optimize_segment(window, (slice(0, rows), slice(0, columns)), distortion)
     z = coder.prior.hyper_analysis(y) if z is None else z
     with torch.no_grad():
-        found = coder.torch_prior(torch.from_numpy(y)[None], torch.from_numpy(z.astype(np.float32))[None], straight_through)
+        found = coder.torch_prior(
+            torch.from_numpy(y)[None],
+            torch.from_numpy(z.astype(np.float32))[None],
+            straight_through,
+        )
     prior = HyperpriorCoder("lp1", quality, chunk_type=LATENT_HYPERPRIOR)
     y_hat = prior.decode_segment(prior.encode_segment(y, z), rows, columns) * prior.inverse
     np.testing.assert_allclose(found.y_hat.numpy()[0], y_hat, rtol=1e-3, atol=1e-3)
 
 
 @pytest.mark.parametrize("effort", [7, 9])
-def test_a_searched_file_is_a_plain_file_with_less_loss(small: NDArray[np.uint8], effort: int) -> None:
-    plain, searched = (latentpress.compress(small, quality=40, effort=e, optimize_for="mse") for e in (3, effort))
+def test_a_searched_file_is_a_plain_file_with_less_loss(
+    small: NDArray[np.uint8], effort: int
+) -> None:
+    plain, searched = (
+        latentpress.compress(small, quality=40, effort=e, optimize_for="mse") for e in (3, effort)
+    )
     assert decoded(searched).shape == small.shape
     assert loss_of(searched, small, 40) < loss_of(plain, small, 40)
     assert searched == latentpress.compress(small, quality=40, effort=effort, optimize_for="mse")
@@ -98,14 +114,18 @@ def test_a_searched_file_is_a_plain_file_with_less_loss(small: NDArray[np.uint8]
 @pytest.mark.parametrize("shape", [(1060, 20), (20, 1060)])
 def test_several_segments_and_strips(photo: NDArray[np.uint8], shape: tuple[int, int]) -> None:
     image = np.tile(photo, (4, 3, 1))[: shape[0], : shape[1]]  # 67 positions: two segments
-    plain, data = (latentpress.compress(image, quality=30, effort=e, optimize_for="mse") for e in (3, 9))
+    plain, data = (
+        latentpress.compress(image, quality=30, effort=e, optimize_for="mse") for e in (3, 9)
+    )
     assert loss_of(data, image, 30) < loss_of(plain, image, 30)
 
 
 @settings(max_examples=4, deadline=None)
 @given(share=st.floats(0.1, 0.9))
 def test_a_searched_file_is_never_above_a_size(photo: NDArray[np.uint8], share: float) -> None:
-    analyzed = targets.Analyzed(photo[100:175, 150:259].copy(), EncodeOptions(effort=7, optimize_for="mse"))
+    analyzed = targets.Analyzed(
+        photo[100:175, 150:259].copy(), EncodeOptions(effort=7, optimize_for="mse")
+    )
     least, most = len(analyzed.write(0)), len(analyzed.write(TOP_STEP))
     limit = int(least * (most / least) ** share)
     data = targets.to_size(analyzed, limit)
@@ -116,7 +136,9 @@ def test_a_searched_file_is_never_above_a_size(photo: NDArray[np.uint8], share: 
 def test_a_searched_file_reaches_a_metric(photo: NDArray[np.uint8]) -> None:
     picture = photo[60:210, 100:318].copy()
     target = psnr(picture, decoded(latentpress.compress(picture, quality=40)))
-    data = targets.to_metric(picture, "psnr", target, options=EncodeOptions(effort=7, optimize_for="mse"))
+    data = targets.to_metric(
+        picture, "psnr", target, options=EncodeOptions(effort=7, optimize_for="mse")
+    )
     assert psnr(picture, decoded(data)) >= target
     assert len(data) <= len(targets.to_metric(picture, "psnr", target))
 
@@ -126,17 +148,26 @@ def test_no_correction_passes_a_limit(factor: float, step: int, limit: int) -> N
     def size(at: int, by: float) -> int:
         return int(limit * by * np.exp((at - step) * 3e-4))
 
-    files = corrected_size(lambda at: [bytes(size(at, factor))], [bytes(limit)], step, limit, slope=3e-4, top=10_000)
+    files = corrected_size(
+        lambda at: [bytes(size(at, factor))], [bytes(limit)], step, limit, slope=3e-4, top=10_000
+    )
     assert len(files[0]) <= limit
 
 
 def test_a_metric_that_no_searched_file_reaches_gives_the_plain_one() -> None:
-    assert corrected_metric(lambda step: b"s", lambda data: -1.0, b"plain", 50, slope=0.01, near=10, top=100) == b"plain"
+    assert (
+        corrected_metric(
+            lambda step: b"s", lambda data: -1.0, b"plain", 50, slope=0.01, near=10, top=100
+        )
+        == b"plain"
+    )
 
 
 def test_progress_rises_to_one(small: NDArray[np.uint8]) -> None:
     told: list[tuple[float, float]] = []
-    latentpress.compress(small, effort=7, optimize_for="mse", progress=lambda share, left: told.append((share, left)))
+    latentpress.compress(
+        small, effort=7, optimize_for="mse", progress=lambda share, left: told.append((share, left))
+    )
     shares = [share for share, _ in told]
     assert shares == sorted(shares)
     assert told[-1] == (1.0, 0.0)
@@ -155,7 +186,9 @@ def test_the_time_left_is_not_that_of_the_first_iteration(monkeypatch: pytest.Mo
     for _ in range(5):  # a tile twice as large takes twice as long
         now[0] += 1.0
         clock.tick(2)
-    assert [left for _, left in told] == pytest.approx([0.5 * (60 - done) for done in (*range(2, 51), *range(52, 61, 2))])
+    assert [left for _, left in told] == pytest.approx(
+        [0.5 * (60 - done) for done in (*range(2, 51), *range(52, 61, 2))]
+    )
     assert told[-1] == (1.0, 0.0)
     progress.Clock(1, lambda share, left: told.append((share, left))).tick(1)
     assert told[-1] == (1.0, 0.0)
@@ -189,7 +222,10 @@ def test_an_error_counts_as_it_is_seen(small: NDArray[np.uint8]) -> None:
 
 def test_gumbel_gives_neighbors_and_ends_at_the_nearest() -> None:
     t = torch.linspace(-3, 3, 601)
-    hot, cold = (gumbel_rounding(t, temperature, torch.Generator().manual_seed(1)) for temperature in (0.5, 0.01))
+    hot, cold = (
+        gumbel_rounding(t, temperature, torch.Generator().manual_seed(1))
+        for temperature in (0.5, 0.01)
+    )
     assert bool(((hot >= t.floor()) & (hot <= t.floor() + 1)).all())
     clear = (t - t.floor() - 0.5).abs() > 0.1
     assert bool(((cold - t.round()).abs() < 1e-3)[clear].all())
@@ -199,7 +235,9 @@ def test_bits_are_those_of_the_distribution() -> None:
     from scipy.stats import norm
 
     v, sigma = torch.tensor([0.0, 1, -2, 5, 0.3]), torch.tensor([0.11, 0.5, 1, 20, 2])
-    expected = -np.log2(norm.cdf((v.numpy() + 0.5) / sigma.numpy()) - norm.cdf((v.numpy() - 0.5) / sigma.numpy()))
+    expected = -np.log2(
+        norm.cdf((v.numpy() + 0.5) / sigma.numpy()) - norm.cdf((v.numpy() - 0.5) / sigma.numpy())
+    )
     np.testing.assert_allclose(gaussian_bits(v, sigma).numpy(), expected, rtol=1e-3, atol=1e-5)
     far = torch.tensor([30.0], requires_grad=True)
     gaussian_bits(far, torch.tensor([0.11])).sum().backward()
@@ -212,27 +250,37 @@ def test_a_descent_finds_the_cheaper_integer() -> None:
     assert v.detach().round().tolist() == [[1.0] * 4]
 
 
-@pytest.mark.parametrize("how", [{"effort": 10}, {"effort": -1}, {"effort": 9, "optimize_for": "beauty"}])
+@pytest.mark.parametrize(
+    "how", [{"effort": 10}, {"effort": -1}, {"effort": 9, "optimize_for": "beauty"}]
+)
 def test_what_makes_no_sense_is_refused(small: NDArray[np.uint8], how: dict[str, object]) -> None:
     with pytest.raises(UsageError):
         latentpress.compress(small, **how)  # type: ignore[arg-type]
 
 
-def test_without_torch_the_extra_is_named(small: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_torch_the_extra_is_named(
+    small: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(optimize, "find_spec", lambda name: None)
     with pytest.raises(UsageError, match=r"latentpress\[sd\]"):
         latentpress.compress(small, effort=7)
 
 
 @pytest.mark.skipif(not TAESD.is_dir(), reason="the weights of TAESD are not beside the project")
-def test_a_searched_file_in_a_stable_diffusion_space(small: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_searched_file_in_a_stable_diffusion_space(
+    small: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setitem(options.ITERATIONS, 9, 50)  # a dozen is too few to gain anything here
     how = {"codec": "sd15", "model": str(TAESD), "quality": 20}
     plain = latentpress.compress(small, **how)  # type: ignore[arg-type]
     searched = latentpress.compress(small, **how, effort=9, optimize_for="mse")  # type: ignore[arg-type]
-    found, before = (np.asarray(latentpress.decompress(d, model=str(TAESD))) for d in (searched, plain))
+    found, before = (
+        np.asarray(latentpress.decompress(d, model=str(TAESD))) for d in (searched, plain)
+    )
     weight = weights_at(8 * len(plain) / small[:, :, 0].size, "mse").mse * small[:, :, 0].size
-    assert 8 * len(searched) + weight * mse(small, found) < 8 * len(plain) + weight * mse(small, before)
+    assert 8 * len(searched) + weight * mse(small, found) < 8 * len(plain) + weight * mse(
+        small, before
+    )
     assert read_header(io.BytesIO(searched).getvalue()).space_id == space_of_codec("sd15").id
 
 

@@ -45,32 +45,52 @@ def assert_search_pays(image: Image, codec: str, model: str, effort: int) -> Non
     assert read_header(searched).codec == codec
 
 
-@pytest.mark.skipif(not WEIGHTS.is_dir(), reason="the tiny autoencoders are not beside this checkout")
-@pytest.mark.parametrize(("codec", "effort"), [("sd15", 8), ("sdxl", 9), ("sd3", 9), ("flux1", 9), ("flux1", 7)])
+@pytest.mark.skipif(
+    not WEIGHTS.is_dir(), reason="the tiny autoencoders are not beside this checkout"
+)
+@pytest.mark.parametrize(
+    ("codec", "effort"), [("sd15", 8), ("sdxl", 9), ("sd3", 9), ("flux1", 9), ("flux1", 7)]
+)
 def test_the_search_through_each_tiny_autoencoder(small: Image, codec: str, effort: int) -> None:
     assert_search_pays(small, codec, str(WEIGHTS / TINY[codec]), effort)
 
 
-@pytest.mark.parametrize(("codec", "channels", "scaling"), [("sd15", 4, 0.18215), ("sdxl", 4, 0.13025), ("sd3", 16, 1.5305)])
-def test_the_search_through_an_autoencoder_kl(small: Image, tmp_path: Path, codec: str, channels: int, scaling: float) -> None:
+@pytest.mark.parametrize(
+    ("codec", "channels", "scaling"),
+    [("sd15", 4, 0.18215), ("sdxl", 4, 0.13025), ("sd3", 16, 1.5305)],
+)
+def test_the_search_through_an_autoencoder_kl(
+    small: Image, tmp_path: Path, codec: str, channels: int, scaling: float
+) -> None:
     torch.manual_seed(0)
     autoencoder = AutoencoderKL(
         down_block_types=("DownEncoderBlock2D",) * 4, up_block_types=("UpDecoderBlock2D",) * 4, block_out_channels=(32, 32, 64, 64),
         layers_per_block=1, latent_channels=channels, sample_size=512, scaling_factor=scaling,
     )  # fmt: skip
     with torch.no_grad():
-        autoencoder.encoder.conv_out.weight.mul_(10 / scaling)  # random weights leave the latent near 0: symbols are wanted
+        autoencoder.encoder.conv_out.weight.mul_(
+            10 / scaling
+        )  # random weights leave the latent near 0: symbols are wanted
     autoencoder.save_pretrained(tmp_path)
     assert_search_pays(small, codec, str(tmp_path), 9)
 
 
-def test_more_effort_is_a_smaller_loss_on_average(photo: Image, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_more_effort_is_a_smaller_loss_on_average(
+    photo: Image, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for effort, iterations in ((7, 50), (9, 120)):  # as they are, and less than it is
         monkeypatch.setitem(options.ITERATIONS, effort, iterations)
     crops = [photo[r : r + 80, c : c + 96].copy() for r, c in ((60, 200), (150, 40), (200, 300))]
     quality, bpp, losses = 40, 0.14, []
     for effort in (0, 4, 5, 6, 7, 9):
-        files = [latentpress.compress(crop, quality=quality, effort=effort, optimize_for="mse") for crop in crops]
-        losses.append(float(np.mean([loss_of(data, crop, bpp) for data, crop in zip(files, crops, strict=True)])))
+        files = [
+            latentpress.compress(crop, quality=quality, effort=effort, optimize_for="mse")
+            for crop in crops
+        ]
+        losses.append(
+            float(
+                np.mean([loss_of(data, crop, bpp) for data, crop in zip(files, crops, strict=True)])
+            )
+        )
     assert losses == sorted(losses, reverse=True)
     assert losses[-1] < losses[0]

@@ -46,12 +46,18 @@ def graph(pads: list[int], kernel: list[int], op: str = "Conv") -> bytes:
     about = {"kernel_shape": kernel, "pads": pads, "dilations": [2, 2], "strides": [1, 1]}
     inputs = ["x", "w"] if op == "Conv" else ["x"]
     node = onnx_writer.node(op, inputs, "y", **(about if op == "Conv" else {}))
-    names = [(number, onnx_writer.message([(1, name)])) for number, name in ((11, b"x"), (12, b"y"))]
+    names = [
+        (number, onnx_writer.message([(1, name)])) for number, name in ((11, b"x"), (12, b"y"))
+    ]
     return onnx_writer.message([(7, onnx_writer.pieces([(1, node), (5, weight), *names]))])
 
 
 def test_taps_an_odd_number_of_cells_away_are_taken_and_others_refused() -> None:
     assert len(read_graph(halved(graph([2, 1, 2, 1], [3, 2]), "x")).nodes) == 2
-    for data in (graph([2, 2, 2, 2], [3, 3]), graph([1, 1, 1, 1], [2, 2]), graph([0, 1, 0, 1], [1, 1], "Softmax")):
+    for data in (
+        graph([2, 2, 2, 2], [3, 3]),
+        graph([1, 1, 1, 1], [2, 2]),
+        graph([0, 1, 0, 1], [1, 1], "Softmax"),
+    ):
         with pytest.raises(ValueError, match=r"anchors|cells"):
             halved(data, "x")

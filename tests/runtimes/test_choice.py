@@ -22,7 +22,10 @@ def nothing_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def machine(
-    monkeypatch: pytest.MonkeyPatch, flags: set[str], packages: tuple[str, ...] = (), has_library: bool = False
+    monkeypatch: pytest.MonkeyPatch,
+    flags: set[str],
+    packages: tuple[str, ...] = (),
+    has_library: bool = False,
 ) -> None:
     monkeypatch.setattr(processor, "flags", lambda: frozenset(flags))
     monkeypatch.setattr(choice.native, "library", lambda: has_library or None)
@@ -97,13 +100,28 @@ def test_the_environment_is_obeyed_where_the_library_is(
 
 
 REFUSED = [
-    ("tensorrt", "", "cpu", "LATENTPRESS_RUNTIME is one of native, onnxruntime, openvino, torch, not 'tensorrt'"),
+    (
+        "tensorrt",
+        "",
+        "cpu",
+        "LATENTPRESS_RUNTIME is one of native, onnxruntime, openvino, torch, not 'tensorrt'",
+    ),
     ("", "int4", "cpu", "LATENTPRESS_PRECISION is one of float, half, int8, not 'int4'"),
     ("openvino", "", "cpu", r"openvino is not installed: pip install 'latentpress\[openvino\]'"),
     ("torch", "", "cpu", "torch is not installed"),
-    ("native", "", "cpu", "native needs a processor with AVX-512 and VNNI, Linux, and the package's C library"),
+    (
+        "native",
+        "",
+        "cpu",
+        "native needs a processor with AVX-512 and VNNI, Linux, and the package's C library",
+    ),
     ("", "half", "cpu", "openvino is not installed"),
-    ("onnxruntime", "half", "cpu", "LATENTPRESS_PRECISION=half needs the runtime openvino or torch"),
+    (
+        "onnxruntime",
+        "half",
+        "cpu",
+        "LATENTPRESS_PRECISION=half needs the runtime openvino or torch",
+    ),
     ("", "", "cuda", "device 'cuda' needs a torch that has it, or an onnxruntime build with CUDA"),
     ("", "", "tpu", "unknown device 'tpu': choose one of auto, cpu, cuda, mps"),
 ]
@@ -139,7 +157,9 @@ def test_devices_of_torch(monkeypatch: pytest.MonkeyPatch) -> None:
         choose("cuda", int8_is_good=True)
 
 
-def test_flags_are_read_as_linux_writes_them(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_flags_are_read_as_linux_writes_them(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setattr(sys, "platform", "linux")
     for text, byte, amx in (
         ("processor\t: 0\nflags\t\t: fpu avx_vnni amx_bf16\nbugs\t: x\n", True, True),
@@ -157,7 +177,9 @@ def test_flags_are_read_as_linux_writes_them(monkeypatch: pytest.MonkeyPatch, tm
     processor.flags.cache_clear()
 
 
-def test_a_runtime_that_is_broken_falls_back_unless_it_was_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_runtime_that_is_broken_falls_back_unless_it_was_asked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     machine(monkeypatch, AMX, ("openvino",))
     monkeypatch.setitem(sys.modules, "openvino", None)  # importing it fails
     monkeypatch.setattr(on_openvino, "_core", on_openvino._core.__wrapped__)  # nothing is kept

@@ -93,6 +93,8 @@ def test_threads_share_a_graph(way: tuple[str, str]) -> None:
     latents = [rng.normal(0, 1, (1, 320, 4, 5 + i % 3)).astype(np.float32) for i in range(12)]
     alone = [models.run("lp1", "synthesis.onnx", "cpu", y=y)[0] for y in latents]
     with ThreadPoolExecutor(4) as pool:
-        together = list(pool.map(lambda y: models.run("lp1", "synthesis.onnx", "cpu", y=y)[0], latents))
+        together = list(
+            pool.map(lambda y: models.run("lp1", "synthesis.onnx", "cpu", y=y)[0], latents)
+        )
     for a, b in zip(alone, together, strict=True):
         assert np.array_equal(a, b)

@@ -17,7 +17,9 @@ from latentpress.runtimes.on_native import NativeGraph
 from latentpress.runtimes.running import open_graph
 from latentpress.spaces import LP1
 
-pytestmark = pytest.mark.skipif(native.library() is None, reason="no library, or no AVX-512 with VNNI")
+pytestmark = pytest.mark.skipif(
+    native.library() is None, reason="no library, or no AVX-512 with VNNI"
+)
 GRAPHS = {"analysis.onnx": 1, "synthesis.onnx": 2}  # the axis of the input's rows
 
 
@@ -74,7 +76,11 @@ def test_a_convolution_is_that_of_numpy(shape: tuple[int, ...], is_bytes: bool, 
     h, w, channels, count, kernel, stride, side = shape
     rng = np.random.default_rng(sum(shape))
     size = (stride * (h - 1) + kernel, stride * (w - 1) + kernel, channels)
-    x = rng.integers(0, 256, size).astype(np.uint8) if is_bytes else rng.normal(size=size).astype(np.float32)
+    x = (
+        rng.integers(0, 256, size).astype(np.uint8)
+        if is_bytes
+        else rng.normal(size=size).astype(np.float32)
+    )
     weight = rng.normal(size=(count, channels, kernel, kernel)).astype(np.float32)
     bias = rng.normal(size=count).astype(np.float32)
     steps = rng.uniform(0.01, 0.02, channels) if is_bytes else None
@@ -89,7 +95,11 @@ def test_a_convolution_is_that_of_numpy(shape: tuple[int, ...], is_bytes: bool, 
         weight = np.rint(scaled / largest) * largest / steps[:, None, None]
     sums = slowly(values, weight, stride) + bias
     own = count // side**2
-    expected = sums.reshape(h, w, own, side, side).transpose(0, 3, 1, 4, 2).reshape(h * side, w * side, own)
+    expected = (
+        sums.reshape(h, w, own, side, side)
+        .transpose(0, 3, 1, 4, 2)
+        .reshape(h * side, w * side, own)
+    )
     added = rng.normal(size=expected.shape).astype(np.float32)
     expected += added
 

@@ -25,5 +25,7 @@ for thread in threads:
 
 def test_threads_that_use_it_first_do_not_wait_for_each_other() -> None:
     pytest.importorskip("openvino")
-    done = subprocess.run([sys.executable, "-c", FIRST_USE], capture_output=True, text=True, timeout=120)
+    done = subprocess.run(
+        [sys.executable, "-c", FIRST_USE], capture_output=True, text=True, timeout=120
+    )
     assert done.returncode == 0, done.stderr

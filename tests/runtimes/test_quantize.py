@@ -7,7 +7,13 @@ from latentpress import models
 from latentpress.runtimes import onnx_writer
 from latentpress.runtimes.on_onnxruntime import OnnxruntimeGraph
 from latentpress.runtimes.onnx_file import read_graph
-from latentpress.runtimes.quantize import WEIGHT_MAX, WEIGHT_MAX_IN_PAIRS, Ranges, activation, quantized
+from latentpress.runtimes.quantize import (
+    WEIGHT_MAX,
+    WEIGHT_MAX_IN_PAIRS,
+    Ranges,
+    activation,
+    quantized,
+)
 
 RNG = np.random.default_rng(0)
 
@@ -22,7 +28,9 @@ def test_zero_is_a_level_and_the_limits_are_reached() -> None:
 @pytest.mark.parametrize("name", ["analysis.onnx", "synthesis.onnx"])
 def test_only_convolutions_with_ranges_change(name: str) -> None:
     data = models.read_file("lp1", name)
-    assert [n.op for n in read_graph(quantized(data, {})).nodes] == [n.op for n in read_graph(data).nodes]
+    assert [n.op for n in read_graph(quantized(data, {})).nodes] == [
+        n.op for n in read_graph(data).nodes
+    ]
     ranges = models.ranges("lp1")
     graph, before = read_graph(quantized(data, ranges)), read_graph(data)
     prefix = "ga." if name == "analysis.onnx" else "gs."
@@ -44,17 +52,29 @@ def test_a_small_graph_of_another_form(weight_max: int, after: str) -> None:
     onnx = pytest.importorskip("onnx", reason="needs the package onnx to make a graph")
     helper = onnx.helper
     weight = RNG.normal(0, 1, (4, 3, 3, 3)).astype(np.float32)
-    info = [helper.make_tensor_value_info(n, onnx.TensorProto.FLOAT, [1, None, None, None]) for n in ("x", "y")]
+    info = [
+        helper.make_tensor_value_info(n, onnx.TensorProto.FLOAT, [1, None, None, None])
+        for n in ("x", "y")
+    ]
     nodes = [
-        helper.make_node("Conv", ["x", "one.weight"], ["c"], kernel_shape=[3, 3], pads=[1, 1, 1, 1]),
+        helper.make_node(
+            "Conv", ["x", "one.weight"], ["c"], kernel_shape=[3, 3], pads=[1, 1, 1, 1]
+        ),
         helper.make_node(after, ["c"], ["r"]),
-        helper.make_node("Conv", ["r", "two.weight"], ["d"], kernel_shape=[1, 1], pads=[0, 0, 0, 0]),
+        helper.make_node(
+            "Conv", ["r", "two.weight"], ["d"], kernel_shape=[1, 1], pads=[0, 0, 0, 0]
+        ),
         helper.make_node("Add", ["d", "x"], ["y"]),
     ]
     back = RNG.normal(0, 1, (3, 4, 1, 1)).astype(np.float32)
-    constants = [onnx.numpy_helper.from_array(a, n) for a, n in ((weight, "one.weight"), (back, "two.weight"))]
+    constants = [
+        onnx.numpy_helper.from_array(a, n)
+        for a, n in ((weight, "one.weight"), (back, "two.weight"))
+    ]
     graph = helper.make_graph(nodes, "small", info[:1], info[1:], constants)
-    data = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8).SerializeToString()
+    data = helper.make_model(
+        graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8
+    ).SerializeToString()
     x = RNG.uniform(-1, 1, (1, 3, 9, 11)).astype(np.float32)
     low = 0.0 if after == "Relu" else -20.0
     ranges = {"one": Ranges((-1.0, 1.0), (low, 20.0)), "two": Ranges((low, 20.0), (-60.0, 60.0))}
@@ -67,7 +87,11 @@ def test_a_small_graph_of_another_form(weight_max: int, after: str) -> None:
 
 def test_what_is_written_is_read_again() -> None:
     onnx = pytest.importorskip("onnx", reason="needs the package onnx to read what was written")
-    for array in (RNG.normal(size=(2, 3)).astype(np.float32), np.array(7, np.uint8), np.array([-3, 200], np.int32)):
+    for array in (
+        RNG.normal(size=(2, 3)).astype(np.float32),
+        np.array(7, np.uint8),
+        np.array([-3, 200], np.int32),
+    ):
         tensor = onnx.TensorProto.FromString(b"".join(onnx_writer.tensor("a", array)))
         assert tensor.name == "a"
         np.testing.assert_array_equal(onnx.numpy_helper.to_array(tensor), array)

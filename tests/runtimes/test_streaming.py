@@ -23,7 +23,9 @@ def picture(name: str, rows: int, columns: int) -> dict[str, NDArray]:
     return {"y": 3 * rng.normal(size=(1, LP1.channels, rows, columns)).astype(np.float32)}
 
 
-def in_bands(graph: StreamingGraph, name: str, feed: dict[str, NDArray], edges: list[int]) -> NDArray:
+def in_bands(
+    graph: StreamingGraph, name: str, feed: dict[str, NDArray], edges: list[int]
+) -> NDArray:
     """The outputs of all bands, one below the other. edges: in units of rows, ascending."""
     axis_in, axis_out = GRAPHS[name]
     [(key, whole)] = feed.items()
@@ -47,7 +49,9 @@ def assert_same(name: str, found: NDArray, whole: NDArray) -> None:
 
 
 @pytest.mark.parametrize("name", GRAPHS)
-@pytest.mark.parametrize(("rows", "columns", "height"), [(10, 3, 1), (11, 1, 1), (23, 2, 1), (26, 3, 7), (37, 2, 16)])
+@pytest.mark.parametrize(
+    ("rows", "columns", "height"), [(10, 3, 1), (11, 1, 1), (23, 2, 1), (26, 3, 7), (37, 2, 16)]
+)
 def test_bands_equal_the_whole(name: str, rows: int, columns: int, height: int) -> None:
     graph = streaming(models.read_file("lp1", name))
     feed = picture(name, rows, columns)
@@ -84,8 +88,14 @@ def test_an_unknown_operation_is_refused() -> None:
         streaming(onnx.helper.make_model(graph).SerializeToString())
 
 
-NEXT = {"analysis": "fold:12:8 depthwise:3 fold:16 depthwise:2", "synthesis": "mix:16 depthwise:2 up:12 depthwise:3"}
-ODD = {"analysis": "conv:8:8:4 dense fold:12 depthwise down:16 dense", "synthesis": "mix:16 dense up:12 depthwise up:8 dense"}
+NEXT = {
+    "analysis": "fold:12:8 depthwise:3 fold:16 depthwise:2",
+    "synthesis": "mix:16 depthwise:2 up:12 depthwise:3",
+}
+ODD = {
+    "analysis": "conv:8:8:4 dense fold:12 depthwise down:16 dense",
+    "synthesis": "mix:16 dense up:12 depthwise up:8 dense",
+}
 
 
 @pytest.mark.parametrize("shape", [NEXT | {"head": "shuffle"}, ODD | {"activation": "wsilu"}])
@@ -97,7 +107,9 @@ def test_other_shapes_of_networks(shape: dict[str, str], tmp_path: Path) -> None
     from training.lp1.shape import Shape
 
     torch.manual_seed(0)
-    export_transforms(Codec(Shape(**shape, latent=LP1.channels, hyper=8, features=8, context=8)), tmp_path)
+    export_transforms(
+        Codec(Shape(**shape, latent=LP1.channels, hyper=8, features=8, context=8)), tmp_path
+    )
     for name in GRAPHS:
         data = (tmp_path / name).read_bytes()
         graph = streaming(data)

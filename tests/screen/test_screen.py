@@ -50,7 +50,9 @@ def noise(width: int, height: int) -> np.ndarray:
 @settings(deadline=None)
 @given(st.integers(1, 9), st.integers(1, 9), st.data())
 def test_masks_round_trip(rows: int, columns: int, data: Any) -> None:
-    bits = data.draw(st.lists(st.booleans(), min_size=rows * columns, max_size=rows * columns).filter(any))
+    bits = data.draw(
+        st.lists(st.booleans(), min_size=rows * columns, max_size=rows * columns).filter(any)
+    )
     mask = np.array(bits).reshape(rows, columns)
     packed = pack_mask(mask)
     found, at = unpack_mask(packed + b"more", rows, columns)
@@ -59,7 +61,9 @@ def test_masks_round_trip(rows: int, columns: int, data: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "plain", [b"", b"\0", b"\x01", b"\x80\0", bytes(10**6)], ids=["nothing", "no cell", "behind the last", "too long", "bomb"]
+    "plain",
+    [b"", b"\0", b"\x01", b"\x80\0", bytes(10**6)],
+    ids=["nothing", "no cell", "behind the last", "too long", "bomb"],
 )
 def test_bad_masks_are_refused(plain: bytes) -> None:
     body = deflate(plain) if plain else b""
@@ -94,7 +98,9 @@ def test_a_single_color_is_three_bytes_and_exact() -> None:
 
 
 def test_few_colors_are_lossless_where_that_is_shorter() -> None:
-    pixels = np.kron(RNG.integers(0, 2, (30, 30, 1)), np.ones((4, 4, 3), int)).astype(np.uint8) * 255
+    pixels = (
+        np.kron(RNG.integers(0, 2, (30, 30, 1)), np.ones((4, 4, 3), int)).astype(np.uint8) * 255
+    )
     piece = encode_piece(pixels, 95)
     assert piece.startswith(b"RIFF")
     np.testing.assert_array_equal(decode_piece(piece, 120, 120), pixels)
@@ -114,13 +120,17 @@ def test_the_boxes_of_avif_come_back(mode: str) -> None:
 
 def avif(size: tuple[int, int], mode: str = "RGB", **options: Any) -> bytes:
     stream = io.BytesIO()
-    Image.fromarray(noise(*size)).convert(mode).save(stream, "AVIF", **({"quality": 50, "subsampling": "4:4:4"} | options))
+    Image.fromarray(noise(*size)).convert(mode).save(
+        stream, "AVIF", **({"quality": 50, "subsampling": "4:4:4"} | options)
+    )
     return unboxed(stream.getvalue())
 
 
 def animated() -> bytes:
     stream = io.BytesIO()
-    Image.new("RGB", (45, 34)).save(stream, "AVIF", save_all=True, append_images=[Image.new("RGB", (45, 34), "red")])
+    Image.new("RGB", (45, 34)).save(
+        stream, "AVIF", save_all=True, append_images=[Image.new("RGB", (45, 34), "red")]
+    )
     return unboxed(stream.getvalue())
 
 
@@ -201,7 +211,9 @@ def test_older_readers_refuse_the_chunks() -> None:
     assert not (SCREEN | SCREEN_WHOLE) & container.SKIPPABLE
 
 
-def test_a_picture_beyond_the_limit_is_refused_before_it_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_picture_beyond_the_limit_is_refused_before_it_is_made(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     data = pack(LP1, bytes(4), 65535, 65535, 50, {SCREEN_WHOLE: b"\1\2\3"})
     with pytest.raises(FormatError, match="65535 x 65535"):
         latentpress.decompress(data)
@@ -227,7 +239,9 @@ def test_the_layer_stands_where_the_mask_says_and_the_latent_elsewhere() -> None
     assert rest is not None
     filled = rest.pixels(0, 150, 0, 230)
     np.testing.assert_array_equal(filled[:, :128], pixels[:, :128])
-    assert np.abs(np.diff(filled[:, 128:].astype(int), axis=1)).mean() < 2  # smooth where the layer stands
+    assert (
+        np.abs(np.diff(filled[:, 128:].astype(int), axis=1)).mean() < 2
+    )  # smooth where the layer stands
     read = read_layer(layer.chunks(90)[SCREEN], None, 230, 150)
     assert read is not None
     below = np.full((150, 230, 3), 7, np.uint8)
@@ -236,7 +250,9 @@ def test_the_layer_stands_where_the_mask_says_and_the_latent_elsewhere() -> None
     assert np.abs(pasted[:, 128:].astype(int) - pixels[:, 128:]).mean() < 3
     small = np.concatenate(list(read.pasted([np.full((38, 58, 3), 7, np.uint8)], reduction=4)))
     assert (small[:, :32] == 7).all()
-    np.testing.assert_array_equal(small[:, 32:], np.asarray(Image.fromarray(pasted).reduce(4))[:, 32:])
+    np.testing.assert_array_equal(
+        small[:, 32:], np.asarray(Image.fromarray(pasted).reduce(4))[:, 32:]
+    )
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "LA"])
@@ -248,9 +264,16 @@ def test_modes_and_metadata_come_back(mode: str) -> None:
     decoded = latentpress.decompress(latentpress.compress(image, quality=95, content="screen"))
     assert decoded.mode == mode
     assert decoded.info["xmp"] == b"<x/>"
-    assert np.abs(np.asarray(decoded.convert("RGB")).astype(int) - np.asarray(image.convert("RGB"))).mean() < 4
+    assert (
+        np.abs(
+            np.asarray(decoded.convert("RGB")).astype(int) - np.asarray(image.convert("RGB"))
+        ).mean()
+        < 4
+    )
     if "A" in mode:
-        np.testing.assert_array_equal(np.asarray(decoded.getchannel("A")), np.asarray(image.getchannel("A")))
+        np.testing.assert_array_equal(
+            np.asarray(decoded.getchannel("A")), np.asarray(image.getchannel("A"))
+        )
 
 
 def test_the_quality_of_the_layer_rises_with_the_knob() -> None:
@@ -259,7 +282,9 @@ def test_the_quality_of_the_layer_rises_with_the_knob() -> None:
     assert values[0] >= 15
     assert values[-1] >= 90
     pixels = drawing(200, 150)
-    sizes = [len(latentpress.compress(pixels, quality=q, content="screen")) for q in range(0, 101, 10)]
+    sizes = [
+        len(latentpress.compress(pixels, quality=q, content="screen")) for q in range(0, 101, 10)
+    ]
     assert sizes == sorted(sizes)
 
 

@@ -17,7 +17,9 @@ def test_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
         assert whole_number("LATENTPRESS_X", 7, 3) == number
     for text in [*WRONG, "2"]:
         monkeypatch.setenv("LATENTPRESS_X", text)
-        with pytest.raises(UsageError, match=f"LATENTPRESS_X is a whole number from 3 on, .* not '{text}'"):
+        with pytest.raises(
+            UsageError, match=f"LATENTPRESS_X is a whole number from 3 on, .* not '{text}'"
+        ):
             whole_number("LATENTPRESS_X", 7, 3)
 
 

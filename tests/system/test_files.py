@@ -60,7 +60,9 @@ def test_an_interrupted_block_changes_nothing(tmp_path: Path, failure: Any, befo
 
 
 @pytest.mark.parametrize("overwrite", [False, True])
-def test_an_interrupt_at_the_rename_leaves_no_temporary_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, overwrite: Any) -> None:
+def test_an_interrupt_at_the_rename_leaves_no_temporary_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, overwrite: Any
+) -> None:
     def interrupt(*_: Any) -> None:
         raise KeyboardInterrupt
 
@@ -75,7 +77,9 @@ class Interrupted(BaseException):
 
 
 @pytest.mark.parametrize("write", [check_output, lambda path: atomic_write(path, b"abc")])
-def test_a_signal_at_the_entry_of_any_function_leaves_no_temporary_file(tmp_path: Path, write: Any) -> None:
+def test_a_signal_at_the_entry_of_any_function_leaves_no_temporary_file(
+    tmp_path: Path, write: Any
+) -> None:
     """There the interpreter raises what a handler of signals raises: at the first call, the second, ... of Python functions."""
     path, interrupted = tmp_path / "a.ltp", True
     number = 0
@@ -92,7 +96,9 @@ def _interrupted_at(number: Any, write: Any, path: Any) -> Any:
     calls = itertools.count(1)
 
     def profile(frame: Any, event: Any, _: Any) -> None:
-        generator = frame.f_code.co_flags & inspect.CO_GENERATOR  # of one that goes on a profiler's exception skips its `finally`
+        generator = (
+            frame.f_code.co_flags & inspect.CO_GENERATOR
+        )  # of one that goes on a profiler's exception skips its `finally`
         if event == "call" and not generator and next(calls) == number:
             raise Interrupted
 
@@ -107,7 +113,9 @@ def _interrupted_at(number: Any, write: Any, path: Any) -> Any:
 
 
 @pytest.mark.parametrize("overwrite", [False, True])
-def test_a_full_disk_is_one_sentence_and_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, overwrite: Any) -> None:
+def test_a_full_disk_is_one_sentence_and_no_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, overwrite: Any
+) -> None:
     def full(*_: Any) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
@@ -117,7 +125,9 @@ def test_a_full_disk_is_one_sentence_and_no_file(tmp_path: Path, monkeypatch: py
     assert files(tmp_path) == []
 
 
-def test_a_real_full_device_is_reported_when_the_buffer_is_flushed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_real_full_device_is_reported_when_the_buffer_is_flushed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     if not os.path.exists("/dev/full"):
         pytest.skip("no /dev/full here")
     temporary_is_full = lambda path, flags, mode: open_("/dev/full", os.O_RDWR)
@@ -198,8 +208,12 @@ def test_a_read_only_file_is_not_replaced(tmp_path: Path, monkeypatch: pytest.Mo
     assert path.read_bytes() == b"old"
 
 
-@pytest.mark.parametrize(("code", "reason"), [(errno.EACCES, "no permission"), (errno.EROFS, "read-only")])
-def test_a_refused_temporary_file_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: Any, reason: Any) -> None:
+@pytest.mark.parametrize(
+    ("code", "reason"), [(errno.EACCES, "no permission"), (errno.EROFS, "read-only")]
+)
+def test_a_refused_temporary_file_is_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: Any, reason: Any
+) -> None:
     def refuse(*_: Any) -> None:
         raise OSError(code, os.strerror(code))
 
@@ -244,7 +258,9 @@ def test_a_symbolic_link_stays_and_its_target_is_written(tmp_path: Path, exists:
     assert files(tmp_path / "elsewhere") == ["target"]
 
 
-def test_without_hard_links_the_rules_are_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_hard_links_the_rules_are_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def unsupported(*_: Any) -> None:
         raise OSError(errno.EPERM, "no hard links")
 

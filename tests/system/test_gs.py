@@ -46,5 +46,9 @@ def test_gs_is_listed_read_and_written() -> None:
         "GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT": "false",  # asks over gRPC, which the emulator has not
     }
     command = [sys.executable, "-c", SCRIPT.format(port=port)]
-    done = subprocess.run(command, env=os.environ | settings, capture_output=True, text=True, timeout=120)
-    assert (done.returncode, done.stdout) == (0, "gs://photos/tree/none: no such file\n"), done.stderr
+    done = subprocess.run(
+        command, env=os.environ | settings, capture_output=True, text=True, timeout=120
+    )
+    assert (done.returncode, done.stdout) == (0, "gs://photos/tree/none: no such file\n"), (
+        done.stderr
+    )

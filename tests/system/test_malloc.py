@@ -8,7 +8,9 @@ import pytest
 
 from latentpress.system import malloc
 
-pytestmark = pytest.mark.skipif(malloc._c_library() is None, reason="the C library has no mallopt (glibc has)")
+pytestmark = pytest.mark.skipif(
+    malloc._c_library() is None, reason="the C library has no mallopt (glibc has)"
+)
 
 SCRIPT = """
 import json, resource, sys
@@ -37,7 +39,12 @@ print(json.dumps({{"faults": made, "grown": grown, "left": resident() - start}})
 
 
 def measured(before: str) -> dict[str, int]:
-    done = subprocess.run([sys.executable, "-c", SCRIPT.format(before=before)], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT.format(before=before)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     result: dict[str, int] = json.loads(done.stdout)
     return result
 

@@ -22,7 +22,14 @@ from latentpress.system.urls import is_url, shown
 
 fsspec = pytest.importorskip("fsspec", reason="needs the extra remote")
 ROOT = f"s3://{BUCKET}"
-NAMES = ["a-b.jpg", "a.jpg", "a/b.jpg", "a/c/d.jpg", "a0.jpg", "ü.jpg"]  # in the order of their keys
+NAMES = [
+    "a-b.jpg",
+    "a.jpg",
+    "a/b.jpg",
+    "a/c/d.jpg",
+    "a0.jpg",
+    "ü.jpg",
+]  # in the order of their keys
 
 
 @pytest.fixture
@@ -32,7 +39,9 @@ def memory() -> Iterator[str]:
     files.rm("/tree", recursive=True)
 
 
-def test_what_is_written_is_listed_in_order_and_read(s3: Proxy, memory: str, tmp_path: Path) -> None:
+def test_what_is_written_is_listed_in_order_and_read(
+    s3: Proxy, memory: str, tmp_path: Path
+) -> None:
     for url in (f"{ROOT}/tree", memory, str(tmp_path)):
         store = open_store(url)
         for name in (*reversed(NAMES), ".hidden.jpg", "a/.b/c.jpg"):
@@ -54,7 +63,9 @@ def test_what_is_written_is_listed_in_order_and_read(s3: Proxy, memory: str, tmp
             list(open_store(f"{url}/none").entries())
 
 
-def test_a_long_listing_is_read_a_page_at_a_time(s3: Proxy, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_long_listing_is_read_a_page_at_a_time(
+    s3: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
     store = open_store(f"{ROOT}/pages")
     for n in range(10):
         store.write(f"{n}.jpg", b"")
@@ -81,7 +92,9 @@ def test_a_request_that_fails_is_sent_again(s3: Proxy, fault: str) -> None:
     data = bytes(range(256)) * 4096
     with s3.failing(lambda method, path, number: fault if number < remote.ATTEMPTS else ""):
         store.write("a", data)
-        assert s3.faults == (1 if fault == "cut" else remote.ATTEMPTS - 1)  # an answer without a body cannot be cut
+        assert s3.faults == (
+            1 if fault == "cut" else remote.ATTEMPTS - 1
+        )  # an answer without a body cannot be cut
     with s3.failing(lambda method, path, number: fault if number < remote.ATTEMPTS else ""):
         assert store.read("a") == data
         assert s3.faults == remote.ATTEMPTS - 1
@@ -91,11 +104,16 @@ def test_a_request_that_fails_is_sent_again(s3: Proxy, fault: str) -> None:
         assert entry.size == len(data)
 
 
-def test_attempts_end_and_the_waits_between_them_grow(s3: Proxy, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_attempts_end_and_the_waits_between_them_grow(
+    s3: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
     waits: list[float] = []
     monkeypatch.setattr(remote, "FIRST_WAIT", 1.0)
     monkeypatch.setattr(remote.time, "sleep", waits.append)
-    for work, kind in ((lambda: open_store(ROOT).read("a"), ImageError), (lambda: open_store(ROOT).write("a", b"1"), OutputError)):
+    for work, kind in (
+        (lambda: open_store(ROOT).read("a"), ImageError),
+        (lambda: open_store(ROOT).write("a", b"1"), OutputError),
+    ):
         waits.clear()
         with s3.failing(lambda method, path, number: "503"), pytest.raises(kind) as error:
             work()
@@ -108,7 +126,9 @@ def test_attempts_end_and_the_waits_between_them_grow(s3: Proxy, monkeypatch: py
         assert len(waits) == remote.ATTEMPTS - 1
 
 
-def test_a_store_that_does_not_answer_is_not_waited_for(s3: Proxy, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_store_that_does_not_answer_is_not_waited_for(
+    s3: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(remote, "READ_SECONDS", 0.5)
     forget()
     try:
@@ -123,10 +143,14 @@ def test_a_store_that_does_not_answer_is_not_waited_for(s3: Proxy, monkeypatch: 
 def test_one_request_in_ten_fails_and_nothing_is_lost(s3: Proxy) -> None:
     store = open_store(f"{ROOT}/tenth")
     kinds = ("500", "cut", "refuse", "lost")
-    with s3.failing(lambda method, path, number: kinds[number // 10 % 4] if number % 10 == 0 else ""):
+    with s3.failing(
+        lambda method, path, number: kinds[number // 10 % 4] if number % 10 == 0 else ""
+    ):
         for n in range(40):
             store.write(f"{n:02}", bytes([n]) * 1000)
-        assert [store.read(entry.key) for entry in store.entries()] == [bytes([n]) * 1000 for n in range(40)]
+        assert [store.read(entry.key) for entry in store.entries()] == [
+            bytes([n]) * 1000 for n in range(40)
+        ]
         assert s3.faults >= 8
 
 
@@ -139,10 +163,14 @@ def test_a_bucket_that_is_not_there_is_named(s3: Proxy) -> None:
         store.write("a", b"")
 
 
-def test_wrong_credentials_are_told_at_once_and_without_them(s3: Proxy, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_wrong_credentials_are_told_at_once_and_without_them(
+    s3: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def check_keys_after(requests: str) -> None:
         url = f"{s3.url}/moto-api/reset-auth"
-        asked = urllib.request.Request(url, requests.encode(), {"Content-Type": "text/plain"}, method="POST")
+        asked = urllib.request.Request(
+            url, requests.encode(), {"Content-Type": "text/plain"}, method="POST"
+        )
         urllib.request.urlopen(asked).close()
 
     store = open_store(f"{ROOT}/kept")
@@ -156,7 +184,9 @@ def test_wrong_credentials_are_told_at_once_and_without_them(s3: Proxy, monkeypa
                 f"s3://{BUCKET}/kept/a: the store refused access (InvalidAccessKeyId): check AWS_ACCESS_KEY_ID and "
                 "AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, and what they allow"
             )
-            assert not any(value in str(error.value) for value in (KEYS["AWS_SECRET_ACCESS_KEY"], '"testing"'))
+            assert not any(
+                value in str(error.value) for value in (KEYS["AWS_SECRET_ACCESS_KEY"], '"testing"')
+            )
         assert len(s3.seen) == 2
     finally:
         check_keys_after("inf")
@@ -166,16 +196,23 @@ def test_wrong_credentials_are_told_at_once_and_without_them(s3: Proxy, monkeypa
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
     forget()
     try:
-        with pytest.raises(ImageError, match=r"^s3://photos/kept/a: no credentials were found: check AWS_ACCESS_KEY_ID"):
+        with pytest.raises(
+            ImageError,
+            match=r"^s3://photos/kept/a: no credentials were found: check AWS_ACCESS_KEY_ID",
+        ):
             open_store(f"{ROOT}/kept").read("a")
     finally:
         forget()
 
 
-def test_a_large_file_is_there_when_all_of_it_is(s3: Proxy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_large_file_is_there_when_all_of_it_is(
+    s3: Proxy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     kind = type(remote.opened(ROOT)._files)
     monkeypatch.setattr(remote, "AT_ONCE", 2**20)
-    monkeypatch.setattr(kind, "_put_file", functools.partialmethod(kind._put_file, chunksize=5 * 2**20))
+    monkeypatch.setattr(
+        kind, "_put_file", functools.partialmethod(kind._put_file, chunksize=5 * 2**20)
+    )
     forget()
     file = tmp_path / "large"
     file.write_bytes(os.urandom(12 * 2**20))
@@ -230,7 +267,9 @@ def test_a_store_goes_to_another_process(s3: Proxy) -> None:
     path = pickle.loads(pickle.dumps(as_path(f"{ROOT}/process/a")))
     assert path == UrlPath(f"{ROOT}/process/a")
     assert path.load() == b"1"
-    assert KEYS["AWS_SECRET_ACCESS_KEY"].encode() not in pickle.dumps((store, path, remote.opened(ROOT)))
+    assert KEYS["AWS_SECRET_ACCESS_KEY"].encode() not in pickle.dumps(
+        (store, path, remote.opened(ROOT))
+    )
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="the system has no fork")
@@ -263,18 +302,24 @@ def test_the_web_is_read_and_not_written(tmp_path: Path) -> None:
         assert str(error.value) == f"{url}/none.jpg: no such file"
         with pytest.raises(OutputError) as refused:
             open_store(url).write("a", b"")
-        assert str(refused.value).startswith(f"{url}/a: an address of the web can be read, not written: name a")
+        assert str(refused.value).startswith(
+            f"{url}/a: an address of the web can be read, not written: name a"
+        )
         with pytest.raises(ImageError, match="cannot be listed: name its files"):
             list(open_store(url).entries())
 
 
 def test_urls_are_told_from_paths_and_shown_without_secrets() -> None:
-    assert [is_url(text) for text in ("s3://b/k", "memory://x", "C://x", "a/b", "./s3://b", "s3:/b")] == [True, True, *[False] * 4]
+    assert [
+        is_url(text) for text in ("s3://b/k", "memory://x", "C://x", "a/b", "./s3://b", "s3:/b")
+    ] == [True, True, *[False] * 4]
     assert isinstance(open_store("a/b"), FolderStore)
     assert as_path("file:///a/b%20c.jpg") == Path("/a/b c.jpg")
     assert isinstance(open_store("file:///a/b"), FolderStore)
     assert shown("sftp://me:word@host/a.jpg") == "sftp://host/a.jpg"
-    assert shown("no: https://u:p@host/a?X-Amz-Signature=1&b=2 failed") == "no: https://host/a failed"
+    assert (
+        shown("no: https://u:p@host/a?X-Amz-Signature=1&b=2 failed") == "no: https://host/a failed"
+    )
     assert shown("s3://bucket/what?.jpg") == "s3://bucket/what?.jpg"
     place = elsewhere("sftp://me:word@host/folder/a.tar.gz")
     assert place is not None
@@ -286,7 +331,9 @@ def test_urls_are_told_from_paths_and_shown_without_secrets() -> None:
     assert os.fspath(place.parent / "b" / "c.jpg") == "sftp://me:word@host/folder/b/c.jpg"
 
 
-def test_a_scheme_that_nothing_is_known_of_or_that_needs_a_package_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_scheme_that_nothing_is_known_of_or_that_needs_a_package_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     with pytest.raises(UsageError, match=r"^sthree:// is no kind of store that fsspec knows"):
         open_store("sthree://bucket/a")
 
@@ -294,8 +341,12 @@ def test_a_scheme_that_nothing_is_known_of_or_that_needs_a_package_is_told(monke
         raise ImportError("Install gcsfs to access Google Storage")
 
     monkeypatch.setattr(fsspec.core, "url_to_fs", missing)
-    with pytest.raises(UsageError, match=r"gs:// needs a package .*gcsfs.*pip install 'latentpress\[remote\]'"):
+    with pytest.raises(
+        UsageError, match=r"gs:// needs a package .*gcsfs.*pip install 'latentpress\[remote\]'"
+    ):
         open_store("gs://bucket/b")
     monkeypatch.setitem(__import__("sys").modules, "fsspec", None)
-    with pytest.raises(UsageError, match=r"^gs:// needs the extra remote: pip install 'latentpress\[remote\]'$"):
+    with pytest.raises(
+        UsageError, match=r"^gs:// needs the extra remote: pip install 'latentpress\[remote\]'$"
+    ):
         open_store("gs://bucket/c")

@@ -24,13 +24,19 @@ def test_arrays_come_back_twice_and_may_be_changed() -> None:
     assert all(np.array_equal(a, b) for a, b in zip(kept, arrays(0), strict=True))
 
 
-def test_all_that_is_kept_at_a_time_shares_one_file_which_then_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_that_is_kept_at_a_time_shares_one_file_which_then_is_gone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     gc.collect()
     opened, temporary = [], tempfile.TemporaryFile
-    monkeypatch.setattr(scratch.tempfile, "TemporaryFile", lambda: opened.append(temporary()) or opened[-1])
+    monkeypatch.setattr(
+        scratch.tempfile, "TemporaryFile", lambda: opened.append(temporary()) or opened[-1]
+    )
     kept = [scratch.Kept(arrays(i)) for i in range(20)]
     assert len(opened) == 1
-    assert all(np.array_equal(a, b) for i in range(20) for a, b in zip(kept[i], arrays(i), strict=True))
+    assert all(
+        np.array_equal(a, b) for i in range(20) for a, b in zip(kept[i], arrays(i), strict=True)
+    )
     del kept
     gc.collect()
     again = scratch.Kept(arrays(1))

@@ -52,7 +52,9 @@ def test_decoding_takes_every_kind_of_source(ltp: Path) -> None:
             assert function(source) == expected
 
 
-def test_encoding_and_grading_take_every_kind_of_source(png: Path, ltp: Path, small: NDArray[np.uint8]) -> None:
+def test_encoding_and_grading_take_every_kind_of_source(
+    png: Path, ltp: Path, small: NDArray[np.uint8]
+) -> None:
     for source in kinds(png):
         assert latentpress.compress(source, quality=20) == ltp.read_bytes()
     expected = latentpress.assess(small, ltp, ["psnr"])
@@ -64,7 +66,9 @@ def test_an_error_names_the_file_where_there_is_a_name(ltp: Path, tmp_path: Path
     ltp.write_bytes(ltp.read_bytes()[:-3])
     for function in (latentpress.read_header, latentpress.decompress, decode_latent):
         for source in kinds(ltp):
-            named = str(ltp) if isinstance(source, (Path, str, io.BufferedReader, io.FileIO)) else ""
+            named = (
+                str(ltp) if isinstance(source, (Path, str, io.BufferedReader, io.FileIO)) else ""
+            )
             with pytest.raises(FormatError, match="the file is cut off") as caught:
                 function(source)
             assert str(caught.value) == f"{named}: the file is cut off".removeprefix(": ")
@@ -95,15 +99,25 @@ def chunk(kind: bytes, body: bytes) -> bytes:
     return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
 
 
-def test_odd_failures_of_the_reader_are_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, png: Path) -> None:
+def test_odd_failures_of_the_reader_are_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, png: Path
+) -> None:
     head = chunk(b"IHDR", struct.pack(">IIBBBBB", 2, 2, 8, 3, 0, 0, 0))
-    (tmp_path / "p.png").write_bytes(b"\x89PNG\r\n\x1a\n" + head + chunk(b"IDAT", zlib.compress(b"\0\0\1\0\1\0")) + chunk(b"IEND", b""))
+    (tmp_path / "p.png").write_bytes(
+        b"\x89PNG\r\n\x1a\n"
+        + head
+        + chunk(b"IDAT", zlib.compress(b"\0\0\1\0\1\0"))
+        + chunk(b"IEND", b"")
+    )
     with pytest.raises(ImageError) as caught:
         latentpress.compress(tmp_path / "p.png")
     assert str(caught.value) == f"{tmp_path / 'p.png'}: cannot be decoded: its palette is missing"
     for error in (AssertionError(), KeyError(7), struct.error("unpack requires\na buffer")):
         with monkeypatch.context() as broken:
             broken.setattr(Image, "open", lambda file, error=error: (_ for _ in ()).throw(error))
-            with pytest.raises(ImageError, match=r": its data are damaged, or of a kind that Pillow cannot read \(\w+") as caught:
+            with pytest.raises(
+                ImageError,
+                match=r": its data are damaged, or of a kind that Pillow cannot read \(\w+",
+            ) as caught:
                 latentpress.compress(png)
         assert "\n" not in str(caught.value)

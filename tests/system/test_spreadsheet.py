@@ -29,8 +29,17 @@ def test_numbers_stay_numbers_and_what_excel_has_not_becomes_text() -> None:
 
 def test_characters_that_xml_cannot_hold_are_replaced() -> None:
     openpyxl = pytest.importorskip("openpyxl")
-    sheet = openpyxl.load_workbook(io.BytesIO(write_sheets([("names", [["a\x01b", "c\udcff", "d\uffff", "\u00e4\U0001f981"]])]))).active
-    assert [cell.value for cell in sheet[1]] == ["a\ufffdb", "c\ufffd", "d\ufffd", "\u00e4\U0001f981"]
+    sheet = openpyxl.load_workbook(
+        io.BytesIO(
+            write_sheets([("names", [["a\x01b", "c\udcff", "d\uffff", "\u00e4\U0001f981"]])])
+        )
+    ).active
+    assert [cell.value for cell in sheet[1]] == [
+        "a\ufffdb",
+        "c\ufffd",
+        "d\ufffd",
+        "\u00e4\U0001f981",
+    ]
 
 
 def test_without_openpyxl_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

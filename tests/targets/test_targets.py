@@ -28,7 +28,9 @@ def analyzed(photo: NDArray[np.uint8]) -> Analyzed:
     return Analyzed(photo)
 
 
-def test_an_analyzed_picture_gives_the_files_of_compress(photo: NDArray[np.uint8], analyzed: Analyzed) -> None:
+def test_an_analyzed_picture_gives_the_files_of_compress(
+    photo: NDArray[np.uint8], analyzed: Analyzed
+) -> None:
     assert analyzed.write(3333) == latentpress.compress(photo, quality=33.33)
 
 
@@ -55,7 +57,9 @@ def test_five_probes_come_within_a_hundredth(analyzed: Analyzed) -> None:
         assert max(s for s in written_for(analyzed, limit)[:5] if s <= limit) >= 0.99 * limit
 
 
-@pytest.mark.parametrize(("name", "bpp"), [("kodim03", 0.08), ("kodim08", 0.8), ("kodim13", 0.25), ("kodim20", 0.14)])
+@pytest.mark.parametrize(
+    ("name", "bpp"), [("kodim03", 0.08), ("kodim08", 0.8), ("kodim13", 0.25), ("kodim20", 0.14)]
+)
 def test_five_probes_on_kodak(name: str, bpp: float) -> None:
     path = DATA / "kodak" / f"{name}.png"
     if not path.exists():
@@ -67,13 +71,17 @@ def test_five_probes_on_kodak(name: str, bpp: float) -> None:
 
 def test_side_chunks_count_and_do_not_mislead(photo: NDArray[np.uint8]) -> None:
     image = Image.fromarray(photo)
-    image.info["exif"] = b"Exif\0\0" + np.random.default_rng(0).integers(0, 256, 10_240, np.uint8).tobytes()  # not to be deflated
+    image.info["exif"] = (
+        b"Exif\0\0" + np.random.default_rng(0).integers(0, 256, 10_240, np.uint8).tobytes()
+    )  # not to be deflated
     analyzed = Analyzed(image)
     assert analyzed.fixed_bytes() > 10_000
     limit = analyzed.fixed_bytes() + 3000
     found = written_for(analyzed, limit)
     assert max(s for s in found[:5] if s <= limit) >= 0.99 * limit
-    with pytest.raises(TargetError, match=r"the least.*; metadata take 10,240 bytes, which `strip` leaves out"):
+    with pytest.raises(
+        TargetError, match=r"the least.*; metadata take 10,240 bytes, which `strip` leaves out"
+    ):
         targets.to_size(analyzed, 9000)
     with pytest.raises(TargetError, match="metadata take 10,240 bytes"):
         targets.to_rate(analyzed, 0.1)
@@ -90,14 +98,18 @@ def test_a_rate_counts_the_whole_file(analyzed: Analyzed) -> None:
     assert 0.99 * middle <= read_header(targets.to_rate(analyzed, middle)).bpp <= middle
 
 
-def test_one_quality_for_all_sums_to_the_budget(photo: NDArray[np.uint8], small: NDArray[np.uint8]) -> None:
+def test_one_quality_for_all_sums_to_the_budget(
+    photo: NDArray[np.uint8], small: NDArray[np.uint8]
+) -> None:
     limit = sum(len(latentpress.compress(x, quality=47.11)) for x in (photo, small))
     files = targets.to_total([photo, small], limit)
     assert 0.99 * limit <= sum(map(len, files)) <= limit
     assert len({read_header(f).quality for f in files}) == 1
 
 
-def test_a_budget_for_many_pictures_holds_the_pixels_of_one(photo: NDArray[np.uint8], tmp_path: Path) -> None:
+def test_a_budget_for_many_pictures_holds_the_pixels_of_one(
+    photo: NDArray[np.uint8], tmp_path: Path
+) -> None:
     path = tmp_path / "a.png"
     Image.fromarray(photo).save(path)
     held: list[weakref.ref[Image.Image]] = []
@@ -115,30 +127,50 @@ def test_a_budget_for_many_pictures_holds_the_pixels_of_one(photo: NDArray[np.ui
 
 
 @pytest.mark.parametrize(("name", "metric"), [("psnr", psnr), ("ssim", ssim)])
-def test_a_metric_is_reached_by_the_least_quality(photo: NDArray[np.uint8], analyzed: Analyzed, name: str, metric: Any) -> None:
-    value = analyzed.measure(latentpress.compress(photo, quality=60, optimize_for="mse" if name == "psnr" else None), metric)
+def test_a_metric_is_reached_by_the_least_quality(
+    photo: NDArray[np.uint8], analyzed: Analyzed, name: str, metric: Any
+) -> None:
+    value = analyzed.measure(
+        latentpress.compress(photo, quality=60, optimize_for="mse" if name == "psnr" else None),
+        metric,
+    )
     data = targets.to_metric(analyzed, name, value)
     assert metric(photo, np.asarray(latentpress.decompress(data))) >= value
-    assert 57 <= read_header(data).quality <= 61  # from tenth to tenth of a quality SSIM goes up and down by .003 on so small a picture
+    assert (
+        57 <= read_header(data).quality <= 61
+    )  # from tenth to tenth of a quality SSIM goes up and down by .003 on so small a picture
 
 
 def test_a_metric_that_falls_with_quality(photo: NDArray[np.uint8], analyzed: Analyzed) -> None:
     from latentpress.metrics import mse
 
-    data = targets.to_metric(analyzed, "mse", analyzed.measure(latentpress.compress(photo, quality=40, optimize_for="mse"), mse))
+    data = targets.to_metric(
+        analyzed,
+        "mse",
+        analyzed.measure(latentpress.compress(photo, quality=40, optimize_for="mse"), mse),
+    )
     assert 39 <= read_header(data).quality <= 40.5
     assert analyzed.options.optimize_for is None  # the caller's own
 
 
-def test_psnr_is_reached_with_the_same_steps_everywhere(photo: NDArray[np.uint8], analyzed: Analyzed) -> None:
+def test_psnr_is_reached_with_the_same_steps_everywhere(
+    photo: NDArray[np.uint8], analyzed: Analyzed
+) -> None:
     value = analyzed.measure(analyzed.write(6000), psnr)
     data = targets.to_metric(analyzed, "psnr", value)
     assert unpack(data)[0].chunks[0].type == LATENT_TRELLIS
-    assert len(data) < len(targets.to_metric(photo, "psnr", value, options=EncodeOptions(optimize_for="perceptual")))
+    assert len(data) < len(
+        targets.to_metric(photo, "psnr", value, options=EncodeOptions(optimize_for="perceptual"))
+    )
 
 
-def test_what_cannot_be_met_names_the_nearest_and_best_effort_gives_it(photo: NDArray[np.uint8], analyzed: Analyzed) -> None:
-    least, best = len(analyzed.write(0)), analyzed.measure(latentpress.compress(photo, quality=100, optimize_for="mse"), psnr)
+def test_what_cannot_be_met_names_the_nearest_and_best_effort_gives_it(
+    photo: NDArray[np.uint8], analyzed: Analyzed
+) -> None:
+    least, best = (
+        len(analyzed.write(0)),
+        analyzed.measure(latentpress.compress(photo, quality=100, optimize_for="mse"), psnr),
+    )
     with pytest.raises(TargetError, match=f"{least:,}") as raised:
         targets.to_size(analyzed, 50)
     assert raised.value.nearest == [analyzed.write(0)]
@@ -187,4 +219,6 @@ def test_what_is_no_rate_and_no_picture_is_usage() -> None:
             targets.to_rate(np.zeros((8, 8, 3), np.uint8), bpp)
     with pytest.raises(UsageError, match="no picture"):
         targets.to_total([], 1000)
-    assert read_header(targets.to_rate(np.zeros((8, 8, 3), np.uint8), 1e308)).quality == 100  # more than any machine's integer
+    assert (
+        read_header(targets.to_rate(np.zeros((8, 8, 3), np.uint8), 1e308)).quality == 100
+    )  # more than any machine's integer

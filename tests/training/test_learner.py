@@ -80,9 +80,7 @@ class NoAnswers(TorchDispatchMode):
         torch.ops.aten.lift_fresh,
     )
 
-    def __torch_dispatch__(
-        self, func: Any, types: Any, args: Any = (), kwargs: Any = None
-    ) -> Any:
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if func.overloadpacket in self.REFUSED:
             raise AssertionError(f"the host asks for {func}")
         return func(*args, **(kwargs or {}))

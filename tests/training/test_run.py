@@ -64,7 +64,9 @@ def test_a_run_of_pairs_ends_in_one_table(packs: Path, tmp_path: Path) -> None:
     file = tmp_path / "pairs.toml"
     file.write_text(PAIRS)
     out = tmp_path / "out"
-    shown = run(packs, out, "--pairs", file, "--steps", 55, "--pages", 2, "--turn", 0.5, "--profile")
+    shown = run(
+        packs, out, "--pairs", file, "--steps", 55, "--pages", 2, "--turn", 0.5, "--profile"
+    )
     assert "fresh weights" in shown
     table = (out / "table.md").read_text()
     assert table in shown
@@ -192,9 +194,7 @@ def test_a_run_is_recorded_by_one_command(packs: Path, tmp_path: Path) -> None:
     (notebook / "index.md").write_text(f"# The notebook\n\n{LIST_HEAD}{older}\n")
     for note in ("first", "second"):
         results = tmp_path / "results"
-        path = record(
-            tmp_path / "out", "a-trial", note, "abc1234", "2026-01-02", results, notebook
-        )
+        path = record(tmp_path / "out", "a-trial", note, "abc1234", "2026-01-02", results, notebook)
     assert path == notebook / "2026-01-02-a-trial.md"
     page = path.read_text()
     assert page.startswith("# A trial\n\n**Question**: second\n\n**Command**: `python -m")

@@ -23,7 +23,9 @@ SD15, SDXL = space_of_codec("sd15"), space_of_codec("sdxl")
 
 
 def safetensors_bytes(payload: bytes = b"\0\0\x80\x3f") -> bytes:
-    header = json.dumps({"a": {"dtype": "F32", "shape": [len(payload) // 4], "data_offsets": [0, len(payload)]}}).encode()
+    header = json.dumps(
+        {"a": {"dtype": "F32", "shape": [len(payload) // 4], "data_offsets": [0, len(payload)]}}
+    ).encode()
     return len(header).to_bytes(8, "little") + header + payload
 
 
@@ -43,9 +45,15 @@ def hub_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
 
-    def put(name: str, subfolder: str = "", content: bytes | None = None, blob: str | None = None) -> None:
+    def put(
+        name: str, subfolder: str = "", content: bytes | None = None, blob: str | None = None
+    ) -> None:
         repository = tmp_path / "hub" / ("models--" + name.replace("/", "--"))
-        snapshot, blobs, revision = repository / "snapshots" / ("0" * 40), repository / "blobs", repository / "refs" / "main"
+        snapshot, blobs, revision = (
+            repository / "snapshots" / ("0" * 40),
+            repository / "blobs",
+            repository / "refs" / "main",
+        )
         for folder in (snapshot / subfolder, blobs, revision.parent):
             folder.mkdir(parents=True)
         revision.write_text("0" * 40)
@@ -79,7 +87,9 @@ def test_a_folder_in_diffusers_layout(tmp_path: Path, subfolder: Any) -> None:
     assert hub.verify(found, SD15) == hashlib.sha256(file.read_bytes()).hexdigest()
 
 
-def test_a_single_file_has_no_config_unless_one_for_an_autoencoder_stands_beside(tmp_path: Path) -> None:
+def test_a_single_file_has_no_config_unless_one_for_an_autoencoder_stands_beside(
+    tmp_path: Path,
+) -> None:
     file = put_model(tmp_path)
     assert hub.resolve(str(file)).config == tmp_path / hub.CONFIG
     (tmp_path / hub.CONFIG).write_text('{"_class_name": "UNet2DConditionModel"}')
@@ -102,7 +112,9 @@ def test_a_pickle_is_refused(tmp_path: Path, name: Any) -> None:
             hub.resolve(str(model), SD15)
 
 
-@pytest.mark.parametrize("model", ["absent.safetensors", "absent", "no/such/folder", "./absent", "../x.pth"])
+@pytest.mark.parametrize(
+    "model", ["absent.safetensors", "absent", "no/such/folder", "./absent", "../x.pth"]
+)
 def test_a_name_that_is_nothing_is_refused(model: Any) -> None:
     with pytest.raises(WeightsError, match=r"no folder, no \.safetensors file and no hub id"):
         hub.resolve(model, SD15)
@@ -114,14 +126,22 @@ def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_model_of_another_space_is_refused_by_name() -> None:
-    with pytest.raises(WeightsError, match="madebyollin/taesd is a model of the space sd15, not of sdxl"):
+    with pytest.raises(
+        WeightsError, match="madebyollin/taesd is a model of the space sd15, not of sdxl"
+    ):
         hub.resolve("madebyollin/taesd", SDXL)
 
 
 def test_missing_weights_say_what_is_missing_and_what_to_do(hub_cache: Any) -> None:
     with pytest.raises(WeightsError) as caught:
         hub.resolve(None, SDXL)
-    for part in ("stabilityai/sdxl-vae", "HF_HUB_OFFLINE", "latentpress models fetch stabilityai/sdxl-vae", "--model FOLDER", "builtin"):
+    for part in (
+        "stabilityai/sdxl-vae",
+        "HF_HUB_OFFLINE",
+        "latentpress models fetch stabilityai/sdxl-vae",
+        "--model FOLDER",
+        "builtin",
+    ):
         assert part in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -153,8 +173,13 @@ def test_without_the_extra_the_message_names_it(monkeypatch: pytest.MonkeyPatch)
     assert {row["status"] for row in listing()} == {"shipped", "extra not installed"}
 
 
-@pytest.mark.skipif(not WEIGHTS.is_dir(), reason="the tiny autoencoders are not beside this checkout")
-@pytest.mark.parametrize(("folder", "space"), [("taesd", "sd15"), ("taesdxl", "sdxl"), ("taesd3", "sd3"), ("taef1", "flux1")])
+@pytest.mark.skipif(
+    not WEIGHTS.is_dir(), reason="the tiny autoencoders are not beside this checkout"
+)
+@pytest.mark.parametrize(
+    ("folder", "space"),
+    [("taesd", "sd15"), ("taesdxl", "sdxl"), ("taesd3", "sd3"), ("taef1", "flux1")],
+)
 def test_the_tiny_autoencoders_are_known_by_their_hash(folder: Any, space: Any) -> None:
     found = hub.resolve(str(WEIGHTS / folder))
     known = hub.known_by_hash(hub.verify(found, space_of_codec(space)))
@@ -167,8 +192,21 @@ def test_the_tiny_autoencoders_are_known_by_their_hash(folder: Any, space: Any) 
 
 def test_the_module_loads_no_large_library() -> None:
     code = "import sys, latentpress.transforms.stable_diffusion, latentpress.cli.models as m; print(*sys.modules)"
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=dict(os.environ))
-    assert not {"torch", "diffusers", "safetensors", "huggingface_hub", "onnxruntime", "rich.table"} & set(run.stdout.split())
+    run = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=dict(os.environ),
+    )
+    assert not {
+        "torch",
+        "diffusers",
+        "safetensors",
+        "huggingface_hub",
+        "onnxruntime",
+        "rich.table",
+    } & set(run.stdout.split())
 
 
 def run_models(*arguments: str) -> str:
@@ -186,7 +224,9 @@ def test_models_lists_every_model_and_what_is_cached(hub_cache: Any) -> None:
     hub_cache("madebyollin/taesd")
     rows = {row["name"]: row for row in json.loads(run_models("--json"))}
     assert rows["builtin"]["status"] == "shipped"
-    assert {name for name, row in rows.items() if row["status"] == "cached"} == {"madebyollin/taesd"}
+    assert {name for name, row in rows.items() if row["status"] == "cached"} == {
+        "madebyollin/taesd"
+    }
     assert Path(rows["madebyollin/taesd"]["path"]).is_file()
     text = run_models()
     assert all(m.name in text for m in hub.MODELS)

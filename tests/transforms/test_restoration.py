@@ -16,7 +16,15 @@ from latentpress.entropy.multistage import MultistageCoder
 from latentpress.errors import FormatError
 from latentpress.spaces import LP1, SPACES, STABLE_DIFFUSION, Space, step_size
 from latentpress.transforms import restoration
-from latentpress.transforms.restoration import FILE, HALO, NUMBER, chunks, condition, is_shipped, restore
+from latentpress.transforms.restoration import (
+    FILE,
+    HALO,
+    NUMBER,
+    chunks,
+    condition,
+    is_shipped,
+    restore,
+)
 
 SHIPPED = [s for s in SPACES if is_shipped(s)]
 SD15 = STABLE_DIFFUSION[0]
@@ -37,7 +45,13 @@ def whole(space: Space, y: Floats, quality: float) -> Floats:
 
 def test_what_is_shipped() -> None:
     assert [s.name for s in SHIPPED] == ["sd15", "sdxl", "sd3", "flux1"]
-    assert {s.name: sum(map(len, chunks(s).values())) for s in SPACES} == {"lp1": 0, "sd15": 1, "sdxl": 1, "sd3": 1, "flux1": 1}
+    assert {s.name: sum(map(len, chunks(s).values())) for s in SPACES} == {
+        "lp1": 0,
+        "sd15": 1,
+        "sdxl": 1,
+        "sd3": 1,
+        "flux1": 1,
+    }
 
 
 @EACH
@@ -52,7 +66,9 @@ def test_the_latent_of_a_file_is_restored_where_it_asks_for_it(space: Space) -> 
 @EACH
 def test_weights_unknown_here_are_done_without(space: Space) -> None:
     later = file_of(space, 20, {RESTORATION: bytes([NUMBER + 1])})
-    np.testing.assert_array_equal(codec.decode_latent(later), codec.decode_latent(file_of(space, 20, {})))
+    np.testing.assert_array_equal(
+        codec.decode_latent(later), codec.decode_latent(file_of(space, 20, {}))
+    )
 
 
 @pytest.mark.parametrize("body", [b"", b"\1\1", bytes(1000)])
@@ -64,7 +80,9 @@ def test_a_chunk_that_is_no_number_is_refused(body: bytes) -> None:
 def test_a_space_without_weights_goes_without(monkeypatch: pytest.MonkeyPatch) -> None:
     plain = codec.decode_latent(file_of(SD15, 20, {}))
     monkeypatch.setattr(restoration, "is_shipped", lambda space: False)
-    np.testing.assert_array_equal(codec.decode_latent(file_of(SD15, 20, {RESTORATION: bytes([NUMBER])})), plain)
+    np.testing.assert_array_equal(
+        codec.decode_latent(file_of(SD15, 20, {RESTORATION: bytes([NUMBER])})), plain
+    )
     assert chunks(SD15) == {}
 
 
@@ -126,13 +144,25 @@ def test_there_is_a_golden_file_a_space() -> None:
 @pytest.mark.parametrize("quality", [0, 15, 30])
 def test_a_photograph_comes_out_better(photo: NDArray[np.uint8], quality: float) -> None:
     pytest.importorskip("diffusers")
-    data = latentpress.compress(photo, codec="sd15", model=str(TAESD), quality=quality, device="cpu")
+    data = latentpress.compress(
+        photo, codec="sd15", model=str(TAESD), quality=quality, device="cpu"
+    )
     header, found = container.unpack(data)
-    plain = pack(SD15, bytes.fromhex(header.model_hash), header.width, header.height, quality, found | {RESTORATION: b"\xff"})
+    plain = pack(
+        SD15,
+        bytes.fromhex(header.model_hash),
+        header.width,
+        header.height,
+        quality,
+        found | {RESTORATION: b"\xff"},
+    )
     y = codec.encode_latent(photo, codec="sd15", model=str(TAESD), device="cpu")
     errors = [float(np.square(codec.decode_latent(file) - y).mean()) for file in (data, plain)]
     assert errors[0] < errors[1]
-    shown = [np.asarray(latentpress.decompress(file, model=str(TAESD), device="cpu")) for file in (data, plain)]
+    shown = [
+        np.asarray(latentpress.decompress(file, model=str(TAESD), device="cpu"))
+        for file in (data, plain)
+    ]
     mse = [float(np.square(x.astype(float) - photo).mean()) for x in shown]
     assert mse[0] < 0.95 * mse[1]
 

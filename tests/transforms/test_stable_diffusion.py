@@ -20,7 +20,9 @@ from latentpress.transforms.stable_diffusion import StableDiffusionTransform
 
 torch = pytest.importorskip("torch", reason="needs the extra sd")
 with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # diffusers and what it imports announce their own deprecations when they are imported
+    warnings.simplefilter(
+        "ignore"
+    )  # diffusers and what it imports announce their own deprecations when they are imported
     diffusers = pytest.importorskip("diffusers", reason="needs the extra sd")
     from diffusers import AutoencoderKL, AutoencoderTiny
     from diffusers.loaders import single_file_utils  # noqa: F401  imported here for its warnings
@@ -28,7 +30,9 @@ from safetensors.torch import load_file, save_file  # noqa: E402  after the skip
 
 SD15, SDXL, SD3 = space_of_codec("sd15"), space_of_codec("sdxl"), space_of_codec("sd3")
 TINY = {"sd15": "taesd", "sdxl": "taesdxl", "sd3": "taesd3", "flux1": "taef1"}
-needs_tiny = pytest.mark.skipif(not WEIGHTS.is_dir(), reason="the tiny autoencoders are not beside this checkout")
+needs_tiny = pytest.mark.skipif(
+    not WEIGHTS.is_dir(), reason="the tiny autoencoders are not beside this checkout"
+)
 
 
 class Array:
@@ -46,8 +50,13 @@ class Array:
 def scene(width: int, height: int) -> Array:
     """A smooth picture with an edge and some noise, so that latents vary over it."""
     i, j = np.mgrid[:height, :width]
-    x = np.stack([127 + 90 * np.sin(i / 17 + c) * np.cos(j / (23 + 5 * c)) + 30 * (i > j) for c in range(3)], axis=-1)
-    return Array(np.clip(x + np.random.default_rng(1).normal(0, 6, x.shape), 0, 255).astype(np.uint8))
+    x = np.stack(
+        [127 + 90 * np.sin(i / 17 + c) * np.cos(j / (23 + 5 * c)) + 30 * (i > j) for c in range(3)],
+        axis=-1,
+    )
+    return Array(
+        np.clip(x + np.random.default_rng(1).normal(0, 6, x.shape), 0, 255).astype(np.uint8)
+    )
 
 
 def analyze(transform: StableDiffusionTransform, picture: Array) -> np.ndarray:
@@ -62,8 +71,16 @@ def synthesize(transform: StableDiffusionTransform, y: np.ndarray, picture: Arra
 def small_kl(**options: Any) -> AutoencoderKL:
     """Four levels as the real one has (factor 8), 32 channels, random weights."""
     torch.manual_seed(0)
-    blocks = {"down_block_types": ("DownEncoderBlock2D",) * 4, "up_block_types": ("UpDecoderBlock2D",) * 4}
-    settings = {"block_out_channels": (32, 32, 64, 64), "layers_per_block": 1, "latent_channels": 4, "sample_size": 512}
+    blocks = {
+        "down_block_types": ("DownEncoderBlock2D",) * 4,
+        "up_block_types": ("UpDecoderBlock2D",) * 4,
+    }
+    settings = {
+        "block_out_channels": (32, 32, 64, 64),
+        "layers_per_block": 1,
+        "latent_channels": 4,
+        "sample_size": 512,
+    }
     return AutoencoderKL(**{**blocks, **settings, **options})
 
 
@@ -78,20 +95,44 @@ def ldm_key(key: str, levels: int = 4) -> str:
     """diffusers' name of an AutoencoderKL tensor in the naming of the original latent diffusion code."""
     key = re.sub(r"encoder\.down_blocks\.(\d)\.resnets\.(\d)", r"encoder.down.\1.block.\2", key)
     key = re.sub(r"encoder\.down_blocks\.(\d)\.downsamplers\.0", r"encoder.down.\1.downsample", key)
-    key = re.sub(r"decoder\.up_blocks\.(\d)\.resnets\.(\d)", lambda m: f"decoder.up.{levels - 1 - int(m[1])}.block.{m[2]}", key)
-    key = re.sub(r"decoder\.up_blocks\.(\d)\.upsamplers\.0", lambda m: f"decoder.up.{levels - 1 - int(m[1])}.upsample", key)
+    key = re.sub(
+        r"decoder\.up_blocks\.(\d)\.resnets\.(\d)",
+        lambda m: f"decoder.up.{levels - 1 - int(m[1])}.block.{m[2]}",
+        key,
+    )
+    key = re.sub(
+        r"decoder\.up_blocks\.(\d)\.upsamplers\.0",
+        lambda m: f"decoder.up.{levels - 1 - int(m[1])}.upsample",
+        key,
+    )
     key = re.sub(r"mid_block\.resnets\.(\d)", lambda m: f"mid.block_{int(m[1]) + 1}", key)
-    key = key.replace("mid_block.attentions.0", "mid.attn_1").replace("conv_shortcut", "nin_shortcut").replace("conv_norm_out", "norm_out")
-    for ours, theirs in (("group_norm", "norm"), ("to_q", "q"), ("to_k", "k"), ("to_v", "v"), ("to_out.0", "proj_out")):
+    key = (
+        key.replace("mid_block.attentions.0", "mid.attn_1")
+        .replace("conv_shortcut", "nin_shortcut")
+        .replace("conv_norm_out", "norm_out")
+    )
+    for ours, theirs in (
+        ("group_norm", "norm"),
+        ("to_q", "q"),
+        ("to_k", "k"),
+        ("to_v", "v"),
+        ("to_out.0", "proj_out"),
+    ):
         key = key.replace(f"attn_1.{ours}.", f"attn_1.{theirs}.")
     return key
 
 
 def write_checkpoint(folder: Path, file: Path, prefix: str, rename: Any) -> Path:
     """The weights of a folder as one file, with other tensors in it if it is a full checkpoint."""
-    tensors = {prefix + rename(k): t for k, t in load_file(folder / "diffusion_pytorch_model.safetensors").items()}
+    tensors = {
+        prefix + rename(k): t
+        for k, t in load_file(folder / "diffusion_pytorch_model.safetensors").items()
+    }
     if "attn_1" in "".join(tensors):  # 1 x 1 convolutions there
-        tensors = {k: t[..., None, None] if re.search(r"attn_1\.(q|k|v|proj_out)\.weight", k) else t for k, t in tensors.items()}
+        tensors = {
+            k: t[..., None, None] if re.search(r"attn_1\.(q|k|v|proj_out)\.weight", k) else t
+            for k, t in tensors.items()
+        }
     if prefix:
         tensors["model.diffusion_model.input_blocks.0.0.weight"] = torch.zeros(1)
     save_file({k: t.contiguous() for k, t in tensors.items()}, file)
@@ -125,7 +166,9 @@ def test_a_tiny_latent_is_what_diffusers_gives(codec: Any) -> None:
     model, picture = AutoencoderTiny(latent_channels=space_of_codec(codec).channels), scene(64, 48)
     model.load_state_dict(tensors)
     with torch.inference_mode():
-        batch = diffusers.image_processor.VaeImageProcessor().preprocess(picture.x[None].astype(np.float32) / 255)
+        batch = diffusers.image_processor.VaeImageProcessor().preprocess(
+            picture.x[None].astype(np.float32) / 255
+        )
         expected = model.float().eval().encode(batch).latents[0].numpy()
     transform = StableDiffusionTransform.load(space_of_codec(codec), str(folder), "cpu")
     np.testing.assert_allclose(analyze(transform, picture), expected, atol=1e-4)
@@ -146,25 +189,40 @@ def test_a_kl_latent_is_the_scaled_mean_and_its_picture_is_rounded(kl_folder: An
 
 
 def test_sd3_and_flux_shift_and_have_no_quant_conv(tmp_path: Path) -> None:
-    options = {"latent_channels": 16, "use_quant_conv": False, "use_post_quant_conv": False, "scaling_factor": 1.5305}
+    options = {
+        "latent_channels": 16,
+        "use_quant_conv": False,
+        "use_post_quant_conv": False,
+        "scaling_factor": 1.5305,
+    }
     small_kl(**options, shift_factor=0.0609).save_pretrained(tmp_path / "vae")
     transform = StableDiffusionTransform.load(SD3, str(tmp_path), "cpu")
     model = AutoencoderKL.from_pretrained(tmp_path / "vae").eval()
     picture = scene(32, 32)
     with torch.inference_mode():
-        mean = model.encode(torch.from_numpy(picture.x).permute(2, 0, 1)[None] / 127.5 - 1).latent_dist.mean[0].numpy()
+        mean = (
+            model.encode(torch.from_numpy(picture.x).permute(2, 0, 1)[None] / 127.5 - 1)
+            .latent_dist.mean[0]
+            .numpy()
+        )
     y = analyze(transform, picture)
     np.testing.assert_allclose(y, (mean - 0.0609) * 1.5305, atol=1e-5)
     bare = write_checkpoint(tmp_path / "vae", tmp_path / "ae.safetensors", "", ldm_key)
-    np.testing.assert_allclose(analyze(StableDiffusionTransform.load(SD3, str(bare), "cpu"), picture), y, atol=1e-6)
+    np.testing.assert_allclose(
+        analyze(StableDiffusionTransform.load(SD3, str(bare), "cpu"), picture), y, atol=1e-6
+    )
 
 
 @pytest.mark.parametrize("prefix", ["", "first_stage_model."])
 @pytest.mark.parametrize("rename", [ldm_key, old_attention_key, str])
-def test_a_single_checkpoint_gives_the_latents_of_the_folder(kl_folder: Any, tmp_path: Path, prefix: Any, rename: Any) -> None:
+def test_a_single_checkpoint_gives_the_latents_of_the_folder(
+    kl_folder: Any, tmp_path: Path, prefix: Any, rename: Any
+) -> None:
     picture = scene(40, 24)
     file = write_checkpoint(kl_folder, tmp_path / "model.safetensors", prefix, rename)
-    found, expected = (StableDiffusionTransform.load(SD15, str(f), "cpu") for f in (file, kl_folder))
+    found, expected = (
+        StableDiffusionTransform.load(SD15, str(f), "cpu") for f in (file, kl_folder)
+    )
     y = analyze(found, picture)
     np.testing.assert_allclose(y, analyze(expected, picture), atol=1e-6)
     np.testing.assert_array_equal(synthesize(found, y, picture), synthesize(expected, y, picture))
@@ -173,7 +231,9 @@ def test_a_single_checkpoint_gives_the_latents_of_the_folder(kl_folder: Any, tmp
 @pytest.mark.parametrize("size", [(1, 1), (7, 13), (64, 48), (17, 8)])
 @pytest.mark.parametrize("kind", ["KL", pytest.param("tiny", marks=needs_tiny)])
 def test_any_size_comes_back(kl_folder: Any, size: Any, kind: Any) -> None:
-    transform = StableDiffusionTransform.load(SD15, str(kl_folder if kind == "KL" else WEIGHTS / "taesd"), "cpu")
+    transform = StableDiffusionTransform.load(
+        SD15, str(kl_folder if kind == "KL" else WEIGHTS / "taesd"), "cpu"
+    )
     picture = scene(*size)
     y = analyze(transform, picture)
     assert y.shape == (4, -(-size[1] // 8), -(-size[0] // 8))
@@ -182,7 +242,9 @@ def test_any_size_comes_back(kl_folder: Any, size: Any, kind: Any) -> None:
 
 @needs_tiny
 @pytest.mark.parametrize("size", [(403, 20), (20, 390)])
-def test_windows_of_a_tiny_autoencoder_give_the_whole_picture(monkeypatch: pytest.MonkeyPatch, size: Any) -> None:
+def test_windows_of_a_tiny_autoencoder_give_the_whole_picture(
+    monkeypatch: pytest.MonkeyPatch, size: Any
+) -> None:
     transform = StableDiffusionTransform.load(SDXL, str(WEIGHTS / "taesdxl"), "cpu")
     picture = scene(*size)
     y = analyze(transform, picture)
@@ -190,7 +252,10 @@ def test_windows_of_a_tiny_autoencoder_give_the_whole_picture(monkeypatch: pytes
     monkeypatch.setattr(stable_diffusion, "TINY_WINDOW", 44)  # of about 50 positions: 9 windows
     np.testing.assert_allclose(analyze(transform, picture), y, atol=1e-4)
     strips = np.split(y, [1], axis=1)
-    assert np.abs(np.concatenate(list(transform.synthesize(strips, *size))).astype(int) - x_hat).max() <= 1
+    assert (
+        np.abs(np.concatenate(list(transform.synthesize(strips, *size))).astype(int) - x_hat).max()
+        <= 1
+    )
 
 
 def reach(axis: np.ndarray, low: int, high: int) -> tuple[int, int]:
@@ -200,22 +265,34 @@ def reach(axis: np.ndarray, low: int, high: int) -> tuple[int, int]:
 
 
 def test_the_halos_of_a_tiny_autoencoder_are_its_receptive_field() -> None:
-    model = AutoencoderTiny(encoder_block_out_channels=(1,) * 4, decoder_block_out_channels=(1,) * 4, latent_channels=1).double()
+    model = AutoencoderTiny(
+        encoder_block_out_channels=(1,) * 4, decoder_block_out_channels=(1,) * 4, latent_channels=1
+    ).double()
     for parameter in model.parameters():
-        torch.nn.init.constant_(parameter, float(parameter.ndim > 1))  # weights 1, biases 0: what is not seen stays exactly 0
+        torch.nn.init.constant_(
+            parameter, float(parameter.ndim > 1)
+        )  # weights 1, biases 0: what is not seen stays exactly 0
     encoder, decoder = stable_diffusion.receptive_halos(model.config)
-    n, k = 64, 30  # a row of n latent positions, the k-th of them changed; the convolutions are square, so one axis tells both
+    n, k = (
+        64,
+        30,
+    )  # a row of n latent positions, the k-th of them changed; the convolutions are square, so one axis tells both
     x = torch.zeros(1, 3, 8, 8 * n, dtype=torch.float64)
     x[..., 8 * k : 8 * k + 8] = 1
     z = torch.zeros(1, 1, 1, n, dtype=torch.float64)
     z[..., k] = 1
     with torch.inference_mode():
-        y, x_hat = (layers(values).numpy()[0, 0].any(0) for layers, values in ((model.encoder.layers, x), (model.decoder.layers, z)))
+        y, x_hat = (
+            layers(values).numpy()[0, 0].any(0)
+            for layers, values in ((model.encoder.layers, x), (model.decoder.layers, z))
+        )
     assert max(reach(y, k, k)) == encoder == 19
     assert -(-max(reach(x_hat, 8 * k, 8 * k + 7)) // 8) == decoder == 19
 
 
-def test_a_large_kl_picture_goes_through_tiles(kl_folder: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_large_kl_picture_goes_through_tiles(
+    kl_folder: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     transform = StableDiffusionTransform.load(SD15, str(kl_folder), "cpu")
     picture = scene(520, 40)
     monkeypatch.setattr(stable_diffusion, "KL_PIXEL_LIMIT", 100 * 100)
@@ -229,21 +306,30 @@ def test_a_large_kl_picture_goes_through_tiles(kl_folder: Any, monkeypatch: pyte
 
 def test_other_channels_and_another_scaling_are_refused(kl_folder: Any, tmp_path: Path) -> None:
     folder = write_config(kl_folder, tmp_path / "a", scaling_factor=SD3.scaling)
-    with pytest.raises(WeightsError, match=r"latents of 4 channels, but those of the space sd3 have 16"):
+    with pytest.raises(
+        WeightsError, match=r"latents of 4 channels, but those of the space sd3 have 16"
+    ):
         StableDiffusionTransform.load(SD3, str(folder), "cpu")
-    with pytest.raises(WeightsError, match=r"scaling factor 0.18215, but the space sdxl has 0.13025"):
+    with pytest.raises(
+        WeightsError, match=r"scaling factor 0.18215, but the space sdxl has 0.13025"
+    ):
         StableDiffusionTransform.load(SDXL, str(kl_folder), "cpu")
 
 
 def write_config(source: Path, target: Path, **changes: Any) -> Path:
     shutil.copytree(source, target)
     config = json.loads((source / "config.json").read_text()) | changes
-    (target / "config.json").write_text(json.dumps({k: v for k, v in config.items() if v is not None}))
+    (target / "config.json").write_text(
+        json.dumps({k: v for k, v in config.items() if v is not None})
+    )
     return target
 
 
 def test_another_factor_is_refused(tmp_path: Path) -> None:
-    blocks = {"down_block_types": ("DownEncoderBlock2D",) * 2, "up_block_types": ("UpDecoderBlock2D",) * 2}
+    blocks = {
+        "down_block_types": ("DownEncoderBlock2D",) * 2,
+        "up_block_types": ("UpDecoderBlock2D",) * 2,
+    }
     small_kl(block_out_channels=(32, 32), **blocks).save_pretrained(tmp_path)
     with pytest.raises(WeightsError, match="reduces by a factor of 2, but the space sd15 by 8"):
         StableDiffusionTransform.load(SD15, str(tmp_path), "cpu")
@@ -259,20 +345,34 @@ def test_another_factor_is_refused(tmp_path: Path) -> None:
         ({"act_fn": "nothing"}, "are not those of the AutoencoderKL"),
     ],
 )
-def test_a_config_that_does_not_fit_is_refused(kl_folder: Any, tmp_path: Path, changes: Any, message: Any) -> None:
+def test_a_config_that_does_not_fit_is_refused(
+    kl_folder: Any, tmp_path: Path, changes: Any, message: Any
+) -> None:
     with pytest.raises(WeightsError, match=message):
-        StableDiffusionTransform.load(SD15, str(write_config(kl_folder, tmp_path / "a", **changes)), "cpu")
+        StableDiffusionTransform.load(
+            SD15, str(write_config(kl_folder, tmp_path / "a", **changes)), "cpu"
+        )
 
 
-def test_a_config_without_scaling_and_shift_and_with_more_is_accepted(kl_folder: Any, tmp_path: Path) -> None:
-    folder = write_config(kl_folder, tmp_path / "a", scaling_factor=None, shift_factor=None, an_option_to_come=1)
+def test_a_config_without_scaling_and_shift_and_with_more_is_accepted(
+    kl_folder: Any, tmp_path: Path
+) -> None:
+    folder = write_config(
+        kl_folder, tmp_path / "a", scaling_factor=None, shift_factor=None, an_option_to_come=1
+    )
     picture = scene(16, 16)
-    y, expected = (analyze(StableDiffusionTransform.load(SD15, str(f), "cpu"), picture) for f in (folder, kl_folder))
+    y, expected = (
+        analyze(StableDiffusionTransform.load(SD15, str(f), "cpu"), picture)
+        for f in (folder, kl_folder)
+    )
     np.testing.assert_array_equal(y, expected)
 
 
 def test_damaged_and_foreign_files_are_refused(kl_folder: Any, tmp_path: Path) -> None:
-    content, cut = (kl_folder / "diffusion_pytorch_model.safetensors").read_bytes(), tmp_path / "cut.safetensors"
+    content, cut = (
+        (kl_folder / "diffusion_pytorch_model.safetensors").read_bytes(),
+        tmp_path / "cut.safetensors",
+    )
     cut.write_bytes(content[: len(content) // 2])
     with pytest.raises(WeightsError, match="damaged"):
         StableDiffusionTransform.load(SD15, str(cut), "cpu")
@@ -288,10 +388,16 @@ def test_damaged_and_foreign_files_are_refused(kl_folder: Any, tmp_path: Path) -
         analyze(StableDiffusionTransform.load(SD15, str(folder), "cpu"), scene(8, 8))
 
 
-def test_weights_are_read_once_and_again_when_they_change(kl_folder: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_weights_are_read_once_and_again_when_they_change(
+    kl_folder: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder, checked, verify = tmp_path / "vae", [], stage2_weights.verify
     shutil.copytree(kl_folder, folder)
-    monkeypatch.setattr(stage2_weights, "verify", lambda found, space: checked.append(found.name) or verify(found, space))
+    monkeypatch.setattr(
+        stage2_weights,
+        "verify",
+        lambda found, space: checked.append(found.name) or verify(found, space),
+    )
     first = StableDiffusionTransform.load(SD15, str(folder), "cpu")
     assert StableDiffusionTransform.load(SD15, str(folder), "cpu") is first
     assert checked == [str(folder)]
@@ -302,7 +408,9 @@ def test_weights_are_read_once_and_again_when_they_change(kl_folder: Any, tmp_pa
     with pytest.raises(WeightsError, match="damaged"):  # and is not kept
         StableDiffusionTransform.load(SD15, str(folder), "cpu")
     found = []
-    thread = threading.Thread(target=lambda: found.append(StableDiffusionTransform.load(SD15, str(kl_folder), "cpu")))
+    thread = threading.Thread(
+        target=lambda: found.append(StableDiffusionTransform.load(SD15, str(kl_folder), "cpu"))
+    )
     thread.start()
     thread.join()
     assert StableDiffusionTransform.load(SD15, str(kl_folder), "cpu") is not found[0]
@@ -316,8 +424,13 @@ def test_wrong_arguments_are_refused(kl_folder: Any) -> None:
         StableDiffusionTransform.load(SD15, str(kl_folder), "tpu")
 
 
-@pytest.mark.parametrize(("upcast", "bf16", "expected"), [(True, True, "bfloat16"), (True, False, "float32"), (False, True, "float16")])
-def test_precision_on_cuda(monkeypatch: pytest.MonkeyPatch, upcast: Any, bf16: Any, expected: Any) -> None:
+@pytest.mark.parametrize(
+    ("upcast", "bf16", "expected"),
+    [(True, True, "bfloat16"), (True, False, "float32"), (False, True, "float16")],
+)
+def test_precision_on_cuda(
+    monkeypatch: pytest.MonkeyPatch, upcast: Any, bf16: Any, expected: Any
+) -> None:
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: bf16)
     assert stable_diffusion.precision_on({"force_upcast": upcast}, "cuda") == expected
     assert stable_diffusion.precision_on({"force_upcast": upcast}, "cpu") == "float32"

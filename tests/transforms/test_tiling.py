@@ -21,15 +21,21 @@ CHANNELS = LP1.channels  # of lp1
 def test_windows_are_the_rows_of_the_whole(rows: int, halo: int, columns: int) -> None:
     whole = np.arange(rows * columns, dtype=np.float32).reshape(1, rows, columns)
     strips = (whole[:, a:b] for a, b in tiling.strips(rows))
-    for (a, b), (parts, first, end) in zip(tiling.strips(rows), tiling.windows(strips, rows, halo), strict=True):
+    for (a, b), (parts, first, end) in zip(
+        tiling.strips(rows), tiling.windows(strips, rows, halo), strict=True
+    ):
         low, high = tiling.with_halo(a, b, halo, rows)
         assert np.array_equal(np.concatenate(parts, axis=1), whole[:, low:high])
         assert len(parts) <= 3
         assert (first, end) == (a - low, b - low)
 
 
-@given(st.integers(1, 82), st.integers(1, 5000), st.integers(0, 10), st.sampled_from([3_000, 12_000]))
-def test_tile_columns_cover_once_and_stay_small(rows: int, columns: int, halo: int, positions: int) -> None:
+@given(
+    st.integers(1, 82), st.integers(1, 5000), st.integers(0, 10), st.sampled_from([3_000, 12_000])
+)
+def test_tile_columns_cover_once_and_stay_small(
+    rows: int, columns: int, halo: int, positions: int
+) -> None:
     tiles = tiling.tile_columns(rows, columns, halo, positions)
     assert [a for a, _ in tiles] == [0, *(b for _, b in tiles[:-1])]
     assert tiles[-1][1] == columns
@@ -65,8 +71,12 @@ SIZES = [(1, 1), (17, 1), (1025, 33), (200, 700), (170, 161), (161, 170), (30, 3
 @pytest.mark.usefixtures("onnxruntime_in_float")
 @pytest.mark.parametrize("takes_bands", [True, False])
 @pytest.mark.parametrize(("height", "width"), SIZES)
-def test_bands_and_tiles_give_what_one_call_gives(height: int, width: int, takes_bands: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    picture = read_picture(np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8))
+def test_bands_and_tiles_give_what_one_call_gives(
+    height: int, width: int, takes_bands: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    picture = read_picture(
+        np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    )
     whole_y, whole = transformed(picture)
     monkeypatch.setattr(bands, "WHOLE_POSITIONS", 1)
     monkeypatch.setattr(lp1, "TILE_POSITIONS", 700)
@@ -86,7 +96,9 @@ def test_bands_and_tiles_give_what_one_call_gives(height: int, width: int, takes
 def test_a_picture_of_enough_rows_goes_in_bands(monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
     run = models.run
-    monkeypatch.setattr(models, "run", lambda *a, **k: calls.append(k.get("in_bands")) or run(*a, **k))
+    monkeypatch.setattr(
+        models, "run", lambda *a, **k: calls.append(k.get("in_bands")) or run(*a, **k)
+    )
     monkeypatch.setattr(bands, "WHOLE_POSITIONS", 1)
     transformed(read_picture(np.zeros((320, 16, 3), np.uint8)))
     assert calls
@@ -95,10 +107,14 @@ def test_a_picture_of_enough_rows_goes_in_bands(monkeypatch: pytest.MonkeyPatch)
 
 @pytest.mark.skipif(native.library() is None, reason="no library, or no AVX-512 with VNNI")
 @pytest.mark.parametrize(("height", "width"), SIZES)
-def test_rows_as_they_come_give_what_one_call_gives(height: int, width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rows_as_they_come_give_what_one_call_gives(
+    height: int, width: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("LATENTPRESS_RUNTIME", "native")
     monkeypatch.setenv("LATENTPRESS_PRECISION", "int8")
-    picture = read_picture(np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8))
+    picture = read_picture(
+        np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    )
     whole_y, whole = transformed(picture)
     monkeypatch.setattr(bands, "WHOLE_POSITIONS", 0)
     monkeypatch.setattr(bands, "ROLLING_POSITIONS", 50)
@@ -117,9 +133,14 @@ def test_the_halo_covers_the_receptive_fields() -> None:
     pixels = rng.integers(0, 256, (1, 41 * 16, 3 * 16, 3), dtype=np.uint8)
     other_pixels = pixels.copy()
     other_pixels[:, 16 * middle.start : 16 * middle.stop] ^= 255
-    analysis, synthesis = models.graph("lp1", "analysis.onnx"), models.graph("lp1", "synthesis.onnx")
+    analysis, synthesis = (
+        models.graph("lp1", "analysis.onnx"),
+        models.graph("lp1", "synthesis.onnx"),
+    )
     of_y = (synthesis.run({"y": y})[0] != synthesis.run({"y": other_y})[0]).any((0, 2, 3))
-    of_pixels = (analysis.run({"pixels": pixels})[0] != analysis.run({"pixels": other_pixels})[0]).any((0, 1, 3))
+    of_pixels = (
+        analysis.run({"pixels": pixels})[0] != analysis.run({"pixels": other_pixels})[0]
+    ).any((0, 1, 3))
     for rows in (np.flatnonzero(of_y) // 16, np.flatnonzero(of_pixels)):
         assert 20 - halo <= rows.min() < 20 < rows.max() <= 20 + halo
 

@@ -79,7 +79,15 @@ def test_the_bundle_knows_a_statement(text: str, expected: str) -> None:
     assert expected in module("src/m.js", text)[0]
 
 
-@pytest.mark.parametrize("text", ["export let a = 1;", "export default f;", 'import f from "./x.js";', 'export * from "./x.js";'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "export let a = 1;",
+        "export default f;",
+        'import f from "./x.js";',
+        'export * from "./x.js";',
+    ],
+)
 def test_the_bundle_refuses_what_it_does_not_know(text: str) -> None:
     with pytest.raises(ValueError, match="does not know"):
         module("src/m.js", text)
@@ -95,7 +103,9 @@ def test_one_file_holds_everything_that_it_needs() -> None:
     page = single_page(encoder=False, pictures=[('</script>"ü.ltp', b"LTP\1")], title="<b>")
     assert OUTSIDE.search(re.sub(r'<script type="text/plain".*?</script>', "", page)) is None
     assert "<title>&lt;b&gt;</title>" in page
-    blocks = dict(re.findall(r'<script type="text/plain" data-file="([^"]+)">([^<]*)</script>', page))
+    blocks = dict(
+        re.findall(r'<script type="text/plain" data-file="([^"]+)">([^<]*)</script>', page)
+    )
     assert blocks.keys() == {"model.json", *assets.DECODER}
     synthesis = gzip.decompress(base64.b64decode(blocks["synthesis.onnx"]))
     assert synthesis == models.read_file("lp1", "synthesis.onnx")
@@ -106,12 +116,18 @@ def test_one_file_holds_everything_that_it_needs() -> None:
 
 def test_the_build_is_a_folder_and_one_file(tmp_path: Path) -> None:
     sizes = build(tmp_path / "dist")
-    assert {p.relative_to(tmp_path / "dist").as_posix() for p in (tmp_path / "dist").rglob("*") if p.is_file()} == sizes.keys()
+    assert {
+        p.relative_to(tmp_path / "dist").as_posix()
+        for p in (tmp_path / "dist").rglob("*")
+        if p.is_file()
+    } == sizes.keys()
     assert "data-packed" in (tmp_path / "dist" / "index.html").read_text(encoding="utf-8")
     packed = (tmp_path / "dist" / "models" / "lp1" / "features.onnx.gz").read_bytes()
     assert gzip.decompress(packed) == models.read_file("lp1", "features.onnx")
     single = sizes.pop(SINGLE)
-    opening = sum(n for path, n in sizes.items() if not any(name in path for name in assets.ENCODER))
+    opening = sum(
+        n for path, n in sizes.items() if not any(name in path for name in assets.ENCODER)
+    )
     assert opening < 8_000_000  # what is loaded before the first picture opens
     assert single < 20_000_000
 
@@ -121,17 +137,28 @@ def test_the_server_gives_out_the_page_under_a_policy() -> None:
         status, headers, body = get(server.server_port, "/")
         assert (status, headers["Content-Type"]) == (200, "text/html; charset=utf-8")
         assert b"<h1>latentpress</h1>" in body
-        policy = dict(rule.strip().split(" ", 1) for rule in headers["Content-Security-Policy"].split(";"))
+        policy = dict(
+            rule.strip().split(" ", 1) for rule in headers["Content-Security-Policy"].split(";")
+        )
         assert policy["default-src"] == "'none'"
         assert policy["connect-src"] == "'self'"
         status, headers, model = get(server.server_port, "/models/lp1/synthesis.onnx")
         digest = hashlib.sha256(model).hexdigest()
         assert (status, digest) == (200, models.manifest("lp1")["sha256"]["synthesis.onnx"])
-        status, _, body = get(server.server_port, "/models/lp1/synthesis.onnx", **{"If-None-Match": headers["ETag"]})
+        status, _, body = get(
+            server.server_port, "/models/lp1/synthesis.onnx", **{"If-None-Match": headers["ETag"]}
+        )
         assert (status, body) == (304, b"")
 
 
-OTHERS = ("/../pyproject.toml", "/%2e%2e/pyproject.toml", "/page", "/open/0/a.ltp", "/src/node_models.js", "//etc/passwd")
+OTHERS = (
+    "/../pyproject.toml",
+    "/%2e%2e/pyproject.toml",
+    "/page",
+    "/open/0/a.ltp",
+    "/src/node_models.js",
+    "//etc/passwd",
+)
 
 
 @pytest.mark.parametrize("path", OTHERS)

@@ -60,14 +60,27 @@ class Answers(http.server.BaseHTTPRequestHandler):
         data = self.server.files.get(path)
         status = 404 if data is None else 200
         total = len(data or b"")
-        if data is not None and self.server.ranges and (found := re.fullmatch(r"bytes=(\d+)-(\d+)", wanted)):
+        if (
+            data is not None
+            and self.server.ranges
+            and (found := re.fullmatch(r"bytes=(\d+)-(\d+)", wanted))
+        ):
             status, data = 206, data[int(found[1]) : int(found[2]) + 1]
-        kinds = {"js": "text/javascript", "html": "text/html", "json": "application/json", "png": "image/png"}
+        kinds = {
+            "js": "text/javascript",
+            "html": "text/html",
+            "json": "application/json",
+            "png": "image/png",
+        }
         self.send_response(status)
-        self.send_header("Content-Type", kinds.get(path.rsplit(".", 1)[-1], "application/octet-stream"))
+        self.send_header(
+            "Content-Type", kinds.get(path.rsplit(".", 1)[-1], "application/octet-stream")
+        )
         self.send_header("Content-Length", str(len(data or b"")))
         if status == 206:
-            self.send_header("Content-Range", f"bytes {found[1]}-{int(found[1]) + len(data) - 1}/{total}")
+            self.send_header(
+                "Content-Range", f"bytes {found[1]}-{int(found[1]) + len(data) - 1}/{total}"
+            )
         self.send_header("Cache-Control", "no-store")
         self.end_headers()
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # the page has been closed
@@ -103,7 +116,9 @@ def context(browser: Any) -> Iterator[Any]:
 
 def opened(context: Any, site: Site, body: str, head: str = SCRIPT) -> Any:
     """A page with this body; it is there when its elements are defined."""
-    site.files["/page.html"] = f"<!doctype html><html lang=en><head>{head}</head><body>{body}</body></html>".encode()
+    site.files["/page.html"] = (
+        f"<!doctype html><html lang=en><head>{head}</head><body>{body}</body></html>".encode()
+    )
     page = context.new_page()
     page.goto(f"{site.url}/page.html")
     if head == SCRIPT:
@@ -127,7 +142,9 @@ def pixels_of(element: Any) -> NDArray[np.uint8]:
 
 
 @pytest.mark.parametrize("ranges", [True, False])
-def test_it_shows_the_picture_that_python_decodes(context: Any, site: Site, small: NDArray[np.uint8], ranges: bool) -> None:
+def test_it_shows_the_picture_that_python_decodes(
+    context: Any, site: Site, small: NDArray[np.uint8], ranges: bool
+) -> None:
     site.files["/a.ltp"] = data = pressed(small)
     site.ranges = ranges
     page = opened(context, site, '<ltp-img src="a.ltp" alt="A corner"></ltp-img>')
@@ -142,7 +159,9 @@ def test_it_shows_the_picture_that_python_decodes(context: Any, site: Site, smal
     assert asked == (["bytes=0-63", ""] if ranges else ["bytes=0-63"])
 
 
-def test_its_size_is_known_and_nothing_decoded_before_it_is_seen(context: Any, site: Site, small: NDArray[np.uint8]) -> None:
+def test_its_size_is_known_and_nothing_decoded_before_it_is_seen(
+    context: Any, site: Site, small: NDArray[np.uint8]
+) -> None:
     site.files["/a.ltp"] = pressed(small)
     page = opened(context, site, f'{TALL}<ltp-img src="a.ltp" alt=""></ltp-img>')
     element = page.locator("ltp-img")
@@ -166,28 +185,47 @@ def test_its_size_is_known_and_nothing_decoded_before_it_is_seen(context: Any, s
     ],
 )
 def test_its_room_on_the_page(
-    context: Any, site: Site, small: NDArray[np.uint8], attributes: str, style: str, size: tuple[float, float]
+    context: Any,
+    site: Site,
+    small: NDArray[np.uint8],
+    attributes: str,
+    style: str,
+    size: tuple[float, float],
 ) -> None:
     site.files["/a.ltp"] = pressed(small)
-    page = opened(context, site, f'<style>{style}</style>{TALL}<div><ltp-img src="a.ltp" {attributes}></ltp-img></div>')
+    page = opened(
+        context,
+        site,
+        f'<style>{style}</style>{TALL}<div><ltp-img src="a.ltp" {attributes}></ltp-img></div>',
+    )
     page.wait_for_function("document.querySelector('ltp-img').getBoundingClientRect().height > 1")
     box = page.locator("ltp-img").bounding_box()
     assert (box["width"], box["height"]) == pytest.approx(size, abs=0.1)
 
 
-def test_author_given_sides_spare_the_request_for_the_head(context: Any, site: Site, small: NDArray[np.uint8]) -> None:
+def test_author_given_sides_spare_the_request_for_the_head(
+    context: Any, site: Site, small: NDArray[np.uint8]
+) -> None:
     site.files["/a.ltp"] = pressed(small)
-    element = opened(context, site, '<ltp-img src="a.ltp" width="109" height="75" alt="">').locator("ltp-img")
+    element = opened(context, site, '<ltp-img src="a.ltp" width="109" height="75" alt="">').locator(
+        "ltp-img"
+    )
     element.evaluate(WAIT)
     assert [wanted for path, wanted in site.asked if path == "/a.ltp"] == [""]
 
 
-def test_many_share_one_model_and_the_next_page_has_it_cached(context: Any, site: Site, small: NDArray[np.uint8]) -> None:
+def test_many_share_one_model_and_the_next_page_has_it_cached(
+    context: Any, site: Site, small: NDArray[np.uint8]
+) -> None:
     site.files |= {"/a.ltp": pressed(small), "/b.ltp": pressed(small[:30], quality=20)}
     body = '<ltp-img src="a.ltp" alt="a"></ltp-img><ltp-img src="b.ltp" alt="b"></ltp-img>'
 
     def loaded() -> list[str]:
-        return [path for path, _ in site.asked if path.endswith(("synthesis.onnx.gz", "context.onnx.gz", "tables.npz.gz"))]
+        return [
+            path
+            for path, _ in site.asked
+            if path.endswith(("synthesis.onnx.gz", "context.onnx.gz", "tables.npz.gz"))
+        ]
 
     for page_number in (1, 2):
         page = opened(context, site, body)
@@ -198,8 +236,12 @@ def test_many_share_one_model_and_the_next_page_has_it_cached(context: Any, site
         page.close()
 
 
-def test_models_that_are_not_packed_are_read_too(context: Any, site: Site, small: NDArray[np.uint8]) -> None:
-    site.files = {f"/latentpress/{path}": data for path, data in assets.site().items()} | {"/a.ltp": pressed(small)}
+def test_models_that_are_not_packed_are_read_too(
+    context: Any, site: Site, small: NDArray[np.uint8]
+) -> None:
+    site.files = {f"/latentpress/{path}": data for path, data in assets.site().items()} | {
+        "/a.ltp": pressed(small)
+    }
     element = opened(context, site, '<ltp-img src="a.ltp" alt="">').locator("ltp-img")
     element.evaluate(WAIT)
     assert element.evaluate("e => e.error && e.error.message") is None
@@ -216,7 +258,9 @@ def test_a_profile_is_followed(context: Any, site: Site, small: NDArray[np.uint8
 
 
 @pytest.mark.parametrize("data", [b"LTP\x01 and no more", b"<html>", None])
-def test_the_fallback_is_shown_where_the_file_is_bad(context: Any, site: Site, small: NDArray[np.uint8], data: bytes | None) -> None:
+def test_the_fallback_is_shown_where_the_file_is_bad(
+    context: Any, site: Site, small: NDArray[np.uint8], data: bytes | None
+) -> None:
     site.files["/good.png"] = png(Image.fromarray(small))
     if data is not None:
         site.files["/bad.ltp"] = data
@@ -229,9 +273,13 @@ def test_the_fallback_is_shown_where_the_file_is_bad(context: Any, site: Site, s
     assert not element.locator("> img").is_visible()
 
 
-def test_what_stands_inside_is_shown_without_a_fallback(context: Any, site: Site, small: NDArray[np.uint8]) -> None:
+def test_what_stands_inside_is_shown_without_a_fallback(
+    context: Any, site: Site, small: NDArray[np.uint8]
+) -> None:
     site.files |= {"/bad.ltp": b"no", "/inner.png": png(Image.fromarray(small))}
-    element = opened(context, site, '<ltp-img src="bad.ltp" alt="x"><img src="inner.png" alt="y"></ltp-img>').locator("ltp-img")
+    element = opened(
+        context, site, '<ltp-img src="bad.ltp" alt="x"><img src="inner.png" alt="y"></ltp-img>'
+    ).locator("ltp-img")
     element.evaluate(WAIT)
     assert element.locator("> img").is_visible()
     assert element.locator("> img").bounding_box()["width"] == 109
@@ -240,21 +288,29 @@ def test_what_stands_inside_is_shown_without_a_fallback(context: Any, site: Site
 def test_no_simd_is_a_fallback(context: Any, site: Site, small: NDArray[np.uint8]) -> None:
     site.files |= {"/a.ltp": pressed(small), "/good.png": png(Image.fromarray(small))}
     context.add_init_script("WebAssembly.validate = () => false")
-    element = opened(context, site, '<ltp-img src="a.ltp" alt="x" fallback="good.png">').locator("ltp-img")
+    element = opened(context, site, '<ltp-img src="a.ltp" alt="x" fallback="good.png">').locator(
+        "ltp-img"
+    )
     element.evaluate(WAIT)
     assert "SIMD" in element.evaluate("e => e.error.message")
     assert element.evaluate(READ)["tag"] == "IMG"
     assert not any(path == "/a.ltp" for path, _ in site.asked)
 
 
-def test_without_scripts_the_inner_picture_is_there(browser: Any, site: Site, small: NDArray[np.uint8]) -> None:
+def test_without_scripts_the_inner_picture_is_there(
+    browser: Any, site: Site, small: NDArray[np.uint8]
+) -> None:
     site.files |= {"/a.ltp": pressed(small), "/inner.png": png(Image.fromarray(small))}
     with browser.new_context(java_script_enabled=False) as context:
-        page = opened(context, site, '<ltp-img src="a.ltp"><img src="inner.png" alt="y"></ltp-img>', head="")
+        page = opened(
+            context, site, '<ltp-img src="a.ltp"><img src="inner.png" alt="y"></ltp-img>', head=""
+        )
         assert page.locator("ltp-img > img").is_visible()
 
 
-def test_screen_readers_hear_the_alt_text(context: Any, site: Site, small: NDArray[np.uint8]) -> None:
+def test_screen_readers_hear_the_alt_text(
+    context: Any, site: Site, small: NDArray[np.uint8]
+) -> None:
     site.files["/a.ltp"] = pressed(small)
     body = '<ltp-img src="a.ltp" alt="A harbor"></ltp-img><ltp-img src="a.ltp" alt=""></ltp-img>'
     page = opened(context, site, body)
@@ -263,7 +319,11 @@ def test_screen_readers_hear_the_alt_text(context: Any, site: Site, small: NDArr
     def heard() -> list[str]:
         """Names of the images in the tree that the browser gives to a screen reader."""
         nodes = session.send("Accessibility.getFullAXTree")["nodes"]
-        found = [node for node in nodes if not node["ignored"] and node["role"]["value"] in ("img", "image", "Canvas")]
+        found = [
+            node
+            for node in nodes
+            if not node["ignored"] and node["role"]["value"] in ("img", "image", "Canvas")
+        ]
         return [node["name"]["value"] for node in found]
 
     assert heard() == ["A harbor"]
@@ -272,7 +332,9 @@ def test_screen_readers_hear_the_alt_text(context: Any, site: Site, small: NDArr
     assert heard() == ["A boat"]
 
 
-def test_on_paper_what_was_not_decoded_is_the_inner_picture(context: Any, site: Site, small: NDArray[np.uint8]) -> None:
+def test_on_paper_what_was_not_decoded_is_the_inner_picture(
+    context: Any, site: Site, small: NDArray[np.uint8]
+) -> None:
     site.files |= {"/a.ltp": pressed(small), "/inner.png": png(Image.fromarray(small))}
     body = f'<ltp-img src="a.ltp" alt="a"><img src="inner.png" alt="y"></ltp-img>{TALL}' * 2
     page = opened(context, site, body)
@@ -284,7 +346,9 @@ def test_on_paper_what_was_not_decoded_is_the_inner_picture(context: Any, site: 
     assert first.evaluate(READ)["tag"] == "CANVAS"
 
 
-def test_another_source_takes_the_place_of_the_first(context: Any, site: Site, small: NDArray[np.uint8]) -> None:
+def test_another_source_takes_the_place_of_the_first(
+    context: Any, site: Site, small: NDArray[np.uint8]
+) -> None:
     site.files |= {"/a.ltp": pressed(small), "/b.ltp": pressed(small[:30])}
     element = opened(context, site, '<ltp-img src="a.ltp" alt="">').locator("ltp-img")
     element.evaluate(WAIT)

@@ -54,13 +54,18 @@ def watched(page: Any) -> Any:
     """A page whose failures are collected in `wrong`."""
     page.wrong = []
     page.on("pageerror", lambda error: page.wrong.append(str(error)))
-    page.on("console", lambda message: page.wrong.append(message.text) if message.type == "error" else None)
+    page.on(
+        "console",
+        lambda message: page.wrong.append(message.text) if message.type == "error" else None,
+    )
     page.set_default_timeout(SLOW)
     return page
 
 
 def give(page: Any, name: str, data: bytes) -> None:
-    page.set_input_files("#files", {"name": name, "mimeType": "application/octet-stream", "buffer": data})
+    page.set_input_files(
+        "#files", {"name": name, "mimeType": "application/octet-stream", "buffer": data}
+    )
 
 
 def shown(page: Any) -> NDArray[np.uint8]:
@@ -107,7 +112,10 @@ def test_an_ltp_file_opens_with_the_pixels_of_python(page: Any, photo: NDArray[n
     assert f"{len(data):,}" in text
     assert f"{latentpress.read_header(data).bpp:.3f} bpp" in text
     assert page.is_hidden("#compare")  # there is no original
-    until(page, "document.querySelector('#status').textContent.includes('photo.ltp is open: 400 by 300 pixels')")
+    until(
+        page,
+        "document.querySelector('#status').textContent.includes('photo.ltp is open: 400 by 300 pixels')",
+    )
 
 
 def test_dropped_files_are_taken(page: Any, small: NDArray[np.uint8]) -> None:
@@ -124,7 +132,9 @@ def test_dropped_files_are_taken(page: Any, small: NDArray[np.uint8]) -> None:
     assert page.locator("#list .name").all_inner_texts() == ["a.ltp", "b.ltp"]
 
 
-def test_a_picture_is_pressed_to_a_quality_and_python_decodes_it(page: Any, photo: NDArray[np.uint8]) -> None:
+def test_a_picture_is_pressed_to_a_quality_and_python_decodes_it(
+    page: Any, photo: NDArray[np.uint8]
+) -> None:
     page.fill("#quality", "30")
     assert page.inner_text("#quality-value") == "30"
     give(page, "photo.jpg", jpeg(photo))
@@ -134,14 +144,19 @@ def test_a_picture_is_pressed_to_a_quality_and_python_decodes_it(page: Any, phot
     assert latentpress.read_header(data).quality == 30
     assert difference(pixels, latentpress.decompress(data)) <= 1
     error = np.mean((np.asarray(latentpress.decompress(data), float) - photo) ** 2)
-    own = np.mean((np.asarray(latentpress.decompress(latentpress.compress(photo, quality=30)), float) - photo) ** 2)
+    own = np.mean(
+        (np.asarray(latentpress.decompress(latentpress.compress(photo, quality=30)), float) - photo)
+        ** 2
+    )
     assert error < 1.1 * own + 1
     # the original lies beside it, and more of it is shown as the slider moves
     page.fill("#divide", "80")
     assert "20%" in page.evaluate("document.querySelector('#layers .before').style.clipPath")
 
 
-def test_a_picture_is_pressed_to_a_size_and_again_to_a_quality(page: Any, photo: NDArray[np.uint8]) -> None:
+def test_a_picture_is_pressed_to_a_size_and_again_to_a_quality(
+    page: Any, photo: NDArray[np.uint8]
+) -> None:
     page.fill("#size", "6")
     assert page.is_checked("#by-size")
     give(page, "photo.png.jpg", jpeg(photo))
@@ -156,11 +171,15 @@ def test_a_picture_is_pressed_to_a_size_and_again_to_a_quality(page: Any, photo:
     assert len(second) < len(first)
 
 
-def test_a_profile_and_opacity_are_kept_and_png_has_them(page: Any, small: NDArray[np.uint8]) -> None:
+def test_a_profile_and_opacity_are_kept_and_png_has_them(
+    page: Any, small: NDArray[np.uint8]
+) -> None:
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     opacity = np.linspace(0, 255, small[..., 0].size).reshape(small.shape[:2]).astype(np.uint8)
     stream = io.BytesIO()
-    Image.fromarray(np.dstack([small, opacity])).save(stream, "PNG", icc_profile=profile, dpi=(300, 300))
+    Image.fromarray(np.dstack([small, opacity])).save(
+        stream, "PNG", icc_profile=profile, dpi=(300, 300)
+    )
     data = latentpress.compress(stream.getvalue(), quality=60, exact=True)
     give(page, "photo.ltp", data)
     page.wait_for_selector("#shown:not([hidden]) #layers > img")
@@ -193,7 +212,9 @@ def test_the_latent_is_shown(page: Any, small: NDArray[np.uint8]) -> None:
     give(page, "small.ltp", data)
     shown(page)
     page.click("#tab-latent")
-    until(page, "document.querySelector('#latent-text').textContent.includes('320 channels of 7 × 5')")
+    until(
+        page, "document.querySelector('#latent-text').textContent.includes('320 channels of 7 × 5')"
+    )
     page.focus("#channel")
     first = page.inner_text("#latent-text")
     page.keyboard.press("ArrowRight")
@@ -201,7 +222,9 @@ def test_the_latent_is_shown(page: Any, small: NDArray[np.uint8]) -> None:
     found = re.search(r"Channel (\d+): (\S+) to (\S+),", page.inner_text("#latent-text"))
     assert found is not None
     channel = decode_latent(data)[int(found[1])]
-    assert (float(found[2]), float(found[3])) == pytest.approx((channel.min(), channel.max()), abs=0.006)
+    assert (float(found[2]), float(found[3])) == pytest.approx(
+        (channel.min(), channel.max()), abs=0.006
+    )
 
 
 def header(data: bytes, at: int, value: bytes) -> bytes:
@@ -273,8 +296,27 @@ def test_the_keyboard_alone_reaches_everything(page: Any, small: NDArray[np.uint
     for _ in range(40):
         met.append(page.evaluate("document.activeElement.id || document.activeElement.className"))
         page.keyboard.press("Tab")
-    expected = ["files", "by-quality", "quality", "size", "again", "pick", "drop-row", "tab-picture"]
-    expected += ["zoom-out", "zoom-in", "zoom-fit", "zoom-full", "divide", "stage", "save-ltp", "save-png", "save-webp"]
+    expected = [
+        "files",
+        "by-quality",
+        "quality",
+        "size",
+        "again",
+        "pick",
+        "drop-row",
+        "tab-picture",
+    ]
+    expected += [
+        "zoom-out",
+        "zoom-in",
+        "zoom-fit",
+        "zoom-full",
+        "divide",
+        "stage",
+        "save-ltp",
+        "save-png",
+        "save-webp",
+    ]
     assert [name for name in met if name in expected][: len(expected)] == expected
     page.focus("#tab-picture")
     page.keyboard.press("ArrowRight")
@@ -299,12 +341,18 @@ def test_everything_that_is_operated_has_a_name(page: Any, small: NDArray[np.uin
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_a_phone_has_no_horizontal_overflow(browser: Any, server: Any, photo: NDArray[np.uint8], scheme: str) -> None:
+def test_a_phone_has_no_horizontal_overflow(
+    browser: Any, server: Any, photo: NDArray[np.uint8], scheme: str
+) -> None:
     with browser.new_context(viewport=PHONE, color_scheme=scheme, has_touch=True) as context:
         page = watched(context.new_page())
         page.goto(server.url)
         assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
-        give(page, "a_very_long_name_of_a_photograph_without_any_space_in_it_from_a_camera.ltp", latentpress.compress(photo))
+        give(
+            page,
+            "a_very_long_name_of_a_photograph_without_any_space_in_it_from_a_camera.ltp",
+            latentpress.compress(photo),
+        )
         shown(page)
         for tab in ("#tab-latent", "#tab-file", "#tab-picture"):
             page.click(tab)
@@ -314,7 +362,9 @@ def test_a_phone_has_no_horizontal_overflow(browser: Any, server: Any, photo: ND
         assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
 
 
-def test_the_installed_page_works_without_its_server(browser: Any, photo: NDArray[np.uint8]) -> None:
+def test_the_installed_page_works_without_its_server(
+    browser: Any, photo: NDArray[np.uint8]
+) -> None:
     data = latentpress.compress(photo)
     with browser.new_context() as context:
         page = watched(context.new_page())
@@ -327,7 +377,9 @@ def test_the_installed_page_works_without_its_server(browser: Any, photo: NDArra
         assert difference(shown(page), latentpress.decompress(data)) <= 1
 
 
-def test_files_named_on_the_command_line_are_opened(browser: Any, tmp_path: Path, small: NDArray[np.uint8]) -> None:
+def test_files_named_on_the_command_line_are_opened(
+    browser: Any, tmp_path: Path, small: NDArray[np.uint8]
+) -> None:
     file = tmp_path / "ein Bild & ü.ltp"
     file.write_bytes(latentpress.compress(small))
     with serving(opened=[file]) as server, browser.new_context(service_workers="block") as context:
@@ -337,7 +389,9 @@ def test_files_named_on_the_command_line_are_opened(browser: Any, tmp_path: Path
         assert page.inner_text("#viewer-title") == file.name
 
 
-def test_the_build_works_below_any_path(browser: Any, tmp_path: Path, photo: NDArray[np.uint8]) -> None:
+def test_the_build_works_below_any_path(
+    browser: Any, tmp_path: Path, photo: NDArray[np.uint8]
+) -> None:
     """As on a static host, in a folder of it, with models that are gzip."""
     build(tmp_path / "some" / "folder")
     data = latentpress.compress(photo)
@@ -358,7 +412,9 @@ def serve_file(route: Any, folder: Path) -> None:
         route.fulfill(status=404)
 
 
-def test_one_file_opens_and_presses_from_a_disk_without_a_network(browser: Any, tmp_path: Path, photo: NDArray[np.uint8]) -> None:
+def test_one_file_opens_and_presses_from_a_disk_without_a_network(
+    browser: Any, tmp_path: Path, photo: NDArray[np.uint8]
+) -> None:
     (tmp_path / "latentpress.html").write_text(single_page(), encoding="utf-8")
     data = latentpress.compress(photo)
     with browser.new_context(offline=True, accept_downloads=True) as context:
@@ -376,9 +432,13 @@ def test_one_file_opens_and_presses_from_a_disk_without_a_network(browser: Any, 
         assert page.wrong == []
 
 
-def test_a_shared_page_opens_its_pictures(browser: Any, tmp_path: Path, photo: NDArray[np.uint8], small: NDArray[np.uint8]) -> None:
+def test_a_shared_page_opens_its_pictures(
+    browser: Any, tmp_path: Path, photo: NDArray[np.uint8], small: NDArray[np.uint8]
+) -> None:
     first, second = latentpress.compress(photo), latentpress.compress(small)
-    text = single_page(encoder=False, pictures=[("a & <b>.ltp", first), ("c.ltp", second)], title="Two")
+    text = single_page(
+        encoder=False, pictures=[("a & <b>.ltp", first), ("c.ltp", second)], title="Two"
+    )
     (tmp_path / "shared.html").write_text(text, encoding="utf-8")
     with browser.new_context(offline=True) as context:
         page = watched(context.new_page())

@@ -21,7 +21,15 @@ from helpers.attacks import head_end, lp1_file, rebuilt, reseal
 from helpers.node import NODE, WEB, needs_node, run_node
 from helpers.prior_dumps import dump_prior
 from helpers.slow_rans import slow_encode_groups
-from latentpress.container import ALPHA, DENSITY, ICC_DEFLATED, LATENT_TYPES, TEXT, XMP_DEFLATED, unpack
+from latentpress.container import (
+    ALPHA,
+    DENSITY,
+    ICC_DEFLATED,
+    LATENT_TYPES,
+    TEXT,
+    XMP_DEFLATED,
+    unpack,
+)
 from latentpress.entropy import cdf_tables
 from latentpress.entropy.cdf_tables import radius
 from latentpress.errors import FormatError, VersionError, WeightsError
@@ -60,12 +68,18 @@ def test_streams_of_the_slow_coder(tmp_path: Path) -> None:
     cases = []
     for _ in range(40):
         groups = []
-        for table in rng.choice([*range(64), *range(384, 448)], rng.integers(1, 9), replace=False).tolist():
+        for table in rng.choice(
+            [*range(64), *range(384, 448)], rng.integers(1, 9), replace=False
+        ).tolist():
             reach = radius(table)
             symbols = rng.integers(-reach, reach + 1, rng.integers(1, 60)).tolist()
-            symbols += rng.choice([-32767, 32767, reach + 1, -reach - 1], rng.integers(0, 3)).tolist()
+            symbols += rng.choice(
+                [-32767, 32767, reach + 1, -reach - 1], rng.integers(0, 3)
+            ).tolist()
             groups.append((table, symbols))
-        cases.append({"stream": base64.b64encode(slow_encode_groups(groups)).decode(), "groups": groups})
+        cases.append(
+            {"stream": base64.b64encode(slow_encode_groups(groups)).decode(), "groups": groups}
+        )
     (tmp_path / "streams.json").write_text(json.dumps(cases))
     assert run_node("streams.js", tmp_path / "streams.json") == [True] * len(cases)
 
@@ -91,8 +105,21 @@ def alpha_bodies() -> Iterator[tuple[bytes, int, int]]:
     for plane in planes():
         image = Image.fromarray(plane)
         for method, quality in ((0, 0), (4, 100), (6, 75)):
-            bodies.append((saved(Image.merge("RGB", [image] * 3), "WEBP", lossless=True, quality=quality, method=method), *image.size))
-        colors = Image.merge("RGB", [image, image.rotate(180), Image.fromarray(plane[:, ::-1].copy())])
+            bodies.append(
+                (
+                    saved(
+                        Image.merge("RGB", [image] * 3),
+                        "WEBP",
+                        lossless=True,
+                        quality=quality,
+                        method=method,
+                    ),
+                    *image.size,
+                )
+            )
+        colors = Image.merge(
+            "RGB", [image, image.rotate(180), Image.fromarray(plane[:, ::-1].copy())]
+        )
         bodies.append((saved(colors, "WEBP", lossless=True, quality=100, method=6), *image.size))
         bodies.append((saved(image, "PNG"), *image.size))
         if np.isin(plane, (0, 255)).all():
@@ -103,7 +130,11 @@ def alpha_bodies() -> Iterator[tuple[bytes, int, int]]:
         altered = bytearray(body)
         for _ in range(rng.choice((1, 1, 3))):
             altered[rng.randrange(len(altered))] ^= 1 << rng.randrange(8)
-        yield bytes(altered[: rng.randrange(len(altered))] if rng.random() < 0.2 else altered), width, height
+        yield (
+            bytes(altered[: rng.randrange(len(altered))] if rng.random() < 0.2 else altered),
+            width,
+            height,
+        )
 
 
 def opacity(body: bytes, width: int, height: int) -> str | None:
@@ -116,10 +147,15 @@ def opacity(body: bytes, width: int, height: int) -> str | None:
 @pytest.mark.filterwarnings("ignore")
 def test_opacity_and_profiles(tmp_path: Path) -> None:
     cases = list(alpha_bodies())
-    bodies = [{"body": base64.b64encode(body).decode(), "width": width, "height": height} for body, width, height in cases]
+    bodies = [
+        {"body": base64.b64encode(body).decode(), "width": width, "height": height}
+        for body, width, height in cases
+    ]
     (tmp_path / "planes.json").write_text(json.dumps({"bodies": bodies, "profiles": sorted(NAMES)}))
     got = run_node("planes.js", tmp_path / "planes.json")
-    assert got["profiles"] == [base64.b64encode(known_profile(number)).decode() for number in sorted(NAMES)]
+    assert got["profiles"] == [
+        base64.b64encode(known_profile(number)).decode() for number in sorted(NAMES)
+    ]
     expected = [opacity(*case) for case in cases]
     assert [i for i, (a, b) in enumerate(zip(got["planes"], expected, strict=True)) if a != b] == []
     assert 100 < sum(plane is None for plane in expected) < 300
@@ -127,12 +163,26 @@ def test_opacity_and_profiles(tmp_path: Path) -> None:
 
 def sources() -> list[bytes]:
     """Small files of every kind of latent chunk, and one with every kind of metadata."""
-    golden = [(GOLDEN / f"{name}.ltp").read_bytes() for name in ("odd", "pixel", "grey", "alpha", "metadata", "alone", "chains")]
+    golden = [
+        (GOLDEN / f"{name}.ltp").read_bytes()
+        for name in ("odd", "pixel", "grey", "alpha", "metadata", "alone", "chains")
+    ]
     rich = unpack(lp1_file())[1]
     text = deflate(pack_text((("Title", "A picture"), ("Author", "Grüße"))))
     bare = {kind: body for kind, body in rich.items() if kind < 0x40}
-    packed = {ICC_DEFLATED: deflate(b"icc" * 90), XMP_DEFLATED: deflate(b"<x:xmpmeta/>" * 9), TEXT: text, DENSITY: b"\xe0\xa7\x12"}
-    return [*golden[:5], *golden, lp1_file(), rebuilt(lp1_file(), chunks=bare | packed), rebuilt(lp1_file(), chunks=bare | {0x45: b"\2"})]
+    packed = {
+        ICC_DEFLATED: deflate(b"icc" * 90),
+        XMP_DEFLATED: deflate(b"<x:xmpmeta/>" * 9),
+        TEXT: text,
+        DENSITY: b"\xe0\xa7\x12",
+    }
+    return [
+        *golden[:5],
+        *golden,
+        lp1_file(),
+        rebuilt(lp1_file(), chunks=bare | packed),
+        rebuilt(lp1_file(), chunks=bare | {0x45: b"\2"}),
+    ]
 
 
 def damaged(data: bytes, rng: random.Random) -> bytes:
@@ -143,7 +193,11 @@ def damaged(data: bytes, rng: random.Random) -> bytes:
         out[rng.randrange(len(out))] ^= 1 << rng.randrange(8)
         return bytes(out)
     if way == 1:
-        return data[: rng.randrange(len(data))] if rng.random() < 0.7 else data + rng.randbytes(rng.randrange(1, 9))
+        return (
+            data[: rng.randrange(len(data))]
+            if rng.random() < 0.7
+            else data + rng.randbytes(rng.randrange(1, 9))
+        )
     if way == 2:  # a field or a row of the table
         out = bytearray(data)
         out[rng.randrange(3, head_end(data))] ^= 1 << rng.randrange(8)

@@ -36,7 +36,9 @@ def test_the_browser_shows_the_golden_picture(page: Any, name: str) -> None:  # 
     data = (GOLDEN / f"{name}.ltp").read_bytes()
     shown = page.evaluate(SCRIPT, base64.b64encode(data).decode())
     expected = np.asarray(Image.open(Path(GOLDEN / f"{name}.png")).convert("RGBA")).astype(int)
-    pixels = np.frombuffer(base64.b64decode(shown["pixels"]), np.uint8).reshape(shown["height"], shown["width"], 4)
+    pixels = np.frombuffer(base64.b64decode(shown["pixels"]), np.uint8).reshape(
+        shown["height"], shown["width"], 4
+    )
     assert pixels.shape == expected.shape
     difference = np.abs(pixels.astype(int) - expected)
     assert difference.max() <= 4  # libraries convert YCbCr by themselves

@@ -89,7 +89,9 @@ def cases(pixels: np.ndarray) -> dict[str, bytes]:
         "all.png": saved(rgb, "PNG", exif=exif(8), icc_profile=WIDE, pnginfo=text, dpi=(144, 144)),
         "p3.png": saved(rgb, "PNG", icc_profile=known_profile(2)),
         "gray.png": saved(rgb.convert("L"), "PNG"),
-        "all.webp": saved(rgb, "WEBP", lossless=True, exif=block + exif(5), icc_profile=WIDE, xmp=XMP),
+        "all.webp": saved(
+            rgb, "WEBP", lossless=True, exif=block + exif(5), icc_profile=WIDE, xmp=XMP
+        ),
         "plain.webp": saved(rgb, "WEBP", lossless=True),
     }
 
@@ -145,7 +147,9 @@ def test_chunks_hold_what_pythons_hold(
     profiles = {"by-xmp.jpg": known_profile(1), "p3.png": known_profile(2), "gray.jpg": GRAY}
     assert chunks.icc == profiles.get(name, Image.open(io.BytesIO(data)).info.get("icc_profile"))
     assert dict(chunks.text) == dict(picture.text)
-    stored = picture.density if picture.orientation < 5 else picture.density and picture.density[::-1]
+    stored = (
+        picture.density if picture.orientation < 5 else picture.density and picture.density[::-1]
+    )
     assert chunks.density == (stored and pytest.approx(stored, abs=0.001))
 
 
