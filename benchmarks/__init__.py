@@ -1,7 +1,9 @@
-"""The commands behind every number and picture: `python -m benchmarks.tables.speed --help`, from the root of the checkout.
+"""The commands behind every number and picture: `python -m benchmarks.tables.speed --help`, from
+the root of the checkout.
 
 rows.py             what the scripts share: where the data lie, the rows of a CSV file that are kept
-provenance.py       the sidecar of a file of results/: command, commit, model, machine; every script that writes a file writes it
+provenance.py       the sidecar of a file of results/ (command, commit, model, machine), which every
+                    script that writes such a file writes
 results_index.py    results/README.md, from the sidecars
 sources.py          the markers by which the documents name the file behind a table
 tables/             measurements that a table of the documents or a file of results/ holds

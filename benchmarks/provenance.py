@@ -1,8 +1,11 @@
-"""What made a file of results/: the JSON file beside it, `effort.json` for `effort.csv`, `benchmark.json` for the run in `benchmark/`.
+"""What made a file of results/: the JSON file beside it, `effort.json` for `effort.csv`,
+`benchmark.json` for the run in `benchmark/`.
 
-A sidecar holds `what` the file is, the `command`, the `commit` of the code that ran it, the `model` (latent space -> hash of its shipped
-model or prior, empty where none was used), the `machine`, the `date` and the documents in which it is `quoted`. Of a run of `latentpress
-bench` it holds what `run.json` does not say. Scripts write it by `record`; `python -m benchmarks.results_index` makes the index of all.
+A sidecar holds `what` the file is, the `command`, the `commit` of the code that ran it, the `model`
+(latent space -> hash of its shipped model or prior, empty where none was used), the `machine`, the
+`date` and the documents in which it is `quoted`. Of a run of `latentpress bench` it holds what
+`run.json` does not say. Scripts write it by `record`; `python -m benchmarks.results_index` makes
+the index of all.
 """
 
 import json
@@ -23,13 +26,8 @@ ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "results"
 RUN = "run.json"
 FIELDS = ("what", "command", "commit", "model", "machine", "date", "quoted")
-INSTRUCTIONS = (
-    "avx2",
-    "avx512f",
-    "avx512_vnni",
-    "avx512_bf16",
-    "amx_bf16",
-)  # what the networks' time depends on most
+# what the networks' time depends on most
+INSTRUCTIONS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16")
 MODEL = re.compile(r"(?:lp1 model|prior) ([0-9a-f]{8})")  # in what a run says of a codec's version
 
 
@@ -40,7 +38,9 @@ def sidecar_of(file: Path) -> Path:
 
 
 def read(file: Path) -> dict[str, Any]:
-    """All FIELDS of a file; KeyError names the one that is missing, OSError says that there is no sidecar."""
+    """All FIELDS of a file; KeyError names the one that is missing, OSError says that there is no
+    sidecar.
+    """
     sidecar = sidecar_of(file)
     told: dict[str, Any] = json.loads(sidecar.read_text(encoding="utf-8"))
     run = sidecar.with_suffix("") / RUN
@@ -55,7 +55,9 @@ def read(file: Path) -> dict[str, Any]:
 
 
 def shipped(*codecs: str) -> dict[str, str]:
-    """Latent space -> hash of its shipped model, of the codecs named as in `latentpress compress --codec`."""
+    """Latent space -> hash of its shipped model, of the codecs named as in `latentpress compress
+    --codec`.
+    """
     spaces = [space_of_codec(codec).name for codec in codecs]
     return {space: manifest(space)["model_hash"] for space in spaces}
 
@@ -71,7 +73,9 @@ def outdated(models: dict[str, str]) -> list[str]:
 
 
 def record(output: Path, what: str, codecs: Sequence[str], goes_on: bool = False) -> None:
-    """Write the sidecar of a file that the running script writes. goes_on: rows of earlier commands are kept, so these are named too."""
+    """Write the sidecar of a file that the running script writes. goes_on: rows of earlier commands
+    are kept, so these are named too.
+    """
     sidecar = output.with_suffix(".json")
     before = json.loads(sidecar.read_text(encoding="utf-8")) if sidecar.exists() else {}
     commands = [*(before["command"].split(" && ") if goes_on and before else ()), command()]
@@ -102,12 +106,15 @@ def write(sidecar: Path, told: dict[str, Any]) -> None:
 
 
 def refuse_other_models(output: Path) -> None:
-    """Before rows of a file are kept: SystemExit where they are another model's, or nothing says whose."""
+    """Before rows of a file are kept: SystemExit where they are another model's, or nothing says
+    whose.
+    """
     if not output.exists():
         return
     if not sidecar_of(output).exists():
         raise SystemExit(
-            f"{output} has no {sidecar_of(output).name} that says what made its rows: delete it, or name another file"
+            f"{output} has no {sidecar_of(output).name} that says what made its rows: delete it, "
+            "or name another file"
         )
     if different := outdated(read(output)["model"]):
         raise SystemExit(f"{output}: {'; '.join(different)}: delete it, or name another file")
@@ -150,8 +157,9 @@ def command() -> str:
 
 
 def portable(word: str) -> str:
-    """A word of a command. A path in the checkout is told from its root, another absolute one by its last two parts; where all PNG of
-    a folder are named, each becomes the pattern that stands for them.
+    """A word of a command. A path in the checkout is told from its root, another absolute one by
+    its last two parts; where all PNG of a folder are named, each becomes the pattern that stands
+    for them.
     """
     path = Path(word)
     if (

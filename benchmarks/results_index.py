@@ -1,7 +1,10 @@
-"""results/README.md, the index of all measurements, from their sidecars: python -m benchmarks.results_index [--measured RUN]
+"""results/README.md, the index of all measurements, from their sidecars.
 
-Also brings `quoted` of every sidecar up to date: the documents that name the file. With --measured results/RUN the commit and the date of a
-run of `latentpress bench` are set to today's before. tests/docs/test_results.py fails where any of it is out of date.
+    python -m benchmarks.results_index [--measured RUN]
+
+Also brings `quoted` of every sidecar up to date: the documents that name the file. With --measured
+results/RUN the commit and the date of a run of `latentpress bench` are set to today's before.
+tests/docs/test_results.py fails where any of it is out of date.
 """
 
 import argparse
@@ -17,10 +20,12 @@ HEAD = """# Results
 
 <!-- Made by `python -m benchmarks.results_index`; do not edit. -->
 
-Every file or folder `NAME` has a sidecar `NAME.json` beside it: what it is, the command that made it, the commit of the code, the models,
-the machine, the date, and the documents that quote it. A plus after a commit stands for changes on top of it. A folder with a `run.json`
-is a run of `latentpress bench`, whose `run.json` tells command, models and machine. In commands `kodak/` is the folder of Kodak's pictures
-and `weights/` that of the tiny autoencoders; how to measure again is told in [docs/measurements](../docs/measurements/index.md).
+Every file or folder `NAME` has a sidecar `NAME.json` beside it: what it is, the command that made
+it, the commit of the code, the models, the machine, the date, and the documents that quote it. A
+plus after a commit stands for changes on top of it. A folder with a `run.json` is a run of
+`latentpress bench`, whose `run.json` tells command, models and machine. In commands `kodak/` is the
+folder of Kodak's pictures and `weights/` that of the tiny autoencoders; how to measure again is
+told in [docs/measurements](../docs/measurements/index.md).
 
 | file | what it is | command | made | quoted in |
 |---|---|---|---|---|

@@ -1,5 +1,5 @@
-"""A benchmark whose rows grow over several runs: what was measured stays in the file, and is not measured again; rows of another model
-than the shipped one are refused.
+"""A benchmark whose rows grow over several runs: what was measured stays in the file, and is not
+measured again; rows of another model than the shipped one are refused.
 """
 
 import argparse
@@ -12,9 +12,8 @@ from typing import Any
 from benchmarks.provenance import ROOT, refuse_other_models
 from latentpress.metrics import available
 
-DATA = Path(
-    os.environ.get("LATENTPRESS_DATA") or ROOT.parent / "shared" / "data"
-)  # kodak, science-fair
+# kodak, science-fair
+DATA = Path(os.environ.get("LATENTPRESS_DATA") or ROOT.parent / "shared" / "data")
 Rows = list[dict[str, Any]]
 
 

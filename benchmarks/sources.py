@@ -1,7 +1,8 @@
 """Which files of results/ the documents quote, and what is wrong with it.
 
-A table of measured figures has, on the line right above it, `<!-- source: results/FILE.csv -->`; several files are separated by commas. The
-named files must be here, have a sidecar (`provenance.py`) and be made with the models that are shipped. tests/docs/test_results.py asks.
+A table of measured figures has, on the line right above it, `<!-- source: results/FILE.csv -->`;
+several files are separated by commas. The named files must be here, have a sidecar
+(`provenance.py`) and be made with the models that are shipped. tests/docs/test_results.py asks.
 """
 
 import argparse
@@ -29,7 +30,9 @@ def sources(text: str) -> list[str]:
 
 
 def mentions(text: str) -> set[str]:
-    """The paths below results/ that a page names, in markers or elsewhere, without what is below a run's folder."""
+    """The paths below results/ that a page names, in markers or elsewhere, without what is below a
+    run's folder.
+    """
     return {"/".join(Path(path).parts[:2]) for path in MENTION.findall(text)}
 
 
@@ -73,7 +76,9 @@ def complaint(name: str, root: Path = ROOT) -> str:
 
 
 def fill(page: Path, name: str, rows: list[list[str]], which: int = 0) -> None:
-    """Put a table, its head first, into a page in place of one whose marker names just this file: the first, or a later one."""
+    """Put a table, its head first, into a page in place of one whose marker names just this file:
+    the first, or a later one.
+    """
     lines = page.read_text(encoding="utf-8").splitlines()
     marker = f"<!-- source: {name} -->"
     places = [i for i, line in enumerate(lines) if line == marker]
@@ -87,7 +92,9 @@ def fill(page: Path, name: str, rows: list[list[str]], which: int = 0) -> None:
 
 
 def fill_by_command(doc: str | None, name: str, table: Callable[[Path], list[list[str]]]) -> None:
-    """The command `[FILE] [--page PAGE]` that puts the table of results/NAME.csv into docs/measurements/NAME.md."""
+    """The command `[FILE] [--page PAGE]` that puts the table of results/NAME.csv into
+    docs/measurements/NAME.md.
+    """
     parser = argparse.ArgumentParser(
         description=doc, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -3,9 +3,8 @@
 import os
 from pathlib import Path
 
-if (
-    "PYTEST_XDIST_WORKER" in os.environ
-):  # side by side: a process a core, each with one thread, set before NumPy and torch load
+# side by side: a process a core, each with one thread, set before NumPy and torch load
+if "PYTEST_XDIST_WORKER" in os.environ:
     for variable in (
         "OMP_NUM_THREADS",
         "OPENBLAS_NUM_THREADS",
@@ -14,7 +13,8 @@ if (
     ):
         os.environ.setdefault(variable, "1")
 
-# pixels are compared to a level, which float32 keeps; tests/runtimes sets the other precisions itself
+# pixels are compared to a level, which float32 keeps; tests/runtimes sets the other precisions
+# itself
 os.environ.setdefault("LATENTPRESS_RUNTIME", "onnxruntime")
 os.environ.setdefault("LATENTPRESS_PRECISION", "float")
 

@@ -114,7 +114,10 @@ def test_another_lp1_model_is_a_weights_error(small: NDArray[np.uint8]) -> None:
 
 
 def test_headers_need_neither_numpy_nor_onnxruntime() -> None:
-    script = "import sys, latentpress; latentpress.read_header; print([m for m in ('numpy', 'onnxruntime', 'PIL') if m in sys.modules])"
+    script = (
+        "import sys, latentpress; latentpress.read_header; "
+        "print([m for m in ('numpy', 'onnxruntime', 'PIL') if m in sys.modules])"
+    )
     assert (
         subprocess.run(
             [sys.executable, "-c", script], capture_output=True, text=True, check=True

@@ -33,9 +33,13 @@ def reseal(head: bytes) -> bytes:
 
 
 @given(
-    st.sampled_from(SPACES), st.binary(min_size=4, max_size=4), st.integers(1, 65535), st.integers(1, 65535),
-    st.integers(0, 10000), st.dictionaries(st.sampled_from([ALPHA, ICC, EXIF, SKIPPABLE | 0x3F]), st.binary(max_size=300)),
-)  # fmt: skip
+    st.sampled_from(SPACES),
+    st.binary(min_size=4, max_size=4),
+    st.integers(1, 65535),
+    st.integers(1, 65535),
+    st.integers(0, 10000),
+    st.dictionaries(st.sampled_from([ALPHA, ICC, EXIF, SKIPPABLE | 0x3F]), st.binary(max_size=300)),
+)
 def test_unpack_inverts_pack(
     space: Space, model_hash: bytes, width: int, height: int, quality: int, extra: dict[int, bytes]
 ) -> None:
@@ -159,9 +163,10 @@ def test_bad_varints_are_refused(data: bytes) -> None:
 
 def test_one_kind_of_metadata_stands_in_one_chunk() -> None:
     kinds = [
-        (container.ICC, container.ICC_KNOWN, container.ICC_DEFLATED), (container.EXIF, container.EXIF_DEFLATED),
+        (container.ICC, container.ICC_KNOWN, container.ICC_DEFLATED),
+        (container.EXIF, container.EXIF_DEFLATED),
         (container.XMP, container.XMP_DEFLATED),
-    ]  # fmt: skip
+    ]
     for ways in kinds:
         for first in ways:
             assert read_header(

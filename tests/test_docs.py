@@ -13,23 +13,54 @@ import latentpress
 from latentpress import options
 
 FUNCTIONS = (
-    "codec.compress", "codec.decompress", "codec.encode_latent", "codec.decode_latent", "assessment.assess", "container.read_header",
-    "targets.to_size", "targets.to_rate", "targets.to_total", "targets.to_metric", "latents.save", "latents.load", "metrics.assess",
-    "metrics.available", "metrics.mse.mse", "metrics.psnr.psnr", "metrics.ssim.ssim", "metrics.ms_ssim.ms_ssim",
-    "metrics.ms_ssim.ms_ssim_db", "metrics.gmsd.gmsd", "metrics.ssimulacra2.ssimulacra2", "metrics.lpips.lpips", "metrics.lpips.lpips_vgg",
-    "metrics.dists.dists", "image.picture.read_picture", "image.formats.write_image",
+    "codec.compress",
+    "codec.decompress",
+    "codec.encode_latent",
+    "codec.decode_latent",
+    "assessment.assess",
+    "container.read_header",
+    "targets.to_size",
+    "targets.to_rate",
+    "targets.to_total",
+    "targets.to_metric",
+    "latents.save",
+    "latents.load",
+    "metrics.assess",
+    "metrics.available",
+    "metrics.mse.mse",
+    "metrics.psnr.psnr",
+    "metrics.ssim.ssim",
+    "metrics.ms_ssim.ms_ssim",
+    "metrics.ms_ssim.ms_ssim_db",
+    "metrics.gmsd.gmsd",
+    "metrics.ssimulacra2.ssimulacra2",
+    "metrics.lpips.lpips",
+    "metrics.lpips.lpips_vgg",
+    "metrics.dists.dists",
+    "image.picture.read_picture",
+    "image.formats.write_image",
     "data.columns.compress_dataset",
-)  # fmt: skip
+)
 CLASSES = (
-    "options.EncodeOptions", "targets.Analyzed", "latents.Reader", "latents.Writer", "latents.ShardWriter", "latents.dataset.LatentDataset",
-    "data.decoder.Decoder", "data.columns.ColumnDecoder", "data.pictures.PictureDataset",
-    "ray.compress.Compress", "ray.decompress.Decompress", "ray.encode_latents.EncodeLatents", "ray.engine.RayEngine",
-)  # fmt: skip
+    "options.EncodeOptions",
+    "targets.Analyzed",
+    "latents.Reader",
+    "latents.Writer",
+    "latents.ShardWriter",
+    "latents.dataset.LatentDataset",
+    "data.decoder.Decoder",
+    "data.columns.ColumnDecoder",
+    "data.pictures.PictureDataset",
+    "ray.compress.Compress",
+    "ray.decompress.Decompress",
+    "ray.encode_latents.EncodeLatents",
+    "ray.engine.RayEngine",
+)
 RECORDS = ("container.Header", "latents.Info")
 
 
 def named(path: str) -> Any:
-    """What a dotted path below latentpress names; skips where it needs a library that is not here."""
+    """What a dotted path below latentpress names; skips where a library that it needs is absent."""
     module, _, name = path.rpartition(".")
     if name in ("LatentDataset", "PictureDataset"):
         pytest.importorskip("torch")

@@ -1,4 +1,6 @@
-"""Attacks on whole files, for a reader who knows the format: the attacker can put every checksum right again."""
+"""Attacks on whole files, for a reader who knows the format: the attacker can put every checksum
+right again.
+"""
 
 import io
 import json
@@ -184,15 +186,31 @@ BOMB = PLAIN[:8] + HUGE + png_chunk(b"IDAT", zlib.compress(bytes(10**6)))
 TEXT_BOMB = PLAIN[:33] + png_chunk(b"zTXt", b"a\0\0" + zlib.compress(bytes(10**8))) + PLAIN[33:]
 APNG = PLAIN[:33] + png_chunk(b"acTL", struct.pack(">II", 1 << 31, 0)) + PLAIN[33:]
 BAD_ALPHA = {
-    "empty": b"", "two bytes": b"\xff\xff", "garbage": bytes(range(256)), "not a png": b"GIF89a" + bytes(50), "cut off": PLAIN[:50],
-    "cut off early": PLAIN[:20], "too wide": png(W + 1, H), "turned": png(H, W), "colours": png(W, H, "RGB"), "palette": png(W, H, "P"),
-    "16 bits": png(W, H, "I;16"), "huge": BOMB, "text bomb": TEXT_BOMB, "bad data": PLAIN[:45] + b"\xff\xff" + PLAIN[47:],
-    "animation": APNG, "lossy webp": webp((W, H), lossless=False), "wide webp": webp((W + 1, H)), "webp with alpha": webp((W, H), "RGBA"),
-    "webp and more": webp((W, H)) + b"\0", "cut webp": webp((W, H))[:-2], "webp of no length": webp((W, H))[:18],
+    "empty": b"",
+    "two bytes": b"\xff\xff",
+    "garbage": bytes(range(256)),
+    "not a png": b"GIF89a" + bytes(50),
+    "cut off": PLAIN[:50],
+    "cut off early": PLAIN[:20],
+    "too wide": png(W + 1, H),
+    "turned": png(H, W),
+    "colours": png(W, H, "RGB"),
+    "palette": png(W, H, "P"),
+    "16 bits": png(W, H, "I;16"),
+    "huge": BOMB,
+    "text bomb": TEXT_BOMB,
+    "bad data": PLAIN[:45] + b"\xff\xff" + PLAIN[47:],
+    "animation": APNG,
+    "lossy webp": webp((W, H), lossless=False),
+    "wide webp": webp((W + 1, H)),
+    "webp with alpha": webp((W, H), "RGBA"),
+    "webp and more": webp((W, H)) + b"\0",
+    "cut webp": webp((W, H))[:-2],
+    "webp of no length": webp((W, H))[:18],
     "huge webp": webp((W, H))[:21] + b"\xff\xff\xff\x0f" + webp((W, H))[25:],
     "noise webp": webp((W, H))[:25] + bytes(len(webp((W, H))) - 25),
     "extended webp": webp((W, H), exif=b"Exif\0\0II*\0\x08\0\0\0\0\0\0\0\0\0"),
-}  # fmt: skip
+}
 
 
 READABLE = ("animation",)  # what is not the plane is left out
@@ -257,10 +275,12 @@ for file in sorted(Path(sys.argv[1]).iterdir()):
         (decompress if file.name.startswith("lp1") else decode_latent)(file.read_bytes())
     except FormatError as error:
         result[file.name] = time.process_time() - start
-status = Path("/proc/self/status")  # ru_maxrss begins with what the process had before exec, the size of the tests'
+# not ru_maxrss, which begins with what the process had before exec, the size of the tests'
+status = Path("/proc/self/status")
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 if status.exists():
-    [peak] = [int(line.split()[1]) for line in status.read_text().splitlines() if line.startswith("VmHWM")]
+    lines = status.read_text().splitlines()
+    [peak] = [int(line.split()[1]) for line in lines if line.startswith("VmHWM")]
 print(json.dumps([result, peak / 1000]))
 """
 
@@ -309,9 +329,8 @@ MUTATION = st.lists(
 def mutated(data: bytes, mutations: list[tuple[int, str, int]]) -> bytes:
     out = bytearray(data)
     for where, what, value in mutations:
-        i = (
-            where % max(1, len(out)) if where & 1 else where % min(40, max(1, len(out)))
-        )  # half of them within the header
+        # half of them within the header
+        i = where % max(1, len(out)) if where & 1 else where % min(40, max(1, len(out)))
         if what == "set":
             out[i : i + 1] = bytes([value])
         elif what == "drop":

@@ -1,7 +1,7 @@
 """Uses the installed package as a newcomer would, by its command: python tests/use_installed.py
 
-Each command is a process of its own, in an empty folder, so that decompressing has the bytes alone. `make dist` runs this where
-nothing but the built wheel and its requirements is installed.
+Each command is a process of its own, in an empty folder, so that decompressing has the bytes alone.
+`make dist` runs this where nothing but the built wheel and its requirements is installed.
 """
 
 import json

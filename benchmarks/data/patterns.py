@@ -1,4 +1,6 @@
-"""Fine patterns, which a transform made for photographs cannot hold: `PATTERNS` draws each, 512 x 512, from its formula."""
+"""Fine patterns, which a transform made for photographs cannot hold: `PATTERNS` draws each, 512 x
+512, from its formula.
+"""
 
 from collections.abc import Callable
 from pathlib import Path

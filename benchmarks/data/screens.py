@@ -1,9 +1,10 @@
 """The test set of screens and pages: python -m benchmarks.data.screens
 
-Writes benchmarks/data/screens/*.webp, lossless: 24 screens, documents, charts, comics and pieces of pixel art, painted by
-`training.data.painters` from fixed seeds. They are this project's own work, under its license. The painters take the typefaces of the
-system, so the files are shipped: another system would paint other letters. `mixed` lays photographs of samples/ over some of them, when
-it is asked.
+Writes benchmarks/data/screens/*.webp, lossless: 24 screens, documents, charts, comics and pieces of
+pixel art, painted by `training.data.painters` from fixed seeds. They are this project's own work,
+under its license. The painters take the typefaces of the system, so the files are shipped: another
+system would paint other letters. `mixed` lays photographs of samples/ over some of them, when it is
+asked.
 """
 
 from pathlib import Path
@@ -57,7 +58,9 @@ def photo(name: str, width: int, height: int, rng: np.random.Generator) -> Image
 
 
 def mixed(index: int) -> Image.Image:
-    """One of the MIXED pages with one to three photographs in it, which take about a tenth to a half of it."""
+    """One of the MIXED pages with one to three photographs in it, which take about a tenth to a
+    half of it.
+    """
     rng = np.random.default_rng(HELD_OUT_SEED + 500 + index)
     page = screens()[("document-{}", "screen-{}", "document-{}")[index % 3].format(index % 6)]
     for i in range(1 + index % 3):

@@ -1,10 +1,12 @@
-"""The picture of README: a face and a texture, the original beside latentpress, AVIF and WebP at the same bytes.
+"""The picture of README: a face and a texture, the original beside latentpress, AVIF and WebP at
+the same bytes.
 
     python -m benchmarks.figures.comparison [--bpp 0.1] [--output docs/comparison.jpg]
 
-Whole photographs of samples/ are compressed: in latentpress at the rate asked for, or at that of WebP's smallest file where WebP does not
-go so low, and in AVIF (speed 6, tune=iq) and WebP (method 6) at the quality whose bytes come closest. The crops are cut afterwards and
-shown enlarged, each pixel as a square. The rate of the whole file stands under each.
+Whole photographs of samples/ are compressed: in latentpress at the rate asked for, or at that of
+WebP's smallest file where WebP does not go so low, and in AVIF (speed 6, tune=iq) and WebP (method
+6) at the quality whose bytes come closest. The crops are cut afterwards and shown enlarged, each
+pixel as a square. The rate of the whole file stands under each.
 """
 
 import argparse

@@ -1,9 +1,12 @@
-"""What the numbers look like: crops of faces, text, sky, foliage and night, beside AVIF and WebP at the same bytes.
+"""What the numbers look like: crops of faces, text, sky, foliage and night, beside AVIF and WebP at
+the same bytes.
 
-    python -m benchmarks.figures.contact_sheet [--bpp 0.12] [--data FOLDER] [--output results/contact_sheet.jpg]
+    python -m benchmarks.figures.contact_sheet [--bpp 0.12] [--data FOLDER]
+        [--output results/contact_sheet.jpg]
 
-FOLDER holds kodak/ and science-fair/. Whole pictures are compressed, in latentpress at the rate asked for and in AVIF
-(speed 6) and WebP (method 6) at the quality whose bytes come closest; the crops are cut afterwards, unscaled.
+FOLDER holds kodak/ and science-fair/. Whole pictures are compressed, in latentpress at the rate
+asked for and in AVIF (speed 6) and WebP (method 6) at the quality whose bytes come closest; the
+crops are cut afterwards, unscaled.
 """
 
 import argparse

@@ -1,8 +1,9 @@
 """The demonstration: python -m benchmarks.figures.demo [--quality 40] [--output demo]
 
-Compresses the photographs in samples/ with the built-in model, decompresses them in another process, and lays them
-beside the original and beside AVIF (speed 6) and WebP (method 6) of the installed Pillow at the quality whose bytes
-come closest. Prints the table. Numbers are of real files.
+Compresses the photographs in samples/ with the built-in model, decompresses them in another
+process, and lays them beside the original and beside AVIF (speed 6) and WebP (method 6) of the
+installed Pillow at the quality whose bytes come closest. Prints the table. Numbers are of real
+files.
 """
 
 import argparse

@@ -1,8 +1,11 @@
-"""What effort looks like: one picture at one size, original beside effort 0 and effort 9, with PSNR and LPIPS.
+"""What effort looks like: one picture at one size, original beside effort 0 and effort 9, with PSNR
+and LPIPS.
 
-    python -m benchmarks.figures.effort_picture kodak/kodim04.png --size 10kB --crop 130,180,360,300 -o docs/measurements/effort.jpg
+    python -m benchmarks.figures.effort_picture kodak/kodim04.png --size 10kB
+        --crop 130,180,360,300 -o docs/measurements/effort.jpg
 
-The whole picture is compressed; the crop (left, top, width, height in pixels) is cut afterwards, unscaled. Needs torch, LPIPS's weights.
+The whole picture is compressed; the crop (left, top, width, height in pixels) is cut afterwards,
+unscaled. Needs torch, LPIPS's weights.
 """
 
 import argparse
@@ -52,7 +55,8 @@ def main() -> None:
         bpp = 8 * len(data) / (original.width * original.height)
         images.append(decoded)
         captions.append(
-            f"effort {effort}: {len(data) / 1000:.2f} kB, {bpp:.3f} bpp\n{values['psnr']:.2f} dB, LPIPS {values['lpips']:.3f}"
+            f"effort {effort}: {len(data) / 1000:.2f} kB, {bpp:.3f} bpp\n"
+            f"{values['psnr']:.2f} dB, LPIPS {values['lpips']:.3f}"
         )
         print(captions[-1].replace("\n", ", "), flush=True)
     if arguments.crop:

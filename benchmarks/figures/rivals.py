@@ -1,6 +1,7 @@
 """AVIF and WebP of the installed Pillow at the bytes of a latentpress file.
 
-AVIF runs at Pillow's default speed 6 and, as Pillow 13 does by itself, with libaom's `tune=iq`; WebP with method 6, its slowest.
+AVIF runs at Pillow's default speed 6 and, as Pillow 13 does by itself, with libaom's `tune=iq`;
+WebP with method 6, its slowest.
 """
 
 import io
@@ -29,7 +30,9 @@ def rival(image: Image.Image, options: dict[str, object], wanted: int) -> bytes:
 
 
 def at_size(picture: Image.Image, limit: int) -> dict[str, tuple[Image.Image, int]]:
-    """Codec -> what it decodes to, and its bytes: at most `limit` of latentpress, of its rivals as close to these as they come."""
+    """Codec -> what it decodes to, and its bytes: at most `limit` of latentpress, of its rivals as
+    close to these as they come.
+    """
     ours = targets.to_size(picture, limit)
     result = {"latentpress": (latentpress.decompress(ours).convert("RGB"), len(ours))}
     for codec, options in RIVALS.items():

@@ -1,8 +1,12 @@
-"""What dependent quantization gains at each length of its chains: python -m benchmarks.sweeps.chain_length
+"""What dependent quantization gains at each length of its chains.
 
-Uniform numbers under quantizers whose symbols all cost the same bits, which is the limit of fine steps: the squared error of the best
-path against that of rounding at the same rate, which is a twelfth of a step squared. No quantizer gains more than 1.53 dB. The values'
-span has to be wide: about 0 the odd quantizer has a point more, which is no gain where symbols cost bits. Prints a row a length.
+    python -m benchmarks.sweeps.chain_length
+
+Uniform numbers under quantizers whose symbols all cost the same bits, which is the limit of fine
+steps: the squared error of the best path against that of rounding at the same rate, which is a
+twelfth of a step squared. No quantizer gains more than 1.53 dB. The values' span has to be wide:
+about 0 the odd quantizer has a point more, which is no gain where symbols cost bits. Prints a row a
+length.
 """
 
 import argparse
@@ -17,9 +21,8 @@ BOUND = 10 * math.log10(2 * math.pi * math.e / 12)  # of any quantizer against r
 
 def gain(values: trellis.Floats, length: int) -> float:
     """How far the squared error of chains lies below that of rounding at the same rate, in dB."""
-    free = np.zeros(
-        trellis.REACH + 1, np.float32
-    )  # bits of a symbol: no symbol costs more than another
+    # bits of a symbol: no symbol costs more than another
+    free = np.zeros(trellis.REACH + 1, np.float32)
     table = np.zeros(values.size, np.intp)
     costs, symbols = trellis.candidates(values, table, 1.0, (free, free))
     lanes = -(-values.size // length)

@@ -1,8 +1,11 @@
-"""Bytes of the static tables against order-0 entropy: python -m benchmarks.sweeps.factorized_tables WEIGHTS_FOLDER [--every 4]
+"""Bytes of the static tables against order-0 entropy.
 
-For each Stable Diffusion space, with its tiny autoencoder in WEIGHTS_FOLDER (taesd, taesdxl, taesd3, taef1), on every
-k-th Kodak image and three qualities: bits of the whole latent chunk over the empirical order-0 entropy of the same
-integers, channel by channel. Writes results/static.csv and prints means and maxima.
+    python -m benchmarks.sweeps.factorized_tables WEIGHTS_FOLDER [--every 4]
+
+For each Stable Diffusion space, with its tiny autoencoder in WEIGHTS_FOLDER (taesd, taesdxl,
+taesd3, taef1), on every k-th Kodak image and three qualities: bits of the whole latent chunk over
+the empirical order-0 entropy of the same integers, channel by channel. Writes results/static.csv
+and prints means and maxima.
 """
 
 import argparse
@@ -49,9 +52,8 @@ def main() -> None:
                 coder = FactorizedCoder(space, quality)
                 body = coder.encode([y])
                 y_hat = next(coder.decode(body, *y.shape[1:]))
-                symbols = np.rint((y_hat - y_hat[:, :1, :1]) / coder.step).astype(
-                    int
-                )  # the same integers, but for an offset
+                # the same integers, but for an offset
+                symbols = np.rint((y_hat - y_hat[:, :1, :1]) / coder.step).astype(int)
                 rows.append(
                     (space.name, path.name, quality, 8 * len(body), round(entropy_bits(symbols), 1))
                 )
@@ -65,7 +67,8 @@ def main() -> None:
         for quality in QUALITIES:
             ratios = [r[3] / r[4] for r in rows if r[0] == space and r[2] == quality]
             print(
-                f"{space:6} q{quality}: coded / entropy mean {np.mean(ratios):.4f}, worst {max(ratios):.4f}"
+                f"{space:6} q{quality}: coded / entropy mean {np.mean(ratios):.4f}, "
+                f"worst {max(ratios):.4f}"
             )
 
 

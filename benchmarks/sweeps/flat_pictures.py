@@ -1,6 +1,7 @@
 """What a picture of one color costs under lp1: python -m benchmarks.sweeps.flat_pictures
 
-Bits per pixel of pictures of a single color at some qualities, for the default aim and for mse. Prints a row a color and size.
+Bits per pixel of pictures of a single color at some qualities, for the default aim and for mse.
+Prints a row a color and size.
 """
 
 import argparse

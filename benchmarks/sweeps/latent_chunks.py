@@ -1,8 +1,11 @@
-"""What lp1's ways to code a latent gain: python -m benchmarks.sweeps.latent_chunks kodak/*.png -> results/latent_chunks.csv
+"""What lp1's ways to code a latent gain.
 
-Every picture and quality three times, as files: each symbol rounded alone (latent chunk 02), symbols of large scales in chains of
-dependent quantisation (04), and these under steps that follow the activity (05, which the encoder writes). Prints bytes at equal
-PSNR, LPIPS and so on, and these at equal bytes, of 04 against each picture's own curve with 02, and of 05 against that with 04. Rows
+    python -m benchmarks.sweeps.latent_chunks kodak/*.png    -> results/latent_chunks.csv
+
+Every picture and quality three times, as files: each symbol rounded alone (latent chunk 02),
+symbols of large scales in chains of dependent quantisation (04), and these under steps that follow
+the activity (05, which the encoder writes). Prints bytes at equal PSNR, LPIPS and so on, and these
+at equal bytes, of 04 against each picture's own curve with 02, and of 05 against that with 04. Rows
 that the file has already are kept.
 """
 

@@ -1,11 +1,14 @@
-"""Pictures through a Stable Diffusion latent beside vaepack, in one run: python -m benchmarks.tables.against_vaepack PICTURES --weights DIR
+"""Pictures through a Stable Diffusion latent beside vaepack, in one run.
 
-DIR holds taesd, taesdxl, taesd3, taef1. vaepack 0.1.1 itself (pip install vaepack), clip 4, 8 bits, JPEG XL effort 7, whole .zvae files;
-the tiny autoencoder of the space stands in for the SDXL VAE, on both sides. Its reader keeps four channels: of the spaces with 16, what
-its JPEG XL codec gives is read here instead. Ours: the smallest .ltp file whose LPIPS is at most 1.02 times that of vaepack's picture
-(`targets.to_metric`; the nearest where none is), read back. Then ours at 0.10 bpp (`targets.to_rate`), and the static tables' plain
-rounding at the same rate. Rows go to results/vaepack.csv: a row a space and picture; the summary, means over all
-pictures, is printed.
+    python -m benchmarks.tables.against_vaepack PICTURES --weights DIR
+
+DIR holds taesd, taesdxl, taesd3, taef1. vaepack 0.1.1 itself (pip install vaepack), clip 4, 8 bits,
+JPEG XL effort 7, whole .zvae files; the tiny autoencoder of the space stands in for the SDXL VAE,
+on both sides. Its reader keeps four channels: of the spaces with 16, what its JPEG XL codec gives
+is read here instead. Ours: the smallest .ltp file whose LPIPS is at most 1.02 times that of
+vaepack's picture (`targets.to_metric`; the nearest where none is), read back. Then ours at 0.10 bpp
+(`targets.to_rate`), and the static tables' plain rounding at the same rate. Rows go to
+results/vaepack.csv: a row a space and picture; the summary, means over all pictures, is printed.
 """
 
 import csv
@@ -140,11 +143,13 @@ def summary(rows: list[dict[str, Any]]) -> str:
     mean = {c: statistics.fmean(r[c] for r in rows) for c in COLUMNS[2:]}
     share = 100 * mean["our_bytes"] / mean["vaepack_bytes"]
     side = lambda name: (
-        f"{mean[f'{name}_bpp']:.4f} bpp {mean[f'{name}_psnr']:.2f} dB LPIPS {mean[f'{name}_lpips']:.3f}"
+        f"{mean[f'{name}_bpp']:.4f} bpp {mean[f'{name}_psnr']:.2f} dB "
+        f"LPIPS {mean[f'{name}_lpips']:.3f}"
     )
     return (
-        f"{rows[0]['space']:6} {len(rows)} pictures: ours {share:.1f} % of vaepack's {mean['vaepack_bytes']:.0f} bytes at LPIPS "
-        f"{mean['our_lpips']:.4f} against {mean['vaepack_lpips']:.4f}; at the rate {side('rate')}, plain rounding {side('plain')}"
+        f"{rows[0]['space']:6} {len(rows)} pictures: ours {share:.1f} % of vaepack's "
+        f"{mean['vaepack_bytes']:.0f} bytes at LPIPS {mean['our_lpips']:.4f} against "
+        f"{mean['vaepack_lpips']:.4f}; at the rate {side('rate')}, plain rounding {side('plain')}"
     )
 
 

@@ -1,12 +1,15 @@
-"""Speed on an accelerator: compress and decompress in megapixels a second, and the share of the transforms.
+"""Speed on an accelerator: compress and decompress in megapixels a second, and the share of the
+transforms.
 
-    python -m benchmarks.tables.device_speed                     12 megapixels on CUDA -> results/device-speed.csv
+    python -m benchmarks.tables.device_speed    12 megapixels on CUDA -> results/device-speed.csv
     python -m benchmarks.tables.device_speed --device cpu --size 640x480 -o other.csv
 
-The transforms run on the device through torch, or through an ONNX Runtime that has it; the prior, whose integers must be exact, runs
-on the CPU through ONNX Runtime. Where there is no network, carry the wheels of onnxruntime, constriction and google-crc32c (of that
-machine's Python and platform; `pip download --only-binary :all: onnxruntime constriction google-crc32c`), unpack them into a folder
-and put it and src on PYTHONPATH; NumPy, Pillow and torch with CUDA must be there. Nothing else is imported.
+The transforms run on the device through torch, or through an ONNX Runtime that has it; the prior,
+whose integers must be exact, runs on the CPU through ONNX Runtime. Where there is no network, carry
+the wheels of onnxruntime, constriction and google-crc32c (of that machine's Python and platform;
+`pip download --only-binary :all: onnxruntime constriction google-crc32c`), unpack them into a
+folder and put it and src on PYTHONPATH; NumPy, Pillow and torch with CUDA must be there. Nothing
+else is imported.
 """
 
 import argparse
@@ -70,8 +73,8 @@ def device_name(device: str) -> str:
 
 
 def median(function: Callable[[], object], repeats: int) -> float:
-    """Seconds of a call; a first one, which opens the graphs, is not counted. Results come back to the CPU, so that every call ends
-    when the device is done.
+    """Seconds of a call; a first one, which opens the graphs, is not counted. Results come back to
+    the CPU, so that every call ends when the device is done.
     """
     function()
     times = []
@@ -117,16 +120,26 @@ def main() -> None:
         "decompress": seconds["synthesis alone"] / seconds["decompress"],
     }
     rows = [
-        (device_name(device), runs_on, options.size, f"{options.quality:g}", what, f"{s:.4f}", f"{width * height / 1e6 / s:.2f}",
-         f"{share[what]:.2f}" if what in share else "")
+        (
+            device_name(device),
+            runs_on,
+            options.size,
+            f"{options.quality:g}",
+            what,
+            f"{s:.4f}",
+            f"{width * height / 1e6 / s:.2f}",
+            f"{share[what]:.2f}" if what in share else "",
+        )
         for what, s in seconds.items()
-    ]  # fmt: skip
+    ]
     print(
-        f"{rows[0][0]}: {runs_on}; {8 * len(data) / (width * height):.3f} bpp; {os.cpu_count()} processors"
+        f"{rows[0][0]}: {runs_on}; {8 * len(data) / (width * height):.3f} bpp; "
+        f"{os.cpu_count()} processors"
     )
     for row in rows:
         print(
-            f"{row[4]:16} {row[5]:>9} s {row[6]:>9} MP/s {row[7] and f'{row[7]} of it the transform'}"
+            f"{row[4]:16} {row[5]:>9} s {row[6]:>9} MP/s "
+            f"{row[7] and f'{row[7]} of it the transform'}"
         )
     with options.output.open("w", newline="") as f:
         writer = csv.writer(f)

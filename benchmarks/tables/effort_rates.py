@@ -1,13 +1,17 @@
 """What effort buys: bytes and quality at each effort, against effort 0 of the same codec.
 
-    python -m benchmarks.tables.effort_rates kodak/*.png                                              -> results/effort.csv
-    python -m benchmarks.tables.effort_rates kodak/*.png --efforts 0,5:mse,9:mse,9:perceptual --metrics psnr,lpips
-    python -m benchmarks.tables.effort_rates kodak/*.png --codec sd15 --model FOLDER --qualities 5,15,25 --efforts 0,9:perceptual
+    python -m benchmarks.tables.effort_rates kodak/*.png    -> results/effort.csv
+    python -m benchmarks.tables.effort_rates kodak/*.png \\
+        --efforts 0,5:mse,9:mse,9:perceptual --metrics psnr,lpips
+    python -m benchmarks.tables.effort_rates kodak/*.png --codec sd15 --model FOLDER \\
+        --qualities 5,15,25 --efforts 0,9:perceptual
 
-A row a picture, effort, aim and quality; rows that the file already has are kept, so that a run can be gone on with. Then prints, for
-every quality of an effort, bytes at equal PSNR, LPIPS and so on, and these at equal bytes, both on each picture's own curve at effort 0,
-which therefore needs several qualities. Rates are 8 x file bytes / (W x H), seconds are CPU seconds of compressing: with OMP_NUM_THREADS=1
-and LATENTPRESS_THREADS=1 those that one core takes. A metric whose weights are not here is left empty.
+A row a picture, effort, aim and quality; rows that the file already has are kept, so that a run can
+be gone on with. Then prints, for every quality of an effort, bytes at equal PSNR, LPIPS and so on,
+and these at equal bytes, both on each picture's own curve at effort 0, which therefore needs
+several qualities. Rates are 8 x file bytes / (W x H), seconds are CPU seconds of compressing: with
+OMP_NUM_THREADS=1 and LATENTPRESS_THREADS=1 those that one core takes. A metric whose weights are
+not here is left empty.
 """
 
 import math
@@ -57,8 +61,9 @@ def row_of(
 def compared(
     rows: Sequence[dict[str, Any]], curves: dict[str, list[dict[str, Any]]], metric: str
 ) -> tuple[list[float], list[float]]:
-    """Against each picture's own curve at effort 0: logarithms of the bytes' ratio at equal metric, and gains in the metric at equal
-    bytes, dB for PSNR and else percent; of the pictures whose curve spans it.
+    """Against each picture's own curve at effort 0: logarithms of the bytes' ratio at equal metric,
+    and gains in the metric at equal bytes, dB for PSNR and else percent; of the pictures whose
+    curve spans it.
     """
     ratios, gains = [], []
     for row in rows:
@@ -102,7 +107,9 @@ def at_equal(
 
 
 def sorted_out(rows: Sequence[dict[str, Any]]) -> tuple[Groups, dict[str, dict[str, Rows]]]:
-    """Rows by codec, effort, aim and quality; and of effort 0 for the default aim by codec and picture, which are the curves."""
+    """Rows by codec, effort, aim and quality; and of effort 0 for the default aim by codec and
+    picture, which are the curves.
+    """
     groups: Groups = {}
     curves: dict[str, dict[str, Rows]] = {}
     for row in rows:
@@ -114,11 +121,15 @@ def sorted_out(rows: Sequence[dict[str, Any]]) -> tuple[Groups, dict[str, dict[s
 
 
 def summary(rows: Sequence[dict[str, Any]]) -> list[str]:
-    """A line for every codec, effort, aim and quality: what it gains on effort 0 of the same pictures. In brackets, of how many."""
+    """A line for every codec, effort, aim and quality: what it gains on effort 0 of the same
+    pictures. In brackets, of how many.
+    """
     groups, curves = sorted_out(rows)
     lines = []
     for (codec, effort, aim, quality), part in sorted(groups.items()):
-        mean = f"{statistics.fmean(float(r['bpp']) for r in part):.3f} bpp, {statistics.median(float(r['seconds']) for r in part):.1f} s"
+        bpp = statistics.fmean(float(r["bpp"]) for r in part)
+        seconds = statistics.median(float(r["seconds"]) for r in part)
+        mean = f"{bpp:.3f} bpp, {seconds:.1f} s"
         gains = [text for m in MEASURED if (text := at_equal(part, curves.get(codec, {}), m))]
         lines.append(
             f"{codec} effort {effort} {aim} quality {quality}: {mean} a picture: {'; '.join(gains)}"
@@ -159,9 +170,8 @@ def main() -> None:
         if (args.codec, str(e), aim, str(q), p.stem) not in done
     ]
     for path, *_ in cells[:1]:
-        row_of(
-            path, args.codec, args.model, 0, "", 50, metrics[:1]
-        )  # loads the model, whose seconds are no picture's
+        # loads the model, whose seconds are no picture's
+        row_of(path, args.codec, args.model, 0, "", 50, metrics[:1])
     for i, (path, effort, aim, quality) in enumerate(cells, 1):
         row = row_of(path, args.codec, args.model, effort, aim, quality, metrics)
         rows.append(dict.fromkeys(COLUMNS, "") | row)

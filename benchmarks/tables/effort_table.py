@@ -1,7 +1,10 @@
-"""Put effort.csv into the page about effort: python -m benchmarks.tables.effort_table [results/effort.csv]
+"""Put effort.csv into the page about effort.
 
-A row an effort and aim, on the pictures that it was measured on: CPU seconds a picture, and bytes at equal PSNR and at equal LPIPS against
-each picture's own curve at effort 0 for the default aim. The table stands below the marker that names the CSV.
+    python -m benchmarks.tables.effort_table [results/effort.csv]
+
+A row an effort and aim, on the pictures that it was measured on: CPU seconds a picture, and bytes
+at equal PSNR and at equal LPIPS against each picture's own curve at effort 0 for the default aim.
+The table stands below the marker that names the CSV.
 """
 
 import statistics

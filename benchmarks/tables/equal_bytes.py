@@ -1,7 +1,10 @@
-"""A run's codecs at equal bits per pixel instead of at equal quality: python -m benchmarks.tables.equal_bytes results/unseen --against avif
+"""A run's codecs at equal bits per pixel instead of at equal quality.
 
-For every codec and rate, each metric of its mean curve beside that of the other's, and their difference; both interpolated in log bpp as in
-`tables/check_published.py` (docs/measurements/unseen-metrics.md has the table). The other way round, bytes at equal quality, is
+    python -m benchmarks.tables.equal_bytes results/unseen --against avif
+
+For every codec and rate, each metric of its mean curve beside that of the other's, and their
+difference; both interpolated in log bpp as in `tables/check_published.py`
+(docs/measurements/unseen-metrics.md has the table). The other way round, bytes at equal quality, is
 `latentpress report`.
 """
 

@@ -1,12 +1,15 @@
-"""Latents as data beside JPEG XL and vaezip, all at the same rmse, in one run:
-python -m benchmarks.tables.latent_files PICTURES --weights DIR
+"""Latents as data beside JPEG XL and vaezip, all at the same rmse, in one run.
 
-PICTURES is a folder (Kodak), DIR holds taesd, taesdxl, taesd3, taef1. With --latents FOLDER the latents are kept there as SPACE.npz and
-found again. Rows go to results/latents.csv: a row a space, rival and latent, with both sides' bytes; the summary is printed.
+    python -m benchmarks.tables.latent_files PICTURES --weights DIR
 
-8 bits: the latent's range in 256 levels, lossless JPEG XL (effort 7; all channels as one grey picture or, of 4 channels, as RGBA, whichever
-is smaller for the whole space). rmse range/256: the same with fewer levels, so that the rmse is that. vaezip: its own files' tensors.
-Ours: `latentpress.latents` at the rival's rmse, latent by latent, whole records.
+PICTURES is a folder (Kodak), DIR holds taesd, taesdxl, taesd3, taef1. With --latents FOLDER the
+latents are kept there as SPACE.npz and found again. Rows go to results/latents.csv: a row a space,
+rival and latent, with both sides' bytes; the summary is printed.
+
+8 bits: the latent's range in 256 levels, lossless JPEG XL (effort 7; all channels as one grey
+picture or, of 4 channels, as RGBA, whichever is smaller for the whole space). rmse range/256: the
+same with fewer levels, so that the rmse is that. vaezip: its own files' tensors. Ours:
+`latentpress.latents` at the rival's rmse, latent by latent, whole records.
 """
 
 import argparse
@@ -95,7 +98,9 @@ def rivals(y: np.ndarray) -> Iterator[tuple[str, float, int]]:
 
 
 def speed(space: str, y_of: dict[str, np.ndarray]) -> None:
-    """One process, latents of 64 x 64, max_error and rmse; CPU seconds, since other work may share the machine."""
+    """One process, latents of 64 x 64, max_error and rmse; CPU seconds, since other work may share
+    the machine.
+    """
     crops = [y[:, :64, :64] for y in y_of.values() if min(y.shape[1:]) >= 64] * 3
     for label, precision in (
         ("max_error 0.05", Precision(max_error=0.05)),
@@ -114,7 +119,9 @@ def speed(space: str, y_of: dict[str, np.ndarray]) -> None:
 
 
 def read_options(description: str | None, output: str) -> argparse.Namespace:
-    """Of a benchmark on latents of pictures: where these are, and where its rows go, `output` under the project unless told."""
+    """Of a benchmark on latents of pictures: where these are, and where its rows go, `output` under
+    the project unless told.
+    """
     parser = argparse.ArgumentParser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -1,7 +1,10 @@
-"""What each metric costs: python -m benchmarks.tables.metric_seconds kodak/kodim05.png -> results/metric_seconds.csv
+"""What each metric costs.
 
-CPU seconds to compare the picture with itself rounded to 32 levels, the least of --repeats in a warm process; with OMP_NUM_THREADS=1 they
-are the seconds that one core takes. Metrics whose weights are not here are left out.
+    python -m benchmarks.tables.metric_seconds kodak/kodim05.png    -> results/metric_seconds.csv
+
+CPU seconds to compare the picture with itself rounded to 32 levels, the least of --repeats in a
+warm process; with OMP_NUM_THREADS=1 they are the seconds that one core takes. Metrics whose weights
+are not here are left out.
 """
 
 import argparse

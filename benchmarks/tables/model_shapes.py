@@ -1,7 +1,8 @@
 """How large the shipped models are: python -m benchmarks.tables.model_shapes [SPACE ...]
 
-A row a file: weights, and multiplications a pixel of the picture, in thousands. Both follow from the files themselves; nothing is timed.
-Biases and scales count as weights. docs/models has the tables, and tests/docs/test_cards.py holds them to this.
+A row a file: weights, and multiplications a pixel of the picture, in thousands. Both follow from
+the files themselves; nothing is timed. Biases and scales count as weights. docs/models has the
+tables, and tests/docs/test_cards.py holds them to this.
 """
 
 import sys
@@ -22,7 +23,9 @@ def weights(graph: Graph) -> int:
 
 
 def multiplications(graph: Graph, factor: int) -> float:
-    """Multiplications of the convolutions, a pixel of the picture. factor: pixels a latent position, each way."""
+    """Multiplications of the convolutions, a pixel of the picture. factor: pixels a latent
+    position, each way.
+    """
     spacing = {
         name: float({"pixels": 1, "z": HYPER * factor}.get(name, factor)) for name in graph.inputs
     }
@@ -44,7 +47,9 @@ def multiplications(graph: Graph, factor: int) -> float:
 
 
 def prior_row(space: Space) -> tuple[int, float]:
-    """Weights of a multistage prior and its multiplications a pixel; a pass of stride s has 1 / s^2 of the positions."""
+    """Weights of a multistage prior and its multiplications a pixel; a pass of stride s has 1 / s^2
+    of the positions.
+    """
     a = models.arrays(space.name, "prior.npz")
     hidden = a["second"].shape[1]
     each = [

@@ -1,10 +1,14 @@
-"""The learned priors of the Stable Diffusion spaces on Kodak: python -m benchmarks.tables.prior_rates PICTURES --weights DIR
+"""The learned priors of the Stable Diffusion spaces on Kodak.
 
-DIR holds taesd, taesdxl, taesd3, taef1; with --latents FOLDER the latents are kept there as SPACE.npz and found again. For each latent
-and step: bytes of the latent chunk under the learned prior and under the static tables, the order-0 entropy (a distribution a channel,
-itself free of charge) of the integers that plain rounding gives, and the root mean square error of both; then the bytes of an .ltps
-record of the rmse that the static tables have, coded by dependent quantisation where the space has 16 channels. Rows go to
-results/priors.csv; the summary, totals over all pictures, is printed, with CPU seconds a latent of 64 x 64.
+    python -m benchmarks.tables.prior_rates PICTURES --weights DIR
+
+DIR holds taesd, taesdxl, taesd3, taef1; with --latents FOLDER the latents are kept there as
+SPACE.npz and found again. For each latent and step: bytes of the latent chunk under the learned
+prior and under the static tables, the order-0 entropy (a distribution a channel, itself free of
+charge) of the integers that plain rounding gives, and the root mean square error of both; then the
+bytes of an .ltps record of the rmse that the static tables have, coded by dependent quantisation
+where the space has 16 channels. Rows go to results/priors.csv; the summary, totals over all
+pictures, is printed, with CPU seconds a latent of 64 x 64.
 """
 
 import csv
@@ -45,9 +49,8 @@ def measure(space: Space, name: str, y: np.ndarray, step: float) -> dict[str, ob
             f"{label}_bytes": len(body),
             f"{label}_rmse": f"{np.sqrt(np.square(y_hat - y).mean()):.5f}",
         }
-    symbols = np.rint((y_hat - y_hat[:, :1, :1]) / coder.step).astype(
-        int
-    )  # the integers of the static tables, but for an offset
+    # the integers of the static tables, but for an offset
+    symbols = np.rint((y_hat - y_hat[:, :1, :1]) / coder.step).astype(int)
     whole = Precision(rmse=float(np.sqrt(np.square(y_hat.astype(np.float64) - y).mean())))
     record_bytes = len(record.pack(y, FLOAT32, space.id, whole, "", None))
     return row | {
@@ -80,17 +83,20 @@ def main() -> None:
             part = [r for r in rows if (r["space"], r["step"]) == (space.name, step)]
             total = {k: sum(int(r[k]) for r in part) for k in SIZES}
             error = [math.sqrt(np.mean([float(r[k]) ** 2 for r in part])) for k in ERRORS]
+            bits = 8 * total["prior_bytes"] / total["numbers"]
+            more = lambda a, b, t=total: f"{100 * (t[f'{a}_bytes'] / t[f'{b}_bytes'] - 1):+.1f} %"
             print(
-                f"{space.name:6} step {step:4}: {8 * total['prior_bytes'] / total['numbers']:.3f} bits a number, "
-                f"{100 * (total['prior_bytes'] / total['order0_bytes'] - 1):+.1f} % against order 0, "
-                f"{100 * (total['prior_bytes'] / total['static_bytes'] - 1):+.1f} % against the static tables, "
+                f"{space.name:6} step {step:4}: {bits:.3f} bits a number, "
+                f"{more('prior', 'order0')} against order 0, "
+                f"{more('prior', 'static')} against the static tables, "
                 f"rmse {error[0]:.4f} against {error[1]:.4f}; a record of that rmse "
-                f"{100 * (total['record_bytes'] / total['order0_bytes'] - 1):+.1f} % against order 0; {len(part)} pictures",
+                f"{more('record', 'order0')} against order 0; {len(part)} pictures",
                 flush=True,
             )
         encode, decode = seconds(space, next(iter(y_of.values())))
         print(
-            f"{space.name:6} {1000 * encode:.0f} ms encoded, {1000 * decode:.0f} ms decoded, CPU, a latent of 64 x 64"
+            f"{space.name:6} {1000 * encode:.0f} ms encoded, {1000 * decode:.0f} ms decoded, "
+            "CPU, a latent of 64 x 64"
         )
     with options.output.open("w", newline="") as stream:
         writer = csv.DictWriter(stream, COLUMNS, lineterminator="\n")

@@ -1,9 +1,11 @@
 """Put a codec's newly measured rows into a run whose files were not kept:
 python -m benchmarks.tables.replace_codec results/benchmark NEW builtin
 
-`latentpress bench` goes on with a run only where the compressed files lie beside its rows, and never mixes two versions of a codec.
-Runs under results/ have no files, so after a new model its rows are measured in a folder of their own, NEW, with the same command, and
-take the places of the old ones here. Refused where the two runs differ in pictures, metrics, machine, or in what the codec was asked for.
+`latentpress bench` goes on with a run only where the compressed files lie beside its rows, and
+never mixes two versions of a codec. Runs under results/ have no files, so after a new model its
+rows are measured in a folder of their own, NEW, with the same command, and take the places of the
+old ones here. Refused where the two runs differ in pictures, metrics, machine, or in what the codec
+was asked for.
 """
 
 import argparse

@@ -1,10 +1,12 @@
 """What the restoration of a decoded latent buys: the same files, decoded with and without it.
 
-    python -m benchmarks.tables.restored_quality kodak/*.png --codec sd15 --model FOLDER     -> results/restoration.csv
+    python -m benchmarks.tables.restored_quality kodak/*.png --codec sd15 --model FOLDER
+        -> results/restoration.csv
 
-A row a picture, effort, quality and way of decoding; rows that the file already has are kept. "plain" is the file without its
-restoration chunk, seven bytes less. Then prints the means at some rates (interpolated in log bpp), and bytes at equal PSNR, LPIPS and so on
-against the same effort's plain files (BD-rate of the means).
+A row a picture, effort, quality and way of decoding; rows that the file already has are kept.
+"plain" is the file without its restoration chunk, seven bytes less. Then prints the means at some
+rates (interpolated in log bpp), and bytes at equal PSNR, LPIPS and so on against the same effort's
+plain files (BD-rate of the means).
 """
 
 import statistics

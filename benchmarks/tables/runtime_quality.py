@@ -1,12 +1,16 @@
-"""What byte and bfloat16 transforms cost in quality: bytes and metrics against float32, each side alone.
+"""What byte and bfloat16 transforms cost in quality: bytes and metrics against float32, each side
+alone.
 
-    python -m benchmarks.tables.runtime_quality kodak/*.png cid22-validation/*.png      -> results/runtimes-quality.csv
+    python -m benchmarks.tables.runtime_quality kodak/*.png cid22-validation/*.png
+        -> results/runtimes-quality.csv
 
-The side `analysis` is the encoder: its files are decoded in float32. The side `synthesis` is the decoder: it is given the files
-that were encoded in float32. `native` is the package's own convolutions, `int8` ONNX Runtime's. A row a picture, quality, side and
-precision; rows that the file already has are kept, so that a run can be gone on with. Then prints means for each folder and quality:
-bytes, and each metric at equal bytes, by the slope of the picture's own float32 curve, which therefore needs several qualities. half
-needs `latentpress[openvino]` and native a processor with AVX-512 and VNNI; they are left out without.
+The side `analysis` is the encoder: its files are decoded in float32. The side `synthesis` is the
+decoder: it is given the files that were encoded in float32. `native` is the package's own
+convolutions, `int8` ONNX Runtime's. A row a picture, quality, side and precision; rows that the
+file already has are kept, so that a run can be gone on with. Then prints means for each folder and
+quality: bytes, and each metric at equal bytes, by the slope of the picture's own float32 curve,
+which therefore needs several qualities. half needs `latentpress[openvino]` and native a processor
+with AVX-512 and VNNI; they are left out without.
 """
 
 import os
@@ -80,7 +84,9 @@ def rows_of(
 
 
 def summary(rows: Sequence[dict[str, Any]]) -> list[str]:
-    """A line for every set, side, precision and quality: means over the pictures, and the worst picture's PSNR."""
+    """A line for every set, side, precision and quality: means over the pictures, and the worst
+    picture's PSNR.
+    """
     curves: dict[tuple[str, str], list[dict[str, Any]]] = {}
     groups: dict[tuple[str, ...], list[dict[str, Any]]] = {}
     for row in rows:
@@ -110,8 +116,11 @@ def summary(rows: Sequence[dict[str, Any]]) -> list[str]:
         told = [
             f"{m} {np.mean(v):+.3f}{' %' if m == 'lpips' else ''}" for m, v in changes.items() if v
         ]
-        lines.append(f"{name} {side} {precision} quality {quality}: bytes {100 * np.expm1(np.mean(sizes)):+.2f} %; at equal bytes "
-                     f"{', '.join(told)}; worst psnr {min(changes['psnr']):+.3f} ({len(part)})")  # fmt: skip
+        lines.append(
+            f"{name} {side} {precision} quality {quality}: bytes "
+            f"{100 * np.expm1(np.mean(sizes)):+.2f} %; at equal bytes "
+            f"{', '.join(told)}; worst psnr {min(changes['psnr']):+.3f} ({len(part)})"
+        )
     return lines
 
 

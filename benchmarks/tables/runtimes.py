@@ -1,10 +1,12 @@
-"""Speed of the built-in model's transforms on every runtime that is installed, in one run on one machine.
+"""Speed of the built-in model's transforms on every runtime that is installed, in one run on one
+machine.
 
-    python -m benchmarks.tables.runtimes                                 1024 x 768 and 4000 x 3000 -> results/runtimes.csv
+    python -m benchmarks.tables.runtimes    1024 x 768 and 4000 x 3000 -> results/runtimes.csv
 
-The ways take turns within a repeat, so that a busy machine hits all alike. Of each the fastest repeat counts, in wall time and in
-processor time (of all threads); the first run of each, which opens its graphs, is not counted. `ratio` is the processor time of
-ONNX Runtime in float32 against it. On a machine that is busy with other things, LATENTPRESS_THREADS=1 and processor time tell more
+The ways take turns within a repeat, so that a busy machine hits all alike. Of each the fastest
+repeat counts, in wall time and in processor time (of all threads); the first run of each, which
+opens its graphs, is not counted. `ratio` is the processor time of ONNX Runtime in float32 against
+it. On a machine that is busy with other things, LATENTPRESS_THREADS=1 and processor time tell more
 than wall time.
 """
 
@@ -84,10 +86,23 @@ def main() -> None:
     packages = ", ".join(f"{name} {version}" for name, version in versions().items())
     this = machine()
     sizes = [(int(w), int(h)) for w, h in (size.split("x") for size in options.sizes.split(","))]
-    rows = [["command", shlex.join(["python", "-m", "benchmarks.tables.runtimes", *sys.argv[1:]])],
-            ["versions", f"{packages}; {this['cpu']}, {this['threads']} processors usable; "
-             f"LATENTPRESS_THREADS {os.environ.get('LATENTPRESS_THREADS', 'not set')}"],
-            ["size", "transform", "runtime", "wall_seconds", "wall_mp_per_s", "processor_seconds", "ratio"]]  # fmt: skip
+    rows = [
+        ["command", shlex.join(["python", "-m", "benchmarks.tables.runtimes", *sys.argv[1:]])],
+        [
+            "versions",
+            f"{packages}; {this['cpu']}, {this['threads']} processors usable; "
+            f"LATENTPRESS_THREADS {os.environ.get('LATENTPRESS_THREADS', 'not set')}",
+        ],
+        [
+            "size",
+            "transform",
+            "runtime",
+            "wall_seconds",
+            "wall_mp_per_s",
+            "processor_seconds",
+            "ratio",
+        ],
+    ]
     ways = {
         name: way
         for name, way in here().items()
@@ -105,7 +120,8 @@ def main() -> None:
                     for what, function in work.items():
                         found = timed(function)
                         print(
-                            f"  {size[0]} x {size[1]} {what} {name}: {found[0]:.3f} s, processor {found[1]:.3f} s",
+                            f"  {size[0]} x {size[1]} {what} {name}: {found[0]:.3f} s, "
+                            f"processor {found[1]:.3f} s",
                             file=sys.stderr,
                         )
                         if i or size != sizes[0]:
@@ -113,8 +129,17 @@ def main() -> None:
             for (what, name), found in sorted(times.items(), key=lambda item: item[0][0]):
                 wall, processor = np.min(found, axis=0)
                 ratio = min(p for _, p in times[what, FIRST]) / processor
-                rows.append([f"{size[0]} x {size[1]}", what, name, f"{wall:.3f}", f"{size[0] * size[1] / 1e6 / wall:.2f}",
-                             f"{processor:.3f}", f"{ratio:.2f}"])  # fmt: skip
+                rows.append(
+                    [
+                        f"{size[0]} x {size[1]}",
+                        what,
+                        name,
+                        f"{wall:.3f}",
+                        f"{size[0] * size[1] / 1e6 / wall:.2f}",
+                        f"{processor:.3f}",
+                        f"{ratio:.2f}",
+                    ]
+                )
                 print(*rows[-1], flush=True)
             with options.output.open("w", newline="") as f:
                 csv.writer(f).writerows(rows)

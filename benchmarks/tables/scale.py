@@ -1,14 +1,20 @@
-"""Runs over many pictures, on this machine's threads and on Ray: throughput, memory and overhead -> results/scale.csv.
+"""Runs over many pictures, on this machine's threads and on Ray: throughput, memory and overhead ->
+results/scale.csv.
 
     LATENTPRESS_RUNTIME=onnxruntime python -m benchmarks.tables.scale
-    python -m benchmarks.tables.scale --photographs 6 --pictures 1000 --empty 200    # a look, within a minute or two
+    python -m benchmarks.tables.scale --photographs 6 --pictures 1000 --empty 200
 
-Three things are measured, each run in a process of its own, after a first run that loads the models and starts Ray:
+The second is a look, within a minute or two.
 
-    photographs     pictures of 768 x 512, JPEG, cut from samples/, with 1 and 2 workers of one thread each
-    empty task      nothing is done: what the engine costs a unit, where units are sent together (small ones) and alone (large ones)
-    small pictures  100,000 PNG of 8 x 8, made by a generator, at effort 0 with 2 workers of Ray; the memory as they pass; a part of them
-                    on threads, too
+Three things are measured, each run in a process of its own, after a first run that loads the models
+and starts Ray:
+
+    photographs     pictures of 768 x 512, JPEG, cut from samples/, with 1 and 2 workers of one
+                    thread each
+    empty task      nothing is done: what the engine costs a unit, where units are sent together
+                    (small ones) and alone (large ones)
+    small pictures  100,000 PNG of 8 x 8, made by a generator, at effort 0 with 2 workers of Ray;
+                    the memory as they pass; a part of them on threads, too
 """
 
 import argparse
@@ -43,16 +49,29 @@ from latentpress.ray import RayEngine
 from latentpress.ray.cluster import connected
 
 COLUMNS = (
-    "what", "engine", "workers", "pictures", "width", "height", "seconds", "pictures_per_second", "mp_per_second", "ms_per_picture",
-    "efficiency", "start_seconds", "driver_mb", "worker_mb", "source_bytes", "output_bytes", "manifest_bytes",
-)  # fmt: skip
+    "what",
+    "engine",
+    "workers",
+    "pictures",
+    "width",
+    "height",
+    "seconds",
+    "pictures_per_second",
+    "mp_per_second",
+    "ms_per_picture",
+    "efficiency",
+    "start_seconds",
+    "driver_mb",
+    "worker_mb",
+    "source_bytes",
+    "output_bytes",
+    "manifest_bytes",
+)
 ENGINES = ("local", "ray")
 WORKERS = (1, 2)
 FIRST = 64  # small pictures of the first run: enough that each worker has some
-SMALL, LARGE = (
-    1000,
-    1_000_000,
-)  # bytes that units of the empty task say they have: sent together, and alone
+# bytes that units of the empty task say they have: sent together, and alone
+SMALL, LARGE = 1000, 1_000_000
 PART = 20  # of the small pictures one in so many passes through the threads of this machine, too
 FOLDER = 1000  # small pictures in a folder
 LOOK_EVERY = 0.5  # seconds between looks at the memory
@@ -110,7 +129,7 @@ def small_pictures(folder: Path, many: int, side: int) -> None:
 
 
 def resident(process: int | str) -> float:
-    """MB of memory that a process holds, shared pages among them; 0 where the system does not tell."""
+    """MB of memory that a process holds, shared pages among them; 0 where no system tells."""
     try:
         for line in Path(f"/proc/{process}/status").read_text().splitlines():
             if line.startswith("VmRSS:"):
@@ -209,7 +228,9 @@ def passes(engine: Engine, asked: dict[str, Any]) -> Callable[[str], dict[str, A
 
 
 def presses(engine: Engine, asked: dict[str, Any]) -> Callable[[str], dict[str, Any]]:
-    """Pictures of a tree into another, as the command does it: bytes a picture, and [pictures, driver's MB, a worker's MB] at ten marks."""
+    """Pictures of a tree into another, as the command does it: bytes a picture, and [pictures,
+    driver's MB, a worker's MB] at ten marks.
+    """
     suffixes = frozenset((".jpg", ".png"))
 
     def work(which: str) -> dict[str, Any]:
@@ -268,13 +289,24 @@ def as_row(asked: dict[str, Any], result: dict[str, Any], what: str = "") -> dic
     width, height = asked.get("pixels", (0, 0))
     is_ray = asked["engine"] == "ray"
     return {
-        "what": what or asked["what"], "engine": asked["engine"], "workers": asked["workers"], "pictures": many,
-        "width": width or "", "height": height or "", "seconds": f"{seconds:.2f}", "pictures_per_second": f"{many / seconds:.4g}",
+        "what": what or asked["what"],
+        "engine": asked["engine"],
+        "workers": asked["workers"],
+        "pictures": many,
+        "width": width or "",
+        "height": height or "",
+        "seconds": f"{seconds:.2f}",
+        "pictures_per_second": f"{many / seconds:.4g}",
         "mp_per_second": f"{many * width * height / 1e6 / seconds:.4g}" if width else "",
-        "ms_per_picture": f"{1000 * seconds / many:.4g}", "start_seconds": f"{result['start_seconds']:.1f}",
-        "driver_mb": f"{result['driver_mb']:.0f}", "worker_mb": f"{result['worker_mb']:.0f}" if is_ray else "",
-        **{name: result.get(name, "") for name in ("source_bytes", "output_bytes", "manifest_bytes")},
-    }  # fmt: skip
+        "ms_per_picture": f"{1000 * seconds / many:.4g}",
+        "start_seconds": f"{result['start_seconds']:.1f}",
+        "driver_mb": f"{result['driver_mb']:.0f}",
+        "worker_mb": f"{result['worker_mb']:.0f}" if is_ray else "",
+        **{
+            name: result.get(name, "")
+            for name in ("source_bytes", "output_bytes", "manifest_bytes")
+        },
+    }
 
 
 def table(options: argparse.Namespace, folder: Path) -> Iterator[dict[str, Any]]:
@@ -291,8 +323,13 @@ def table(options: argparse.Namespace, folder: Path) -> Iterator[dict[str, Any]]
     for engine in ENGINES:
         alone = 0.0
         for workers in WORKERS:
-            asked = base | {"what": "photographs", "engine": engine, "workers": workers, "pictures": options.photographs,
-                            "out": str(folder / f"{engine}{workers}")}  # fmt: skip
+            asked = base | {
+                "what": "photographs",
+                "engine": engine,
+                "workers": workers,
+                "pictures": options.photographs,
+                "out": str(folder / f"{engine}{workers}"),
+            }
             result = measured(asked)
             alone = alone or result["seconds"]
             yield as_row(asked, result) | {
@@ -308,8 +345,13 @@ def table(options: argparse.Namespace, folder: Path) -> Iterator[dict[str, Any]]
                 "size": size,
             }
             yield as_row(asked, measured(asked), f"empty task, {how}")
-    small = {"what": "small pictures", "first": str(folder / "first-small"), "workers": 2, "pixels": (options.side, options.side),
-             "effort": 0}  # fmt: skip
+    small = {
+        "what": "small pictures",
+        "first": str(folder / "first-small"),
+        "workers": 2,
+        "pixels": (options.side, options.side),
+        "effort": 0,
+    }
     part = max(1, options.pictures // PART)
     for engine, many in zip(ENGINES, (part, options.pictures), strict=True):
         tree = folder / f"small-{engine}"
@@ -324,8 +366,14 @@ def table(options: argparse.Namespace, folder: Path) -> Iterator[dict[str, Any]]
             yield as_row(asked, result)
     yield as_row(asked, result)
     for many, driver, worker in result["marks"]:
-        yield {"what": "memory as small pictures pass", "engine": "ray", "workers": 2, "pictures": many,
-               "driver_mb": f"{driver:.1f}", "worker_mb": f"{worker:.1f}"}  # fmt: skip
+        yield {
+            "what": "memory as small pictures pass",
+            "engine": "ray",
+            "workers": 2,
+            "pictures": many,
+            "driver_mb": f"{driver:.1f}",
+            "worker_mb": f"{worker:.1f}",
+        }
 
 
 def arguments() -> argparse.Namespace:

@@ -1,7 +1,9 @@
-"""Put scale.csv into the page about scale: python -m benchmarks.tables.scale_table [results/scale.csv]
+"""Put scale.csv into the page about scale.
 
-Three tables stand below the markers that name the CSV: what was measured, the memory as pictures pass, and what follows from both for a
-million and a billion pictures.
+    python -m benchmarks.tables.scale_table [results/scale.csv]
+
+Three tables stand below the markers that name the CSV: what was measured, the memory as pictures
+pass, and what follows from both for a million and a billion pictures.
 """
 
 import csv
@@ -44,8 +46,16 @@ def table(file: Path) -> Rows:
         "worker, MB",
     ]
     shown = (
-        "engine", "workers", "pictures", "ms_per_picture", "pictures_per_second", "mp_per_second", "efficiency", "driver_mb", "worker_mb",
-    )  # fmt: skip
+        "engine",
+        "workers",
+        "pictures",
+        "ms_per_picture",
+        "pictures_per_second",
+        "mp_per_second",
+        "efficiency",
+        "driver_mb",
+        "worker_mb",
+    )
     rows = []
     for row in read(file):
         if row["what"] != MARK:

@@ -1,14 +1,19 @@
-"""Speed, memory and install size: latentpress beside AVIF speed 6 and WebP method 6, in one run on one machine.
+"""Speed, memory and install size: latentpress beside AVIF speed 6 and WebP method 6, in one run on
+one machine.
 
-    python -m benchmarks.tables.speed                                    Kodak size and 12 megapixels -> results/speed.csv
-    python -m benchmarks.tables.speed --huge --venv .venv --repeats 5    also 100 megapixels, and the size of an install
+    python -m benchmarks.tables.speed
+    python -m benchmarks.tables.speed --huge --venv .venv --repeats 5
 
-Without LATENTPRESS_RUNTIME in the environment, latentpress runs on what the machine chooses; the rows with "runtime" in their name
-are of others.
+Pictures have Kodak's size and 12 megapixels; the second command measures 100 megapixels and the
+size of an install, too. Rows go to results/speed.csv.
 
-Whole-process rows start a fresh process for each run: start, read, compress, write. In-process rows time pixels to bytes and
-back in one warm process. The codecs take turns within a repeat, so that a busy machine hits all alike; values are medians.
-Memory is the peak resident set of the one process (ru_maxrss of a wrapper's children).
+Without LATENTPRESS_RUNTIME in the environment, latentpress runs on what the machine chooses; the
+rows with "runtime" in their name are of others.
+
+Whole-process rows start a fresh process for each run: start, read, compress, write. In-process rows
+time pixels to bytes and back in one warm process. The codecs take turns within a repeat, so that a
+busy machine hits all alike; values are medians. Memory is the peak resident set of the one process
+(ru_maxrss of a wrapper's children).
 """
 
 import argparse
@@ -40,8 +45,10 @@ import json, resource, subprocess, sys, time
 start = time.perf_counter()
 done = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
 seconds = time.perf_counter() - start
-peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * (1 if sys.platform == 'darwin' else 1024)
-print(json.dumps({'seconds': seconds, 'peak': peak, 'code': done.returncode, 'error': done.stderr[-300:]}))
+unit = 1 if sys.platform == 'darwin' else 1024
+peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * unit
+error = done.stderr[-300:]
+print(json.dumps({'seconds': seconds, 'peak': peak, 'code': done.returncode, 'error': error}))
 """
 
 IN_PROCESS = """
@@ -53,9 +60,11 @@ codec, photo, quality, repeats = sys.argv[1], sys.argv[2], int(sys.argv[3]), int
 image = Image.open(photo).convert('RGB')
 if codec == 'latentpress':
     import latentpress
-    compress, decompress = lambda: latentpress.compress(image, quality=quality), latentpress.decompress
+    compress = lambda: latentpress.compress(image, quality=quality)
+    decompress = latentpress.decompress
 else:
-    options = {'avif': {'format': 'AVIF', 'speed': 6}, 'webp': {'format': 'WEBP', 'method': 6}}[codec]
+    avif, webp = {'format': 'AVIF', 'speed': 6}, {'format': 'WEBP', 'method': 6}
+    options = avif if codec == 'avif' else webp
     def compress():
         stream = io.BytesIO()
         image.save(stream, quality=quality, **options)
@@ -76,7 +85,8 @@ if codec == 'latentpress':
     from latentpress.image.picture import read_picture
     from latentpress.parts import load_transform
     from latentpress.spaces import space_of_codec
-    picture, transform = read_picture(image), load_transform(space_of_codec('builtin'), None, 'auto')
+    picture = read_picture(image)
+    transform = load_transform(space_of_codec('builtin'), None, 'auto')
     for i in range(repeats):
         forth, y = timed(lambda: list(transform.analyze(picture)))
         back, _ = timed(lambda: list(transform.synthesize(iter(y), image.width, image.height)))
@@ -131,7 +141,7 @@ def measure(command: list[str]) -> dict[str, Any]:
 def commands(
     codec: str, photo: Path, folder: Path, quality: int, decoded: str
 ) -> Iterator[tuple[str, list[str]]]:
-    """("compress", command), ("decompress", command) of a codec, whole processes from file to file."""
+    """("compress", command), ("decompress", command) of a codec, processes from file to file."""
     small, back = folder / f"{photo.stem}.{codec}", folder / f"{photo.stem}.{codec}.{decoded}"
     if codec == OURS:
         cli = [sys.executable, "-m", "latentpress"]
@@ -142,7 +152,10 @@ def commands(
         )
         yield "decompress", [*cli, "decompress", str(small), "-o", str(back), "--overwrite"]
         return
-    start = "import sys, warnings; warnings.simplefilter('ignore'); from PIL import Image; image = Image.open(sys.argv[1]).convert('RGB'); "
+    start = (
+        "import sys, warnings; warnings.simplefilter('ignore'); from PIL import Image; "
+        "image = Image.open(sys.argv[1]).convert('RGB'); "
+    )
     save = f"image.save(sys.argv[2], quality={quality}, {SAVE[codec]})"
     yield "compress", [sys.executable, "-c", start + save, str(photo), str(small)]
     yield (
@@ -216,8 +229,8 @@ def many(table: Table, pictures: list[Path], folder: Path, options: argparse.Nam
                 seconds.append(result["seconds"])
     for way, seconds in ways.items():
         if seconds:
-            what = f"whole process, {len(pictures)} pictures of 768 x 512 by one command, compress, {way}, time"
-            table.add(what, statistics.median(seconds), "s")
+            what = f"{len(pictures)} pictures of 768 x 512 by one command, compress, {way}"
+            table.add(f"whole process, {what}, time", statistics.median(seconds), "s")
 
 
 def in_process(
@@ -229,7 +242,9 @@ def in_process(
     codecs: tuple[str, ...] = CODECS,
     runtime: str = "",
 ) -> dict[str, float]:
-    """Speeds in a warm process. runtime: LATENTPRESS_RUNTIME, or "" for what the machine chooses. Gives latentpress' own, in MP/s."""
+    """Speeds in a warm process. runtime: LATENTPRESS_RUNTIME, or "" for what the machine chooses.
+    Gives latentpress' own, in MP/s.
+    """
     with Image.open(photo) as image:
         megapixels = image.width * image.height / 1e6
     speeds: dict[str, dict[str, float]] = {}
@@ -322,8 +337,11 @@ def heading() -> list[str]:
     command = shlex.join(["python", "-m", "benchmarks.tables.speed", *arguments])
     packages = ", ".join(f"{name} {version}" for name, version in versions().items())
     here = machine()
-    return [f"Made by `{command}`.",
-            f"Python {here['python']}, {packages}; {here['cpu']}, {here['cores']} processors, {here['threads']} usable"]  # fmt: skip
+    return [
+        f"Made by `{command}`.",
+        f"Python {here['python']}, {packages}; {here['cpu']}, {here['cores']} processors, "
+        f"{here['threads']} usable",
+    ]
 
 
 def arguments() -> argparse.Namespace:
@@ -354,8 +372,11 @@ def arguments() -> argparse.Namespace:
         default="bmp",
         help="what the large photograph is decoded to: bmp (no coding of its own) or png",
     )
-    parser.add_argument("--runtimes", default="onnxruntime,openvino",
-                        help="that are measured too with the large photograph, where they are installed")  # fmt: skip
+    parser.add_argument(
+        "--runtimes",
+        default="onnxruntime,openvino",
+        help="that are measured too with the large photograph, where they are installed",
+    )
     parser.add_argument("--huge", action="store_true", help="also 100 megapixels (10000 x 10000)")
     parser.add_argument(
         "--venv", type=Path, help="a virtual environment with the core install alone, to be weighed"

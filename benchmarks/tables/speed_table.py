@@ -1,4 +1,6 @@
-"""Put speed.csv into the page about speed: python -m benchmarks.tables.speed_table [results/speed.csv] [--page docs/measurements/speed.md]
+"""Put speed.csv into the page about speed.
+
+    python -m benchmarks.tables.speed_table [results/speed.csv] [--page docs/measurements/speed.md]
 
 The table stands below the marker that names the CSV. A row a measurement, a column a codec.
 """

@@ -1,8 +1,11 @@
-"""The study's reported values beside right ones: python -m benchmarks.tables.study_reported PICTURES [-o results/study-reported.csv]
+"""The study's reported values beside right ones.
 
-PICTURES: the folder with the study's own pictures (original_01.png, sd15_vae_01.png, jpeg100_01.png, webp80_01.png, ...) and its
-workbook friqa_data.xlsx. Writes a row a pair: what the study reported, the same metric computed right (grey), LPIPS (colour), and
-what the study's formula gives, its differences wrapping around in uint8. Needs openpyxl (the extra `bench`).
+    python -m benchmarks.tables.study_reported PICTURES [-o results/study-reported.csv]
+
+PICTURES: the folder with the study's own pictures (original_01.png, sd15_vae_01.png,
+jpeg100_01.png, webp80_01.png, ...) and its workbook friqa_data.xlsx. Writes a row a pair: what the
+study reported, the same metric computed right (grey), LPIPS (colour), and what the study's formula
+gives, its differences wrapping around in uint8. Needs openpyxl (the extra `bench`).
 """
 
 import argparse
@@ -52,8 +55,12 @@ def main() -> None:
             right = assess(a, b, ["ssim", "mse", "psnr", "lpips"], gray=True)
             wrapped = wrapped_mse(to_gray(a), to_gray(b))
             reported = {m: values[m][i * COUNT + number - 1] for m in SHEETS}
-            rows.append({"pair": f"{kind}_{number:02}"} | {f"{m}_reported": v for m, v in reported.items()} | {m: right[m] for m in right}
-                        | {"mse_wrapped": wrapped, "psnr_wrapped": 10 * math.log10(255**2 / wrapped)})  # fmt: skip
+            rows.append(
+                {"pair": f"{kind}_{number:02}"}
+                | {f"{m}_reported": v for m, v in reported.items()}
+                | {m: right[m] for m in right}
+                | {"mse_wrapped": wrapped, "psnr_wrapped": 10 * math.log10(255**2 / wrapped)}
+            )
     with options.output.open("w", newline="") as stream:
         writer = csv.DictWriter(stream, list(rows[0]))
         writer.writeheader()
@@ -78,9 +85,8 @@ def main() -> None:
         + "|"
     )
     for r in rows:
-        print(
-            f"| {r['pair']} | {' | '.join(format(r[c], f'.{digits.get(c, 2)}f') for c in columns)} |"
-        )
+        values = (format(r[c], f".{digits.get(c, 2)}f") for c in columns)
+        print(f"| {r['pair']} | {' | '.join(values)} |")
 
 
 if __name__ == "__main__":

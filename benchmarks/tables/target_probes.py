@@ -1,9 +1,11 @@
 """How many files a search for a rate writes until one lies within 1 % below it.
 
-    python -m benchmarks.tables.target_probes kodak/*.png [--rates .08,.14,.25,.45,.8] [--output results/targets.csv]
+    python -m benchmarks.tables.target_probes kodak/*.png [--rates .08,.14,.25,.45,.8]
+        [--output results/targets.csv]
 
-A row a picture and rate: whether the codec reaches the rate on the picture at all, files written until one is within 1 %, files
-written in all, and the share of the target that the result has. Only the entropy coding is repeated, so it takes seconds.
+A row a picture and rate: whether the codec reaches the rate on the picture at all, files written
+until one is within 1 %, files written in all, and the share of the target that the result has. Only
+the entropy coding is repeated, so it takes seconds.
 """
 
 import argparse
@@ -32,7 +34,9 @@ class Counted(targets.Analyzed):
 
 
 def measure(analyzed: Counted, bpp: float) -> dict[str, Any]:
-    """One row. Outside of what the codec reaches on the picture: the least or best file is the result."""
+    """One row. Outside of what the codec reaches on the picture: the least or best file is the
+    result.
+    """
     limit = int(bpp * analyzed.pixels / 8)
     analyzed.sizes = []
     data = targets.to_rate(analyzed, bpp, best_effort=True)
@@ -78,7 +82,8 @@ def main() -> None:
     for most in (3, 4, 5, 6):
         within = sum(1 for row in reachable if row["probes"] and row["probes"] <= most)
         print(
-            f"within 1 % after at most {most} files: {within} of {len(reachable)} (of {len(rows)} in all; the others are out of reach)"
+            f"within 1 % after at most {most} files: {within} of {len(reachable)} "
+            f"(of {len(rows)} in all; the others are out of reach)"
         )
 
 

@@ -1,7 +1,10 @@
-"""Quarter-size pictures beside whole ones, reduced: python -m benchmarks.tables.thumbnails KODAK/*.png
+"""Quarter-size pictures beside whole ones, reduced.
 
-Each picture is compressed at some qualities. A row a quality: the mean and the least PSNR of `decompress_quarter` against the whole decoded
-picture reduced by 4, the same after both were reduced by 2 once more, and the CPU seconds of a picture. Run it with OMP_NUM_THREADS=1 and
+    python -m benchmarks.tables.thumbnails KODAK/*.png
+
+Each picture is compressed at some qualities. A row a quality: the mean and the least PSNR of
+`decompress_quarter` against the whole decoded picture reduced by 4, the same after both were
+reduced by 2 once more, and the CPU seconds of a picture. Run it with OMP_NUM_THREADS=1 and
 LATENTPRESS_THREADS=1. Writes results/thumbnails.csv and the table of the guide.
 """
 

@@ -1,4 +1,6 @@
-"""BD-rate: scipy's PCHIP, the bjontegaard package, known curves, metrics that fall, and curves that do not meet."""
+"""BD-rate: scipy's PCHIP, the bjontegaard package, known curves, metrics that fall, and curves that
+do not meet.
+"""
 
 from typing import Any
 
@@ -71,9 +73,8 @@ def test_a_metric_that_falls_gives_the_same_figure_and_its_own_range() -> None:
 
 def test_no_figure_where_the_curves_do_not_overlap() -> None:
     assert bd_rate(CURVE, [(rate, metric + 20) for rate, metric in CURVE]) is None
-    assert (
-        bd_rate(CURVE, [(rate, metric + 8.5) for rate, metric in CURVE]) is None
-    )  # they touch at one value
+    # they touch at one value
+    assert bd_rate(CURVE, [(rate, metric + 8.5) for rate, metric in CURVE]) is None
     assert bd_rate(CURVE, CURVE[:1]) is None
     assert bd_rate(CURVE, [(1.0, float("inf"))]) is None
 

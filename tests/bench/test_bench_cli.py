@@ -1,4 +1,6 @@
-"""`latentpress bench` in a process of its own: what it prints, what it refuses, that Ctrl-C leaves a run to go on with."""
+"""`latentpress bench` in a process of its own: what it prints, what it refuses, that Ctrl-C leaves
+a run to go on with.
+"""
 
 import json
 import os
@@ -106,9 +108,8 @@ def test_ctrl_c_leaves_finished_rows(originals: Path, tmp_path: Path) -> None:
         "run",
     ]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    heard = lambda: signal.signal(
-        signal.SIGINT, signal.SIG_DFL
-    )  # a job in the background starts with SIGINT ignored
+    # a job in the background starts with SIGINT ignored
+    heard = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)
     with subprocess.Popen(
         command, cwd=tmp_path, start_new_session=True, preexec_fn=heard, **pipes
     ) as process:

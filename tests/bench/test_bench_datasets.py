@@ -145,9 +145,12 @@ def test_sources_that_do_not_fit(tmp_path: Path, small: NDArray[np.uint8]) -> No
     Image.fromarray(small).save(tmp_path / "a.bmp")
     (tmp_path / "empty").mkdir()
     for images, dataset, match in (
-        ([], None, "name image files"), ([tmp_path], "kodak", "name image files"), ([tmp_path], None, "two pictures are called a"),
-        ([tmp_path / "empty"], None, "holds no pictures"), ([], "lena", "unknown data set"),
-    ):  # fmt: skip
+        ([], None, "name image files"),
+        ([tmp_path], "kodak", "name image files"),
+        ([tmp_path], None, "two pictures are called a"),
+        ([tmp_path / "empty"], None, "holds no pictures"),
+        ([], "lena", "unknown data set"),
+    ):
         with pytest.raises(UsageError, match=match):
             find_sources(images, dataset, tmp_path)
 

@@ -1,4 +1,6 @@
-"""External programs as codecs: templates, no shell, failures with the program's own words; folders of decoded pictures."""
+"""External programs as codecs: templates, no shell, failures with the program's own words; folders
+of decoded pictures.
+"""
 
 import shlex
 import sys
@@ -63,9 +65,16 @@ def test_windows_paths_hold_colons() -> None:
 
 @pytest.mark.parametrize(
     "template",
-    ["x", "x:enc {in} {out}", "x:enc {in}:dec {out} {png}", "x:enc {in} {out}:dec {png}", "a/b:enc {in} {out}:dec {out} {png}",
-     ":enc {in} {out}:dec {out} {png}", "x:enc '{in} {out}:dec {out} {png}"],
-)  # fmt: skip
+    [
+        "x",
+        "x:enc {in} {out}",
+        "x:enc {in}:dec {out} {png}",
+        "x:enc {in} {out}:dec {png}",
+        "a/b:enc {in} {out}:dec {out} {png}",
+        ":enc {in} {out}:dec {out} {png}",
+        "x:enc '{in} {out}:dec {out} {png}",
+    ],
+)
 def test_a_template_of_another_form_is_told(template: Any) -> None:
     with pytest.raises(UsageError, match="--external"):
         External.of(template)

@@ -117,8 +117,13 @@ def test_qualities_that_do_not_fit() -> None:
     chosen = cli_arguments.codecs(
         "png,jpeg,builtin", [], ["x:enc {in} {out} {q}:dec {out} {png}"], []
     )
-    for given, match in (([], "--qualities x=10"), (["z=1"], "not in this run"), (["x=a"], "numbers"), (["png=3", "x=1"], "no quality"),
-                         (["x=1", "builtin=2.5", "jpeg=20.5"], "jpeg takes whole")):  # fmt: skip
+    for given, match in (
+        ([], "--qualities x=10"),
+        (["z=1"], "not in this run"),
+        (["x=a"], "numbers"),
+        (["png=3", "x=1"], "no quality"),
+        (["x=1", "builtin=2.5", "jpeg=20.5"], "jpeg takes whole"),
+    ):
         with pytest.raises(UsageError, match=match):
             cli_arguments.qualities(chosen, 3, given)
 

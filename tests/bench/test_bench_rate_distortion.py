@@ -54,7 +54,9 @@ def row(
 
 @pytest.fixture
 def made() -> Any:
-    """avif halves its LPIPS with each doubling of the rate; builtin reaches the same at half the rate; webp lies far off."""
+    """avif halves its LPIPS with each doubling of the rate; builtin reaches the same at half the
+    rate; webp lies far off.
+    """
     rows = []
     for name, factor, offset in (("builtin", 0.5, 0), ("avif", 1, 0), ("webp", 1, 0.6)):
         for i, bpp in enumerate((0.1, 0.2, 0.4, 0.8)):
@@ -99,9 +101,8 @@ def test_means_are_of_every_number_in_order(made: Any) -> None:
     assert first["psnr"] == pytest.approx(
         (10 * math.log10(255**2 / 410) + 10 * math.log10(255**2 / 390)) / 2
     )
-    assert (
-        first["psnr"] > first["psnr_of_mean_mse"]
-    )  # the logarithm is convex: two columns, because they differ
+    # the logarithm is convex: two columns, because they differ
+    assert first["psnr"] > first["psnr_of_mean_mse"]
     assert math.isinf(table[-1]["psnr"])
     assert math.isinf(table[-1]["psnr_of_mean_mse"])
 

@@ -1,4 +1,6 @@
-"""A run from pictures to its folder: real bytes, both ways of grading, interruption and resumption, failures by name."""
+"""A run from pictures to its folder: real bytes, both ways of grading, interruption and resumption,
+failures by name.
+"""
 
 import json
 import shlex
@@ -183,9 +185,8 @@ def test_a_finished_run_computes_nothing_again_and_takes_more(
         plan_of(originals, tmp_path / "run", "webp", ["webp=50"], metrics=[*METRICS_HERE, "gmsd"]),
         tmp_path / "run",
     )
-    assert (
-        len(read_run(tmp_path / "run").rows) == 10
-    )  # and what was not asked for again is kept without it
+    # and what was not asked for again is kept without it
+    assert len(read_run(tmp_path / "run").rows) == 10
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
@@ -262,7 +263,8 @@ def test_a_picture_that_fails_ends_the_run_with_its_name(
 ) -> None:
     script = tmp_path / "halves.py"
     script.write_text(
-        "import sys; from PIL import Image; i = Image.open(sys.argv[1]); i.crop((0, 0, 80, 64)).save(sys.argv[2], 'PNG')"
+        "import sys; from PIL import Image; i = Image.open(sys.argv[1]); "
+        "i.crop((0, 0, 80, 64)).save(sys.argv[2], 'PNG')"
     )
     command = f"{shlex.quote(sys.executable)} {shlex.quote(str(script))}"
     externals = [f"half:{command} {{in}} {{out}}:{command} {{out}} {{png}}"]
@@ -277,11 +279,8 @@ def test_a_picture_that_fails_ends_the_run_with_its_name(
         ("jpeg", "b"),
         ("half", "a"),
     ]
-    assert decoded(read_run(tmp_path / "run"), "half", "default", "a").shape == (
-        64,
-        80,
-        3,
-    )  # from its kept picture, no program runs
+    # from its kept picture, no program runs
+    assert decoded(read_run(tmp_path / "run"), "half", "default", "a").shape == (64, 80, 3)
 
 
 def test_pictures_decoded_elsewhere_stand_beside_ours(originals: Path, tmp_path: Path) -> None:

@@ -1,4 +1,6 @@
-"""Memory of a codec alone, in processes that do nothing else; threads of the workers, and signals that are not for them."""
+"""Memory of a codec alone, in processes that do nothing else; threads of the workers, and signals
+that are not for them.
+"""
 
 import os
 import signal
@@ -28,9 +30,8 @@ def test_peak_memory_grows_with_the_picture(tmp_path: Path, photo: NDArray[np.ui
     for figure in figures:
         assert 10 < figure["idle_mb"] <= figure["peak_encode_mb"] < 1000
         assert figure["load_s"] >= 0
-    assert (
-        figures[1]["peak_decode_mb"] - figures[0]["peak_decode_mb"] > 15
-    )  # 18 MB of samples, against 0.4 MB
+    # 18 MB of samples, against 0.4 MB
+    assert figures[1]["peak_decode_mb"] - figures[0]["peak_decode_mb"] > 15
 
 
 PARENT = """
@@ -52,9 +53,8 @@ def test_ctrl_c_does_not_reach_a_worker_that_is_still_starting(tmp_path: Path) -
     script = tmp_path / "parent.py"
     script.write_text(PARENT)
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    heard = lambda: signal.signal(
-        signal.SIGINT, signal.SIG_DFL
-    )  # a job in the background starts with SIGINT ignored
+    # a job in the background starts with SIGINT ignored
+    heard = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)
     with subprocess.Popen(
         [sys.executable, str(script)], start_new_session=True, preexec_fn=heard, **pipes
     ) as process:

@@ -1,4 +1,6 @@
-"""The scripts that keep results/ up to date after a new model: benchmarks/tables/replace_codec.py and tables/equal_bytes.py."""
+"""The scripts that keep results/ up to date after a new model: benchmarks/tables/replace_codec.py
+and tables/equal_bytes.py.
+"""
 
 import csv
 import json
@@ -111,8 +113,8 @@ def test_equal_bytes_lie_on_the_mean_curves(measured: Path) -> None:
     assert other is not None
     found = equal_bytes.lines(run, "jpeg", "webp", [bpp, 1.01 * end])
     assert (
-        f"{bpp:.2f} bpp psnr: {psnr:.4g} against {other:.4g}, {psnr - other:+.3g} or {100 * (psnr / other - 1):+.1f} %"
-        in found
+        f"{bpp:.2f} bpp psnr: {psnr:.4g} against {other:.4g}, {psnr - other:+.3g} or "
+        f"{100 * (psnr / other - 1):+.1f} %" in found
     )
     assert found[len(run.metrics) :] == [
         f"{1.01 * end:.2f} bpp {metric}: a curve does not reach this rate" for metric in run.metrics

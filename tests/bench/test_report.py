@@ -1,4 +1,6 @@
-"""`latentpress report`: what the page, the workbook and the Markdown say is what the run's rows say."""
+"""`latentpress report`: what the page, the workbook and the Markdown say is what the run's rows
+say.
+"""
 
 import base64
 import io
@@ -212,9 +214,8 @@ def test_markdown_and_its_curves(folder: Any, story: Any, tmp_path: Path) -> Non
     for path in written[1:]:
         assert f"({path.name})" in text
         root = ElementTree.parse(path).getroot()
-        assert (
-            root.get("viewBox") == f"0 0 {root.get('width')} {root.get('height')}"
-        )  # a page lays it out at this size
+        # a page lays it out at this size
+        assert root.get("viewBox") == f"0 0 {root.get('width')} {root.get('height')}"
         assert "prefers-color-scheme:dark" in path.read_text(encoding="utf-8")
         curves = [g for g in root.iter("{http://www.w3.org/2000/svg}g") if g.get("data-codec")]
         assert [g.get("data-codec") for g in curves][
@@ -225,8 +226,8 @@ def test_markdown_and_its_curves(folder: Any, story: Any, tmp_path: Path) -> Non
         )
     for row in story.means:
         assert (
-            f"| {story.label(row['codec'])} | {row['setting']} | {row['bytes']:,.0f} | {row['bpp']:.4f} |"
-            in text
+            f"| {story.label(row['codec'])} | {row['setting']} | {row['bytes']:,.0f} | "
+            f"{row['bpp']:.4f} |" in text
         )
     for line in text.splitlines():
         assert not line.startswith("|") or line.endswith("|")
@@ -332,9 +333,11 @@ def test_large_pictures_are_reduced_by_a_whole_factor() -> None:
 
 def test_help_of_the_command_is_light() -> None:
     probe = (
-        "import sys; sys.argv = ['latentpress', 'report', '--help']\nfrom latentpress.__main__ import main\ntry: main()\n"
+        "import sys; sys.argv = ['latentpress', 'report', '--help']\n"
+        "from latentpress.__main__ import main\ntry: main()\n"
         "except SystemExit: pass\n"
-        "print([m for m in ('numpy', 'jinja2', 'openpyxl', 'onnxruntime', 'torch') if m in sys.modules])"
+        "large = ('numpy', 'jinja2', 'openpyxl', 'onnxruntime', 'torch')\n"
+        "print([m for m in large if m in sys.modules])"
     )
     done = subprocess.run(
         [sys.executable, "-c", probe], capture_output=True, text=True, timeout=120

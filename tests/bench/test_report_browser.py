@@ -1,4 +1,6 @@
-"""The report in headless Chromium: it loads from disk without a network, the slider moves the pictures, it fits a phone."""
+"""The report in headless Chromium: it loads from disk without a network, the slider moves the
+pictures, it fits a phone.
+"""
 
 import html
 import json
@@ -23,12 +25,16 @@ pytestmark = pytest.mark.skipif(
     BROWSER is None, reason="no Chromium here (Debian: apt-get install chromium)"
 )
 
-# What a reader does, written to the page at its end: keys and pointers are the events that a browser would send.
+# What a reader does, written to the page at its end: keys and pointers are the events that a
+# browser would send.
 PROBE = """
 addEventListener("load", () => {
-  const item = document.querySelector(".item"), is = name => item.querySelector("[data-is=" + name + "]"), told = {};
-  const stage = is("stage"), image = side => stage.querySelector("img." + side), at = () => stage.style.getPropertyValue("--at");
-  const pick = (name, value) => { is(name).value = value; is(name).dispatchEvent(new Event("change")); };
+  const item = document.querySelector(".item"), told = {};
+  const is = name => item.querySelector("[data-is=" + name + "]");
+  const stage = is("stage"), image = side => stage.querySelector("img." + side);
+  const at = () => stage.style.getPropertyValue("--at");
+  const changed = name => is(name).dispatchEvent(new Event("change"));
+  const pick = (name, value) => { is(name).value = value; changed(name); };
   told.loaded = [...document.images].filter(i => i.complete && i.naturalWidth).length;
   told.start = [at(), image("left").alt, image("right").dataset.codec];
   is("slider").focus(); told.focus = document.activeElement === is("slider");
@@ -36,11 +42,14 @@ addEventListener("load", () => {
   told.slid = [at(), is("slider").getAttribute("aria-valuetext")];
   const box = stage.getBoundingClientRect();
   stage.setPointerCapture = () => {};
-  stage.dispatchEvent(new PointerEvent("pointerdown", {clientX: box.left + box.width / 4, clientY: box.top + 5, buttons: 1, pointerId: 1}));
+  const pressed = {clientX: box.left + box.width / 4, clientY: box.top + 5};
+  stage.dispatchEvent(new PointerEvent("pointerdown", {...pressed, buttons: 1, pointerId: 1}));
   told.pulled = at();
   pick("right", "webp"); told.webp = [image("right").dataset.codec, is("said").textContent];
-  is("apart").checked = true; is("apart").dispatchEvent(new Event("change")); told.apart = image("right").dataset.kind;
-  pick("rate", "1"); told.rate = [image("right").dataset.rate, [...item.querySelectorAll("[data-crops]")].map(c => c.hidden)];
+  is("apart").checked = true; changed("apart"); told.apart = image("right").dataset.kind;
+  pick("rate", "1");
+  const hidden = [...item.querySelectorAll("[data-crops]")].map(c => c.hidden);
+  told.rate = [image("right").dataset.rate, hidden];
   const button = document.querySelector(".legend button[data-codec=jpeg]"); button.click();
   told.hidden = [...document.querySelectorAll(".curve.off")].map(g => g.dataset.codec);
   told.pressed = button.getAttribute("aria-pressed");
@@ -52,8 +61,18 @@ addEventListener("load", () => {
 
 def browse(page: Any, *options: Any) -> Any:
     """Chromium's standard output, offline, for a page on disk."""
-    command = [BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--host-resolver-rules=MAP * ~NOTFOUND",
-               "--virtual-time-budget=3000", f"--user-data-dir={page.parent / 'profile'}", *options, page.as_uri()]  # fmt: skip
+    command = [
+        BROWSER,
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--hide-scrollbars",
+        "--host-resolver-rules=MAP * ~NOTFOUND",
+        "--virtual-time-budget=3000",
+        f"--user-data-dir={page.parent / 'profile'}",
+        *options,
+        page.as_uri(),
+    ]
     return subprocess.run(command, capture_output=True, text=True, timeout=180, check=True).stdout
 
 
@@ -91,14 +110,20 @@ def test_a_reader_uses_the_page(page: Any, width: Any) -> None:
 
 
 def test_the_slider_moves_the_picture(page: Any) -> None:
-    """Screenshots of the stage alone: left of the slider the original, right of it the decoded picture."""
+    """Screenshots of the stage alone: left of the slider the original, right of it the decoded
+    picture.
+    """
     shots = []
     for at in (0, 100):
         moved = page.with_name(f"at{at}.html")
-        show = (f"document.querySelector('[data-is=slider]').value = {at}; document.querySelector('[data-is=slider]')"
-                ".dispatchEvent(new Event('input')); document.querySelectorAll('.tag,.bar').forEach(e => e.remove());"
-                "const s = document.querySelector('.stage'); s.style.cssText += ';position:fixed;left:0;top:0;width:200px;height:150px;"
-                "z-index:9;border-radius:0'; document.body.append(s);")  # fmt: skip
+        show = (
+            f"const slider = document.querySelector('[data-is=slider]'); slider.value = {at}; "
+            "slider.dispatchEvent(new Event('input')); "
+            "document.querySelectorAll('.tag,.bar').forEach(e => e.remove()); "
+            "const s = document.querySelector('.stage'); "
+            "s.style.cssText += ';position:fixed;left:0;top:0;width:200px;height:150px;"
+            "z-index:9;border-radius:0'; document.body.append(s);"
+        )
         moved.write_text(
             page.read_text(encoding="utf-8").replace("</script>", show + "</script>"),
             encoding="utf-8",

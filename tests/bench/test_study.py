@@ -1,4 +1,6 @@
-"""`latentpress study`: real files of four codecs, JPEG and WebP at the VAE's bytes, one sheet a metric, pictures that show it."""
+"""`latentpress study`: real files of four codecs, JPEG and WebP at the VAE's bytes, one sheet a
+metric, pictures that show it.
+"""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,6 @@
-"""`latentpress.assess` and `latentpress assess`: pairs, folders, tables, what is refused, and the study's fifteen pairs."""
+"""`latentpress.assess` and `latentpress assess`: pairs, folders, tables, what is refused, and the
+study's fifteen pairs.
+"""
 
 import csv
 import json
@@ -41,7 +43,9 @@ def run(*arguments: Any, cwd: Any = None, **environment: Any) -> Any:
 
 @pytest.fixture
 def folders(tmp_path: Path, small: NDArray[np.uint8]) -> Any:
-    """originals/ with a.png and deep/b.png; decoded/ with a.jpg and deep/b.ltp; a text file that is no picture."""
+    """originals/ with a.png and deep/b.png; decoded/ with a.jpg and deep/b.ltp; a text file that is
+    no picture.
+    """
     for name in ("originals", "decoded"):
         (tmp_path / name / "deep").mkdir(parents=True)
     Image.fromarray(small).save(tmp_path / "originals" / "a.png")
@@ -96,9 +100,15 @@ def test_what_would_have_to_be_converted_is_refused(
     clear_corner[0, 0, 3] = 9
     alpha = saved(tmp_path, "alpha.png", Image.fromarray(clear_corner))
     for path, message in (
-        (deep, "more than 8 bits"), (cmyk, "CMYK"), (frames, "2 frames"), (wide, "nothing is resized"), (gray, "a grey one"),
-        (alpha, "alpha channel"), (tmp_path / "none.png", "no such file"), (tmp_path, "folder"),
-    ):  # fmt: skip
+        (deep, "more than 8 bits"),
+        (cmyk, "CMYK"),
+        (frames, "2 frames"),
+        (wide, "nothing is resized"),
+        (gray, "a grey one"),
+        (alpha, "alpha channel"),
+        (tmp_path / "none.png", "no such file"),
+        (tmp_path, "folder"),
+    ):
         with pytest.raises(ImageError, match=message) as caught:
             latentpress.assess(plain, path, ["psnr"])
         assert str(path) in str(caught.value)

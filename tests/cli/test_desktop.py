@@ -118,8 +118,10 @@ def test_the_tools_know_the_type_by_content_and_by_name(
     (tmp_path / "broken.ltp").write_bytes(b"not one at all")
     (tmp_path / "latents").write_bytes(b"LTPS\x01" + bytes(40))
     (tmp_path / "later").write_bytes(b"LTPX" + bytes(40))
-    kind = {name: said("gio", "info", "-a", "standard::content-type", tmp_path / name).split()[-1]
-            for name in ("no-name", "broken.ltp", "latents", "later")}  # fmt: skip
+    kind = {
+        name: said("gio", "info", "-a", "standard::content-type", tmp_path / name).split()[-1]
+        for name in ("no-name", "broken.ltp", "latents", "later")
+    }
     assert kind["no-name"] == kind["broken.ltp"] == "image/x-latentpress"
     assert kind["latents"] == "application/x-latentpress-latents"
     assert "latentpress" not in kind["later"]
@@ -174,9 +176,8 @@ def test_the_page_that_the_menu_opens_ends_by_itself(
 def test_the_words_of_an_exec_line_come_through() -> None:
     words = ['/opt/my programs/a$b`c"d\\e 50%/latentpress', "thumbnail"]
     line = freedesktop.command_line(words)
-    value = line.replace("\\\\", "\\").replace(
-        "%%", "%"
-    )  # the escapes of a value and of a field code
+    # the escapes of a value and of a field code
+    value = line.replace("\\\\", "\\").replace("%%", "%")
     assert said("sh", "-c", f"printf '%s\\n' {value}").splitlines() == words
     assert freedesktop.command_line(["/usr/bin/latentpress"]) == "/usr/bin/latentpress"
 

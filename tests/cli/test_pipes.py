@@ -125,7 +125,8 @@ def test_what_is_wrong_is_one_sentence_and_nothing_on_standard_output(folder: Pa
         (
             ["compress", "-"],
             1,
-            "standard input: is already an .ltp file: `latentpress decompress` makes a picture of it",
+            "standard input: is already an .ltp file: "
+            "`latentpress decompress` makes a picture of it",
         ),
     ):
         assert piped(folder, "a.ltp", *arguments, code=code) == (b"", f"latentpress: {words}\n")

@@ -1,4 +1,6 @@
-"""What the command line says when something is wrong names what is wrong, in the words of the command line."""
+"""What the command line says when something is wrong names what is wrong, in the words of the
+command line.
+"""
 
 import json
 from pathlib import Path
@@ -53,8 +55,16 @@ def test_a_forgotten_option_and_a_wrong_file_are_named(
 
 
 def test_an_empty_name_is_not_the_folder_one_is_in(folder: Path) -> None:
-    for words in (("compress", ""), ("decompress", ""), ("info", ""), ("latent", ""), ("compare", "p.png", ""), ("assess", "", "p.png"),
-                  ("report", ""), ("latents", "info", "")):  # fmt: skip
+    for words in (
+        ("compress", ""),
+        ("decompress", ""),
+        ("info", ""),
+        ("latent", ""),
+        ("compare", "p.png", ""),
+        ("assess", "", "p.png"),
+        ("report", ""),
+        ("latents", "info", ""),
+    ):
         done = run(*words, cwd=folder)
         assert (done.returncode, done.stdout) == (2, "")
         assert "the name of the file is empty" in done.stderr

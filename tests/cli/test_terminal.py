@@ -1,4 +1,6 @@
-"""What the commands print: names as they are, notices that begin as errors do, a bar that breaks no line, JSON for everyone."""
+"""What the commands print: names as they are, notices that begin as errors do, a bar that breaks no
+line, JSON for everyone.
+"""
 
 import json
 import os
@@ -111,7 +113,8 @@ def test_notices_begin_as_errors_do(tmp_path: Path) -> None:
     assert json.loads(listed.stdout)[0]["source"] == "a.tif"
     told = run("compress", "a.tif", "--verbose", "--overwrite", "--content", "photo", cwd=tmp_path)
     assert re.search(
-        r"latentpress: a\.tif: 20 x 20 pixels, space lp1, model \w{8}, quality 50, latent \d+ bytes",
+        r"latentpress: a\.tif: 20 x 20 pixels, space lp1, model \w{8}, quality 50, "
+        r"latent \d+ bytes",
         told.stderr,
     )
 

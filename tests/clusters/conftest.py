@@ -15,7 +15,9 @@ from helpers.s3_fixtures import s3, served  # noqa: F401  (fixtures)
 
 @pytest.fixture(scope="package")
 def cluster() -> Iterator[str]:
-    """The address of a cluster to which this process is connected; its workers can import the helpers of the tests."""
+    """The address of a cluster to which this process is connected; its workers can import the
+    helpers of the tests.
+    """
     ray = pytest.importorskip("ray")
     folder = tempfile.mkdtemp(prefix="lp")  # the names of sockets are short
     paths = [str(Path(latentpress.__file__).parents[1]), str(ROOT / "tests")]
@@ -25,9 +27,14 @@ def cluster() -> Iterator[str]:
         patch.setenv("OMP_NUM_THREADS", "1")
         try:
             ray.init(
-                address="local", num_cpus=2, include_dashboard=False, object_store_memory=80_000_000, log_to_driver=False,
-                logging_level="error", _temp_dir=folder,
-            )  # fmt: skip
+                address="local",
+                num_cpus=2,
+                include_dashboard=False,
+                object_store_memory=80_000_000,
+                log_to_driver=False,
+                logging_level="error",
+                _temp_dir=folder,
+            )
             yield ray.get_runtime_context().gcs_address
         finally:
             ray.shutdown()
@@ -43,7 +50,9 @@ def environment() -> dict[str, str]:
 
 @pytest.fixture
 def ray_folder(environment: dict[str, str]) -> Iterator[str]:
-    """Where a command's own cluster keeps its files, which tells its processes; the names of sockets are short."""
+    """Where a command's own cluster keeps its files, which tells its processes; the names of
+    sockets are short.
+    """
     folder = tempfile.mkdtemp(prefix="lp")
     environment["RAY_TMPDIR"] = folder
     yield folder

@@ -74,8 +74,14 @@ def test_files_are_those_of_compress_and_a_broken_picture_is_a_row_with_an_error
     assert "not an image" in errors[1]
     assert "no value" in errors[2]
     assert set(pressed if isinstance(pressed, dict) else pressed.column_names) == {
-        "ltp", "ltp_bytes", "source_bytes", "width", "height", "id", "error",
-    }  # fmt: skip
+        "ltp",
+        "ltp_bytes",
+        "source_bytes",
+        "width",
+        "height",
+        "id",
+        "error",
+    }
 
 
 def test_arrays_structs_and_the_column_itself_are_taken(photo: Pixels, files: list[bytes]) -> None:

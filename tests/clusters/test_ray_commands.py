@@ -1,4 +1,6 @@
-"""`--engine ray`: the same outputs and records as without it; the command killed, interrupted, wrong."""
+"""`--engine ray`: the same outputs and records as without it; the command killed, interrupted,
+wrong.
+"""
 
 import json
 import os
@@ -127,9 +129,8 @@ def test_an_interrupted_command_with_a_cluster_of_its_own_leaves_nothing(
     make_tree(tmp_path / "tree", 2 * MANY)  # more than are done before the signal comes
     words = command("compress", "tree", "-o", "out", "-q", "30", "--engine", "ray")
     pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    heard = lambda: signal.signal(
-        signal.SIGINT, signal.SIG_DFL
-    )  # a job in the background starts with SIGINT ignored
+    # a job in the background starts with SIGINT ignored
+    heard = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)
     process = subprocess.Popen(
         words, cwd=tmp_path, env=environment, start_new_session=True, preexec_fn=heard, **pipes
     )

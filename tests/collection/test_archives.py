@@ -69,7 +69,8 @@ def test_a_shard_of_webdataset_there_and_back(tmp_path: Path) -> None:
     done = run("compress", "in", "-o", "out", "-q", "30", cwd=tmp_path)
     assert done.exit_code == 1
     assert done.stderr.splitlines() == [
-        "latentpress: in/01.tar/0001.jpg: not an image, or of a kind that Pillow does not know; it is kept as it is",
+        "latentpress: in/01.tar/0001.jpg: not an image, or of a kind that Pillow does not know; "
+        "it is kept as it is",
         "latentpress: 1 of 8 failed",
     ]
     assert "2 files written with 5 pictures in archives" in done.stdout
@@ -200,8 +201,8 @@ def test_a_table_there_and_back(tmp_path: Path) -> None:
     done = run("compress", "a.parquet", "-o", "out", "-q", "30", "--keep-suffix", cwd=tmp_path)
     assert done.exit_code == 1
     assert (
-        "a.parquet/jpg[1]: not an image, or of a kind that Pillow does not know; it is kept as it is"
-        in done.stderr
+        "a.parquet/jpg[1]: not an image, or of a kind that Pillow does not know; "
+        "it is kept as it is" in done.stderr
     )
     table = parquet.read_table(tmp_path / "out" / "a.parquet")
     assert table["jpg"].to_pylist() == [latentpress.compress(picture(1), quality=30), b"broken"]

@@ -1,4 +1,4 @@
-"""Folders through the command line: what is taken, where it goes, what is done again, what is told."""
+"""Folders through the command line: what is taken, where it goes, what is done again and told."""
 
 import errno
 import json
@@ -199,9 +199,8 @@ def test_verify_makes_what_is_damaged_anew(here: Path) -> None:
     flipped[-1] ^= 1
     Path("pressed/a.ltp").write_bytes(flipped)
     Path("pressed/deep/b.ltp").write_bytes(whole["deep/b.ltp"][:-3])
-    assert (
-        "1 of 3 failed" in lp("compress", "photos", "-o", "pressed", code=1).stderr
-    )  # its size tells
+    # its size tells
+    assert "1 of 3 failed" in lp("compress", "photos", "-o", "pressed", code=1).stderr
     done = lp("--verbose", "compress", "photos", "-o", "pressed", "--verify")
     assert "2 files written" in done.stdout
     assert "1 done before" in done.stdout

@@ -133,9 +133,8 @@ def test_what_changed_or_is_missing_or_is_damaged_is_done_again(
     open_store(f"{url}/in").write(
         "00/deep/0003.png", open_store(f"{url}/in").read("00/deep/0004.png")
     )
-    assert (
-        "2 files written" in command(*arguments)[1]
-    )  # the missing and the changed one; the size is the recorded one
+    # the missing and the changed one; the size is the recorded one
+    assert "2 files written" in command(*arguments)[1]
     assert "1 file written" in command(*arguments, "--verify")[1]
     assert stored(f"{url}/out") == {**whole, "00/deep/0003.ltp": whole["00/deep/0004.ltp"]}
 
@@ -175,9 +174,8 @@ def test_a_killed_run_leaves_its_rows_in_parts_and_the_next_one_takes_them_up(
         assert process.wait() == -signal.SIGKILL
     before = stored(f"{url}/out")
     assert 0 < len(before) < MANY - BAD
-    assert all(
-        pressed[name] == data for name, data in before.items()
-    )  # none of them is half a file
+    # none of them is half a file
+    assert all(pressed[name] == data for name, data in before.items())
     assert "manifest.jsonl" not in records(f"{url}/out")
     assert len(records(f"{url}/out")) >= 3
     code, printed, _ = command(*arguments)

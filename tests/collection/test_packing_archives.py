@@ -216,9 +216,8 @@ def test_a_writer_of_shards(tmp_path: Path) -> None:
 
     with pytest.raises(RuntimeError):
         fails()
-    assert [file.name for file in (tmp_path / "b").iterdir()] == [
-        "000000.ltps"
-    ]  # the one that was full
+    # the one that was full
+    assert [file.name for file in (tmp_path / "b").iterdir()] == ["000000.ltps"]
     with pytest.raises(UsageError, match="1 byte or more"):
         latents.ShardWriter(tmp_path / "c", 0, lossless=True)
     with pytest.raises(UsageError):

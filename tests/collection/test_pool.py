@@ -164,9 +164,8 @@ def test_an_interrupt_ends_at_once_and_leaves_whole_files(tmp_path: Path) -> Non
         "--jobs",
         "2",
     ]
-    heard = lambda: signal.signal(
-        signal.SIGINT, signal.SIG_DFL
-    )  # a job in the background starts with SIGINT ignored
+    # a job in the background starts with SIGINT ignored
+    heard = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=heard
     )

@@ -55,8 +55,13 @@ def test_keys_of_samples_stay() -> None:
     names = ["d.e/a.seg.png", "d.e/a.jpg", "d.e/a.JPG.json", "b.PNG", ".jpg", "noname"]
     data, _ = changed(shard([(name, picture(i, "PNG")) for i, name in enumerate(names)]))
     assert [name for name, _ in members(data)] == [
-        "d.e/a.seg.ltp", "d.e/a.ltp", "d.e/a.JPG.json", "b.ltp", ".jpg", "noname",
-    ]  # fmt: skip
+        "d.e/a.seg.ltp",
+        "d.e/a.ltp",
+        "d.e/a.JPG.json",
+        "b.ltp",
+        ".jpg",
+        "noname",
+    ]
 
 
 def test_a_broken_picture_is_kept_and_told() -> None:

@@ -20,9 +20,8 @@ def test_shards_pass_through_a_store_that_fails_one_request_in_three(
     s3: Proxy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     url = f"s3://{BUCKET}/shards"
-    monkeypatch.setattr(
-        remote.Remote.chunks, "__defaults__", ("", 4_000)
-    )  # several requests a shard
+    # several requests a shard
+    monkeypatch.setattr(remote.Remote.chunks, "__defaults__", ("", 4_000))
     (tmp_path / "in").mkdir()
     store = open_store(f"{url}/in")
     for number in range(3):

@@ -65,8 +65,14 @@ def test_a_header_under_another_name_keeps_owner_and_time(form: str, name: str) 
     with tarfile.open(fileobj=io.BytesIO(new)) as archive:
         (info,) = archive.getmembers()
     assert (info.name, info.size, info.mtime, info.uid, info.gid, info.uname, info.mode) == (
-        name, 3, 123456789, 7, 8, "someone", 0o640,
-    )  # fmt: skip
+        name,
+        3,
+        123456789,
+        7,
+        8,
+        "someone",
+        0o640,
+    )
 
 
 def test_a_fraction_of_a_second_stays() -> None:

@@ -79,9 +79,8 @@ def test_a_process_forked_after_the_models_were_opened_decodes(
 ) -> None:
     pytest.importorskip(runtime)
     monkeypatch.setenv("LATENTPRESS_RUNTIME", runtime)
-    here = Decoder("rgb8", threads=2).decode(
-        pressed
-    )  # with the runtime's threads, which a fork lacks
+    # with the runtime's threads, which a fork lacks
+    here = Decoder("rgb8", threads=2).decode(pressed)
     context = multiprocessing.get_context("fork")
     answers = context.Queue()
     decoder = pickle.loads(pickle.dumps(Decoder("rgb8", threads=threads)))

@@ -69,9 +69,8 @@ def test_workers_give_the_same_batches(shards: Path, method: str) -> None:
     if method not in torch.multiprocessing.get_all_start_methods():
         pytest.skip("processes are not forked here")
     data = PictureDataset(shards, "torchrgb")
-    assert torch.equal(
-        data[0], torch.from_numpy(DECODED[0] / np.float32(255))
-    )  # the models are open here, too
+    # the models are open here, too
+    assert torch.equal(data[0], torch.from_numpy(DECODED[0] / np.float32(255)))
     loader = torch.utils.data.DataLoader(
         data, 2, num_workers=2 if method == "fork" else 1, multiprocessing_context=method
     )

@@ -1,8 +1,8 @@
 """The examples of the README, the first page, the guide and the tutorials run as they stand.
 
-A page is a test: its blocks run from top to bottom in a folder of its own, those in Python in one namespace, those of the shell that call
-latentpress in bash. The folder holds photo.jpg and photos/: two of the photographs of samples/, at a quarter of their size. Above a block
-may stand
+A page is a test: its blocks run from top to bottom in a folder of its own, those in Python in one
+namespace, those of the shell that call latentpress in bash. The folder holds photo.jpg and photos/:
+two of the photographs of samples/, at a quarter of their size. Above a block may stand
 
     <!-- not run: REASON -->    it needs what a test has not: a network, gigabytes, minutes
     <!-- needs: LIBRARY -->     the page is skipped where this optional library is missing
@@ -39,9 +39,8 @@ FENCE = re.compile(
     re.M,
 )
 CALL = re.compile(r"^\s*latentpress\b", re.M)
-INSTALL = re.compile(
-    r"^(?:python -m )?pip install .*$", re.M
-)  # is left out: the tests run with what is installed
+# is left out: the tests run with what is installed
+INSTALL = re.compile(r"^(?:python -m )?pip install .*$", re.M)
 SECONDS = 600  # of one block, should it hang
 
 
@@ -91,7 +90,7 @@ def run_shell(block: Block, folder: Path) -> None:
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder to work in, the current one, with photographs, and the command of this interpreter."""
+    """The current folder, to work in, with photographs and the command of this interpreter."""
     (tmp_path / "photos").mkdir()
     for name in ("astronaut.jpg", "coffee.jpg"):
         with Image.open(SAMPLES / name) as image:
@@ -121,9 +120,8 @@ def test_the_examples_of_a_page_run(
             if library == "moto":  # an S3 server of this test, with the bucket photos
                 request.getfixturevalue("served")
         if block.language == "python":
-            padded = (
-                "\n" * block.line + block.text
-            )  # so that a traceback names the line of the page
+            # so that a traceback names the line of the page
+            padded = "\n" * block.line + block.text
             exec(compile(padded, str(page), "exec"), namespace)
         else:
             run_shell(block, folder)

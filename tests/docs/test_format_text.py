@@ -1,4 +1,6 @@
-"""The format's pages are true: their code decodes what the package writes and refuses what it refuses, their tables are the code's."""
+"""The format's pages are true: their code decodes what the package writes and refuses what it
+refuses, their tables are the code's.
+"""
 
 import io
 import struct
@@ -268,7 +270,9 @@ def test_luma() -> None:
 
 
 def png(depth: int, color: int, extra: bytes = b"", adam7: bool = False) -> bytes:
-    """A PNG of 9 x 1 pixels, bits 1011 0110 ..., in the given kind; `extra` stands before its pixels."""
+    """A PNG of 9 x 1 pixels, bits 1011 0110 ..., in the given kind; `extra` stands before its
+    pixels.
+    """
 
     def chunk(name: bytes, body: bytes) -> bytes:
         return (

@@ -1,4 +1,6 @@
-"""The documents quote measurements that are there, say what made them, and belong to the models that are shipped."""
+"""The documents quote measurements that are there, say what made them, and belong to the models
+that are shipped.
+"""
 
 import json
 from collections.abc import Callable
@@ -111,7 +113,10 @@ def test_tables_without_a_source_are_found() -> None:
 
 
 def test_markers_name_one_file_or_several() -> None:
-    text = "<!-- source: results/a.csv -->\n| a |\n\n<!-- source: results/b.csv, results/run/rows.csv -->\n"
+    text = (
+        "<!-- source: results/a.csv -->\n| a |\n\n"
+        "<!-- source: results/b.csv, results/run/rows.csv -->\n"
+    )
     assert sources.sources(text) == ["results/a.csv", "results/b.csv", "results/run/rows.csv"]
     assert sources.mentions(f"{text} as in `results/c.md`.") == {
         "results/a.csv",
@@ -167,7 +172,8 @@ def test_a_table_is_put_below_its_marker(tmp_path: Path) -> None:
     sources.fill(page, "results/a.csv", [["codec", "bpp"], ["jpeg", "0.5"]])
     assert (
         page.read_text()
-        == "# Page\n\n<!-- source: results/a.csv -->\n| codec | bpp |\n| --- | --- |\n| jpeg | 0.5 |\n\nText.\n"
+        == "# Page\n\n<!-- source: results/a.csv -->\n| codec | bpp |\n| --- | --- |\n"
+        "| jpeg | 0.5 |\n\nText.\n"
     )
     with pytest.raises(SystemExit, match=r"has no line <!-- source: results/b\.csv -->"):
         sources.fill(page, "results/b.csv", [["codec"]])

@@ -58,8 +58,20 @@ def test_same_symbols_in_another_process(
     data = latentpress.compress(photo, quality=60)
     (tmp_path / "photo.ltp").write_bytes(data)
     known = {k: v for k, v in settings.items() if k != "NPY_DISABLE_CPU_FEATURES" or has_avx512()}
-    run = subprocess.run([sys.executable, "-c", SCRIPT, str(tmp_path / "photo.ltp"), optimization, str(tmp_path / "photo.png")],
-                         env=os.environ | known, capture_output=True, text=True, check=True)  # fmt: skip
+    run = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            SCRIPT,
+            str(tmp_path / "photo.ltp"),
+            optimization,
+            str(tmp_path / "photo.png"),
+        ],
+        env=os.environ | known,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     latent, pressed = run.stdout.split()
     assert int(latent) == zlib.crc32(codec.decode_latent(data).tobytes())
     if name == "no C library":
@@ -97,7 +109,9 @@ def test_inputs_at_their_limits_stay_exact() -> None:
 
 @pytest.mark.parametrize("graph", ["features.onnx", "context.onnx"])
 def test_no_sum_of_the_prior_can_leave_the_exact_integers(graph: str) -> None:
-    """Read from the shipped file itself: sum |weight| * largest input + |bias| < 2^24 in every channel of every layer."""
+    """Read from the shipped file itself: sum |weight| * largest input + |bias| < 2^24 in every
+    channel of every layer.
+    """
     onnx = pytest.importorskip("onnx", reason="needs the package onnx to read the graph")
     model = onnx.load_from_string(models.read_file("lp1", graph))
     arrays = {t.name: onnx.numpy_helper.to_array(t) for t in model.graph.initializer}

@@ -1,4 +1,6 @@
-"""Laws of the static tables, the entropy coder of the Stable Diffusion spaces, on latents made here."""
+"""Laws of the static tables, the entropy coder of the Stable Diffusion spaces, on latents made
+here.
+"""
 
 from collections.abc import Callable
 

@@ -42,9 +42,8 @@ def test_a_flat_field_has_one_shift_and_it_is_the_formula(quality: float, index:
     )
     activity = C * int(cdf_tables.activities()[index]) + FLOOR
     exact = (reference - 256 * np.log2(activity)) * (2 * REACH + 1) ** 2 * masking.STRENGTH / 2**14
-    tolerance = (
-        1 + 25 * (2 * REACH + 1) ** 2 * masking.STRENGTH / 2**14
-    )  # the logarithm is linear between powers of 2: up to 22 off
+    # the logarithm is linear between powers of 2: up to 22 off
+    tolerance = 1 + 25 * (2 * REACH + 1) ** 2 * masking.STRENGTH / 2**14
     assert abs(found[0, 0] - np.clip(exact, -MOST, MOST)) <= tolerance
 
 
@@ -89,7 +88,9 @@ def test_who_wants_least_squared_error_has_one_step_for_all(small: NDArray[np.ui
 
 
 def test_a_search_begins_where_files_with_the_same_steps_lie(small: NDArray[np.uint8]) -> None:
-    """A searched file has no masking: a quality found with masked files would be another one for it."""
+    """A searched file has no masking: a quality found with masked files would be another one for
+    it.
+    """
     pytest.importorskip("torch", reason="efforts 7 to 9 need torch")
     for effort, aim, kind in (
         (3, None, LATENT_MASKED),

@@ -1,4 +1,6 @@
-"""Laws of the lattice prior, the learned entropy coder of the Stable Diffusion spaces: round trip, exactness, rate, refusals."""
+"""Laws of the lattice prior, the learned entropy coder of the Stable Diffusion spaces: round trip,
+exactness, rate, refusals.
+"""
 
 from typing import Any
 
@@ -141,7 +143,9 @@ def test_a_latent_that_is_not_finite_is_an_image_error(value: float) -> None:
 def reference(
     space: Space, step: int, half_steps: NDArray[np.int32]
 ) -> tuple[list[list[int]], NDArray[np.int64]]:
-    """The rules of docs/formats/ltp.md in Python integers, by position -> eighths of every symbol by pass, y_hat in fine units."""
+    """The rules of docs/formats/ltp.md in Python integers, by position -> eighths of every symbol
+    by pass, y_hat in fine units.
+    """
     a = {k: v.astype(object) for k, v in models.arrays(space.name, "prior.npz").items()}
     channels, h, w = half_steps.shape
     steps = a["log_steps"].tolist()
@@ -151,9 +155,8 @@ def reference(
     value, distance, local_activity = planes
     fine = np.zeros(half_steps.shape, np.int64)
     scales, row = [], 0
-    half_even = lambda total, shift: round(
-        total / (1 << int(shift))
-    )  # exact: below 2^24, as another test shows
+    # exact: below 2^24, as another test shows
+    half_even = lambda total, shift: round(total / (1 << int(shift)))
     for i, p in enumerate(passes(channels)):
         rows = slice(row, row + p.inputs + 1)
         row += p.inputs + 1
@@ -225,7 +228,9 @@ def test_the_walk_equals_integers_by_the_rules_of_the_format(space: Space) -> No
 
 @EACH
 def test_no_sum_can_leave_the_exact_integers(space: Space) -> None:
-    """Read from the shipped file itself: sum |weight| x largest input + |bias| < 2^24 at every output of every layer."""
+    """Read from the shipped file itself: sum |weight| x largest input + |bias| < 2^24 at every
+    output of every layer.
+    """
     a = {
         k: np.abs(v.astype(np.int64))
         for k, v in models.arrays(space.name, multistage_network.FILE).items()
@@ -339,9 +344,8 @@ def test_the_smaller_of_two_is_written() -> None:
     assert (kind == FactorizedCoder.chunk_type) == (
         body == FactorizedCoder(SD15, 50).encode([np.zeros((4, 64, 64), np.float32)])
     )
-    r, c = (
-        np.mgrid[:32, :32] / 9
-    )  # what no table of a whole channel can know: smooth, of a wide range
+    # what no table of a whole channel can know: smooth, of a wide range
+    r, c = np.mgrid[:32, :32] / 9
     y = np.stack([np.sin(r + k) + np.cos(c * (1 + k / 4)) for k in range(4)]).astype(np.float32)
     kind, body = encoder.encode(iter([y[:, :5], y[:, 5:]]))
     assert kind == MultistageCoder.chunk_type

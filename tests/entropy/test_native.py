@@ -1,4 +1,6 @@
-"""The C library against NumPy and constriction: the same numbers to the bit, whatever the bytes are."""
+"""The C library against NumPy and constriction: the same numbers to the bit, whatever the bytes
+are.
+"""
 
 import ctypes
 import os
@@ -27,7 +29,9 @@ needs_library = pytest.mark.skipif(not native.library(), reason="the C library w
 
 
 def both(function: Any, *arguments: Any) -> list[Any]:
-    """What a function returns with the library and without it, each on copies of its arrays, and these arrays."""
+    """What a function returns with the library and without it, each on copies of its arrays, and
+    these arrays.
+    """
     results = []
     for library in (native.library(), None):
         with pytest.MonkeyPatch.context() as patch:

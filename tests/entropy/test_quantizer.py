@@ -61,9 +61,8 @@ def test_anchor_levels_are_met(levels: list[int], i: int) -> None:
     quality = 100 * i / (len(levels) - 1)
     for dtype in (np.int64, np.float64):
         found = interpolate(np.array(levels, dtype)[:, None], quality)
-        off = abs(
-            quality * 100 - round(quality * 100)
-        )  # anchors that are no hundredth are met up to that
+        # anchors that are no hundredth are met up to that
+        off = abs(quality * 100 - round(quality * 100))
         assert abs(float(found[0]) - levels[i]) <= off * 1e-4 * 8 * (1 << 33) + 1e-3
 
 

@@ -1,4 +1,6 @@
-"""The coder against a pure-Python one that follows docs/formats/ltp.md, and its rate against the tables'."""
+"""The coder against a pure-Python one that follows docs/formats/ltp.md, and its rate against the
+tables'.
+"""
 
 import numpy as np
 import pytest
@@ -86,7 +88,6 @@ def test_gaussian_tables_are_gaussian() -> None:
 def test_no_escaped_symbol_is_beyond_the_range(symbol: int) -> None:
     data = fast_encode([1, symbol, 2], [5, 5, 5])
     assert rans.pop(rans.from_bytes(data), np.full(3, 5, np.uint8)).tolist() == [1, symbol, 2]
-    with pytest.raises(
-        FormatError, match="out of range"
-    ):  # what int16 can hold, and the format forbids
+    # what int16 can hold, and the format forbids
+    with pytest.raises(FormatError, match="out of range"):
         rans.pop(rans.from_bytes(slow_encode([1, -32768, 2], [5, 5, 5])), np.full(3, 5, np.uint8))

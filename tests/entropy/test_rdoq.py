@@ -1,4 +1,6 @@
-"""Dead zones: a symbol gives way exactly where bits and error say so; files of efforts 4 to 6 for mse are plain files, and pay."""
+"""Dead zones: a symbol gives way exactly where bits and error say so; files of efforts 4 to 6 for
+mse are plain files, and pay.
+"""
 
 import numpy as np
 import pytest
@@ -112,9 +114,8 @@ def test_the_stable_diffusion_spaces_have_dead_zones_for_either_aim_wider_ones_f
 
 
 def test_static_tables_with_dead_zones_have_the_symbols_that_the_decoder_finds() -> None:
-    y = (
-        np.random.default_rng(2).gamma(2, 0.5, (4, 40, 40)).astype(np.float32)
-    )  # skewed: mirrored tables too
+    # skewed: mirrored tables too
+    y = np.random.default_rng(2).gamma(2, 0.5, (4, 40, 40)).astype(np.float32)
     y[1] *= -1
     plain, coder = (
         FactorizedCoder(STABLE_DIFFUSION[0], 20),

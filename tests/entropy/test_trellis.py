@@ -1,4 +1,6 @@
-"""Laws of dependent quantisation: the stream is the format's, the path is the best, and it beats rounding at the same rate."""
+"""Laws of dependent quantisation: the stream is the format's, the path is the best, and it beats
+rounding at the same rate.
+"""
 
 from itertools import product
 
@@ -24,7 +26,9 @@ CASES = st.lists(
 def by_the_format(
     symbols: list[int], scale_eighths: list[int], table: list[int], length: int
 ) -> tuple[bytes, list[int]]:
-    """The rules of docs/formats/ltp.md, symbol by symbol -> the stream, and of which quantiser each symbol is."""
+    """The rules of docs/formats/ltp.md, symbol by symbol -> the stream, and of which quantiser each
+    symbol is.
+    """
     n = len(symbols)
     order = sorted(range(n), key=lambda i: (min(max(scale_eighths[i], -512), 1023), i))
     lanes = max(1, -(-n // length))
@@ -102,7 +106,9 @@ def test_no_other_path_is_better(scale: int, weight: float) -> None:
 
 
 def test_it_beats_rounding_at_the_same_error() -> None:
-    """At a deviation of three steps a symbol takes .12 bits less or more of them, at half a step .2 or more (R(D) leaves .25)."""
+    """At a deviation of three steps a symbol takes .12 bits less or more of them, at half a step .2
+    or more (R(D) leaves .25).
+    """
     rng = np.random.default_rng(0)
     for scale, gain in ((30, 0.12), (14, 0.2)):
         v = rng.normal(0, float(cdf_tables.sigmas()[scale]), 40_000)

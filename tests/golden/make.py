@@ -1,7 +1,8 @@
 """Write the golden files anew:  PYTHONPATH=tests python tests/golden/make.py --replace
 
-Only when the format or a model was meant to change. Each is a small file with what it must decode to: pixels (a PNG) or,
-where weights are not shipped, the quantized latent (in golden.json with the symbols' checksums).
+Only when the format or a model was meant to change. Each is a small file with what it must decode
+to: pixels (a PNG) or, where weights are not shipped, the quantized latent (in golden.json with the
+symbols' checksums).
 """
 
 import json
@@ -41,10 +42,17 @@ def builtin_cases() -> dict[str, tuple[Image.Image | Picture, float]]:
     clear.putalpha(Image.linear_gradient("L").resize(clear.size))
     wide = Image.open(SAMPLES / "china.jpg").convert("RGB").resize((1100, 20))
     return {
-        "q00": (face, 0), "q20": (face, 20), "q60": (face, 60), "q99.99": (face, 99.99), "odd": (face.crop((0, 0, 53, 37)), 50),
-        "pixel": (face.crop((80, 60, 81, 61)), 50), "grey": (face.convert("L").resize((64, 48)), 50), "alpha": (clear, 50),
-        "metadata": (replace(read_picture(tagged), icc=b"not a real profile"), 50), "segments": (wide, 40),
-    }  # fmt: skip
+        "q00": (face, 0),
+        "q20": (face, 20),
+        "q60": (face, 60),
+        "q99.99": (face, 99.99),
+        "odd": (face.crop((0, 0, 53, 37)), 50),
+        "pixel": (face.crop((80, 60, 81, 61)), 50),
+        "grey": (face.convert("L").resize((64, 48)), 50),
+        "alpha": (clear, 50),
+        "metadata": (replace(read_picture(tagged), icc=b"not a real profile"), 50),
+        "segments": (wide, 40),
+    }
 
 
 def latent_cases() -> dict[str, bytes]:

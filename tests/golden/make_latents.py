@@ -1,7 +1,8 @@
 """Write the golden .ltps files anew: python tests/golden/make_latents.py --yes
 
-Only where the format may still change; a release freezes them. They hold the predictive method: the writer chose it before the named
-spaces had learned priors. Written anew, some would hold the learned one, which priors_v1 covers; the test refuses those.
+Only where the format may still change; a release freezes them. They hold the predictive method: the
+writer chose it before the named spaces had learned priors. Written anew, some would hold the
+learned one, which priors_v1 covers; the test refuses those.
 """
 
 import json

@@ -1,8 +1,10 @@
-"""Write the golden files of the lattice priors anew:  PYTHONPATH=tests python tests/golden/make_priors.py --replace
+"""Write the golden files of the lattice priors anew:  PYTHONPATH=tests python
+tests/golden/make_priors.py --replace
 
-Only when the format or a prior was meant to change: a prior that was released keeps its number and its files. Each picture stands with its
-size, its symbols' checksum and its quantized latent, in integers of 1/8192; latents as data, rounded (a bounded error) and under dependent
-quantisation (an rmse), with their size and the checksums of their numbers.
+Only when the format or a prior was meant to change: a prior that was released keeps its number and
+its files. Each picture stands with its size, its symbols' checksum and its quantized latent, in
+integers of 1/8192; latents as data, rounded (a bounded error) and under dependent quantisation (an
+rmse), with their size and the checksums of their numbers.
 """
 
 import json

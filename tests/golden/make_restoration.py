@@ -1,7 +1,8 @@
-"""Write the golden files of restored latents anew:  PYTHONPATH=tests python tests/golden/make_restoration.py --replace
+"""Write the golden files of restored latents anew:  PYTHONPATH=tests python
+tests/golden/make_restoration.py --replace
 
-Only when the weights of a restoration (which then get another number) or a prior were meant to change. Each file stands with its
-restored latent: floats, so they are compared within a tolerance.
+Only when the weights of a restoration (which then get another number) or a prior were meant to
+change. Each file stands with its restored latent: floats, so they are compared within a tolerance.
 """
 
 import json

@@ -1,7 +1,9 @@
-"""Write the golden files with a screen layer anew:  PYTHONPATH=tests python tests/golden/make_screen.py --replace
+"""Write the golden files with a screen layer anew:  PYTHONPATH=tests python
+tests/golden/make_screen.py --replace
 
-Each is a small file with the picture that it must decode to, a PNG. Encoders of AV1 and of WebP change, so other versions of Pillow write
-other bytes: the files that are there are what must be read.
+Each is a small file with the picture that it must decode to, a PNG. Encoders of AV1 and of WebP
+change, so other versions of Pillow write other bytes: the files that are there are what must be
+read.
 """
 
 from pathlib import Path

@@ -1,4 +1,6 @@
-"""Files of every version of the format decode to what they always were. A missing one fails; make.py alone rewrites them."""
+"""Files of every version of the format decode to what they always were. A missing one fails;
+make.py alone rewrites them.
+"""
 
 import json
 from pathlib import Path

@@ -1,4 +1,6 @@
-"""Files of latents of every version of the format decode to the same bits for ever. make_latents.py alone rewrites them."""
+"""Files of latents of every version of the format decode to the same bits for ever. make_latents.py
+alone rewrites them.
+"""
 
 import json
 from pathlib import Path

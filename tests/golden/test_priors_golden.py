@@ -1,4 +1,6 @@
-"""Files of the lattice priors decode to the numbers they always had. A missing one fails; make_priors.py alone rewrites them."""
+"""Files of the lattice priors decode to the numbers they always had. A missing one fails;
+make_priors.py alone rewrites them.
+"""
 
 import json
 from pathlib import Path

@@ -10,9 +10,17 @@ import latentpress
 
 FOLDER = Path(__file__).parent / "screen_v1"
 NAMES = (
-    "color-piece", "holes", "photo-and-text", "two-tiles", "whole-alpha", "whole-av1", "whole-color", "whole-gray", "whole-webp",
+    "color-piece",
+    "holes",
+    "photo-and-text",
+    "two-tiles",
+    "whole-alpha",
+    "whole-av1",
+    "whole-color",
+    "whole-gray",
+    "whole-webp",
     "whole-webp-gray",
-)  # fmt: skip
+)
 
 
 def test_all_golden_files_are_there() -> None:
@@ -25,6 +33,5 @@ def test_pixels_within_two_levels(name: str) -> None:
     expected = Image.open(FOLDER / f"{name}.png")
     assert decoded.mode == expected.mode
     assert decoded.size == expected.size
-    assert (
-        np.abs(np.asarray(decoded).astype(int) - np.asarray(expected)).max() <= 2
-    )  # libraries convert YCbCr by themselves
+    # libraries convert YCbCr by themselves
+    assert np.abs(np.asarray(decoded).astype(int) - np.asarray(expected)).max() <= 2

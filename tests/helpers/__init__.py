@@ -1,1 +1,1 @@
-"""What several tests use: files to attack, runs of the benchmark, slow references, where data lie."""
+"""What several tests use: files to attack, runs of the benchmark, slow references, paths."""

@@ -82,7 +82,9 @@ FILES = {"lp1": lp1_file, "sd15": static_file, "flux1": lattice_file}
 
 
 def read(data: bytes) -> None:
-    """All that a reader does with a file; Stable Diffusion spaces without their synthesis transform."""
+    """All that a reader does with a file; Stable Diffusion spaces without their synthesis
+    transform.
+    """
     if container.read_header(data).space == "lp1":
         latentpress.decompress(data)
     else:

@@ -1,4 +1,6 @@
-"""A small run of the benchmark as its folder looks on disk, made without `latentpress bench`: two pictures, real files."""
+"""A small run of the benchmark as its folder looks on disk, made without `latentpress bench`: two
+pictures, real files.
+"""
 
 import csv
 import json
@@ -19,22 +21,29 @@ LADDERS = {
     "webp": (1, 25, 60, 90),
     "png": (0,),
 }
-SIZES = {
-    "left": (0, 0, 200, 150),
-    "right": (150, 120, 347, 261),
-}  # windows of the photograph; the second has odd sides
+# windows of the photograph; the second has odd sides
+SIZES = {"left": (0, 0, 200, 150), "right": (150, 120, 347, 261)}
 
 
 def make_run(folder: Path, photo: np.ndarray, *, skip: tuple[str, str] | None = None) -> Path:
-    """Write a run of LADDERS on SIZES. skip: (codec, setting) that the second picture has not been through, as if interrupted."""
+    """Write a run of LADDERS on SIZES. skip: (codec, setting) that the second picture has not been
+    through, as if interrupted.
+    """
     codecs = {name: find_codec(name) for name in LADDERS}
     images, rows = [], []
     folder.mkdir(parents=True, exist_ok=True)
     for name, box in SIZES.items():
         path = folder / f"{name}.png"
         Image.fromarray(photo).crop(box).save(path)
-        images.append({"name": name, "file": path.name, "width": box[2] - box[0], "height": box[3] - box[1],
-                       "sha256": sha256_of_pixels(np.asarray(Image.open(path)))})  # fmt: skip
+        images.append(
+            {
+                "name": name,
+                "file": path.name,
+                "width": box[2] - box[0],
+                "height": box[3] - box[1],
+                "sha256": sha256_of_pixels(np.asarray(Image.open(path))),
+            }
+        )
     for name, codec in codecs.items():
         for quality in LADDERS[name]:
             for image in images:
@@ -47,18 +56,44 @@ def make_run(folder: Path, photo: np.ndarray, *, skip: tuple[str, str] | None = 
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(data)
                 decoded, area = codec.decode(data), image["width"] * image["height"]
-                rows.append({"codec": name, "setting": setting, "image": image["name"], "width": image["width"], "height": image["height"],
-                             "bytes": len(data), "bpp": 8 * len(data) / area, "encode_s": 0.25, "decode_s": 0.125}
-                            | {m: METRICS[m].function(pixels, decoded) for m in METRIC_NAMES})  # fmt: skip
+                rows.append(
+                    {
+                        "codec": name,
+                        "setting": setting,
+                        "image": image["name"],
+                        "width": image["width"],
+                        "height": image["height"],
+                        "bytes": len(data),
+                        "bpp": 8 * len(data) / area,
+                        "encode_s": 0.25,
+                        "decode_s": 0.125,
+                    }
+                    | {m: METRICS[m].function(pixels, decoded) for m in METRIC_NAMES}
+                )
     with (folder / "rows.csv").open("w", newline="") as stream:
         writer = csv.DictWriter(stream, list(rows[0]))
         writer.writeheader()
         writer.writerows(rows)
     info = {
-        "latentpress": latentpress.__version__, "command": "latentpress bench pictures", "created": "2026-01-02T03:04:05+00:00",
-        "machine": {"cpu": "a <test> CPU", "cores": 2, "threads": 1, "python": "3", "platform": "any"}, "versions": {"pillow": "1"},
-        "dataset": "pictures", "images": images, "metrics": list(METRIC_NAMES), "grey": False,
-        "codecs": [codec.entry() | {"peak_encode_mb": 100.0, "peak_decode_mb": 50.0} for codec in codecs.values()],
-    }  # fmt: skip
+        "latentpress": latentpress.__version__,
+        "command": "latentpress bench pictures",
+        "created": "2026-01-02T03:04:05+00:00",
+        "machine": {
+            "cpu": "a <test> CPU",
+            "cores": 2,
+            "threads": 1,
+            "python": "3",
+            "platform": "any",
+        },
+        "versions": {"pillow": "1"},
+        "dataset": "pictures",
+        "images": images,
+        "metrics": list(METRIC_NAMES),
+        "grey": False,
+        "codecs": [
+            codec.entry() | {"peak_encode_mb": 100.0, "peak_decode_mb": 50.0}
+            for codec in codecs.values()
+        ],
+    }
     (folder / "run.json").write_text(json.dumps(info))
     return folder

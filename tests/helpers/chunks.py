@@ -11,7 +11,9 @@ from latentpress.spaces import LP1
 
 
 def with_chunk(chunk_type: int, image: Image.Image | Picture, quality: float) -> bytes:
-    """A file of another of lp1's latent chunks than the encoder writes: 02 as a search does, 04 as for least squared error."""
+    """A file of another of lp1's latent chunks than the encoder writes: 02 as a search does, 04 as
+    for least squared error.
+    """
     picture = image if isinstance(image, Picture) else read_picture(image)
     transform = load_transform(LP1)
     coder = HyperpriorCoder("lp1", quality, chunk_type=chunk_type)

@@ -1,4 +1,4 @@
-"""Tasks for the workers of a cluster, which import this module: they tell their process, wait, die."""
+"""Tasks for a cluster's workers, which import this module: they tell their process, wait, die."""
 
 import os
 import signal
@@ -13,7 +13,9 @@ from latentpress.errors import DiskFullError
 
 @dataclass(frozen=True)
 class Echo:
-    """Nothing is read or written: a row a unit. Of a unit named `poison` the worker dies, of one named `full` the run ends."""
+    """Nothing is read or written: a row a unit. Of a unit named `poison` the worker dies, of one
+    named `full` the run ends.
+    """
 
     output: str = "memory"
 
@@ -40,8 +42,8 @@ class Echo:
 
 @dataclass(frozen=True, kw_only=True)
 class Told(Compress):
-    """Compress that writes the number of its process into `folder`, before and in the name of the unit, and waits at the unit `held` until
-    a file `go` is there.
+    """Compress that writes the number of its process into `folder`, before and in the name of the
+    unit, and waits at the unit `held` until a file `go` is there.
     """
 
     folder: str

@@ -1,4 +1,6 @@
-"""What Pillow does not write: more than 8 bits a sample, 24 x 16 pixels of about (75, 175, 128), and a JPEG XL animation."""
+"""What Pillow does not write: more than 8 bits a sample, 24 x 16 pixels of about (75, 175, 128),
+and a JPEG XL animation.
+"""
 
 from base64 import b64decode
 

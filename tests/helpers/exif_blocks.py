@@ -1,4 +1,6 @@
-"""EXIF blocks with everything that a camera writes: sizes, a thumbnail, a place, a maker's note at an absolute offset."""
+"""EXIF blocks with everything that a camera writes: sizes, a thumbnail, a place, a maker's note at
+an absolute offset.
+"""
 
 import struct
 from typing import Any
@@ -10,7 +12,9 @@ SIZE = (4000, 3000)  # that the block tells
 
 
 def camera_block(orientation: int, order: Any = "<", note_last: bool = False) -> bytes:
-    """A TIFF stream: IFD0 (with sizes and a GPS IFD), the Exif IFD, and IFD1 with a JPEG thumbnail. note_last: behind the thumbnail."""
+    """A TIFF stream: IFD0 (with sizes and a GPS IFD), the Exif IFD, and IFD1 with a JPEG thumbnail.
+    note_last: behind the thumbnail.
+    """
     width, height = SIZE
     places = {"exif": 8 + 2 + 12 * 6 + 4}
     places["gps"] = places["exif"] + 2 + 12 * 3 + 4
@@ -41,10 +45,16 @@ def camera_block(orientation: int, order: Any = "<", note_last: bool = False) ->
         return struct.pack(order + "I", places[name])
 
     ifd0 = ifd(
-        [(0x0100, 3, 1, width), (0x0101, 4, 1, height), (0x010F, 2, 4, b"Abc\0"), (0x0112, 3, 1, orientation),
-         (0x8769, 4, 1, places["exif"]), (0x8825, 4, 1, places["gps"])],
+        [
+            (0x0100, 3, 1, width),
+            (0x0101, 4, 1, height),
+            (0x010F, 2, 4, b"Abc\0"),
+            (0x0112, 3, 1, orientation),
+            (0x8769, 4, 1, places["exif"]),
+            (0x8825, 4, 1, places["gps"]),
+        ],
         places["ifd1"],
-    )  # fmt: skip
+    )
     exif = ifd([(0x927C, 7, len(NOTE), at("note")), (0xA002, 4, 1, width), (0xA003, 3, 1, height)])
     gps = ifd([(0x001B, 7, len(PLACE), at("place"))])
     ifd1 = ifd(

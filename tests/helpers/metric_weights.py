@@ -1,4 +1,6 @@
-"""Weights of LPIPS and DISTS for the tests: the published ones where they are, and made ones of the same form everywhere."""
+"""Weights of LPIPS and DISTS for the tests: the published ones where they are, and made ones of the
+same form everywhere.
+"""
 
 import hashlib
 import itertools
@@ -10,13 +12,8 @@ import pytest
 
 from latentpress.metrics import features, weights
 
-ALEX = [
-    (11, 3, 64),
-    (5, 64, 192),
-    (3, 192, 384),
-    (3, 384, 256),
-    (3, 256, 256),
-]  # kernel side, channels in and out
+# kernel side, channels in and out
+ALEX = [(11, 3, 64), (5, 64, 192), (3, 192, 384), (3, 384, 256), (3, 256, 256)]
 VGG_WIDTHS = [3, 64, 64, 128, 128, 256, 256, 256, 512, 512, 512, 512, 512, 512]
 VGG = [(3, a, b) for a, b in itertools.pairwise(VGG_WIDTHS)]
 TAPS = {"alex": [64, 192, 384, 256, 256], "vgg": [64, 128, 256, 512, 512]}
@@ -55,7 +52,9 @@ def made_params(net: Any) -> Any:
 
 
 def old_pickle(value: Any) -> Any:
-    """As the published files have it: the module that NumPy's arrays are rebuilt by under its old name."""
+    """As the published files have it: the module that NumPy's arrays are rebuilt by under its old
+    name.
+    """
     return pickle.dumps(value, 3).replace(b"numpy._core.multiarray", b"numpy.core.multiarray")
 
 
@@ -71,7 +70,9 @@ def made_dists() -> Any:
 
 
 def install(folder: Any, contents: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Put files (key of weights.FILES -> bytes) into a folder as if they were the published ones, and name it."""
+    """Put files (key of weights.FILES -> bytes) into a folder as if they were the published ones,
+    and name it.
+    """
     clear()
     for key, data in contents.items():
         (folder / weights.FILES[key].name).write_bytes(data)

@@ -14,13 +14,16 @@ KEYS = {
     "AWS_SECRET_ACCESS_KEY": "testing-secret",
     "AWS_DEFAULT_REGION": "us-east-1",
 }
-# what becomes of a request: nothing (""), a status ("500"), the answer cut off in its middle ("cut"), no answer before
-# ("refuse") or after ("lost") the server did the work, or an answer after some seconds ("slow 3")
+# what becomes of a request: nothing (""), a status ("500"), the answer cut off in its middle
+# ("cut"), no answer before ("refuse") or after ("lost") the server did the work, or an answer after
+# some seconds ("slow 3")
 Rule = Callable[[str, str, int], str]
 
 
 class Proxy(ThreadingHTTPServer):
-    """Forwards to a server. rule: of method, path and the number of the request, from 1, what goes wrong with it."""
+    """Forwards to a server. rule: of method, path and the number of the request, from 1, what goes
+    wrong with it.
+    """
 
     daemon_threads = True
     block_on_close = False

@@ -5,8 +5,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLES = ROOT / "samples"
-DATA = Path(
-    os.environ.get("LATENTPRESS_DATA") or ROOT.parent / "shared" / "data"
-)  # kodak, science-fair
+# kodak, science-fair
+DATA = Path(os.environ.get("LATENTPRESS_DATA") or ROOT.parent / "shared" / "data")
 CASES = DATA.parent / "cases"  # small files of kinds that codecs have lost something of
 WEIGHTS = DATA.parent / "weights"  # the tiny autoencoders: taesd, taesdxl, taesd3, taef1

@@ -16,7 +16,9 @@ def slow_push(words: list[int], state: int, start: int, count: int) -> int:
 
 
 def slow_encode_groups(groups: list[tuple[int, list[int]]]) -> bytes:
-    """The stream of groups of symbols, each (table, symbols), in decoding order; written from the end."""
+    """The stream of groups of symbols, each (table, symbols), in decoding order; written from the
+    end.
+    """
     plan: list[tuple[int, int]] = []  # (start, count) in decoding order
     for table, group in groups:
         counts, r = cdf_tables.counts(table).tolist(), cdf_tables.radius(table)

@@ -25,9 +25,14 @@ def test_lossless_modes_give_the_same_pixels_and_pass_strict(tmp_path: Path) -> 
     rgba.putalpha(alpha)
     la.putalpha(alpha)
     for image, gray, has_alpha in [
-        (rgb, False, False), (rgba, False, True), (la, True, True), (Image.fromarray(GRAY), True, False),
-        (Image.fromarray(GRAY > 127), True, False), (rgb.convert("RGBX"), False, False), (rgb.quantize(16), False, False),
-    ]:  # fmt: skip
+        (rgb, False, False),
+        (rgba, False, True),
+        (la, True, True),
+        (Image.fromarray(GRAY), True, False),
+        (Image.fromarray(GRAY > 127), True, False),
+        (rgb.convert("RGBX"), False, False),
+        (rgb.quantize(16), False, False),
+    ]:
         picture = read_picture(image, strict=True)
         assert (picture.gray, picture.alpha is not None) == (gray, has_alpha)
         assert np.array_equal(whole(picture), np.asarray(image.convert("RGB")))
@@ -171,7 +176,9 @@ def test_not_a_number_is_no_error() -> None:
 
 
 def cmyk_profile() -> Any:
-    """A CMYK to Lab profile: the lightness falls from 100 to 0 with the sum of the inks, colours stay neutral (ICC.1, lut8Type)."""
+    """A CMYK to Lab profile: the lightness falls from 100 to 0 with the sum of the inks, colours
+    stay neutral (ICC.1, lut8Type).
+    """
     grid = bytearray()
     for corner in range(16):
         grid += bytes([max(0, 255 - 64 * bin(corner).count("1")), 128, 128])
@@ -207,9 +214,8 @@ def cmyk_profile() -> Any:
 def test_cmyk_goes_through_its_profile_which_is_then_dropped(tmp_path: Path) -> None:
     image = Image.new("CMYK", (16, 16), (255, 0, 0, 0))
     by_profile = read(tmp_path, saved(image, "TIFF", icc_profile=cmyk_profile()))
-    assert (
-        np.ptp(whole(by_profile)[0, 0].astype(int)) <= 3
-    )  # neutral by this profile, cyan by the formula
+    # neutral by this profile, cyan by the formula
+    assert np.ptp(whole(by_profile)[0, 0].astype(int)) <= 3
     assert "through their ICC profile" in by_profile.notices[0]
     for icc in (None, b"damaged"):
         image.info["icc_profile"] = icc

@@ -37,9 +37,8 @@ P3_NUMBERS = (b"cICP", bytes([12, 13, 0, 1]))
 # white, red, green, blue, as PNG orders them
 SRGB_XY = (0.3127, 0.3290, 0.64, 0.33, 0.30, 0.60, 0.15, 0.06)
 P3_XY = (0.3127, 0.3290, 0.680, 0.320, 0.265, 0.690, 0.150, 0.060)
-P3_TO_SRGB = np.array(
-    [[1.2249, -0.2247, 0.0], [-0.0420, 1.0419, 0.0], [-0.0197, -0.0786, 1.0979]]
-)  # CSS Color 4, 17
+# CSS Color 4, 17
+P3_TO_SRGB = np.array([[1.2249, -0.2247, 0.0], [-0.0420, 1.0419, 0.0], [-0.0197, -0.0786, 1.0979]])
 
 
 def chromaticities(values: Any) -> Any:
@@ -89,21 +88,38 @@ def test_a_linear_picture_is_shown_the_same_after_compression(tmp_path: Path) ->
         assert np.abs(shown(whole(back), back.icc).mean((0, 1)) - right).max() < 2
 
 
-@pytest.mark.parametrize("chunks", [
-    [SRGB_GAMMA], [(b"gAMA", struct.pack(">I", 45000))], [chromaticities(SRGB_XY)], [SRGB_GAMMA, chromaticities(SRGB_XY)], [SRGB_CHUNK],
-    [SRGB_CHUNK, LINEAR, chromaticities(P3_XY)], [(b"cICP", bytes([1, 13, 0, 1])), LINEAR], [(b"cICP", bytes([2, 2, 0, 1]))],
-    [(b"cICP", bytes([1, 1, 0, 1]))], [],
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "chunks",
+    [
+        [SRGB_GAMMA],
+        [(b"gAMA", struct.pack(">I", 45000))],
+        [chromaticities(SRGB_XY)],
+        [SRGB_GAMMA, chromaticities(SRGB_XY)],
+        [SRGB_CHUNK],
+        [SRGB_CHUNK, LINEAR, chromaticities(P3_XY)],
+        [(b"cICP", bytes([1, 13, 0, 1])), LINEAR],
+        [(b"cICP", bytes([2, 2, 0, 1]))],
+        [(b"cICP", bytes([1, 1, 0, 1]))],
+        [],
+    ],
+)
 def test_what_is_srgb_gets_no_profile(tmp_path: Path, chunks: Any) -> None:
     for data in (PIXELS, GRAY):
         picture = read(tmp_path, with_png_chunks(data, *chunks), strict=True)
         assert (picture.icc, picture.notices) == (None, ())
 
 
-@pytest.mark.parametrize("chunks", [
-    [P3_NUMBERS], [P3_NUMBERS, SRGB_CHUNK], [P3_NUMBERS, LINEAR, chromaticities(SRGB_XY)], [chromaticities(P3_XY)],
-    [(b"cICP", bytes([12, 13, 1, 1])), chromaticities(P3_XY)],  # a matrix is not allowed in PNG: the chunk does not count
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "chunks",
+    [
+        [P3_NUMBERS],
+        [P3_NUMBERS, SRGB_CHUNK],
+        [P3_NUMBERS, LINEAR, chromaticities(SRGB_XY)],
+        [chromaticities(P3_XY)],
+        # a matrix is not allowed in PNG: the chunk does not count
+        [(b"cICP", bytes([12, 13, 1, 1])), chromaticities(P3_XY)],
+    ],
+)
 def test_display_p3_in_png(tmp_path: Path, chunks: Any) -> None:
     picture = read(tmp_path, with_png_chunks(PIXELS, *chunks), strict=True)
     assert np.array_equal(whole(picture), RGB)
@@ -136,22 +152,23 @@ def test_a_damaged_iccp_chunk_is_told_and_the_next_in_order_counts(tmp_path: Pat
 
 def test_chunks_that_make_no_sense_are_told(tmp_path: Path) -> None:
     for chunk, words in [
-        ((b"cICP", bytes([77, 13, 0, 1])), "numbers 77 and 13"), ((b"gAMA", bytes(4)), "the gamma 0 cannot"),
-        (chromaticities([0.3127, 0.329, 0.2, 0.2, 0.2, 0.2, 0.2, 0.2]), "the chromaticities were left out"),
-        (chromaticities([0.9, 0.05, *SRGB_XY[2:]]), "the white lies outside"), ((b"cHRM", b"\xff" * 32), "the chromaticities were"),
+        ((b"cICP", bytes([77, 13, 0, 1])), "numbers 77 and 13"),
+        ((b"gAMA", bytes(4)), "the gamma 0 cannot"),
+        (
+            chromaticities([0.3127, 0.329, 0.2, 0.2, 0.2, 0.2, 0.2, 0.2]),
+            "the chromaticities were left out",
+        ),
+        (chromaticities([0.9, 0.05, *SRGB_XY[2:]]), "the white lies outside"),
+        ((b"cHRM", b"\xff" * 32), "the chromaticities were"),
         (chromaticities([0.3, 0.00001, *SRGB_XY[2:]]), "the chromaticities were"),
-    ]:  # fmt: skip
+    ]:
         picture = read(tmp_path, with_png_chunks(PIXELS, chunk))
         assert picture.icc is None
         assert [words in notice for notice in picture.notices] == [True]
         with pytest.raises(ConversionError):
             read(tmp_path, with_png_chunks(PIXELS, chunk), strict=True)
-    for chunk in [
-        (b"cICP", b"\x0c"),
-        (b"gAMA", b""),
-        (b"cHRM", b"short"),
-        (b"sRGB", bytes(9)),
-    ]:  # Pillow takes some of these for damage
+    # Pillow takes some of these for damage
+    for chunk in [(b"cICP", b"\x0c"), (b"gAMA", b""), (b"cHRM", b"short"), (b"sRGB", bytes(9))]:
         try:
             assert read(tmp_path, with_png_chunks(PIXELS, chunk)).icc is None
         except latentpress.ImageError as error:
@@ -174,13 +191,11 @@ def test_images_in_memory_tell_what_pillow_keeps(tmp_path: Path) -> None:
     with Image.open(tmp_path / "a.png") as image:
         assert read_picture(image).icc == read_picture(tmp_path / "a.png").icc
         assert np.array_equal(np.asarray(image), RGB)  # the place in the file was kept
-        assert (
-            read_picture(image).icc == read_picture(tmp_path / "a.png").icc
-        )  # loaded: read by its name
+        # loaded: read by its name
+        assert read_picture(image).icc == read_picture(tmp_path / "a.png").icc
         resized = image.resize((20, 20))
-        assert (
-            np.abs(shown(RGB, read_picture(resized).icc) - samples(RGB / 255)).max() <= 1
-        )  # gAMA is left
+        # gAMA is left
+        assert np.abs(shown(RGB, read_picture(resized).icc) - samples(RGB / 255)).max() <= 1
     with Image.open(io.BytesIO((tmp_path / "a.png").read_bytes())) as image:
         assert read_picture(image).icc == read_picture(tmp_path / "a.png").icc
         image.load()
@@ -212,9 +227,8 @@ def test_display_p3_in_avif(tmp_path: Path) -> None:
     assert np.abs(shown(RGB, linear.icc) - samples(RGB / 255)).max() <= 1
     wide = read(tmp_path, with_nclx(data, 9, 13), strict=True)
     assert wide.icc not in (None, picture.icc)
-    assert (
-        read(tmp_path, with_nclx(data, 1, 1), strict=True).icc is None
-    )  # BT.709's curve is shown as sRGB
+    # BT.709's curve is shown as sRGB
+    assert read(tmp_path, with_nclx(data, 1, 1), strict=True).icc is None
 
 
 def test_in_avif_a_profile_counts_before_the_numbers(tmp_path: Path) -> None:
@@ -244,7 +258,9 @@ def test_the_colours_of_jpeg_2000(tmp_path: Path, method: Any) -> None:
 
 
 def test_the_profile_of_a_bmp_file(tmp_path: Path) -> None:
-    """A BITMAPV5HEADER in the place of Pillow's BITMAPINFOHEADER of 40 bytes, the profile behind the pixels."""
+    """A BITMAPV5HEADER in the place of Pillow's BITMAPINFOHEADER of 40 bytes, the profile behind
+    the pixels.
+    """
     data = saved(Image.fromarray(RGB), "BMP")
     rest = data[54:]
     tail = struct.pack("<IIII", 4, 124 + len(rest), len(PROFILE), 0)

@@ -26,10 +26,14 @@ def ppm(largest: int) -> bytes:
 
 
 CASES = [
-    ("10-bit", deep_files.AVIF_10, None), ("12-bit", deep_files.AVIF_12, None), ("16-bit", deep_files.J2K_16, None),
-    ("12-bit", deep_files.JP2_12, None), ("10-bit", ppm(1023), None), ("16-bit", ppm(65535), None),
+    ("10-bit", deep_files.AVIF_10, None),
+    ("12-bit", deep_files.AVIF_12, None),
+    ("16-bit", deep_files.J2K_16, None),
+    ("12-bit", deep_files.JP2_12, None),
+    ("10-bit", ppm(1023), None),
+    ("16-bit", ppm(65535), None),
     ("16-bit", deep_files.JXL_16, "pillow_jxl"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("bits", "data", "needs"), CASES)

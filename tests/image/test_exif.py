@@ -1,4 +1,4 @@
-"""EXIF made true: sizes, no thumbnail, no place where none is wanted; offsets within it stay true."""
+"""EXIF made true: sizes, no thumbnail, no place where none is wanted; offsets stay true."""
 
 import struct
 import time

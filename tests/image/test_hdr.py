@@ -21,7 +21,8 @@ def encoded(linear: Any) -> Any:
 
 
 def test_curves_at_the_values_of_the_recommendations() -> None:
-    # ITU-R BT.2408-7, table 1: reference white 203 cd/m2 is 58 % PQ and 75 % HLG; 18 % grey, 26 cd/m2, is 38 % of both
+    # ITU-R BT.2408-7, table 1: reference white 203 cd/m2 is 58 % PQ and 75 % HLG; 18 % grey, 26
+    # cd/m2, is 38 % of both
     assert pq_light(np.array([0.5807, 0.38]))[0] == pytest.approx(203, rel=0.01)
     assert pq_light(np.array([0.0, 1.0])).tolist() == [0, pytest.approx(10000)]
     assert pq_light(np.array([0.7518]))[0] == pytest.approx(1000, rel=0.01)

@@ -1,4 +1,6 @@
-"""Colours under full transparency: filled from the visible ones, whatever was hidden; --exact keeps them."""
+"""Colours under full transparency: filled from the visible ones, whatever was hidden; --exact keeps
+them.
+"""
 
 import io
 
@@ -18,7 +20,9 @@ from latentpress.targets import to_size
 
 
 def badge(hidden: tuple[int, int, int], size: int = 150) -> NDArray[np.uint8]:
-    """An orange disc with soft edges on full transparency, over a hidden color with noise, (size, size + 9, 4) uint8."""
+    """An orange disc with soft edges on full transparency, over a hidden color with noise, (size,
+    size + 9, 4) uint8.
+    """
     y, x = np.mgrid[:size, : size + 9]
     opacity = (
         (255 * (size / 3 - np.hypot(y - size / 2, x - size / 2)) / 8).clip(0, 255).astype(np.uint8)
@@ -51,9 +55,8 @@ def test_what_is_hidden_costs_no_bytes_and_no_rims() -> None:
     exact = latentpress.compress(badge((0, 200, 0)), quality=95, exact=True)
     assert len(data) < len(exact) / 2
     decoded = np.asarray(latentpress.decompress(exact)).astype(int)
-    assert (
-        np.abs(decoded[:20, :20, :3] - badge((0, 200, 0))[:20, :20, :3]).mean() < 15
-    )  # they were kept
+    # they were kept
+    assert np.abs(decoded[:20, :20, :3] - badge((0, 200, 0))[:20, :20, :3]).mean() < 15
 
 
 def test_the_cases_of_the_report() -> None:

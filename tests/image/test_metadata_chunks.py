@@ -1,4 +1,6 @@
-"""Metadata as chunks: what goes in comes out, small; well-known profiles by their colours; hostile bodies are refused."""
+"""Metadata as chunks: what goes in comes out, small; well-known profiles by their colours; hostile
+bodies are refused.
+"""
 
 import contextlib
 import hashlib
@@ -71,12 +73,19 @@ def test_what_does_not_shrink_is_stored_as_it_is() -> None:
 DEFLATED = deflate(b"metadata " * 50)
 EMPTY_BLOCKS = b"\0\0\0\xff\xff" * 1000
 BAD = {
-    "nothing": b"", "a length alone": b"\5", "nothing promised": write_varint(0) + deflate(b"a")[1:], "cut off": DEFLATED[:-1],
-    "bytes behind": DEFLATED + b"\0", "one less": write_varint(449) + DEFLATED[2:], "one more": write_varint(451) + DEFLATED[2:],
-    "no stream": b"\5" + b"\xff" * 9, "too much promised": write_varint(MAX_PLAIN + 1) + DEFLATED[2:],
-    "a padded length": b"\x85\0" + deflate(b"12345")[1:], "no end": b"\1\0\1\0\xfe\xffa" + EMPTY_BLOCKS,
+    "nothing": b"",
+    "a length alone": b"\5",
+    "nothing promised": write_varint(0) + deflate(b"a")[1:],
+    "cut off": DEFLATED[:-1],
+    "bytes behind": DEFLATED + b"\0",
+    "one less": write_varint(449) + DEFLATED[2:],
+    "one more": write_varint(451) + DEFLATED[2:],
+    "no stream": b"\5" + b"\xff" * 9,
+    "too much promised": write_varint(MAX_PLAIN + 1) + DEFLATED[2:],
+    "a padded length": b"\x85\0" + deflate(b"12345")[1:],
+    "no end": b"\1\0\1\0\xfe\xffa" + EMPTY_BLOCKS,
     "zlib's header": write_varint(450) + zlib.compress(b"metadata " * 50),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("kind", BAD)
@@ -107,11 +116,17 @@ def text_body(*parts: bytes) -> bytes:
 
 
 BAD_TEXT = {
-    "a key alone": text_body(b"Title"), "no key": text_body(b"", b"a"),
-    "twice": text_body(b"a", b"1", b"a", b"2"), "not UTF-8": text_body(b"a", b"\xff"),
-    "a long key": text_body(b"a" * 80, b"1"), "a space at the end": text_body(b"a ", b"1"), "a line": text_body(b"a\nb", b"1"),
-    "no Latin-1": text_body("名".encode(), b"1"), "a zero": text_body(b"a", b"b\0c"), "cut off": deflate(b"\1a\5abc"),
-}  # fmt: skip
+    "a key alone": text_body(b"Title"),
+    "no key": text_body(b"", b"a"),
+    "twice": text_body(b"a", b"1", b"a", b"2"),
+    "not UTF-8": text_body(b"a", b"\xff"),
+    "a long key": text_body(b"a" * 80, b"1"),
+    "a space at the end": text_body(b"a ", b"1"),
+    "a line": text_body(b"a\nb", b"1"),
+    "no Latin-1": text_body("名".encode(), b"1"),
+    "a zero": text_body(b"a", b"b\0c"),
+    "cut off": deflate(b"\1a\5abc"),
+}
 
 
 @pytest.mark.parametrize("kind", BAD_TEXT)
@@ -176,7 +191,9 @@ def matrix_profile(
     table: bool = False,
     damaged: bool = False,
 ) -> bytes:
-    """A profile of version 2 whose curves are tables, as scanners and cameras have them: of sRGB, or a gamma."""
+    """A profile of version 2 whose curves are tables, as scanners and cameras have them: of sRGB,
+    or a gamma.
+    """
     x = np.linspace(0, 1, 1024)
     curve = (
         np.where(x <= 0.04045, x / 12.92, ((x + 0.055) / 1.055) ** 2.4)
@@ -230,11 +247,15 @@ def test_a_profile_counts_by_its_colors_and_never_by_its_name() -> None:
     assert known_number(matrix_profile(COLORANTS[ADOBE_RGB], 563 / 256)) == ADOBE_RGB
     red, green, blue = COLORANTS[SRGB]
     others = {
-        "gamma 2.2": matrix_profile(COLORANTS[SRGB], 2.2), "linear": matrix_profile(COLORANTS[SRGB], 1.0),
-        "swapped": matrix_profile((green, red, blue)), "another red": matrix_profile(((red[0] - 1500, *red[1:]), green, blue)),
-        "a table": matrix_profile(COLORANTS[SRGB], table=True), "cut off": matrix_profile(COLORANTS[SRGB], damaged=True),
-        "no profile": b"not a real profile" * 20, "nothing": b"",
-    }  # fmt: skip
+        "gamma 2.2": matrix_profile(COLORANTS[SRGB], 2.2),
+        "linear": matrix_profile(COLORANTS[SRGB], 1.0),
+        "swapped": matrix_profile((green, red, blue)),
+        "another red": matrix_profile(((red[0] - 1500, *red[1:]), green, blue)),
+        "a table": matrix_profile(COLORANTS[SRGB], table=True),
+        "cut off": matrix_profile(COLORANTS[SRGB], damaged=True),
+        "no profile": b"not a real profile" * 20,
+        "nothing": b"",
+    }
     for name, icc in others.items():
         assert known_number(icc) is None, name
         assert decode_metadata(encode_metadata(Metadata(icc=icc or None))).icc == (icc or None)
@@ -279,9 +300,12 @@ PROFILES = {
     5: "f223ab54e35c6587",
 }
 BODIES = {
-    "icc number": "01", "exif deflated": "44f3f4d462e060a00c0000", "xmp deflated": "50b3a9d0b7b3a1220600",
-    "text": "1fe32a482c4acc4d2d492d2a664d54484e2ce1f43ebc27afb82427b588f9e9845e00", "dpi": "e0a712f09309",
-}  # fmt: skip
+    "icc number": "01",
+    "exif deflated": "44f3f4d462e060a00c0000",
+    "xmp deflated": "50b3a9d0b7b3a1220600",
+    "text": "1fe32a482c4acc4d2d492d2a664d54484e2ce1f43ebc27afb82427b588f9e9845e00",
+    "dpi": "e0a712f09309",
+}
 
 
 def test_the_bytes_of_a_number_s_profile_never_change() -> None:
@@ -289,7 +313,12 @@ def test_the_bytes_of_a_number_s_profile_never_change() -> None:
 
 
 def test_bodies_of_old_decode_to_what_they_always_were() -> None:
-    assert decode_metadata({name: bytes.fromhex(body) for name, body in BODIES.items()}) == Metadata(
-        icc=known_profile(SRGB), exif=b"II*\0\x08\0\0\0" + bytes(60), xmp=b"<x/>" * 20,
-        text=(("parameters", "a cat"), ("Künstler", "名")), density=(300, 150),
-    )  # fmt: skip
+    assert decode_metadata(
+        {name: bytes.fromhex(body) for name, body in BODIES.items()}
+    ) == Metadata(
+        icc=known_profile(SRGB),
+        exif=b"II*\0\x08\0\0\0" + bytes(60),
+        xmp=b"<x/>" * 20,
+        text=(("parameters", "a cat"), ("Künstler", "名")),
+        density=(300, 150),
+    )

@@ -96,10 +96,15 @@ def test_what_is_no_image_is_one_sentence_without_a_chain(tmp_path: Path) -> Non
     (tmp_path / "wide.png").write_bytes(png_header(65536, 2))
     (tmp_path / "bomb.png").write_bytes(png_header(65535, 65535))
     for name, reason in [
-        ("text.jpg", "not an image"), ("empty.png", "not an image"), ("none.png", "no such file"), ("", "is a folder"),
-        ("text.jpg/a.png", "cannot be decoded|no such file"), ("a\0b", "null"), ("wide.png", "each side must be 1 to 65535"),
+        ("text.jpg", "not an image"),
+        ("empty.png", "not an image"),
+        ("none.png", "no such file"),
+        ("", "is a folder"),
+        ("text.jpg/a.png", "cannot be decoded|no such file"),
+        ("a\0b", "null"),
+        ("wide.png", "each side must be 1 to 65535"),
         ("bomb.png", f"more than the limit of {MAX_PIXELS}"),
-    ]:  # fmt: skip
+    ]:
         with pytest.raises(ImageError, match=reason) as info:
             read_picture(os.path.join(tmp_path, name))
         assert "\n" not in str(info.value)

@@ -60,7 +60,8 @@ def test_jpeg_xl_is_read(tmp_path: Path) -> None:
     """In a process of its own: the plugin is registered by reading, not by an import of a test."""
     pytest.importorskip("pillow_jxl")
     code = (
-        "import sys\nfrom latentpress.image.picture import read_picture\nassert 'pillow_jxl' not in sys.modules\n"
+        "import sys\nfrom latentpress.image.picture import read_picture\n"
+        "assert 'pillow_jxl' not in sys.modules\n"
         "from PIL import Image\nprint(read_picture(sys.argv[1]).width, 'pillow_jxl' in sys.modules)"
     )
     (tmp_path / "a.jxl").write_bytes(deep_files.JXL_16)

@@ -90,10 +90,15 @@ def test_what_counts_as_srgb() -> None:
 
 
 DAMAGED = [
-    (PROFILE[:200], "cut off, 200 bytes of"), (PROFILE[:100], "damaged"), (b"icc", "damaged"), (bytes(600), "damaged"),
-    (GRAY_PROFILE, "grey colours, and the picture is RGB"), (PROFILE[:16] + b"CMYK" + PROFILE[20:], "CMYK"),
-    (PROFILE[:132] + b"\xff" * 24 + PROFILE[156:], "damaged"), (PROFILE.replace(b"rTRC", b"xxxx"), "damaged"),
-]  # fmt: skip
+    (PROFILE[:200], "cut off, 200 bytes of"),
+    (PROFILE[:100], "damaged"),
+    (b"icc", "damaged"),
+    (bytes(600), "damaged"),
+    (GRAY_PROFILE, "grey colours, and the picture is RGB"),
+    (PROFILE[:16] + b"CMYK" + PROFILE[20:], "CMYK"),
+    (PROFILE[:132] + b"\xff" * 24 + PROFILE[156:], "damaged"),
+    (PROFILE.replace(b"rTRC", b"xxxx"), "damaged"),
+]
 
 
 @pytest.mark.parametrize(("icc", "words"), DAMAGED)

@@ -1,4 +1,6 @@
-"""What of a picture's metadata is taken over, what is told, what strict refuses, and what strip leaves out in silence."""
+"""What of a picture's metadata is taken over, what is told, what strict refuses, and what strip
+leaves out in silence.
+"""
 
 import io
 import struct
@@ -27,7 +29,10 @@ from latentpress.options import STRIPPABLE, EncodeOptions
 
 RNG = np.random.default_rng(7)
 RGB = np.kron(RNG.integers(0, 256, (3, 4, 3), dtype=np.uint8), np.ones((16, 16, 1), np.uint8))
-XMP = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="r"><rdf:Description %s/></rdf:RDF></x:xmpmeta>'
+XMP = (
+    b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="r"><rdf:Description %s/>'
+    b"</rdf:RDF></x:xmpmeta>"
+)
 TEXTS = {
     "parameters": "a cat\nSteps: 20, Seed: 1",
     "workflow": '{"nodes": []}',
@@ -44,7 +49,9 @@ def with_texts(image: Image.Image, texts: dict[str, str], **options: Any) -> byt
 
 
 def ultra_hdr(xmp: bytes | None = None, *, iso: bool = False) -> bytes:
-    """A JPEG with a gain map behind it, as Android phones write it: MPF index (CIPA DC-007), hdrgm XMP, the map's own JPEG."""
+    """A JPEG with a gain map behind it, as Android phones write it: MPF index (CIPA DC-007), hdrgm
+    XMP, the map's own JPEG.
+    """
     tagged = XMP % b'xmlns:hdrgm="http://ns.adobe.com/hdr-gain-map/1.0/" hdrgm:Version="1.0"'
     gain = bytes(saved(Image.new("L", (12, 8), 90), "JPEG", xmp=tagged))
     base = bytes(saved(Image.fromarray(RGB), "JPEG", quality=95))
@@ -115,10 +122,8 @@ def test_each_name_strips_its_own(name: str) -> None:
     if "exif" not in gone:
         assert (PLACE in (picture.exif or b"")) == ("gps" not in gone)
         assert (b"GPS" in (picture.xmp or b"GPS")) == ("gps" not in gone)
-    assert (picture.width, picture.height) == (
-        48,
-        64,
-    )  # the orientation is applied whatever is stripped
+    # the orientation is applied whatever is stripped
+    assert (picture.width, picture.height) == (48, 64)
     assert picture.notices == ()
 
 
@@ -291,7 +296,8 @@ def test_a_gain_map_is_told_and_its_names_go(tmp_path: Path, iso: bool) -> None:
 
 def test_a_container_of_other_pictures_is_told_and_its_directory_goes(tmp_path: Path) -> None:
     names = b'xmlns:hdrgm="http://ns.adobe.com/hdr-gain-map/1.0/" xmlns:Container="http://ns.google.com/photos/1.0/container/"'
-    names += b' xmlns:Item="http://ns.google.com/photos/1.0/container/item/" dc:title="kept" hdrgm:Version="1.0">'
+    names += b' xmlns:Item="http://ns.google.com/photos/1.0/container/item/"'
+    names += b' dc:title="kept" hdrgm:Version="1.0">'
     semantics = (b"Primary", b"GainMap", b"Depth")
     items = b"".join(
         b'<rdf:li><Container:Item Item:Semantic="%s" Item:Length="9"/></rdf:li>' % s
@@ -314,8 +320,8 @@ def test_a_container_of_other_pictures_is_told_and_its_directory_goes(tmp_path: 
 
 def test_a_motion_video_and_a_long_xmp_are_told_and_their_names_go(tmp_path: Path) -> None:
     motion = (
-        XMP
-        % b'xmlns:GCamera="http://ns.google.com/photos/1.0/camera/" GCamera:MotionPhoto="1" GCamera:BurstID="b"'
+        XMP % b'xmlns:GCamera="http://ns.google.com/photos/1.0/camera/" GCamera:MotionPhoto="1" '
+        b'GCamera:BurstID="b"'
     )
     picture = read(tmp_path, saved(Image.fromarray(RGB), "JPEG", xmp=motion))
     assert picture.notices == ("the motion photo's video was dropped",)

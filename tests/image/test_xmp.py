@@ -25,7 +25,10 @@ def test_sizes_become_those_of_the_picture() -> None:
 
 
 def test_thumbnails_go_with_all_that_is_in_them() -> None:
-    thumbs = b"<xmp:Thumbnails><rdf:Alt><rdf:li><xmpGImg:image>/9j/4AAQ</xmpGImg:image></rdf:li></rdf:Alt></xmp:Thumbnails>"
+    thumbs = (
+        b"<xmp:Thumbnails><rdf:Alt><rdf:li><xmpGImg:image>/9j/4AAQ</xmpGImg:image>"
+        b"</rdf:li></rdf:Alt></xmp:Thumbnails>"
+    )
     rest = b"<dc:title>A title</dc:title>"
     assert true_xmp(packet(b"", thumbs + rest), 9, 7) == packet(b"", rest)
     assert true_xmp(packet(b"", thumbs), 9, 7) is None  # nothing is left

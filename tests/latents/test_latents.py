@@ -1,4 +1,6 @@
-"""`latentpress.latents`: what is saved comes back, one by one or all, in its type and as exact as asked for."""
+"""`latentpress.latents`: what is saved comes back, one by one or all, in its type and as exact as
+asked for.
+"""
 
 import errno
 import pickle
@@ -45,9 +47,8 @@ def test_round_trip(tmp_path: Path, space: str, precision: dict[str, Any], dtype
     elif "max_error" in precision:
         assert error.max() <= 0.05
     else:
-        assert (
-            0 < error.max() <= 0.5 * 1.5 * (0.05 / 1.5) ** 0.6 + 0.003
-        )  # half of the step, but for rounding to float16
+        # half of the step, but for rounding to float16
+        assert 0 < error.max() <= 0.5 * 1.5 * (0.05 / 1.5) ** 0.6 + 0.003
 
 
 def test_the_same_bytes_again(tmp_path: Path) -> None:
@@ -243,7 +244,10 @@ def test_unknown_space_and_missing_file(tmp_path: Path) -> None:
 
 def test_neither_torch_nor_onnxruntime_is_imported(tmp_path: Path) -> None:
     save(batch("sd15"), tmp_path / "a", space="sd15", quality=50)
-    code = "import sys; from latentpress import latents; latents.load(sys.argv[1]); sys.exit(any(m in sys.modules for m in sys.argv[2:]))"
+    code = (
+        "import sys; from latentpress import latents; latents.load(sys.argv[1]); "
+        "sys.exit(any(m in sys.modules for m in sys.argv[2:]))"
+    )
     subprocess.run([sys.executable, "-c", code, tmp_path / "a", "torch", "onnxruntime"], check=True)
 
 

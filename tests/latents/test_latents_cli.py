@@ -111,7 +111,9 @@ def test_what_is_refused(folder: Path, tmp_path: Path) -> None:
 def in_process(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Callable[..., tuple[int, str]]:
-    """Runs `latents` in this process: (exit code, the sentence). For many small failures, and for modules that are not there."""
+    """Runs `latents` in this process: (exit code, the sentence). For many small failures, and for
+    modules that are not there.
+    """
     from latentpress.cli.app import main
 
     monkeypatch.setattr("signal.signal", lambda *_: None)

@@ -25,9 +25,8 @@ def values(kind: int, finite: bool) -> st.SearchStrategy[NDArray[Any]]:
     arrays = st.one_of(
         hnp.arrays(TYPES[kind], SHAPES, elements=wild),
         hnp.arrays(TYPES[kind], SHAPES, elements=tame),
-        hnp.arrays(
-            TYPES[kind], SHAPES, elements=tame, fill=wild
-        ),  # a few values among many of another
+        # a few values among many of another
+        hnp.arrays(TYPES[kind], SHAPES, elements=tame, fill=wild),
         hnp.arrays(TYPES[kind], SHAPES, elements=wild, fill=tame),
     )
     if kind == BFLOAT16 and finite:
@@ -142,7 +141,9 @@ def test_lossless_costs_less_than_the_raw_numbers() -> None:
 
 
 def test_coded_bits_are_those_of_the_tables() -> None:
-    """Coded bits against the cost of the symbols under the tables: at most half a percent and 64 bits more."""
+    """Coded bits against the cost of the symbols under the tables: at most half a percent and 64
+    bits more.
+    """
     from latentpress.entropy import cdf_tables, rans
 
     symbols = np.rint(np.random.default_rng(1).normal(0, 6, (4, 64, 64))).astype(np.int32)

@@ -1,4 +1,6 @@
-"""Bytes of an attacker: a .ltps file that is no longer what was written raises FormatError, in bounded memory."""
+"""Bytes of an attacker: a .ltps file that is no longer what was written raises FormatError, in
+bounded memory.
+"""
 
 import struct
 import tracemalloc
@@ -30,9 +32,8 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
         metadata=[{"x": 1}, {}],
     )
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(
-            precision, "gaussian_bits", lambda *_: np.inf
-        )  # the prior is taken for a latent that is none
+        # the prior is taken for a latent that is none
+        patch.setattr(precision, "gaussian_bits", lambda *_: np.inf)
         save(
             [y, outlier],
             folder / "learned",
@@ -77,7 +78,9 @@ def test_bytes_behind_the_end(files: dict[str, bytes], tmp_path: Path) -> None:
 def test_records_flipped_under_right_checksums(
     files: dict[str, bytes], tmp_path: Path, name: str
 ) -> None:
-    """Nothing but FormatError leaves the reader, whatever a record says; a flip that decodes gives a latent of bounded size."""
+    """Nothing but FormatError leaves the reader, whatever a record says; a flip that decodes gives
+    a latent of bounded size.
+    """
     (tmp_path / "good").write_bytes(files[name])
     with Reader(tmp_path / "good") as reader:
         last, space = len(reader) - 1, index.space_id(reader.space)
@@ -110,7 +113,9 @@ def test_a_promise_beyond_the_bytes_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_largest_promise_takes_bounded_memory(tmp_path: Path) -> None:
-    """A record that promises as much as it may is refused, in less than 16 bytes a number: three times what the numbers themselves take."""
+    """A record that promises as much as it may is refused, in less than 16 bytes a number: three
+    times what the numbers themselves take.
+    """
     payload = (
         predictive.HEAD.pack(0, 0, 1.0, 0) + bytes(16) + b"\0" + bytes(1 + 16 * 7) + b"\x01" * 100
     )
@@ -150,9 +155,8 @@ def test_a_lossless_latent_promises_no_more_than_zlib_can_hold(tmp_path: Path) -
             ltps([head(1, 1, side, side) + bytes(side * side // MAX_VALUES_PER_BYTE)]),
         )
     for kind in (np.float32, np.float16):
-        save(
-            [np.zeros((1, side, side), kind)], tmp_path / "b", lossless=True, overwrite=True
-        )  # as dense as zlib gets
+        # as dense as zlib gets
+        save([np.zeros((1, side, side), kind)], tmp_path / "b", lossless=True, overwrite=True)
         with Reader(tmp_path / "b") as reader:
             assert not reader[0].any()
 

@@ -43,9 +43,8 @@ def test_identical_images_reach_the_best_value_of_the_range(name: Any) -> None:
     assert metric.function(a, a.copy()) == best
 
 
-@pytest.mark.parametrize(
-    "name", [name for name in SMALL if name != "ssimulacra2"]
-)  # that one tells lost edges from new ones
+# that one tells lost edges from new ones
+@pytest.mark.parametrize("name", [name for name in SMALL if name != "ssimulacra2"])
 @pytest.mark.parametrize("gray", [False, True])
 def test_symmetric(name: Any, gray: Any) -> None:
     a, b = pair()
@@ -143,9 +142,8 @@ def test_the_study_reported_a_psnr_of_differences_that_wrapped_around() -> None:
         np.asarray(Image.open(STUDY / name).convert("RGB"))
         for name in ("original_01.png", "sd15_vae_01.png")
     )
-    wrapped = np.mean(
-        (to_gray(a) - to_gray(b)) ** 2
-    )  # uint8 - uint8, then squared in uint8: both wrap
+    # uint8 - uint8, then squared in uint8: both wrap
+    wrapped = np.mean((to_gray(a) - to_gray(b)) ** 2)
     assert 10 * math.log10(255**2 / wrapped) == pytest.approx(32.02, abs=0.01)
     assert psnr(a, b, gray=True) == pytest.approx(23.7, abs=0.05)
     assert ssim(a, b, gray=True) == pytest.approx(0.7230, abs=5e-5)

@@ -1,4 +1,6 @@
-"""LPIPS and DISTS on both runtimes against plain torch code, and with the published weights against the implementations of others."""
+"""LPIPS and DISTS on both runtimes against plain torch code, and with the published weights against
+the implementations of others.
+"""
 
 import importlib.util
 import sys
@@ -62,7 +64,9 @@ def tensor(image: Any) -> Any:
 
 
 def plain_features(x: Any, net: Any, pool: Any) -> Any:
-    """The trunk, straight from the papers' code: convolution, ReLU, pooling before the layers that the trunk's table names."""
+    """The trunk, straight from the papers' code: convolution, ReLU, pooling before the layers that
+    the trunk's table names.
+    """
     trunk, maps = trunks.TRUNKS[net], []
     for i, (kernel, bias) in enumerate(weights.load_network(trunk.weights).convolutions):
         if i in trunk.pools:
@@ -95,7 +99,9 @@ def plain_lpips(a: Any, b: Any, net: Any) -> Any:
 
 
 def plain_dists(a: Any, b: Any) -> Any:
-    """The paper's formula; L2 pooling as its authors' code has it: a 3 x 3 Hann window over the squares."""
+    """The paper's formula; L2 pooling as its authors' code has it: a 3 x 3 Hann window over the
+    squares.
+    """
     hann = torch.tensor(np.outer([0.25, 0.5, 0.25], [0.25, 0.5, 0.25]), dtype=torch.float32)
     pool = lambda t: (
         F.conv2d(t**2, hann.repeat(t.shape[1], 1, 1, 1), stride=2, padding=1, groups=t.shape[1])

@@ -1,4 +1,6 @@
-"""The metrics written here against implementations of others, and against numbers that the original programs printed."""
+"""The metrics written here against implementations of others, and against numbers that the original
+programs printed.
+"""
 
 import io
 from typing import Any
@@ -55,7 +57,9 @@ def test_ms_ssim_of_inverted_structure_is_zero_and_too_small_images_are_an_error
 
 
 def matlab_gmsd(a: Any, b: Any) -> Any:
-    """The authors' program, line by line, on float luma: 2 x 2 mean filter, every second sample, Prewitt / 3, constant 170."""
+    """The authors' program, line by line, on float luma: 2 x 2 mean filter, every second sample,
+    Prewitt / 3, constant 170.
+    """
     convolve2d = pytest.importorskip("scipy.signal").convolve2d
     prewitt = np.array([[1, 0, -1]] * 3) / 3
     halved = [
@@ -98,8 +102,9 @@ def lcg_noise(side: Any = 64, state: Any = 42) -> Any:
     return np.array(out, np.uint8).reshape(side, side, 3)
 
 
-# Printed by libjxl's ssimulacra2 2.1 (C++), as recorded in https://github.com/imazen/ssimulacra2, src/reference_data.rs. Flat pictures
-# stand on rounding errors of the C++ program's float recursion where the shift is small; they are checked where it is large.
+# Printed by libjxl's ssimulacra2 2.1 (C++), as recorded in https://github.com/imazen/ssimulacra2,
+# src/reference_data.rs. Flat pictures stand on rounding errors of the C++ program's float recursion
+# where the shift is small; they are checked where it is large.
 REFERENCE = {
     "gradient against grey": (ramp, lambda: flat(64, 128), -64.56872148, 0.01),
     "noise against grey": (lcg_noise, lambda: flat(64, 128), -47.33572558, 0.01),

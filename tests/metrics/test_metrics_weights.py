@@ -1,4 +1,6 @@
-"""Weights of the metrics: where they are looked for, verified, and what a hostile or a wrong file does; the command that fetches them."""
+"""Weights of the metrics: where they are looked for, verified, and what a hostile or a wrong file
+does; the command that fetches them.
+"""
 
 import io
 import os
@@ -168,9 +170,8 @@ def test_the_package_lpips_with_torch_hubs_cache_serves_too(
     params = made_params("alex")
     body = [params["AlexNet_0"][f"Conv_{i}"] for i in range(5)]
     trunk = {}
-    for number, layer in zip(
-        (0, 3, 6, 8, 10), body, strict=True
-    ):  # their numbers in torchvision's AlexNet
+    # their numbers in torchvision's AlexNet
+    for number, layer in zip((0, 3, 6, 8, 10), body, strict=True):
         trunk[f"features.{number}.weight"] = torch.tensor(
             layer["kernel"].transpose(3, 2, 0, 1).copy()
         )

@@ -10,7 +10,10 @@ from PIL import Image
 from latentpress import models
 from latentpress.cli import app
 
-ARENA = "[ONNXRuntimeError] : 1 : FAIL : BFCArena::AllocateRawInternal Failed to allocate memory for requested buffer of size 9"
+ARENA = (
+    "[ONNXRuntimeError] : 1 : FAIL : BFCArena::AllocateRawInternal Failed to allocate memory "
+    "for requested buffer of size 9"
+)
 
 
 class Failing:
@@ -50,7 +53,9 @@ def test_a_failing_graph_is_a_sentence_outside_batches_too(
 
 
 def test_sessions_are_made_ahead_and_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """In the order of the names, on the user's device for the transforms alone; a failure there is told later, by `run`."""
+    """In the order of the names, on the user's device for the transforms alone; a failure there is
+    told later, by `run`.
+    """
     made: list[tuple[str | bool | None, ...]] = []
 
     def graph(*arguments: str | None, is_halved: bool) -> None:

@@ -1,4 +1,6 @@
-"""The torch twins of the shipped graphs: the same numbers as ONNX Runtime's, and gradients that are derivatives."""
+"""The torch twins of the shipped graphs: the same numbers as ONNX Runtime's, and gradients that are
+derivatives.
+"""
 
 import numpy as np
 import pytest

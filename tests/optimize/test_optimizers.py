@@ -1,4 +1,6 @@
-"""The latent search: files of efforts 7 to 9 are plain files, no worse by the loss, and never above a size that was asked for."""
+"""The latent search: files of efforts 7 to 9 are plain files, no worse by the loss, and never above
+a size that was asked for.
+"""
 
 import ctypes
 import io
@@ -285,7 +287,9 @@ def test_a_searched_file_in_a_stable_diffusion_space(
 
 
 def test_memory_is_kept_and_given_back() -> None:
-    """Where the C library has mallopt: a freed block stays resident inside, and goes back to the system afterwards."""
+    """Where the C library has mallopt: a freed block stays resident inside, and goes back to the
+    system afterwards.
+    """
     c = ctypes.CDLL(None) if sys.platform == "linux" else None
     if c is None or not hasattr(c, "mallopt"):
         pytest.skip("this C library has no mallopt")

@@ -64,13 +64,17 @@ def test_the_search_through_an_autoencoder_kl(
 ) -> None:
     torch.manual_seed(0)
     autoencoder = AutoencoderKL(
-        down_block_types=("DownEncoderBlock2D",) * 4, up_block_types=("UpDecoderBlock2D",) * 4, block_out_channels=(32, 32, 64, 64),
-        layers_per_block=1, latent_channels=channels, sample_size=512, scaling_factor=scaling,
-    )  # fmt: skip
+        down_block_types=("DownEncoderBlock2D",) * 4,
+        up_block_types=("UpDecoderBlock2D",) * 4,
+        block_out_channels=(32, 32, 64, 64),
+        layers_per_block=1,
+        latent_channels=channels,
+        sample_size=512,
+        scaling_factor=scaling,
+    )
     with torch.no_grad():
-        autoencoder.encoder.conv_out.weight.mul_(
-            10 / scaling
-        )  # random weights leave the latent near 0: symbols are wanted
+        # random weights leave the latent near 0: symbols are wanted
+        autoencoder.encoder.conv_out.weight.mul_(10 / scaling)
     autoencoder.save_pretrained(tmp_path)
     assert_search_pays(small, codec, str(tmp_path), 9)
 

@@ -1,4 +1,6 @@
-"""The form of a graph at half of the cells: the same numbers, and graphs that have none are refused."""
+"""The form of a graph at half of the cells: the same numbers, and graphs that have none are
+refused.
+"""
 
 from typing import Any
 

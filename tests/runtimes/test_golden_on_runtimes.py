@@ -1,4 +1,6 @@
-"""Every way of running the transforms against the golden files: the same symbols, and pixels within a tolerance."""
+"""Every way of running the transforms against the golden files: the same symbols, and pixels within
+a tolerance.
+"""
 
 import json
 from pathlib import Path
@@ -19,7 +21,8 @@ from latentpress.runtimes.threads import limited_to
 FOLDER = Path(__file__).parents[1] / "golden" / "v1"
 INDEX = json.loads((FOLDER / "golden.json").read_text())
 NAMES = ("alpha", "grey", "odd", "pixel", "q20", "q99.99")
-# (runtime, precision): largest difference of a pixel from the golden one, and root of the mean square
+# (runtime, precision): largest difference of a pixel from the golden one, and root of the mean
+# square
 TOLERANCES = {
     ("onnxruntime", "float"): (1, 0.05),
     ("native", "int8"): (5, 0.8),

@@ -1,4 +1,6 @@
-"""The package's own convolutions: against NumPy number for number, and a network's layers against ONNX Runtime."""
+"""The package's own convolutions: against NumPy number for number, and a network's layers against
+ONNX Runtime.
+"""
 
 import ctypes
 import itertools
@@ -109,12 +111,29 @@ def test_a_convolution_is_that_of_numpy(shape: tuple[int, ...], is_bytes: bool, 
     read = with_slack(x)
     pitch = w * side * own
     call = Convolution(
-        input=read.ctypes.data, weights=packed.values.ctypes.data, scales=packed.scales.ctypes.data,
-        biases=packed.biases.ctypes.data, added=added.ctypes.data, floats=floats.ctypes.data, bytes=levels.ctypes.data,
-        inverse_steps=inverse_steps.ctypes.data, pitch=size[1] * channels, row_step=stride * size[1] * channels,
-        column_step=stride * channels, added_pitch=pitch, floats_pitch=pitch, bytes_pitch=pitch, kernel_rows=kernel,
-        run=kernel * channels, groups=side, columns=w, channels=own * side, zero=100, is_relu=0, is_bytes=is_bytes,
-    )  # fmt: skip
+        input=read.ctypes.data,
+        weights=packed.values.ctypes.data,
+        scales=packed.scales.ctypes.data,
+        biases=packed.biases.ctypes.data,
+        added=added.ctypes.data,
+        floats=floats.ctypes.data,
+        bytes=levels.ctypes.data,
+        inverse_steps=inverse_steps.ctypes.data,
+        pitch=size[1] * channels,
+        row_step=stride * size[1] * channels,
+        column_step=stride * channels,
+        added_pitch=pitch,
+        floats_pitch=pitch,
+        bytes_pitch=pitch,
+        kernel_rows=kernel,
+        run=kernel * channels,
+        groups=side,
+        columns=w,
+        channels=own * side,
+        zero=100,
+        is_relu=0,
+        is_bytes=is_bytes,
+    )
     for row in range(h):
         native.library().convolve(ctypes.addressof(call), row, row + 1, how)
     assert np.abs(floats - expected).max() <= 2e-5 * np.abs(expected).max()

@@ -239,9 +239,8 @@ def test_the_layer_stands_where_the_mask_says_and_the_latent_elsewhere() -> None
     assert rest is not None
     filled = rest.pixels(0, 150, 0, 230)
     np.testing.assert_array_equal(filled[:, :128], pixels[:, :128])
-    assert (
-        np.abs(np.diff(filled[:, 128:].astype(int), axis=1)).mean() < 2
-    )  # smooth where the layer stands
+    # smooth where the layer stands
+    assert np.abs(np.diff(filled[:, 128:].astype(int), axis=1)).mean() < 2
     read = read_layer(layer.chunks(90)[SCREEN], None, 230, 150)
     assert read is not None
     below = np.full((150, 230, 3), 7, np.uint8)

@@ -80,7 +80,9 @@ class Interrupted(BaseException):
 def test_a_signal_at_the_entry_of_any_function_leaves_no_temporary_file(
     tmp_path: Path, write: Any
 ) -> None:
-    """There the interpreter raises what a handler of signals raises: at the first call, the second, ... of Python functions."""
+    """There the interpreter raises what a handler of signals raises: at the first call, the second,
+    ... of Python functions.
+    """
     path, interrupted = tmp_path / "a.ltp", True
     number = 0
     while interrupted:
@@ -96,9 +98,8 @@ def _interrupted_at(number: Any, write: Any, path: Any) -> Any:
     calls = itertools.count(1)
 
     def profile(frame: Any, event: Any, _: Any) -> None:
-        generator = (
-            frame.f_code.co_flags & inspect.CO_GENERATOR
-        )  # of one that goes on a profiler's exception skips its `finally`
+        # of one that goes on a profiler's exception skips its `finally`
+        generator = frame.f_code.co_flags & inspect.CO_GENERATOR
         if event == "call" and not generator and next(calls) == number:
             raise Interrupted
 

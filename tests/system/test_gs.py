@@ -1,4 +1,6 @@
-"""gs://, against an emulator of Google's store, in a process of its own: gcsfs reads its settings when it is imported."""
+"""gs://, against an emulator of Google's store, in a process of its own: gcsfs reads its settings
+when it is imported.
+"""
 
 import os
 import socket

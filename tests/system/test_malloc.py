@@ -1,4 +1,6 @@
-"""malloc's settings of the command: freed memory is used again, and given back before a large picture."""
+"""malloc's settings of the command: freed memory is used again, and given back before a large
+picture.
+"""
 
 import json
 import subprocess

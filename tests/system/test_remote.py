@@ -22,14 +22,8 @@ from latentpress.system.urls import is_url, shown
 
 fsspec = pytest.importorskip("fsspec", reason="needs the extra remote")
 ROOT = f"s3://{BUCKET}"
-NAMES = [
-    "a-b.jpg",
-    "a.jpg",
-    "a/b.jpg",
-    "a/c/d.jpg",
-    "a0.jpg",
-    "ü.jpg",
-]  # in the order of their keys
+# in the order of their keys
+NAMES = ["a-b.jpg", "a.jpg", "a/b.jpg", "a/c/d.jpg", "a0.jpg", "ü.jpg"]
 
 
 @pytest.fixture
@@ -92,9 +86,8 @@ def test_a_request_that_fails_is_sent_again(s3: Proxy, fault: str) -> None:
     data = bytes(range(256)) * 4096
     with s3.failing(lambda method, path, number: fault if number < remote.ATTEMPTS else ""):
         store.write("a", data)
-        assert s3.faults == (
-            1 if fault == "cut" else remote.ATTEMPTS - 1
-        )  # an answer without a body cannot be cut
+        # an answer without a body cannot be cut
+        assert s3.faults == (1 if fault == "cut" else remote.ATTEMPTS - 1)
     with s3.failing(lambda method, path, number: fault if number < remote.ATTEMPTS else ""):
         assert store.read("a") == data
         assert s3.faults == remote.ATTEMPTS - 1
@@ -181,7 +174,8 @@ def test_wrong_credentials_are_told_at_once_and_without_them(
             with pytest.raises((ImageError, OutputError)) as error:
                 work()
             assert str(error.value) == (
-                f"s3://{BUCKET}/kept/a: the store refused access (InvalidAccessKeyId): check AWS_ACCESS_KEY_ID and "
+                f"s3://{BUCKET}/kept/a: the store refused access (InvalidAccessKeyId): "
+                "check AWS_ACCESS_KEY_ID and "
                 "AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, and what they allow"
             )
             assert not any(

@@ -44,8 +44,10 @@ def png(tmp_path: Path, small: NDArray[np.uint8]) -> Path:
 
 def test_decoding_takes_every_kind_of_source(ltp: Path) -> None:
     functions: list[Callable[[Any], Any]] = [
-        latentpress.read_header, lambda source: latentpress.decompress(source).tobytes(), lambda source: decode_latent(source).tobytes(),
-    ]  # fmt: skip
+        latentpress.read_header,
+        lambda source: latentpress.decompress(source).tobytes(),
+        lambda source: decode_latent(source).tobytes(),
+    ]
     for function in functions:
         expected = function(ltp.read_bytes())
         for source in kinds(ltp):

@@ -1,4 +1,6 @@
-"""Targets: a size is never passed and nearly reached, a metric is reached by little, what cannot be met says the nearest."""
+"""Targets: a size is never passed and nearly reached, a metric is reached by little, what cannot be
+met says the nearest.
+"""
 
 import math
 import weakref
@@ -136,9 +138,8 @@ def test_a_metric_is_reached_by_the_least_quality(
     )
     data = targets.to_metric(analyzed, name, value)
     assert metric(photo, np.asarray(latentpress.decompress(data))) >= value
-    assert (
-        57 <= read_header(data).quality <= 61
-    )  # from tenth to tenth of a quality SSIM goes up and down by .003 on so small a picture
+    # from tenth to tenth of a quality SSIM goes up and down by .003 on so small a picture
+    assert 57 <= read_header(data).quality <= 61
 
 
 def test_a_metric_that_falls_with_quality(photo: NDArray[np.uint8], analyzed: Analyzed) -> None:
@@ -187,8 +188,12 @@ def test_what_cannot_be_met_names_the_nearest_and_best_effort_gives_it(
 
 
 def test_targets_that_mean_nothing_are_refused(analyzed: Analyzed) -> None:
-    for wrong in (lambda: targets.to_size(analyzed, 0), lambda: targets.to_rate(analyzed, 0), lambda: targets.to_rate(analyzed, math.nan),
-                  lambda: targets.to_metric(analyzed, "beauty", 3)):  # fmt: skip
+    for wrong in (
+        lambda: targets.to_size(analyzed, 0),
+        lambda: targets.to_rate(analyzed, 0),
+        lambda: targets.to_rate(analyzed, math.nan),
+        lambda: targets.to_metric(analyzed, "beauty", 3),
+    ):
         with pytest.raises(UsageError):
             wrong()
 
@@ -219,6 +224,5 @@ def test_what_is_no_rate_and_no_picture_is_usage() -> None:
             targets.to_rate(np.zeros((8, 8, 3), np.uint8), bpp)
     with pytest.raises(UsageError, match="no picture"):
         targets.to_total([], 1000)
-    assert (
-        read_header(targets.to_rate(np.zeros((8, 8, 3), np.uint8), 1e308)).quality == 100
-    )  # more than any machine's integer
+    # more than any machine's integer
+    assert read_header(targets.to_rate(np.zeros((8, 8, 3), np.uint8), 1e308)).quality == 100

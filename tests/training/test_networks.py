@@ -56,8 +56,14 @@ def test_words_become_parts() -> None:
     assert channels == 5
     assert reduction(parts) == 16
     assert [type(p).__name__ for p in parts] == [
-        "Conv", "Residual", "Residual", "Conv", "PixelUnshuffle", "Conv", "Conv",
-    ]  # fmt: skip
+        "Conv",
+        "Residual",
+        "Residual",
+        "Conv",
+        "PixelUnshuffle",
+        "Conv",
+        "Conv",
+    ]
     x = torch.randn(1, 3, 32, 48)
     assert nn.Sequential(*parts)(x).shape == (1, 5, 2, 3)
     for bad in ("dense:2:3", "conv:8", "dens", "up"):
@@ -146,8 +152,12 @@ def test_masking_in_torch_is_the_packages() -> None:
     from latentpress.entropy import cdf_tables, masking
 
     assert (STRENGTH, SHIFT, FLOOR, REACH, MOST) == (
-        masking.STRENGTH, masking.SHIFT, masking.FLOOR, masking.REACH, masking.MOST,
-    )  # fmt: skip
+        masking.STRENGTH,
+        masking.SHIFT,
+        masking.FLOOR,
+        masking.REACH,
+        masking.MOST,
+    )
     np.testing.assert_array_equal(masking.REFERENCE[:, 0], REFERENCE)
 
     scale = np.random.default_rng(5).integers(0, 50, (40, 9, 11)).astype(np.uint8)

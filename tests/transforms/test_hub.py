@@ -1,4 +1,4 @@
-"""Weights of the Stable Diffusion family: found, fetched and verified, or refused in one sentence."""
+"""Weights of the Stable Diffusion family: found, fetched, verified, or refused in one sentence."""
 
 import hashlib
 import json
@@ -38,7 +38,9 @@ def put_model(folder: Path, payload: bytes = b"\0\0\x80\x3f") -> Path:
 
 @pytest.fixture
 def hub_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """An empty hub cache and no network; the function puts a model into it, laid out as the hub's library does."""
+    """An empty hub cache and no network; the function puts a model into it, laid out as the hub's
+    library does.
+    """
     pytest.importorskip("huggingface_hub", reason="needs the extra sd")
     from huggingface_hub import constants
 
@@ -96,8 +98,19 @@ def test_a_single_file_has_no_config_unless_one_for_an_autoencoder_stands_beside
     assert hub.resolve(str(file)).config is None
 
 
-@pytest.mark.parametrize("content", [b"", b"1234567", safetensors_bytes()[:-1], safetensors_bytes() + b"\0", safetensors_bytes()[:20],
-                                     b"\xff" * 64, b"\x80\x02}q\x00." * 20, (2).to_bytes(8, "little") + b"[]"])  # fmt: skip
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"1234567",
+        safetensors_bytes()[:-1],
+        safetensors_bytes() + b"\0",
+        safetensors_bytes()[:20],
+        b"\xff" * 64,
+        b"\x80\x02}q\x00." * 20,
+        (2).to_bytes(8, "little") + b"[]",
+    ],
+)
 def test_a_damaged_file_is_refused(tmp_path: Path, content: Any) -> None:
     put_model(tmp_path).write_bytes(content)
     with pytest.raises(WeightsError, match="safetensors"):
@@ -191,7 +204,10 @@ def test_the_tiny_autoencoders_are_known_by_their_hash(folder: Any, space: Any) 
 
 
 def test_the_module_loads_no_large_library() -> None:
-    code = "import sys, latentpress.transforms.stable_diffusion, latentpress.cli.models as m; print(*sys.modules)"
+    code = (
+        "import sys, latentpress.transforms.stable_diffusion, latentpress.cli.models as m; "
+        "print(*sys.modules)"
+    )
     run = subprocess.run(
         [sys.executable, "-c", code],
         capture_output=True,

@@ -1,4 +1,6 @@
-"""The restoration of decoded latents: which files ask for it, that tiles do not show, that it helps, that the search goes through it."""
+"""The restoration of decoded latents: which files ask for it, that tiles do not show, that it
+helps, that the search goes through it.
+"""
 
 import json
 

@@ -1,4 +1,6 @@
-"""The transforms of the Stable Diffusion family, on the tiny autoencoders and on a small random AutoencoderKL."""
+"""The transforms of the Stable Diffusion family, on the tiny autoencoders and on a small random
+AutoencoderKL.
+"""
 
 import json
 import re
@@ -20,9 +22,8 @@ from latentpress.transforms.stable_diffusion import StableDiffusionTransform
 
 torch = pytest.importorskip("torch", reason="needs the extra sd")
 with warnings.catch_warnings():
-    warnings.simplefilter(
-        "ignore"
-    )  # diffusers and what it imports announce their own deprecations when they are imported
+    # diffusers and what it imports announce their own deprecations when they are imported
+    warnings.simplefilter("ignore")
     diffusers = pytest.importorskip("diffusers", reason="needs the extra sd")
     from diffusers import AutoencoderKL, AutoencoderTiny
     from diffusers.loaders import single_file_utils  # noqa: F401  imported here for its warnings
@@ -36,7 +37,9 @@ needs_tiny = pytest.mark.skipif(
 
 
 class Array:
-    """A picture of an array, with the part of latentpress.image.picture.Picture that a transform uses."""
+    """A picture of an array, with the part of latentpress.image.picture.Picture that a transform
+    uses.
+    """
 
     def __init__(self, x: np.ndarray) -> None:
         self.x, self.height, self.width = x, *x.shape[:2]
@@ -92,7 +95,9 @@ def kl_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def ldm_key(key: str, levels: int = 4) -> str:
-    """diffusers' name of an AutoencoderKL tensor in the naming of the original latent diffusion code."""
+    """diffusers' name of an AutoencoderKL tensor in the naming of the original latent diffusion
+    code.
+    """
     key = re.sub(r"encoder\.down_blocks\.(\d)\.resnets\.(\d)", r"encoder.down.\1.block.\2", key)
     key = re.sub(r"encoder\.down_blocks\.(\d)\.downsamplers\.0", r"encoder.down.\1.downsample", key)
     key = re.sub(
@@ -269,14 +274,12 @@ def test_the_halos_of_a_tiny_autoencoder_are_its_receptive_field() -> None:
         encoder_block_out_channels=(1,) * 4, decoder_block_out_channels=(1,) * 4, latent_channels=1
     ).double()
     for parameter in model.parameters():
-        torch.nn.init.constant_(
-            parameter, float(parameter.ndim > 1)
-        )  # weights 1, biases 0: what is not seen stays exactly 0
+        # weights 1, biases 0: what is not seen stays exactly 0
+        torch.nn.init.constant_(parameter, float(parameter.ndim > 1))
     encoder, decoder = stable_diffusion.receptive_halos(model.config)
-    n, k = (
-        64,
-        30,
-    )  # a row of n latent positions, the k-th of them changed; the convolutions are square, so one axis tells both
+    # a row of n latent positions, the k-th of them changed; the convolutions are square, so one
+    # axis tells both
+    n, k = 64, 30
     x = torch.zeros(1, 3, 8, 8 * n, dtype=torch.float64)
     x[..., 8 * k : 8 * k + 8] = 1
     z = torch.zeros(1, 1, 1, n, dtype=torch.float64)

@@ -1,4 +1,6 @@
-"""The element <ltp-img> in a headless Chromium: its size, its pixels, its fallbacks, and what it loads."""
+"""The element <ltp-img> in a headless Chromium: its size, its pixels, its fallbacks, and what it
+loads.
+"""
 
 import contextlib
 import http.server
@@ -28,7 +30,8 @@ READ = """async (element) => {
   const canvas = new OffscreenCanvas(width, height);
   const context = canvas.getContext("2d");
   context.drawImage(shown, 0, 0);
-  return { tag: shown.tagName, width, height, data: Array.from(context.getImageData(0, 0, width, height).data) };
+  const data = Array.from(context.getImageData(0, 0, width, height).data);
+  return { tag: shown.tagName, width, height, data };
 }"""
 WAIT = """(element) => element.complete ? null : new Promise((resolve) => {
   element.addEventListener("load", resolve, { once: true });
@@ -264,7 +267,10 @@ def test_the_fallback_is_shown_where_the_file_is_bad(
     site.files["/good.png"] = png(Image.fromarray(small))
     if data is not None:
         site.files["/bad.ltp"] = data
-    body = '<ltp-img src="bad.ltp" alt="x" fallback="good.png"><img src="inner.png" loading="lazy" alt="y"></ltp-img>'
+    body = (
+        '<ltp-img src="bad.ltp" alt="x" fallback="good.png">'
+        '<img src="inner.png" loading="lazy" alt="y"></ltp-img>'
+    )
     element = opened(context, site, body).locator("ltp-img")
     element.evaluate(WAIT)
     assert element.evaluate("e => e.error.message")

@@ -76,7 +76,9 @@ def shown(page: Any) -> NDArray[np.uint8]:
 
 
 def until(page: Any, expression: str) -> None:
-    """Wait until an expression is true; `wait_for_function` would need eval, which the page forbids."""
+    """Wait until an expression is true; `wait_for_function` would need eval, which the page
+    forbids.
+    """
     end = time.monotonic() + 60
     while not page.evaluate(expression):
         assert time.monotonic() < end, expression
@@ -114,7 +116,8 @@ def test_an_ltp_file_opens_with_the_pixels_of_python(page: Any, photo: NDArray[n
     assert page.is_hidden("#compare")  # there is no original
     until(
         page,
-        "document.querySelector('#status').textContent.includes('photo.ltp is open: 400 by 300 pixels')",
+        "document.querySelector('#status').textContent"
+        ".includes('photo.ltp is open: 400 by 300 pixels')",
     )
 
 
@@ -122,7 +125,8 @@ def test_dropped_files_are_taken(page: Any, small: NDArray[np.uint8]) -> None:
     data = latentpress.compress(small)
     transfer = page.evaluate_handle(
         """(bytes) => { const transfer = new DataTransfer();
-          for (const name of ["a.ltp", "b.ltp"]) transfer.items.add(new File([new Uint8Array(bytes)], name));
+          for (const name of ["a.ltp", "b.ltp"])
+            transfer.items.add(new File([new Uint8Array(bytes)], name));
           return transfer; }""",
         list(data),
     )
@@ -333,9 +337,13 @@ def test_everything_that_is_operated_has_a_name(page: Any, small: NDArray[np.uin
     give(page, "small.jpg", jpeg(small))
     shown(page)
     nameless = page.evaluate(
-        """() => [...document.querySelectorAll("button, input, [role=tab], canvas[role], [tabindex='0'], img")]
-          .filter((e) => !(e.ariaLabel || e.labels?.length || e.textContent.trim() || e.getAttribute("aria-labelledby") || e.alt))
-          .map((e) => e.outerHTML)"""
+        """() => {
+          const named = (e) => e.ariaLabel || e.labels?.length || e.textContent.trim()
+            || e.getAttribute("aria-labelledby") || e.alt;
+          const operated = "button, input, [role=tab], canvas[role], [tabindex='0'], img";
+          return [...document.querySelectorAll(operated)]
+            .filter((e) => !named(e)).map((e) => e.outerHTML);
+        }"""
     )
     assert nameless == []
 

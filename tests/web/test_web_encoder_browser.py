@@ -1,4 +1,6 @@
-"""Picture files that a browser decodes and encodes: samples, turn, profile and the rest as Python's."""
+"""Picture files that a browser decodes and encodes: samples, turn, profile and the rest as
+Python's.
+"""
 
 import base64
 import io

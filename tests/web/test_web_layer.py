@@ -1,4 +1,6 @@
-"""A screen layer in a browser: Chromium's AV1, in boxes that the decoder puts around it, and Pillow's give the same picture."""
+"""A screen layer in a browser: Chromium's AV1, in boxes that the decoder puts around it, and
+Pillow's give the same picture.
+"""
 
 import base64
 from pathlib import Path

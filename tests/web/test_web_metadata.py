@@ -20,7 +20,8 @@ pytestmark = needs_node
 
 XMP = (
     b'<?xpacket begin="" id="W5M0MpCehiHzreSzNTczkc9d"?><x:xmpmeta xmlns:x="adobe:ns:meta/">'
-    b'<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><rdf:Description rdf:about=""'
+    b'<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+    b'<rdf:Description rdf:about=""'
     b' xmlns:tiff="http://ns.adobe.com/tiff/1.0/" xmlns:dc="http://purl.org/dc/elements/1.1/"'
     b' xmlns:xmp="http://ns.adobe.com/xap/1.0/" xmlns:GCamera="http://ns.google.com/photos/1.0/camera/"'
     b' tiff:Orientation="6" tiff:ImageWidth="9999" GCamera:MotionPhoto="1"'
@@ -28,8 +29,11 @@ XMP = (
     b"</xmp:Thumbnails></rdf:Description></rdf:RDF></x:xmpmeta><?xpacket end='w'?>"
 )
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-WIDE = make_profile("wide", (0.7347, 0.2653, 0.1596, 0.8404, 0.0366, 0.0001, 0.3127, 0.329),
-                    (1.8, 1.0, 0.0, 0.0, 0.0))  # fmt: skip
+WIDE = make_profile(
+    "wide",
+    (0.7347, 0.2653, 0.1596, 0.8404, 0.0366, 0.0001, 0.3127, 0.329),
+    (1.8, 1.0, 0.0, 0.0, 0.0),
+)
 GRAY = known_profile(4)
 
 

@@ -128,8 +128,10 @@ def main() -> None:
     prepare = lambda y: np.tensordot(project.astype(np.float32), y, 1)
     taps, _ = least_squares(data, RIDGE_TAPS, prepare)
     taps = taps.astype(np.float16)
-    print(f"full map {psnr(full, held_out, lambda y: y):.2f} dB on held-out pictures, of rank "
-          f"{RANK} {psnr(taps.astype(np.float64), held_out, prepare):.2f} dB")  # fmt: skip
+    print(
+        f"full map {psnr(full, held_out, lambda y: y):.2f} dB on held-out pictures, of rank "
+        f"{RANK} {psnr(taps.astype(np.float64), held_out, prepare):.2f} dB"
+    )
 
     card = json.loads((OUT / "model.json").read_text())
     buffer = io.BytesIO()

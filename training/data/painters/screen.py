@@ -166,9 +166,13 @@ class Screen:
         self.write((left + 8, top + title), heading, room=right - left - 16, pixels=title)
         y = top + title * 2
         pen = Hand(
-            self.fonts.open(self.face, self.pixels), self.pixels, self.pixels * 0.52, self.script,
-            self.theme.text, self.look,
-        )  # fmt: skip
+            self.fonts.open(self.face, self.pixels),
+            self.pixels,
+            self.pixels * 0.52,
+            self.script,
+            self.theme.text,
+            self.look,
+        )
         while y < bottom - 2 * self.row:
             if happens(self.rng, 0.4):
                 end = min(bottom - 4, y + whole(self.rng, 40, 140))
