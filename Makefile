@@ -1,4 +1,5 @@
-# Two commands for a newcomer: make demo, make test. Both need only Python 3.10 or newer. make docs builds the site.
+# Two commands for a newcomer: make demo, make test. Both need only Python 3.10 or newer.
+# make docs builds the site.
 
 PYTHON ?= python3
 VENV := .venv
@@ -8,7 +9,8 @@ CORE := $(VENV)-core/$(SCRIPTS)
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
 PIP := $(BIN)/python $(PIP_INSTALL)
 DIST_LIMIT := 25000000  # bytes of a wheel or an sdist, most of them the models
-SOURCES := pyproject.toml $(shell find src web/src web/page $(wildcard web/element) -type f -not -name '*.pyc')
+WEB := web/src web/page $(wildcard web/element)
+SOURCES := pyproject.toml $(shell find src $(WEB) -type f -not -name '*.pyc')
 PLAYWRIGHT := 'playwright>=1.49'
 
 .PHONY: demo test lint docs benchmark clean
@@ -17,23 +19,26 @@ demo: $(VENV)/core  ## compress the sample photographs into demo/
 	$(BIN)/python -m benchmarks.figures.demo
 
 test: $(VENV)/test  ## install what the tests need, run them all
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto $(PYTEST_OPTIONS)  # a process a core, no threads beside it
+	@# a process a core, no threads beside it
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto $(PYTEST_OPTIONS)
 
 .PHONY: browser
-browser: $(VENV)/test  ## what drives a browser in the tests of the page; they need Chromium beside it (Debian: apt-get install chromium)
+browser: $(VENV)/test  ## what drives a browser in the tests of the page; they need Chromium, too
 	$(PIP) $(PLAYWRIGHT)
 
 .PHONY: collections
-collections: $(VENV)/test  ## what the tests of data sets, object stores and clusters need; without it they are skipped
+collections: $(VENV)/test  ## what the tests of data sets, stores and clusters need, else skipped
 	$(PIP) --constraint tests/constraints.txt '.[test-collections]'
 
 .PHONY: core-test
-core-test: $(VENV)-core/test  ## the tests that need no torch, where only the core and pytest are installed
+core-test: $(VENV)-core/test  ## the tests that need no torch, beside the core and pytest alone
 	OMP_NUM_THREADS=1 $(CORE)/python -m pytest -n auto $(PYTEST_OPTIONS)
 
-benchmark: $(VENV)/bench  ## Kodak with every codec -> results/benchmark, docs/measurements/codecs-on-kodak.md; goes on where it was stopped
-	$(BIN)/latentpress bench --dataset kodak --codecs builtin,sd15,jpeg,jpeg444,webp,avif,avif4,jxl,heic,png,webp-lossless --points 6 \
-		--qualities builtin=0,15,30,45,60,75,90,100 --qualities sd15=0,15,30,50,75 --model sd15=madebyollin/taesd --repeats 1 -o results/benchmark
+benchmark: $(VENV)/bench  ## Kodak with every codec, and its page; goes on where it was stopped
+	$(BIN)/latentpress bench --dataset kodak --points 6 --repeats 1 -o results/benchmark \
+		--codecs builtin,sd15,jpeg,jpeg444,webp,avif,avif4,jxl,heic,png,webp-lossless \
+		--qualities builtin=0,15,30,45,60,75,90,100 --qualities sd15=0,15,30,50,75 \
+		--model sd15=madebyollin/taesd
 	$(BIN)/latentpress report results/benchmark -o docs/measurements/codecs-on-kodak.md --overwrite
 	$(BIN)/latentpress report results/benchmark -o results/benchmark/report.html --overwrite
 	$(BIN)/python -m benchmarks.results_index --measured results/benchmark
@@ -48,12 +53,15 @@ dist: $(VENV)/dist  ## build a wheel and an sdist, check them, use the wheel in 
 	rm -rf dist
 	$(BIN)/python -m build --outdir dist
 	@$(MAKE) --no-print-directory check-dist
-	@empty=$$(mktemp -d) && trap 'rm -rf "$$empty"' EXIT && $(PYTHON) -m venv "$$empty" && cp tests/use_installed.py "$$empty" \
-		&& "$$empty/$(SCRIPTS)/python" $(PIP_INSTALL) dist/*.whl && cd "$$empty" && $(SCRIPTS)/python use_installed.py
+	@empty=$$(mktemp -d) && trap 'rm -rf "$$empty"' EXIT \
+		&& $(PYTHON) -m venv "$$empty" && cp tests/use_installed.py "$$empty" \
+		&& "$$empty/$(SCRIPTS)/python" $(PIP_INSTALL) dist/*.whl \
+		&& cd "$$empty" && $(SCRIPTS)/python use_installed.py
 
 check-dist: $(VENV)/dist  ## the sizes and the descriptions of what lies in dist/
 	@ls -l dist
-	@large=$$(find dist -type f -size +$(strip $(DIST_LIMIT))c) && test -z "$$large" || { echo "above $(strip $(DIST_LIMIT)) bytes: $$large"; exit 1; }
+	@large=$$(find dist -type f -size +$(strip $(DIST_LIMIT))c) && test -z "$$large" \
+		|| { echo "above $(strip $(DIST_LIMIT)) bytes: $$large"; exit 1; }
 	$(BIN)/python -m twine check --strict dist/*
 
 .PHONY: web

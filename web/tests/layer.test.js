@@ -1,4 +1,4 @@
-/** Files with a screen layer: what needs no decoder of AV1, what one is given, and what is refused. */
+/** Files with a screen layer: what needs no decoder of AV1, what one gets, and what is refused. */
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -50,7 +50,7 @@ test("AV1 asks for a decoder, and says so", async () => {
   });
 });
 
-test("AV1 comes from the decoder that is passed in, as an AVIF file of the piece's size", async () => {
+test("AV1 comes from the decoder passed in, as an AVIF file of the piece's size", async () => {
   const expected = readPng(`${FOLDER}whole-av1.png`);
   const decodeImage = async (avif, type) => {
     assert.equal(type, "image/avif");

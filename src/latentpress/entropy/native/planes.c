@@ -23,8 +23,8 @@ static inline int32_t whole(float number)
     return (int32_t)(number < limit ? number : limit);
 }
 
-/* sums: (h w,), of table[scale] over the channels, scale being that of the first pass under the steps
-   of the quality. head: (2 channels, rows, columns), of which h x w count. table: (64,). */
+/* sums: (h w,), of table[scale] over the channels, scale being that of the first pass under the
+   steps of the quality. head: (2 channels, rows, columns), of which h x w count. table: (64,). */
 EXPORT int first_activity(const float *restrict head, int64_t channels, int64_t h, int64_t w,
                           int64_t rows, int64_t columns, const int32_t *restrict offset,
                           const int32_t *restrict table, int32_t *restrict sums)
@@ -65,8 +65,9 @@ EXPORT int first_distributions(const float *restrict head, int64_t channels, int
     return OK;
 }
 
-/* mu, eighths and scale of the second pass, in place of those of the first, at the cells whose row +
-   column is odd. even, odd: (2 channels, (h + 1) / 2, (w + 1) / 2), of those in even and odd rows. */
+/* mu, eighths and scale of the second pass, in place of those of the first, at the cells whose
+   row + column is odd. even, odd: (2 channels, (h + 1) / 2, (w + 1) / 2), of those in even and odd
+   rows. */
 EXPORT int second_distributions(const float *restrict even, const float *restrict odd,
                                 int64_t channels, int64_t h, int64_t w, float unit,
                                 const float *restrict sigmas, float *restrict mu,
@@ -88,8 +89,8 @@ EXPORT int second_distributions(const float *restrict even, const float *restric
 
 /* Positions of scales above 0 whose row + column is even (kind 0) or odd (kind 1), in raster order;
    their number. Most scales are 0: where eight of them are, they are passed over at once. */
-static int64_t coded_positions(const uint8_t *restrict scale, int64_t channels, int64_t h, int64_t w,
-                               int kind, int32_t *restrict found)
+static int64_t coded_positions(const uint8_t *restrict scale, int64_t channels, int64_t h,
+                               int64_t w, int kind, int32_t *restrict found)
 {
     const uint8_t every_other[9] = {255, 0, 255, 0, 255, 0, 255, 0, 255};
     int64_t n = 0, at = 0;

@@ -21,7 +21,8 @@ static int push_half(Stack *stack, const Tables *tables, int32_t table, const in
     return m ? push_run(stack, tables, table, run, m) : OK;
 }
 
-/* table: (n,) of the even quantiser; the odd one's stand odd_tables higher. run: scratch, (lanes,). */
+/* table: (n,) of the even quantizer; the odd one's stand odd_tables higher. run: scratch,
+   (lanes,). */
 EXPORT int trellis_push(Stack *stack, const Tables *tables, const int32_t *symbols,
                         const uint8_t *odd, const uint16_t *table, int64_t n, int64_t lanes,
                         int32_t odd_tables, int32_t *run)

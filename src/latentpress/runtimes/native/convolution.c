@@ -47,7 +47,8 @@ INLINE int64_t blocks_of(const Convolution *c)
 }
 
 /* What becomes of the sums of one position and block of 16 output channels. */
-INLINE AVX512 void finish(const Convolution *c, __m512 sum, int64_t row, int64_t column, int64_t block)
+INLINE AVX512 void finish(const Convolution *c, __m512 sum, int64_t row, int64_t column,
+                          int64_t block)
 {
     int64_t of_group = (c->channels + LANES - 1) / LANES;
     int64_t first = block % of_group * LANES;
@@ -56,7 +57,8 @@ INLINE AVX512 void finish(const Convolution *c, __m512 sum, int64_t row, int64_t
     int64_t at = column * c->channels + first;
     int64_t line = row * c->groups + block / of_group;
     if (c->added)
-        sum = _mm512_add_ps(sum, _mm512_maskz_loadu_ps(lanes, c->added + line * c->added_pitch + at));
+        sum = _mm512_add_ps(
+            sum, _mm512_maskz_loadu_ps(lanes, c->added + line * c->added_pitch + at));
     if (c->is_relu)
         sum = _mm512_max_ps(sum, _mm512_setzero_ps());
     if (c->floats)
@@ -66,14 +68,16 @@ INLINE AVX512 void finish(const Convolution *c, __m512 sum, int64_t row, int64_t
         __m512i levels = _mm512_cvtps_epi32(_mm512_mul_ps(sum, steps));
         levels = _mm512_add_epi32(levels, _mm512_set1_epi32(c->zero));
         levels = _mm512_max_epi32(levels, _mm512_setzero_si512());
-        _mm_mask_storeu_epi8(c->bytes + line * c->bytes_pitch + at, lanes, _mm512_cvtusepi32_epi8(levels));
+        _mm_mask_storeu_epi8(c->bytes + line * c->bytes_pitch + at, lanes,
+                             _mm512_cvtusepi32_epi8(levels));
     }
 }
 
 INLINE AVX512 __m512 of_bytes(const Convolution *c, __m512i sum, int64_t block)
 {
     __m512 scale = _mm512_loadu_ps(c->scales + block * LANES);
-    return _mm512_fmadd_ps(_mm512_cvtepi32_ps(sum), scale, _mm512_loadu_ps(c->biases + block * LANES));
+    __m512 bias = _mm512_loadu_ps(c->biases + block * LANES);
+    return _mm512_fmadd_ps(_mm512_cvtepi32_ps(sum), scale, bias);
 }
 
 /* `positions` of a row times `blocks` of output channels, all constants of the call. */

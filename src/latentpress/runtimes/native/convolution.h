@@ -24,7 +24,7 @@ typedef struct {
     float *floats;        /* NULL, or where the output goes */
     uint8_t *bytes;       /* NULL, or where it goes as bytes */
     const float *inverse_steps; /* of these bytes, an output channel */
-    int64_t pitch, row_step, column_step; /* of the input: row_step, column_step an output position */
+    int64_t pitch, row_step, column_step; /* of the input; the last two an output position */
     int64_t added_pitch, floats_pitch, bytes_pitch;
     int64_t kernel_rows, run; /* run: numbers that a row of the kernel reads */
     int64_t groups;   /* of output channels: each goes to a row of its own */
