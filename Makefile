@@ -43,6 +43,14 @@ benchmark: $(VENV)/bench  ## Kodak with every codec, and its page; goes on where
 	$(BIN)/latentpress report results/benchmark -o results/benchmark/report.html --overwrite
 	$(BIN)/python -m benchmarks.results_index --measured results/benchmark
 
+CID22 := cid22-validation
+.PHONY: benchmark-cid22
+benchmark-cid22: $(VENV)/bench  ## photographs of CID22, which lie in the folder CID22, and their page
+	$(BIN)/latentpress bench $(CID22) --points 6 --repeats 1 -o results/cid22 \
+		--codecs builtin,jpeg,webp,avif,jxl --qualities builtin=0,15,30,45,60,75,90,100
+	$(BIN)/latentpress report results/cid22 -o docs/measurements/codecs-on-cid22.md --overwrite
+	$(BIN)/python -m benchmarks.results_index --measured results/cid22
+
 lint: $(VENV)/test docs  ## ruff, mypy, the layers, and the site without a warning
 	$(BIN)/ruff check .
 	$(BIN)/mypy
