@@ -35,7 +35,7 @@ def parser(
     options.add_argument(
         "--efforts",
         default=efforts,
-        help="of some benchmarks each with what it minimises, as in 9:mse",
+        help="of some benchmarks each with what it minimizes, as in 9:mse",
     )
     options.add_argument("--metrics", default=",".join(measured))
     options.add_argument("--qualities", default=qualities)

@@ -194,7 +194,7 @@ BAD_ALPHA = {
     "cut off early": PLAIN[:20],
     "too wide": png(W + 1, H),
     "turned": png(H, W),
-    "colours": png(W, H, "RGB"),
+    "colors": png(W, H, "RGB"),
     "palette": png(W, H, "P"),
     "16 bits": png(W, H, "I;16"),
     "huge": BOMB,

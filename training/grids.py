@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 SIGMA_MIN, SIGMA_MAX, SCALES = 0.11, 128.0, 64
-LOG_STEP = math.log(SIGMA_MAX / SIGMA_MIN) / (SCALES - 1)  # of neighbouring scales, in nats
+LOG_STEP = math.log(SIGMA_MAX / SIGMA_MIN) / (SCALES - 1)  # of neighboring scales, in nats
 ACT, ACT_MAX = 32, 255  # hidden activations: integers 0..255, in units of 1/32
 WHITE, WHITE_MAX = 16, 127  # whitened symbols: integers -127..127, in units of 1/16
 Z_MAX = 127

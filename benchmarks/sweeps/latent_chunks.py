@@ -3,7 +3,7 @@
     python -m benchmarks.sweeps.latent_chunks kodak/*.png    -> results/latent_chunks.csv
 
 Every picture and quality three times, as files: each symbol rounded alone (latent chunk 02),
-symbols of large scales in chains of dependent quantisation (04), and these under steps that follow
+symbols of large scales in chains of dependent quantization (04), and these under steps that follow
 the activity (05, which the encoder writes). Prints bytes at equal PSNR, LPIPS and so on, and these
 at equal bytes, of 04 against each picture's own curve with 02, and of 05 against that with 04. Rows
 that the file has already are kept.
@@ -36,7 +36,7 @@ COLUMNS = (*KEY, "bytes", *MEASURED)
 def rows_of(
     path: Path, cells: list[tuple[int, float]], metrics: Sequence[str]
 ) -> Iterator[dict[str, Any]]:
-    """A row a cell (chunk type, quality); the picture is analysed once."""
+    """A row a cell (chunk type, quality); the picture is analyzed once."""
     picture, transform = read_picture(path), load_transform(LP1)
     pixels, strips = (
         picture.pixels(0, picture.height, 0, picture.width),

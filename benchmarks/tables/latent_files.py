@@ -6,7 +6,7 @@ PICTURES is a folder (Kodak), DIR holds taesd, taesdxl, taesd3, taef1. With --la
 latents are kept there as SPACE.npz and found again. Rows go to results/latents.csv: a row a space,
 rival and latent, with both sides' bytes; the summary is printed.
 
-8 bits: the latent's range in 256 levels, lossless JPEG XL (effort 7; all channels as one grey
+8 bits: the latent's range in 256 levels, lossless JPEG XL (effort 7; all channels as one gray
 picture or, of 4 channels, as RGBA, whichever is smaller for the whole space). rmse range/256: the
 same with fewer levels, so that the rmse is that. vaezip: its own files' tensors. Ours:
 `latentpress.latents` at the rival's rmse, latent by latent, whole records.

@@ -6,7 +6,7 @@ DIR holds taesd, taesdxl, taesd3, taef1; with --latents FOLDER the latents are k
 SPACE.npz and found again. For each latent and step: bytes of the latent chunk under the learned
 prior and under the static tables, the order-0 entropy (a distribution a channel, itself free of
 charge) of the integers that plain rounding gives, and the root mean square error of both; then the
-bytes of an .ltps record of the rmse that the static tables have, coded by dependent quantisation
+bytes of an .ltps record of the rmse that the static tables have, coded by dependent quantization
 where the space has 16 channels. Rows go to results/priors.csv; the summary, totals over all
 pictures, is printed, with CPU seconds a latent of 64 x 64.
 """

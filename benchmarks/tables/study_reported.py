@@ -4,7 +4,7 @@
 
 PICTURES: the folder with the study's own pictures (original_01.png, sd15_vae_01.png,
 jpeg100_01.png, webp80_01.png, ...) and its workbook friqa_data.xlsx. Writes a row a pair: what the
-study reported, the same metric computed right (grey), LPIPS (colour), and what the study's formula
+study reported, the same metric computed right (gray), LPIPS (color), and what the study's formula
 gives, its differences wrapping around in uint8. Needs openpyxl (the extra `bench`).
 """
 

@@ -23,7 +23,7 @@ from latentpress.metrics.registry import assess as assess_arrays
 from latentpress.system.places import elsewhere
 from latentpress.system.sources import name_of, read_source
 
-# those that become 8-bit grey or RGB without loss
+# those that become 8-bit gray or RGB without loss
 MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA")
 
 
@@ -105,7 +105,7 @@ def check_match(first: Graded, second: Graded) -> list[str]:
             "only equal sizes compare, and nothing is resized"
         )
     if a.ndim != b.ndim:
-        kinds = ["grey" if t.ndim == 2 else "colour" for t in (a, b)]
+        kinds = ["gray" if t.ndim == 2 else "color" for t in (a, b)]
         raise ImageError(
             f"{first.name} is a {kinds[0]} picture and {second.name} a {kinds[1]} one: convert "
             "one of them"
@@ -118,7 +118,7 @@ def check_match(first: Graded, second: Graded) -> list[str]:
         )
     notices = [] if first.alpha is None else ["the alpha channels were left out"]
     if (first.icc or b"") != (second.icc or b""):
-        notices.append("the colour profiles differ: the stored samples were compared as they are")
+        notices.append("the color profiles differ: the stored samples were compared as they are")
     return notices
 
 
@@ -169,9 +169,7 @@ def _check_mode(name: str, image: Image.Image) -> None:
             "convert it first"
         )
     if image.mode not in MODES:
-        raise ImageError(
-            f"{name} has the colour mode {image.mode}: convert it to grey or RGB first"
-        )
+        raise ImageError(f"{name} has the color mode {image.mode}: convert it to gray or RGB first")
     frames = frames_of(image)
     if frames > 1:
         raise ImageError(f"{name} holds {frames} frames: take one of them")

@@ -251,7 +251,7 @@ def encode_latent(
     model: str | None = None,
     device: str = "auto",
 ) -> Floats:
-    """The latent of an image before quantisation.
+    """The latent of an image before quantization.
 
     Args:
         image: as in `compress`.

@@ -33,13 +33,13 @@ if TYPE_CHECKING:
 Progress = Callable[[float, float], None]  # (share done 0 to 1, seconds left)
 QUALITY_UNIT = 100  # steps of the quality grid in one unit of quality
 TOP_STEP = 100 * QUALITY_UNIT  # the quality grid: 0 to TOP_STEP, hundredths of a unit
-FIRST_EFFORT = 7  # efforts from here on optimise the latent
+FIRST_EFFORT = 7  # efforts from here on optimize the latent
 # metadata that `strip` leaves out, beside the other things that a picture may carry
 STRIPPABLE = ("exif", "xmp", "icc", "thumbnail", "gps", "text", "dpi", "iptc", "gainmap")
 ALL = "all"
 OBJECTIVES = ("mse", "perceptual")
 CONTENTS = ("auto", "photo", "screen")
-ITERATIONS = {7: 50, 8: 130, 9: 300}  # of a latent optimisation, a tile
+ITERATIONS = {7: 50, 8: 130, 9: 300}  # of a latent optimization, a tile
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,8 +53,8 @@ class EncodeOptions:
         model: of a Stable Diffusion space a folder, a .safetensors file or a hub id; None is the
             space's default.
         device: "auto", "cpu", "cuda" or "mps".
-        strict: what would be lost of the input is an error: samples of more than 8 bits, colours
-            that must be converted (CMYK, Lab, PQ, HLG, ...), an ICC profile or declared colours
+        strict: what would be lost of the input is an error: samples of more than 8 bits, colors
+            that must be converted (CMYK, Lab, PQ, HLG, ...), an ICC profile or declared colors
             that do not fit, further frames, and IPTC data, HDR gain maps, motion videos and long
             XMP, which a file cannot hold. Not what `strip` names, nor thumbnails and comments of
             encoders.
@@ -63,11 +63,11 @@ class EncodeOptions:
             thumbnail is always left out.
         exact: keep the colors under full transparency, which are otherwise filled from the visible
             ones.
-        effort: 0 to 9, what the encoder spends on a better file of the same format; 7 to 9 optimise
+        effort: 0 to 9, what the encoder spends on a better file of the same format; 7 to 9 optimize
             the latent, which needs torch.
         optimize_for: "mse", "perceptual" or None: perceptual where LPIPS's weights are here, else
             mse. The effect at each effort is told in docs/guide/effort.md.
-        progress: called with the share of a latent optimisation that is done, 0 to 1, and the
+        progress: called with the share of a latent optimization that is done, 0 to 1, and the
             seconds left.
         content: "photo": the whole picture is a latent; "screen": all of it is a screen layer, made
             by tools for text and graphics; "auto": the encoder measures which serves each place of
@@ -114,12 +114,12 @@ class EncodeOptions:
 
     @property
     def optimizes_latent(self) -> bool:
-        """Whether the effort asks for latent optimisation."""
+        """Whether the effort asks for latent optimization."""
         return self.effort >= FIRST_EFFORT
 
     @property
     def has_masking(self) -> bool:
-        """Whether lp1 uses activity-dependent steps: efforts 0 to 6, unless optimising for mse."""
+        """Whether lp1 uses activity-dependent steps: efforts 0 to 6, unless optimizing for mse."""
         return not self.optimizes_latent and self.objective != "mse"
 
 

@@ -1,4 +1,4 @@
-"""What each latent space is made of: its transform, its entropy coders and its latent optimiser.
+"""What each latent space is made of: its transform, its entropy coders and its latent optimizer.
 
 One row a space. Rows import what they name when they are asked, so that reading a header, or
 decoding one space, loads nothing of the others.
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from latentpress.transforms import Transform
     from latentpress.transforms.stable_diffusion import StableDiffusionTransform
 
-# Lagrangian weights of rate-distortion optimised quantisation at efforts 4 to 6: bits that a
+# Lagrangian weights of rate-distortion optimized quantization at efforts 4 to 6: bits that a
 # squared error of one step^2 is worth.
 # lp1 was trained with LPIPS, and there zeros take away texture that LPIPS misses: none for
 # perceptual quality.
@@ -100,13 +100,13 @@ class Parts(Protocol):
         ...
 
     def encoder(self, options: EncodeOptions) -> Encoder:
-        """Stages 3 and 4 without latent optimisation, at the effort below it where more is asked
+        """Stages 3 and 4 without latent optimization, at the effort below it where more is asked
         for.
         """
         ...
 
     def optimizer(self, options: EncodeOptions, picture: Picture, transform: Transform) -> Encoder:
-        """Stages 3 and 4 with latent optimisation, efforts 7 to 9. UsageError without torch."""
+        """Stages 3 and 4 with latent optimization, efforts 7 to 9. UsageError without torch."""
         ...
 
 
@@ -303,7 +303,7 @@ def open_decoder(header: Header, chunks: Mapping[int, bytes]) -> tuple[Coder, by
 
 
 def rdoq_weight(weights: dict[str, dict[int, float]], options: EncodeOptions) -> float | None:
-    """The Lagrangian weight of an effort, of the highest one without latent optimisation for more;
+    """The Lagrangian weight of an effort, of the highest one without latent optimization for more;
     None for plain rounding.
     """
     return weights[options.objective].get(min(options.effort, FIRST_EFFORT - 1))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from latentpress.errors import SpaceError, UsageError
 
-# quantisation step at quality 0 and 100 of the Stable Diffusion spaces, in the latent's unit
+# quantization step at quality 0 and 100 of the Stable Diffusion spaces, in the latent's unit
 COARSEST = 1.5
 FINEST = 0.05
 
@@ -65,7 +65,7 @@ def space_of_codec(codec: str) -> Space:
 
 
 def step_size(quality: float) -> float:
-    """The quantisation step of the Stable Diffusion spaces at quality 0..100, in the latent's unit:
+    """The quantization step of the Stable Diffusion spaces at quality 0..100, in the latent's unit:
     geometric in the quality.
     """
     return COARSEST * float((FINEST / COARSEST) ** (quality / 100))

@@ -165,8 +165,8 @@ def test_pictures_that_would_lose_something_are_refused(
         image.save(tmp_path / "x.tif")
         with pytest.raises(ImageError, match=mode):
             read_pixels(tmp_path / "x.tif")
-    Image.fromarray(small).convert("L").save(tmp_path / "grey.png")
-    assert read_pixels(tmp_path / "grey.png").shape == small.shape
+    Image.fromarray(small).convert("L").save(tmp_path / "gray.png")
+    assert read_pixels(tmp_path / "gray.png").shape == small.shape
     (tmp_path / "broken.png").write_bytes(b"\x89PNG")
     with pytest.raises(ImageError, match=r"broken\.png"):
         read_pixels(tmp_path / "broken.png")

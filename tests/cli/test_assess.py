@@ -94,7 +94,7 @@ def test_what_would_have_to_be_converted_is_refused(
         append_images=[Image.fromarray(255 - small)],
     )
     wide = saved(tmp_path, "wide.png", Image.fromarray(small[:, :-1]))
-    gray = saved(tmp_path, "grey.png", Image.fromarray(small[:, :, 0]))
+    gray = saved(tmp_path, "gray.png", Image.fromarray(small[:, :, 0]))
     clear_corner = np.dstack([small, np.full(small.shape[:2], 255, np.uint8)])
     opaque = saved(tmp_path, "opaque.png", Image.fromarray(clear_corner))
     clear_corner[0, 0, 3] = 9
@@ -104,7 +104,7 @@ def test_what_would_have_to_be_converted_is_refused(
         (cmyk, "CMYK"),
         (frames, "2 frames"),
         (wide, "nothing is resized"),
-        (gray, "a grey one"),
+        (gray, "a gray one"),
         (alpha, "alpha channel"),
         (tmp_path / "none.png", "no such file"),
         (tmp_path, "folder"),

@@ -87,7 +87,7 @@ def test_the_help_says_what_strict_refuses() -> None:
     words = "".join(run("compress", "--help", COLUMNS="300").stdout.split())
     for what in (
         "more than 8 bits",
-        "colours that must be converted",
+        "colors that must be converted",
         "frames",
         "IPTC",
         "gain map",

@@ -1,4 +1,4 @@
-"""Laws of dependent quantisation: the stream is the format's, the path is the best, and it beats
+"""Laws of dependent quantization: the stream is the format's, the path is the best, and it beats
 rounding at the same rate.
 """
 
@@ -26,7 +26,7 @@ CASES = st.lists(
 def by_the_format(
     symbols: list[int], scale_eighths: list[int], table: list[int], length: int
 ) -> tuple[bytes, list[int]]:
-    """The rules of docs/formats/ltp.md, symbol by symbol -> the stream, and of which quantiser each
+    """The rules of docs/formats/ltp.md, symbol by symbol -> the stream, and of which quantizer each
     symbol is.
     """
     n = len(symbols)

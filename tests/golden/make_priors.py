@@ -3,7 +3,7 @@ tests/golden/make_priors.py --replace
 
 Only when the format or a prior was meant to change: a prior that was released keeps its number and
 its files. Each picture stands with its size, its symbols' checksum and its quantized latent, in
-integers of 1/8192; latents as data, rounded (a bounded error) and under dependent quantisation (an
+integers of 1/8192; latents as data, rounded (a bounded error) and under dependent quantization (an
 rmse), with their size and the checksums of their numbers.
 """
 

@@ -12,7 +12,7 @@ CHANNELS = {"sd15": 4, "sdxl": 4, "sd3": 16, "flux1": 16, "raw": 3}
 
 
 def smooth(channels: int, h: int, w: int, seed: int = 0) -> NDArray[np.float32]:
-    """A latent with neighbours alike, about unit deviation, float32."""
+    """A latent with neighbors alike, about unit deviation, float32."""
     noise = np.random.default_rng(seed).normal(0, 1, (channels, h + 4, w + 4))
     blurred = sum(noise[:, y : y + h, x : x + w] for y in range(4) for x in range(4))
     return (blurred / 4 + 0.4 * noise[:, :h, :w]).astype(np.float32)

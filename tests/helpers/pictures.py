@@ -45,7 +45,7 @@ def with_png_chunks(data: bytes, *chunks: tuple[bytes, bytes]) -> bytes:
 
 
 def with_nclx(data: bytes, primaries: int, transfer: int) -> bytes:
-    """An AVIF file of Pillow's with other numbers in its colour box."""
+    """An AVIF file of Pillow's with other numbers in its color box."""
     at = data.index(b"colrnclx") + 8
     return data[:at] + struct.pack(">HH", primaries, transfer) + data[at + 4 :]
 

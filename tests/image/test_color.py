@@ -1,4 +1,4 @@
-"""Every colour mode: which conversions are exact, which are told, and which strict forbids."""
+"""Every color mode: which conversions are exact, which are told, and which strict forbids."""
 
 import io
 import struct
@@ -176,7 +176,7 @@ def test_not_a_number_is_no_error() -> None:
 
 
 def cmyk_profile() -> Any:
-    """A CMYK to Lab profile: the lightness falls from 100 to 0 with the sum of the inks, colours
+    """A CMYK to Lab profile: the lightness falls from 100 to 0 with the sum of the inks, colors
     stay neutral (ICC.1, lut8Type).
     """
     grid = bytearray()

@@ -1,4 +1,4 @@
-"""Colour that a file tells elsewhere than in an ICC profile: shown the same after reading."""
+"""Color that a file tells elsewhere than in an ICC profile: shown the same after reading."""
 
 import io
 import struct
@@ -202,7 +202,7 @@ def test_images_in_memory_tell_what_pillow_keeps(tmp_path: Path) -> None:
         assert np.abs(shown(RGB, read_picture(image).icc) - samples(RGB / 255)).max() <= 1
 
 
-def test_a_loaded_avif_tells_its_colours_and_depth(tmp_path: Path) -> None:
+def test_a_loaded_avif_tells_its_colors_and_depth(tmp_path: Path) -> None:
     (tmp_path / "a.avif").write_bytes(with_nclx(deep_files.AVIF_10, 12, 13))
     with Image.open(tmp_path / "a.avif") as image:
         image.load()
@@ -239,7 +239,7 @@ def test_in_avif_a_profile_counts_before_the_numbers(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("method", ["profile", "numbers"])
-def test_the_colours_of_jpeg_2000(tmp_path: Path, method: Any) -> None:
+def test_the_colors_of_jpeg_2000(tmp_path: Path, method: Any) -> None:
     data = saved(Image.fromarray(RGB), "JPEG2000", no_jp2=False)
     at = data.index(b"\0\0\0\x0fcolr")
     body = (
@@ -320,7 +320,7 @@ def test_the_cases_are_shown_as_they_were(tmp_path: Path) -> None:
         read_picture(CASES / "icc-grey-on-rgb.jpg", strict=True)
 
 
-def test_a_grey_profile_stays_with_a_grey_picture(tmp_path: Path) -> None:
+def test_a_gray_profile_stays_with_a_gray_picture(tmp_path: Path) -> None:
     assert (
         read(
             tmp_path,

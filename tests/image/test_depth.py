@@ -62,7 +62,7 @@ def test_heic_of_ten_bits(tmp_path: Path) -> None:
     )
 
 
-def test_twelve_bits_of_grey_in_tiff_are_as_bright_as_they_are(tmp_path: Path) -> None:
+def test_twelve_bits_of_gray_in_tiff_are_as_bright_as_they_are(tmp_path: Path) -> None:
     """One strip of 0, 2048, 4095, 1024 in 12 bits each; Pillow gives them unscaled."""
     tags = [
         (256, 4),

@@ -72,7 +72,7 @@ def test_metadata_is_written(tmp_path: Path, suffix: Any) -> None:
 
 
 def gray_profile() -> Any:
-    """A profile for grey whose samples are linear light (ICC.1, monochrome input)."""
+    """A profile for gray whose samples are linear light (ICC.1, monochrome input)."""
     white = b"XYZ " + bytes(4) + struct.pack(">3i", 63190, 65536, 54061)
     curve = b"curv" + bytes(4) + struct.pack(">IHxx", 1, 256)
     rows = struct.pack(
@@ -100,7 +100,7 @@ def test_a_gray_profile_is_used_up_where_gray_becomes_color(
         image.putalpha(128)
     image.info = {"icc_profile": gray_profile(), "exif": EXIF}
     [notice] = write_image(image, path)
-    assert "through the grey ICC profile" in notice
+    assert "through the gray ICC profile" in notice
     picture = read_picture(path)
     assert picture.icc is None
     assert picture.exif is not None
@@ -118,7 +118,7 @@ def test_a_gray_profile_is_used_up_where_gray_becomes_color(
     assert (picture.icc, int(picture.pixels(0, 1, 0, 1)[0, 0, 0])) == (None, 64)
 
 
-def test_dark_grey_of_a_linear_profile_keeps_its_brightness(tmp_path: Path) -> None:
+def test_dark_gray_of_a_linear_profile_keeps_its_brightness(tmp_path: Path) -> None:
     levels = np.tile(np.arange(256, dtype=np.uint8), (16, 1))
     image = Image.fromarray(levels)
     image.info["icc_profile"] = gray_profile()

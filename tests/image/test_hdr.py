@@ -21,7 +21,7 @@ def encoded(linear: Any) -> Any:
 
 
 def test_curves_at_the_values_of_the_recommendations() -> None:
-    # ITU-R BT.2408-7, table 1: reference white 203 cd/m2 is 58 % PQ and 75 % HLG; 18 % grey, 26
+    # ITU-R BT.2408-7, table 1: reference white 203 cd/m2 is 58 % PQ and 75 % HLG; 18 % gray, 26
     # cd/m2, is 38 % of both
     assert pq_light(np.array([0.5807, 0.38]))[0] == pytest.approx(203, rel=0.01)
     assert pq_light(np.array([0.0, 1.0])).tolist() == [0, pytest.approx(10000)]
@@ -45,7 +45,7 @@ def test_the_tone_map_is_the_identity_below_the_knee_and_smooth_and_monotonous_a
 
 @pytest.mark.parametrize("transfer", [PQ, HLG])
 @pytest.mark.parametrize("mode", ["L", "RGB", "RGBA"])
-def test_grey_light_below_the_knee_stays_as_bright_as_it_was(transfer: int, mode: str) -> None:
+def test_gray_light_below_the_knee_stays_as_bright_as_it_was(transfer: int, mode: str) -> None:
     levels = np.arange(256, dtype=np.uint8)
     image = Image.fromarray(levels[None]).convert(mode)
     out = np.asarray(to_sdr(image, Cicp(9, transfer)))[0]
@@ -58,7 +58,7 @@ def test_grey_light_below_the_knee_stays_as_bright_as_it_was(transfer: int, mode
     assert out[-1].min() == 255
 
 
-def test_colours_keep_their_place_in_display_p3() -> None:
+def test_colors_keep_their_place_in_display_p3() -> None:
     """BT.2020 PQ samples of known P3 light come back as that light."""
     p3 = np.array([[0.3, 0.1, 0.05], [0.05, 0.4, 0.2], [0.2, 0.2, 0.6]])
     # linear P3 -> BT.2020: both D65, ITU-R BT.2407
@@ -102,7 +102,7 @@ def test_files_are_converted_with_a_notice_and_refused_under_strict(
             np.abs(shown(whole(picture), picture.icc) - encoded(right / REFERENCE_WHITE)).max()
             < 2.5
         )
-        with pytest.raises(ConversionError, match=f"{name} colours .*{words}"):
+        with pytest.raises(ConversionError, match=f"{name} colors .*{words}"):
             read(tmp_path, data, strict=True)
     gray = with_png_chunks(
         saved(image.convert("L"), "PNG"), (b"cICP", bytes([primaries, transfer, 0, 1]))

@@ -1,4 +1,4 @@
-"""Colours under full transparency: filled from the visible ones, whatever was hidden; --exact keeps
+"""Colors under full transparency: filled from the visible ones, whatever was hidden; --exact keeps
 them.
 """
 

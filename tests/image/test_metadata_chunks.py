@@ -1,4 +1,4 @@
-"""Metadata as chunks: what goes in comes out, small; well-known profiles by their colours; hostile
+"""Metadata as chunks: what goes in comes out, small; well-known profiles by their colors; hostile
 bodies are refused.
 """
 
@@ -153,7 +153,7 @@ def test_hostile_densities_are_refused(body: bytes) -> None:
 
 
 def test_a_density_of_png_comes_back_to_the_dot() -> None:
-    for dots in (1, 2834, 3779, 11811, 39370, 10**7):  # a metre
+    for dots in (1, 2834, 3779, 11811, 39370, 10**7):  # a meter
         dpi = dots * 0.0254
         found = unpack_density(pack_density((dpi, dpi * 2)))
         assert [int(d / 0.0254 + 0.5) for d in found] == [dots, dots * 2]
@@ -233,7 +233,7 @@ def test_the_well_known_profiles_are_well_formed_and_told_from_each_other() -> N
             ImageCms.getProfileDescription(ImageCms.ImageCmsProfile(io.BytesIO(profile))).strip()
             == NAMES[number]
         )
-        assert known_number(profile + bytes(4)) == number  # by its colours
+        assert known_number(profile + bytes(4)) == number  # by its colors
         assert encode_metadata(Metadata(icc=profile)) == {"icc number": bytes([number])}
     assert [sum(column) for column in zip(*COLORANTS[SRGB], strict=True)] == list(
         known_profiles.D50

@@ -94,7 +94,7 @@ DAMAGED = [
     (PROFILE[:100], "damaged"),
     (b"icc", "damaged"),
     (bytes(600), "damaged"),
-    (GRAY_PROFILE, "grey colours, and the picture is RGB"),
+    (GRAY_PROFILE, "gray colors, and the picture is RGB"),
     (PROFILE[:16] + b"CMYK" + PROFILE[20:], "CMYK"),
     (PROFILE[:132] + b"\xff" * 24 + PROFILE[156:], "damaged"),
     (PROFILE.replace(b"rTRC", b"xxxx"), "damaged"),
@@ -135,7 +135,7 @@ def test_a_profile_that_does_not_fit_is_left_out_when_written(
     assert image.info == {"icc_profile": icc}
 
 
-def test_a_profile_for_colour_on_a_grey_picture_becomes_one_for_grey(tmp_path: Path) -> None:
+def test_a_profile_for_color_on_a_gray_picture_becomes_one_for_gray(tmp_path: Path) -> None:
     ramp = np.tile(np.arange(256, dtype=np.uint8), (4, 1))
     linear = make_profile("linear", PRIMARIES[12], TRANSFERS[8])
     picture = read(tmp_path, saved(Image.fromarray(ramp), "JPEG", icc_profile=linear), strict=True)
@@ -146,7 +146,7 @@ def test_a_profile_for_colour_on_a_grey_picture_becomes_one_for_grey(tmp_path: P
     image.info["icc_profile"] = linear
     assert write_image(image, tmp_path / "a.png") == ()
     assert read_picture(tmp_path / "a.png", strict=True).icc == picture.icc
-    assert write_image(image, tmp_path / "a.webp") == ()  # grey as RGB: the profile fits as it is
+    assert write_image(image, tmp_path / "a.webp") == ()  # gray as RGB: the profile fits as it is
     assert read_picture(tmp_path / "a.webp").icc == linear
     assert (
         fitting(make_profile("x", PRIMARIES[1], SRGB_CURVE).replace(b"gTRC", b"xxxx"), "L")[0]

@@ -156,7 +156,7 @@ def test_a_profile_that_is_stripped_is_used_up() -> None:
         picture = read_picture(image, strip="icc", strict=True)
         assert picture.icc is None
         assert picture.notices == (
-            "colours were converted to sRGB, for the ICC profile is left out",
+            "colors were converted to sRGB, for the ICC profile is left out",
         )
         profile = ImageCms.ImageCmsProfile(io.BytesIO(known_profile(number)))
         expected = ImageCms.profileToProfile(

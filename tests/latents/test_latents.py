@@ -65,7 +65,7 @@ def test_saving_what_was_loaded_is_as_close(tmp_path: Path) -> None:
 
 
 def test_prediction_pays() -> None:
-    """A latent with neighbours alike takes fewer bytes than its numbers in another order."""
+    """A latent with neighbors alike takes fewer bytes than its numbers in another order."""
     from latentpress.latents.precision import Precision, encode
 
     y = smooth(4, 48, 48)

@@ -122,7 +122,7 @@ def test_gray_is_the_rounded_luma() -> None:
         noise().astype(np.float32),
         noise().tolist(),
     ],
-    ids=["size", "grey and RGB", "alpha", "float", "no array"],
+    ids=["size", "gray and RGB", "alpha", "float", "no array"],
 )
 def test_images_that_do_not_match_are_an_error(name: Any, other: Any) -> None:
     with pytest.raises(ImageError):

@@ -106,12 +106,12 @@ def lcg_noise(side: Any = 64, state: Any = 42) -> Any:
 # src/reference_data.rs. Flat pictures stand on rounding errors of the C++ program's float recursion
 # where the shift is small; they are checked where it is large.
 REFERENCE = {
-    "gradient against grey": (ramp, lambda: flat(64, 128), -64.56872148, 0.01),
-    "noise against grey": (lcg_noise, lambda: flat(64, 128), -47.33572558, 0.01),
-    "grey shifted by 50, 64": (lambda: flat(64, 128), lambda: flat(64, 178), -8.75942256, 0.1),
-    "grey shifted by 50, 128": (lambda: flat(128, 128), lambda: flat(128, 178), -9.82383315, 0.1),
-    "grey shifted by 20, 256": (lambda: flat(256, 128), lambda: flat(256, 148), 59.77892918, 0.1),
-    "grey shifted by 50, 256": (lambda: flat(256, 128), lambda: flat(256, 178), -0.39085784, 0.1),
+    "gradient against gray": (ramp, lambda: flat(64, 128), -64.56872148, 0.01),
+    "noise against gray": (lcg_noise, lambda: flat(64, 128), -47.33572558, 0.01),
+    "gray shifted by 50, 64": (lambda: flat(64, 128), lambda: flat(64, 178), -8.75942256, 0.1),
+    "gray shifted by 50, 128": (lambda: flat(128, 128), lambda: flat(128, 178), -9.82383315, 0.1),
+    "gray shifted by 20, 256": (lambda: flat(256, 128), lambda: flat(256, 148), 59.77892918, 0.1),
+    "gray shifted by 50, 256": (lambda: flat(256, 128), lambda: flat(256, 178), -0.39085784, 0.1),
 }
 
 

@@ -32,7 +32,7 @@ def _few_iterations(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def loss_of(data: bytes, image: Image, bpp: float, model: str | None = None) -> float:
-    """What a search for mse minimises, in bits a pixel, of real bytes and decoded pixels."""
+    """What a search for mse minimizes, in bits a pixel, of real bytes and decoded pixels."""
     decoded = np.asarray(latentpress.decompress(data, model=model))
     return 8 * len(data) / image[:, :, 0].size + weights_at(bpp, "mse").mse * mse(image, decoded)
 

@@ -75,9 +75,9 @@ def test_flat_pictures_stay_flat_and_edges_repeat() -> None:
     assert levels.unique(dim=1).flatten().tolist() == [10, 200, 77]
 
 
-def test_a_grey_crop_has_the_luma_and_the_mask_is_the_fourth_byte() -> None:
+def test_a_gray_crop_has_the_luma_and_the_mask_is_the_fourth_byte() -> None:
     picture = some_picture(64, 64, 4)
-    out, mask = cut(alone(picture), *plan(height=64, width=64, grey=1), 64)
+    out, mask = cut(alone(picture), *plan(height=64, width=64, gray=1), 64)
     luma = np.round(picture[..., :3] @ np.array(LUMA))
     np.testing.assert_allclose(out[0].numpy() * 255, np.stack([luma] * 3), atol=0.6)
     np.testing.assert_allclose(mask[0, 0].numpy() * 255, picture[..., 3], atol=1e-3)

@@ -35,9 +35,9 @@ def plain_lpips(f: Tensor, g: Tensor, w: Tensor) -> Tensor:
 
 def plain_texture(f: Tensor, g: Tensor) -> Tensor:
     mf, mg = f.mean((2, 3)), g.mean((2, 3))
-    centred_f, centred_g = f - mf[:, :, None, None], g - mg[:, :, None, None]
-    covariance = (centred_f * centred_g).mean((2, 3))
-    variances = (centred_f**2 + centred_g**2).mean((2, 3))
+    centered_f, centered_g = f - mf[:, :, None, None], g - mg[:, :, None, None]
+    covariance = (centered_f * centered_g).mean((2, 3))
+    variances = (centered_f**2 + centered_g**2).mean((2, 3))
     structure = (2 * covariance + LEAST) / (variances + LEAST)
     means = (2 * mf * mg + LEAST) / (mf**2 + mg**2 + LEAST)
     return 1 - (means + structure).mean(1) / 2

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from training.grids import LOG_STEP, gaussian_bits, skipped, table_sigma
+from training.losses.parts import LossShape
 from training.lp1.blocks import Conv, HaarConv, build, haar, reduction
 from training.lp1.codec import Codec, interpolate, rate_of
 from training.lp1.grid_prior import PASSES, WIDEST, GridPrior, places
@@ -145,7 +146,9 @@ def test_levels_are_interpolated_linearly_and_rates_geometrically() -> None:
     level = torch.tensor([0.0, 2.25, 6.0])
     want = torch.stack([table[0], 0.75 * table[2] + 0.25 * table[3], table[6]])
     torch.testing.assert_close(interpolate(table, level), want)
-    torch.testing.assert_close(rate_of(level, (0.1, 6.4))[[0, 2]], torch.tensor([0.1, 6.4]))
+    torch.testing.assert_close(
+        rate_of(level, LossShape(lowest=0.1, highest=6.4))[[0, 2]], torch.tensor([0.1, 6.4])
+    )
 
 
 def test_masking_in_torch_is_the_packages() -> None:

@@ -1,4 +1,4 @@
-"""Crops cut on the device: gathered from the store, resampled, turned, made grey, in one pass."""
+"""Crops cut on the device: gathered from the store, resampled, turned, made gray, in one pass."""
 
 import torch
 from torch import Tensor
@@ -34,9 +34,9 @@ def filter_matrix(start: Tensor, stretch: Tensor, flip: Tensor, size: int, taps:
     """
     i = torch.arange(size, device=start.device, dtype=torch.float32)
     i = torch.where(flip[:, None], size - 1 - i, i)
-    centre = (i + 0.5) * stretch[:, None] - 0.5 + start[:, None] + MARGIN
+    center = (i + 0.5) * stretch[:, None] - 0.5 + start[:, None] + MARGIN
     s = torch.arange(taps, device=start.device, dtype=torch.float32)
-    weight = keys_cubic((s - centre[:, :, None]) / stretch[:, None, None])
+    weight = keys_cubic((s - center[:, :, None]) / stretch[:, None, None])
     return weight / weight.sum(2, keepdim=True)
 
 
@@ -70,9 +70,9 @@ def cut(pixels: Tensor, integers: Tensor, floats: Tensor, size: int) -> tuple[Te
     turned = t.permute(0, 3, 1, 2)  # columns first
     upright = t.permute(0, 3, 2, 1)
     out = torch.where(row["turn"].bool()[:, None, None, None], turned, upright)
-    colour, mask = out[:, :3], out[:, 3:] / 255
-    red, green, blue = (share * colour[:, i : i + 1] for i, share in enumerate(LUMA))
-    grey = red + green + blue
-    colour = torch.where(row["grey"].bool()[:, None, None, None], grey, colour)
-    colour = colour.round().clamp(0, 255) / 255
-    return colour.contiguous(memory_format=torch.channels_last), mask.clamp(0, 1)
+    color, mask = out[:, :3], out[:, 3:] / 255
+    red, green, blue = (share * color[:, i : i + 1] for i, share in enumerate(LUMA))
+    gray = red + green + blue
+    color = torch.where(row["gray"].bool()[:, None, None, None], gray, color)
+    color = color.round().clamp(0, 255) / 255
+    return color.contiguous(memory_format=torch.channels_last), mask.clamp(0, 1)

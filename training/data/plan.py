@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from training.data.store import PAGE, Store
 
 SIZE_EXPONENT = 0.75  # how often a picture is drawn, as a power of its pixels
-GREY_SHARE = 0.05
-INTEGERS = ("base", "height", "width", "top", "left", "turn", "grey", "flip_y", "flip_x")
+GRAY_SHARE = 0.05
+INTEGERS = ("base", "height", "width", "top", "left", "turn", "gray", "flip_y", "flip_x")
 FLOATS = ("start_y", "start_x", "stretch", "level")
 
 
@@ -22,7 +22,7 @@ class Plan:
 
     Attributes:
         integers: int64 (len(INTEGERS), n): where the picture begins in the store, its sides, the
-            pixel where the crop begins, then 0 or 1: whether it is turned by a quarter, grey,
+            pixel where the crop begins, then 0 or 1: whether it is turned by a quarter, gray,
             flipped in each direction.
         floats: float32 (len(FLOATS), n): the fractions of a pixel by which the crop begins later,
             source pixels per pixel of the crop, level of the quality in [0, levels - 1].
@@ -70,10 +70,10 @@ class Planner:
         position = np.where(whole, np.round(position), position)
         first = np.floor(position)
         turn, flip_y, flip_x = self.random.random((3, n)) < 0.5
-        grey = self.random.random(n) < GREY_SHARE
+        gray = self.random.random(n) < GRAY_SHARE
         level = self.random.random(n) * (self.levels - 1)
         upright = ~painted  # text stays readable
-        rows = [base, height, width, *first, turn & upright, grey, flip_y & upright]
+        rows = [base, height, width, *first, turn & upright, gray, flip_y & upright]
         integers = np.stack([*rows, flip_x & upright]).astype(np.int64)
         floats = np.stack([*(position - first), stretch, level]).astype(np.float32)
         return Plan(integers, floats)

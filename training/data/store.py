@@ -88,7 +88,7 @@ def load_store(folder: Path, device: str, pages: int, threads: int = 16, sides: 
 
 
 def load_held_out(folder: Path, side: int = 512) -> list[Tensor]:
-    """Centre crops of at most side x side of the held-out pictures.
+    """Center crops of at most side x side of the held-out pictures.
 
     Returns:
         A tensor (1, 3, H, W) in [0, 1] for each, in the order of their names, H and W multiples

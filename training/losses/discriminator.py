@@ -53,7 +53,7 @@ class Discriminator(nn.Module):
 
 
 def deceiving(logits: Tensor, text: Tensor) -> Tensor:
-    """What synthesis minimises, (N,): the non-saturating loss of its patches, none inside text.
+    """What synthesis minimizes, (N,): the non-saturating loss of its patches, none inside text.
 
     text: (N, 1, H, W) mask in [0, 1]: letters are never redrawn.
     """
@@ -62,5 +62,5 @@ def deceiving(logits: Tensor, text: Tensor) -> Tensor:
 
 
 def telling_apart(real: Tensor, made: Tensor) -> Tensor:
-    """What the discriminator minimises, a scalar: its error on originals and reconstructions."""
+    """What the discriminator minimizes, a scalar: its error on originals and reconstructions."""
     return (F.softplus(-real) + F.softplus(made)).mean()

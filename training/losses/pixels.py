@@ -22,7 +22,7 @@ def text_error(x: Tensor, x_hat: Tensor, mask: Tensor) -> Tensor:
 def coarse_error(x: Tensor, x_hat: Tensor, scales: int = 5) -> Tensor:
     """Multi-resolution L1: mean absolute error of means over 2, 4, ... 2^scales pixels a side.
 
-    It keeps colours and brightness from drifting over areas (PICO, arXiv:2605.05148).
+    It keeps colors and brightness from drifting over areas (PICO, arXiv:2605.05148).
     """
     difference = x_hat - x
     total = difference.new_zeros(len(x))

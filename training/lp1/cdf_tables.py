@@ -3,9 +3,9 @@
 Writes src/latentpress/entropy/tables.npz, which is shipped and never recomputed. Needs scipy.
 
 Families, of mean 0, scaled to standard deviation sigma and integrated over unit bins: gaussian;
-student (t with 5 degrees of freedom); laplace; flat (generalised Gaussian of exponent 4); skewed
+student (t with 5 degrees of freedom); laplace; flat (generalized Gaussian of exponent 4); skewed
 and very skewed (gamma of shape 8 and 2, skewness .7 and 1.4). scipy gives the CDFs. The odd
-families hold how often the odd quantizer of dependent quantisation (`latentpress.entropy.trellis`)
+families hold how often the odd quantizer of dependent quantization (`latentpress.entropy.trellis`)
 takes each of its points, for the same distributions: counted on paths that were found under the
 tables so far, a few times over; where the scale is large, the distribution integrated over the
 points' own bins.
@@ -89,7 +89,7 @@ def integer_counts(p: np.ndarray, mode: int | None = None) -> np.ndarray:
 def odd_bins(r: int) -> np.ndarray:
     """Edges between the points -r..r of the odd quantizer, in steps, (2 r + 2,).
 
-    Its points are 0 at 0 and k at k - 1/2; edges lie halfway between neighbours.
+    Its points are 0 at 0 and k at k - 1/2; edges lie halfway between neighbors.
     """
     inner = np.concatenate([[0.25], np.arange(1.0, r + 1)])
     return np.concatenate([-inner[::-1], inner])

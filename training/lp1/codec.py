@@ -22,6 +22,7 @@ from training.grids import (
     ste_round,
     table_sigma,
 )
+from training.losses.parts import LossShape
 from training.lp1 import masking
 from training.lp1.grid_prior import GridPrior
 from training.lp1.prior import Prior, checkerboard
@@ -29,13 +30,11 @@ from training.lp1.shape import LEVELS, Shape
 from training.lp1.transforms import Analysis, Synthesis
 
 PRIORS: dict[str, type[Prior] | type[GridPrior]] = {"checkerboard": Prior, "grid": GridPrior}
-MEANT_BPP = (0.035, 1.15)  # of the first and the last level: where fresh gains begin
 
 
-def rate_of(level: Tensor, bounds: tuple[float, float] = MEANT_BPP) -> Tensor:
+def rate_of(level: Tensor, loss: LossShape) -> Tensor:
     """The bpp that a level is meant for: a geometric series from the first to the last."""
-    lowest, highest = bounds
-    return lowest * (highest / lowest) ** (level / (LEVELS - 1))
+    return loss.lowest * (loss.highest / loss.lowest) ** (level / (LEVELS - 1))
 
 
 def interpolate(table: Tensor, level: Tensor) -> Tensor:
@@ -72,7 +71,7 @@ class Codec(nn.Module):
         if self.shape.prior not in PRIORS:
             raise ValueError(f"{self.shape.prior!r} is not a prior: {', '.join(PRIORS)}")
         self.prior = PRIORS[self.shape.prior](self.shape)
-        start = 0.9 * (rate_of(torch.arange(LEVELS)) / 0.25).log()
+        start = 0.9 * (rate_of(torch.arange(LEVELS), LossShape()) / 0.25).log()
         start = start[:, None].repeat(1, self.shape.latent)
         self.gain = nn.Parameter(start.clone())
         self.inverse = nn.Parameter(-start.clone())

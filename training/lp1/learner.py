@@ -157,7 +157,7 @@ class Learner:
         x_hat = coded.x_hat / 2 + 0.5
         parts = self.distances(x, x_hat, text)
         bpp = coded.bits / side**2
-        rate = rate_of(level, (loss_shape.lowest, loss_shape.highest))
+        rate = rate_of(level, loss_shape)
         loss = weighted(loss_shape, parts, bpp, rate).mean()
         adversarial = torch.zeros((), device=self.device)
         if self.discriminator is not None:

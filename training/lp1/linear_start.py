@@ -61,7 +61,7 @@ def begin_linear(net: Codec, loss: LossShape, pictures: list[Tensor]) -> None:
     net.gs.linear[0].weight.zero_()
     net.gs.linear[0].bias.zero_()
     net.gs.linear[0].weight[:, :count] = basis[:, :, None, None]
-    rate = rate_of(torch.arange(LEVELS, device=device), (loss.lowest, loss.highest))
+    rate = rate_of(torch.arange(LEVELS, device=device), loss)
     gain = steps_per_unit(loss, rate).log()[:, None]
     net.gain.copy_(gain.expand_as(net.gain))
     net.inverse.copy_(-net.gain)

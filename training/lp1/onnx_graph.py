@@ -1,6 +1,6 @@
 """Write torch modules as small ONNX graphs.
 
-Initialisers are float16 for transforms and int16 for the prior, and carry the torch parameter's
+Initializers are float16 for transforms and int16 for the prior, and carry the torch parameter's
 name, so that a shipped model can be read back to go on training.
 """
 
@@ -38,12 +38,12 @@ class Graph:
     """Collects the nodes of one graph.
 
     Tensors are known by their names: every method takes and returns names. `name` of a module or
-    a layer is what its initialisers' names begin with.
+    a layer is what its initializers' names begin with.
     """
 
     def __init__(self) -> None:
         self.nodes: list[onnx.NodeProto] = []
-        self.initialisers: list[onnx.TensorProto] = []
+        self.initializers: list[onnx.TensorProto] = []
 
     def node(self, op: str, *inputs: str, **attributes: Any) -> str:
         """Append a node with one output.
@@ -58,13 +58,13 @@ class Graph:
         return out
 
     def constant(self, name: str, array: np.ndarray, cast: bool = True) -> str:
-        """An initialiser of the array's dtype. With `cast`, what is returned is it as float32."""
-        self.initialisers.append(numpy_helper.from_array(np.ascontiguousarray(array), name))
+        """An initializer of the array's dtype. With `cast`, what is returned is it as float32."""
+        self.initializers.append(numpy_helper.from_array(np.ascontiguousarray(array), name))
         return self.node("Cast", name, to=TensorProto.FLOAT) if cast else name
 
     def scalar(self, value: float) -> str:
-        """A float32 initialiser of shape ()."""
-        return self.constant(f"c{len(self.initialisers)}", np.array(value, np.float32), cast=False)
+        """A float32 initializer of shape ()."""
+        return self.constant(f"c{len(self.initializers)}", np.array(value, np.float32), cast=False)
 
     def convolution(self, x: str, conv: nn.Conv2d, name: str, fold: int = 1) -> str:
         """A convolution with float16 weights.
@@ -72,7 +72,7 @@ class Graph:
         Args:
             x: (N, C, H, W).
             conv: Its factors, where it has some, are folded.
-            name: Of its initialisers.
+            name: Of its initializers.
             fold: Factor of a pixel unshuffle before it, which it takes over as its stride.
         """
         weight, bias = conv.folded() if isinstance(conv, Conv) else (conv.weight, conv.bias)
@@ -200,7 +200,7 @@ class Graph:
         ]
         taken = [helper.make_tensor_value_info(n, t, s) for n, (t, s) in inputs.items()]
         given = [helper.make_tensor_value_info(n, t, s) for n, (_, t, s) in outputs.items()]
-        graph = helper.make_graph(self.nodes + ends, "latentpress", taken, given, self.initialisers)
+        graph = helper.make_graph(self.nodes + ends, "latentpress", taken, given, self.initializers)
         opsets = [helper.make_opsetid("", OPSET)]
         model = helper.make_model(
             graph, opset_imports=opsets, ir_version=IR_VERSION, producer_name="latentpress"

@@ -132,7 +132,7 @@ def put(sizes: np.ndarray, c: int, where: Where, size: np.ndarray) -> None:
 
 
 def solve_magnitudes(b: np.ndarray, size: np.ndarray) -> np.ndarray:
-    """The weights (taps,), not negative, that give a magnitude from its neighbours' b.
+    """The weights (taps,), not negative, that give a magnitude from its neighbors' b.
 
     b: (positions, taps). size: (positions,). The weights' mean is that of the magnitudes.
     """
@@ -210,8 +210,8 @@ def lookup() -> np.ndarray:
 
 def unit(latents: np.ndarray) -> np.ndarray:
     """Zero mean a channel; one deviation for all, since all have one step. float64."""
-    centred = latents.astype(np.float64) - latents.mean((0, 2, 3), keepdims=True)
-    return centred / centred.std()
+    centered = latents.astype(np.float64) - latents.mean((0, 2, 3), keepdims=True)
+    return centered / centered.std()
 
 
 def crops_of(photographs: Path, amount: int) -> list[np.ndarray]:

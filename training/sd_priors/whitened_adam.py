@@ -1,6 +1,6 @@
 """Adam on linear layers as if their inputs were whitened.
 
-What a pass of a prior sees is neighbouring values of correlated channels: their second moments
+What a pass of a prior sees is neighboring values of correlated channels: their second moments
 span four orders of magnitude, and Adam, which scales each weight alone, crawls along the small
 ones. Each joint weight W = [weight, bias] of a layer on x = [inputs, 1] is moved as if it were V M
 with M = E[x x^T]^(-1/2): the gradient of V is that of W times M, and a step of V is one of W times

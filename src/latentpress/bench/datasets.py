@@ -120,7 +120,7 @@ def named_folder(name: str) -> Path | None:
 
 
 def read_pixels(path: Path) -> Pixels:
-    """A picture as uint8 (H, W, 3), upright. Grey and palettes are widened, which loses nothing;
+    """A picture as uint8 (H, W, 3), upright. Gray and palettes are widened, which loses nothing;
     what would lose is an ImageError.
     """
     try:
@@ -128,7 +128,7 @@ def read_pixels(path: Path) -> Pixels:
             if color.is_deep(image) or read_declared(image).bits > 8:
                 raise ImageError(
                     f"{path} has more than 8 bits a sample; the benchmark compares 8-bit RGB or "
-                    "grey pictures: convert it first"
+                    "gray pictures: convert it first"
                 )
             if image.mode not in MODES or "transparency" in image.info or frames_of(image) > 1:
                 what = (
@@ -137,7 +137,7 @@ def read_pixels(path: Path) -> Pixels:
                     else f"mode {image.mode} or transparency"
                 )
                 raise ImageError(
-                    f"{path} has {what}; the benchmark compares 8-bit RGB or grey pictures: "
+                    f"{path} has {what}; the benchmark compares 8-bit RGB or gray pictures: "
                     "convert it first"
                 )
             return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))

@@ -1,5 +1,5 @@
 """The study this project grew from, as a preset of the benchmark: VAE, PNG, JPEG and WebP on five
-photographs, graded in grey.
+photographs, graded in gray.
 
 A run of `bench.run` with the study's settings (JPEG quality 100, WebP quality 80) and enough others
 to find the JPEG and the WebP file that is as large as the VAE's; then its pictures (latents,
@@ -23,7 +23,7 @@ from latentpress.metrics.display import metric_name, number
 from latentpress.system.files import atomic_write
 from latentpress.system.spreadsheet import write_sheets
 
-METRICS = ("ssim", "mse", "psnr", "lpips")  # the first three in grey, as the study had them
+METRICS = ("ssim", "mse", "psnr", "lpips")  # the first three in gray, as the study had them
 VAE_QUALITIES = (15, 30, 50, 75, 100)
 JPEG_QUALITIES, JPEG_OF_STUDY = (1, 4, 7, 10, 14, 18, 24, 32, 42, 55, 70, 100), 100
 WEBP_QUALITIES, WEBP_OF_STUDY = (0, 2, 5, 9, 14, 20, 28, 38, 50, 65, 80, 95), 80

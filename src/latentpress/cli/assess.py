@@ -96,8 +96,8 @@ def assess(
     DISTS.
 
     Two folders are paired by file name without suffix; the table has a row a picture and their
-    mean, and a picture that fails is named. Nothing is resized or converted: two sizes, grey
-    against colour, or more than 8 bits are an error. A metric whose weights are not here stays
+    mean, and a picture that fails is named. Nothing is resized or converted: two sizes, gray
+    against color, or more than 8 bits are an error. A metric whose weights are not here stays
     empty. bytes and bpp are of the distorted file.
 
     Example: latentpress assess originals decoded --metrics psnr,ssim,lpips -o table.csv

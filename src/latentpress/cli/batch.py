@@ -274,7 +274,7 @@ class Bar:
     manager.
 
     total: files, None where nobody knows. verb: of the text, as "pressing". Below the files runs a
-    bar of its own while a file's latent is optimised.
+    bar of its own while a file's latent is optimized.
     """
 
     def __init__(self, total: int | None, verb: str = "pressing") -> None:
@@ -337,7 +337,7 @@ class Bar:
                 self._bar.update(self._optimization, visible=False)
 
     def optimization(self, share: float, seconds_left: float) -> None:
-        """How much of a latent optimisation is done, and how long it will still take."""
+        """How much of a latent optimization is done, and how long it will still take."""
         if self._bar is None:
             return
         if self._optimization is None:

@@ -51,7 +51,7 @@ def compare(
     """Compare a file with its original: MSE, PSNR, SSIM, bytes, and bits per pixel (bpp = 8 x file
     bytes / pixels).
 
-    The metrics are of the colours (RGB, 8 bits); alpha is left out, and so are colours under full
+    The metrics are of the colors (RGB, 8 bits); alpha is left out, and so are colors under full
     transparency. Nothing is resized: two sizes
     are an error.
 

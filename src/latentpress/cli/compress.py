@@ -82,7 +82,7 @@ def compress(
         typer.Option(
             metavar="METRIC=VALUE",
             help="The smallest file that reaches a metric: psnr=32 (in dB; with psnr and mse it is "
-            "optimised for mse), ssim=0.9, lpips=0.1...",
+            "optimized for mse), ssim=0.9, lpips=0.1...",
             show_default=False,
         ),
     ] = None,
@@ -136,7 +136,7 @@ def compress(
         str | None,
         typer.Option(
             metavar="[mse|perceptual]",
-            help="What efforts 4 to 9 minimise; for mse the built-in codec's "
+            help="What efforts 4 to 9 minimize; for mse the built-in codec's "
             "steps are the same everywhere.",
             show_default="perceptual, with LPIPS's weights",
         ),
@@ -157,7 +157,7 @@ def compress(
         typer.Option(
             "--strict",
             help="Make it an error when something would be lost: samples of more than 8 bits, "
-            "colours that must be converted (CMYK, Lab, PQ, HLG), an ICC profile that does not "
+            "colors that must be converted (CMYK, Lab, PQ, HLG), an ICC profile that does not "
             "fit, further frames, IPTC data, an HDR gain map, a motion video, a long XMP. "
             "Nothing else is refused, and nothing that --strip names.",
         ),
@@ -173,7 +173,7 @@ def compress(
     ] = "",
     exact: Annotated[
         bool,
-        typer.Option("--exact", help="Keep the colours that full transparency hides."),
+        typer.Option("--exact", help="Keep the colors that full transparency hides."),
     ] = False,
     files_from: FilesFrom = None,
     include: Include = None,
@@ -410,7 +410,7 @@ def file_size(source: Path) -> int | None:
 
 
 def optimizer_notices(effort: int, optimize_for: str | None) -> list[str]:
-    """What the user should know before a latent optimisation; UsageError where it cannot be
+    """What the user should know before a latent optimization; UsageError where it cannot be
     made.
     """
     if optimize_for is None and effort < FIRST_EFFORT:

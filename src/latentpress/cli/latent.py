@@ -36,7 +36,7 @@ def latent(
         bool, typer.Option("--overwrite", help="Replace an existing output.")
     ] = False,
 ) -> None:
-    """Show a latent as a picture: one grey panel a channel, side by side, each stretched from its
+    """Show a latent as a picture: one gray panel a channel, side by side, each stretched from its
     least value to its greatest.
 
     A photograph gives its latent before quantization, a .ltp file the quantized latent that it

@@ -47,8 +47,8 @@ def study(
         ),
     ] = None,
 ) -> None:
-    """Press the study's five photographs with a VAE, PNG, JPEG and WebP; grade them in grey by
-    SSIM, MSE and PSNR, in colour by LPIPS.
+    """Press the study's five photographs with a VAE, PNG, JPEG and WebP; grade them in gray by
+    SSIM, MSE and PSNR, in color by LPIPS.
 
     JPEG and WebP stand at the study's qualities (100 and 80), and at those whose files are as large
     as the VAE's. Writes a workbook with one sheet a metric, latents, comparisons, differences, and
@@ -106,7 +106,7 @@ def _show(run: "Run", table: "list[Column]") -> None:
     shown = Table(
         "mean over the images",
         *(column.title for column in table),
-        title=f"{run.info['dataset']}; SSIM, MSE and PSNR in grey",
+        title=f"{run.info['dataset']}; SSIM, MSE and PSNR in gray",
     )
     shown.add_row("bytes", *(plain(value, 0) for value in means(table, "bytes")))
     shown.add_row("bits per pixel", *(plain(value, 3) for value in means(table, "bpp")))

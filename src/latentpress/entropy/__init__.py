@@ -5,7 +5,7 @@ masking.py      steps of lp1 that follow the activity
 multistage.py   the Stable Diffusion spaces; multistage_passes.py, multistage_network.py: its passes
 factorized.py   the Stable Diffusion spaces, tiny or made-up pictures
 smallest.py     the encoder: of several coders the one that takes the fewest bytes
-quantizer.py    stage 3; rdoq.py, trellis.py: quantisation by rate and distortion
+quantizer.py    stage 3; rdoq.py, trellis.py: quantization by rate and distortion
 rans.py         symbols <-> bytes, under the integer tables of cdf_tables.py
 integers.py     the integer arithmetic that all of them share
 """

@@ -2,7 +2,7 @@
 
 A table's number is family * SCALES + scale index. Its alphabet is -radius..radius and an escape;
 counts are at least 1 and sum to 2^24. `tables.npz` (of training/lp1/cdf_tables.py) holds integers
-only: nothing is recomputed here. The odd families are those of the odd quantiser of `trellis.py`,
+only: nothing is recomputed here. The odd families are those of the odd quantizer of `trellis.py`,
 one for each of the first four: table t + ODD stands beside table t.
 """
 
@@ -19,7 +19,7 @@ FILE = Path(__file__).parent / "tables.npz"
 PRECISION_BITS = 24
 SCALE_UNIT_BITS = 3  # the priors give scale indices in eighths
 SCALES = 64  # standard deviations, SIGMA_MIN * exp(i * LOG_STEP)
-SCALE_RATIO = np.float32(1.118571)  # exp(LOG_STEP), of neighbouring scales
+SCALE_RATIO = np.float32(1.118571)  # exp(LOG_STEP), of neighboring scales
 # position = id; never reordered
 FAMILIES = (
     "gaussian",

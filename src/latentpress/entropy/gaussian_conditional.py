@@ -1,9 +1,9 @@
 """One pass of lp1's symbols: each rounded alone, or those of large scales under trellis-coded
-quantisation (`trellis.py`).
+quantization (`trellis.py`).
 
 A trellis saves bits where symbols carry about one bit or more each; the many of small scales,
 mostly zeros, are rounded alone. In a trellis the step is STEP times the step outside, which is the
-ratio of neighbouring scales, since both quantisers together are twice as fine; so a symbol's table
+ratio of neighboring scales, since both quantizers together are twice as fine; so a symbol's table
 is one scale lower there.
 """
 

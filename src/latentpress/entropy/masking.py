@@ -4,7 +4,7 @@ the decoder knows.
 An error shows less in a busy place than in a calm one, and so do metrics that divide by contrast
 measure it (LPIPS, DISTS). The decoder knows how busy a place is before the first symbol of y, from
 the scales that the side information gives; so nothing is sent. Video encoders call this adaptive
-quantisation (x264's AQ); JPEG 2000's visual masking (Zeng, Daly and Lei 2002) also derives it from
+quantization (x264's AQ); JPEG 2000's visual masking (Zeng, Daly and Lei 2002) also derives it from
 what the decoder has.
 """
 

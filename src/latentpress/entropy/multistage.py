@@ -9,7 +9,7 @@ latent's unit, from the channel's mean; S is the step in fine units:
     scale index = (eighths of the network) - (eighths of log S)
 
 One set of weights serves all steps: contexts and predictions are in the latent's unit, and the step
-enters as an integer. Under dependent quantisation (`trellis.py`), which latents as data may have, a
+enters as an integer. Under dependent quantization (`trellis.py`), which latents as data may have, a
 pass is an array of lanes; the value of a symbol is counted in half steps. Body: the prior's
 number; S (u16); CRC-32C of the symbols; a byte a channel, the family of its tables and how much its
 scales are moved, for latents unlike those of training; then one rANS stream, pass by pass.
@@ -62,7 +62,7 @@ FAMILY_BITS = 2
 MOVE_UNIT = 2
 MOVE_BITS = 6
 MOVE_MAX = 24
-# of the shipped weights, under rounding and under dependent quantisation; others get other numbers
+# of the shipped weights, under rounding and under dependent quantization; others get other numbers
 NUMBER = 1
 DEPENDENT = 2
 # channels -> symbols of a lane: more find better paths, and a pass takes as many calls
@@ -73,7 +73,7 @@ HEAD = struct.Struct("<BH4s")
 
 
 class QuantizedLatent(NamedTuple):
-    """symbols: int32. odd: uint8, 1 where a symbol is of the odd quantiser. mu: int64, fine units
+    """symbols: int32. odd: uint8, 1 where a symbol is of the odd quantizer. mu: int64, fine units
     from the channel's mean. scale_eighths: int32, scale indices times 8, not clipped. All (C, h,
     w).
     """
@@ -289,7 +289,7 @@ class CodingLoop:
 
 
 def trellis_lanes(space: Space, scale_eighths: NDArray[Any]) -> TrellisLanes:
-    """The lanes of a pass under dependent quantisation. scale_eighths: of its symbols, of any
+    """The lanes of a pass under dependent quantization. scale_eighths: of its symbols, of any
     shape.
     """
     return TrellisLanes(scale_eighths.ravel(), LANE_LENGTH[space.channels])

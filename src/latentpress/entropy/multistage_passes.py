@@ -97,7 +97,7 @@ def square(side: int) -> list[tuple[int, int]]:
 
 
 def cross() -> list[tuple[int, int]]:
-    """0, 0 and its four neighbours."""
+    """0, 0 and its four neighbors."""
     return [(0, 0), (-1, 0), (1, 0), (0, -1), (0, 1)]
 
 

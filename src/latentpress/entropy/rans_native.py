@@ -88,7 +88,7 @@ class NativeStack:
     ) -> None:
         """`trellis.push_lanes`."""
         if not symbols.size == odd.size == table.size:
-            raise ValueError("a symbol, a quantiser and a table each")
+            raise ValueError("a symbol, a quantizer and a table each")
         self._make_room(symbols.size)
         self._library.trellis_push(
             *self._coder(),

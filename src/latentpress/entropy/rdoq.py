@@ -1,4 +1,4 @@
-"""Rate-distortion optimised quantisation: a symbol goes one step towards zero where the bits it
+"""Rate-distortion optimized quantization: a symbol goes one step towards zero where the bits it
 saves outweigh the error it adds.
 
 With v = y - mu, its nearest integer q and the bits b of the symbol's own integer CDF table, q gives

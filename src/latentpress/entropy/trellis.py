@@ -1,18 +1,18 @@
-"""Dependent quantisation: a symbol is a point of one of two quantisers, and the parities of the
+"""Dependent quantization: a symbol is a point of one of two quantizers, and the parities of the
 symbols before it say of which.
 
     even:   0, +-1, +-2, ...            value = symbol                       in steps
     odd:    0, +-1/2, +-3/2, ...        value = symbol - sign(symbol) / 2
 
 Symbols are dealt to lanes. A lane walks through 8 states from state 0 on: the last bit of the state
-names the quantiser of the next symbol, and then state = NEXT[state, symbol & 1]. Each quantiser
+names the quantizer of the next symbol, and then state = NEXT[state, symbol & 1]. Each quantizer
 alone is as coarse as rounding to whole steps, and its symbols cost as many bits; both together are
 twice as fine, and the encoder looks for the path through them whose error and bits are least
 (Viterbi 1967). At high rates the error is 1.1 dB below that of rounding at the same rate, of 1.53
-dB that any quantiser could gain.
+dB that any quantizer could gain.
 
-Trellis-coded quantisation: Marcellin and Fischer 1990; under an entropy coder: Fischer and Wang
-1992; these quantisers and states: the dependent quantisation of VVC and its successor, Schwarz et
+Trellis-coded quantization: Marcellin and Fischer 1990; under an entropy coder: Fischer and Wang
+1992; these quantizers and states: the dependent quantization of VVC and its successor, Schwarz et
 al. 2021 (doi:10.1109/TCSVT.2021.3072202).
 """
 
@@ -43,7 +43,7 @@ FAR = np.float32(1e30)  # the cost of what cannot be
 
 
 class Path(NamedTuple):
-    """symbols: int32. odd: uint8, 1 where the symbol is of the odd quantiser. Both (n,)."""
+    """symbols: int32. odd: uint8, 1 where the symbol is of the odd quantizer. Both (n,)."""
 
     symbols: Ints
     odd: NDArray[np.uint8]
@@ -73,7 +73,7 @@ class TrellisLanes:
     def push(self, coder: rans.Coder, path: Path, table: NDArray[Any]) -> None:
         """Put the symbols on the stack; `pop` with the same tables gives them back.
 
-        table: (n,) table numbers of the even quantiser, rising with `scale_eighths`.
+        table: (n,) table numbers of the even quantizer, rising with `scale_eighths`.
         """
         in_lanes = Path(path.symbols[self.order], path.odd[self.order])
         push_lanes(coder, in_lanes, table[self.order], self.lanes)
@@ -100,7 +100,7 @@ def quantize(v: NDArray[np.floating[Any]], table: NDArray[Any], weight: float, l
     """The path through the lanes with the least sum of weight * (v - value)^2 + bits.
 
     v: (n,) values in steps, about their means, in the order of the lanes: the i-th belongs to lane
-    i % lanes. table: (n,) number of each symbol's table under the even quantiser. weight: bits that
+    i % lanes. table: (n,) number of each symbol's table under the even quantizer. weight: bits that
     a squared error of one step^2 is worth.
     """
     v = np.clip(v, 2 - SYMBOL_MAX, SYMBOL_MAX - 2).astype(np.float32)
@@ -124,9 +124,9 @@ def quantize(v: NDArray[np.floating[Any]], table: NDArray[Any], weight: float, l
 def push_lanes(coder: rans.Coder, path: Path, table: NDArray[Any], lanes: int) -> None:
     """Put symbols on the stack; `pop_lanes` with the same tables gives them back.
 
-    path, table: (n,) in the order of the lanes; the tables are those of the even quantiser. The
+    path, table: (n,) in the order of the lanes; the tables are those of the even quantizer. The
     symbols of one step of all lanes are coded table after table, and under each table those of the
-    even quantiser come first.
+    even quantizer come first.
     """
     if isinstance(coder, NativeStack):
         coder.push_lanes(path.symbols, path.odd, table.astype(np.uint16), lanes)
@@ -175,8 +175,8 @@ def candidates(
 ) -> tuple[Floats, Ints]:
     """The cheapest symbol of each kind for every value: (costs, symbols), (4, n) each.
 
-    The kind is 2 * quantiser + parity of the symbol. v: (n,) values in steps. table: (n,) table
-    numbers. weight: bits that a squared error of one step^2 is worth. bits_of: for each quantiser
+    The kind is 2 * quantizer + parity of the symbol. v: (n,) values in steps. table: (n,) table
+    numbers. weight: bits that a squared error of one step^2 is worth. bits_of: for each quantizer
     the bits of the magnitudes 0..REACH, one table after the other.
     """
     size = np.abs(v)
@@ -254,7 +254,7 @@ def arrivals() -> tuple[NDArray[np.intp], NDArray[np.intp]]:
 @cache
 def bit_costs() -> Floats:
     """(2, n): bits of the magnitudes 0..REACH under the tables of the first ODD_FAMILIES families,
-    one after another, of the even quantiser and of the odd one.
+    one after another, of the even quantizer and of the odd one.
     """
     even = np.arange(cdf_tables.SCALES * cdf_tables.ODD_FAMILIES)
     tables = np.concatenate([even, even + cdf_tables.ODD])

@@ -1,7 +1,7 @@
 """Stage 1 of 5: pictures. picture.py reads files and puts decoded pictures back together,
 formats.py writes files.
 
-plugins.py registers HEIC and JPEG XL, declared.py finds the colour space and the depth that a file
+plugins.py registers HEIC and JPEG XL, declared.py finds the color space and the depth that a file
 tells (boxes.py and jxl.py read containers, cicp.py and colorimetry.py hold the numbers),
 profiles.py makes and checks ICC profiles, hdr.py brings PQ and HLG to SDR.
 

@@ -1,4 +1,4 @@
-"""The alpha chunk: an opacity plane, lossless. One byte where it is constant, else a grey PNG (1
+"""The alpha chunk: an opacity plane, lossless. One byte where it is constant, else a gray PNG (1
 bit where that is enough) or a lossless WebP, whichever is smaller.
 """
 

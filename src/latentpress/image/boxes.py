@@ -1,5 +1,5 @@
 """What the boxes of AVIF, HEIC (ISO/IEC 14496-12, 23008-12) and JPEG 2000 (ISO/IEC 15444-1, annex
-I) tell about colour and depth, which Pillow does not.
+I) tell about color and depth, which Pillow does not.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from latentpress.image.cicp import Cicp
 
 LARGEST = 1 << 26  # bytes of a box of metadata that is read
 MOST_BOXES = 10_000  # of a file that are looked at
-JP2_SRGB, JP2_GRAY, JP2_SYCC = 16, 17, 18  # enumerated colour spaces that are sRGB's
+JP2_SRGB, JP2_GRAY, JP2_SYCC = 16, 17, 18  # enumerated color spaces that are sRGB's
 
 
 @dataclass
 class Properties:
-    """Colour and depth of a picture: its nclx numbers, its ICC profile, its bits a sample."""
+    """Color and depth of a picture: its nclx numbers, its ICC profile, its bits a sample."""
 
     cicp: Cicp | None = None
     icc: bytes | None = None

@@ -1,4 +1,4 @@
-"""Coding-independent code points (ITU-T H.273): the colour space that PNG's cICP chunk, the `nclx`
+"""Coding-independent code points (ITU-T H.273): the color space that PNG's cICP chunk, the `nclx`
 boxes of AVIF and HEIC and the `cicp` tag of ICC profiles name by two numbers.
 
 A transfer curve here is what a display does: (g, a, b, c, d), which takes a sample x in 0..1 to
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 Curve = tuple[float, float, float, float, float]
 
 PQ, HLG = 16, 18  # transfer characteristics of high dynamic range (ITU-R BT.2100)
-BT709, DISPLAY_P3, BT2020 = 1, 12, 9  # colour primaries
+BT709, DISPLAY_P3, BT2020 = 1, 12, 9  # color primaries
 
 SRGB_CURVE: Curve = (2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)  # IEC 61966-2-1
 
@@ -49,7 +49,7 @@ TRANSFERS: dict[int, Curve] = {
 
 @dataclass(frozen=True)
 class Cicp:
-    """Colour primaries, transfer characteristics, and whether the samples that were read fill 0 to
+    """Color primaries, transfer characteristics, and whether the samples that were read fill 0 to
     255 (as they do wherever a decoder has made RGB of them).
     """
 

@@ -1,4 +1,4 @@
-"""From every colour mode of Pillow to 8-bit grey, RGB or RGBA: what is lossless, what is not, and
+"""From every color mode of Pillow to 8-bit gray, RGB or RGBA: what is lossless, what is not, and
 how it is told.
 """
 
@@ -46,12 +46,12 @@ def peak(image: Image.Image) -> int:
 
 
 def is_deep_gray(image: Image.Image) -> bool:
-    """Whether this image, not loaded yet, is 16-bit grey with alpha, which Pillow reads as RGBA."""
+    """Whether this image, not loaded yet, is 16-bit gray with alpha, which Pillow reads as RGBA."""
     return any("LA;16" in raw for raw in _raw_modes(image))
 
 
 def scale_transparency(image: Image.Image) -> None:
-    """Bring the transparent colour of a PNG file, not loaded yet, to the 8 bits that its samples
+    """Bring the transparent color of a PNG file, not loaded yet, to the 8 bits that its samples
     will have; Pillow leaves it as stored.
     """
     color = image.info.get("transparency")
@@ -78,7 +78,7 @@ def convert(image: Image.Image, icc: bytes | None, white: int = 65535) -> Conver
     if mode in ("La", "RGBa"):
         straight = convert(image.convert(mode.upper()), icc)
         return Converted(
-            straight.image, straight.alpha, "premultiplied colours were divided by their alpha"
+            straight.image, straight.alpha, "premultiplied colors were divided by their alpha"
         )
     if mode == "RGBX":
         return Converted(image.convert("RGB"), notice="the unused fourth channel was left out")
@@ -88,7 +88,7 @@ def convert(image: Image.Image, icc: bytes | None, white: int = 65535) -> Conver
         return _deep(image, white)
     return Converted(
         image.convert("RGB"),
-        notice=f"{mode} colours were converted to sRGB",
+        notice=f"{mode} colors were converted to sRGB",
         lossy=True,
         keeps_icc=False,
     )
@@ -96,9 +96,9 @@ def convert(image: Image.Image, icc: bytes | None, white: int = 65535) -> Conver
 
 def to_srgb(image: Image.Image, icc: bytes) -> Image.Image | None:
     """An image in mode L, RGB or CMYK through its ICC profile to sRGB, mode RGB; None where the
-    profile is damaged or of other colours.
+    profile is damaged or of other colors.
 
-    Relative colorimetric with black point compensation. Grey without LittleCMS's optimisation,
+    Relative colorimetric with black point compensation. Gray without LittleCMS's optimization,
     which is up to 10 levels off in the dark of linear samples.
     """
     from PIL import ImageCms  # most pictures need no conversion
@@ -123,40 +123,40 @@ def _raw_modes(image: Image.Image) -> list[str]:
 
 
 def _plain(image: Image.Image) -> Converted:
-    """1, L and RGB, with the one transparent colour that PNG allows them."""
+    """1, L and RGB, with the one transparent color that PNG allows them."""
     notice = None
     if image.mode == "1":
         image = image.convert("L")
-        notice = "black and white became 8-bit grey"
+        notice = "black and white became 8-bit gray"
     if "transparency" in image.info:
         image = image.convert("RGBA" if image.mode == "RGB" else "LA")
         color = image if image.mode == "RGBA" else image.getchannel("L")
         return Converted(
-            color, image.getchannel("A"), "the transparent colour became an alpha channel"
+            color, image.getchannel("A"), "the transparent color became an alpha channel"
         )
     return Converted(image, notice=notice)
 
 
 def _palette(image: Image.Image) -> Converted:
-    if image.palette is None:  # a PNG without PLTE: Pillow opens it, and then knows no colours
+    if image.palette is None:  # a PNG without PLTE: Pillow opens it, and then knows no colors
         raise ValueError("its palette is missing")
     if image.mode == "PA" or image.has_transparency_data:
         rgba = image.copy().convert(
             "RGBA"
         )  # Pillow writes the alpha into the palette of the image that it converts
         return Converted(
-            rgba, rgba.getchannel("A"), "palette colours became RGB with an alpha channel"
+            rgba, rgba.getchannel("A"), "palette colors became RGB with an alpha channel"
         )
-    return Converted(image.convert("RGB"), notice="palette colours became RGB")
+    return Converted(image.convert("RGB"), notice="palette colors became RGB")
 
 
 def _cmyk(image: Image.Image, icc: bytes | None) -> Converted:
     """CMYK through its profile to sRGB; without one by Pillow's formula."""
     rgb = to_srgb(image, icc) if icc else None
     if rgb is not None:
-        text = "CMYK colours were converted to sRGB through their ICC profile"
+        text = "CMYK colors were converted to sRGB through their ICC profile"
         return Converted(rgb, notice=text, lossy=True, keeps_icc=False)
-    text = "CMYK colours were converted to RGB without a usable ICC profile"
+    text = "CMYK colors were converted to RGB without a usable ICC profile"
     return Converted(image.convert("RGB"), notice=text, lossy=True, keeps_icc=False)
 
 

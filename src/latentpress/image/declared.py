@@ -1,4 +1,4 @@
-"""What a file tells about its colours and its depth, and the ICC profile that this means.
+"""What a file tells about its colors and its depth, and the ICC profile that this means.
 
 Without a profile, viewers take a picture for sRGB; so does everything here. What says the same as
 sRGB gets no profile, what says something else gets the profile that it means, and PQ and HLG, which
@@ -45,7 +45,7 @@ LEFT_OUT = "the ICC profile was left out"  # how a loss of one begins
 
 @dataclass(frozen=True)
 class Declared:
-    """Colours as a file tells them beside `icc_profile` in Pillow's `info`, and bits a sample.
+    """Colors as a file tells them beside `icc_profile` in Pillow's `info`, and bits a sample.
 
     cicp_first: the numbers count before an ICC profile, as in PNG, not after it. chromaticities:
     (x, y) of white, red, green, blue. lost_icc: a profile is there that Pillow could not read.
@@ -100,7 +100,7 @@ def read_declared(image: Image.Image) -> Declared:
 
 
 def settle(converted: Converted, icc: bytes | None, declared: Declared) -> Settled:
-    """The colours that a picture is kept in.
+    """The colors that a picture is kept in.
 
     The order of PNG (third edition, 4.3): cICP, iCCP, sRGB, gAMA with cHRM. In the other formats a
     profile counts before the numbers (MIAF, 7.3.6.4).
@@ -126,7 +126,7 @@ def settle(converted: Converted, icc: bytes | None, declared: Declared) -> Settl
 
 
 def _by_profile(found: Settled, icc: bytes | None) -> bool:
-    """Take the profile, if it fits; whether the colours are settled by it."""
+    """Take the profile, if it fits; whether the colors are settled by it."""
     if not icc:
         return False
     numbers = profiles.code_points(icc)
@@ -139,12 +139,12 @@ def _by_profile(found: Settled, icc: bytes | None) -> bool:
 
 
 def _by_numbers(found: Settled, cicp: Cicp | None) -> bool:
-    """Take H.273's numbers, if they are known; whether the colours are settled by them."""
+    """Take H.273's numbers, if they are known; whether the colors are settled by them."""
     if cicp is None or cicp.is_unspecified:
         return False
     if not cicp.is_known:
         found.losses.append(
-            f"the colour space of the numbers {cicp.primaries} and {cicp.transfer} (H.273) is not "
+            f"the color space of the numbers {cicp.primaries} and {cicp.transfer} (H.273) is not "
             "known and was left out"
         )
         return False
@@ -158,7 +158,7 @@ def _by_numbers(found: Settled, cicp: Cicp | None) -> bool:
         target = hdr.sdr_primaries(cicp)
         primaries = PRIMARIES[target]
         to = "sRGB" if target == BT709 else NAMES[target]
-        found.losses.append(f"{kind} colours ({name}) were converted to 8-bit SDR in {to}")
+        found.losses.append(f"{kind} colors ({name}) were converted to 8-bit SDR in {to}")
         name = NAMES[target]
     else:
         curve = TRANSFERS[cicp.transfer]
@@ -189,7 +189,7 @@ def _by_gamma(found: Settled, declared: Declared) -> None:
 
 
 def _profile(mode: str, name: str, primaries: tuple[float, ...], curve: Curve) -> bytes | None:
-    """The profile of these colours; None where they are sRGB's."""
+    """The profile of these colors; None where they are sRGB's."""
     if mode == "L":
         return None if profiles.is_srgb_curve(curve) else profiles.make_gray_profile(name, curve)
     if profiles.is_srgb(primaries, curve):
@@ -226,7 +226,7 @@ def _from_info(image: Image.Image) -> Declared:
 
 
 def _png(file: BinaryIO, declared: Declared) -> Declared:
-    """The chunks before the pixels that tell of colour (PNG, third edition, 11.3.2)."""
+    """The chunks before the pixels that tell of color (PNG, third edition, 11.3.2)."""
     chunks: dict[bytes, bytes] = {}
     file.seek(8)
     bits = file.read(17)[16:]  # of the header chunk

@@ -24,7 +24,7 @@ PNG_LEVEL = 1
 # 0.86 s
 PNG_STRATEGY = 3
 XMP_TAG = 700  # of a TIFF file
-ICC_SPACE = slice(16, 20)  # of a profile: the colour space of its pictures (ICC.1, 7.2.6)
+ICC_SPACE = slice(16, 20)  # of a profile: the color space of its pictures (ICC.1, 7.2.6)
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ PNG = ImageFormat(
     "PNG", WITH_ALPHA, 65535, ALL, {"compress_level": PNG_LEVEL, "compress_type": PNG_STRATEGY}
 )
 JPEG = ImageFormat("JPEG", GRAY_OR_RGB, 65500, ALL, {"quality": 95, "subsampling": "4:4:4"})
-# Lossless at little effort: smaller than PNG and about as fast. `exact` keeps the colours under
+# Lossless at little effort: smaller than PNG and about as fast. `exact` keeps the colors under
 # full transparency.
 WEBP = ImageFormat(
     "WEBP",
@@ -113,7 +113,7 @@ def write_image(
     ICC profile, EXIF, XMP, texts and density are taken from `image.info` and written where the
     format has a place for them (texts in PNG, a comment in JPEG); one that its encoder refuses (a
     damaged EXIF block in AVIF, more than 64 kB in JPEG) is left out, and so is a profile that is
-    damaged or for other colours than the image's.
+    damaged or for other colors than the image's.
 
     Args:
         image: in mode L, LA, RGB or RGBA.
@@ -264,18 +264,18 @@ def _fitted(
 
 
 def _colored(image: Image.Image, form: ImageFormat) -> tuple[Image.Image, tuple[str, ...]]:
-    """L as RGB, LA as RGBA, and a notice where a profile for grey, which no RGB file can carry, was
+    """L as RGB, LA as RGBA, and a notice where a profile for gray, which no RGB file can carry, was
     used up or dropped.
     """
     icc = image.info.get("icc_profile") or b""
     if icc[ICC_SPACE] != b"GRAY":
         return image.convert("RGB" if image.mode == "L" else "RGBA"), ()
     result = to_srgb(image.getchannel("L"), icc)
-    notice = f"{form.name} holds no grey: converted to sRGB through the grey ICC profile"
+    notice = f"{form.name} holds no gray: converted to sRGB through the gray ICC profile"
     if result is None:
         result = image.getchannel("L").convert("RGB")
         notice = (
-            f"the ICC profile left out: it is damaged, and for grey, which {form.name} does "
+            f"the ICC profile left out: it is damaged, and for gray, which {form.name} does "
             "not hold"
         )
     if image.mode == "LA":

@@ -1,5 +1,5 @@
 """The well-known ICC profiles, each one number in a file: a profile counts as one of them by the
-colours that it gives, never by its name.
+colors that it gives, never by its name.
 
 A decoder gives back a profile of its own making, at most one level of 8 bits from the one that
 was there, for every color; the bytes are another profile's.
@@ -24,7 +24,7 @@ ONE = 65536  # of s15Fixed16Number, ICC.1:2022, 4.6
 D50 = (63190, 65536, 54061)  # ICC.1:2022, 7.2.16: the illuminant of the connection space
 # Bradford's adaptation of D65, x = .3127, y = .3290, to D50 (ICC.1:2022, Annex E.3).
 FROM_D65 = (68674, 1502, -3291, 1939, 64912, -1119, -606, 988, 49262)
-# Red, green and blue, X Y Z each, adapted so; their sum is D50, so that grey has no cast.
+# Red, green and blue, X Y Z each, adapted so; their sum is D50, so that gray has no cast.
 # sRGB: IEC 61966-2-1. Display P3: SMPTE EG 432-1 with D65. Adobe RGB (1998) Color Image Encoding.
 COLORANTS = {
     SRGB: ((28576, 14581, 912), (25239, 46983, 6361), (9375, 3972, 46788)),
@@ -53,13 +53,13 @@ COPYRIGHT = "No copyright, use freely"
 
 HEADER_BYTES = 128  # ICC.1:2022, 7.2
 MAX_MATCHED = 1 << 20  # bytes; a larger profile is no well-known one
-TABLE_TAGS = (b"A2B", b"B2A", b"D2B", b"B2D")  # tables, whose colours depend on the intent
-GRID = 9  # levels a channel of the colours that are compared
+TABLE_TAGS = (b"A2B", b"B2A", b"D2B", b"B2D")  # tables, whose colors depend on the intent
+GRID = 9  # levels a channel of the colors that are compared
 
 
 def known_number(icc: bytes) -> int | None:
-    """The number of the well-known profile that gives the same colours as `icc`, within TOLERANCE
-    in each of GRID ** 3 colours and 256 greys; None where there is none, or `icc` is damaged.
+    """The number of the well-known profile that gives the same colors as `icc`, within TOLERANCE
+    in each of GRID ** 3 colors and 256 grays; None where there is none, or `icc` is damaged.
     """
     if not HEADER_BYTES + 4 <= len(icc) <= MAX_MATCHED or icc[36:40] != b"acsp":
         return None
@@ -140,7 +140,7 @@ def _is_alike(icc: bytes, known: bytes, mode: str) -> bool:
 
 @cache
 def _samples(mode: str) -> Image.Image:
-    """The colours that are compared: every grey, and in RGB a grid."""
+    """The colors that are compared: every gray, and in RGB a grid."""
     grays = np.arange(256, dtype=np.uint8)[None]
     if mode == "L":
         return Image.fromarray(grays)

@@ -31,11 +31,11 @@ GAP = 12
 def latent_panels(
     latent: NDArray[np.floating], columns: int | None = None, scale: int | None = None
 ) -> Image.Image:
-    """A latent (C, h, w), any float range -> a grey ("L") picture with one panel a channel, in
+    """A latent (C, h, w), any float range -> a gray ("L") picture with one panel a channel, in
     reading order.
 
     Each panel is stretched so that its least value is black and its greatest white (a constant
-    channel is mid-grey) and enlarged by the whole factor `scale`, nearest neighbour: one latent
+    channel is mid-gray) and enlarged by the whole factor `scale`, nearest neighbor: one latent
     position is one square. columns, scale: chosen from C and (h, w) when None. ImageError for
     another shape, or values that are not finite.
     """

@@ -85,7 +85,7 @@ class Picture:
     stored: Image.Image | OnDisk
     orientation: int  # 1 to 8, Exif's numbering: how `stored` must be turned
     alpha: NDArray[np.uint8] | None  # (height, width), upright; None when there is no alpha channel
-    gray: bool  # came in as grey: L or LA must come back
+    gray: bool  # came in as gray: L or LA must come back
     icc: bytes | None
     exif: bytes | None  # a TIFF stream, without the prefix "Exif\0\0"
     xmp: bytes | None
@@ -252,7 +252,7 @@ def assemble(
     """Put a decoded picture back together: mode L, LA, RGB or RGBA, metadata in `info` under
     Pillow's names.
 
-    `image` is RGB (or L) and is used up: it may become the result. `alpha` is (height, width). Grey
+    `image` is RGB (or L) and is used up: it may become the result. `alpha` is (height, width). Gray
     is the rounded luma of the RGB.
     """
     if gray and image.mode != "L":
@@ -387,7 +387,7 @@ def _copy(
         if orientation >= 5:
             x, y = y, x
         part = image.crop((x[0], y[0], x[1], y[1]))
-        part.info = {}  # a transparent colour here would make Pillow convert with warnings
+        part.info = {}  # a transparent color here would make Pillow convert with warnings
         if orientation in TRANSPOSE:
             part = part.transpose(TRANSPOSE[orientation])
         out[start - top : end - top] = np.asarray(part if out.ndim == 2 else part.convert("RGB"))

@@ -15,15 +15,15 @@ from latentpress.image.cicp import BT709, PRIMARIES, SRGB_CURVE, Cicp, Curve
 from latentpress.image.colorimetry import D50, Matrix, adaptation, to_xyz, white_of
 
 HEADER = 128  # bytes
-SPACES = {b"RGB ": "RGB", b"GRAY": "grey", b"CMYK": "CMYK", b"Lab ": "Lab", b"XYZ ": "XYZ"}
-WORDS = {"L": "grey", "RGB": "RGB"}
+SPACES = {b"RGB ": "RGB", b"GRAY": "gray", b"CMYK": "CMYK", b"Lab ": "Lab", b"XYZ ": "XYZ"}
+WORDS = {"L": "gray", "RGB": "RGB"}
 CHROMATICITY_TOLERANCE = 0.003  # of x and y: what counts as sRGB's primaries and white
 GAMMA_TOLERANCE = 0.005  # of PNG's gAMA, 1 / gamma: 0.45 and 0.45455 both stand for sRGB's curve
 COPYRIGHT = "CC0"
 
 
 def is_srgb(primaries: Sequence[float], curve: Curve) -> bool:
-    """Whether pictures without a profile, which viewers take for sRGB, show these colours."""
+    """Whether pictures without a profile, which viewers take for sRGB, show these colors."""
     near = np.abs(np.subtract(primaries, PRIMARIES[BT709])).max() <= CHROMATICITY_TOLERANCE
     return bool(near) and is_srgb_curve(curve)
 
@@ -62,15 +62,15 @@ def make_profile(name: str, primaries: Sequence[float], curve: Curve) -> bytes:
 
 
 def make_gray_profile(name: str, curve: Curve) -> bytes:
-    """A display profile for grey whose samples become light by this curve."""
+    """A display profile for gray whose samples become light by this curve."""
     return _gray_profile(name, _parametric(curve))
 
 
 def fitting(icc: bytes, mode: str) -> tuple[bytes | None, str | None]:
     """The profile as a picture of this mode can carry it, or None and why it cannot.
 
-    Bytes after its end are cut off, which libpng refuses. A grey picture with a profile for RGB
-    gets the profile for grey that shows the same.
+    Bytes after its end are cut off, which libpng refuses. A gray picture with a profile for RGB
+    gets the profile for gray that shows the same.
 
     Args:
         icc: a profile.
@@ -94,11 +94,11 @@ def fitting(icc: bytes, mode: str) -> tuple[bytes | None, str | None]:
         curves = {tags.get(tag) for tag in (b"rTRC", b"gTRC", b"bTRC")}
         [trc] = curves if len(curves) == 1 else [None]
         if trc is None:
-            return None, "it is for RGB colours, and the picture is grey"
+            return None, "it is for RGB colors, and the picture is gray"
         icc = _gray_profile("Grey", trc)
     elif space != {"L": b"GRAY", "RGB": b"RGB "}[mode]:
         found = SPACES.get(space, "other")
-        return None, f"it is for {found} colours, and the picture is {WORDS[mode]}"
+        return None, f"it is for {found} colors, and the picture is {WORDS[mode]}"
     return (icc, None) if _is_usable(icc, mode) else (None, "it is damaged")
 
 

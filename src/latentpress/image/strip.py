@@ -101,6 +101,6 @@ def without_profile(converted: Converted, icc: bytes) -> Converted:
     rgb = to_srgb(converted.image if is_gray else converted.image.convert("RGB"), icc)
     if rgb is None:
         return without
-    told = "colours were converted to sRGB, for the ICC profile is left out"
+    told = "colors were converted to sRGB, for the ICC profile is left out"
     notice = f"{converted.notice} and {told}" if converted.notice else told
     return replace(without, image=rgb.getchannel("G") if is_gray else rgb, notice=notice)

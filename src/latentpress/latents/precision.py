@@ -23,9 +23,9 @@ LEARNED = 3
 FIRST_SPACE = 16  # ids of models from here on are those of named spaces
 SEARCH_STEPS = 6
 CLOSE = 0.985  # an rmse this near below the wanted one needs no further step
-# channels, of latents under dependent quantisation: of 4 it saves 4 % and takes twice the time
+# channels, of latents under dependent quantization: of 4 it saves 4 % and takes twice the time
 DEPENDENT_FROM = 16
-LOOSE = 4.0  # steps: no symbol of dependent quantisation is that far from its number
+LOOSE = 4.0  # steps: no symbol of dependent quantization is that far from its number
 EXCEPTIONS_WORTH = 0.02  # of the numbers: beyond this share a finer step is tried
 Code: TypeAlias = Callable[
     [np.float32, "Array | float"], "predictive.Lossy | None"

@@ -18,7 +18,7 @@ GRAY_WEIGHTS = (9798, 19235, 3735)
 
 def check_pair(a: Pixels, b: Pixels, *, gray: bool = False) -> tuple[Pixels, Pixels]:
     """Two uint8 images of one shape, (H, W) or (H, W, 3) -> the same two, or their luma (H, W) when
-    grey.
+    gray.
 
     Never resizes, crops, or casts: ImageError where a dtype, a shape or a size does not fit.
     """
@@ -52,7 +52,7 @@ def check_least_side(metric: str, side: int, image: Pixels) -> None:
 
 
 def to_gray(image: Pixels) -> Pixels:
-    """Luma round(.299 R + .587 G + .114 B) of (H, W, 3) uint8 -> (H, W) uint8; a grey image passes
+    """Luma round(.299 R + .587 G + .114 B) of (H, W, 3) uint8 -> (H, W) uint8; a gray image passes
     unchanged.
 
     The fixed-point weights of OpenCV, so that numbers agree with tools built on it.
@@ -76,4 +76,4 @@ def bands(shape: tuple[int, ...], overlap: int = 0) -> Iterator[slice]:
 
 
 def _describe(image: Pixels) -> str:
-    return f"{image.shape[1]} x {image.shape[0]} {'grey' if image.ndim == 2 else 'RGB'}"
+    return f"{image.shape[1]} x {image.shape[0]} {'gray' if image.ndim == 2 else 'RGB'}"

@@ -34,7 +34,7 @@ def features_of(trunk: str, on: str) -> Features:
 
 
 def compute(trunk: str, image: Floats) -> list[Floats]:
-    """Feature maps (C, h, w), finest first, of an image (3, H, W) normalised as the network wants
+    """Feature maps (C, h, w), finest first, of an image (3, H, W) normalized as the network wants
     it.
     """
     return [t[0] for t in features_of(trunk, runtime() or "")(image[None])]
@@ -42,7 +42,7 @@ def compute(trunk: str, image: Floats) -> list[Floats]:
 
 def planes(image: Pixels, mean: tuple[float, ...], deviation: tuple[float, ...]) -> Floats:
     """A uint8 image (H, W) or (H, W, 3) -> (3, H, W) float32: samples / 255, minus mean, over
-    deviation; grey is repeated.
+    deviation; gray is repeated.
     """
     rgb = image if image.ndim == 3 else np.repeat(image[:, :, None], 3, axis=2)
     levels = (np.arange(256)[:, None] / 255 - np.array(mean)) / np.array(deviation)

@@ -16,7 +16,7 @@ MIN_SIDE = (TAPS - 1) * 2 ** (len(WEIGHTS) - 1) + 1  # pixels: the window fits t
 C1, C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
 
 _half = np.exp(-(np.arange(TAPS // 2 + 1) ** 2) / (2 * SIGMA**2))
-WINDOW = (_half / (2 * _half.sum() - 1)).astype(np.float32)  # centre first; all 11 sum to 1
+WINDOW = (_half / (2 * _half.sum() - 1)).astype(np.float32)  # center first; all 11 sum to 1
 
 
 def ms_ssim(a: Pixels, b: Pixels, *, gray: bool = False) -> float:

@@ -38,7 +38,7 @@ class Metric(NamedTuple):
     """One metric.
 
     name: as it is printed. unit: as it is printed. range: lowest and highest value. direction:
-    "higher" or "lower" is better. function: (a, b, *, grey=False) -> float on uint8 images.
+    "higher" or "lower" is better. function: (a, b, *, gray=False) -> float on uint8 images.
     needs_weights: of a pretrained network. missing: why it cannot be computed on this machine, None
     where it can. smallest: pixels a side of the smallest image. slow: seconds, not a fraction of
     one, for an image of 768 x 512.

@@ -14,7 +14,7 @@ MIN_SIDE = 8  # pixels; a scale is entered from one with at least so many
 C2 = 0.0009
 
 # Constants of the reference implementation (libjxl, tools/ssimulacra2.cc and
-# lib/jxl/opsin_params.h; BSD licence).
+# lib/jxl/opsin_params.h; BSD license).
 OPSIN = np.array(
     [
         [0.30, 0.622, 0.078],
@@ -24,7 +24,7 @@ OPSIN = np.array(
     np.float32,
 )
 OPSIN_BIAS = np.float32(0.0037930732552754493)
-# Its recursive Gaussian of sigma 1.5 (Charalampidis 2016) has this finite impulse response, centre
+# Its recursive Gaussian of sigma 1.5 (Charalampidis 2016) has this finite impulse response, center
 # first; zeros outside.
 WINDOW: NDArray[np.float64] = np.array(
     [

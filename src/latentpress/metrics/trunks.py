@@ -36,4 +36,4 @@ L2_EPSILON = 1e-12
 
 Features = Callable[
     [Floats], list[Floats]
-]  # (1, 3, H, W) normalised as the network wants it -> its feature maps (1, C, h, w)
+]  # (1, 3, H, W) normalized as the network wants it -> its feature maps (1, C, h, w)

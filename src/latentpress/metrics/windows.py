@@ -16,7 +16,7 @@ def blur(t: Real, half: Real) -> Real:
     """Weighted sums at every place where the window fits: (H, W) -> (H - 2 r, W - 2 r), for a
     window of 2 r + 1 taps a side.
 
-    half: its r + 1 weights, centre first; the window is symmetric.
+    half: its r + 1 weights, center first; the window is symmetric.
     """
     r = len(half) - 1
     h, w = t.shape[0] - 2 * r, t.shape[1] - 2 * r

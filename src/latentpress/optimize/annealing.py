@@ -11,7 +11,7 @@ from latentpress._typing import Tensor
 from latentpress.system.malloc import kept
 
 Rounding: TypeAlias = Callable[[Tensor], Tensor]
-RATE = 0.03  # learning rate, in steps of the quantiser; it ends at a tenth of that
+RATE = 0.03  # learning rate, in steps of the quantizer; it ends at a tenth of that
 # of Adam, in bits a step: a number that matters less than this moves less, else noise would drive
 # it
 EPSILON = 3.0
@@ -25,7 +25,7 @@ def anneal(
     iterations: int,
     tick: Callable[[], None],
 ) -> None:
-    """Move the variables (leaves with requires_grad, in steps of the quantiser) to where the loss,
+    """Move the variables (leaves with requires_grad, in steps of the quantizer) to where the loss,
     in bits, is small.
 
     loss: of the variables as rounded by its argument. The same variables and loss give the same
@@ -47,7 +47,7 @@ def anneal(
 
 
 def gumbel_rounding(t: Tensor, temperature: float, generator: torch.Generator) -> Tensor:
-    """t drawn towards one of its two neighbouring integers: softly where the temperature is high,
+    """t drawn towards one of its two neighboring integers: softly where the temperature is high,
     nearly rounded where it is low.
 
     Yang, Bamler and Mandt 2020 (arXiv:2006.04240): p(floor), p(ceil) ~ exp(-atanh(distance) /

@@ -1,4 +1,4 @@
-"""What the latent optimisation minimises, in bits: rate + pixels x (lambda x MSE + beta x LPIPS), a
+"""What the latent optimization minimizes, in bits: rate + pixels x (lambda x MSE + beta x LPIPS), a
 loss of the form of training/losses/parts.py's.
 """
 
@@ -86,7 +86,7 @@ class Distortion:
 
 
 def half_precision(device: str = "cpu") -> AbstractContextManager[Any]:
-    """bfloat16 for the convolutions where the device has it: the optimisation needs speed there,
+    """bfloat16 for the convolutions where the device has it: the optimization needs speed there,
     not exactness.
     """
     return torch.autocast(device, torch.bfloat16, enabled=device != "cpu" or native_bfloat16())

@@ -1,4 +1,4 @@
-"""Latent optimisation in space lp1, segment after segment: the bitstream is that of
+"""Latent optimization in space lp1, segment after segment: the bitstream is that of
 HyperpriorCoder.
 """
 

@@ -1,4 +1,4 @@
-"""What a latent optimisation minimises beside the rate: squared error alone, or the perceptual loss
+"""What a latent optimization minimizes beside the rate: squared error alone, or the perceptual loss
 the model was trained for.
 """
 

@@ -1,4 +1,4 @@
-"""How far a latent optimisation is, and how long it will still take."""
+"""How far a latent optimization is, and how long it will still take."""
 
 import time
 
@@ -6,7 +6,7 @@ from latentpress.options import Progress
 
 
 class Clock:
-    """Counts the iterations of an optimisation and reports the share done and the seconds left.
+    """Counts the iterations of an optimization and reports the share done and the seconds left.
 
     It reports from the second iteration on: the first takes several times as long, since networks
     are set up in it, and says nothing of the others.

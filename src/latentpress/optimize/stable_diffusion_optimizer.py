@@ -1,7 +1,7 @@
-"""Latent optimisation in the Stable Diffusion spaces, tile after tile, through the given decoder:
+"""Latent optimization in the Stable Diffusion spaces, tile after tile, through the given decoder:
 the bitstream is that of MultistageCoder.
 
-The prior's mu and scales depend on the symbols before. The optimisation holds them fixed for
+The prior's mu and scales depend on the symbols before. The optimization holds them fixed for
 BETWEEN iterations, moves y under them, and computes them anew. What it decodes is restored, as the
 file's decoder will restore it.
 """
@@ -39,7 +39,7 @@ class StableDiffusionOptimizer:
     """The encoder of one picture at one quality.
 
     objective: one of options.OBJECTIVES; its weights are those of the rate that the file has
-    without optimisation. iterations: of each tile. progress: called after each of them.
+    without optimization. iterations: of each tile. progress: called after each of them.
     """
 
     def __init__(

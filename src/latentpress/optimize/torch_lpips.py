@@ -20,7 +20,7 @@ class Lpips:
     """LPIPS against one reference, (1, 3, H, W) in [0, 255], whose feature maps are kept. At least
     31 pixels a side and a few more.
 
-    The first convolution of AlexNet looks every fourth pixel; an optimisation would learn to please
+    The first convolution of AlexNet looks every fourth pixel; an optimization would learn to please
     just those places. So each call with a new `shift` leaves out other rows and columns at the top
     and left. WeightsError where the weights are missing.
     """

@@ -1,4 +1,4 @@
-"""Reads an ONNX file, as far as the shipped graphs go: nodes, their attributes, and initialisers as
+"""Reads an ONNX file, as far as the shipped graphs go: nodes, their attributes, and initializers as
 NumPy arrays.
 
 The bytes come from `models.read_file`, which has verified their SHA-256. Wire format:
@@ -44,8 +44,8 @@ class Node:
 
 @dataclass(frozen=True)
 class Graph:
-    """nodes: in an order in which they can run. constants: the initialisers. inputs, outputs:
-    names. raw_constants: the TensorProtos of the initialisers. others: further fields of the
+    """nodes: in an order in which they can run. constants: the initializers. inputs, outputs:
+    names. raw_constants: the TensorProtos of the initializers. others: further fields of the
     GraphProto.
     """
 

@@ -44,8 +44,8 @@ def quantized(data: bytes, ranges: Mapping[str, Ranges], weight_max: int = WEIGH
     """The ONNX file with the convolutions in int8 whose ranges are given.
 
     Args:
-        data: An ONNX file with float weights, each an initialiser or a Cast of one.
-        ranges: By the name of the convolution: that of its weight's initialiser without
+        data: An ONNX file with float weights, each an initializer or a Cast of one.
+        ranges: By the name of the convolution: that of its weight's initializer without
             ".weight".
         weight_max: Weights lie in -weight_max..weight_max.
 
@@ -56,7 +56,7 @@ def quantized(data: bytes, ranges: Mapping[str, Ranges], weight_max: int = WEIGH
 
 
 class Quantizer:
-    """The conversion of one file: `out` are the nodes so far, `added` the new initialisers."""
+    """The conversion of one file: `out` are the nodes so far, `added` the new initializers."""
 
     def __init__(self, data: bytes, ranges: Mapping[str, Ranges], weight_max: int) -> None:
         self.data = data
@@ -161,7 +161,7 @@ class Quantizer:
         return output
 
     def dequantize(self, name: str, levels: NDArray[Any], scale: Floats) -> str:
-        """A DequantizeLinear of new initialisers, one scale an output channel."""
+        """A DequantizeLinear of new initializers, one scale an output channel."""
         zero = np.zeros(len(scale), levels.dtype)
         names = [f"{name}.{part}" for part in ("levels", "scale", "zero")]
         for one, array in zip(names, (levels, scale.astype(np.float32), zero), strict=True):

@@ -1,9 +1,9 @@
 """Settings of glibc's malloc: what is given back to the system, and what stays with the process,
-for the command and while a latent is optimised.
+for the command and while a latent is optimized.
 
 The tensors of an iteration are tens of MB each. glibc gives such blocks back to the system when
-they are freed and fetches zeroed pages for the next: half of an optimisation's processor time. This
-is a setting of the whole process: of optimisations in several threads the first makes it and the
+they are freed and fetches zeroed pages for the next: half of an optimization's processor time. This
+is a setting of the whole process: of optimizations in several threads the first makes it and the
 last takes it back, to glibc's defaults. Where the C library has no mallopt (musl, macOS, Windows),
 nothing is done.
 """
@@ -66,7 +66,7 @@ def use_huge_pages() -> None:
     the processor time. Here the heap is made HEAP_BYTES long before it is used, and Linux is asked
     for pages of 2 MB there; what is not used takes no memory. Elsewhere than on glibc this does
     nothing. For the command only: as a library latentpress sets malloc for the time of an
-    optimisation alone.
+    optimization alone.
     """
     c = _c_library()
     if c is None:

@@ -3,7 +3,7 @@ stages 3 to 5 repeat.
 
 bracket.py     the quality at which a rising quantity passes a target, in few probes
 size_model.py  how large a file will be, about, before one is written
-correction.py  where the latent is optimised: the quality is corrected once or twice afterwards
+correction.py  where the latent is optimized: the quality is corrected once or twice afterwards
 analyzed.py    a picture after stage 2, to be written at many qualities
 
 >>> from latentpress import targets
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Analyzed", "to_metric", "to_rate", "to_size", "to_total"]
 
-NEAR = 100  # grid steps: an optimised file this near a metric target is not corrected
+NEAR = 100  # grid steps: an optimized file this near a metric target is not corrected
 METRIC_CLOSE = 10  # grid steps: a metric target is met by the least quality, to so many
 SQUARED_ERROR = ("psnr", "mse")
 
@@ -53,7 +53,7 @@ def to_size(
         image: as in `compress`, or an Analyzed, which brings its own options.
         limit: bytes of the whole file, above 0.
         options: as in `compress`; the quality is not looked at. At efforts 7 to 9 the latent is
-            optimised up to three times.
+            optimized up to three times.
         best_effort: where no file is small enough, give the smallest one.
 
     Returns:
@@ -245,7 +245,7 @@ def to_metric(
         )
     else:
         better = analyzed.optimized(least)
-    # Dead zones and latent optimisation pay on average, not on every picture: the file without them
+    # Dead zones and latent optimization pay on average, not on every picture: the file without them
     # is tried too.
     plain = to_metric(analyzed.with_options(effort=0), name, value, best_effort=True)
     return min(better, plain, key=lambda file: (beyond(file) < 0, len(file)))

@@ -83,7 +83,7 @@ class Analyzed:
         return self.parts.chunk_type(self.options)
 
     def write(self, step: int) -> bytes:
-        """The file at a step of the quality grid, without latent optimisation."""
+        """The file at a step of the quality grid, without latent optimization."""
         options = replace(self.options, quality=step / QUALITY_UNIT)
         if self.layer and self.layer.is_whole:
             side = self.side | self.layer.chunks(options.quality)
@@ -93,7 +93,7 @@ class Analyzed:
         return self._file(options, self.parts.encoder(options))
 
     def optimized(self, step: int) -> bytes:
-        """The file at a step of the quality grid, with the latent optimisation that the effort asks
+        """The file at a step of the quality grid, with the latent optimization that the effort asks
         for, if any.
         """
         if not self.options.optimizes_latent or (self.layer and self.layer.is_whole):

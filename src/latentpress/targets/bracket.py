@@ -52,7 +52,7 @@ class Sizes:
         bracket(
             target.gap, start=start, axis=estimate, slope=1.0, aim=target.aim, done=target.is_met
         )
-        # Not simply the highest step that fits: sizes of neighbouring steps go up and down a
+        # Not simply the highest step that fits: sizes of neighboring steps go up and down a
         # little.
         fitting = {step: size for step, size in self.sizes.items() if size <= limit}
         return max(fitting, key=lambda step: (fitting[step], step), default=0)
@@ -132,7 +132,7 @@ def bracket(
             linear.
         slope: of the function on `axis`, where it is known. It leads the second probe, and replaces
             a secant's slope that is less than half or more than twice as much: sizes of
-            neighbouring steps go up and down a little.
+            neighboring steps go up and down a little.
         aim: the value at which a probe is sent, for the lower end so far.
 
     Returns:

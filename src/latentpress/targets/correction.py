@@ -1,11 +1,11 @@
-"""Targets at efforts that optimise the latent: the quality is found by plain rounding, then
+"""Targets at efforts that optimize the latent: the quality is found by plain rounding, then
 corrected once or twice afterwards.
 """
 
 import math
 from collections.abc import Callable
 
-SIZE_NEAR = 0.98  # an optimised file of this share of the limit is not corrected
+SIZE_NEAR = 0.98  # an optimized file of this share of the limit is not corrected
 SIZE_AIM = 0.99  # a correction aims at this share
 CORRECTIONS = 2
 
@@ -19,11 +19,11 @@ def corrected_size(
     slope: float,
     top: int,
 ) -> list[bytes]:
-    """Optimised files whose bytes sum to at most `limit`: of the steps that were tried, those of
+    """Optimized files whose bytes sum to at most `limit`: of the steps that were tried, those of
     the highest that fits. Where none fits, the smallest of all, the plain ones among them.
 
-    write: gives the optimised files at a step of the quality grid, 0 to top. plain: the files
-    without optimisation at `step`. slope: growth of the logarithm of the bytes with a step.
+    write: gives the optimized files at a step of the quality grid, 0 to top. plain: the files
+    without optimization at `step`. slope: growth of the logarithm of the bytes with a step.
     """
     files_at: dict[int, list[bytes]] = {}
     while step not in files_at and len(files_at) <= CORRECTIONS:
@@ -48,12 +48,12 @@ def corrected_metric(
     near: int,
     top: int,
 ) -> bytes:
-    """The smallest file that reaches the target, among the plain one and the optimised ones that
+    """The smallest file that reaches the target, among the plain one and the optimized ones that
     were tried.
 
-    write: gives the optimised file at a step of the quality grid, 0 to top. gap: of a file, how far
+    write: gives the optimized file at a step of the quality grid, 0 to top. gap: of a file, how far
     the metric is beyond its target, below 0 where it is not reached; it rises by about `slope` with
-    a step. plain: the file without optimisation at `step`, which reaches the target. near: the
+    a step. plain: the file without optimization at `step`, which reaches the target. near: the
     correction ends once it would lower the step by less than this.
     """
     reaching = [plain]

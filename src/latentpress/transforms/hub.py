@@ -276,7 +276,7 @@ def fetch(name: str) -> Weights:
             reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
             if isinstance(error, hub.utils.GatedRepoError):
                 reason = (
-                    f"accept its licence at huggingface.co/{repository} and run `hf auth "
+                    f"accept its license at huggingface.co/{repository} and run `hf auth "
                     "login` first"
                 )
             if isinstance(error, hub.utils.EntryNotFoundError) and not isinstance(error, OSError):

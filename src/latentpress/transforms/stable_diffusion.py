@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 KL_PIXEL_LIMIT = 1024 * 1024
 TINY_WINDOW = 120  # latent positions each way, 960 pixels: 1 GB in float32
 LDM_PREFIXES = ("first_stage_model.", "vae.", "")
-# group normalisation of every published LDM autoencoder; the shapes of the tensors do not tell it
+# group normalization of every published LDM autoencoder; the shapes of the tensors do not tell it
 LDM_GROUPS = 32
 # names of diffusers before 0.16
 OLD_ATTENTION = {"query": "to_q", "key": "to_k", "value": "to_v", "proj_attn": "to_out.0"}

@@ -1,7 +1,7 @@
 """Stage 2 of 5, bounded memory: strips of latent rows, each transformed in tiles with a halo.
 
 A convolutional transform with zero padding sees at most `halo` latent positions to each side; a
-tile that brings that much of its neighbours gives the same numbers as the whole picture. Real
+tile that brings that much of its neighbors gives the same numbers as the whole picture. Real
 borders get no halo: there the padding is right.
 """
 
@@ -56,7 +56,7 @@ def tile_columns(rows: int, columns: int, halo: int, positions: int) -> list[tup
 def windows(
     latent_strips: Iterable[Floats], rows: int, halo: int
 ) -> Iterator[tuple[list[Floats], int, int]]:
-    """Strips (C, r, w) in order -> each with up to halo rows of its neighbours: (parts, first own
+    """Strips (C, r, w) in order -> each with up to halo rows of its neighbors: (parts, first own
     row, end) within them.
 
     The parts lie one below the other; two strips and halo rows are held, more only where halo

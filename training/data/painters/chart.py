@@ -33,7 +33,7 @@ _CYCLES = (
     ((66, 133, 244), (219, 68, 55), (244, 180, 0), (15, 157, 88), (171, 71, 188), (0, 172, 193)),
     ((255, 0, 0), (0, 0, 255), (0, 128, 0), (0, 0, 0), (255, 0, 255), (0, 191, 191)),
 )
-# Viridis, magma and a hot map, a blue-to-red one, grey: colors at equal distances.
+# Viridis, magma and a hot map, a blue-to-red one, gray: colors at equal distances.
 _MAPS = (
     ((68, 1, 84), (59, 82, 139), (33, 145, 140), (94, 201, 98), (253, 231, 37)),
     ((0, 0, 4), (81, 18, 124), (183, 55, 121), (252, 137, 97), (252, 253, 191)),

@@ -51,8 +51,8 @@ def deep(rng: np.random.Generator) -> Color:
     return hsv(span(rng, 0, 1), span(rng, 0, 1), span(rng, 0.05, 0.4))
 
 
-def grey(rng: np.random.Generator) -> Color:
-    """Any grey."""
+def gray(rng: np.random.Generator) -> Color:
+    """Any gray."""
     level = whole(rng, 0, 255)
     return level, level, level
 
@@ -69,7 +69,7 @@ def corner(rng: np.random.Generator) -> Color:
 
 def any_color(rng: np.random.Generator) -> Color:
     """A color of any of the families above."""
-    family = pick(rng, (saturated, saturated, pastel, deep, grey, uniform, uniform, corner))
+    family = pick(rng, (saturated, saturated, pastel, deep, gray, uniform, uniform, corner))
     return family(rng)
 
 
@@ -81,7 +81,7 @@ def light_paper(rng: np.random.Generator) -> Color:
 
 
 def dark_paper(rng: np.random.Generator) -> Color:
-    """The ground of light text: pure black, a dark grey of an editor, or a deep color."""
+    """The ground of light text: pure black, a dark gray of an editor, or a deep color."""
     level = whole(rng, 10, 50)
     return pick(rng, (BLACK, BLACK, (level, level, level), deep(rng)))
 
@@ -122,7 +122,7 @@ def faint(rng: np.random.Generator, paper: Color) -> Color:
 
 def palette(rng: np.random.Generator, count: int) -> list[Color]:
     """Colors that go together: a ramp, shades of one hue, the rainbow, or any."""
-    kind = pick(rng, ("ramp", "hue", "rainbow", "any", "grey"))
+    kind = pick(rng, ("ramp", "hue", "rainbow", "any", "gray"))
     steps = np.linspace(0, 1, count)
     if kind == "ramp":
         first, last = any_color(rng), any_color(rng)
@@ -135,7 +135,7 @@ def palette(rng: np.random.Generator, count: int) -> list[Color]:
     if kind == "rainbow":
         saturation, value, start = span(rng, 0.4, 1), span(rng, 0.5, 1), span(rng, 0, 1)
         return [hsv(start + s * count / (count + 1), saturation, value) for s in steps]
-    if kind == "grey":
+    if kind == "gray":
         return [blend(BLACK, WHITE, float(s)) for s in steps]
     return [any_color(rng) for _ in range(count)]
 

@@ -21,7 +21,7 @@ def _ground(rng: np.random.Generator, height: int, width: int) -> Field:
 
 
 def _channels(rng: np.random.Generator, height: int, width: int) -> tuple[int, int, int]:
-    """The shape of grey noise (one channel) or of colored noise (three)."""
+    """The shape of gray noise (one channel) or of colored noise (three)."""
     return height, width, pick(rng, (1, 3))
 
 
@@ -36,7 +36,7 @@ def white(rng: np.random.Generator, height: int, width: int) -> NDArray[np.uint8
 
 
 def full(rng: np.random.Generator, height: int, width: int) -> NDArray[np.uint8]:
-    """Uniform over all levels: an untuned television, grey, colored or of two levels."""
+    """Uniform over all levels: an untuned television, gray, colored or of two levels."""
     shape = _channels(rng, height, width)
     if happens(rng, 0.3):
         levels = rng.integers(0, 2, shape, np.uint8) * np.uint8(255)

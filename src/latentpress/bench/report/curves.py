@@ -42,7 +42,7 @@ def chart(
 
     title: the metric with its unit, written along the y axis. lower_is_better: the y axis is
     turned, so that up is better. log: the y axis is logarithmic too. alone: a whole file with its
-    own legend and colours, not a part of the page.
+    own legend and colors, not a part of the page.
     """
     drawn = [s._replace(points=sorted(p for p in s.points if math.isfinite(p[1]))) for s in series]
     drawn = sorted(
@@ -150,7 +150,7 @@ def _legend(series: Sequence[Series]) -> tuple[str, float]:
 
 
 def colors(series: Sequence[Series], dark: bool) -> str:
-    """CSS that gives every codec's class its colour."""
+    """CSS that gives every codec's class its color."""
     return "".join(f".{css_class(s.name)}{{color:{s.look.color[dark]}}}" for s in series)
 
 

@@ -177,7 +177,7 @@ def _crop(
 
 
 def _latents(story: Story, rows: list[Row]) -> Iterator[tuple[str, str]]:
-    """The quantized latents of our codecs' files: one grey panel a channel."""
+    """The quantized latents of our codecs' files: one gray panel a channel."""
     from latentpress.codec import decode_latent
 
     for row in rows:

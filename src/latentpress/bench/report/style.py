@@ -1,4 +1,4 @@
-"""How each codec is drawn: colour, dash, marker and width, told apart without seeing colour."""
+"""How each codec is drawn: color, dash, marker and width, told apart without seeing color."""
 
 import re
 from collections.abc import Sequence
@@ -34,7 +34,7 @@ class Look(NamedTuple):
 
 def looks(codecs: Sequence[dict[str, Any]]) -> dict[str, Look]:
     """A look for each codec of a run's `codecs`, by name. Ours are thick and solid; no two share
-    colour, dash and marker.
+    color, dash and marker.
     """
     looks_by_name: dict[str, Look] = {}
     ours = rivals = 0
@@ -52,7 +52,7 @@ def looks(codecs: Sequence[dict[str, Any]]) -> dict[str, Look]:
             turn = rivals // len(RIVALS)
             marker = MARKERS[
                 (1 + rivals + 2 * turn) % len(MARKERS)
-            ]  # a colour that comes again has another marker
+            ]  # a color that comes again has another marker
             looks_by_name[codec["name"]] = Look(
                 color, DASHES[1 + (rivals + turn) % (len(DASHES) - 1)], marker, 1.8
             )
@@ -61,12 +61,12 @@ def looks(codecs: Sequence[dict[str, Any]]) -> dict[str, Look]:
 
 
 def css_class(codec: str) -> str:
-    """The CSS class that carries a codec's colour; an external codec may have any name."""
+    """The CSS class that carries a codec's color; an external codec may have any name."""
     return "c-" + re.sub(r"[^A-Za-z0-9]", lambda match: f"_{ord(match[0]):x}_", codec)
 
 
 def marker(kind: str, x: float, y: float, r: float = 4.2) -> str:
-    """SVG of one marker of MARKERS centred at (x, y), filled with the current colour."""
+    """SVG of one marker of MARKERS centered at (x, y), filled with the current color."""
     if kind == "circle":
         return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{r}"/>'
     outlines: dict[str, list[tuple[float, float]]] = {

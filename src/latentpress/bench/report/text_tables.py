@@ -40,7 +40,7 @@ def heading(story: Story) -> str:
 def subtitle(story: Story) -> str:
     """What was compared, in one sentence."""
     gray = (
-        " MSE, PSNR, SSIM and MS-SSIM are of the luma (grey)." if story.run.info.get("grey") else ""
+        " MSE, PSNR, SSIM and MS-SSIM are of the luma (gray)." if story.run.info.get("grey") else ""
     )
     return (f"{images(story)}, {len(story.run.rows)} real files, none of the images resized, "
 "cropped or skipped; "

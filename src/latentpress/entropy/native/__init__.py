@@ -52,7 +52,7 @@ def array(kind: Any) -> Any:
     return ndpointer(kind, flags="C_CONTIGUOUS")
 
 
-F32, F64 = array(np.float32), array(np.float64)
+F32 = array(np.float32)
 U8, U16, I16 = array(np.uint8), array(np.uint16), array(np.int16)
 I32, U32, I64 = array(np.int32), array(np.uint32), array(np.int64)
 INT, INT32, FLOAT = ctypes.c_int64, ctypes.c_int32, ctypes.c_float

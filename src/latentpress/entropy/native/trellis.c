@@ -1,4 +1,4 @@
-/* Dependent quantisation: symbols in lanes, in the order of the lanes. */
+/* Dependent quantization: symbols in lanes, in the order of the lanes. */
 
 #include "native.h"
 
@@ -9,7 +9,7 @@
 static const uint8_t NEXT[STATES][2] = {{0, 2}, {5, 7}, {1, 3}, {6, 4},
                                         {2, 0}, {4, 6}, {3, 1}, {7, 5}};
 
-/* The symbols of a group whose quantiser is `which`: gathered, coded as one run, put back. */
+/* The symbols of a group whose quantizer is `which`: gathered, coded as one run, put back. */
 static int push_half(Stack *stack, const Tables *tables, int32_t table, const int32_t *symbols,
                      const uint8_t *odd, int64_t n, int which, int32_t *run)
 {

@@ -39,7 +39,7 @@ def encode(
 ) -> Lossy | None:
     """A finite latent (C, H, W) at a step or a little less. Numbers further than `bound` from y_hat
     are kept exactly. dependent: a squared error of about this step's in fewer bytes, by dependent
-    quantisation, where no single error has a bound of its own.
+    quantization, where no single error has a bound of its own.
 
     None where the prior does not serve the step, or the latent is one number nearly everywhere.
     """
@@ -51,7 +51,7 @@ def encode(
     prior = MultistageCoder.of_step(space, fine_step, DEPENDENT if dependent else NUMBER)
     target = np.where(
         np.abs(y) < SYMBOL_MAX * (fine_step / FINE) / 2, y, 0
-    )  # the rest would mislead its neighbours
+    )  # the rest would mislead its neighbors
     quantized = prior.model(target)
     try:
         body = prior.pack(quantized)

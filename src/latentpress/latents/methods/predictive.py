@@ -64,7 +64,7 @@ def encode(y: Array, kind: int, step: np.float32, bound: Array | float, model: i
     )
     target[
         np.abs(target) > max(OUTLIER_DEVIATIONS * deviation, SYMBOL_MAX * float(step)) / unit
-    ] = 0  # or it would mislead its neighbours
+    ] = 0  # or it would mislead its neighbors
     symbols, q = predictive_coding.quantize(target, model, level)
     y_hat = reconstruct(q, offsets, unit, kind)
     missed = np.flatnonzero(np.abs(y_hat.astype(np.float64) - values) > bound)

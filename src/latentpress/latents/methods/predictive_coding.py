@@ -5,7 +5,7 @@ Values are integers q in units of step / 16. For every channel and pass (predict
 
     prediction = floor((sum of weight x q + 2^11) / 2^12)      over the taps
     q          = 16 symbol + prediction      the encoder picks the symbol, so errors do not add up
-    table      = the base scale of this channel and pass, moved by how large the neighbours'
+    table      = the base scale of this channel and pass, moved by how large the neighbors'
                  symbols were
 
 All of it is integers below 2^53, summed in float64: sums in any order are exact.
@@ -41,7 +41,7 @@ UNIT = 16  # q counts in 1 / UNIT of a step
 Q_MAX = 1 << 24  # q is clipped to this: 2^24 x 2^15 x 160 taps < 2^53
 MAGNITUDE_MAX = 255  # |symbol| in 1/16 of the base's deviation is clipped to this
 MAGNITUDE_MEAN = 13  # what stands beyond the border: 16 E|x| of a unit gaussian
-STRENGTHS = 4  # quarters of the neighbours' say; 0: none
+STRENGTHS = 4  # quarters of the neighbors' say; 0: none
 SCALE_BITS = 6  # a byte of `bases`: scale index, then the family in the two highest bits
 
 
@@ -90,7 +90,7 @@ def predict(q: Planes, step: Step, level: int, channel: int, where: tuple[int, i
 def activity(
     magnitudes: Planes, step: Step, channel: int, where: tuple[int, int, int]
 ) -> NDArray[np.int64]:
-    """How many scales above the base the neighbours' symbols put every position of a pass."""
+    """How many scales above the base the neighbors' symbols put every position of a pass."""
     if not step.near:
         return np.zeros(pass_view(magnitudes, channel, where).shape, np.int64)
     total = np.full(pass_view(magnitudes, channel, where).shape, float(step.constant))
@@ -109,7 +109,7 @@ def scales(
     above: NDArray[np.int64], base: int | NDArray[np.int64], strength: int
 ) -> NDArray[np.uint8]:
     """The scale index of every position: the base, moved by strength quarters of what the
-    neighbours say.
+    neighbors say.
     """
     moved: NDArray[np.uint8] = np.clip(
         base + round_shift(above * strength, 2), 0, cdf_tables.SCALES - 1

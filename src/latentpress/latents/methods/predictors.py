@@ -5,7 +5,7 @@
 A latent is coded channel after channel, a channel in PASSES, from coarse to fine lattices. A
 position is predicted from what is decoded before it: earlier passes of its channel, every position
 of earlier channels. The taps of a channel and a pass, their weights at a few levels (how fine the
-step is), and the weights of the neighbours' magnitudes are rows of `predictors.npz`.
+step is), and the weights of the neighbors' magnitudes are rows of `predictors.npz`.
 """
 
 from dataclasses import dataclass

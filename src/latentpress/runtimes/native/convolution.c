@@ -1,7 +1,7 @@
 /* Convolutions of bytes and of floats over images whose channels lie side by side (H, W, C), for
    processors with AVX-512: bytes by VNNI or in tiles of AMX, floats by fused multiply-adds.
 
-   A row of a kernel reads one run of neighbouring numbers: `kernel width x channels` of them. So
+   A row of a kernel reads one run of neighboring numbers: `kernel width x channels` of them. So
    every convolution here is `kernel_rows` runs for each position, whatever its width and stride.
    Sums of bytes are whole numbers: VNNI and AMX give the same to the bit. */
 
