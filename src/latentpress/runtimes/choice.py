@@ -25,8 +25,8 @@ DEVICES = ("auto", "cpu", *PROVIDERS)
 
 @dataclass(frozen=True)
 class Choice:
-    """runtime: one of RUNTIMES. device: cpu, cuda or mps. precision: float32, float16, bfloat16 or
-    int8. why: half a sentence. is_asked: whether the runtime or the device was asked for, so that
+    """runtime: one of RUNTIMES. device: cpu, cuda or mps. precision: float32, float16, bfloat16,
+    int8, or int16 of a graph of whole numbers. why: half a sentence. is_asked: whether the runtime or the device was asked for, so that
     nothing may stand in for it.
     """
 
@@ -41,6 +41,23 @@ class Choice:
 
 
 EXACT = Choice("onnxruntime", "cpu", "float32", "integers in float32 are exact there")
+OWN_INTEGERS = Choice("native", "cpu", "int16", "its sums of bytes are exact")
+OWN_FLOATS = Choice("native", "cpu", "float32", "the processor has AVX-512 with VNNI")
+
+
+def choose_prior(*, has_integers: bool) -> Choice:
+    """What runs a graph of the prior: the package's own sums where they run, unless
+    LATENTPRESS_RUNTIME asks for ONNX Runtime; both give the same integers.
+
+    Args:
+        has_integers: Whether the graph is one of whole numbers.
+
+    Raises:
+        UsageError: As of `choose`, for the environment.
+    """
+    if word(RUNTIME_VARIABLE, RUNTIMES) == "onnxruntime" or not native.library():
+        return EXACT
+    return OWN_INTEGERS if has_integers else OWN_FLOATS
 
 
 def choose(device: str, *, int8_is_good: bool) -> Choice:

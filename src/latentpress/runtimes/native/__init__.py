@@ -53,6 +53,39 @@ class Convolution(ctypes.Structure):
     )
 
 
+class Summand(ctypes.Structure):
+    """`Summand` of integers.h."""
+
+    _fields_ = (
+        ("input", ctypes.c_void_p),
+        ("weights", ctypes.c_void_p),
+        ("pitch", ctypes.c_int64),
+        ("column_step", ctypes.c_int64),
+        ("kernel_rows", ctypes.c_int64),
+        ("run", ctypes.c_int64),
+    )
+
+
+class IntegerCall(ctypes.Structure):
+    """`IntegerLayer` of integers.h."""
+
+    _fields_ = (
+        ("summands", Summand * 3),
+        ("count", ctypes.c_int64),
+        ("starts", ctypes.c_void_p),
+        ("biases", ctypes.c_void_p),
+        ("scales", ctypes.c_void_p),
+        ("bytes", ctypes.c_void_p),
+        ("floats", ctypes.c_void_p),
+        ("bytes_pitch", ctypes.c_int64),
+        ("plane", ctypes.c_int64),
+        ("floats_pitch", ctypes.c_int64),
+        ("groups", ctypes.c_int64),
+        ("columns", ctypes.c_int64),
+        ("channels", ctypes.c_int64),
+    )
+
+
 def source_crc() -> int:
     """CRC-32 of the C file and its header: a library that was built of others is not used."""
     value = 0
@@ -77,5 +110,10 @@ def library() -> Any:
             size = ctypes.c_int64
             loaded.convolve.argtypes = (ctypes.c_void_p, size, size, ctypes.c_int)
             loaded.convolve.restype = None
+            loaded.sum_integers.argtypes = (ctypes.c_void_p, size, size, ctypes.c_int)
+            loaded.sum_integers.restype = None
+            numbers, pointer = (size,) * 3, ctypes.c_void_p
+            loaded.pack_integers.argtypes = (pointer, *numbers, pointer, size, pointer, pointer)
+            loaded.pack_integers.restype = None
             return loaded
     return None

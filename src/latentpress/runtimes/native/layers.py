@@ -71,6 +71,7 @@ class Layer:
 class Network:
     """layers: in the order in which they run. input, output: names of tensors. is_of_pixels:
     whether the input is pixels, whose values times factor plus offset the layers read.
+    gives_pixels: whether the output is.
     """
 
     layers: list[Layer]
@@ -78,6 +79,7 @@ class Network:
     input: str
     output: str
     is_of_pixels: bool
+    gives_pixels: bool
     factor: float
     offset: float
 
@@ -98,7 +100,7 @@ class _Reading:
         self.done: set[str] = set()  # outputs of nodes that a layer has taken
         self.input = graph.inputs[0]
         self.factor, self.offset = 1.0, 0.0  # pixel -> what the first convolution reads
-        self.is_of_pixels = False
+        self.is_of_pixels = self.gives_pixels = False
 
     def is_cast_weight(self, node: Node) -> bool:
         return node.op == "Cast" and node.inputs[0] in self.graph.constants
@@ -124,7 +126,7 @@ class _Reading:
             if steps is not None:
                 inverse = np.tile(1 / steps, layer.shuffle)
                 layer.inverse_steps = np.ascontiguousarray(inverse, np.float32)
-        pixels = (self.is_of_pixels, self.factor, self.offset)
+        pixels = (self.is_of_pixels, self.gives_pixels, self.factor, self.offset)
         return Network(self.layers, self.tensors, self.input, output, *pixels)
 
     def put_before(self, node: Node) -> None:
@@ -192,6 +194,7 @@ class _Reading:
         before = self.tensors.pop(layer.output, None)
         if before is not None:
             tensor.steps = before.steps
+        self.gives_pixels |= node.op == "Transpose"
         if node.op == "Mul":
             channels = len(layer.weight) // layer.shuffle**2
             tensor.steps = np.full(channels, 1 / self.constant(other[0]).item())
