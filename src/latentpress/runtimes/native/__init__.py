@@ -115,5 +115,10 @@ def library() -> Any:
             numbers, pointer = (size,) * 3, ctypes.c_void_p
             loaded.pack_integers.argtypes = (pointer, *numbers, pointer, size, pointer, pointer)
             loaded.pack_integers.restype = None
+            loaded.pack_weights.argtypes = (
+                *(pointer, ctypes.c_int, *numbers, pointer, size, ctypes.c_int),
+                *(pointer,) * 5,
+            )
+            loaded.pack_weights.restype = None
             return loaded
     return None
