@@ -9,6 +9,7 @@ imported it already.
 import sys
 from dataclasses import dataclass
 from importlib.util import find_spec
+from pathlib import Path
 
 from latentpress.errors import UsageError
 from latentpress.runtimes import native
@@ -20,6 +21,7 @@ PRECISION_VARIABLE = "LATENTPRESS_PRECISION"
 RUNTIMES = ("native", "onnxruntime", "openvino", "torch")
 PRECISIONS = ("float", "half", "int8")
 PROVIDERS = {"cuda": "CUDAExecutionProvider", "mps": "CoreMLExecutionProvider"}
+CUDA_LIBRARY = "onnxruntime_providers_cuda"  # part of the name of a file
 DEVICES = ("auto", "cpu", *PROVIDERS)
 
 
@@ -102,7 +104,7 @@ def provider_device(device: str, *, or_torch: bool) -> str:
     """cpu, cuda or mps where ONNX Runtime has that device; "torch" where torch alone has it.
     UsageError where neither has.
     """
-    if device == "cpu":
+    if device == "cpu" or (device == "auto" and not may_have_cuda()):
         return "cpu"
     import onnxruntime
 
@@ -117,6 +119,15 @@ def provider_device(device: str, *, or_torch: bool) -> str:
         f"device {device!r} needs a torch that has it, or an onnxruntime build with "
         f"{PROVIDERS[device]}; this one has {', '.join(available)}"
     )
+
+
+def may_have_cuda() -> bool:
+    """Whether the installed ONNX Runtime has a library for CUDA; it is not imported."""
+    found = find_spec("onnxruntime")
+    if "onnxruntime" in sys.modules or found is None:
+        return True
+    folders = [Path(folder) / "capi" for folder in found.submodule_search_locations or ()]
+    return any(True for folder in folders for _ in folder.glob(f"*{CUDA_LIBRARY}*"))
 
 
 def is_installed(package: str) -> bool:

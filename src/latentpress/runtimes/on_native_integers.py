@@ -2,7 +2,6 @@
 as everywhere else, to the bit.
 """
 
-import ctypes
 from collections import deque
 from collections.abc import Mapping
 from contextlib import suppress

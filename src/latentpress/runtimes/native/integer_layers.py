@@ -100,9 +100,7 @@ class _Reading:
     def read(self) -> tuple[list[IntegerLayer], tuple[str, ...]]:
         for node in self.graph.nodes:
             [output] = node.outputs
-            if node.op == "Cast" and self.constant(node.inputs[0]) is not None:
-                self.names[output] = node.inputs[0]
-            elif node.op == "Identity" and node.inputs[0] in self.zeros:
+            if (node.op == "Cast" and self.constant(node.inputs[0]) is not None) or (node.op == "Identity" and node.inputs[0] in self.zeros):
                 self.names[output] = node.inputs[0]
             elif layer := self.continued(node):
                 self.put(layer, output)
