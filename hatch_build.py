@@ -15,11 +15,7 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-PACKAGES = {
-    "latentpress/entropy/native": "NAME",
-    "latentpress/runtimes/native": "CONVOLUTIONS_NAME",
-}
-BUILDING = "latentpress/entropy/native/build.py"
+BUILDING = "latentpress/system/c_libraries.py"
 
 
 class NativeHook(BuildHookInterface):
@@ -29,8 +25,8 @@ class NativeHook(BuildHookInterface):
         """Before the wheel is made. version: "standard" or "editable"."""
         building = runpy.run_path(str(Path(self.root, "src", BUILDING)))
         self.scratch = Path(tempfile.mkdtemp())
-        for package, constant in PACKAGES.items():
-            name = building[constant]
+        for within, name in building["LIBRARIES"].items():
+            package = f"latentpress/{within}"
             folder = Path(self.root, "src", package)
             target = folder / name if version == "editable" else self.scratch / name
             said = building["build"](target, folder)

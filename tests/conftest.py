@@ -34,7 +34,7 @@ def engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> s
     if request.param == "python":
         monkeypatch.setattr(native, "library", lambda: None)
     elif not native.library():
-        pytest.skip("the C library was not built: python -m latentpress.entropy.native")
+        pytest.skip("the C library was not built: python -m latentpress.system.c_libraries")
     return request.param
 
 

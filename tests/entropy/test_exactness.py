@@ -18,9 +18,9 @@ from latentpress.container import LATENT_HYPERPRIOR
 from latentpress.entropy import cdf_tables, planes
 from latentpress.entropy.gaussian_conditional import WHITE_MAX
 from latentpress.entropy.hyperprior import HyperpriorCoder
-from latentpress.entropy.planes import Gaussians, scale_index
+from latentpress.entropy.planes import scale_index
 from latentpress.entropy.rans import CRC_BYTES
-from latentpress.runtimes.checkerboard import ANCHORS
+from latentpress.runtimes.checkerboard import ANCHORS, OTHERS, halves
 
 SCRIPT = """
 import sys, zlib, onnxruntime, latentpress
@@ -42,6 +42,7 @@ ENVIRONMENTS = {
     "2 threads": ({"LATENTPRESS_THREADS": "2"}, "on"),
     "no graph optimization": ({}, "off"),
     "no C library": ({"LATENTPRESS_NATIVE": "0"}, "on"),
+    "the package's own networks": ({"LATENTPRESS_RUNTIME": ""}, "on"),
     "no AVX-512": (
         {"OPENBLAS_CORETYPE": "Haswell", "NPY_DISABLE_CPU_FEATURES": "AVX512F AVX512CD AVX512_SKX"},
         "on",
@@ -87,24 +88,28 @@ def has_avx512() -> bool:
     return bool(__cpu_features__.get("AVX512_SKX"))
 
 
-def test_inputs_at_their_limits_stay_exact() -> None:
-    """The largest inputs the prior can meet give integers, and the same ones in float64."""
+@pytest.mark.parametrize("runtime", ["onnxruntime", ""])
+def test_inputs_at_their_limits_stay_exact(runtime: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The largest inputs that the prior can meet give integers, and scales that there are."""
+    monkeypatch.setenv("LATENTPRESS_RUNTIME", runtime)
     rng = np.random.default_rng(0)
     prior = HyperpriorCoder("lp1", 100)
     z = np.where(rng.random((64, 4, 4)) < 0.5, -127, 127).astype(np.int32)
-    features, anchors, _ = prior.features(z, 16, 16)
+    features, gaussians, _ = prior.features(z, 16, 16)
     assert np.array_equal(features, np.rint(features))
     assert features.min() >= 0
     assert features.max() <= 255
-    anchor_cells = planes.cells_of(ANCHORS, 16, 16)
-    white = np.zeros((len(prior.gain), 256), np.float32)
-    white[:, anchor_cells] = np.where(rng.random((len(white), 128)) < 0.5, -WHITE_MAX, WHITE_MAX)
-    once, again = (Gaussians(*(a.copy() for a in anchors)) for _ in range(2))
-    prior.refine(once, features, white.reshape(-1, 16, 16))
-    assert once.scale.max() < cdf_tables.SCALES
-    swapped = np.ascontiguousarray(features[:, :, ::-1, ::-1])[:, :, ::-1, ::-1]
-    prior.refine(again, np.ascontiguousarray(swapped), white.reshape(-1, 16, 16))
-    assert np.array_equal(again.scale_eighths, once.scale_eighths)
+    if features.dtype == np.uint8:
+        features = features.transpose(2, 0, 1).astype(np.float32)
+    white = np.where(rng.random((len(prior.gain), 16, 16)) < 0.5, -WHITE_MAX, WHITE_MAX)
+    feeds = {}
+    for name, plane, kind in (("features", features, OTHERS), ("white", white, ANCHORS)):
+        feeds[f"{name}.0"], feeds[f"{name}.1"] = halves(plane.astype(np.float32), kind)
+    even, odd = models.run_halved("lp1", "context.onnx", feeds)
+    assert np.array_equal(even, np.rint(even))
+    assert np.array_equal(odd, np.rint(odd))
+    planes.second_distributions(even[0], odd[0], gaussians)
+    assert gaussians.scale.max() < cdf_tables.SCALES
 
 
 @pytest.mark.parametrize("graph", ["features.onnx", "context.onnx"])

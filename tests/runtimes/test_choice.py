@@ -10,7 +10,7 @@ import pytest
 from latentpress import codec, models
 from latentpress.errors import UsageError
 from latentpress.runtimes import choice, on_openvino, processor
-from latentpress.runtimes.choice import EXACT, choose
+from latentpress.runtimes.choice import EXACT, OWN_FLOATS, OWN_INTEGERS, choose
 
 VNNI, AMX = {"avx512_vnni"}, {"avx512_vnni", "amx_bf16"}
 
@@ -190,12 +190,35 @@ def test_a_runtime_that_is_broken_falls_back_unless_it_was_asked_for(
         models.graph("lp1", "synthesis.onnx", "auto")
 
 
-def test_the_prior_is_never_given_a_choice(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("has_library", [True, False])
+def test_the_prior_runs_where_integers_are_exact(
+    has_library: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if has_library and not choice.native.library():
+        pytest.skip("no library, or no AVX-512 with VNNI")
+    if not has_library:
+        monkeypatch.setattr(choice.native, "library", lambda: None)
     monkeypatch.setenv(choice.PRECISION_VARIABLE, "int8")
-    seen = []
+    seen: dict[str, set[choice.Choice]] = {}
     original = models._opened
-    monkeypatch.setattr(models, "_opened", lambda *a: seen.append(a[2]) or original(*a))
+
+    def opened(space: str, name: str, found: choice.Choice, *rest: object) -> object:
+        seen.setdefault(name, set()).add(found)
+        return original(space, name, found, *rest)
+
+    monkeypatch.setattr(models, "_opened", opened)
     codec.decompress(codec.compress(np.zeros((40, 40, 3), np.uint8)))
-    by_graph = {c.precision for c in seen}
-    assert by_graph == {"int8", "float32"}
-    assert [c for c in seen if c.precision == "float32"] == [EXACT] * (len(seen) - 2)
+    assert {one.precision for name in models.TRANSFORMS for one in seen.pop(name)} == {"int8"}
+    integers, floats = (OWN_INTEGERS, OWN_FLOATS) if has_library else (EXACT, EXACT)
+    expected = dict.fromkeys(models.INTEGERS, {integers})
+    assert seen == expected | {models.HYPER_ANALYSIS: {floats}}
+
+
+@pytest.mark.parametrize("runtime", ["", "native", "openvino", "torch", "onnxruntime"])
+def test_only_onnx_runtime_is_asked_for_with_the_prior(
+    runtime: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine(monkeypatch, AMX, has_library=True)
+    monkeypatch.setenv(choice.RUNTIME_VARIABLE, runtime)
+    expected = EXACT if runtime == "onnxruntime" else OWN_INTEGERS
+    assert choice.choose_prior(has_integers=True) == expected

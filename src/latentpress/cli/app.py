@@ -3,7 +3,6 @@ code.
 """
 
 import contextlib
-import gc
 import io
 import os
 import signal
@@ -25,7 +24,6 @@ from latentpress.system.malloc import use_huge_pages
 EXIT_FAILED = 1
 EXIT_USAGE = 2
 EXIT_SIGNAL = 128
-GARBAGE = 50_000  # objects between two collections: imports alone make 700 many times over
 
 ENVIRONMENT = """\b
 Environment variables:
@@ -146,7 +144,6 @@ def main() -> None:
 def prepare_process() -> None:
     """Settings of this process, which is soon over: what is imported later reads them."""
     use_huge_pages()
-    gc.set_threshold(GARBAGE)
     # a thread that NumPy starts otherwise waits in a loop for work that does not come
     os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "4")
 

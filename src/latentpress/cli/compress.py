@@ -232,7 +232,6 @@ def compress(
     latentpress compress photo.png --codec sd15 --model madebyollin/taesd
     """
     from latentpress.cli.trees import Tree
-    from latentpress.collection.tasks import Compress
     from latentpress.parts import parts_of
     from latentpress.spaces import space_of_codec
     from latentpress.system.files import atomic_write, check_output
@@ -266,6 +265,8 @@ def compress(
     if tree.is_wanted() or check_engine(engine, address) or metrics is not None:
         for notice in optimizer_notices(effort, optimize_for):
             terminal.notice(notice)
+        from latentpress.collection.tasks import Compress
+
         task = Compress(
             tree.folder(),
             overwrite,

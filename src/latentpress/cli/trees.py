@@ -7,16 +7,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from latentpress import __version__
 from latentpress.cli import batch, terminal
 from latentpress.cli.json_output import to_json
-from latentpress.collection.archives import is_archive
-from latentpress.collection.find import Naming, Search, Selection
-from latentpress.collection.manifest import as_line
-from latentpress.collection.report import check_report, write_report
-from latentpress.collection.run import Summary, run
+from latentpress.collection.find import Naming, Search, Selection, is_archive
 from latentpress.collection.sizes import change, size_words
 from latentpress.collection.unit import Engine, Row, Task, Unit
 from latentpress.errors import DiskFullError, UsageError
@@ -24,6 +20,9 @@ from latentpress.system.places import as_path, elsewhere
 from latentpress.system.sources import unreadable
 from latentpress.system.stores import is_zip
 from latentpress.system.urls import shown
+
+if TYPE_CHECKING:
+    from latentpress.collection.run import Summary
 
 OPENING = "opening"  # the verb of `decompress`
 
@@ -150,6 +149,11 @@ def run_tree(
     verb: what is done with a file, as "pressing". found: what the search found, where that is known
     already. header: as of `collection.run.run`.
     """
+    # a command on a file or two needs none of these
+    from latentpress.collection.manifest import as_line
+    from latentpress.collection.report import check_report, write_report
+    from latentpress.collection.run import run
+
     if tree.report is not None:
         check_report(tree.report)
     begun = False
@@ -204,7 +208,7 @@ def _going_on() -> Iterator[None]:
         ) from None
 
 
-def words(summary: Summary, *, is_opened: bool) -> str:
+def words(summary: "Summary", *, is_opened: bool) -> str:
     """How a run went, in a line. is_opened: whether pictures were opened, which does not make them
     smaller.
     """

@@ -17,11 +17,13 @@ from latentpress import models
 from latentpress._typing import Floats, Ints
 from latentpress.container import LATENT_HYPERPRIOR, LATENT_MASKED
 from latentpress.entropy import masking, planes, rans
+from latentpress.entropy import prior_networks as networks
 from latentpress.entropy.gaussian_conditional import ConditionalSymbols, GaussianConditional
 from latentpress.entropy.planes import Gaussians
+from latentpress.entropy.prior_networks import Features
 from latentpress.entropy.quantizer import check_finite, interpolate
 from latentpress.errors import FormatError
-from latentpress.runtimes.checkerboard import ANCHORS, OTHERS, halves
+from latentpress.runtimes.checkerboard import ANCHORS, OTHERS
 from latentpress.transforms.tiling import STRIP_ROWS, is_large, strips
 from latentpress.varint import read_varint, write_varint
 
@@ -154,8 +156,8 @@ class HyperpriorCoder:
         features, gaussians, step_factor = self.features(z, *shape, frugal=frugal)
         anchors = GaussianConditional(gaussians, ANCHORS, self.has_trellis)
         anchor_symbols = symbols_of(anchors, gaussians.mu, step_factor)
-        white = anchors.whitened(anchor_symbols)
-        self.refine(gaussians, features, white, frugal=frugal)
+        context = networks.context(self.space, features, anchors, anchor_symbols, frugal=frugal)
+        planes.second_distributions(*context, gaussians)
         others = GaussianConditional(gaussians, OTHERS, self.has_trellis)
         other_symbols = symbols_of(others, gaussians.mu, step_factor)
         y_hat = gaussians.mu  # which nothing needs from here on
@@ -204,48 +206,23 @@ class HyperpriorCoder:
 
     def features(
         self, z: Ints, h: int, w: int, *, frugal: bool = False
-    ) -> tuple[Floats, Gaussians, Floats]:
-        """z -> hyper features (1, F, h, w), integers in float32; the distributions of the anchors;
-        the quality's step / the local step, (h, w) (`masking.py`). frugal: as of `models.run`.
+    ) -> tuple[Features, Gaussians, Floats]:
+        """z -> hyper features (`prior_networks.features`); the distributions of the anchors; the
+        quality's step / the local step, (h, w) (`masking.py`). frugal: as of `models.run`.
         """
-        f, head = models.run(
-            self.space,
-            "features.onnx",
-            frugal=frugal,
-            z=z[None].astype(np.float32),
-            bias=self.bias,
-        )
-        features = np.ascontiguousarray(f[:, :, :h, :w])
+        features, head = networks.features(self.space, z, self.bias, h, w, frugal=frugal)
         offset = self.scale_offset.ravel()
         shift, step_factor = np.zeros((h, w), np.int32), np.ones((h, w), np.float32)
         if self.chunk_type == LATENT_MASKED:
-            activity = planes.activity(head[0], h, w, offset)
+            activity = planes.activity(head, h, w, offset)
             shift = masking.shifts(activity, self.quality).astype(np.int32)
             step_factor = masking.step_factor(shift)
         gain = self.gain.ravel()
         return (
             features,
-            planes.first_distributions(head[0], gain, offset, shift, step_factor),
+            planes.first_distributions(head, gain, offset, shift, step_factor),
             step_factor,
         )
-
-    def refine(
-        self,
-        gaussians: Gaussians,
-        features: Floats,
-        white: Floats,
-        *,
-        frugal: bool = False,
-    ) -> None:
-        """Change the distributions of the first pass to those of the second, at its cells.
-
-        features: (1, F, h, w) of `features`. white: (C, h, w) of `GaussianConditional.whitened`.
-        """
-        feeds: dict[str, Floats] = {}
-        for name, plane, kind in (("features", features[0], OTHERS), ("white", white, ANCHORS)):
-            feeds[f"{name}.0"], feeds[f"{name}.1"] = halves(plane, kind)
-        even, odd = models.run_halved(self.space, "context.onnx", feeds, frugal=frugal)
-        planes.second_distributions(even[0], odd[0], gaussians)
 
 
 def together(coded: Coded) -> NDArray[np.int16]:

@@ -17,6 +17,7 @@ from latentpress.entropy.integers import round_shift
 
 MU_UNIT = np.float32(1 / 64)
 ONE, ZERO = np.float32(1), np.float32(0)
+WHITE_ZERO = 128  # the byte that stands for 0
 LAST_KEY = 1023  # eighths beyond are sorted as these
 
 
@@ -199,6 +200,32 @@ def put_whitened(
         return
     sixteenths = round_shift(half_steps * whiteners.take(tables), bits)
     white.ravel()[positions] = np.clip(sixteenths, -limit, limit)
+
+
+def put_whitened_bytes(
+    halves: tuple[NDArray[np.uint8], NDArray[np.uint8]],
+    shape: tuple[int, ...],
+    positions: Ints,
+    half_steps: Ints,
+    tables: NDArray[np.uint16],
+    limit: int,
+) -> None:
+    """The same, each 128 more, at cells of one kind: into their even and their odd rows,
+    (ceil(h / 2), ceil(w / 2), C) each. shape: (C, h, w), of which the positions are.
+    """
+    bits, whiteners = WHITENER_BITS + 1, cdf_tables.whiteners()
+    c, h, w = shape
+    if library := native.library():
+        n = positions.size
+        check(halves[0].shape == halves[1].shape == (-(-h // 2), -(-w // 2), c))
+        given = (half_steps, whiteners, tables, positions, n, bits, limit)
+        library.scatter_whitened_bytes(*given, *shape, *halves)
+        return
+    sixteenths = np.clip(round_shift(half_steps * whiteners.take(tables), bits), -limit, limit)
+    channel, row, column = np.unravel_index(positions, shape)
+    for parity, half in enumerate(halves):
+        own = row % 2 == parity
+        half[row[own] // 2, column[own] // 2, channel[own]] = WHITE_ZERO + sixteenths[own]
 
 
 def add_values(

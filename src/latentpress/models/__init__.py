@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from latentpress._typing import Floats
 from latentpress.errors import LatentpressError, WeightsError
 from latentpress.runtimes.checkerboard import halved
-from latentpress.runtimes.choice import EXACT, Choice, choose
+from latentpress.runtimes.choice import EXACT, OWN_INTEGERS, Choice, choose, choose_prior
 from latentpress.runtimes.quantize import Ranges
 from latentpress.runtimes.running import RunningGraph, RunningRows, open_graph
 from latentpress.runtimes.threads import check_cancelled, threads
@@ -37,6 +37,8 @@ RANGES = "ranges.json"
 TRANSFORMS = ("analysis.onnx", "synthesis.onnx")  # whose device the user chooses
 # graphs that `run_halved` takes, and the input that brings the anchors
 HALVED = {"context.onnx": "white"}
+INTEGERS = ("features.onnx", "context.onnx")  # graphs whose numbers are the same everywhere
+HYPER_ANALYSIS = "hyper_analysis.onnx"
 # in what ONNX Runtime says where memory is short
 NO_MEMORY = ("bad_alloc", "Failed to allocate", "BFCArena")
 
@@ -105,10 +107,13 @@ def steps(space: str) -> Mapping[str, Floats]:
     return {n: np.array(one, np.float32) for n, one in _int8(space).get("steps", {}).items()}
 
 
-def choice_of(space: str, name: str, device: str) -> Choice:
-    """What runs a transform's graph on a device: auto, cpu, cuda or mps. UsageError as of
-    `choose`.
+def choice_of(space: str, name: str, device: str | None) -> Choice:
+    """What runs a transform's graph on a device, auto, cpu, cuda or mps, or another graph, where
+    device is None. UsageError as of `choose`.
     """
+    if device is None:
+        is_prior = name in INTEGERS or name == HYPER_ANALYSIS
+        return choose_prior(has_integers=name in INTEGERS) if is_prior else EXACT
     return choose(device, int8_is_good=name in _int8(space).get("int8", ()))
 
 
@@ -155,7 +160,7 @@ def graph(
     """A model file ready to run, verified and kept. device, in_bands: as of `run`. is_halved: for
     `run_halved`.
     """
-    choice = EXACT if device is None else choice_of(space, name, device)
+    choice = choice_of(space, name, device)
     return _opened(space, name, choice, threads(), in_bands, is_halved, os.getpid())
 
 
@@ -232,6 +237,22 @@ def run_halved(
     opened = graph(space, name, is_halved=True)
     with naming_failures(f"{space}/{name}"):
         return opened.run(feeds, frugal=frugal)
+
+
+def takes_bytes(space: str) -> bool:
+    """Whether what runs the graphs of INTEGERS takes `run_bytes`."""
+    return choice_of(space, INTEGERS[0], None) == OWN_INTEGERS
+
+
+def run_bytes(space: str, name: str, feeds: Mapping[str, NDArray[Any]]) -> list[NDArray[Any]]:
+    """Run a graph of INTEGERS on bytes, as of `IntegerGraph.run_bytes`, where `takes_bytes`: one
+    of HALVED at half of the cells. Errors as of `run`.
+    """
+    check_cancelled()
+    opened: Any = graph(space, name, is_halved=name in HALVED)
+    with naming_failures(f"{space}/{name}"):
+        outputs: list[NDArray[Any]] = opened.run_bytes(feeds)
+        return outputs
 
 
 @contextmanager

@@ -9,6 +9,7 @@ imported it already.
 import sys
 from dataclasses import dataclass
 from importlib.util import find_spec
+from pathlib import Path
 
 from latentpress.errors import UsageError
 from latentpress.runtimes import native
@@ -20,13 +21,14 @@ PRECISION_VARIABLE = "LATENTPRESS_PRECISION"
 RUNTIMES = ("native", "onnxruntime", "openvino", "torch")
 PRECISIONS = ("float", "half", "int8")
 PROVIDERS = {"cuda": "CUDAExecutionProvider", "mps": "CoreMLExecutionProvider"}
+CUDA_LIBRARY = "onnxruntime_providers_cuda"  # part of the name of a file
 DEVICES = ("auto", "cpu", *PROVIDERS)
 
 
 @dataclass(frozen=True)
 class Choice:
-    """runtime: one of RUNTIMES. device: cpu, cuda or mps. precision: float32, float16, bfloat16 or
-    int8. why: half a sentence. is_asked: whether the runtime or the device was asked for, so that
+    """runtime: one of RUNTIMES. device: cpu, cuda or mps. precision: float32, float16, bfloat16,
+    int8, or int16 of a graph of whole numbers. why: half a sentence. is_asked: whether the runtime or the device was asked for, so that
     nothing may stand in for it.
     """
 
@@ -41,6 +43,23 @@ class Choice:
 
 
 EXACT = Choice("onnxruntime", "cpu", "float32", "integers in float32 are exact there")
+OWN_INTEGERS = Choice("native", "cpu", "int16", "its sums of bytes are exact")
+OWN_FLOATS = Choice("native", "cpu", "float32", "the processor has AVX-512 with VNNI")
+
+
+def choose_prior(*, has_integers: bool) -> Choice:
+    """What runs a graph of the prior: the package's own sums where they run, unless
+    LATENTPRESS_RUNTIME asks for ONNX Runtime; both give the same integers.
+
+    Args:
+        has_integers: Whether the graph is one of whole numbers.
+
+    Raises:
+        UsageError: As of `choose`, for the environment.
+    """
+    if word(RUNTIME_VARIABLE, RUNTIMES) == "onnxruntime" or not native.library():
+        return EXACT
+    return OWN_INTEGERS if has_integers else OWN_FLOATS
 
 
 def choose(device: str, *, int8_is_good: bool) -> Choice:
@@ -85,7 +104,7 @@ def provider_device(device: str, *, or_torch: bool) -> str:
     """cpu, cuda or mps where ONNX Runtime has that device; "torch" where torch alone has it.
     UsageError where neither has.
     """
-    if device == "cpu":
+    if device == "cpu" or (device == "auto" and not may_have_cuda()):
         return "cpu"
     import onnxruntime
 
@@ -100,6 +119,15 @@ def provider_device(device: str, *, or_torch: bool) -> str:
         f"device {device!r} needs a torch that has it, or an onnxruntime build with "
         f"{PROVIDERS[device]}; this one has {', '.join(available)}"
     )
+
+
+def may_have_cuda() -> bool:
+    """Whether the installed ONNX Runtime has a library for CUDA; it is not imported."""
+    found = find_spec("onnxruntime")
+    if "onnxruntime" in sys.modules or found is None:
+        return True
+    folders = [Path(folder) / "capi" for folder in found.submodule_search_locations or ()]
+    return any(True for folder in folders for _ in folder.glob(f"*{CUDA_LIBRARY}*"))
 
 
 def is_installed(package: str) -> bool:

@@ -34,6 +34,7 @@ class NativeGraph:
     def __init__(self, data: bytes, steps: Mapping[str, Floats], threads: int) -> None:
         self._network = layers.read(data, steps)
         self._unit = FACTOR if self._network.is_of_pixels else 1
+        self.gives_pixels = self._network.gives_pixels
         self._library = native.library()
         self._how = self._library.instructions()
         self._threads = threads or os.cpu_count() or 1
@@ -51,7 +52,7 @@ class NativeGraph:
             bands.put(np.take(whole, range(top, min(top + step, count)), axis), top + step >= count)
             for top in range(0, count, step)
         ]
-        return [np.concatenate(out, axis=3 - axis)]
+        return [np.concatenate(out, axis=1 if self.gives_pixels else 2)]
 
     def rows_of_band(self, columns: int) -> int:
         """Latent rows of a band, of so many latent columns."""
@@ -95,11 +96,12 @@ class NativeRows:
 
     def put(self, rows: NDArray[Any], is_last: bool) -> NDArray[Any]:
         """The graph's input for the next rows -> its output for those that are known by then."""
-        if rows.dtype == np.uint8:
-            latent = self._stream.put(rows[0], is_last)
-            output = np.ascontiguousarray(latent.transpose(2, 0, 1))[None]
+        own = rows[0] if rows.dtype == np.uint8 else rows[0].transpose(1, 2, 0)
+        output = self._stream.put(own, is_last)
+        if self._graph.gives_pixels:
+            output = output[None].copy()
         else:
-            output = self._stream.put(rows[0].transpose(1, 2, 0), is_last)[None].copy()
+            output = np.ascontiguousarray(output.transpose(2, 0, 1))[None]
         if is_last:
             self._graph.give_back(self._columns, self._stream)
         return output

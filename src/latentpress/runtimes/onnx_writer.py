@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from latentpress.runtimes.onnx_file import BYTES, VARINT
 from latentpress.varint import write_varint
 
-TENSOR_TYPES = {"float32": 1, "uint8": 2, "int8": 3, "int32": 6}  # TensorProto.DataType
+TENSOR_TYPES = {"float32": 1, "uint8": 2, "int8": 3, "int16": 5, "int32": 6}  # TensorProto.DataType
 INT, INTS = 2, 7  # AttributeProto.AttributeType
 
 

@@ -49,6 +49,10 @@ def open_graph(
             common base, are passed on as they are.
     """
     if choice.runtime == "native":
+        if choice.precision == "int16":
+            from latentpress.runtimes.on_native_integers import IntegerGraph
+
+            return IntegerGraph(data)
         from latentpress.runtimes.on_native import NativeGraph
 
         return NativeGraph(data, steps or {}, threads)

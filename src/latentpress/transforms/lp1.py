@@ -131,11 +131,12 @@ def load(model: str | None, device: str) -> Lp1Transform:
 
 
 def runs_on(device: str) -> list[str]:
-    """What runs the analysis and the synthesis on a device, a line each: "analysis: runtime on
-    device in precision: why". UsageError as of `runtimes.choice.choose`.
+    """What runs the analysis and the synthesis on a device, and the prior, a line each: "analysis:
+    runtime on device in precision: why". UsageError as of `runtimes.choice.choose`.
     """
     names = ("analysis", "synthesis")
-    return [f"{n}: {models.choice_of(SPACE.name, f'{n}.onnx', device)}" for n in names]
+    transforms = [f"{n}: {models.choice_of(SPACE.name, f'{n}.onnx', device)}" for n in names]
+    return [*transforms, f"prior: {models.choice_of(SPACE.name, models.INTEGERS[0], None)}"]
 
 
 def verify() -> list[tuple[str, str]]:

@@ -2,7 +2,7 @@
 
 `library()` is its one door: None where no library is there, where it was built of other sources, or
 where LATENTPRESS_NATIVE=0. Both ways give the same numbers to the bit, so files never depend on it.
-ctypes lets other threads run while C code does. build.py makes the library.
+ctypes lets other threads run while C code does. `system.c_libraries` makes the library.
 
 rans.c      the coder's stack            (rans.py)
 trellis.c   symbols in lanes             (trellis.py)
@@ -16,9 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.ctypeslib import ndpointer
 
-from latentpress.entropy.native.build import FOLDER, NAME, source_crc
 from latentpress.errors import FormatError
-from latentpress.system.environment import whole_number
+from latentpress.system import c_libraries
 
 OUT_OF_RANGE = 1
 ERRORS = ("", "a symbol is out of range", "there is no such table", "the stack has no room")
@@ -73,14 +72,12 @@ PROTOTYPES: dict[str, tuple[Any, ...]] = {
     "select_positions": (U8, I32, INT, INT, INT, INT32, INT32, I32, I64, I32, U16, I64, I32),
     "gather_residuals": (F32, F32, F32, INT, I32, INT, F32),
     "scatter_whitened": (I32, I64, U16, I32, INT, INT32, INT32, F32),
+    "scatter_whitened_bytes": (
+        *(I32, I64, U16, I32, INT, INT32, INT32, INT, INT, INT, U8, U8),
+    ),
     "add_values": (I32, I32, INT, FLOAT, FLOAT, F32),
     "scatter_symbols": (I32, I32, INT, I16),
 }
-
-
-def is_wanted() -> bool:
-    """Whether the environment leaves the library on."""
-    return bool(whole_number("LATENTPRESS_NATIVE", 1, 0, 1))
 
 
 def in_words() -> str:
@@ -88,7 +85,7 @@ def in_words() -> str:
     if library():
         return "the C library"
     return "Python, " + (
-        "for no C library was built" if is_wanted() else "for LATENTPRESS_NATIVE is 0"
+        "for no C library was built" if c_libraries.is_wanted() else "for LATENTPRESS_NATIVE is 0"
     )
 
 
@@ -99,14 +96,8 @@ def library() -> Any:
     A function raises FormatError where coded symbols are out of range, ValueError for arguments
     that the format does not hold.
     """
-    if not is_wanted():
-        return None
-    try:
-        loaded = ctypes.CDLL(str(FOLDER / NAME))
-        loaded.built_of.restype = ctypes.c_uint32
-        if loaded.built_of() != source_crc():
-            return None
-    except (OSError, AttributeError):
+    loaded = c_libraries.load("entropy/native", "built_of")
+    if loaded is None:
         return None
     for name, arguments in PROTOTYPES.items():
         function = getattr(loaded, name)

@@ -189,6 +189,40 @@ EXPORT int scatter_whitened(const int32_t *half_steps, const int64_t *whitener,
     return OK;
 }
 
+/* Exponent of a power of two; -1 of any other number. */
+static int exponent(uint32_t number)
+{
+    int bits = 0;
+    while (number >> bits > 1)
+        bits++;
+    return (uint32_t)1 << bits == number ? bits : -1;
+}
+
+/* The same as bytes, 128 more than the number, of cells of one color of the checkerboard: even and
+   odd hold those of even and of odd rows, (ceil(h / 2), ceil(w / 2), channels). */
+EXPORT int scatter_whitened_bytes(const int32_t *half_steps, const int64_t *whitener,
+                                  const uint16_t *tables, const int32_t *positions, int64_t n,
+                                  int32_t bits, int32_t limit, int64_t channels, int64_t h,
+                                  int64_t w, uint8_t *even, uint8_t *odd)
+{
+    const uint32_t cells = (uint32_t)(h * w), wide = (uint32_t)w, columns = (wide + 1) / 2;
+    const int of_cells = exponent(cells), of_wide = exponent(wide); /* most are 64 x 64 */
+    const int has_shifts = of_cells >= 0 && of_wide >= 0;
+    for (int64_t i = 0; i < n; i++) {
+        const uint32_t at = (uint32_t)positions[i];
+        const uint32_t channel = has_shifts ? at >> of_cells : at / cells;
+        const uint32_t cell = at - channel * cells;
+        const uint32_t row = has_shifts ? cell >> of_wide : cell / wide;
+        const uint32_t column = cell - row * wide;
+        const int64_t product = half_steps[i] * whitener[tables[i] & (SCALES - 1)];
+        const int64_t value = (product + ((int64_t)1 << (bits - 1))) >> bits;
+        uint8_t *half = row & 1 ? odd : even;
+        half[((int64_t)(row / 2) * columns + column / 2) * channels + channel] =
+            (uint8_t)(128 + (value > limit ? limit : value < -limit ? -limit : value));
+    }
+    return OK;
+}
+
 /* y[position] += step * (value + outward * sign(value)), value = half_steps / 2. */
 EXPORT int add_values(const int32_t *half_steps, const int32_t *positions, int64_t n, float step,
                       float outward, float *y)

@@ -14,11 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentpress._typing import Floats
+from latentpress.runtimes.native import library
 from latentpress.runtimes.onnx_file import Graph, Node, read_graph
 
 LANES = 16  # output channels of a block of weights
-RUN = 64  # bytes, to a multiple of which the runs of a kernel are filled up
-WEIGHT_MAX = 127
+OF_FLOATS, OF_HALVES, OF_BYTES = 0, 1, 2  # of weights.h
+PACKED = ((np.float32, 1), (np.uint16, 32), (np.int8, 64))  # numbers, what runs are filled up to
 SIGNED_ZERO = 128  # the byte that stands for 0 where values have both signs
 MODULE_SUFFIX = ".weight"
 TO_PIXELS = ("Mul", "Add", "Clip", "Round", "Transpose", "Cast", "Identity")
@@ -58,7 +59,7 @@ class Layer:
     stride: int
     pad: int
     is_bytes: bool
-    weight: Floats
+    weight: NDArray[Any]
     bias: Floats
     shuffle: int = 1
     is_relu: bool = False
@@ -71,6 +72,7 @@ class Layer:
 class Network:
     """layers: in the order in which they run. input, output: names of tensors. is_of_pixels:
     whether the input is pixels, whose values times factor plus offset the layers read.
+    gives_pixels: whether the output is.
     """
 
     layers: list[Layer]
@@ -78,6 +80,7 @@ class Network:
     input: str
     output: str
     is_of_pixels: bool
+    gives_pixels: bool
     factor: float
     offset: float
 
@@ -98,13 +101,16 @@ class _Reading:
         self.done: set[str] = set()  # outputs of nodes that a layer has taken
         self.input = graph.inputs[0]
         self.factor, self.offset = 1.0, 0.0  # pixel -> what the first convolution reads
-        self.is_of_pixels = False
+        self.is_of_pixels = self.gives_pixels = False
 
     def is_cast_weight(self, node: Node) -> bool:
         return node.op == "Cast" and node.inputs[0] in self.graph.constants
 
+    def stored(self, name: str) -> NDArray[Any]:
+        return self.graph.constants[self.names.get(name, name)]
+
     def constant(self, name: str) -> Floats:
-        return self.graph.constants[self.names.get(name, name)].astype(np.float32)
+        return self.stored(name).astype(np.float32)
 
     def network(self) -> Network:
         for node in self.graph.nodes:
@@ -124,7 +130,7 @@ class _Reading:
             if steps is not None:
                 inverse = np.tile(1 / steps, layer.shuffle)
                 layer.inverse_steps = np.ascontiguousarray(inverse, np.float32)
-        pixels = (self.is_of_pixels, self.factor, self.offset)
+        pixels = (self.is_of_pixels, self.gives_pixels, self.factor, self.offset)
         return Network(self.layers, self.tensors, self.input, output, *pixels)
 
     def put_before(self, node: Node) -> None:
@@ -138,7 +144,7 @@ class _Reading:
         self.input = node.outputs[0]
 
     def put_convolution(self, node: Node) -> None:
-        weight = self.constant(node.inputs[1])
+        weight = self.stored(node.inputs[1])
         has_bias = len(node.inputs) > 2
         bias = self.constant(node.inputs[2]) if has_bias else np.zeros(len(weight), np.float32)
         name = self.names.get(node.inputs[1], node.inputs[1]).removesuffix(MODULE_SUFFIX)
@@ -192,6 +198,7 @@ class _Reading:
         before = self.tensors.pop(layer.output, None)
         if before is not None:
             tensor.steps = before.steps
+        self.gives_pixels |= node.op == "Transpose"
         if node.op == "Mul":
             channels = len(layer.weight) // layer.shuffle**2
             tensor.steps = np.full(channels, 1 / self.constant(other[0]).item())
@@ -218,41 +225,49 @@ def packed(layer: Layer, source: Tensor) -> Weights:
     side = layer.shuffle
     order = np.arange(len(layer.weight)).reshape(-1, side, side).transpose(1, 2, 0)
     groups = order.reshape(side, -1)
-    weight, bias = layer.weight[groups], layer.bias[groups].astype(np.float64)
+    bias = layer.bias[groups].astype(np.float64)
+    spare = -groups.shape[1] % LANES
+    places = np.pad(groups, ((0, 0), (0, spare)), constant_values=-1)
     if not layer.is_bytes:
-        values = np.concatenate([pack_floats(group) for group in weight])
+        values, *_ = pack(layer.weight, places, OF_FLOATS)
         return Weights(values, np.empty(0, np.float32), blocked(bias))
     assert source.steps is not None
-    scaled = weight.astype(np.float64) * source.steps[:, None, None]
-    scale = np.abs(scaled).max(axis=(2, 3, 4)) / WEIGHT_MAX
-    scale[scale == 0] = 1
-    levels = np.rint(scaled / scale[:, :, None, None, None])
-    bias = bias - source.zero * scale * levels.sum(axis=(2, 3, 4))
-    values = np.concatenate([pack_bytes(group.astype(np.int8)) for group in levels])
-    return Weights(values, blocked(scale), blocked(bias))
+    values, scale, sums = pack(layer.weight, places, OF_BYTES, source.steps)
+    bias -= (source.zero * scale * sums)[:, : bias.shape[1]]
+    return Weights(values, scale.astype(np.float32), blocked(bias))
+
+
+def pack(
+    weight: NDArray[Any], places: NDArray[Any], kind: int, steps: Floats | None = None
+) -> tuple[NDArray[Any], NDArray[np.float64], NDArray[np.float64]]:
+    """Weights (O, I, H, W) of float16 or float32, packed as of weights.h.
+
+    Args:
+        weight: In the order of the file.
+        places: The numbers of the output channels in the order of the blocks, -1 for none.
+        kind: OF_FLOATS, OF_HALVES or OF_BYTES.
+        steps: Of bytes, (I,).
+
+    Returns:
+        The packed numbers; of bytes, at every place, the scale and the sum of the levels.
+    """
+    _, inputs, rows, columns = weight.shape
+    dtype, filled = PACKED[kind]
+    run = -(-columns * inputs // filled) * filled
+    order = np.ascontiguousarray(places, np.int32)
+    values = np.empty(order.size * rows * run, dtype)
+    scales, sums = np.ones(order.shape), np.zeros(order.shape)
+    weight = np.ascontiguousarray(weight)
+    factors = np.ascontiguousarray(np.ones(inputs) if steps is None else steps, np.float64)
+    scratch = np.empty(inputs * rows * columns)
+    library().pack_weights(
+        *(weight.ctypes.data, weight.dtype == np.float16, inputs, rows, columns),
+        *(order.ctypes.data, order.size, kind),
+        *(a.ctypes.data for a in (factors, values, scales, sums, scratch)),
+    )
+    return values, scales, sums
 
 
 def blocked(values: NDArray[Any]) -> Floats:
     """Numbers of (groups, output channels), each group filled up to whole blocks."""
     return np.pad(values, ((0, 0), (0, -values.shape[1] % LANES))).astype(np.float32)
-
-
-def runs(weight: NDArray[Any], multiple: int) -> NDArray[Any]:
-    """(O, I, H, W) -> (blocks, 16, H, W x I), filled up with zeros to whole blocks and runs."""
-    count, channels, height, width = weight.shape
-    run = width * channels
-    filled = np.zeros((-(-count // LANES) * LANES, height, -(-run // multiple) * multiple))
-    filled[:count, :, :run] = weight.transpose(0, 2, 3, 1).reshape(count, height, run)
-    return filled.reshape(-1, LANES, *filled.shape[1:])
-
-
-def pack_floats(weight: Floats) -> Floats:
-    """(blocks, kernel rows, run, 16)."""
-    return np.ascontiguousarray(runs(weight, 1).transpose(0, 2, 3, 1), np.float32)
-
-
-def pack_bytes(levels: NDArray[np.int8]) -> NDArray[np.int8]:
-    """(blocks, kernel rows, run / 4, 16, 4)."""
-    of_runs = runs(levels, RUN)
-    fours = of_runs.reshape(*of_runs.shape[:3], -1, 4)
-    return np.ascontiguousarray(fours.transpose(0, 2, 3, 1, 4), np.int8)

@@ -1,9 +1,9 @@
-"""Compile the C files of a folder into one library, with whatever C compiler is there: those beside
-this file, and those of `runtimes/native`.
+"""The package's C libraries: each is made of the C files of a folder by whatever C compiler is there,
+and loaded by ctypes; where one is not there, others do its work.
 
-`python -m latentpress.entropy.native` does it in place, for a clone that is not installed;
-`hatch_build.py` while a wheel is made. Compilers that are tried: $CC, cc, gcc, clang,
-the package ziglang, and cl. $CFLAGS are added. Nothing here needs more than Python itself.
+`python -m latentpress.system.c_libraries` makes them in place, for a clone that is not installed;
+`hatch_build.py` while a wheel is made. Compilers that are tried: $CC, cc, gcc, clang, the package
+ziglang, and cl. $CFLAGS are added. Building needs nothing but this file and Python itself.
 """
 
 from __future__ import annotations
@@ -14,12 +14,16 @@ import sys
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-FOLDER = Path(__file__).parent
+PACKAGE = Path(__file__).parents[1]
 SUFFIX = {"win32": ".dll", "darwin": ".dylib"}.get(sys.platform, ".so")
-NAME = f"latentpress_native{SUFFIX}"
-CONVOLUTIONS = FOLDER.parents[1] / "runtimes" / "native"
-CONVOLUTIONS_NAME = f"latentpress_convolutions{SUFFIX}"
+# the folder of the sources within the package -> the library's name there
+LIBRARIES = {
+    "entropy/native": f"latentpress_native{SUFFIX}",
+    "runtimes/native": f"latentpress_convolutions{SUFFIX}",
+}
+VARIABLE = "LATENTPRESS_NATIVE"
 # The floats of the encoder are NumPy's to the bit: no fused multiply-add, no reordering.
 FLAGS = ("-std=c99", "-O3", "-fPIC", "-shared", "-fvisibility=hidden")
 EXACT = ("-ffp-contract=off", "-fno-fast-math")
@@ -27,15 +31,42 @@ CL_FLAGS = ("/nologo", "/O2", "/LD", "/fp:precise")
 SECONDS = 300
 
 
-def source_crc(folder: Path = FOLDER) -> int:
-    """CRC-32 of all C files and their header: a library that was built of others is not used."""
+def source_crc(folder: Path) -> int:
+    """CRC-32 of a folder's C files and headers: a library that was built of others is not used."""
     value = 0
     for path in sorted(folder.glob("*.[ch]")):
         value = zlib.crc32(path.read_bytes().replace(b"\r\n", b"\n"), value)
     return value
 
 
-def commands(target: Path, folder: Path = FOLDER) -> Iterator[list[str]]:
+def is_wanted() -> bool:
+    """Whether the environment leaves the libraries on."""
+    from latentpress.system.environment import whole_number  # not there while a wheel is made
+
+    return bool(whole_number(VARIABLE, 1, 0, 1))
+
+
+def load(folder: str, built_of: str) -> Any:
+    """A library; None where it was not built, was built of other sources, or is not wanted.
+
+    Args:
+        folder: One of LIBRARIES.
+        built_of: The name of its function that gives the CRC-32 of its sources.
+    """
+    import ctypes  # an installer's Python may lack it
+
+    if not is_wanted():
+        return None
+    try:
+        loaded = ctypes.CDLL(str(PACKAGE / folder / LIBRARIES[folder]))
+        function = getattr(loaded, built_of)
+    except (OSError, AttributeError):
+        return None
+    function.restype = ctypes.c_uint32
+    return loaded if function() == source_crc(PACKAGE / folder) else None
+
+
+def commands(target: Path, folder: Path) -> Iterator[list[str]]:
     """The command of every compiler that may be there, the preferred one first."""
     from importlib.util import find_spec
 
@@ -52,7 +83,7 @@ def commands(target: Path, folder: Path = FOLDER) -> Iterator[list[str]]:
         yield ["cl", *CL_FLAGS, f"/D{define}", *files, f"/Fe:{target}"]
 
 
-def build(target: Path, folder: Path = FOLDER) -> tuple[str, ...]:
+def build(target: Path, folder: Path) -> tuple[str, ...]:
     """Compile a folder's files to target; () where that was done, else what each compiler said, a
     line each.
     """
@@ -78,3 +109,16 @@ def build(target: Path, folder: Path = FOLDER) -> tuple[str, ...]:
             lines = (done.stderr or done.stdout).strip().splitlines() or ["failed"]
             said.append(f"{command[0]}: {lines[0]}")
     return tuple(said)
+
+
+def main() -> None:
+    """Build all in place and say where, or end with what the compilers said."""
+    for folder, name in LIBRARIES.items():
+        target = PACKAGE / folder / name
+        if said := build(target, target.parent):
+            sys.exit(f"{name} was not built, and others do its work:\n" + "\n".join(said))
+        print(target)
+
+
+if __name__ == "__main__":
+    main()

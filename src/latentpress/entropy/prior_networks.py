@@ -1,0 +1,90 @@
+"""The two networks of lp1's prior, which both sides of the codec run on the same integers: features
+of the side information, and the context of the second pass.
+
+The package's own sums take bytes, with the channels of a place side by side; other runtimes take
+floats, plane after plane. Both give the same integers.
+"""
+
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from latentpress import models
+from latentpress._typing import Floats, Ints
+from latentpress.entropy.gaussian_conditional import ConditionalSymbols, GaussianConditional
+from latentpress.entropy.planes import WHITE_ZERO
+from latentpress.runtimes.checkerboard import ANCHORS, OTHERS, halves
+
+FEATURES, CONTEXT = "features.onnx", "context.onnx"
+Features: TypeAlias = NDArray[Any]  # (F, h, w) float32, or (h, w, F) uint8 where bytes are taken
+
+
+def features(
+    space: str, z: Ints, bias: Floats, h: int, w: int, *, frugal: bool = False
+) -> tuple[Features, Floats]:
+    """The features that `context` takes, 0 to 255, and what the network says of the first pass.
+
+    Args:
+        space: The latent space.
+        z: The side information (Z, ceil(h / 4), ceil(w / 4)), -127 to 127.
+        bias: (1, n, 1, 1), of the quality.
+        h: Rows of the segment.
+        w: Columns of the segment.
+        frugal: As of `models.run`.
+
+    Returns:
+        The features; the head (2C, 4 ceil(h / 4), 4 ceil(w / 4)), integers in float32, of which
+        h x w count.
+    """
+    if models.takes_bytes(space):
+        as_bytes = (z + WHITE_ZERO).astype(np.uint8).transpose(1, 2, 0)
+        f, head = models.run_bytes(space, FEATURES, {"z": as_bytes, "bias": bias})
+        return f[:h, :w], head
+    f, head = models.run(space, FEATURES, frugal=frugal, z=z[None].astype(np.float32), bias=bias)
+    return f[0, :, :h, :w], head[0]
+
+
+def context(
+    space: str,
+    features: Features,
+    anchors: GaussianConditional,
+    symbols: ConditionalSymbols,
+    *,
+    frugal: bool = False,
+) -> tuple[Floats, Floats]:
+    """What the network says of the second pass, as `planes.second_distributions` takes it.
+
+    Args:
+        space: The latent space.
+        features: As of the function `features`.
+        anchors: The first pass.
+        symbols: Its symbols.
+        frugal: As of `models.run`.
+
+    Returns:
+        (2C, ceil(h / 2), ceil(w / 2)) of the cells of the second pass in even and in odd rows,
+        integers in float32.
+    """
+    feeds: dict[str, NDArray[Any]] = {}
+    if features.dtype == np.uint8:
+        feeds["features.0"], feeds["features.1"] = halves_of_bytes(features)
+        feeds["white.0"], feeds["white.1"] = anchors.whitened_bytes(symbols)
+        even, odd = models.run_bytes(space, CONTEXT, feeds)
+        return even, odd
+    feeds["features.0"], feeds["features.1"] = halves(features, OTHERS)
+    feeds["white.0"], feeds["white.1"] = halves(anchors.whitened(symbols), ANCHORS)
+    even, odd = models.run_halved(space, CONTEXT, feeds, frugal=frugal)
+    return even[0], odd[0]
+
+
+def halves_of_bytes(plane: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """The cells of the second pass in bytes (h, w, C), in even and in odd rows: (ceil(h / 2),
+    ceil(w / 2), C) each, as of `checkerboard.halves`.
+    """
+    h, w, c = plane.shape
+    even, odd = np.zeros((2, -(-h // 2), -(-w // 2), c), np.uint8)
+    for parity, half in ((0, even), (1, odd)):
+        found = plane[parity::2, 1 - parity :: 2]
+        half[: found.shape[0], : found.shape[1]] = found
+    return even, odd

@@ -1,0 +1,43 @@
+/* Layers of whole numbers, as integer_layers.py describes them: the same sums on every processor.
+   Nothing is allocated here, and nothing is checked. */
+
+#ifndef LATENTPRESS_INTEGERS_H
+#define LATENTPRESS_INTEGERS_H
+
+#include "convolution.h"
+
+#define SUMMANDS 3
+
+/* A convolution of bytes by weights of 16 bits, its stride 1. */
+typedef struct {
+    const uint8_t *input;  /* the first byte that the first position reads; channels side by side */
+    const int8_t *weights; /* of pack_integers */
+    int64_t pitch, column_step; /* bytes from a row of the input to the next, from a position */
+    int64_t kernel_rows, run;   /* run: bytes that a row of the kernel reads */
+} Summand;
+
+/* Convolutions, the sums of which become round(scale * (sum + start + bias)), half to even. */
+typedef struct {
+    Summand summands[SUMMANDS];
+    int64_t count;         /* of summands */
+    const int32_t *starts; /* these three: an output channel, padded to blocks of 16 */
+    const float *biases, *scales;
+    uint8_t *bytes; /* NULL, or where the output goes, clipped to 0 .. 255, channels side by side */
+    float *floats;  /* NULL, or where it goes plane after plane, not clipped */
+    int64_t bytes_pitch;          /* of an output row */
+    int64_t plane, floats_pitch;  /* floats of a channel, of an output row */
+    int64_t groups;   /* of output channels: each goes to a row of bytes of its own */
+    int64_t columns, channels; /* of the output; channels of one group */
+} IntegerLayer;
+
+/* The layer's rows first to end (excluded). how: VNNI or VNNI_AND_AMX. */
+EXPORT void sum_integers(const IntegerLayer *c, int64_t first, int64_t end, int how);
+
+/* Weights (O, I, H, W) for a Summand. order: of every place in the blocks of 16 output channels
+   the number of its channel, -1 where there is none. Gives `packed`, (blocks, H, W I / 64, 2, 16,
+   16, 4): 256 times the second byte plus the first is the weight; and `sums`, of the weights of
+   every place. */
+EXPORT void pack_integers(const int16_t *weights, int64_t inputs, int64_t rows, int64_t columns,
+                          const int32_t *order, int64_t places, int8_t *packed, int32_t *sums);
+
+#endif

@@ -1,0 +1,129 @@
+/* Weights as convolution.c reads them: conversion and reordering in one pass over the file's numbers,
+   in double precision, so that levels are those of the same formula in NumPy. */
+
+#include "weights.h"
+
+#if defined(__x86_64__) && defined(__linux__) && (__GNUC__ >= 11 || __clang_major__ >= 13)
+
+#include <immintrin.h>
+#include <math.h>
+#include <string.h>
+
+#define LANES 16
+#define LEVELS 127 /* the largest */
+#define AVX512 __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq")))
+
+/* By kind: numbers of a run that lie together, what runs are filled up to, bytes of a number. */
+static const int64_t TOGETHER[] = {1, 2, 4}, FILLED[] = {1, 32, 64}, SIZE[] = {4, 2, 1};
+
+static AVX512 void read_numbers(const void *weights, int is_float16, int64_t first, int64_t count,
+                                double *out)
+{
+    const uint16_t *halves = (const uint16_t *)weights + first;
+    const float *floats = (const float *)weights + first;
+    for (int64_t i = 0; i < count; i += 8) {
+        const __mmask8 some = count - i < 8 ? (__mmask8)((1 << (count - i)) - 1) : 0xff;
+        __m256 eight;
+        if (is_float16)
+            eight = _mm256_cvtph_ps(_mm_maskz_loadu_epi16(some, halves + i));
+        else
+            eight = _mm256_maskz_loadu_ps(some, floats + i);
+        _mm512_mask_storeu_pd(out + i, some, _mm512_cvtps_pd(eight));
+    }
+}
+
+/* Numbers (I, H W) times their inputs' steps become levels. */
+static AVX512 void to_levels(double *numbers, int64_t inputs, int64_t taps, const double *steps,
+                             double *scale, double *sum)
+{
+    double largest = 0, total = 0;
+    for (int64_t i = 0; i < inputs; i++)
+        for (int64_t t = 0; t < taps; t++) {
+            double *number = numbers + i * taps + t;
+            *number *= steps[i];
+            largest = fabs(*number) > largest ? fabs(*number) : largest;
+        }
+    *scale = largest / LEVELS;
+    if (*scale == 0)
+        *scale = 1;
+    const __m512d divisor = _mm512_set1_pd(*scale);
+    for (int64_t k = 0; k < inputs * taps; k += 8) {
+        const int64_t left = inputs * taps - k;
+        const __mmask8 some = left < 8 ? (__mmask8)((1 << left) - 1) : 0xff;
+        __m512d eight = _mm512_div_pd(_mm512_maskz_loadu_pd(some, numbers + k), divisor);
+        eight = _mm512_roundscale_pd(eight, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+        _mm512_mask_storeu_pd(numbers + k, some, eight);
+    }
+    for (int64_t k = 0; k < inputs * taps; k++)
+        total += numbers[k];
+    *sum = total;
+}
+
+/* The upper half of a finite float, rounded to the nearest even. */
+static uint16_t upper_half(float number)
+{
+    uint32_t bits;
+    memcpy(&bits, &number, sizeof bits);
+    return (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+}
+
+/* Numbers (I, rows, columns) of one place, to where its lane begins in `packed`. kind: constant. */
+static inline __attribute__((always_inline)) void
+put_lane(const double *numbers, int64_t inputs, int64_t rows, int64_t columns, int64_t run,
+         const int kind, void *packed, int64_t lane)
+{
+    const int64_t n = TOGETHER[kind], taps = rows * columns;
+    for (int64_t row = 0; row < rows; row++)
+        for (int64_t column = 0; column < columns; column++) {
+            const double *from = numbers + row * columns + column;
+            const int64_t to = lane + row * run * LANES;
+            for (int64_t i = 0, k = column * inputs; i < inputs; i++, k++, from += taps) {
+                const int64_t at = to + k / n * n * LANES + k % n;
+                if (kind == OF_BYTES)
+                    ((int8_t *)packed)[at] = (int8_t)*from;
+                else if (kind == OF_HALVES)
+                    ((uint16_t *)packed)[at] = upper_half((float)*from);
+                else
+                    ((float *)packed)[at] = (float)*from;
+            }
+        }
+}
+
+EXPORT AVX512 void pack_weights(const void *weights, int is_float16, int64_t inputs, int64_t rows,
+                                int64_t columns, const int32_t *order, int64_t places, int kind,
+                                const double *steps, void *packed, double *scales, double *sums,
+                                double *scratch)
+{
+    const int64_t count = inputs * rows * columns;
+    const int64_t run = (columns * inputs + FILLED[kind] - 1) / FILLED[kind] * FILLED[kind];
+    const int64_t of_block = rows * run * LANES;
+    memset(packed, 0, (size_t)(places / LANES * of_block * SIZE[kind]));
+    for (int64_t place = 0; place < places; place++) {
+        if (kind == OF_BYTES)
+            scales[place] = 1, sums[place] = 0;
+        if (order[place] < 0)
+            continue;
+        const int64_t lane = place / LANES * of_block + place % LANES * TOGETHER[kind];
+        read_numbers(weights, is_float16, order[place] * count, count, scratch);
+        if (kind == OF_BYTES) {
+            to_levels(scratch, inputs, rows * columns, steps, scales + place, sums + place);
+            put_lane(scratch, inputs, rows, columns, run, OF_BYTES, packed, lane);
+        } else if (kind == OF_HALVES)
+            put_lane(scratch, inputs, rows, columns, run, OF_HALVES, packed, lane);
+        else
+            put_lane(scratch, inputs, rows, columns, run, OF_FLOATS, packed, lane);
+    }
+}
+
+#else
+
+EXPORT void pack_weights(const void *weights, int is_float16, int64_t inputs, int64_t rows,
+                         int64_t columns, const int32_t *order, int64_t places, int kind,
+                         const double *steps, void *packed, double *scales, double *sums,
+                         double *scratch)
+{
+    (void)weights, (void)is_float16, (void)inputs, (void)rows, (void)columns, (void)order;
+    (void)places, (void)kind, (void)steps, (void)packed, (void)scales, (void)sums, (void)scratch;
+}
+
+#endif
