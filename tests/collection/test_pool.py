@@ -20,7 +20,7 @@ from latentpress.cli import batch
 from latentpress.cli.app import app
 from latentpress.collection import pool
 from latentpress.errors import ImageError
-from latentpress.runtimes.threads import check_cancelled, threads
+from latentpress.runtimes.threads import check_canceled, threads
 
 
 @pytest.fixture(autouse=True)
@@ -96,7 +96,7 @@ def test_a_stop_ends_the_work_before_its_next_graph() -> None:
         try:
             while True:
                 time.sleep(0.005)
-                check_cancelled()  # as before every graph
+                check_canceled()  # as before every graph
         finally:
             ended.append(i)
 
