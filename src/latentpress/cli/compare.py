@@ -111,9 +111,8 @@ def compare(
         finite = {
             k: None if isinstance(v, float) and math.isinf(v) else v for k, v in result.items()
         }
-        typer.echo(
-            to_json(files | finite, None)
-        )  # JSON has no infinity: PSNR is null where identical is true
+        # JSON has no infinity: PSNR is null where identical is true
+        typer.echo(to_json(files | finite, None))
     else:
         _print_table(result, original, other)
         if output is not None:

@@ -185,9 +185,8 @@ class _NumpyUnpickler(pickle.Unpickler):
                 "opened further"
             )
         if name == "_reconstruct":
-            return np.ndarray.__reduce__(np.empty(0))[
-                0
-            ]  # NumPy's own, wherever this version keeps it
+            # NumPy's own, wherever this version keeps it
+            return np.ndarray.__reduce__(np.empty(0))[0]
         return super().find_class(module, name)
 
     @classmethod

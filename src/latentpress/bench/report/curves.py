@@ -45,9 +45,8 @@ def chart(
     own legend and colors, not a part of the page.
     """
     drawn = [s._replace(points=sorted(p for p in s.points if math.isfinite(p[1]))) for s in series]
-    drawn = sorted(
-        (s for s in drawn if s.points), key=lambda s: s.ours
-    )  # what is drawn last lies on top
+    # what is drawn last lies on top
+    drawn = sorted((s for s in drawn if s.points), key=lambda s: s.ours)
     if not drawn:
         return ""
     x = log_axis(p[0] for s in drawn for p in s.points)
