@@ -176,7 +176,9 @@ def load_dists() -> tuple[Floats, Floats]:
 class _NumpyUnpickler(pickle.Unpickler):
     """Builds NumPy arrays and nothing else."""
 
-    ALLOWED = {("numpy", "ndarray"), ("numpy", "dtype"), ("numpy.core.multiarray", "_reconstruct")}  # noqa: RUF012
+    ALLOWED = frozenset(
+        {("numpy", "ndarray"), ("numpy", "dtype"), ("numpy.core.multiarray", "_reconstruct")}
+    )
 
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in self.ALLOWED:

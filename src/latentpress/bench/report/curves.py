@@ -161,6 +161,7 @@ def _style(series: Sequence[Series]) -> str:
         "path{fill:none}"
         f".curve path{{stroke:currentColor;stroke-linejoin:round}}.curve circle,.curve "
         f"polygon{{fill:currentColor}}{colors(series, False)}"
-        "@media(prefers-color-scheme:dark){text{fill:#bbb}.name{fill:#eee}.note{fill:#999}.ground{fill:#16181c}"
+        "@media(prefers-color-scheme:dark){text{fill:#bbb}.name{fill:#eee}.note{fill:#999}"
+        ".ground{fill:#16181c}"
         f".grid path{{stroke:#2c3036}}.grid .axis{{stroke:#888}}{colors(series, True)}}}</style>"
     )
