@@ -45,7 +45,7 @@ benchmark: $(VENV)/bench  ## Kodak with every codec, and its page; goes on where
 
 CID22 := cid22-validation
 .PHONY: benchmark-cid22
-benchmark-cid22: $(VENV)/bench  ## photographs of CID22, which lie in the folder CID22, and their page
+benchmark-cid22: $(VENV)/bench  ## photographs of CID22 in the folder CID22, and their page
 	$(BIN)/latentpress bench $(CID22) --points 6 --repeats 1 -o results/cid22 \
 		--codecs builtin,jpeg,webp,avif,jxl --qualities builtin=0,15,30,45,60,75,90,100
 	$(BIN)/latentpress report results/cid22 -o docs/measurements/codecs-on-cid22.md --overwrite

@@ -178,7 +178,7 @@ def portable(word: str) -> str:
 def _models(info: dict[str, Any]) -> dict[str, str]:
     """Latent space -> hash of a run's own codecs."""
     own = [codec for codec in info["codecs"] if codec["ours"]]
-    return {space_of_codec(c["name"]).name: MODEL.search(c["version"])[1] for c in own}  # type: ignore[index]
+    return {space_of_codec(c["name"]).name: MODEL.search(c["version"])[1] for c in own}
 
 
 def _git(*words: str) -> str:

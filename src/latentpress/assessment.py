@@ -155,9 +155,8 @@ def _check_file(name: str, source: str | os.PathLike[str] | bytes) -> None:
             _check_mode(name, image)
     except ImageError:
         raise
-    except (
-        Exception
-    ):  # on damaged files Pillow raises nearly anything; read_picture tells it better
+    # on damaged files Pillow raises nearly anything; read_picture tells it better
+    except Exception:
         return
 
 

@@ -56,9 +56,8 @@ class LatentpressImageFile(ImageFile.ImageFile):
             chunk.type: data[chunk.offset : chunk.offset + chunk.size + 4]
             for chunk in header.chunks
         }
-        whole = {
-            kind: body[:-4] for kind, body in bodies.items() if body[-4:] == crc(body[:-4])
-        }  # damaged: loading says so
+        # damaged: loading says so
+        whole = {kind: body[:-4] for kind, body in bodies.items() if body[-4:] == crc(body[:-4])}
         self.info.update(quality=header.quality, model=header.model_hash, space=header.space)
         self.info.update(_entries(whole))
         self._data = data

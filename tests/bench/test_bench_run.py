@@ -185,7 +185,7 @@ def test_a_finished_run_computes_nothing_again_and_takes_more(
         plan_of(originals, tmp_path / "run", "webp", ["webp=50"], metrics=[*METRICS_HERE, "gmsd"]),
         tmp_path / "run",
     )
-    # and what was not asked for again is kept without it
+    # what was not asked for again is kept without it
     assert len(read_run(tmp_path / "run").rows) == 10
 
 

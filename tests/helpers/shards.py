@@ -36,7 +36,7 @@ def shard(members: Iterable[tuple[str, bytes]], form: int = tarfile.PAX_FORMAT) 
 def members(data: bytes) -> list[tuple[str, bytes]]:
     """Names and bytes of the regular files of a .tar file, in order."""
     with tarfile.open(fileobj=io.BytesIO(data)) as archive:
-        return [(info.name, archive.extractfile(info).read()) for info in archive if info.isreg()]  # type: ignore[union-attr]
+        return [(info.name, archive.extractfile(info).read()) for info in archive if info.isreg()]
 
 
 def samples(many: int) -> list[tuple[str, bytes]]:

@@ -295,7 +295,8 @@ def test_a_gain_map_is_told_and_its_names_go(tmp_path: Path, iso: bool) -> None:
 
 
 def test_a_container_of_other_pictures_is_told_and_its_directory_goes(tmp_path: Path) -> None:
-    names = b'xmlns:hdrgm="http://ns.adobe.com/hdr-gain-map/1.0/" xmlns:Container="http://ns.google.com/photos/1.0/container/"'
+    names = b'xmlns:hdrgm="http://ns.adobe.com/hdr-gain-map/1.0/"'
+    names += b' xmlns:Container="http://ns.google.com/photos/1.0/container/"'
     names += b' xmlns:Item="http://ns.google.com/photos/1.0/container/item/"'
     names += b' dc:title="kept" hdrgm:Version="1.0">'
     semantics = (b"Primary", b"GainMap", b"Depth")

@@ -48,7 +48,8 @@ def test_places_go_where_they_are_not_wanted() -> None:
 def test_a_namespace_goes_under_any_prefix() -> None:
     given = packet(
         b' xmlns:q="' + packets.GAIN_MAP + b'" q:Version="1.0" dc:a="b"',
-        b"<q:GainMapMax><rdf:Seq><rdf:li>1</rdf:li></rdf:Seq></q:GainMapMax><q:Gamma>1</q:Gamma><q:E/><qq:F/>",
+        b"<q:GainMapMax><rdf:Seq><rdf:li>1</rdf:li></rdf:Seq></q:GainMapMax>"
+        b"<q:Gamma>1</q:Gamma><q:E/><qq:F/>",
     )
     assert without_namespaces(given, packets.GAIN_MAP) == packet(b' dc:a="b"', b"<qq:F/>")
     assert without_namespaces(packet(b' dc:a="b"'), packets.GAIN_MAP) == packet(b' dc:a="b"')

@@ -20,7 +20,7 @@ SHAPES = hnp.array_shapes(min_dims=3, max_dims=3, max_side=7)
 
 def values(kind: int, finite: bool) -> st.SearchStrategy[NDArray[Any]]:
     width = 16 if kind == FLOAT16 else 32
-    wild = st.floats(width=width, allow_nan=not finite, allow_infinity=not finite)  # type: ignore[arg-type]
+    wild = st.floats(width=width, allow_nan=not finite, allow_infinity=not finite)
     tame = st.floats(-4, 4, width=width)  # type: ignore[arg-type]
     arrays = st.one_of(
         hnp.arrays(TYPES[kind], SHAPES, elements=wild),

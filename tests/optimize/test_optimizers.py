@@ -275,7 +275,7 @@ def test_a_searched_file_in_a_stable_diffusion_space(
     monkeypatch.setitem(options.ITERATIONS, 9, 50)  # a dozen is too few to gain anything here
     how = {"codec": "sd15", "model": str(TAESD), "quality": 20}
     plain = latentpress.compress(small, **how)  # type: ignore[arg-type]
-    searched = latentpress.compress(small, **how, effort=9, optimize_for="mse")  # type: ignore[arg-type]
+    searched = latentpress.compress(small, **how, effort=9, optimize_for="mse")
     found, before = (
         np.asarray(latentpress.decompress(d, model=str(TAESD))) for d in (searched, plain)
     )

@@ -39,7 +39,7 @@ def loss_of(data: bytes, image: Image, bpp: float, model: str | None = None) -> 
 
 def assert_search_pays(image: Image, codec: str, model: str, effort: int) -> None:
     how = {"codec": codec, "model": model, "quality": 20, "optimize_for": "mse", "device": "cpu"}
-    plain, searched = (latentpress.compress(image, effort=e, **how) for e in (0, effort))  # type: ignore[arg-type]
+    plain, searched = (latentpress.compress(image, effort=e, **how) for e in (0, effort))
     bpp = 8 * len(plain) / image[:, :, 0].size
     assert loss_of(searched, image, bpp, model) < loss_of(plain, image, bpp, model)
     assert read_header(searched).codec == codec

@@ -146,7 +146,7 @@ def test_devices_of_torch(monkeypatch: pytest.MonkeyPatch) -> None:
     assert chosen("auto") == ("openvino", "cpu", "bfloat16")  # torch is not imported for a look
     torch = types.ModuleType("torch")
     torch.cuda = types.SimpleNamespace(is_available=lambda: True)  # type: ignore[attr-defined]
-    torch.backends = types.SimpleNamespace(mps=types.SimpleNamespace(is_available=lambda: True))  # type: ignore[attr-defined]
+    torch.backends = types.SimpleNamespace(mps=types.SimpleNamespace(is_available=lambda: True))
     monkeypatch.setitem(sys.modules, "torch", torch)
     assert chosen("auto") == chosen("cuda") == ("torch", "cuda", "float16")
     assert chosen("mps") == ("torch", "mps", "float32")

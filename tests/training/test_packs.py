@@ -63,7 +63,7 @@ def test_a_part_of_the_packs_is_fine_and_a_damaged_one_is_not(packs: Path, tmp_p
 
 def test_the_manifest_names_what_is_held_out(packs: Path) -> None:
     rows = write_manifest(packs)
-    held = [stem for row in rows.values() for stem in row.get("held_out", [])]  # type: ignore[attr-defined]
+    held = [stem for row in rows.values() for stem in row.get("held_out", [])]
     assert sorted(held) == ["cid22-025", "wallpaper-050"]
     assert set(held) <= HELD_OUT
 

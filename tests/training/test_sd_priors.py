@@ -75,10 +75,10 @@ def test_a_shipped_prior_read_back_estimates_the_bits_of_its_integers(space: str
     with torch.inference_mode():
         step = torch.tensor([coder.step / FINE], dtype=torch.float32)
         bits, _ = prior(torch.from_numpy(y)[None], step, hard=True)
-    modelled = coder.model(y)
+    modeled = coder.model(y)
     # A file's tables may be others: it adapts them to a latent unlike the trained ones.
-    chosen = table_numbers(modelled.scale_eighths, 0)
-    each = [bits_of(modelled.symbols[chosen == t], int(t)).sum() for t in np.unique(chosen)]
+    chosen = table_numbers(modeled.scale_eighths, 0)
+    each = [bits_of(modeled.symbols[chosen == t], int(t)).sum() for t in np.unique(chosen)]
     assert abs(float(sum(each)) / float(bits.sum()) - 1) < 0.01
 
 

@@ -281,14 +281,14 @@ def test_the_limit_is_the_one_that_share_knows(page: Any) -> None:
     assert page.inner_text("#limit") == f"{MAX_PIXELS // 10**6}"
 
 
-def test_work_can_be_cancelled_and_removed(page: Any, photo: NDArray[np.uint8]) -> None:
+def test_work_can_be_canceled_and_removed(page: Any, photo: NDArray[np.uint8]) -> None:
     give(page, "large.jpg", jpeg(np.tile(photo, (6, 5, 1))))
     page.get_by_role("button", name="Cancel large.jpg").click()
-    assert problem(page) == "Cancelled."
+    assert problem(page) == "Canceled."
     page.get_by_role("button", name="Remove large.jpg").click()
     assert page.is_hidden("#viewer")
     data = latentpress.compress(photo[:50, :60])
-    give(page, "after.ltp", data)  # what was cancelled is not in its way
+    give(page, "after.ltp", data)  # what was canceled is not in its way
     assert difference(shown(page), latentpress.decompress(data)) <= 1
 
 

@@ -29,7 +29,7 @@ def decoded(
     array = photo[:150, :203]
     jobs = []
     for i, fields in enumerate(CASES.values()):
-        (folder / f"{i}.ltp").write_bytes(latentpress.compress(array, **fields))  # type: ignore[arg-type]
+        (folder / f"{i}.ltp").write_bytes(latentpress.compress(array, **fields))
         jobs.append({"file": str(folder / f"{i}.ltp"), "out": str(folder / f"{i}.rgba")})
     answers = run_jobs("decode_jobs.mjs", jobs)
     assert all((a["width"], a["height"]) == (203, 150) for a in answers)

@@ -23,7 +23,8 @@ XMP = (
     b'<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
     b'<rdf:Description rdf:about=""'
     b' xmlns:tiff="http://ns.adobe.com/tiff/1.0/" xmlns:dc="http://purl.org/dc/elements/1.1/"'
-    b' xmlns:xmp="http://ns.adobe.com/xap/1.0/" xmlns:GCamera="http://ns.google.com/photos/1.0/camera/"'
+    b' xmlns:xmp="http://ns.adobe.com/xap/1.0/"'
+    b' xmlns:GCamera="http://ns.google.com/photos/1.0/camera/"'
     b' tiff:Orientation="6" tiff:ImageWidth="9999" GCamera:MotionPhoto="1"'
     b' dc:title="a pier in the rain"><xmp:Thumbnails><rdf:Alt><rdf:li>AAAA</rdf:li></rdf:Alt>'
     b"</xmp:Thumbnails></rdf:Description></rdf:RDF></x:xmpmeta><?xpacket end='w'?>"

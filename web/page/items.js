@@ -1,4 +1,4 @@
-// The pictures of the page, and the work on them: one after another, each can be cancelled.
+// The pictures of the page, and the work on them: one after another, each can be canceled.
 
 import { MAX_PIXELS, LtpError, decode, readHeader } from "../src/index.js";
 import { KEPT_PIXELS } from "./limits.js";
@@ -14,7 +14,7 @@ const MAGIC = [0x4c, 0x54, 0x50];
  * @property {number} id
  * @property {File} file that was given
  * @property {boolean} pressed whether the page pressed it; otherwise it is an .ltp file
- * @property {"waiting" | "working" | "done" | "failed" | "cancelled"} state
+ * @property {"waiting" | "working" | "done" | "failed" | "canceled"} state
  * @property {number} progress 0 to 1
  * @property {string} problem a sentence, where it failed
  * @property {Uint8Array | null} bytes of the .ltp file
@@ -88,7 +88,7 @@ function enqueue(item) {
   queue = queue.then(() => (controller.signal.aborted ? undefined : work(item, controller.signal)));
   controller.signal.addEventListener("abort", () => {
     if (item.controller !== controller || item.state === "done") return;
-    Object.assign(item, { state: "cancelled", problem: "Cancelled." });
+    Object.assign(item, { state: "canceled", problem: "Canceled." });
     changed(item);
   });
 }

@@ -42,7 +42,7 @@ export function showRow(item, actions) {
     rows.set(item, row);
     $("list").append(row.li);
   }
-  row.li.classList.toggle("failed", item.state === "failed" || item.state === "cancelled");
+  row.li.classList.toggle("failed", item.state === "failed" || item.state === "canceled");
   const state = row.pick.querySelector(".state");
   const told = stateOf(item);
   if (state.textContent !== told) state.textContent = told;

@@ -1,4 +1,4 @@
-// The worker that presses: the page stays alive meanwhile, and ends it where it is cancelled.
+// The worker that presses: the page stays alive meanwhile, and ends it where it is canceled.
 // Messages to it: {open: where the models are} once, then {press: {file, settings}}. Messages from
 // it: {progress}, {bytes}, {error: {kind, name, message}}.
 

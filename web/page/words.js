@@ -27,7 +27,7 @@ export const isAbort = (error) => error instanceof Error && error.name === "Abor
  * @param {any} error
  */
 export function sentence(error) {
-  if (isAbort(error)) return "Cancelled.";
+  if (isAbort(error)) return "Canceled.";
   const told = String(error?.message ?? error).trim();
   if (error?.kind) return finished(told);  // an LtpError is a sentence already
   if (error instanceof RangeError || /memory|allocation/i.test(told)) {

@@ -24,9 +24,8 @@ STUDY_URL = (
     "https://raw.githubusercontent.com/qmmartin/Portfolio/463242895b0b3867a9a8ec4689b432e19106ac6d"
     "/img_compression_research_project/output/comparison_img{number:02}.png"
 )
-STUDY_PICTURES = range(
-    1, 16
-)  # five photographs x three codecs; each photograph is in three of them
+# five photographs x three codecs; each photograph is in three of them
+STUDY_PICTURES = range(1, 16)
 MAX_BYTES, TIMEOUT_SECONDS = 20_000_000, 30
 
 

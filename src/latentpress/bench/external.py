@@ -45,9 +45,8 @@ class External(Codec):
             if "{in}" in e and "{out}" in e and "{out}" in d and "{png}" in d
         ]
         pairs = [(_words(e), _words(d)) for e, d in fitting]
-        encoder, decoder = next(
-            (pair for pair in pairs if all(pair)), ((), ())
-        )  # the first colon behind {in} and {out}, none in quotes
+        # the first colon behind {in} and {out}, none in quotes
+        encoder, decoder = next((pair for pair in pairs if all(pair)), ((), ()))
         if not NAME.fullmatch(name) or not encoder:
             raise UsageError(
                 f"--external {template!r} is not of the form 'name:enc {{in}} {{out}} {{q}}:dec "

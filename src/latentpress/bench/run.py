@@ -46,12 +46,10 @@ class Plan:
     repeats: int = 3
     jobs: int = 1
     command: str = ""
-    on_cell: Callable[[str], None] = field(
-        default=lambda text: None
-    )  # after every row: "avif q35 kodim01"
-    on_start: Callable[[int, int], None] = field(
-        default=lambda todo, done: None
-    )  # rows to make, rows there already
+    # after every row: "avif q35 kodim01"
+    on_cell: Callable[[str], None] = field(default=lambda text: None)
+    # rows to make, rows there already
+    on_start: Callable[[int, int], None] = field(default=lambda todo, done: None)
 
 
 class Coded(NamedTuple):

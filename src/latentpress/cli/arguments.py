@@ -55,6 +55,13 @@ def codec_option(about: str = "The latent space.", **keywords: Any) -> Any:
     return typer.Option(help=about, **_choices(tuple(CODECS)), **keywords)
 
 
+def model_option(
+    about: str = "Folder, .safetensors file or hub id of a Stable Diffusion autoencoder.",
+) -> Any:
+    """--model, the weights of a Stable Diffusion space."""
+    return typer.Option(help=about, show_default=False)
+
+
 def device_option(about: str = "Where the networks run.", **keywords: Any) -> Any:
     """--device, its choices in the help."""
     return typer.Option(help=about, **_choices(DEVICES), **keywords)
@@ -90,6 +97,9 @@ FilesOrFolders = Annotated[
     list[Path] | None,
     path_argument("FILES", ".ltp files, or folders of them.", callback=_some),
 ]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace existing outputs.")]
+OverwriteOne = Annotated[bool, typer.Option("--overwrite", help="Replace an existing output.")]
+JsonList = Annotated[bool, typer.Option("--json", help="Print one JSON list.")]
 FilesFrom = Annotated[
     str | None,
     typer.Option(

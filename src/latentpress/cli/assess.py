@@ -13,8 +13,10 @@ from latentpress.cli.arguments import (
     Exclude,
     Include,
     Jobs,
+    OverwriteOne,
     Quiet,
     device_option,
+    model_option,
     output_option,
     path_argument,
 )
@@ -69,9 +71,7 @@ def assess(
             show_default=False,
         ),
     ] = None,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace an existing output.")
-    ] = False,
+    overwrite: OverwriteOne = False,
     include: Include = None,
     exclude: Exclude = None,
     jobs: Jobs = None,
@@ -87,7 +87,7 @@ def assess(
     ] = None,
     model: Annotated[
         str | None,
-        typer.Option(help="Folder, file or hub id of the weights that decode.", show_default=False),
+        model_option("Folder, file or hub id of the weights that decode."),
     ] = None,
     device: Annotated[str, device_option("Where .ltp files are decoded.")] = "auto",
     quiet: Quiet = False,

@@ -66,9 +66,8 @@ def table_bytes(
     if suffix == ".csv":
         stream = io.StringIO(newline="")
         csv.writer(stream, lineterminator="\n").writerows([head, *lines])
-        return stream.getvalue().encode(
-            "utf-8", "surrogateescape"
-        )  # a file's name that is no text comes back as its bytes
+        # a file's name that is no text comes back as its bytes
+        return stream.getvalue().encode("utf-8", "surrogateescape")
     return write_sheets([("metrics", [head, *lines])])
 
 

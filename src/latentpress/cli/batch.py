@@ -58,9 +58,8 @@ def outputs(sources: Sequence[Path], asked: str | None, suffix: str) -> list[Pat
     places: set[str] = set()
     for target in found:
         place = os.path.normcase(os.path.realpath(target))
-        if (
-            sys.platform == "darwin"
-        ):  # whose file systems keep the case of a name and do not tell by it
+        # macOS keeps the case of a name and does not tell files apart by it
+        if sys.platform == "darwin":
             place = place.casefold()
         if place in places:
             raise UsageError(

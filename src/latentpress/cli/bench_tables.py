@@ -167,9 +167,8 @@ def _heading(metric: str) -> str:
 
 
 def _format(metric: str) -> str:
-    return (
-        ".2f" if METRICS[metric].unit or math.isinf(METRICS[metric].range[0]) else ".4f"
-    )  # SSIMULACRA 2 has no lower end
+    # SSIMULACRA 2 has no lower end
+    return ".2f" if METRICS[metric].unit or math.isinf(METRICS[metric].range[0]) else ".4f"
 
 
 def _number(value: Any, form: str) -> str:

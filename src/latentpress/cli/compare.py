@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from latentpress.cli import content_words, pipes
-from latentpress.cli.arguments import device_option, output_option, path_argument
+from latentpress.cli.arguments import (
+    OverwriteOne,
+    device_option,
+    model_option,
+    output_option,
+    path_argument,
+)
 from latentpress.cli.batch import output_for
 from latentpress.cli.json_output import to_json
 from latentpress.cli.latent import read_ltp
@@ -38,13 +44,11 @@ def compare(
             show_default=False,
         ),
     ] = None,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace an existing output.")
-    ] = False,
+    overwrite: OverwriteOne = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     model: Annotated[
         str | None,
-        typer.Option(help="Folder, file or hub id of the weights that decode.", show_default=False),
+        model_option("Folder, file or hub id of the weights that decode."),
     ] = None,
     device: Annotated[str, device_option()] = "auto",
 ) -> None:
@@ -107,9 +111,8 @@ def compare(
         finite = {
             k: None if isinstance(v, float) and math.isinf(v) else v for k, v in result.items()
         }
-        typer.echo(
-            to_json(files | finite, None)
-        )  # JSON has no infinity: PSNR is null where identical is true
+        # JSON has no infinity: PSNR is null where identical is true
+        typer.echo(to_json(files | finite, None))
     else:
         _print_table(result, original, other)
         if output is not None:

@@ -16,13 +16,16 @@ from latentpress.cli.arguments import (
     Images,
     Include,
     Jobs,
+    JsonList,
     KeepSuffix,
+    Overwrite,
     Quiet,
     SkipExisting,
     Verbose,
     Verify,
     codec_option,
     device_option,
+    model_option,
 )
 from latentpress.cli.engines import Address, EngineName, check_engine, engine_of
 from latentpress.cli.request import Asked
@@ -113,13 +116,7 @@ def compress(
         typer.Option("--skip-larger", help="Do not write a file that is larger than its input."),
     ] = False,
     codec: Annotated[str, codec_option()] = "builtin",
-    model: Annotated[
-        str | None,
-        typer.Option(
-            help="Folder, .safetensors file or hub id of a Stable Diffusion autoencoder.",
-            show_default=False,
-        ),
-    ] = None,
+    model: Annotated[str | None, model_option()] = None,
     device: Annotated[str, device_option()] = "auto",
     effort: Annotated[
         int,
@@ -149,9 +146,7 @@ def compress(
             "serves each place better. Built-in codec; others take photographs only.",
         ),
     ] = "auto",
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace existing outputs.")
-    ] = False,
+    overwrite: Overwrite = False,
     strict: Annotated[
         bool,
         typer.Option(
@@ -204,7 +199,7 @@ def compress(
     jobs: Jobs = None,
     engine: EngineName = "local",
     address: Address = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON list.")] = False,
+    as_json: JsonList = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
@@ -239,17 +234,18 @@ def compress(
     space = space_of_codec(codec)
     request = Asked.of(quality, target_size, target_bpp, target, total_size, best_effort)
     parts = parts_of(space)
+    images = images or []
     tree = Tree(
-        images or [],
+        images,
         output,
         files_from,
-        include or (),
-        exclude or (),
-        keep_suffix,
-        skip_existing,
-        verify,
-        report,
-        as_json,
+        include,
+        exclude,
+        keep_suffix=keep_suffix,
+        skip_existing=skip_existing,
+        verify=verify,
+        report=report,
+        as_json=as_json,
     )
     options = EncodeOptions(
         codec=codec,
@@ -281,7 +277,6 @@ def compress(
         workers = engine_of(engine, address, jobs, device)
         run_compress(tree, task, workers, jobs, request.total_size)
         return
-    images = images or []
     targets = batch.outputs(images, output, ".ltp")
     if len(images) == 1:  # files in work together run graphs of fewer threads, which are others
         parts.open_ahead(device, encoding=True)

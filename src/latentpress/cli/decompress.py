@@ -15,12 +15,15 @@ from latentpress.cli.arguments import (
     FilesOrFolders,
     Include,
     Jobs,
+    JsonList,
     KeepSuffix,
+    Overwrite,
     Quiet,
     SkipExisting,
     Verbose,
     Verify,
     device_option,
+    model_option,
 )
 from latentpress.cli.engines import Address, EngineName, check_engine, engine_of
 from latentpress.collection.faults import naming
@@ -50,17 +53,9 @@ def decompress(
             help="Format of the outputs where -o names no file: png, jpg, webp, avif, tif, ...",
         ),
     ] = "png",
-    model: Annotated[
-        str | None,
-        typer.Option(
-            help="Folder, .safetensors file or hub id of a Stable Diffusion autoencoder.",
-            show_default=False,
-        ),
-    ] = None,
+    model: Annotated[str | None, model_option()] = None,
     device: Annotated[str, device_option()] = "auto",
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace existing outputs.")
-    ] = False,
+    overwrite: Overwrite = False,
     files_from: FilesFrom = None,
     include: Include = None,
     exclude: Exclude = None,
@@ -71,7 +66,7 @@ def decompress(
     jobs: Jobs = None,
     engine: EngineName = "local",
     address: Address = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON list.")] = False,
+    as_json: JsonList = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
@@ -89,15 +84,16 @@ def decompress(
     from latentpress.parts import parts_of
 
     suffix = "." + suffix.lstrip(".")
+    files = files or []
     tree = Tree(
-        files or [],
+        files,
         output,
         files_from,
-        include or (),
-        exclude or (),
-        keep_suffix,
-        skip_existing,
-        verify,
+        include,
+        exclude,
+        keep_suffix=keep_suffix,
+        skip_existing=skip_existing,
+        verify=verify,
         as_json=as_json,
     )
     if tree.is_wanted() or check_engine(engine, address):
@@ -118,7 +114,6 @@ def decompress(
         workers = engine_of(engine, address, jobs, device)
         run_tree(tree, task, workers, search, OPENING)
         return
-    files = files or []
     headers = {source: _header(source) for source in files}
     # where a header cannot be read, that is told when the file is
     spaces = {header.latent_space if header else LP1 for header in headers.values()}

@@ -5,7 +5,14 @@ from typing import Annotated
 
 import typer
 
-from latentpress.cli.arguments import codec_option, device_option, output_option, path_argument
+from latentpress.cli.arguments import (
+    OverwriteOne,
+    codec_option,
+    device_option,
+    model_option,
+    output_option,
+    path_argument,
+)
 from latentpress.cli.batch import output_for, read_bytes
 from latentpress.collection.faults import naming
 from latentpress.container import MAGIC
@@ -29,12 +36,10 @@ def latent(
     codec: Annotated[str, codec_option("The latent space; a .ltp file knows its own.")] = "builtin",
     model: Annotated[
         str | None,
-        typer.Option(help="Folder, file or hub id of the weights that encode.", show_default=False),
+        model_option("Folder, file or hub id of the weights that encode."),
     ] = None,
     device: Annotated[str, device_option()] = "auto",
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace an existing output.")
-    ] = False,
+    overwrite: OverwriteOne = False,
 ) -> None:
     """Show a latent as a picture: one gray panel a channel, side by side, each stretched from its
     least value to its greatest.

@@ -1,10 +1,10 @@
 """`latentpress latents`: latents as data, many in one .ltps file."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -16,11 +16,13 @@ from latentpress.cli.arguments import (
     Include,
     Jobs,
     KeepSuffix,
+    OverwriteOne,
     Quiet,
     SkipExisting,
     Verbose,
     Verify,
     device_option,
+    model_option,
     output_option,
     path_argument,
 )
@@ -29,9 +31,12 @@ from latentpress.cli.engines import Address, EngineName, check_engine, engine_of
 from latentpress.cli.json_output import to_json
 from latentpress.cli.units import parse_size
 from latentpress.collection.faults import describe
-from latentpress.collection.unit import Row
+from latentpress.collection.unit import Row, Unit
 from latentpress.errors import ImageError, OutputError, UsageError
 from latentpress.system.places import as_path
+
+if TYPE_CHECKING:
+    from latentpress.collection.packing import Packed, Reading
 
 latents_app = typer.Typer(
     no_args_is_help=True, help="Pack latents into one .ltps file, unpack it, show what it holds."
@@ -92,18 +97,13 @@ def pack(
         ),
     ] = None,
     model: Annotated[
-        str | None,
-        typer.Option(
-            help="For photographs: folder, file or hub id of the weights.", show_default=False
-        ),
+        str | None, model_option("For photographs: folder, file or hub id of the weights.")
     ] = None,
     device: Annotated[str, device_option("Where photographs are encoded.")] = "auto",
     append: Annotated[
         bool, typer.Option("--append", help="Put the latents behind those of an existing output.")
     ] = False,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace an existing output.")
-    ] = False,
+    overwrite: OverwriteOne = False,
     files_from: FilesFrom = None,
     include: Include = None,
     exclude: Exclude = None,
@@ -144,7 +144,7 @@ def pack(
     if codec is not None and space not in (None, "raw", codec):
         raise UsageError(f"--codec {codec} gives latents of space {codec}, not {space}")
     from latentpress.cli.trees import Tree, run_tree
-    from latentpress.collection.find import ARCHIVES, Naming, Search, Selection
+    from latentpress.collection.find import ARCHIVES
     from latentpress.collection.packing import (
         LTPS,
         SUFFIXES,
@@ -152,11 +152,8 @@ def pack(
         Pack,
         Reading,
         check,
-        pack_together,
     )
     from latentpress.latents.conversion import LATENTS, common_space
-    from latentpress.latents.shards import ShardWriter
-    from latentpress.latents.writer import Writer
 
     _check_precision(max_error, rmse, quality, lossless)
     if source is not None and not source.exists():
@@ -165,17 +162,15 @@ def pack(
         [source] if source is not None else [],
         output,
         files_from,
-        include or (),
-        exclude or (),
-        keep_suffix,
-        skip_existing,
-        verify,
+        include,
+        exclude,
+        keep_suffix=keep_suffix,
+        skip_existing=skip_existing,
+        verify=verify,
     )
-    is_tree = tree.is_wanted() and names_folder(output)
-    is_tree = is_tree and shard_size is None
-    selection = Selection(SUFFIXES | ARCHIVES, tuple(include or ()), tuple(exclude or ()))
+    is_tree = tree.is_wanted() and names_folder(output) and shard_size is None
     within = output if is_tree or shard_size is not None else ""
-    search = Search(selection, Naming(LTPS, keep_suffix, keeps_archives=False), within=within)
+    search = tree.search(SUFFIXES | ARCHIVES, LTPS, within, keeps_archives=False)
     exactness = Exactness(max_error, rmse, quality, lossless)
     reading = Reading(codec or space, codec, model, device)
     if check_engine(engine, address) and not is_tree:
@@ -199,25 +194,56 @@ def pack(
         units.append(found)
     if not units:
         raise UsageError(f"{source} holds no {', '.join(LATENTS)} file and no photograph")
-    space = reading.space or common_space(unit.source for unit in units)
-    reading = replace(reading, space=space)
-    how = {**vars(exactness), "space": space, "overwrite": overwrite}
-    if shard_size is not None:
-        if append or not names_folder(output):
-            raise UsageError("shards are new files in a folder, which -o names")
-        shards = ShardWriter(output, parse_size(shard_size), **how)
-        with shards, progress(len(units)) as advance:
-            packed = pack_together(units, reading, shards, advance, column or (), terminal.error)
-        size = sum(file.stat().st_size for file in shards.files)
-        many = len(shards.files)
-        what = f"{as_path(output)}: {many} {'shard' if many == 1 else 'shards'},"
+    reading = replace(reading, space=reading.space or common_space(unit.source for unit in units))
+    how = {**vars(exactness), "space": reading.space, "overwrite": overwrite}
+    if shard_size is None:
+        _pack_into_one(output, units, reading, column or (), {**how, "append": append})
+    elif append or not names_folder(output):
+        raise UsageError("shards are new files in a folder, which -o names")
     else:
-        writer = Writer(output, **how, append=append)
-        with writer, progress(len(units)) as advance:
-            packed = pack_together(units, reading, writer, advance, column or ())
-        path = as_path(output)
-        size = path.stat().st_size
-        what = f"{path}:"
+        _pack_into_shards(output, parse_size(shard_size), units, reading, column or (), how)
+
+
+def _pack_into_one(
+    output: str,
+    units: Sequence[Unit],
+    reading: "Reading",
+    columns: Sequence[str],
+    how: dict[str, Any],
+) -> None:
+    """All latents into one file. how: keywords of its writer."""
+    from latentpress.collection.packing import pack_together
+    from latentpress.latents.writer import Writer
+
+    writer = Writer(output, **how)
+    with writer, progress(len(units)) as advance:
+        packed = pack_together(units, reading, writer, advance, columns)
+    path = as_path(output)
+    _tell_packed(f"{path}:", packed, path.stat().st_size)
+
+
+def _pack_into_shards(
+    output: str,
+    shard_size: int,
+    units: Sequence[Unit],
+    reading: "Reading",
+    columns: Sequence[str],
+    how: dict[str, Any],
+) -> None:
+    """All latents into numbered files in a folder; a file that fails is told and left out."""
+    from latentpress.collection.packing import pack_together
+    from latentpress.latents.shards import ShardWriter
+
+    shards = ShardWriter(output, shard_size, **how)
+    with shards, progress(len(units)) as advance:
+        packed = pack_together(units, reading, shards, advance, columns, terminal.error)
+    many = len(shards.files)
+    what = f"{as_path(output)}: {many} {'shard' if many == 1 else 'shards'},"
+    _tell_packed(what, packed, sum(file.stat().st_size for file in shards.files))
+
+
+def _tell_packed(what: str, packed: "Packed", size: int) -> None:
+    """The last line of a command, and its exit code. size: of what was written, in bytes."""
     typer.echo(
         f"{what} {packed.latents} latents, {size:,} bytes, "
         f"{8 * size / max(packed.numbers, 1):.3f} bits a number"

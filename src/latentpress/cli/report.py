@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from latentpress.cli.arguments import path_argument
+from latentpress.cli.arguments import Overwrite, path_argument
 from latentpress.cli.batch import progress
 from latentpress.collection.find import MANIFEST
 
@@ -29,9 +29,7 @@ def report(
     images: Annotated[
         int, typer.Option("--gallery", min=0, help="Images in the page's gallery; 0 for none.")
     ] = 6,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace existing outputs.")
-    ] = False,
+    overwrite: Overwrite = False,
 ) -> None:
     """Show a run: R-D curves, bytes at equal quality, BD-rates, speeds, and a gallery to compare
     the pictures by eye.

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from latentpress.cli import pipes, terminal
-from latentpress.cli.arguments import Files, output_option
+from latentpress.cli.arguments import Files, OverwriteOne, output_option
 from latentpress.cli.batch import output_for, read_bytes
 from latentpress.collection.faults import naming
 from latentpress.errors import UsageError
@@ -22,9 +22,7 @@ def share(
         str | None,
         typer.Option(help="Title of the page.", show_default="the name of the first file"),
     ] = None,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace an existing output.")
-    ] = False,
+    overwrite: OverwriteOne = False,
 ) -> None:
     """Write pictures and what decodes them into one HTML file, which every browser opens by a
     double click, without a network.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from latentpress.cli.arguments import codec_option
+from latentpress.cli.arguments import codec_option, model_option
 from latentpress.cli.terminal import console, notice
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def study(
     codec: Annotated[str, codec_option("The VAE.")] = "builtin",
     model: Annotated[
         str | None,
-        typer.Option(help="Folder, file or hub id of the VAE's weights.", show_default=False),
+        model_option("Folder, file or hub id of the VAE's weights."),
     ] = None,
     quality: Annotated[
         float,

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from latentpress.cli import terminal
-from latentpress.cli.arguments import output_option, path_argument
+from latentpress.cli.arguments import OverwriteOne, output_option, path_argument
 from latentpress.cli.batch import output_for, read_bytes
 from latentpress.collection.faults import naming
 
@@ -24,9 +24,7 @@ def thumbnail(
     size: Annotated[
         int, typer.Option("-s", "--size", help="Pixels of its longer side, at most.")
     ] = 256,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace an existing output.")
-    ] = False,
+    overwrite: OverwriteOne = False,
 ) -> None:
     """Write a small picture of a .ltp file, in sRGB and without metadata.
 

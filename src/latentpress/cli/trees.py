@@ -5,7 +5,7 @@ it.
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,13 +29,16 @@ OPENING = "opening"  # the verb of `decompress`
 
 @dataclass(frozen=True)
 class Tree:
-    """What is typed of a run over folders. inputs: files and folders. output: as of -o."""
+    """What is typed of a run over folders, None where nothing is. inputs: files and folders.
+    output: as of -o. The others are those of `arguments`, by their names.
+    """
 
     inputs: Sequence[Path]
     output: str | None
-    files_from: str | None = None
-    include: Sequence[str] = ()
-    exclude: Sequence[str] = ()
+    files_from: str | None
+    include: Sequence[str] | None
+    exclude: Sequence[str] | None
+    _: KW_ONLY
     keep_suffix: bool = False
     skip_existing: bool = False
     verify: bool = False
@@ -97,10 +100,22 @@ class Tree:
             raise UsageError("say with -o into which folder the outputs go") from None
         return common if any(p.is_absolute() for p in self.inputs) else os.path.relpath(common)
 
-    def search(self, suffixes: frozenset[str], suffix: str) -> Search:
-        """suffixes: of the files that are taken. suffix: of the outputs."""
-        selection = Selection(suffixes, tuple(self.include), tuple(self.exclude))
-        return Search(selection, Naming(suffix, self.keep_suffix), within=self.folder())
+    def search(
+        self,
+        suffixes: frozenset[str],
+        suffix: str,
+        within: str | None = None,
+        *,
+        keeps_archives: bool = True,
+    ) -> Search:
+        """What a run looks for.
+
+        suffixes: of the files that are taken. suffix: of the outputs. within: where these go, the
+        folder unless it is told. keeps_archives: as of `Naming`.
+        """
+        selection = Selection(suffixes, tuple(self.include or ()), tuple(self.exclude or ()))
+        naming = Naming(suffix, self.keep_suffix, keeps_archives)
+        return Search(selection, naming, within=self.folder() if within is None else within)
 
     def found(self, search: Search) -> Iterator[Unit | Row]:
         """What the inputs hold."""

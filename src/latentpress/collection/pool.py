@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from typing import Generic, TypeVar
 
-from latentpress.runtimes.threads import MOST_THREADS, Cancelled, cancelled_by, limited_to
+from latentpress.runtimes.threads import MOST_THREADS, Canceled, canceled_by, limited_to
 from latentpress.system.environment import usable_cores, whole_number
 
 A = TypeVar("A")
@@ -114,10 +114,10 @@ class Pool(Generic[A, T]):
 
     def _run(self) -> None:
         try:
-            with limited_to(self._each), cancelled_by(self._stopped):
+            with limited_to(self._each), canceled_by(self._stopped):
                 while (taken := self._take()) is not None:
                     self._one(*taken)
-        except Cancelled:
+        except Canceled:
             pass
 
     def _take(self) -> tuple[A, Future[T], int] | None:
@@ -159,7 +159,7 @@ class Pool(Generic[A, T]):
     def _one(self, item: A, result: Future[T], size: int) -> None:
         try:
             result.set_result(self._work(item))
-        except Cancelled:
+        except Canceled:
             raise
         except BaseException as error:
             result.set_exception(error)

@@ -51,7 +51,8 @@ class Sample:
         return json.loads(self.fields["json"]) if "json" in self.fields else {}
 
 
-class PictureDataset(Dataset[Any]):  # type: ignore[misc]  # torch is not here when types are checked
+# torch is not here when types are checked
+class PictureDataset(Dataset[Any]):  # type: ignore[misc]
     """The pictures of .tar shards and of folders, each read without the others. Works in a
     DataLoader with workers. A shard is looked through once, its members' bytes unread.
 

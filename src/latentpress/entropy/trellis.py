@@ -29,9 +29,8 @@ from latentpress.entropy import cdf_tables, native, rans
 from latentpress.entropy.quantizer import SYMBOL_MAX
 from latentpress.entropy.rans_native import NativeStack
 
-NEXT = np.array(
-    [[0, 2], [5, 7], [1, 3], [6, 4], [2, 0], [4, 6], [3, 1], [7, 5]], np.uint8
-)  # [state, parity of the symbol]
+# [state, parity of the symbol]
+NEXT = np.array([[0, 2], [5, 7], [1, 3], [6, 4], [2, 0], [4, 6], [3, 1], [7, 5]], np.uint8)
 NEXT_FLAT = NEXT.ravel()
 STATES = len(NEXT)
 # where the encoder compares paths or tables, a larger magnitude costs as many bits as this one

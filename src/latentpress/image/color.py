@@ -141,9 +141,8 @@ def _palette(image: Image.Image) -> Converted:
     if image.palette is None:  # a PNG without PLTE: Pillow opens it, and then knows no colors
         raise ValueError("its palette is missing")
     if image.mode == "PA" or image.has_transparency_data:
-        rgba = image.copy().convert(
-            "RGBA"
-        )  # Pillow writes the alpha into the palette of the image that it converts
+        # Pillow writes the alpha into the palette of the image that it converts
+        rgba = image.copy().convert("RGBA")
         return Converted(
             rgba, rgba.getchannel("A"), "palette colors became RGB with an alpha channel"
         )

@@ -27,9 +27,8 @@ CLOSE = 0.985  # an rmse this near below the wanted one needs no further step
 DEPENDENT_FROM = 16
 LOOSE = 4.0  # steps: no symbol of dependent quantization is that far from its number
 EXCEPTIONS_WORTH = 0.02  # of the numbers: beyond this share a finer step is tried
-Code: TypeAlias = Callable[
-    [np.float32, "Array | float"], "predictive.Lossy | None"
-]  # (step, bound) -> what it makes of a latent
+# (step, bound) -> what it makes of a latent
+Code: TypeAlias = Callable[[np.float32, "Array | float"], "predictive.Lossy | None"]
 
 
 @dataclass(frozen=True)
@@ -77,9 +76,8 @@ def encode(y: Array, kind: int, precision: Precision, model: int) -> tuple[int, 
                 "the latent holds NaN or infinity, which only lossless (--lossless) keeps"
             )
         coded = _best_lossy(y, kind, precision, model)
-        if (
-            coded is not None and len(coded[1]) < y.size
-        ):  # above 8 bits a number see what all bits cost
+        # above 8 bits a number see what all bits cost
+        if coded is not None and len(coded[1]) < y.size:
             return coded
         whole = exact.encode(y, kind)
         return coded if coded is not None and len(coded[1]) <= len(whole) else (LOSSLESS, whole)

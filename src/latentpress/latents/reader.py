@@ -126,9 +126,8 @@ class Reader:
         """work(the bytes of record n), errors with the file's name."""
         if not -len(self) <= n < len(self):
             raise IndexError(f"{self.file} holds {len(self)} latents; there is no number {n}")
-        if (
-            os.getpid() != self._process
-        ):  # forked: a descriptor shared with the parent would share its position
+        # forked: a descriptor shared with the parent would share its position
+        if os.getpid() != self._process:
             self._open()
         n %= len(self)
         start, size = self._index.span(n)

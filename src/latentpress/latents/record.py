@@ -151,9 +151,8 @@ def unpack_head(record: bytes) -> tuple[int, int, Info, int]:
 
 def max_numbers() -> int:
     """The most numbers of one latent that are read or written here."""
-    return min(
-        whole_number("LATENTPRESS_MAX_NUMBERS", MAX_NUMBERS, 1), (1 << 31) - 1
-    )  # places of exceptions have 32 bits
+    # places of exceptions have 32 bits
+    return min(whole_number("LATENTPRESS_MAX_NUMBERS", MAX_NUMBERS, 1), (1 << 31) - 1)
 
 
 def most_numbers(method: int, kind: int, size: int) -> int:

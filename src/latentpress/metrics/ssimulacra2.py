@@ -179,13 +179,11 @@ def ssimulacra2(a: Pixels, b: Pixels, *, gray: bool = False) -> float:
     """
     a, b = check_pair(a, b)
     check_least_side("SSIMULACRA 2", MIN_SIDE, a)
-    norms = np.array(
-        [_norms(x, y) for x, y in zip(_scales(a), _scales(b), strict=True)]
-    )  # (scales, channels, 6)
+    # (scales, channels, 6)
+    norms = np.array([_norms(x, y) for x, y in zip(_scales(a), _scales(b), strict=True)])
     flat = norms.transpose(1, 0, 2).ravel()
-    error = 0.9562382616834844 * float(
-        np.dot(flat, WEIGHTS[: flat.size])
-    )  # fewer scales take the first weights, as the original does
+    # fewer scales take the first weights, as the original does
+    error = 0.9562382616834844 * float(np.dot(flat, WEIGHTS[: flat.size]))
     error = (
         2.326765642916932 * error
         - 0.020884521182843837 * error**2

@@ -34,6 +34,5 @@ TRUNKS = {"alex": ALEX, "vgg": VGG, "vgg-l2": VGG_L2}
 HANN = (np.outer([1, 2, 1], [1, 2, 1]) / 16).astype(np.float32)
 L2_EPSILON = 1e-12
 
-Features = Callable[
-    [Floats], list[Floats]
-]  # (1, 3, H, W) normalized as the network wants it -> its feature maps (1, C, h, w)
+# (1, 3, H, W) normalized as the network wants it -> its feature maps (1, C, h, w)
+Features = Callable[[Floats], list[Floats]]

@@ -176,7 +176,9 @@ def load_dists() -> tuple[Floats, Floats]:
 class _NumpyUnpickler(pickle.Unpickler):
     """Builds NumPy arrays and nothing else."""
 
-    ALLOWED = {("numpy", "ndarray"), ("numpy", "dtype"), ("numpy.core.multiarray", "_reconstruct")}  # noqa: RUF012
+    ALLOWED = frozenset(
+        {("numpy", "ndarray"), ("numpy", "dtype"), ("numpy.core.multiarray", "_reconstruct")}
+    )
 
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in self.ALLOWED:
@@ -185,9 +187,8 @@ class _NumpyUnpickler(pickle.Unpickler):
                 "opened further"
             )
         if name == "_reconstruct":
-            return np.ndarray.__reduce__(np.empty(0))[
-                0
-            ]  # NumPy's own, wherever this version keeps it
+            # NumPy's own, wherever this version keeps it
+            return np.ndarray.__reduce__(np.empty(0))[0]
         return super().find_class(module, name)
 
     @classmethod

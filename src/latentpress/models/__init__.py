@@ -26,7 +26,7 @@ from latentpress.runtimes.checkerboard import halved
 from latentpress.runtimes.choice import EXACT, OWN_INTEGERS, Choice, choose, choose_prior
 from latentpress.runtimes.quantize import Ranges
 from latentpress.runtimes.running import RunningGraph, RunningRows, open_graph
-from latentpress.runtimes.threads import check_cancelled, threads
+from latentpress.runtimes.threads import check_canceled, threads
 from latentpress.system.once import once
 
 if TYPE_CHECKING:
@@ -219,9 +219,9 @@ def run(
     memory back, so that graphs do not add up. in_bands: run the graph's streaming form.
 
     MemoryError where there is too little of it, RuntimeError for whatever else a runtime cannot do;
-    Cancelled as of `runtimes.threads`.
+    Canceled as of `runtimes.threads`.
     """
-    check_cancelled()
+    check_canceled()
     opened = graph(space, name, device, in_bands)
     with naming_failures(f"{space}/{name}"):
         return opened.run(feeds, frugal=frugal)
@@ -233,7 +233,7 @@ def run_halved(
     """Run a graph of HALVED at half of the cells, as of `runtimes.checkerboard`. Integers are
     exact; frugal and errors as of `run`.
     """
-    check_cancelled()
+    check_canceled()
     opened = graph(space, name, is_halved=True)
     with naming_failures(f"{space}/{name}"):
         return opened.run(feeds, frugal=frugal)

@@ -96,7 +96,6 @@ def native_bfloat16() -> bool:
     """Whether the processor computes in bfloat16. One that emulates it takes more than ten times as
     long as in float32.
     """
-    native = getattr(
-        torch.cpu, "_is_avx512_bf16_supported", None
-    )  # torch has no public name for it
+    # torch has no public name for it
+    native = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
     return native is not None and native()

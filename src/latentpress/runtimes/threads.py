@@ -4,7 +4,7 @@ the thread that runs it is to end.
 A pool that handles a picture a thread wants its graphs on one thread each, and an end between two
 graphs where the command is interrupted:
 
-    with limited_to(1), cancelled_by(event):
+    with limited_to(1), canceled_by(event):
         latentpress.compress(image)
 """
 
@@ -21,8 +21,8 @@ _limit: ContextVar[int] = ContextVar("limit", default=0)
 _cancel: ContextVar[Event | None] = ContextVar("cancel", default=None)
 
 
-class Cancelled(BaseException):
-    """The work of this thread is to end: the event of `cancelled_by` is set."""
+class Canceled(BaseException):
+    """The work of this thread is to end: the event of `canceled_by` is set."""
 
 
 def threads() -> int:
@@ -45,8 +45,8 @@ def limited_to(count: int) -> Iterator[None]:
 
 
 @contextmanager
-def cancelled_by(event: Event) -> Iterator[None]:
-    """Inside, the graphs that this thread would run raise Cancelled once the event is set."""
+def canceled_by(event: Event) -> Iterator[None]:
+    """Inside, the graphs that this thread would run raise Canceled once the event is set."""
     token = _cancel.set(event)
     try:
         yield
@@ -54,8 +54,8 @@ def cancelled_by(event: Event) -> Iterator[None]:
         _cancel.reset(token)
 
 
-def check_cancelled() -> None:
-    """Raise Cancelled where the work of this thread is to end."""
+def check_canceled() -> None:
+    """Raise Canceled where the work of this thread is to end."""
     event = _cancel.get()
     if event is not None and event.is_set():
-        raise Cancelled
+        raise Canceled

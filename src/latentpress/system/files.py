@@ -211,9 +211,8 @@ def _check(name: str, target: str, overwrite: bool) -> int | None:
         return None
     if stat.S_ISDIR(status.st_mode):
         raise OutputError(f"{name}: is a folder, not a file")
-    if not stat.S_ISREG(
-        status.st_mode
-    ):  # a rename would replace a device such as /dev/null by a file
+    # a rename would replace a device such as /dev/null by a file
+    if not stat.S_ISREG(status.st_mode):
         raise OutputError(f"{name}: is a device or a pipe, not a file")
     if not overwrite:
         raise FileExistsError

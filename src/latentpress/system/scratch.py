@@ -17,8 +17,10 @@ class Scratch:
     """
 
     def __init__(self) -> None:
-        self._file, self._lock, self._end = tempfile.TemporaryFile(), threading.Lock(), 0  # noqa: SIM115  closed by the next line
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115  closed by the next line
         weakref.finalize(self, self._file.close)
+        self._lock = threading.Lock()
+        self._end = 0
 
     def write(self, array: Floats) -> int:
         """Append an array -> where it begins. OutputError where the disk is full."""

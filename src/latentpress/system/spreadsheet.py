@@ -13,9 +13,8 @@ from latentpress.errors import UsageError
 
 WIDTHS = 9, 46  # letters: least and greatest width of a column
 MAX_TITLE = 31  # letters of a sheet's name, Excel's own limit
-NOT_XML = re.compile(
-    "[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
-)  # XML 1.0, 2.2; the half of a pair: a byte that is no text
+# XML 1.0, 2.2; the half of a pair: a byte that is no text
+NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 REPLACEMENT = "\ufffd"
 
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from latentpress import models
 from latentpress._typing import Floats
 from latentpress.runtimes.running import RunningRows
-from latentpress.runtimes.threads import check_cancelled
+from latentpress.runtimes.threads import check_canceled
 from latentpress.transforms.tiling import STRIP_ROWS, WHOLE_POSITIONS, tile_columns, with_halo
 
 ROLLING_POSITIONS = 768  # latent positions a band of `Rolling`: about 25 MB
@@ -61,7 +61,7 @@ class Rolling:
 
     def run(self, tile: int, is_last: bool, **feed: NDArray[Any]) -> NDArray[Any]:
         """As of Bands."""
-        check_cancelled()
+        check_canceled()
         [rows] = feed.values()
         if self._running is None:
             width = rows.shape[2 if rows.dtype == np.uint8 else 3]

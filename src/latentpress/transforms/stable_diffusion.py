@@ -71,9 +71,8 @@ class StableDiffusionTransform:
         self.model_hash = model_hash
         self._device = device
         self._dtype = getattr(torch, dtype)
-        torch.nn.Module.to(
-            autoencoder, device, self._dtype, memory_format=torch.channels_last
-        )  # diffusers' own `to` logs a warning
+        # diffusers' own `to` logs a warning
+        torch.nn.Module.to(autoencoder, device, self._dtype, memory_format=torch.channels_last)
         self.autoencoder = autoencoder.eval().requires_grad_(False)
         config = autoencoder.config
         self._tiny = "num_encoder_blocks" in config

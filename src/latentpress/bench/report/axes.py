@@ -37,9 +37,8 @@ def linear_axis(values: Iterable[float], *, flipped: bool = False, count: int = 
     power = 10.0 ** math.floor(math.log10(raw))
     step = power * next(s for s in STEPS if s * power >= raw)
     digits = max(0, -math.floor(math.log10(step) + 1e-9))
-    digits += (
-        1 if abs(step * 10**digits - round(step * 10**digits)) > 1e-6 else 0
-    )  # a step of .025 needs three
+    # a step of .025 needs three
+    digits += 1 if abs(step * 10**digits - round(step * 10**digits)) > 1e-6 else 0
     ticks = [
         i * step for i in range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1)
     ]

@@ -45,9 +45,8 @@ def chart(
     own legend and colors, not a part of the page.
     """
     drawn = [s._replace(points=sorted(p for p in s.points if math.isfinite(p[1]))) for s in series]
-    drawn = sorted(
-        (s for s in drawn if s.points), key=lambda s: s.ours
-    )  # what is drawn last lies on top
+    # what is drawn last lies on top
+    drawn = sorted((s for s in drawn if s.points), key=lambda s: s.ours)
     if not drawn:
         return ""
     x = log_axis(p[0] for s in drawn for p in s.points)
@@ -162,6 +161,7 @@ def _style(series: Sequence[Series]) -> str:
         "path{fill:none}"
         f".curve path{{stroke:currentColor;stroke-linejoin:round}}.curve circle,.curve "
         f"polygon{{fill:currentColor}}{colors(series, False)}"
-        "@media(prefers-color-scheme:dark){text{fill:#bbb}.name{fill:#eee}.note{fill:#999}.ground{fill:#16181c}"
+        "@media(prefers-color-scheme:dark){text{fill:#bbb}.name{fill:#eee}.note{fill:#999}"
+        ".ground{fill:#16181c}"
         f".grid path{{stroke:#2c3036}}.grid .axis{{stroke:#888}}{colors(series, True)}}}</style>"
     )

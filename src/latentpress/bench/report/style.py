@@ -50,9 +50,8 @@ def looks(codecs: Sequence[dict[str, Any]]) -> dict[str, Look]:
         else:
             color = RIVALS[rivals % len(RIVALS)]
             turn = rivals // len(RIVALS)
-            marker = MARKERS[
-                (1 + rivals + 2 * turn) % len(MARKERS)
-            ]  # a color that comes again has another marker
+            # a color that comes again has another marker
+            marker = MARKERS[(1 + rivals + 2 * turn) % len(MARKERS)]
             looks_by_name[codec["name"]] = Look(
                 color, DASHES[1 + (rivals + turn) % (len(DASHES) - 1)], marker, 1.8
             )

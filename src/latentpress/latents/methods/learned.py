@@ -49,9 +49,8 @@ def encode(
     if not LEAST_STEP <= fine_step <= GREATEST_STEP:
         return None
     prior = MultistageCoder.of_step(space, fine_step, DEPENDENT if dependent else NUMBER)
-    target = np.where(
-        np.abs(y) < SYMBOL_MAX * (fine_step / FINE) / 2, y, 0
-    )  # the rest would mislead its neighbors
+    # the rest would mislead its neighbors
+    target = np.where(np.abs(y) < SYMBOL_MAX * (fine_step / FINE) / 2, y, 0)
     quantized = prior.model(target)
     try:
         body = prior.pack(quantized)

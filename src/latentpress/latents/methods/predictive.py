@@ -62,9 +62,8 @@ def encode(y: Array, kind: int, step: np.float32, bound: Array | float, model: i
     target = np.clip(
         values / unit - predictive_coding.UNIT * offsets[:, None, None], -TARGET_MAX, TARGET_MAX
     )
-    target[
-        np.abs(target) > max(OUTLIER_DEVIATIONS * deviation, SYMBOL_MAX * float(step)) / unit
-    ] = 0  # or it would mislead its neighbors
+    outlier = max(OUTLIER_DEVIATIONS * deviation, SYMBOL_MAX * float(step)) / unit
+    target[np.abs(target) > outlier] = 0  # or it would mislead its neighbors
     symbols, q = predictive_coding.quantize(target, model, level)
     y_hat = reconstruct(q, offsets, unit, kind)
     missed = np.flatnonzero(np.abs(y_hat.astype(np.float64) - values) > bound)
@@ -106,9 +105,8 @@ def reconstruct(q: Array, offsets: Array, unit: float, kind: int) -> Array:
     kind, the same on every machine.
     """
     y_hat = np.empty(q.shape, np.float16 if kind == FLOAT16 else np.float32)
-    for channel, plane, offset in zip(
-        y_hat, q, offsets, strict=True
-    ):  # one at a time: they are float64 meanwhile
+    # one at a time: they are float64 meanwhile
+    for channel, plane, offset in zip(y_hat, q, offsets, strict=True):
         channel[...] = round_to((plane + predictive_coding.UNIT * float(offset)) * unit, kind)
     return y_hat
 

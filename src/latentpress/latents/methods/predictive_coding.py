@@ -33,9 +33,8 @@ from latentpress.latents.methods.predictors import (
 )
 
 Floats = NDArray[np.float64]
-Planes = NDArray[
-    Any
-]  # (C, h, w) integers, as narrow as they can be: they are what a large latent takes
+# (C, h, w) integers, as narrow as they can be: they are what a large latent takes
+Planes = NDArray[Any]
 Shape = tuple[int, int, int]
 UNIT = 16  # q counts in 1 / UNIT of a step
 Q_MAX = 1 << 24  # q is clipped to this: 2^24 x 2^15 x 160 taps < 2^53

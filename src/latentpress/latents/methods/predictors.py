@@ -40,9 +40,8 @@ LEVEL_STEPS = (0.025, 0.1, 0.35, 1.0)  # step in standard deviations that a leve
 WEIGHT_BITS = 12  # weights of values are units of 2^-12
 MAGNITUDE_BITS = 8  # weights of magnitudes are units of 2^-8
 
-Tap = tuple[
-    int, int, int
-]  # channel (or channels back, in the generic model), rows down, columns right
+# channel (or channels back, in the generic model), rows down, columns right
+Tap = tuple[int, int, int]
 
 
 @dataclass(frozen=True)
@@ -83,9 +82,8 @@ def steps(model: int) -> tuple[tuple[Step, ...], ...]:
     """
     arrays = load()
     name = MODELS[model]
-    rows: Any = arrays[
-        f"{name}_rows"
-    ]  # (channels, passes, 4): start and end of the taps, start and end of the near ones
+    # (channels, passes, 4): start and end of the taps, start and end of the near ones
+    rows: Any = arrays[f"{name}_rows"]
     taps = arrays[f"{name}_taps"].tolist()
     weights = arrays[f"{name}_weights"].tolist()
     near = arrays[f"{name}_near"].tolist()
