@@ -67,7 +67,7 @@ export class Tables {
    *
    * @param {import("./rans.js").RansDecoder} coder
    * @param {number} table
-   * @param {Int32Array} out the symbols go to out[places[i]]
+   * @param {Int16Array | Int32Array} out the symbols go to out[places[i]]
    * @param {Uint32Array} places
    * @param {number} from
    * @param {number} to i is in from..to - 1
@@ -100,7 +100,7 @@ export class Tables {
    *
    * @param {import("./rans.js").RansDecoder} coder
    * @param {Uint8Array} tables the table of each place, below SCALES
-   * @param {Int32Array} out
+   * @param {Int16Array | Int32Array} out
    * @param {Uint32Array} places in raster order
    */
   takeArray(coder, tables, out, places) {

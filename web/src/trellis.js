@@ -44,7 +44,7 @@ export function laneCount(symbols) {
  * @param {Int32Array} eighths of every place
  * @param {Uint8Array} tables of every place, of the even quantizer
  * @param {Uint32Array} places those in lanes, in raster order
- * @param {Int32Array} symbols of every place: read after `group` has been called for it
+ * @param {Int16Array} symbols of every place: read after `group` has been called for it
  * @param {Uint8Array} odd set to 1 where a symbol is of the odd quantizer
  * @param {(table: number, places: Uint32Array, from: number, to: number) => void} group called
  *   for each run of symbols that share a table
