@@ -156,10 +156,21 @@ export class Hyperprior {
    * @param {Pass} pass
    */
   takePass(coder, { eighths, tables, alone, lanes, symbols, odd }) {
-    this.tables.takeArray(coder, tables, symbols, alone);
-    walkLanes(eighths, tables, lanes, symbols, odd, (table, places, from, to) => {
-      this.tables.take(coder, table, symbols, places, from, to);
-    });
+    // In the engine's memory: what is made anew for each segment waits long for its collection.
+    const { engine } = this;
+    const start = engine.top;
+    /** @type {import("./cdf_tables.js").MakeArray} */
+    const make = (Type, length) => engine.array(Type, length);
+    this.tables.takeArray(coder, tables, symbols, alone, make);
+    engine.release(start);
+    const group = (
+      /** @type {number} */ table,
+      /** @type {Uint32Array} */ places,
+      /** @type {number} */ from,
+      /** @type {number} */ to,
+    ) => this.tables.take(coder, table, symbols, places, from, to);
+    walkLanes(eighths, tables, lanes, symbols, odd, group, make);
+    engine.release(start);
   }
 
   /**
@@ -215,10 +226,12 @@ export class Hyperprior {
 
     const near = { ...shared, ...this.places(eighths, tables, h, w, 0) };
     fill(near);
+    const start = this.engine.top;
     const white = this.whiten(near, n);
     this.networks.contextRows(features, white, h, w, (place, count, row) => {
       this.refine(mu, eighths, row, place, count, n);
     });
+    this.engine.release(start);
     const rest = { ...shared, ...this.places(eighths, tables, h, w, 1) };
     fill(rest);
     const crc = crc32c(new Uint8Array(all.buffer, all.byteOffset, all.byteLength));

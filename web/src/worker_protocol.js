@@ -1,5 +1,5 @@
 /**
- * Both ends of a worker. Messages to it: {id, open: files}, {id, segment: job}, {id, band: job},
+ * Both ends of a worker. Messages to it: {id, open: files}, {id, segment: job}, {id, box: job},
  * {cancel: id}. Messages from it: {id, rows: first, rgba}, {id, result}, {id, error: {kind, name,
  * message}}.
  *
@@ -13,7 +13,8 @@
  */
 
 import { LtpError } from "./errors.js";
-import { discard, LocalRunner } from "./runner.js";
+import { LocalRunner } from "./runner.js";
+import { discard } from "./strips.js";
 
 /**
  * The worker's end.
@@ -45,7 +46,7 @@ export function serve(post) {
       } else {
         const rows = (/** @type {number} */ first, /** @type {Uint8Array} */ rgba) =>
           post({ id, rows: first, rgba }, [rgba.buffer]);
-        await runner.band(message.band, rows, job.signal);
+        await runner.box(message.box, rows, job.signal);
         post({ id, result: true }, []);
       }
     } catch (error) {
@@ -134,13 +135,14 @@ export class WorkerRunner {
   }
 
   /**
-   * @param {import("./runner.js").BandJob} job its latent is handed over
+   * @param {import("./runner.js").BoxJob} job its strips are handed over
    * @param {import("./runner.js").OnRows} onRows
    * @param {AbortSignal} [signal]
    * @returns {Promise<void>}
    */
-  band(job, onRows, signal) {
-    return this.ask({ band: job }, { transfer: [job.latent.buffer], onRows, signal });
+  box(job, onRows, signal) {
+    const transfer = job.strips.map(({ buffer }) => buffer);
+    return this.ask({ box: job }, { transfer, onRows, signal });
   }
 
   /** End the worker. */
