@@ -7,6 +7,7 @@ import { exifOrientation, uprightExif } from "./exif.js";
 import { fillHidden } from "./hidden_colors.js";
 import { profileColors } from "./profile_number.js";
 import { readSourceFile } from "./source_file.js";
+import { straightPng } from "./straight_png.js";
 import { uprightXmp, xmpOrientation } from "./xmp.js";
 
 const MAX_SIDE = 65535; // pixels; what the header of an .ltp file can say
@@ -58,15 +59,7 @@ async function readFile(file) {
     throw new LtpError("image", "picture files are decoded by browsers alone: give pixels here");
   }
   const found = await readSourceFile(bytes);
-  let bitmap;
-  try {
-    const bare = new Blob([/** @type {any} */ (found.bare)], { type: file.type });
-    bitmap = await createImageBitmap(bare, { premultiplyAlpha: "none" });
-  } catch {
-    throw new LtpError("image", "the file is no picture that this browser can read");
-  }
-  const stored = drawn(bitmap);
-  bitmap.close();
+  const stored = (await straightPng(bytes, checkSize)) ?? (await byBrowser(found.bare, file.type));
   const orientation = (found.exif && exifOrientation(found.exif))
     || (found.xmp && xmpOrientation(found.xmp)) || 1;
   const upright = turned(stored, orientation);
@@ -78,6 +71,24 @@ async function readFile(file) {
     text: found.text,
     density: density && orientation >= 5 ? [density[1], density[0]] : density,
   }, true);
+}
+
+/**
+ * @param {Uint8Array} file
+ * @param {string} type its media type
+ * @returns {Promise<Pixels>}
+ */
+async function byBrowser(file, type) {
+  let bitmap;
+  try {
+    const blob = new Blob([/** @type {any} */ (file)], { type });
+    bitmap = await createImageBitmap(blob, { premultiplyAlpha: "none" });
+  } catch {
+    throw new LtpError("image", "the file is no picture that this browser can read");
+  }
+  const pixels = drawn(bitmap);
+  bitmap.close();
+  return pixels;
 }
 
 /**
