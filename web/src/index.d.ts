@@ -70,7 +70,7 @@ export interface Metadata {
 
 /** A worker, as the page sees it. */
 export interface Port {
-  postMessage(message: unknown, transfer?: Transferable[]): void;
+  postMessage(message: unknown): void;
   onmessage: ((event: any) => void) | null;
   onerror: ((event: any) => void) | null;
   terminate(): void;
