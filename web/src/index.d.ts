@@ -152,6 +152,11 @@ export interface EncodeOptions {
   models?: Models;
   onProgress?: (fraction: number) => void;
   signal?: AbortSignal;
+  /**
+   * Called at most once. exact: the file holds every pixel as it is. drawn: the picture looks like a
+   * screenshot, a drawing or a fine pattern, which Python's command presses better.
+   */
+  onNotice?: (notice: "exact" | "drawn") => void;
 }
 
 export interface Pixels {
