@@ -42,6 +42,8 @@ const MOST_LENGTH = 4; // bytes by which the length of a large chunk is longer t
  * @typedef {object} EncodeOptions
  * @property {number} [quality] 0 to 100, rounded to hundredths
  * @property {number} [maxBytes] of the whole file: the quality is then chosen, and not looked at
+ * @property {"auto" | "photo"} [content] photo: all of it becomes a latent. auto, the default: what
+ *   can be kept exactly in as few bytes is.
  * @property {import("./models.js").Models} models
  * @property {(share: number) => void} [onProgress] 0 to 1
  * @property {AbortSignal} [signal]
@@ -143,7 +145,8 @@ function loadNetworks(models) {
  * @returns {Promise<Uint8Array>}
  */
 export async function encode(source, options) {
-  const { quality = 50, maxBytes, models, onProgress = () => {}, onNotice, signal } = options;
+  const { quality = 50, maxBytes, content = "auto", models, onNotice, signal } = options;
+  const { onProgress = () => {} } = options;
   if (!(quality >= 0 && quality <= 100)) {
     throw new RangeError(`quality must lie in 0..100, not ${quality}`);
   }
@@ -170,9 +173,10 @@ export async function encode(source, options) {
   };
   const limit = maxBytes && Math.floor(maxBytes);
   const rest = (limit ?? Infinity) - file([TYPE.screenWhole, new Uint8Array(0)]).length;
-  const color = singleColorLayer(picture);
+  const isAuto = content === "auto";
+  const color = isAuto ? singleColorLayer(picture) : null;
   if (color && color.length < rest) return exact(color);
-  const { isDrawn, isFlat } = look(picture);
+  const { isDrawn, isFlat } = isAuto ? look(picture) : { isDrawn: false, isFlat: false };
   const mayBeExact = isDrawn || isFlat;
   if (mayBeExact && limit !== undefined) {
     const layer = await losslessLayer(picture, rest - MOST_LENGTH, breathe);

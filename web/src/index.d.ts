@@ -149,6 +149,11 @@ export interface EncodeOptions {
   /** 0 to 100 */
   quality?: number;
   maxBytes?: number;
+  /**
+   * photo: all of it becomes a latent. auto, the default: what can be kept exactly in as few bytes
+   * is.
+   */
+  content?: "auto" | "photo";
   models?: Models;
   onProgress?: (fraction: number) => void;
   signal?: AbortSignal;

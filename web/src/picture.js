@@ -86,17 +86,17 @@ async function byBrowser(file, type) {
   } catch {
     throw new LtpError("image", "the file is no picture that this browser can read");
   }
-  const pixels = drawn(bitmap);
-  bitmap.close();
-  return pixels;
+  return drawn(bitmap, true);
 }
 
 /**
- * The pixels of what a canvas can draw.
+ * The pixels of what a canvas can draw. What is done with is freed at once: three copies of a large
+ * picture would be there otherwise.
  * @param {ImageBitmap | HTMLImageElement | HTMLCanvasElement | OffscreenCanvas} image
+ * @param {boolean} [isOwn] whether it may be closed
  * @returns {Pixels}
  */
-function drawn(image) {
+function drawn(image, isOwn = false) {
   const isElement = "naturalWidth" in image;
   const width = isElement ? image.naturalWidth : image.width;
   const height = isElement ? image.naturalHeight : image.height;
@@ -105,10 +105,13 @@ function drawn(image) {
   const context = canvas.getContext("2d", { willReadFrequently: true, colorSpace: "srgb" });
   if (!context) throw new LtpError("image", "the picture is too large for this browser's canvas");
   context.drawImage(image, 0, 0);
+  if (isOwn) /** @type {ImageBitmap} */ (image).close();
   try {
     return context.getImageData(0, 0, width, height);
   } catch {
     throw new LtpError("image", "the picture's pixels cannot be read from this browser's canvas");
+  } finally {
+    canvas.width = 0;
   }
 }
 
