@@ -86,24 +86,28 @@ def main() -> None:
     options.add_argument("--chromium", default="/usr/bin/chromium")
     options.add_argument("-o", "--output", type=Path, default=ROOT / "results" / "web-memory.csv")
     chosen = options.parse_args()
-    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        with served(Path(folder)) as url, chosen.output.open("w", newline="") as stream:
-            writer = csv.writer(stream)
-            writer.writerow(FIELDS)
-            for told in chosen.sizes.split(","):
-                width, height = map(int, told.split("x"))
-                image = Image.open(chosen.photo).convert("RGB")
-                image = image.resize((width, height), Image.Resampling.LANCZOS)
-                image.save(Path(folder, "photo.jpg"), quality=90)
-                Path(folder, "photo.ltp").write_bytes(latentpress.compress(image, quality=40))
-                jobs: list[tuple[str, str, int]] = [("decode", DECODE, n) for n in WORKERS]
-                for task, script, workers in [*jobs, ("encode", PRESS, 1)]:
-                    name = "photo.ltp" if task == "decode" else "photo.jpg"
-                    given = {"path": f"/files/{name}", "workers": workers}
-                    memory = measured(playwright, chosen.chromium, url, script, given)
-                    writer.writerow([task, width, height, workers, *memory])
-                    stream.flush()
-                    print(task, told, workers, *memory, flush=True)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        sync_playwright() as playwright,
+        served(Path(folder)) as url,
+        chosen.output.open("w", newline="") as stream,
+    ):
+        writer = csv.writer(stream)
+        writer.writerow(FIELDS)
+        for told in chosen.sizes.split(","):
+            width, height = map(int, told.split("x"))
+            image = Image.open(chosen.photo).convert("RGB")
+            image = image.resize((width, height), Image.Resampling.LANCZOS)
+            image.save(Path(folder, "photo.jpg"), quality=90)
+            Path(folder, "photo.ltp").write_bytes(latentpress.compress(image, quality=40))
+            jobs: list[tuple[str, str, int]] = [("decode", DECODE, n) for n in WORKERS]
+            for task, script, workers in [*jobs, ("encode", PRESS, 1)]:
+                name = "photo.ltp" if task == "decode" else "photo.jpg"
+                given = {"path": f"/files/{name}", "workers": workers}
+                memory = measured(playwright, chosen.chromium, url, script, given)
+                writer.writerow([task, width, height, workers, *memory])
+                stream.flush()
+                print(task, told, workers, *memory, flush=True)
     provenance.record(chosen.output, "memory of decoding and encoding in Chromium", ["builtin"])
 
 

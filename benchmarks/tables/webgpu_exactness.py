@@ -2,7 +2,7 @@
 
     python -m benchmarks.tables.webgpu_exactness     needs Chromium and Python's playwright
 
-`separate` counts the numbers that are those of an arithmetic which rounds each product and each sum,
+`separate` counts the numbers that are those of an arithmetic which rounds each product and sum,
 `fused` those of one which rounds the sums alone, and `farthest` tells how many floats lie between
 the farthest number and the former. By default Chromium's software adapter (SwiftShader) is asked,
 which says nothing of the speed or of the rounding of graphics processors; `--adapter ""` asks the
@@ -49,7 +49,7 @@ def main() -> None:
         for row in found["rows"]:
             writer.writerow({"adapter": found["adapter"], **row})
             print(*row.values())
-    provenance.record(chosen.output, "WebGPU's arithmetic beside JavaScript's", ["builtin"])
+    provenance.record(chosen.output, "WebGPU's arithmetic beside JavaScript's", [])
 
 
 if __name__ == "__main__":
