@@ -14,8 +14,9 @@
  * @property {Float32Array[]} strips zeros to be filled (strips.js)
  */
 
+import { TILE } from "./rows.js";
 import { zeroStrips } from "./strips.js";
-import { FACTOR, HALO, TILE } from "./synthesis.js";
+import { FACTOR, HALO } from "./synthesis.js";
 
 const LEAST_BAND = 8; // latent rows
 const MOST_COLUMNS = 160; // of the latent

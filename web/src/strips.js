@@ -3,8 +3,9 @@
  * the rest.
  */
 
+import { CHANNELS } from "./hyperprior.js";
+
 const STRIP = 16; // rows
-export const CHANNELS = 320;
 
 /**
  * @param {number} rows

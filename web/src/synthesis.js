@@ -1,9 +1,8 @@
 /** Stage 2 of 5, decoding: the latent of lp1 -> pixels, row by row (models/lp1/synthesis.onnx). */
 
-import { NARROW, RESIDUAL, Ring, RowGraph, reachOf, TILE } from "./rows.js";
-import { CHANNELS, forgetAbove, rowOf } from "./strips.js";
-
-export { TILE };
+import { CHANNELS } from "./hyperprior.js";
+import { NARROW, RESIDUAL, Ring, RowGraph, reachOf } from "./rows.js";
+import { forgetAbove, rowOf } from "./strips.js";
 
 /**
  * @typedef {import("./engine.js").FloatLayer} FloatLayer
