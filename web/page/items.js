@@ -51,8 +51,8 @@ export async function add(file, settings) {
   const pressed = !(ltp || /\.ltps?$/i.test(file.name));
   /** @type {Item} */
   const item = { id: ++lastId, file, pressed, state: "waiting", progress: 0, problem: "",
-    bytes: null, notice: null, header: null, result: null, original: null, pressTime: 0, openTime: 0, settings,
-    controller: new AbortController() };
+    bytes: null, notice: null, header: null, result: null, original: null, pressTime: 0,
+    openTime: 0, settings, controller: new AbortController() };
   if (pressed) item.original = URL.createObjectURL(file);
   items.push(item);
   enqueue(item);

@@ -49,8 +49,9 @@ const MOST_LENGTH = 4; // bytes by which the length of a large chunk is longer t
  * @property {AbortSignal} [signal]
  * @property {(notice: Notice) => void} [onNotice] called at most once
  *
- * @typedef {"exact" | "drawn"} Notice exact: the file holds every pixel as it is. drawn: the picture
- *   looks like a screenshot, a drawing or a fine pattern, which Python's command presses better.
+ * @typedef {"exact" | "drawn"} Notice exact: the file holds every pixel as it is. drawn: the
+ *   picture looks like a screenshot, a drawing or a fine pattern, which Python's command presses
+ *   better.
  *
  * @typedef {import("./analysis.js").Strip} Strip
  */

@@ -73,7 +73,8 @@ function readHead(file) {
   const header = new DataView(IHDR.buffer, IHDR.byteOffset, 13);
   const [depth, color, , filter, interlace] = IHDR.subarray(8);
   const isKnown = color in SAMPLES && [1, 2, 4, 8, 16].includes(depth) && !filter;
-  if (!isKnown || !(tRNS || color === 4 || color === 6) || (color === PALETTE && !PLTE)) return null;
+  const hasOpacity = tRNS || color === 4 || color === 6;
+  if (!isKnown || !hasOpacity || (color === PALETTE && !PLTE)) return null;
   return {
     width: header.getUint32(0),
     height: header.getUint32(4),

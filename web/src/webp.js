@@ -1,7 +1,7 @@
 /**
  * Lossless WebP as a file holds it ("As a WebP" in docs/formats/ltp.md): one VP8L image, of which
- * the green channel counts in an alpha chunk (RFC 9649, section 3). Read here rather than by the browser, whose
- * canvas may manage colors or blur them for privacy.
+ * the green channel counts in an alpha chunk (RFC 9649, section 3). Read here rather than by the
+ * browser, whose canvas may manage colors or blur them for privacy.
  */
 
 import { Bits, Code } from "./inflate.js";

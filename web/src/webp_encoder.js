@@ -141,8 +141,12 @@ function writeImage(bits, pixels, width, { cacheBits, isMain }) {
  */
 function walk(pixels, { starts, lengths, distances }, near, cacheBits, put, putBits) {
   const cache = new Uint32Array(1 << cacheBits);
-  const amount = (/** @type {number} */ code, /** @type {number} */ base, /** @type {number} */ v) => {
-    const d = v - 1;
+  const amount = (
+    /** @type {number} */ code,
+    /** @type {number} */ base,
+    /** @type {number} */ value,
+  ) => {
+    const d = value - 1;
     if (d < 4) {
       put(code, base + d);
       return;
