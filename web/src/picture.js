@@ -8,6 +8,7 @@ import { fillHidden } from "./hidden_colors.js";
 import { profileColors } from "./profile_number.js";
 import { readSourceFile } from "./source_file.js";
 import { straightPng } from "./straight_png.js";
+import { straightWebp } from "./straight_webp.js";
 import { uprightXmp, xmpOrientation } from "./xmp.js";
 
 const MAX_SIDE = 65535; // pixels; what the header of an .ltp file can say
@@ -59,7 +60,8 @@ async function readFile(file) {
     throw new LtpError("image", "picture files are decoded by browsers alone: give pixels here");
   }
   const found = await readSourceFile(bytes);
-  const stored = (await straightPng(bytes, checkSize)) ?? (await byBrowser(found.bare, file.type));
+  const straight = (await straightPng(bytes, checkSize)) ?? straightWebp(bytes, checkSize);
+  const stored = straight ?? (await byBrowser(found.bare, file.type));
   const orientation = (found.exif && exifOrientation(found.exif))
     || (found.xmp && xmpOrientation(found.xmp)) || 1;
   const upright = turned(stored, orientation);

@@ -1,4 +1,4 @@
-"""PNG files with opacity, whose samples JavaScript reads itself: the same as Pillow's."""
+"""PNG and WebP files with opacity, whose samples JavaScript reads: the same as Pillow's."""
 
 import base64
 import io
@@ -43,9 +43,9 @@ def png(samples: Samples, *extra: bytes, interlaced: bool = False) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + body + chunk(b"IEND", b"")
 
 
-def saved(image: Image.Image, **options: object) -> bytes:
+def saved(image: Image.Image, form: str = "PNG", **options: object) -> bytes:
     out = io.BytesIO()
-    image.save(out, "PNG", **options)
+    image.save(out, form, **options)
     return out.getvalue()
 
 
@@ -78,6 +78,8 @@ def with_opacity(photo: NDArray[np.uint8]) -> dict[str, bytes]:
         "interlaced, one pixel": png(rgba[:1, :1], interlaced=True),
         "16 bits": png(deep),
         "16 bits, interlaced": png(deep, interlaced=True),
+        "lossless webp": saved(image, "WEBP", lossless=True, exact=True),
+        "lossless webp with exif": saved(image, "WEBP", lossless=True, exact=True, exif=b"II*\0"),
         "of sRGB": png(rgba, chunk(b"sRGB", b"\0"), chunk(b"gAMA", struct.pack(">I", 45455))),
     }
 
@@ -98,6 +100,9 @@ def test_others_are_left_to_the_browser(tmp_path: Path, photo: NDArray[np.uint8]
         "animated": png(rgba, chunk(b"acTL", struct.pack(">II", 2, 0))),
         "cut off": whole[:-20],
         "damaged": whole.replace(b"IDAT", b"IDAT", 1)[:70] + b"\0" + whole[71:],
+        "opaque webp": saved(Image.fromarray(rgba).convert("RGB"), "WEBP", lossless=True),
+        "lossy webp": saved(Image.fromarray(rgba), "WEBP"),
+        "webp, cut off": saved(Image.fromarray(rgba), "WEBP", lossless=True)[:40],
         "no PNG": b"GIF89a" + bytes(40),
         "empty": b"",
     }
