@@ -13,7 +13,7 @@ async function runEncode({ pixels, width, height, quality, maxBytes, out, metada
     [name, typeof value === "string" ? new Uint8Array(Buffer.from(value, "base64")) : value]));
   const shares = [];
   const file = await encode({ width, height, data, metadata: plain }, {
-    quality, maxBytes, models, onProgress: (share) => shares.push(share),
+    quality, maxBytes, models, content: "photo", onProgress: (share) => shares.push(share),
   });
   writeFileSync(out, file);
   return { bytes: file.length, shares };

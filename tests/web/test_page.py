@@ -96,6 +96,12 @@ def saved(page: Any, button: str) -> tuple[str, bytes]:
     return download.value.suggested_filename, Path(download.value.path()).read_bytes()
 
 
+def png(pixels: NDArray[np.uint8]) -> bytes:
+    stream = io.BytesIO()
+    Image.fromarray(pixels).save(stream, "PNG")
+    return stream.getvalue()
+
+
 def jpeg(pixels: NDArray[np.uint8], **options: Any) -> bytes:
     stream = io.BytesIO()
     Image.fromarray(pixels).save(stream, "JPEG", quality=95, **options)
@@ -175,6 +181,23 @@ def test_a_picture_is_pressed_to_a_size_and_again_to_a_quality(
     assert len(second) < len(first)
 
 
+def test_a_drawing_is_kept_exactly_or_the_command_is_named(
+    page: Any, photo: NDArray[np.uint8]
+) -> None:
+    pixels = np.full((128, 192, 3), 240, np.uint8)
+    for i in range(8):
+        pixels[10 + 14 * i : 18 + 14 * i, 12 : 60 + 14 * i] = (30 * i, 90, 200 - 20 * i)
+    give(page, "drawing.png", png(pixels))
+    assert difference(shown(page), pixels) == 0
+    assert "every pixel exactly" in page.inner_text("#notice")
+    _, data = saved(page, "#save-ltp")
+    assert difference(latentpress.decompress(data), pixels) == 0
+    mixed = photo[:128, :192].copy()
+    mixed[:, :96] = pixels[:, :96]
+    give(page, "mixed.png", png(mixed))
+    until(page, "document.querySelector('#notice').textContent.includes('latentpress compress')")
+
+
 def test_a_profile_and_opacity_are_kept_and_png_has_them(
     page: Any, small: NDArray[np.uint8]
 ) -> None:
@@ -187,10 +210,10 @@ def test_a_profile_and_opacity_are_kept_and_png_has_them(
     data = latentpress.compress(stream.getvalue(), quality=60, exact=True)
     give(page, "photo.ltp", data)
     page.wait_for_selector("#shown:not([hidden]) #layers > img")
-    name, png = saved(page, "#save-png")
+    name, file = saved(page, "#save-png")
     assert name == "photo.png"
     expected = latentpress.decompress(data)
-    with Image.open(io.BytesIO(png)) as found:
+    with Image.open(io.BytesIO(file)) as found:
         assert found.mode == "RGBA"
         assert difference(found, expected) <= 1
         assert np.array_equal(np.asarray(found)[..., 3], opacity)
@@ -205,8 +228,8 @@ def test_a_gray_picture_is_saved_as_gray(page: Any, small: NDArray[np.uint8]) ->
     data = latentpress.compress(small[..., 0], quality=60)
     give(page, "gray.ltp", data)
     shown(page)
-    _, png = saved(page, "#save-png")
-    with Image.open(io.BytesIO(png)) as found:
+    _, file = saved(page, "#save-png")
+    with Image.open(io.BytesIO(file)) as found:
         assert found.mode == "L"
         assert difference(found, latentpress.decompress(data)) <= 1
 

@@ -9,7 +9,7 @@ export function summary(item) {
     ["Pixels", `${header.width} × ${header.height}`],
     ["Bytes", count(data.length)],
     ["Rate", bpp(data.length, header.width, header.height)],
-    ["Quality", String(header.quality)],
+    ["Quality", item.notice === "exact" ? "exact" : String(header.quality)],
   ];
   if (item.pressed) {
     rows.push(["Original", bytes(item.file.size)]);

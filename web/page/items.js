@@ -18,6 +18,7 @@ const MAGIC = [0x4c, 0x54, 0x50];
  * @property {number} progress 0 to 1
  * @property {string} problem a sentence, where it failed
  * @property {Uint8Array | null} bytes of the .ltp file
+ * @property {import("../src/encoder.js").Notice | null} notice of the encoder
  * @property {any} header of them
  * @property {any} result pixels and metadata; null where they have to be decoded again
  * @property {string | null} original URL of the picture that was pressed
@@ -50,8 +51,8 @@ export async function add(file, settings) {
   const pressed = !(ltp || /\.ltps?$/i.test(file.name));
   /** @type {Item} */
   const item = { id: ++lastId, file, pressed, state: "waiting", progress: 0, problem: "",
-    bytes: null, header: null, result: null, original: null, pressTime: 0, openTime: 0, settings,
-    controller: new AbortController() };
+    bytes: null, notice: null, header: null, result: null, original: null, pressTime: 0,
+    openTime: 0, settings, controller: new AbortController() };
   if (pressed) item.original = URL.createObjectURL(file);
   items.push(item);
   enqueue(item);
@@ -69,7 +70,7 @@ export function remove(item) {
 /** Press again, with other settings. @param {Item} item @param {Item["settings"]} settings */
 export function again(item, settings) {
   item.controller.abort();
-  Object.assign(item, { settings, bytes: null });
+  Object.assign(item, { settings, bytes: null, notice: null });
   forget(item);
   enqueue(item);
 }
@@ -133,7 +134,8 @@ async function pressItem(item, how) {
     throw new LtpError("image", "this page only opens .ltp files: it has no encoder");
   }
   const start = performance.now();
-  item.bytes = await press(item.file, /** @type {string} */ (item.original), item.settings, how);
+  const url = /** @type {string} */ (item.original);
+  Object.assign(item, await press(item.file, url, item.settings, how));
   item.pressTime = performance.now() - start;
 }
 

@@ -6,7 +6,7 @@ import { add, again, items, onChange, remove } from "./items.js";
 import { markRow, removeRow, showRow } from "./list.js";
 import { embeddedPictures, hasEncoder, isSingle } from "./models.js";
 import { current, refresh, setUpViewer, view } from "./viewer.js";
-import { bpp, count } from "./words.js";
+import { bpp, count, noticed } from "./words.js";
 
 /** @typedef {import("./items.js").Item} Item */
 
@@ -58,7 +58,7 @@ onChange((item) => {
     const { width, height } = item.header;
     const size = /** @type {Uint8Array} */ (item.bytes).length;
     announce(`${item.file.name} is ${item.pressed ? "pressed" : "open"}: ${width} by ${height} ` +
-      `pixels, ${count(size)} bytes, ${bpp(size, width, height)}.`);
+      `pixels, ${count(size)} bytes, ${bpp(size, width, height)}. ${noticed(item.notice)}`.trim());
   } else if (item.problem) {
     announce(`${item.file.name}: ${item.problem}`);
   }

@@ -14,7 +14,7 @@ let worker = null;
  * @param {string} url of the file
  * @param {{quality?: number, maxBytes?: number}} settings
  * @param {{onProgress: (share: number) => void, signal: AbortSignal}} options
- * @returns {Promise<Uint8Array>}
+ * @returns {Promise<{bytes: Uint8Array, notice: import("../src/encoder.js").Notice | null}>}
  */
 export async function press(file, url, settings, { onProgress, signal }) {
   if (settings.maxBytes !== undefined && !(settings.maxBytes >= 1)) {
@@ -41,11 +41,11 @@ export async function press(file, url, settings, { onProgress, signal }) {
       end();
       reject(new Error(event.message || "the worker that presses could not be started"));
     };
-    own.onmessage = ({ data: { progress, bytes, error } }) => {
+    own.onmessage = ({ data: { progress, bytes, notice, error } }) => {
       if (progress !== undefined) return onProgress(progress);
       own.onmessage = null;
       if (!bytes || pixels > LARGE) end();
-      if (bytes) return resolve(bytes);
+      if (bytes) return resolve({ bytes, notice });
       reject(error.kind ? new LtpError(error.kind, error.message)
         : Object.assign(new Error(error.message), { name: error.name }));
     };

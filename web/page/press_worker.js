@@ -1,6 +1,6 @@
 // The worker that presses: the page stays alive meanwhile, and ends it where it is canceled.
 // Messages to it: {open: where the models are} once, then {press: {file, settings}}. Messages from
-// it: {progress}, {bytes}, {error: {kind, name, message}}.
+// it: {progress}, {bytes, notice}, {error: {kind, name, message}}.
 
 import { encode } from "../src/encoder.js";
 import { openModels } from "./model_source.js";
@@ -18,8 +18,11 @@ scope.onmessage = async (/** @type {{data: any}} */ { data }) => {
   const { file, settings } = data.press;
   try {
     const onProgress = (/** @type {number} */ progress) => scope.postMessage({ progress });
-    const bytes = await encode(file, { ...settings, models: await models, onProgress });
-    scope.postMessage({ bytes }, [bytes.buffer]);
+    /** @type {import("../src/encoder.js").Notice | null} */
+    let notice = null;
+    const onNotice = (/** @type {any} */ told) => { notice = told; };
+    const bytes = await encode(file, { ...settings, models: await models, onProgress, onNotice });
+    scope.postMessage({ bytes, notice });
   } catch (error) {
     const { kind, name, message } = /** @type {any} */ (error);
     scope.postMessage({ error: { kind, name, message } });

@@ -10,7 +10,7 @@ import { png } from "./png.js";
 import { renamed, save, webp } from "./save.js";
 import { setUpStage, showPicture } from "./stage.js";
 import { currentTab, setUpTabs } from "./tabs.js";
-import { sentence } from "./words.js";
+import { noticed, sentence } from "./words.js";
 
 /** @typedef {import("./items.js").Item} Item */
 
@@ -47,6 +47,8 @@ export function refresh() {
   if (item.result === null || item.result === drawn) return;
   drawn = item.result;
   describe($("summary"), summary(item));
+  $("notice").textContent = noticed(item.notice);
+  $("notice").hidden = !item.notice;
   describe($("facts"), facts({ ...item, ltpName: ltpName(item) }));
   showPicture(item.result, item.original).catch((error) => fail(error));
   clearLatent();

@@ -19,6 +19,19 @@ export const seconds = (milliseconds) => `${(milliseconds / 1000).toFixed(2)} s`
 /** Bits a pixel. @param {number} size @param {number} width @param {number} height */
 export const bpp = (size, width, height) => `${(8 * size / (width * height)).toFixed(3)} bpp`;
 
+/**
+ * What the encoder noticed, as sentences for a person.
+ * @param {import("../src/encoder.js").Notice | null} notice
+ */
+export function noticed(notice) {
+  if (notice === "exact") {
+    return "The file holds every pixel exactly, in no more bytes than the model would take.";
+  }
+  if (!notice) return "";
+  return "This looks like a screenshot, a drawing or a fine pattern, which the page presses as a " +
+    "photograph. latentpress compress, the command, makes a smaller and sharper file of it.";
+}
+
 /** @param {unknown} error */
 export const isAbort = (error) => error instanceof Error && error.name === "AbortError";
 

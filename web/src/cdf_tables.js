@@ -12,11 +12,17 @@ const LOOKUP_BITS = 10;
 const LIMIT = 32768; // symbols lie between -LIMIT and LIMIT, without these two
 
 /**
+ * @typedef {<T>(Type: {new (length: number): T} & any, length: number) => T} MakeArray gives an
+ *   array of zeros
+ *
  * @typedef {object} Model
  * @property {Uint32Array} starts where the interval of each symbol begins, and 2^24 at the end
  * @property {Uint16Array} first by the top bits of a number: the first symbol that may hold it
  * @property {number} radius the largest symbol that needs no escape
  */
+
+/** @type {MakeArray} */
+export const newArray = (Type, length) => new Type(length);
 
 /**
  * @param {number} eighths of a scale
@@ -67,7 +73,7 @@ export class Tables {
    *
    * @param {import("./rans.js").RansDecoder} coder
    * @param {number} table
-   * @param {Int32Array} out the symbols go to out[places[i]]
+   * @param {Int16Array | Int32Array} out the symbols go to out[places[i]]
    * @param {Uint32Array} places
    * @param {number} from
    * @param {number} to i is in from..to - 1
@@ -100,11 +106,12 @@ export class Tables {
    *
    * @param {import("./rans.js").RansDecoder} coder
    * @param {Uint8Array} tables the table of each place, below SCALES
-   * @param {Int32Array} out
+   * @param {Int16Array | Int32Array} out
    * @param {Uint32Array} places in raster order
+   * @param {MakeArray} [make]
    */
-  takeArray(coder, tables, out, places) {
-    const { order, ends } = byTable(tables, places);
+  takeArray(coder, tables, out, places, make) {
+    const { order, ends } = byTable(tables, places, make);
     for (let t = 0, from = 0; t < SCALES; from = ends[t++]) {
       if (ends[t] > from) this.take(coder, t, out, order, from, ends[t]);
     }
@@ -116,14 +123,15 @@ export class Tables {
  *
  * @param {Uint8Array} tables the table of each place, below SCALES
  * @param {Uint32Array} places
+ * @param {MakeArray} [make]
  * @returns {{order: Uint32Array, ends: Uint32Array}} ends: where each table's places end in order
  */
-export function byTable(tables, places) {
+export function byTable(tables, places, make = newArray) {
   const starts = new Uint32Array(SCALES + 1);
   for (let i = 0; i < places.length; i++) starts[tables[places[i]] + 1]++;
   for (let t = 0; t < SCALES; t++) starts[t + 1] += starts[t];
   const ends = starts.slice(1);
-  const order = new Uint32Array(places.length);
+  const order = make(Uint32Array, places.length);
   for (let i = 0; i < places.length; i++) order[starts[tables[places[i]]]++] = places[i];
   return { order, ends };
 }

@@ -25,6 +25,7 @@
  */
 
 import { decodeAlpha } from "./alpha.js";
+import { boxesOf, wholeBox } from "./boxes.js";
 import { LATENT_TYPES, TYPE, unpack } from "./container.js";
 import { readFiles } from "./core.js";
 import { formatError, LtpError } from "./errors.js";
@@ -32,13 +33,13 @@ import { CHANNELS, splitBody } from "./hyperprior.js";
 import { pasteLayer, readLayer } from "./layer.js";
 import { decodeMetadata } from "./metadata.js";
 import { plainBytes } from "./models.js";
-import { discard, LocalRunner } from "./runner.js";
-import { FACTOR, HALO, topOf } from "./synthesis.js";
+import { LocalRunner } from "./runner.js";
+import { discard, rowOf } from "./strips.js";
+import { FACTOR } from "./synthesis.js";
 import { WorkerRunner } from "./worker_protocol.js";
 
 export const MAX_PIXELS = 64e6;
 const LATENT_SHARE = 0.2; // of the time that decoding takes
-const LEAST_BAND = 8; // latent rows
 
 export class Decoder {
   /**
@@ -66,39 +67,41 @@ export class Decoder {
     const opacity = alpha ? decodeAlpha(alpha, width, height) : null;
     const gray = chunks.has(TYPE.gray);
     const pixels = new Uint8ClampedArray(4 * width * height);
-    let done = 0;
-    const finish = (/** @type {number} */ first, /** @type {Uint8Array} */ rgba) => {
-      if (gray) makeGray(rgba);
-      const count = rgba.length / (4 * width);
-      for (let i = 0, p = first * width; opacity && i < rgba.length; i += 4) {
-        rgba[i + 3] = opacity[p++];
-      }
-      pixels.set(rgba, 4 * width * first);
-      onRows?.({ first, count, width, height, pixels: new Uint8ClampedArray(rgba.buffer) });
-      if (!onRows) discard(rgba);
+    const finish = (/** @type {number} */ first, /** @type {number} */ end) => {
+      const rows = pixels.subarray(4 * width * first, 4 * width * end);
+      if (gray) makeGray(rows);
+      for (let i = 3, p = first * width; opacity && i < rows.length; i += 4) rows[i] = opacity[p++];
+      onRows?.({ first, count: end - first, width, height, pixels: rows.slice() });
     };
     if (type) {
       const jobs = jobsOf(header, chunks, type);
       signal?.throwIfAborted();
-      const bands = bandsOf(header, (await this.runners()).length);
-      await this.decodeLatent(jobs, bands, signal, (share) => onProgress?.(share * LATENT_SHARE));
+      const boxes = boxesOf(header, (await this.runners()).length);
+      await this.decodeLatent(jobs, boxes, signal, (share) => onProgress?.(share * LATENT_SHARE));
       signal?.throwIfAborted();
-      await this.synthesize(header, bands, signal, (first, rgba) => {
-        done += rgba.length / (4 * width);
-        if (layer) {
-          pixels.set(rgba, 4 * width * first);
-          discard(rgba);
-        } else {
-          finish(first, rgba);
+      const missing = new Uint32Array(height).fill(width); // pixels of each row
+      let left = pixels.length;
+      await this.synthesize(header, boxes, signal, (column, first, columns, rgba) => {
+        const end = first + rgba.length / (4 * columns);
+        paste(rgba, columns, pixels, width, column, first);
+        left -= rgba.length;
+        discard(rgba);
+        let from = first;
+        for (let y = first; y < end; y++) {
+          missing[y] -= columns;
+          if (missing[y] === 0) continue;
+          if (y > from && !layer) finish(from, y);
+          from = y + 1;
         }
-        onProgress?.(LATENT_SHARE + (1 - LATENT_SHARE) * (done / height));
+        if (end > from && !layer) finish(from, end);
+        onProgress?.(1 - (1 - LATENT_SHARE) * (left / pixels.length));
       });
       signal?.throwIfAborted();
     }
     if (layer) {
       if (!type) pixels.fill(255);
       await pasteLayer(layer, width, pixels, options.decodeImage);
-      finish(0, new Uint8Array(pixels));
+      finish(0, height);
       onProgress?.(1);
     }
     const channels = /** @type {1 | 2 | 3 | 4} */ ((gray ? 1 : 3) + (opacity ? 1 : 0));
@@ -119,13 +122,16 @@ export class Decoder {
     }
     const { onProgress, signal } = options;
     const jobs = jobsOf(header, chunks, type);
-    const [whole] = bandsOf(header, 1);
+    const whole = wholeBox(header);
     await this.decodeLatent(jobs, [whole], signal, onProgress);
-    const { latent, rows, columns } = whole;
+    const { strips, rows, columns } = whole;
     const n = rows * columns;
-    const data = new Float32Array(latent.length);
-    for (let i = 0, p = 0; i < n; i++) {
-      for (let c = 0; c < CHANNELS; c++) data[c * n + i] = latent[p++];
+    const data = new Float32Array(CHANNELS * n);
+    let i = 0;
+    for (const strip of strips) {
+      for (let p = 0; p < strip.length; i++) {
+        for (let c = 0; c < CHANNELS; c++) data[c * n + i] = strip[p++];
+      }
     }
     return { channels: CHANNELS, rows, columns, data };
   }
@@ -163,25 +169,27 @@ export class Decoder {
 
   /**
    * @param {Job[]} jobs
-   * @param {Band[]} bands whose latents are filled
+   * @param {import("./boxes.js").Box[]} boxes whose latents are filled
    * @param {AbortSignal} [signal]
    * @param {(fraction: number) => void} [onProgress]
    */
-  async decodeLatent(jobs, bands, signal, onProgress) {
+  async decodeLatent(jobs, boxes, signal, onProgress) {
     signal?.throwIfAborted();
     const runners = await this.runners();
-    const { columns } = bands[0];
     let [next, done] = [0, 0];
     const work = async (/** @type {import("./runner.js").Runner} */ runner) => {
       while (next < jobs.length) {
         const { row, column, ...job } = jobs[next++];
         const { h, w } = job;
         const part = await runner.segment(job, signal);
-        for (let y = 0; y < h; y++) {
-          const from = part.subarray(y * w * CHANNELS, (y + 1) * w * CHANNELS);
-          for (const { top, rows: most, latent } of bands) {
-            const line = row + y - top;
-            if (line >= 0 && line < most) latent.set(from, (line * columns + column) * CHANNELS);
+        for (const { top, left, rows, columns, strips } of boxes) {
+          const from = Math.max(column, left);
+          const end = Math.min(column + w, left + columns);
+          if (from >= end) continue;
+          for (let y = Math.max(row, top); y < Math.min(row + h, top + rows); y++) {
+            const at = (y - row) * w - column;
+            const line = part.subarray((at + from) * CHANNELS, (at + end) * CHANNELS);
+            rowOf(strips, columns, y - top).set(line, (from - left) * CHANNELS);
           }
         }
         discard(part);
@@ -195,19 +203,33 @@ export class Decoder {
 
   /**
    * @param {import("./container.js").Header} header
-   * @param {Band[]} bands whose latents may be handed over
+   * @param {import("./boxes.js").Box[]} boxes whose latents are handed over
    * @param {AbortSignal | undefined} signal
-   * @param {import("./runner.js").OnRows} onRows
+   * @param {(column: number, row: number, columns: number, rgba: Uint8Array) => void} paint rows of
+   *   so many columns of the picture
    */
-  async synthesize({ width, height }, bands, signal, onRows) {
+  async synthesize({ width, height }, boxes, signal, paint) {
+    let next = 0;
+    const work = async (/** @type {import("./runner.js").Runner} */ runner) => {
+      while (next < boxes.length) {
+        const { top, left, rows, columns, down, across, strips } = boxes[next++];
+        const wanted = {
+          left: FACTOR * across[0],
+          right: Math.min(width - FACTOR * left, FACTOR * across[1]),
+          first: FACTOR * down[0],
+          end: Math.min(height - FACTOR * top, FACTOR * down[1]),
+        };
+        const onRows = (/** @type {number} */ y, /** @type {Uint8Array} */ rgba) => {
+          const at = [FACTOR * left + wanted.left, FACTOR * top + y];
+          paint(at[0], at[1], wanted.right - wanted.left, rgba);
+        };
+        await runner.box({ strips, rows, columns, wanted }, onRows, signal);
+      }
+    };
     const runners = await this.runners();
-    const jobs = bands.map(({ top, latent, rows, columns, first, end }, i) => {
-      const wanted = { first: FACTOR * first, end: Math.min(height - FACTOR * top, FACTOR * end) };
-      const paint = (/** @type {number} */ y, /** @type {Uint8Array} */ rgba) =>
-        onRows(y + FACTOR * top, rgba);
-      return runners[i].band({ latent, rows, columns, width, ...wanted }, paint, signal);
+    await allOf(runners.map(work), () => {
+      next = boxes.length;
     });
-    await allOf(jobs);
   }
 }
 
@@ -228,30 +250,21 @@ function jobsOf(header, chunks, type) {
 }
 
 /**
- * @typedef {object} Band rows of the latent, with those about them that their pixels depend on
- * @property {number} top the first row
- * @property {number} rows
- * @property {number} columns
- * @property {number} first row whose pixels are wanted, counted from the top
- * @property {number} end behind the last
- * @property {Float32Array} latent (rows, columns, CHANNELS), zeros to be filled
+ * Put rows of pixels into a picture.
+ *
+ * @param {Uint8Array} rgba
+ * @param {number} columns
+ * @param {Uint8ClampedArray} pixels of the picture
+ * @param {number} width of the picture
+ * @param {number} left
+ * @param {number} top
  */
-
-/**
- * @param {import("./container.js").Header} header
- * @param {number} most
- * @returns {Band[]} up to so many, of about the same height
- */
-function bandsOf({ width, height }, most) {
-  const [rows, columns] = [height, width].map((side) => Math.ceil(side / FACTOR));
-  const count = Math.max(1, Math.min(most, Math.floor(rows / LEAST_BAND)));
-  const edge = (/** @type {number} */ i) => Math.round((i * rows) / count);
-  return Array.from({ length: count }, (_, i) => {
-    const top = topOf(edge(i));
-    const own = Math.min(rows, edge(i + 1) + HALO) - top;
-    const latent = new Float32Array(own * columns * CHANNELS);
-    return { top, rows: own, columns, first: edge(i) - top, end: edge(i + 1) - top, latent };
-  });
+function paste(rgba, columns, pixels, width, left, top) {
+  for (let at = 0, to = 4 * (top * width + left); at < rgba.length; to += 4 * width) {
+    const end = at + 4 * columns;
+    pixels.set(rgba.subarray(at, end), to);
+    at = end;
+  }
 }
 
 /**
@@ -303,7 +316,7 @@ function open(bytes, manifest, { maxPixels = MAX_PIXELS }) {
 /**
  * The luma of RGBA pixels, in place.
  *
- * @param {Uint8Array} rgba
+ * @param {Uint8Array | Uint8ClampedArray} rgba
  */
 function makeGray(rgba) {
   for (let i = 0; i < rgba.length; i += 4) {

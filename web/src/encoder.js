@@ -4,6 +4,7 @@
  * follow the activity. It is loaded only where something is encoded.
  *
  * picture.js           source -> upright RGBA, alpha, metadata
+ * screen_encoder.js    what can be kept exactly in as few bytes
  * analysis.js          RGB -> latent, latent -> hyper latent
  * segment_encoder.js   a segment of the latent -> its bytes
  * size_target.js       the quality for a size
@@ -25,6 +26,8 @@ import { readInitializers } from "./onnx.js";
 import { readPicture } from "./picture.js";
 import { PriorNetworks } from "./prior_networks.js";
 import { pause } from "./runner.js";
+import { losslessLayer, singleColorLayer } from "./screen_encoder.js";
+import { look } from "./screen_features.js";
 import { SegmentEncoder } from "./segment_encoder.js";
 import { fileWithin, logSizes } from "./size_target.js";
 import { writeVarint } from "./varint.js";
@@ -33,14 +36,22 @@ export const ENCODER_FILES = ["analysis.onnx", "hyper_analysis.onnx"]; // beside
 const SPACE = 1; // lp1
 const ANALYSIS_SHARE = 0.6; // of the time of a file of one quality
 const SLICE_MS = 40; // of work, after which others get a turn
+const MOST_LENGTH = 4; // bytes by which the length of a large chunk is longer than that of none
 
 /**
  * @typedef {object} EncodeOptions
  * @property {number} [quality] 0 to 100, rounded to hundredths
  * @property {number} [maxBytes] of the whole file: the quality is then chosen, and not looked at
+ * @property {"auto" | "photo"} [content] photo: all of it becomes a latent. auto, the default: what
+ *   can be kept exactly in as few bytes is.
  * @property {import("./models.js").Models} models
  * @property {(share: number) => void} [onProgress] 0 to 1
  * @property {AbortSignal} [signal]
+ * @property {(notice: Notice) => void} [onNotice] called at most once
+ *
+ * @typedef {"exact" | "drawn"} Notice exact: the file holds every pixel as it is. drawn: the
+ *   picture looks like a screenshot, a drawing or a fine pattern, which Python's command presses
+ *   better.
  *
  * @typedef {import("./analysis.js").Strip} Strip
  */
@@ -54,15 +65,13 @@ class Networks {
    * @param {PriorNetworks} parts.prior
    * @param {Tables} parts.tables
    * @param {Record<string, any>} parts.levels
-   * @param {string} parts.modelHash
    */
-  constructor({ analysis, hyperAnalysis, prior, tables, levels, modelHash }) {
+  constructor({ analysis, hyperAnalysis, prior, tables, levels }) {
     this.analysis = analysis;
     this.hyperAnalysis = hyperAnalysis;
     this.prior = prior;
     this.tables = tables;
     this.levels = levels;
-    this.modelHash = modelHash;
     /** @type {Promise<unknown>} settled when no picture is being analyzed */
     this.idle = Promise.resolve();
   }
@@ -89,7 +98,6 @@ class Networks {
       prior: new PriorNetworks(shared, features, context),
       tables: new Tables(tables),
       levels,
-      modelHash: models.manifest.model_hash,
     });
   }
 
@@ -138,7 +146,8 @@ function loadNetworks(models) {
  * @returns {Promise<Uint8Array>}
  */
 export async function encode(source, options) {
-  const { quality = 50, maxBytes, models, onProgress = () => {}, signal } = options;
+  const { quality = 50, maxBytes, content = "auto", models, onNotice, signal } = options;
+  const { onProgress = () => {} } = options;
   if (!(quality >= 0 && quality <= 100)) {
     throw new RangeError(`quality must lie in 0..100, not ${quality}`);
   }
@@ -147,16 +156,49 @@ export async function encode(source, options) {
   }
   const picture = await readPicture(source);
   signal?.throwIfAborted();
-  const networks = await loadNetworks(models);
   const side = await sideChunks(picture);
+  const step = Math.round(100 * quality);
+  const file = (/** @type {[number, Uint8Array]} */ whole, of = step) => {
+    const { width, height } = picture;
+    const modelHash = models.manifest.model_hash;
+    return pack({ spaceId: SPACE, modelHash, width, height, quality: of }, [whole, ...side]);
+  };
+  const exact = (/** @type {Uint8Array} */ layer) => {
+    onProgress(1);
+    onNotice?.("exact");
+    return file([TYPE.screenWhole, layer]);
+  };
+  const breathe = async () => {
+    await pause();
+    signal?.throwIfAborted();
+  };
+  const limit = maxBytes && Math.floor(maxBytes);
+  const rest = (limit ?? Infinity) - file([TYPE.screenWhole, new Uint8Array(0)]).length;
+  const isAuto = content === "auto";
+  const color = isAuto ? singleColorLayer(picture) : null;
+  if (color && color.length < rest) return exact(color);
+  const { isDrawn, isFlat } = isAuto ? look(picture) : { isDrawn: false, isFlat: false };
+  const mayBeExact = isDrawn || isFlat;
+  if (mayBeExact && limit !== undefined) {
+    const layer = await losslessLayer(picture, rest - MOST_LENGTH, breathe);
+    if (layer) return exact(layer);
+  }
+  const networks = await loadNetworks(models);
   return networks.alone(async () => {
     signal?.throwIfAborted();
-    const writer = new Writer(picture, networks, side, signal);
-    if (maxBytes !== undefined) return writer.within(Math.floor(maxBytes), onProgress);
+    const writer = new Writer(picture, networks, file, signal);
+    if (limit !== undefined) {
+      const fitting = await writer.within(limit, onProgress);
+      if (isDrawn) onNotice?.("drawn");
+      return fitting;
+    }
     const strips = writer.analyze((share) => onProgress(ANALYSIS_SHARE * share));
-    const file = await writer.write(strips, Math.round(100 * quality));
+    const body = await writer.write(strips, step);
+    const layer = mayBeExact ? await losslessLayer(picture, body.length, breathe) : null;
+    if (layer) return exact(layer);
+    if (isDrawn) onNotice?.("drawn");
     onProgress(1);
-    return file;
+    return file([TYPE.masked, body]);
   });
 }
 
@@ -178,13 +220,14 @@ class Writer {
   /**
    * @param {import("./picture.js").Picture} picture
    * @param {Networks} networks
-   * @param {[number, Uint8Array][]} side chunks beside the latent
+   * @param {(whole: [number, Uint8Array], step: number) => Uint8Array} pack a latent chunk of a
+   *   step of the grid of qualities -> the file
    * @param {AbortSignal} [signal]
    */
-  constructor(picture, networks, side, signal) {
+  constructor(picture, networks, pack, signal) {
     this.picture = picture;
     this.networks = networks;
-    this.side = side;
+    this.pack = pack;
     this.signal = signal;
   }
 
@@ -224,7 +267,7 @@ class Writer {
   /**
    * @param {AsyncIterable<Strip> | Iterable<Strip>} strips
    * @param {number} step of the grid of qualities
-   * @returns {Promise<Uint8Array>} the file
+   * @returns {Promise<Uint8Array>} the body of the latent chunk
    */
   async write(strips, step) {
     const coder = new SegmentEncoder(this.networks.at(step), this.networks.hyperAnalysis);
@@ -237,20 +280,8 @@ class Writer {
       }
     }
     const last = segments.length - 1;
-    const body = joined(segments.flatMap((segment, i) =>
+    return joined(segments.flatMap((segment, i) =>
       (i < last ? [writeVarint(segment.length), segment] : [segment])));
-    return this.pack(body, step);
-  }
-
-  /**
-   * @param {Uint8Array} body of the latent chunk
-   * @param {number} step
-   */
-  pack(body, step) {
-    const { width, height } = this.picture;
-    const { modelHash } = this.networks;
-    const fields = { spaceId: SPACE, modelHash, width, height, quality: step };
-    return pack(fields, [[TYPE.masked, body], ...this.side]);
   }
 
   /**
@@ -267,10 +298,10 @@ class Writer {
       gain: this.networks.at(step).gain,
       reference: integersAt(REFERENCE, step)[0],
     }));
-    const fixed = this.pack(new Uint8Array(0), 0).length;
+    const fixed = this.pack([TYPE.masked, new Uint8Array(0)], 0).length;
     const { file, fits } = await fileWithin(
       async (step) => {
-        const written = await this.write(strips, step);
+        const written = this.pack([TYPE.masked, await this.write(strips, step)], step);
         left *= 2 / 3;
         onProgress(1 - left);
         return written;

@@ -20,8 +20,6 @@
  * @property {(values: ArrayLike<number>) => void} setBias
  */
 
-import { numbersOf } from "./onnx.js";
-
 const GROUP = 8; // output channels that are computed together
 const PRODUCTS = 36; // of a Winograd tile
 const HEAP = 65536; // below it lie the engine's stack and constants
@@ -151,9 +149,9 @@ export class Engine {
     const weights = this.alloc(4 * oc * ic * (winograd ? PRODUCTS : size));
     const biasAt = this.alloc(4 * oc);
     const from = this.alloc(4 * oc * ic * size);
-    const offsets = numbersOf(bias);
+    const offsets = bias.take();
     order.forEach((o, i) => {
-      this.floats.set(weight.take(o * ic * size, ic * size), from / 4 + i * ic * size);
+      weight.put(o * ic * size, ic * size, this.floats, from / 4 + i * ic * size);
       this.floats[biasAt / 4 + i] = offsets[o];
     });
     if (winograd) this.code.winograd_weights(from, oc, ic, weights);
@@ -174,7 +172,7 @@ export class Engine {
   integerLayer(weights, scale, bias, shuffle = 1) {
     const [oc] = weights[0].dims;
     const order = channelOrder(oc, shuffle);
-    const sources = weights.map((tensor) => ({ dims: tensor.dims, data: numbersOf(tensor) }));
+    const sources = weights.map((tensor) => ({ dims: tensor.dims, data: tensor.take() }));
     const size = sources.reduce((sum, { dims }) => sum + dims[1] * dims[2] * dims[3], 0);
     const at = this.alloc(2 * oc * size);
     const [biasAt, scaleAt] = [this.alloc(4 * oc), this.alloc(4 * oc)];
@@ -197,8 +195,8 @@ export class Engine {
         this.int32[biasAt / 4 + k] = values[o];
       });
     };
-    if (bias) setBias(numbersOf(bias));
-    const scales = numbersOf(scale);
+    if (bias) setBias(bias.take());
+    const scales = scale.take();
     order.forEach((o, k) => {
       this.floats[scaleAt / 4 + k] = scales[o];
     });

@@ -18,7 +18,7 @@ import { readVarint } from "./varint.js";
  * @property {Uint32Array} lanes places of the pass whose symbols are in lanes, in raster order
  * @property {(place: number) => number} mean in local steps
  * @property {Float32Array} finer (h, w) the quality's step / the local step
- * @property {Int32Array} symbols to be filled at the places of the pass
+ * @property {Int16Array} symbols to be filled at the places of the pass
  * @property {Uint8Array} odd to be set to 1 where a symbol is of the odd quantizer
  *
  * @typedef {object} Segment
@@ -34,7 +34,7 @@ const WHITE_MOST = 127;
 const FIRST_TRELLIS_SCALE = 14;
 const CRC_BYTES = 4;
 // What the loop and the networks allocate: bytes a channel of a position, and of a whole segment.
-const BYTES_EACH = 56;
+const BYTES_EACH = 24;
 const BYTES_ALL = 1 << 20;
 const OUTWARD = 1 / 16; // symbols in lanes are moved away from the mean by so many steps
 const { fround } = Math;
@@ -156,10 +156,21 @@ export class Hyperprior {
    * @param {Pass} pass
    */
   takePass(coder, { eighths, tables, alone, lanes, symbols, odd }) {
-    this.tables.takeArray(coder, tables, symbols, alone);
-    walkLanes(eighths, tables, lanes, symbols, odd, (table, places, from, to) => {
-      this.tables.take(coder, table, symbols, places, from, to);
-    });
+    // In the engine's memory: what is made anew for each segment waits long for its collection.
+    const { engine } = this;
+    const start = engine.top;
+    /** @type {import("./cdf_tables.js").MakeArray} */
+    const make = (Type, length) => engine.array(Type, length);
+    this.tables.takeArray(coder, tables, symbols, alone, make);
+    engine.release(start);
+    const group = (
+      /** @type {number} */ table,
+      /** @type {Uint32Array} */ places,
+      /** @type {number} */ from,
+      /** @type {number} */ to,
+    ) => this.tables.take(coder, table, symbols, places, from, to);
+    walkLanes(eighths, tables, lanes, symbols, odd, group, make);
+    engine.release(start);
   }
 
   /**
@@ -205,32 +216,36 @@ export class Hyperprior {
       }
     }
     const mu = this.firstMeans(head, finer, n);
-    const symbols = this.engine.array(Int32Array, CHANNELS * n);
-    const odd = this.engine.array(Uint8Array, CHANNELS * n);
-    const shared = { eighths, finer, symbols, odd, mean: (/** @type {number} */ p) => mu[p] };
-
-    const near = { ...shared, ...this.places(eighths, h, w, 0) };
-    fill(near);
-    const white = this.whiten(near, n);
-    const context = this.networks.context(features, white, h, w);
-    this.refine(mu, eighths, context, h, w);
-    const rest = { ...shared, ...this.places(eighths, h, w, 1) };
-    fill(rest);
-    const all = this.engine.array(Int16Array, z.length + symbols.length);
+    const all = this.engine.array(Int16Array, z.length + CHANNELS * n); // what the checksum covers
     all.set(z);
-    all.set(symbols, z.length);
+    const symbols = all.subarray(z.length);
+    const odd = this.engine.array(Uint8Array, CHANNELS * n);
+    const tables = this.engine.array(Uint8Array, CHANNELS * n);
+    const mean = (/** @type {number} */ p) => mu[p];
+    const shared = { eighths, finer, tables, symbols, odd, mean };
+
+    const near = { ...shared, ...this.places(eighths, tables, h, w, 0) };
+    fill(near);
+    const start = this.engine.top;
+    const white = this.whiten(near, n);
+    this.networks.contextRows(features, white, h, w, (place, count, row) => {
+      this.refine(mu, eighths, row, place, count, n);
+    });
+    this.engine.release(start);
+    const rest = { ...shared, ...this.places(eighths, tables, h, w, 1) };
+    fill(rest);
     const crc = crc32c(new Uint8Array(all.buffer, all.byteOffset, all.byteLength));
     return { crc, latent: this.values([near, rest], mu, n) };
   }
 
   /**
-   * @param {Int32Array} head m1 first, (320, n)
+   * @param {Int32Array} head m1 first, (320, n), in whose place the means are put
    * @param {Float32Array} finer
    * @param {number} n
    * @returns {Float32Array} (320, n) means in local steps, as far as the first pass knows
    */
   firstMeans(head, finer, n) {
-    const mu = this.engine.array(Float32Array, CHANNELS * n);
+    const mu = new Float32Array(head.buffer, head.byteOffset, CHANNELS * n);
     for (let c = 0, p = 0; c < CHANNELS; c++) {
       for (let i = 0; i < n; i++, p++) mu[p] = fround((head[p] / 64) * this.gain[c]) * finer[i];
     }
@@ -238,39 +253,37 @@ export class Hyperprior {
   }
 
   /**
-   * What the second pass knows of its places: means and scales are changed in place.
+   * What the second pass knows of its places in a row: means and scales are changed in place.
    *
    * @param {Float32Array} mu
    * @param {Int32Array} eighths
-   * @param {Int32Array} context (640, h, w): m2 and s2, 0 at the anchors
-   * @param {number} h
-   * @param {number} w
+   * @param {Int32Array} row (count, 640): m2 and s2
+   * @param {number} place of the first, two apart
+   * @param {number} count
+   * @param {number} n positions
    */
-  refine(mu, eighths, context, h, w) {
-    const n = h * w;
+  refine(mu, eighths, row, place, count, n) {
     const { sigma } = this.tables;
     for (let c = 0; c < CHANNELS; c++) {
-      for (let y = 0; y < h; y++) {
-        for (let x = 1 - (y & 1), p = c * n + y * w + x; x < w; x += 2, p += 2) {
-          mu[p] += fround(fround(sigma[scaleIndex(eighths[p])] * context[p]) / 64);
-          eighths[p] += context[CHANNELS * n + p];
-        }
+      for (let i = 0, p = c * n + place, at = c; i < count; i++, p += 2, at += 2 * CHANNELS) {
+        mu[p] += fround(fround(sigma[scaleIndex(eighths[p])] * row[at]) / 64);
+        eighths[p] += row[at + CHANNELS];
       }
     }
   }
 
   /**
    * @param {Int32Array} eighths
+   * @param {Uint8Array} tables to be filled at the places
    * @param {number} h
    * @param {number} w
    * @param {number} parity of row + column
-   * @returns {{tables: Uint8Array, alone: Uint32Array, lanes: Uint32Array}}
+   * @returns {{alone: Uint32Array, lanes: Uint32Array}}
    */
-  places(eighths, h, w, parity) {
-    const tables = this.engine.array(Uint8Array, eighths.length);
-    const alone = this.engine.array(Uint32Array, CHANNELS * h * ((w + 1) >> 1));
-    const lanes = this.engine.array(Uint32Array, alone.length);
-    let [a, b] = [0, 0];
+  places(eighths, tables, h, w, parity) {
+    // Those alone are put in from the front, those in lanes from behind.
+    const all = this.engine.array(Uint32Array, CHANNELS * h * ((w + 1) >> 1));
+    let [a, b] = [0, all.length];
     for (let c = 0; c < CHANNELS; c++) {
       for (let y = 0; y < h; y++) {
         for (let x = (y + parity) & 1, p = (c * h + y) * w + x; x < w; x += 2, p += 2) {
@@ -278,15 +291,15 @@ export class Hyperprior {
           if (!scale) continue;
           if (this.hasTrellis && scale >= FIRST_TRELLIS_SCALE) {
             tables[p] = scale - 1;
-            lanes[b++] = p;
+            all[--b] = p;
           } else {
             tables[p] = scale;
-            alone[a++] = p;
+            all[a++] = p;
           }
         }
       }
     }
-    return { tables, alone: alone.subarray(0, a), lanes: lanes.subarray(0, b) };
+    return { alone: all.subarray(0, a), lanes: all.subarray(b).reverse() };
   }
 
   /**
@@ -313,25 +326,23 @@ export class Hyperprior {
 
   /**
    * @param {Pass[]} passes
-   * @param {Float32Array} mu
+   * @param {Float32Array} mu to which the symbols are added
    * @param {number} n positions
    * @returns {Float32Array} (n, 320): y_hat, in floats and no part of exactness
    */
   values(passes, mu, n) {
     const [{ finer, symbols, odd }] = passes;
-    const value = this.engine.array(Float32Array, CHANNELS * n);
     for (const { alone, lanes } of passes) {
-      for (const p of alone) value[p] = symbols[p];
+      for (const p of alone) mu[p] += symbols[p];
       for (const p of lanes) {
         const v = halfSteps(symbols[p], odd[p]) / 2;
-        value[p] = SCALE_RATIO * fround(v + Math.sign(v) * OUTWARD);
+        mu[p] += fround(SCALE_RATIO * fround(v + Math.sign(v) * OUTWARD));
       }
     }
     const out = new Float32Array(CHANNELS * n);
     for (let c = 0, p = 0; c < CHANNELS; c++) {
       for (let i = 0; i < n; i++, p++) {
-        const local = fround(value[p] + mu[p]);
-        out[i * CHANNELS + c] = fround(local / finer[i]) * this.inverse[c];
+        out[i * CHANNELS + c] = fround(mu[p] / finer[i]) * this.inverse[c];
       }
     }
     return out;

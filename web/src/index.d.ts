@@ -70,7 +70,7 @@ export interface Metadata {
 
 /** A worker, as the page sees it. */
 export interface Port {
-  postMessage(message: unknown, transfer?: Transferable[]): void;
+  postMessage(message: unknown): void;
   onmessage: ((event: any) => void) | null;
   onerror: ((event: any) => void) | null;
   terminate(): void;
@@ -149,9 +149,19 @@ export interface EncodeOptions {
   /** 0 to 100 */
   quality?: number;
   maxBytes?: number;
+  /**
+   * photo: all of it becomes a latent. auto, the default: what can be kept exactly in as few bytes
+   * is.
+   */
+  content?: "auto" | "photo";
   models?: Models;
   onProgress?: (fraction: number) => void;
   signal?: AbortSignal;
+  /**
+   * Called at most once. exact: the file holds every pixel as it is. drawn: the picture looks like a
+   * screenshot, a drawing or a fine pattern, which Python's command presses better.
+   */
+  onNotice?: (notice: "exact" | "drawn") => void;
 }
 
 export interface Pixels {

@@ -5,5 +5,5 @@ import { parentPort } from "node:worker_threads";
 import { serve } from "./worker_protocol.js";
 
 const port = /** @type {import("node:worker_threads").MessagePort} */ (parentPort);
-const handle = serve((message, transfer) => port.postMessage(message, transfer));
+const handle = serve((message) => port.postMessage(message));
 port.on("message", (message) => handle(message));

@@ -13,7 +13,7 @@ export function nodeWorkers(count) {
       const worker = new Worker(new URL("./node_worker.js", import.meta.url));
       /** @type {import("./worker_protocol.js").Port} */
       const port = {
-        postMessage: (message, transfer) => worker.postMessage(message, transfer),
+        postMessage: (message) => worker.postMessage(message),
         onmessage: null,
         onerror: null,
         terminate: () => void worker.terminate(),

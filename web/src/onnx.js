@@ -4,7 +4,9 @@
  *
  * @typedef {object} Tensor
  * @property {number[]} dims
- * @property {(first: number, count: number) => Numbers} take some of its numbers, copied
+ * @property {() => Numbers} take its numbers, copied
+ * @property {(first: number, count: number, to: Float32Array, at: number) => void} put writes some
+ *   of its numbers into an array
  *
  * @typedef {Float32Array | Int16Array | Int32Array} Numbers
  */
@@ -61,28 +63,29 @@ function readTensor(bytes) {
   }
   const kind = raw ? KINDS[type] : undefined;
   if (!raw || !kind) return [name, null];
-  const [size, convert] = kind;
   const stored = raw;
-  const take = (/** @type {number} */ first, /** @type {number} */ count) =>
-    convert(stored.slice(size * first, size * (first + count)).buffer); // which is aligned
-  return [name, { dims, take }];
+  const take = () => kind(stored.slice().buffer); // which is aligned
+  /** @type {Tensor["put"]} */
+  const put = (first, count, to, at) => {
+    if (type !== HALF) {
+      to.set(take().subarray(first, first + count), at);
+      return;
+    }
+    for (let i = 2 * first; i < 2 * (first + count); i += 2) {
+      to[at++] = valueOf(stored[i] | (stored[i + 1] << 8));
+    }
+  };
+  return [name, { dims, take, put }];
 }
 
-/** @type {Record<number, [number, (raw: ArrayBufferLike) => Numbers]>} bytes of a number */
+const HALF = 10; // the type of float16
+/** @type {Record<number, (raw: ArrayBufferLike) => Numbers>} */
 const KINDS = {
-  1: [4, (raw) => new Float32Array(raw)],
-  5: [2, (raw) => new Int16Array(raw)],
-  6: [4, (raw) => new Int32Array(raw)],
-  10: [2, (raw) => fromHalf(new Uint16Array(raw))],
+  1: (raw) => new Float32Array(raw),
+  5: (raw) => new Int16Array(raw),
+  6: (raw) => new Int32Array(raw),
+  [HALF]: (raw) => Float32Array.from(new Uint16Array(raw), valueOf),
 };
-
-/**
- * @param {Tensor} tensor
- * @returns {Numbers} all of it
- */
-export function numbersOf({ dims, take }) {
-  return take(0, dims.reduce((product, side) => product * side, 1));
-}
 
 /**
  * @param {Uint8Array} bytes
@@ -123,10 +126,10 @@ function readNumber(bytes, at) {
 let halves = null; // the value of each of the 65,536 numbers of binary16
 
 /**
- * @param {Uint16Array} bits of IEEE 754 binary16
- * @returns {Float32Array}
+ * @param {number} bits of IEEE 754 binary16
+ * @returns {number}
  */
-function fromHalf(bits) {
+function valueOf(bits) {
   halves ??= Float32Array.from({ length: 65536 }, (_, i) => {
     const exponent = (i >> 10) & 31;
     const fraction = i & 1023;
@@ -135,7 +138,5 @@ function fromHalf(bits) {
     if (!exponent) return sign * fraction * 2 ** -24;
     return sign * 2 ** (exponent - 15) * (1 + fraction / 1024);
   });
-  const out = new Float32Array(bits.length);
-  for (let i = 0; i < bits.length; i++) out[i] = halves[bits[i]];
-  return out;
+  return halves[bits];
 }

@@ -7,6 +7,8 @@ import { exifOrientation, uprightExif } from "./exif.js";
 import { fillHidden } from "./hidden_colors.js";
 import { profileColors } from "./profile_number.js";
 import { readSourceFile } from "./source_file.js";
+import { straightPng } from "./straight_png.js";
+import { straightWebp } from "./straight_webp.js";
 import { uprightXmp, xmpOrientation } from "./xmp.js";
 
 const MAX_SIDE = 65535; // pixels; what the header of an .ltp file can say
@@ -58,15 +60,8 @@ async function readFile(file) {
     throw new LtpError("image", "picture files are decoded by browsers alone: give pixels here");
   }
   const found = await readSourceFile(bytes);
-  let bitmap;
-  try {
-    const bare = new Blob([/** @type {any} */ (found.bare)], { type: file.type });
-    bitmap = await createImageBitmap(bare, { premultiplyAlpha: "none" });
-  } catch {
-    throw new LtpError("image", "the file is no picture that this browser can read");
-  }
-  const stored = drawn(bitmap);
-  bitmap.close();
+  const straight = (await straightPng(bytes, checkSize)) ?? straightWebp(bytes, checkSize);
+  const stored = straight ?? (await byBrowser(found.bare, file.type));
   const orientation = (found.exif && exifOrientation(found.exif))
     || (found.xmp && xmpOrientation(found.xmp)) || 1;
   const upright = turned(stored, orientation);
@@ -81,11 +76,29 @@ async function readFile(file) {
 }
 
 /**
- * The pixels of what a canvas can draw.
+ * @param {Uint8Array} file
+ * @param {string} type its media type
+ * @returns {Promise<Pixels>}
+ */
+async function byBrowser(file, type) {
+  let bitmap;
+  try {
+    const blob = new Blob([/** @type {any} */ (file)], { type });
+    bitmap = await createImageBitmap(blob, { premultiplyAlpha: "none" });
+  } catch {
+    throw new LtpError("image", "the file is no picture that this browser can read");
+  }
+  return drawn(bitmap, true);
+}
+
+/**
+ * The pixels of what a canvas can draw. What is done with is freed at once: three copies of a large
+ * picture would be there otherwise.
  * @param {ImageBitmap | HTMLImageElement | HTMLCanvasElement | OffscreenCanvas} image
+ * @param {boolean} [isOwn] whether it may be closed
  * @returns {Pixels}
  */
-function drawn(image) {
+function drawn(image, isOwn = false) {
   const isElement = "naturalWidth" in image;
   const width = isElement ? image.naturalWidth : image.width;
   const height = isElement ? image.naturalHeight : image.height;
@@ -94,10 +107,13 @@ function drawn(image) {
   const context = canvas.getContext("2d", { willReadFrequently: true, colorSpace: "srgb" });
   if (!context) throw new LtpError("image", "the picture is too large for this browser's canvas");
   context.drawImage(image, 0, 0);
+  if (isOwn) /** @type {ImageBitmap} */ (image).close();
   try {
     return context.getImageData(0, 0, width, height);
   } catch {
     throw new LtpError("image", "the picture's pixels cannot be read from this browser's canvas");
+  } finally {
+    canvas.width = 0;
   }
 }
 

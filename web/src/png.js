@@ -25,38 +25,64 @@ const ADAM7 = [
  */
 export function decodeGrayPng(data, width, height) {
   const { depth, interlaced, packed } = readChunks(data, width, height);
-  const passes = interlaced ? ADAM7 : [[0, 0, 1, 1]];
-  const sizes = passes.map(([x, y, dx, dy]) => ({
-    columns: Math.max(0, Math.ceil((width - x) / dx)),
-    rows: Math.max(0, Math.ceil((height - y) / dy)),
-  }));
-  const lineBytes = (/** @type {number} */ columns) => Math.ceil((columns * depth) / 8);
-  const total = sizes.reduce(
-    (sum, { columns, rows }) => sum + (columns ? rows * (1 + lineBytes(columns)) : 0),
-    0,
-  );
-  const lines = inflateZlib(packed, total);
+  const layout = layoutOf(width, height, depth, interlaced);
+  const lines = inflateZlib(packed, layout.total);
   const out = new Uint8Array(width * height);
   const [mask, unit] = [(1 << depth) - 1, 255 / ((1 << depth) - 1)];
+  for (const { line, columns, to, step } of linesOf(lines, layout, width, depth)) {
+    for (let k = 0; k < columns; k++) {
+      const bit = k * depth;
+      out[to + k * step] = ((line[bit >> 3] >> (8 - depth - (bit & 7))) & mask) * unit;
+    }
+  }
+  return out;
+}
+
+/**
+ * @typedef {object} Layout
+ * @property {{pass: number[], columns: number, rows: number, size: number}[]} passes size: bytes of
+ *   a line
+ * @property {number} total bytes of all lines, with those that tell the filters
+ *
+ * @param {number} width
+ * @param {number} height
+ * @param {number} bits of a pixel
+ * @param {boolean} interlaced
+ * @returns {Layout}
+ */
+export function layoutOf(width, height, bits, interlaced) {
+  const passes = (interlaced ? ADAM7 : [[0, 0, 1, 1]]).map((pass) => {
+    const [x, y, dx, dy] = pass;
+    const columns = Math.max(0, Math.ceil((width - x) / dx));
+    const rows = columns && Math.max(0, Math.ceil((height - y) / dy));
+    return { pass, columns, rows, size: Math.ceil((columns * bits) / 8) };
+  });
+  return { passes, total: passes.reduce((sum, { rows, size }) => sum + rows * (1 + size), 0) };
+}
+
+/**
+ * The lines of all passes, their filters undone in place. Throws at an unknown filter.
+ *
+ * @param {Uint8Array} lines
+ * @param {Layout} layout
+ * @param {number} width
+ * @param {number} bits of a pixel
+ * @returns {Generator<{line: Uint8Array, columns: number, to: number, step: number}>} to: the first
+ *   pixel of the line within the picture. step: from pixel to pixel there.
+ */
+export function* linesOf(lines, { passes }, width, bits) {
   let at = 0;
-  for (const [i, [x0, y0, dx, dy]] of passes.entries()) {
-    const { columns, rows } = sizes[i];
-    if (!columns) continue;
-    const size = lineBytes(columns);
+  for (const { pass, columns, rows, size } of passes) {
+    const [x0, y0, step, dy] = pass;
     /** @type {Uint8Array} */
     let above = new Uint8Array(size);
     for (let row = 0; row < rows; row++, at += size + 1) {
       const line = lines.subarray(at + 1, at + 1 + size);
-      unfilter(lines[at], line, above);
-      const to = (y0 + row * dy) * width + x0;
-      for (let k = 0; k < columns; k++) {
-        const bit = k * depth;
-        out[to + k * dx] = ((line[bit >> 3] >> (8 - depth - (bit & 7))) & mask) * unit;
-      }
+      unfilter(lines[at], line, above, Math.max(1, bits >> 3));
+      yield { line, columns, to: (y0 + row * dy) * width + x0, step };
       above = line;
     }
   }
-  return out;
 }
 
 /**
@@ -100,15 +126,16 @@ function readChunks(data, width, height) {
 
 /**
  * @param {number} kind
- * @param {Uint8Array} line changed in place; the samples are at most a byte each
+ * @param {Uint8Array} line changed in place
  * @param {Uint8Array} above
+ * @param {number} unit bytes of a pixel, at least 1
  */
-function unfilter(kind, line, above) {
+function unfilter(kind, line, above, unit) {
   if (kind > 4) throw new Error("an unknown filter");
   if (kind === 0) return;
-  let [left, corner] = [0, 0];
   for (let i = 0; i < line.length; i++) {
     const up = above[i];
+    const [left, corner] = i < unit ? [0, 0] : [line[i - unit], above[i - unit]];
     let guess = 0;
     if (kind === 1) guess = left;
     else if (kind === 2) guess = up;
@@ -118,8 +145,6 @@ function unfilter(kind, line, above) {
       const c = Math.abs(left + up - 2 * corner);
       guess = a <= b && a <= c ? left : b <= c ? up : corner;
     }
-    left = line[i] = line[i] + guess;
-    left &= 0xff;
-    corner = up;
+    line[i] += guess;
   }
 }

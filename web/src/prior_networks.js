@@ -99,33 +99,35 @@ export class PriorNetworks {
       this.row(this.head1, last, ONE, 0, w, (o) => line + 4 * o, HEAD, { clip: false });
       const at = last.place(0, 0) / 2;
       features.set(engine.int16.subarray(at, at + w * FEATURES), y * w * FEATURES);
-      spread(engine.int32, line / 4, w, head, y * w, 1, h * w);
+      spread(engine.int32, line / 4, w, head, y * w, h * w);
     }
     engine.release(start);
     return { features, head };
   }
 
   /**
-   * @param {Int16Array} features (h, w, 128)
+   * The network of the second pass, row by row at the places that are no anchors.
+   *
+   * @param {Int16Array} features (h, w, 128), in the engine's memory
    * @param {Int16Array} white (h, w, 320), 0 but at the anchors
    * @param {number} h
    * @param {number} w
-   * @returns {Int32Array} (640, h, w), 0 at the anchors, where the network has no say; in the
-   *   engine's memory
+   * @param {(place: number, count: number, row: Int32Array) => void} take place: the first of
+   *   `count` that are two apart, in raster order. row: (count, 640), valid during the call.
    */
-  context(features, white, h, w) {
+  contextRows(features, white, h, w, take) {
     const { engine } = this;
-    const head = engine.array(Int32Array, HEAD * h * w);
     const start = engine.top;
     const most = (w + 1) >> 1;
     const around = this.plane(h, w, 320, 2);
-    const here = this.plane(h, w, FEATURES);
+    const place = (/** @type {number} */ y, /** @type {number} */ x) =>
+      features.byteOffset + 2 * FEATURES * (y * w + x);
+    const here = { h, w, c: FEATURES, place };
     const [hidden, mixed] = [this.plane(1, most, HIDDEN), this.plane(1, most, HIDDEN)];
-    const line = engine.alloc(4 * HEAD * most);
+    const line = engine.array(Int32Array, HEAD * most);
     for (let y = 0; y < h; y++) {
-      const [a, b] = [y * w * 320, y * w * FEATURES];
-      engine.int16.set(white.subarray(a, a + w * 320), around.place(y, 0) / 2);
-      engine.int16.set(features.subarray(b, b + w * FEATURES), here.place(y, 0) / 2);
+      const from = y * w * 320;
+      engine.int16.set(white.subarray(from, from + w * 320), around.place(y, 0) / 2);
     }
     for (let y = 0; y < h; y++) {
       const x = 1 - (y & 1); // of the first non-anchor
@@ -134,13 +136,13 @@ export class PriorNetworks {
       const everyOther = { x, step: 2, second: here };
       const to = (/** @type {Plane} */ plane) => (/** @type {number} */ o) =>
         plane.place(0, 0) + 2 * o;
+      const at = (/** @type {number} */ o) => line.byteOffset + 4 * o;
       this.row(this.gather, around, ANCHORS, y, count, to(hidden), HIDDEN, everyOther);
       this.row(this.mix, hidden, ONE, 0, count, to(mixed), HIDDEN);
-      this.row(this.head2, mixed, ONE, 0, count, (o) => line + 4 * o, HEAD, { clip: false });
-      spread(engine.int32, line / 4, count, head, y * w + x, 2, h * w);
+      this.row(this.head2, mixed, ONE, 0, count, at, HEAD, { clip: false });
+      take(y * w + x, count, line);
     }
     engine.release(start);
-    return head;
   }
 
   /**
@@ -207,12 +209,11 @@ export class PriorNetworks {
  * @param {number} pixels
  * @param {Int32Array} to
  * @param {number} at of the first pixel within a plane
- * @param {number} step from pixel to pixel there
  * @param {number} plane numbers of a plane
  */
-function spread(from, start, pixels, to, at, step, plane) {
+function spread(from, start, pixels, to, at, plane) {
   for (let k = 0; k < HEAD; k++) {
-    for (let i = 0, p = k * plane + at; i < pixels; i++, p += step) {
+    for (let i = 0, p = k * plane + at; i < pixels; i++, p++) {
       to[p] = from[start + i * HEAD + k];
     }
   }

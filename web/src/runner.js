@@ -1,6 +1,6 @@
 /**
- * The work of a decoder in pieces that any thread can do: segments of the latent, and bands of
- * rows of pixels.
+ * The work of a decoder in pieces that any thread can do: segments of the latent, and boxes of
+ * pixels.
  *
  * @typedef {object} SegmentJob
  * @property {Uint8Array} data
@@ -9,21 +9,20 @@
  * @property {number} quality in hundredths
  * @property {number} type of the latent chunk
  *
- * @typedef {object} BandJob
- * @property {Float32Array} latent (rows, columns, 320), with the rows about the band that it needs
+ * @typedef {object} BoxJob
+ * @property {Float32Array[]} strips of the latent (strips.js), with the positions about the box
+ *   that it needs; they are freed
  * @property {number} rows
  * @property {number} columns
- * @property {number} width in pixels
- * @property {number} first row of pixels within the latent's rows
- * @property {number} end behind the last
+ * @property {import("./synthesis.js").Wanted} wanted pixels
  *
- * @typedef {(first: number, rgba: Uint8Array) => void} OnRows whole rows from `first` on; the bytes
- *   are the receiver's
+ * @typedef {(first: number, rgba: Uint8Array) => void} OnRows rows of the box from `first` on; the
+ *   bytes are the receiver's
  *
  * @typedef {object} Runner
  * @property {(job: SegmentJob, signal?: AbortSignal) => Promise<Float32Array>} segment its latent,
  *   (h, w, 320)
- * @property {(job: BandJob, onRows: OnRows, signal?: AbortSignal) => Promise<void>} band
+ * @property {(job: BoxJob, onRows: OnRows, signal?: AbortSignal) => Promise<void>} box
  * @property {() => void} close
  */
 
@@ -62,15 +61,15 @@ export class LocalRunner {
   }
 
   /**
-   * @param {BandJob} job
+   * @param {BoxJob} job
    * @param {OnRows} onRows
    * @param {AbortSignal} [signal]
    */
-  band({ latent, rows, columns, width, first, end }, onRows, signal) {
+  box({ strips, rows, columns, wanted }, onRows, signal) {
     return this.alone(async () => {
-      const rowBytes = 4 * width;
+      const rowBytes = 4 * (wanted.right - wanted.left);
       const store = new Uint8Array(rowBytes * MOST_ROWS);
-      let [from, ready] = [first, 0];
+      let [from, ready] = [wanted.first, 0];
       const send = () => {
         if (!ready) return;
         onRows(from, store.slice(0, rowBytes * ready));
@@ -82,8 +81,7 @@ export class LocalRunner {
         if (ready === MOST_ROWS) send();
       };
       let turn = performance.now();
-      const wanted = { width, first, end };
-      for (const _ of this.core.synthesis.run(latent, rows, columns, wanted, emit)) {
+      for (const _ of this.core.synthesis.run(strips, rows, columns, wanted, emit)) {
         if (performance.now() - turn < SLICE_MS) continue;
         send();
         await pause();
@@ -125,13 +123,4 @@ export function pause() {
     };
     port2.postMessage(0);
   });
-}
-
-/**
- * Free an array at once, where the platform can, rather than when its memory is short.
- *
- * @param {{buffer: any}} array that nobody uses any more
- */
-export function discard({ buffer }) {
-  buffer.transfer?.(0);
 }

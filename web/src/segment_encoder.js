@@ -136,7 +136,7 @@ export class SegmentEncoder {
    *
    * @param {RansEncoder} coder
    * @param {Uint8Array} tables of every place
-   * @param {Int32Array} symbols of every place
+   * @param {Int16Array | Int32Array} symbols of every place
    * @param {Uint32Array} places in raster order
    */
   noteArray(coder, tables, symbols, places) {
@@ -151,7 +151,7 @@ export class SegmentEncoder {
    *
    * @param {RansEncoder} coder
    * @param {number} table
-   * @param {Int32Array} symbols
+   * @param {Int16Array | Int32Array} symbols
    * @param {Uint32Array} places
    * @param {number} from
    * @param {number} to

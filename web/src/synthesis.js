@@ -1,10 +1,19 @@
 /** Stage 2 of 5, decoding: the latent of lp1 -> pixels, row by row (models/lp1/synthesis.onnx). */
 
-import { NARROW, RESIDUAL, Ring, RowGraph, reachOf, TILE } from "./rows.js";
+import { CHANNELS } from "./hyperprior.js";
+import { NARROW, RESIDUAL, Ring, RowGraph, reachOf } from "./rows.js";
+import { forgetAbove, rowOf } from "./strips.js";
 
-/** @typedef {import("./engine.js").FloatLayer} FloatLayer */
+/**
+ * @typedef {import("./engine.js").FloatLayer} FloatLayer
+ *
+ * @typedef {object} Wanted pixels of a latent, counted from where its rows and columns begin
+ * @property {number} left column
+ * @property {number} right the column behind the last
+ * @property {number} first row
+ * @property {number} end the row behind the last
+ */
 
-export const CHANNELS = 320;
 export const FACTOR = 16; // pixels a latent position, each way
 export const HALO = 9; // latent positions that a pixel sees on each side
 const PIXEL_ROWS = 48; // that the two outputs of the trunk may be apart, and more
@@ -76,25 +85,24 @@ export class Synthesis {
   }
 
   /**
-   * The pixels of some rows of a picture. A step of the generator computes a few rows of a layer.
+   * The pixels of a box of a picture. A step of the generator computes a few rows of a layer.
    *
-   * @param {Float32Array} latent (rows, columns, CHANNELS), as much of it as the pixels depend on
+   * @param {Float32Array[]} strips of the latent (strips.js), as much of it as the pixels depend
+   *   on; they are freed when they have been used
    * @param {number} rows
    * @param {number} columns
-   * @param {{width: number, first: number, end: number}} wanted rows of pixels, from 0 where the
-   *   latent's rows begin
+   * @param {Wanted} wanted
    * @param {(y: number, rgba: Uint8Array) => void} emit called for each row in turn; the bytes are
    *   valid during the call
    * @returns {Generator<void>}
    */
-  *run(latent, rows, columns, { width, first, end }, emit) {
+  *run(strips, rows, columns, wanted, emit) {
     const { engine } = this;
     const start = engine.top;
     try {
-      const { input, graph } = this.build(latent, rows, columns, { width, first, end }, emit);
-      const size = CHANNELS * columns;
+      const { input, graph } = this.build(strips, rows, columns, wanted, emit);
       for (let y = Math.max(0, input.need[0]); y < input.need[1]; y++) {
-        engine.floats.set(latent.subarray(y * size, (y + 1) * size), input.place(y, 0) / 4);
+        engine.floats.set(rowOf(strips, columns, y), input.place(y, 0) / 4);
         input.filled = y + 1;
         while (graph.step()) yield;
       }
@@ -104,14 +112,14 @@ export class Synthesis {
   }
 
   /**
-   * @param {Float32Array} latent
+   * @param {Float32Array[]} strips
    * @param {number} rows
    * @param {number} columns
-   * @param {{width: number, first: number, end: number}} wanted
+   * @param {Wanted} wanted
    * @param {(y: number, rgba: Uint8Array) => void} emit
    * @returns {{input: Ring, graph: RowGraph}} where the latent goes, and what works on it
    */
-  build(latent, rows, columns, { width, first, end }, emit) {
+  build(strips, rows, columns, { left, right, first, end }, emit) {
     const { engine, layers } = this;
     const graph = new RowGraph(engine);
     /** @type {Ring[]} */
@@ -192,20 +200,19 @@ export class Synthesis {
     // The straight layer runs when its rows are wanted, long after the others have taken them.
     const position = new Ring(engine, rows, columns, CHANNELS, 1);
     const straight = paint("linear.0", position, FACTOR, linear).compute;
-    const size = CHANNELS * columns;
     const pixels = engine.alloc(4 * FACTOR * columns);
     let [done, lines] = [first, -1];
     const finish = () => {
       for (; done < end && coarse.filled > done && fine.filled > done; done++) {
         if (lines !== done >> 4) {
           lines = done >> 4;
-          const row = latent.subarray(lines * size, (lines + 1) * size);
-          engine.floats.set(row, position.place(lines, 0) / 4);
+          engine.floats.set(rowOf(strips, columns, lines), position.place(lines, 0) / 4);
           straight(lines);
+          forgetAbove(strips, lines); // the deep layers have taken those rows long before
         }
         const rowsOfParts = [coarse.row(done), fine.row(done), linear.row(done)];
-        engine.code.finish(...rowsOfParts, pixels, width);
-        emit(done, engine.bytes.subarray(pixels, pixels + 4 * width));
+        engine.code.finish(...rowsOfParts, pixels, right);
+        emit(done, engine.bytes.subarray(pixels + 4 * left, pixels + 4 * right));
       }
     };
     coarse.notify = finish;
@@ -213,13 +220,4 @@ export class Synthesis {
     graph.demand(rings);
     return { input, graph };
   }
-}
-
-/**
- * @param {number} first latent row of a band
- * @returns {number} the first row that the band's pixels depend on, at the top of a tile, so that
- *   pixels do not depend on how a picture is cut into bands
- */
-export function topOf(first) {
-  return Math.floor(Math.max(0, first - HALO) / TILE) * TILE;
 }

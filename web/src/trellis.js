@@ -1,6 +1,6 @@
 /** Dependent quantization: symbols in lanes, each of one of two quantizers. */
 
-import { ODD } from "./cdf_tables.js";
+import { newArray, ODD } from "./cdf_tables.js";
 
 export const LONGEST = 128; // symbols a lane, at most
 // next state by [2 * state + parity of the symbol]
@@ -14,18 +14,19 @@ const MOST = 1023;
  *
  * @param {Int32Array} eighths of every place
  * @param {Uint32Array} places in raster order
+ * @param {import("./cdf_tables.js").MakeArray} [make]
  * @returns {Uint32Array} the places
  */
-export function laneOrder(eighths, places) {
+export function laneOrder(eighths, places, make = newArray) {
   const starts = new Uint32Array(MOST - LEAST + 2);
-  const keys = new Uint16Array(places.length);
+  const keys = make(Uint16Array, places.length);
   for (let i = 0; i < places.length; i++) {
     const e = eighths[places[i]];
     keys[i] = (e < LEAST ? LEAST : e > MOST ? MOST : e) - LEAST;
     starts[keys[i] + 1]++;
   }
   for (let k = 0; k <= MOST - LEAST; k++) starts[k + 1] += starts[k];
-  const order = new Uint32Array(places.length);
+  const order = make(Uint32Array, places.length);
   for (let i = 0; i < places.length; i++) order[starts[keys[i]]++] = places[i];
   return order;
 }
@@ -44,15 +45,16 @@ export function laneCount(symbols) {
  * @param {Int32Array} eighths of every place
  * @param {Uint8Array} tables of every place, of the even quantizer
  * @param {Uint32Array} places those in lanes, in raster order
- * @param {Int32Array} symbols of every place: read after `group` has been called for it
+ * @param {Int16Array} symbols of every place: read after `group` has been called for it
  * @param {Uint8Array} odd set to 1 where a symbol is of the odd quantizer
  * @param {(table: number, places: Uint32Array, from: number, to: number) => void} group called
  *   for each run of symbols that share a table
+ * @param {import("./cdf_tables.js").MakeArray} [make]
  */
-export function walkLanes(eighths, tables, places, symbols, odd, group) {
+export function walkLanes(eighths, tables, places, symbols, odd, group, make = newArray) {
   const count = places.length;
   if (!count) return;
-  const order = laneOrder(eighths, places);
+  const order = laneOrder(eighths, places, make);
   const lanes = laneCount(count);
   const state = new Uint8Array(lanes);
   const run = new Uint32Array(lanes);

@@ -13,9 +13,9 @@ const SUBTRACT_GREEN = 2;
 const COLOR_INDEXING = 3;
 const LENGTHS = 24; // symbols of lengths
 const DISTANCES = 40;
-const NEAR = 120; // distances of pixels nearby
+export const NEAR = 120; // distances of pixels nearby
 const OPAQUE_BLACK = 0xff000000;
-const CODE_ORDER = [17, 18, 0, 1, 2, 3, 4, 5, 16, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15];
+export const CODE_ORDER = [17, 18, 0, 1, 2, 3, 4, 5, 16, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15];
 // Of each near distance: rows up in the upper four bits, 8 - columns left in the lower.
 const NEARBY =
   "1807171928062729161a262a38053739151b363a252b48044749141c353b464a" +
@@ -214,7 +214,7 @@ function readImage(bits, w, h, isMain) {
       if (back > i || i + length > out.length) throw new Error("a copy from outside");
       for (const end = i + length; i < end; i++) out[i] = out[i - back];
     } else {
-      for (; cached < i; cached++) cache[hash(out[cached], cacheBits)] = out[cached];
+      for (; cached < i; cached++) cache[cacheIndex(out[cached], cacheBits)] = out[cached];
       out[i++] = cache[symbol - 256 - LENGTHS];
     }
     if (bits.ended && (i < out.length || !isMain)) throw new Error("an image that is cut off");
@@ -226,7 +226,7 @@ function readImage(bits, w, h, isMain) {
  * @param {number} argb
  * @param {number} bits
  */
-const hash = (argb, bits) => Math.imul(0x1e35a7bd, argb) >>> (32 - bits);
+export const cacheIndex = (argb, bits) => Math.imul(0x1e35a7bd, argb) >>> (32 - bits);
 
 /**
  * @param {EndlessBits} bits
@@ -245,7 +245,7 @@ function readAmount(bits, symbol) {
  * @param {number} w
  * @returns {number} pixels back
  */
-function toDistance(number, w) {
+export function toDistance(number, w) {
   if (number > NEAR) return number - NEAR;
   const code = parseInt(NEARBY.slice(2 * number - 2, 2 * number), 16);
   return Math.max(1, (code >> 4) * w + 8 - (code & 15));
@@ -384,7 +384,7 @@ const each = (channel) =>
  */
 const add = (a, b) =>
   ((((a & 0xff00ff) + (b & 0xff00ff)) & 0xff00ff) |
-    (((a >>> 8) & 0xff00ff) + ((b >>> 8) & 0xff00ff)) << 8) >>> 0;
+    ((((a >>> 8) & 0xff00ff) + ((b >>> 8) & 0xff00ff)) & 0xff00ff) << 8) >>> 0;
 /**
  * @param {number} a
  * @param {number} b

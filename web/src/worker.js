@@ -3,5 +3,5 @@
 import { serve } from "./worker_protocol.js";
 
 const scope = /** @type {any} */ (globalThis);
-const handle = serve((message, transfer) => scope.postMessage(message, transfer));
+const handle = serve((message) => scope.postMessage(message));
 scope.onmessage = (/** @type {{data: any}} */ { data }) => handle(data);

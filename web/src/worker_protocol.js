@@ -1,10 +1,13 @@
 /**
- * Both ends of a worker. Messages to it: {id, open: files}, {id, segment: job}, {id, band: job},
- * {cancel: id}. Messages from it: {id, rows: first, rgba}, {id, result}, {id, error: {kind, name,
- * message}}.
+ * Both ends of a worker. Messages to it: {id, open: files}, {id, segment: job}, {strip: of the next
+ * box}, {id, box: job}, {cancel: id}. Messages from it: {id, rows: first, rgba}, {id, result}, {id,
+ * error: {kind, name, message}}.
+ *
+ * Arrays are copied and then freed, never transferred: Chromium keeps the memory of a transferred
+ * array with its message until garbage is collected, also where the array has long been freed.
  *
  * @typedef {object} Port a worker, as the page sees it
- * @property {(message: any, transfer?: any[]) => void} postMessage
+ * @property {(message: any) => void} postMessage
  * @property {((event: any) => void) | null} onmessage
  * @property {((event: any) => void) | null} onerror
  * @property {() => void} terminate
@@ -13,12 +16,13 @@
  */
 
 import { LtpError } from "./errors.js";
-import { discard, LocalRunner } from "./runner.js";
+import { LocalRunner } from "./runner.js";
+import { discard } from "./strips.js";
 
 /**
  * The worker's end.
  *
- * @param {(message: any, transfer: any[]) => void} post
+ * @param {(message: any) => void} post
  * @returns {(message: any) => Promise<void>} to be called for each message
  */
 export function serve(post) {
@@ -26,9 +30,15 @@ export function serve(post) {
   let runner;
   /** @type {Map<number, AbortController>} */
   const jobs = new Map();
+  /** @type {Float32Array[]} */
+  let strips = [];
   return async (message) => {
     if ("cancel" in message) {
       jobs.get(message.cancel)?.abort();
+      return;
+    }
+    if ("strip" in message) {
+      strips.push(message.strip);
       return;
     }
     const { id } = message;
@@ -38,19 +48,24 @@ export function serve(post) {
       if (message.open) {
         runner = await LocalRunner.open(message.open);
         for (const file of Object.values(message.open)) discard(file);
-        post({ id, result: true }, []);
+        post({ id, result: true });
       } else if (message.segment) {
         const latent = await runner.segment(message.segment, job.signal);
-        post({ id, result: latent }, [latent.buffer]);
+        post({ id, result: latent });
+        discard(latent);
       } else {
-        const rows = (/** @type {number} */ first, /** @type {Uint8Array} */ rgba) =>
-          post({ id, rows: first, rgba }, [rgba.buffer]);
-        await runner.band(message.band, rows, job.signal);
-        post({ id, result: true }, []);
+        const rows = (/** @type {number} */ first, /** @type {Uint8Array} */ rgba) => {
+          post({ id, rows: first, rgba });
+          discard(rgba);
+        };
+        const box = { ...message.box, strips };
+        strips = [];
+        await runner.box(box, rows, job.signal);
+        post({ id, result: true });
       }
     } catch (error) {
       const { kind, name, message: text } = /** @type {any} */ (error);
-      post({ id, error: { kind, name, message: text } }, []);
+      post({ id, error: { kind, name, message: text } });
     } finally {
       jobs.delete(id);
     }
@@ -66,9 +81,7 @@ export class WorkerRunner {
    */
   static async open(worker, files) {
     const runner = new WorkerRunner(worker);
-    const copies = Object.entries(files).map(([name, file]) => [name, file.slice()]);
-    const transfer = copies.map(([, file]) => /** @type {Uint8Array} */ (file).buffer);
-    await runner.ask({ open: Object.fromEntries(copies) }, { transfer });
+    await runner.ask({ open: files });
     return runner;
   }
 
@@ -102,10 +115,10 @@ export class WorkerRunner {
 
   /**
    * @param {object} message
-   * @param {{transfer?: any[], onRows?: import("./runner.js").OnRows, signal?: AbortSignal}} [how]
+   * @param {{onRows?: import("./runner.js").OnRows, signal?: AbortSignal}} [how]
    * @returns {Promise<any>}
    */
-  ask(message, { transfer = [], onRows, signal } = {}) {
+  ask(message, { onRows, signal } = {}) {
     const id = this.next++;
     const cancel = () => {
       const job = this.waiting.get(id);
@@ -117,7 +130,7 @@ export class WorkerRunner {
     return new Promise((resolve, reject) => {
       this.waiting.set(id, { resolve, reject, onRows });
       this.worker.ref?.();
-      this.worker.postMessage({ id, ...message }, transfer);
+      this.worker.postMessage({ id, ...message });
     }).finally(() => {
       signal?.removeEventListener("abort", cancel);
       if (!this.waiting.size) this.worker.unref?.();
@@ -134,13 +147,17 @@ export class WorkerRunner {
   }
 
   /**
-   * @param {import("./runner.js").BandJob} job its latent is handed over
+   * @param {import("./runner.js").BoxJob} job its strips are freed
    * @param {import("./runner.js").OnRows} onRows
    * @param {AbortSignal} [signal]
    * @returns {Promise<void>}
    */
-  band(job, onRows, signal) {
-    return this.ask({ band: job }, { transfer: [job.latent.buffer], onRows, signal });
+  box({ strips, ...job }, onRows, signal) {
+    for (const strip of strips) {
+      this.worker.postMessage({ strip });
+      discard(strip);
+    }
+    return this.ask({ box: job }, { onRows, signal });
   }
 
   /** End the worker. */
