@@ -195,7 +195,7 @@ def test_a_drawing_is_kept_exactly_or_the_command_is_named(
     mixed = photo[:128, :192].copy()
     mixed[:, :96] = pixels[:, :96]
     give(page, "mixed.png", png(mixed))
-    until(page, "document.querySelector('#notice').textContent.includes('latentpress compress')")
+    page.wait_for_selector("#notice:has-text('latentpress compress')")
 
 
 def test_a_profile_and_opacity_are_kept_and_png_has_them(
