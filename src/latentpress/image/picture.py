@@ -258,14 +258,19 @@ def assemble(
     if gray and image.mode != "L":
         image = image.convert("L")
     if alpha is not None:
-        if alpha.shape != (image.height, image.width):
-            raise ImageError(
-                f"the alpha channel is {alpha.shape[1]} x {alpha.shape[0]}, the picture "
-                f"{image.width} x {image.height}"
-            )
+        check_alpha(alpha, image.width, image.height)
         image.putalpha(Image.fromarray(alpha))
     image.info.update(info_entries(icc, exif, xmp, text, density))
     return image
+
+
+def check_alpha(alpha: Pixels, width: int, height: int) -> None:
+    """ImageError where an alpha channel does not fit a picture."""
+    if alpha.shape != (height, width):
+        raise ImageError(
+            f"the alpha channel is {alpha.shape[1]} x {alpha.shape[0]}, the picture "
+            f"{width} x {height}"
+        )
 
 
 def info_entries(
