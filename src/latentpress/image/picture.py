@@ -28,7 +28,7 @@ from latentpress.image.declared import LEFT_OUT, read_declared, settle
 from latentpress.image.formats import write_image
 from latentpress.image.limits import MAX_SIDE, max_pixels, no_pillow_limit
 from latentpress.image.metadata_chunks import Metadata
-from latentpress.image.on_disk import LARGE, OnDisk, pasted
+from latentpress.image.on_disk import LARGE, PASTE_ROWS, OnDisk, pasted
 from latentpress.image.pixel_density import Density
 from latentpress.image.strip import find_metadata, without_profile
 from latentpress.image.text import Text, text_entries
@@ -364,9 +364,8 @@ def put_on_disk(picture: Picture) -> Picture:
     shape = (width,) if picture.stored.mode == "L" else (width, 3)
 
     def bands() -> Iterator[NDArray[np.uint8]]:
-        rows = max(1, color.BAND_PIXELS // width)
-        for top in range(0, height, rows):
-            band = np.empty((min(rows, height - top), *shape), np.uint8)
+        for top in range(0, height, PASTE_ROWS):
+            band = np.empty((min(PASTE_ROWS, height - top), *shape), np.uint8)
             _copy(picture.stored, picture.orientation, band, top, 0)
             yield band
 
