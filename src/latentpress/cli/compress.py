@@ -345,6 +345,7 @@ def compress(
     alone = effort >= FIRST_EFFORT or total_size is not None
     alone = alone or parts.works_alone(device, encoding=True)
     sharing = batch.shared(images, jobs, count_pixels, alone)
+    sharing.load(lambda: parts.open_ahead(device, encoding=True))
     batch.run(images, targets, work, as_json, bar, sharing)
 
 

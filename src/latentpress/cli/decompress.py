@@ -2,6 +2,7 @@
 
 import os
 import time
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -159,7 +160,10 @@ def decompress(
         header = headers[source]
         return header.width * header.height if header else 0
 
-    batch.run(files, targets, work, as_json, sharing=batch.shared(files, jobs, pixels, alone))
+    sharing = batch.shared(files, jobs, pixels, alone)
+    for space in spaces:
+        sharing.load(partial(parts_of(space).open_ahead, device, encoding=False))
+    batch.run(files, targets, work, as_json, sharing=sharing)
 
 
 def _check_format(suffix: str) -> None:
