@@ -1,6 +1,6 @@
 """The whole pipeline on one page: an image travels down `compress` and up `decompress`.
 
-stage 1  image/                read_picture   / assemble
+stage 1  image/                read_picture   / Decoded
 stage 2  transforms/           analyze        / synthesize
 stage 3  entropy/quantizer.py  quantize       / dequantize   (within stage 4, which knows mu)
 stage 4  entropy/              encode         / decode
@@ -13,6 +13,7 @@ while a strip is used, a thread makes the next one.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -34,10 +35,11 @@ from latentpress.content import screen_layer
 from latentpress.entropy import Encoder
 from latentpress.errors import FormatError
 from latentpress.image.alpha import decode_alpha, encode_alpha
+from latentpress.image.decoded import Decoded
 from latentpress.image.hidden import fill_hidden
 from latentpress.image.limits import max_pixels
 from latentpress.image.metadata_chunks import decode_metadata, encode_metadata
-from latentpress.image.picture import Outline, Picture, Source, assemble, paste, read_picture
+from latentpress.image.picture import Outline, Picture, Source, read_picture
 from latentpress.options import EncodeOptions
 from latentpress.parts import load_transform, open_decoder, parts_of
 from latentpress.screen.layer import read_layer
@@ -178,16 +180,28 @@ def decompress(data: ByteSource, *, model: str | None = None, device: str = "aut
         >>> latentpress.decompress(data).size
         (64, 48)
     """
+    with decoding(data, model=model, device=device) as decoded:
+        return decoded.image()
+
+
+@contextmanager
+def decoding(
+    data: ByteSource, *, model: str | None = None, device: str = "auto"
+) -> Iterator[Decoded]:
+    """The picture of an .ltp file, to be taken within the block. Arguments and errors as of
+    `decompress`; those that the pixels raise come when they are asked for.
+    """
     with reading(data) as whole:
         header, chunks = container.unpack(whole)
         if not header.has_latent:
-            return put_together((), header, chunks)
+            yield put_together((), header, chunks)
+            return
         latent = decode(header, chunks)
         model = model or parts_of(header.latent_space).decoding_model(header)
         transform = load_transform(header.latent_space, model, device)
         with ahead(latent) as strips:
             pixels = transform.synthesize(strips, header.width, header.height)
-            return put_together(pixels, header, chunks)
+            yield put_together(pixels, header, chunks)
 
 
 def decode(header: Header, chunks: Mapping[int, bytes]) -> Iterator[Floats]:
@@ -214,8 +228,8 @@ def check_pixels(header: Header) -> None:
 
 def put_together(
     strips: Iterable[Pixels], header: Header, chunks: Mapping[int, bytes], reduction: int = 1
-) -> Image.Image:
-    """Strips of pixels (rows, width, 3) and the side chunks of a file -> the image.
+) -> Decoded:
+    """Strips of pixels (rows, width, 3) and the side chunks of a file -> the picture.
 
     strips: of the latent; not looked at where there is none. reduction: pixels of the file's
     picture, each way, a pixel of the strips.
@@ -224,23 +238,19 @@ def put_together(
     layer = read_layer(chunks.get(SCREEN), chunks.get(SCREEN_WHOLE), header.width, header.height)
     if layer is not None:
         strips = layer.pasted(strips if header.has_latent else layer.black(reduction), reduction)
-    metadata = decode_metadata(metadata_bodies(chunks))
     width, height = (-(-side // reduction) for side in (header.width, header.height))
-    image = paste(strips, width, height)
-    alpha = None
-    if ALPHA in chunks:
+
+    def read_alpha() -> Pixels:
         alpha = decode_alpha(chunks[ALPHA], header.width, header.height)
-        if reduction > 1:
-            alpha = np.asarray(Image.fromarray(alpha).reduce(reduction))
-    return assemble(
-        image,
-        alpha=alpha,
+        return alpha if reduction == 1 else np.asarray(Image.fromarray(alpha).reduce(reduction))
+
+    return Decoded(
+        width,
+        height,
+        strips,
         gray=GRAY in chunks,
-        icc=metadata.icc,
-        exif=metadata.exif,
-        xmp=metadata.xmp,
-        text=metadata.text,
-        density=metadata.density,
+        metadata=decode_metadata(metadata_bodies(chunks)),
+        read_alpha=read_alpha if ALPHA in chunks else None,
     )
 
 

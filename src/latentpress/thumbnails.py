@@ -78,10 +78,10 @@ def decompress_quarter(data: ByteSource) -> Image.Image:
         if header.has_latent and (header.latent_space != LP1 or not is_shipped()):
             return _reduced(codec.decompress(whole))
         if not header.has_latent:
-            return codec.put_together((), header, chunks, REDUCTION)
+            return codec.put_together((), header, chunks, REDUCTION).image()
         latent = codec.decode(header, chunks)
         pixels = synthesize_quarter(latent, header.width, header.height)
-        return codec.put_together(pixels, header, chunks, REDUCTION)
+        return codec.put_together(pixels, header, chunks, REDUCTION).image()
 
 
 def _reduced(image: Image.Image) -> Image.Image:

@@ -129,3 +129,24 @@ def test_where_the_disk_is_full_a_read_picture_stays_in_memory_and_a_decoded_one
         on_disk.OnDisk([pixels("RGB")], WIDTH, HEIGHT)
     with pytest.raises(OutputError, match="the disk is full"):
         picture.paste([pixels("RGB")], WIDTH, HEIGHT)
+
+
+def test_a_picture_is_put_on_disk_in_bands_of_few_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = io.BytesIO()
+    Image.fromarray(pixels("RGB")).save(stream, "PNG")
+    monkeypatch.setattr(picture, "LARGE", 100)
+    heights = []
+
+    class Seen(OnDisk):
+        def __init__(self, bands: Any, width: int, height: int) -> None:
+            def noted() -> Any:
+                for band in bands:
+                    heights.append(len(band))
+                    yield band
+
+            super().__init__(noted(), width, height)
+
+    monkeypatch.setattr(picture, "OnDisk", Seen)
+    found = read_picture(stream.getvalue())
+    assert heights == [PASTE_ROWS, PASTE_ROWS, 7]
+    np.testing.assert_array_equal(found.pixels(0, HEIGHT, 0, WIDTH), pixels("RGB"))

@@ -1,4 +1,6 @@
-"""HEIC and JPEG XL: read where their packages are, and named where they are not."""
+"""HEIC and JPEG XL: read where their packages are, and named where they are not. Of Pillow's own
+formats those that come are loaded, and no others.
+"""
 
 import io
 import subprocess
@@ -14,8 +16,9 @@ from PIL import Image
 from helpers import deep_files
 from helpers.pictures import read, saved, shown, whole
 from latentpress.errors import ConversionError, ImageError
+from latentpress.image.formats import save_image
 from latentpress.image.picture import read_picture
-from latentpress.image.plugins import HEIC, JXL, plugin_for, register
+from latentpress.image.plugins import HEIC, JXL, OWN, own_format, plugin_for, register
 
 RGB = np.kron(
     np.random.default_rng(4).integers(0, 256, (4, 6, 3), dtype=np.uint8),
@@ -46,6 +49,7 @@ def test_formats_are_told_by_their_first_bytes() -> None:
 def test_a_missing_package_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, head: bytes, plugin: Any
 ) -> None:
+    Image.init()  # whatever is registered later is forgotten with the list that is put in its place
     monkeypatch.delitem(Image.OPEN, plugin.format, raising=False)
     monkeypatch.setattr(Image, "ID", [name for name in Image.ID if name != plugin.format])
     monkeypatch.setitem(sys.modules, plugin.module, None)
@@ -143,3 +147,35 @@ def test_heic_with_numbers_and_no_profile(tmp_path: Path, primaries: int, transf
 def struct_numbers(data: bytes) -> tuple[int, int]:
     at = data.index(b"colrnclx") + 8
     return int.from_bytes(data[at : at + 2], "big"), int.from_bytes(data[at + 2 : at + 4], "big")
+
+
+@pytest.mark.parametrize("kind", OWN)
+def test_one_format_of_pillows_loads_no_others(tmp_path: Path, kind: str) -> None:
+    """In a process of its own: the others are loaded by other tests."""
+    suffix = {"JPEG2000": ".jp2", "TIFF": ".tif"}.get(kind, f".{kind.lower()}")
+    path = tmp_path / f"a{suffix}"
+    code = """
+import sys
+from PIL import Image
+from latentpress.image.formats import write_image
+from latentpress.image.picture import read_picture
+write_image(Image.new("RGB", (16, 16)), sys.argv[1])
+if own_format(open(sys.argv[1], "rb").read(64)):
+    assert read_picture(sys.argv[1]).width == 16
+print("PIL.XpmImagePlugin" in sys.modules)
+"""
+    code = "from latentpress.image.plugins import own_format" + code
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "False"
+    with Image.open(path) as image:
+        assert image.format == kind
+
+
+def test_pillows_own_formats_are_told_by_their_first_bytes() -> None:
+    found = {"a.webp": "WEBP", "a.avif": "AVIF", "a.tif": "TIFF", "a.png": "", "a.jpg": ""}
+    for name, kind in found.items():
+        stream = io.BytesIO()
+        save_image(Image.fromarray(RGB), stream, name)
+        assert own_format(stream.getvalue()[:64]) == kind

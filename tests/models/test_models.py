@@ -9,6 +9,7 @@ from PIL import Image
 
 from latentpress import models
 from latentpress.cli import app
+from latentpress.cli.batch import ALONE, Sharing
 
 ARENA = (
     "[ONNXRuntimeError] : 1 : FAIL : BFCArena::AllocateRawInternal Failed to allocate memory "
@@ -50,6 +51,17 @@ def test_a_failing_graph_is_a_sentence_outside_batches_too(
         app.main()
     assert end.value.code == 1
     assert capsys.readouterr().err.strip().endswith("lp1/analysis.onnx: INVALID_GRAPH")
+
+
+def test_sessions_are_made_ahead_for_the_callers_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    counts: list[int] = []
+    monkeypatch.setattr(models, "graph", lambda *_, **__: counts.append(models.threads()))
+    for sharing in (Sharing(2, 1, lambda source: 0), Sharing(4, 3, lambda source: 0), ALONE):
+        sharing.load(lambda: models.open_ahead("lp1", ("features.onnx",), "auto"))
+        for thread in threading.enumerate():
+            if thread.name == "latentpress sessions":
+                thread.join()
+    assert counts == [1, 3]  # one file alone is another matter: its model is loaded earlier
 
 
 def test_sessions_are_made_ahead_and_once(monkeypatch: pytest.MonkeyPatch) -> None:

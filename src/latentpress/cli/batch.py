@@ -20,6 +20,7 @@ from latentpress.collection import pool
 from latentpress.collection.faults import FAULTS, sentence
 from latentpress.container import MAGIC
 from latentpress.errors import OutputError, UsageError
+from latentpress.runtimes.threads import limited_to
 from latentpress.system.places import as_path, elsewhere
 from latentpress.system.sources import LTP, unreadable
 
@@ -150,6 +151,12 @@ class Sharing:
     jobs: int
     threads: int
     pixels: Callable[[Path], int]
+
+    def load(self, load: Callable[[], None]) -> None:
+        """Begin to load a model for the files of a pool, whose graphs have fewer threads."""
+        if self.jobs > 1:
+            with limited_to(self.threads):
+                load()
 
 
 ALONE = Sharing(1, 0, lambda source: 0)  # one file after the other, with all threads

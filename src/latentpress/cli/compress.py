@@ -2,6 +2,8 @@
 
 import stat
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -40,6 +42,8 @@ if TYPE_CHECKING:
     from latentpress.cli.trees import Tree
     from latentpress.collection.tasks import Compress
     from latentpress.collection.unit import Engine
+
+FEW_BYTES = 2_000_000  # of an image file, seldom of a large picture
 
 
 def compress(
@@ -279,7 +283,7 @@ def compress(
         return
     targets = batch.outputs(images, output, ".ltp")
     if len(images) == 1:  # files in work together run graphs of fewer threads, which are others
-        parts.open_ahead(device, encoding=True)
+        prepare(images[0], lambda: parts.open_ahead(device, encoding=True))
     if len(targets) == 1:
         check_suffix(targets[0])
     if total_size is not None:
@@ -337,6 +341,7 @@ def compress(
     alone = effort >= FIRST_EFFORT or total_size is not None
     alone = alone or parts.works_alone(device, encoding=True)
     sharing = batch.shared(images, jobs, count_pixels, alone)
+    sharing.load(lambda: parts.open_ahead(device, encoding=True))
     batch.run(images, targets, work, as_json, bar, sharing)
 
 
@@ -403,6 +408,24 @@ def file_size(source: Path) -> int | None:
     """A file's bytes; None of a pipe or a device, whose size the system does not know."""
     status = source.stat()
     return status.st_size or None if stat.S_ISREG(status.st_mode) else None
+
+
+def prepare(source: Path, load: Callable[[], None]) -> None:
+    """Load what the work on a picture needs while it is read. A large one takes the most memory of
+    all while it is read: then memory is made free instead. A small file is not opened for that.
+    """
+    from latentpress.system.malloc import FEW, make_room
+
+    pixels = 0
+    with suppress(OSError):  # which is told when it is read
+        if (file_size(source) or 0) > FEW_BYTES:
+            from latentpress.image.picture import count_pixels
+
+            pixels = count_pixels(source)
+    if pixels > FEW:
+        make_room(pixels)
+    else:
+        load()
 
 
 def optimizer_notices(effort: int, optimize_for: str | None) -> list[str]:

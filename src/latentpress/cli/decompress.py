@@ -2,6 +2,7 @@
 
 import os
 import time
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -28,7 +29,7 @@ from latentpress.cli.arguments import (
 from latentpress.cli.engines import Address, EngineName, check_engine, engine_of
 from latentpress.collection.faults import naming
 from latentpress.container import Header, read_header
-from latentpress.errors import LatentpressError, UsageError
+from latentpress.errors import LatentpressError, OutputError, UsageError
 from latentpress.spaces import LP1
 from latentpress.system.malloc import make_room
 
@@ -121,7 +122,8 @@ def decompress(
         for space in spaces:
             parts_of(space).open_ahead(device, encoding=False)
     from latentpress import codec as pipeline
-    from latentpress.image.formats import output_format, write_image
+    from latentpress.image.formats import output_format
+    from latentpress.image.streamed import write_decoded
     from latentpress.system.files import check_output
 
     _check_format(suffix)
@@ -133,16 +135,18 @@ def decompress(
         start = time.perf_counter()
         data = batch.read_bytes(source)
         make_room(pixels(source))
-        with naming(source):
-            image = pipeline.decompress(data, model=model, device=device)
-        notices = list(write_image(image, target, overwrite=overwrite, like=source))
+        with (
+            naming(source, but=(UsageError, OutputError)),
+            pipeline.decoding(data, model=model, device=device) as decoded,
+        ):
+            notices = list(write_decoded(decoded, target, overwrite=overwrite, like=source))
         return {
-            "width": image.width,
-            "height": image.height,
+            "width": decoded.width,
+            "height": decoded.height,
             "seconds": round(time.perf_counter() - start, 3),
             "notices": notices,
-            "detail": f"{image.mode}, {time.perf_counter() - start:.1f} s",
-            "line": f"{target}: {image.width} x {image.height} pixels",
+            "detail": f"{decoded.mode}, {time.perf_counter() - start:.1f} s",
+            "line": f"{target}: {decoded.width} x {decoded.height} pixels",
         }
 
     alone = any(parts_of(space).works_alone(device, encoding=False) for space in spaces)
@@ -151,7 +155,10 @@ def decompress(
         header = headers[source]
         return header.width * header.height if header else 0
 
-    batch.run(files, targets, work, as_json, sharing=batch.shared(files, jobs, pixels, alone))
+    sharing = batch.shared(files, jobs, pixels, alone)
+    for space in spaces:
+        sharing.load(partial(parts_of(space).open_ahead, device, encoding=False))
+    batch.run(files, targets, work, as_json, sharing=sharing)
 
 
 def _check_format(suffix: str) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
+import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -53,10 +54,10 @@ class StandardOutput(Elsewhere):
 
     def save(self, file: Path) -> None:
         """As of Elsewhere."""
-        data = file.read_bytes()
         stream = claim()
         try:
-            stream.write(data)
+            with file.open("rb") as written:
+                shutil.copyfileobj(written, stream)
             stream.flush()
         except OSError as error:
             reason = (
@@ -66,7 +67,7 @@ class StandardOutput(Elsewhere):
             )
             _leave(stream)
             raise OutputError(f"{self}: {reason}") from None
-        self._written = len(data)
+        self._written = file.stat().st_size
 
     def size(self) -> int | None:
         """As of Elsewhere: of what was written."""

@@ -38,11 +38,13 @@ def sentence(source: object, error: BaseException) -> str:
 
 
 @contextmanager
-def naming(source: object) -> Iterator[None]:
-    """Prefix the message of any LatentpressError with the file's name, but of a UsageError."""
+def naming(
+    source: object, but: tuple[type[LatentpressError], ...] = (UsageError,)
+) -> Iterator[None]:
+    """Prefix the message of any LatentpressError with the file's name, but of those of a kind."""
     try:
         yield
-    except UsageError:
+    except but:
         raise
     except LatentpressError as error:
         raise prefixed(source, error) from error

@@ -341,15 +341,15 @@ class Decompress(FileTask):
     def make(self, unit: Unit, data: bytes) -> Made:
         """As of FileTask."""
         from latentpress import codec
-        from latentpress.image.formats import save_image
+        from latentpress.image.streamed import save_decoded
 
+        stream = io.BytesIO()
         with naming(unit.source):
             header = read_header(data)
             make_room(header.width * header.height)
-            image = codec.decompress(data, model=self.model, device=self.device)
-            stream = io.BytesIO()
-            notices = save_image(image, stream, unit.output)
-        fields: dict[str, object] = {"width": image.width, "height": image.height}
+            with codec.decoding(data, model=self.model, device=self.device) as decoded:
+                notices = save_decoded(decoded, stream, unit.output)
+        fields: dict[str, object] = {"width": header.width, "height": header.height}
         return Made(stream.getvalue(), notices, fields)
 
     def check(self, data: bytes) -> None:

@@ -11,6 +11,7 @@ from latentpress._typing import Pixels
 from latentpress.errors import FormatError
 from latentpress.image.limits import no_pillow_limit
 from latentpress.image.lossless_webp import MAGIC, check_webp, encode_webp
+from latentpress.image.plugins import load_own
 
 # pixels beyond which WebP is not tried, for its time (0.2 s a million) and its memory
 WEBP_PIXELS = 1 << 24
@@ -32,6 +33,7 @@ def decode_alpha(body: bytes, width: int, height: int) -> Pixels:
         check_webp(body, width, height, "alpha")
     try:
         kind = "WEBP" if is_webp else "PNG"
+        load_own(kind)
         with no_pillow_limit(), Image.open(io.BytesIO(body), formats=(kind,)) as image:
             if image.size != (width, height) or image.mode not in (
                 ("RGB",) if is_webp else ("L", "1")

@@ -13,6 +13,7 @@ from latentpress.errors import OutputError
 from latentpress.image.color import to_srgb
 from latentpress.image.metadata import description
 from latentpress.image.pixel_density import density_options
+from latentpress.image.plugins import load_own
 from latentpress.image.profiles import fitting
 from latentpress.image.text import COMMENT, jpeg_comment, png_text, text_of_info
 from latentpress.system.files import replacing
@@ -201,6 +202,7 @@ def _save(image: Image.Image, stream: BinaryIO, form: ImageFormat, options: dict
     """Encode, with the metadata of `image.info`. OutputError where the encoder fails; the disk's
     errors and those of memory as they are.
     """
+    load_own(form.name)
     try:
         image.save(stream, format=form.name, **{**_metadata(image, form), **options})
     except MemoryError:

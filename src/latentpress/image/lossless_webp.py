@@ -5,6 +5,7 @@ import io
 from PIL import Image, features
 
 from latentpress.errors import FormatError
+from latentpress.image.plugins import load_own
 
 SIDE = 16383  # pixels; the format's largest
 MAGIC = b"RIFF"
@@ -17,6 +18,7 @@ def encode_webp(image: Image.Image, method: int) -> bytes | None:
     """
     if max(image.size) > SIDE or not features.check("webp"):
         return None
+    load_own("WEBP")
     out = io.BytesIO()
     image.save(out, "WEBP", lossless=True, quality=100, method=method)
     return out.getvalue()

@@ -17,7 +17,8 @@ from PIL import Image
 from latentpress._typing import Pixels
 
 LARGE = 32_000_000  # pixels; from here on a picture's pixels wait on disk
-# rows that are pasted at a time: Pillow makes a copy with four bytes a pixel
+# rows that are copied at a time: between arrays and Pillow's images, which have four bytes a pixel,
+# there are copies
 PASTE_ROWS = 64
 
 

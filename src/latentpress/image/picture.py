@@ -28,7 +28,7 @@ from latentpress.image.declared import LEFT_OUT, read_declared, settle
 from latentpress.image.formats import write_image
 from latentpress.image.limits import MAX_SIDE, max_pixels, no_pillow_limit
 from latentpress.image.metadata_chunks import Metadata
-from latentpress.image.on_disk import LARGE, OnDisk, pasted
+from latentpress.image.on_disk import LARGE, PASTE_ROWS, OnDisk, pasted
 from latentpress.image.pixel_density import Density
 from latentpress.image.strip import find_metadata, without_profile
 from latentpress.image.text import Text, text_entries
@@ -258,14 +258,19 @@ def assemble(
     if gray and image.mode != "L":
         image = image.convert("L")
     if alpha is not None:
-        if alpha.shape != (image.height, image.width):
-            raise ImageError(
-                f"the alpha channel is {alpha.shape[1]} x {alpha.shape[0]}, the picture "
-                f"{image.width} x {image.height}"
-            )
+        check_alpha(alpha, image.width, image.height)
         image.putalpha(Image.fromarray(alpha))
     image.info.update(info_entries(icc, exif, xmp, text, density))
     return image
+
+
+def check_alpha(alpha: Pixels, width: int, height: int) -> None:
+    """ImageError where an alpha channel does not fit a picture."""
+    if alpha.shape != (height, width):
+        raise ImageError(
+            f"the alpha channel is {alpha.shape[1]} x {alpha.shape[0]}, the picture "
+            f"{width} x {height}"
+        )
 
 
 def info_entries(
@@ -359,9 +364,8 @@ def put_on_disk(picture: Picture) -> Picture:
     shape = (width,) if picture.stored.mode == "L" else (width, 3)
 
     def bands() -> Iterator[NDArray[np.uint8]]:
-        rows = max(1, color.BAND_PIXELS // width)
-        for top in range(0, height, rows):
-            band = np.empty((min(rows, height - top), *shape), np.uint8)
+        for top in range(0, height, PASTE_ROWS):
+            band = np.empty((min(PASTE_ROWS, height - top), *shape), np.uint8)
             _copy(picture.stored, picture.orientation, band, top, 0)
             yield band
 

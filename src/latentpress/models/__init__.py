@@ -12,7 +12,8 @@ import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from functools import cache
+from contextvars import copy_context
+from functools import cache, partial
 from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING, Any
@@ -200,7 +201,8 @@ def open_ahead(space: str, names: Sequence[str], device: str) -> None:
                 where = device if name in TRANSFORMS else None
                 graph(space, name, where, is_halved=name in HALVED)
 
-    Thread(target=work, name="latentpress sessions").start()
+    run_here = partial(copy_context().run, work)  # with the caller's limit of threads
+    Thread(target=run_here, name="latentpress sessions").start()
 
 
 def run(

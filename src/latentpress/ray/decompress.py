@@ -65,13 +65,14 @@ class Decompress:
         return each(batch, self.column, self._one, empty, self._threads, self.keep)
 
     def _one(self, value: Any) -> dict[str, Any]:
-        from latentpress.codec import decompress
-        from latentpress.image.formats import save_image
+        from latentpress.codec import decoding
+        from latentpress.image.streamed import save_decoded
 
-        image = decompress(value, model=self.model, device=self.device)
-        made: Any = np.asarray(image)
-        if self.suffix:
-            stream = io.BytesIO()
-            save_image(image, stream, f"image{self.suffix}")
-            made = stream.getvalue()
-        return {"image": made, "width": image.width, "height": image.height}
+        with decoding(value, model=self.model, device=self.device) as decoded:
+            if self.suffix:
+                stream = io.BytesIO()
+                save_decoded(decoded, stream, f"image{self.suffix}")
+                made: Any = stream.getvalue()
+            else:
+                made = np.asarray(decoded.image())
+        return {"image": made, "width": decoded.width, "height": decoded.height}

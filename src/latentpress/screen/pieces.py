@@ -12,6 +12,7 @@ from latentpress._typing import Pixels
 from latentpress.errors import FormatError, UsageError
 from latentpress.image import lossless_webp
 from latentpress.image.limits import no_pillow_limit
+from latentpress.image.plugins import load_own
 from latentpress.screen.av1 import START, boxed, check_av1, unboxed
 
 COLOR = 3  # bytes of a piece that is a single color
@@ -55,6 +56,7 @@ def decode_piece(body: bytes, width: int, height: int) -> Pixels:
         file, format_name = boxed(body, check_av1(body, width, height)), "AVIF"
     else:
         file, format_name = body, "WEBP"
+    load_own(format_name)
     try:
         with no_pillow_limit(), Image.open(io.BytesIO(file), formats=(format_name,)) as image:
             if image.size != (width, height) or image.mode not in ("RGB", "L"):
@@ -86,6 +88,7 @@ def encode_piece(pixels: Pixels, quality: int, *, gray: bool = False) -> bytes:
 
 
 def _av1(image: Image.Image, quality: int) -> bytes:
+    load_own("AVIF")
     out = io.BytesIO()
     options = {} if image.mode == "L" else {"subsampling": "4:4:4"}
     image.save(out, "AVIF", quality=quality, speed=SPEED, **options)
