@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any, BinaryIO, cast
 
 from latentpress.collection.faults import ENDING, sentence
-from latentpress.collection.find import ARCHIVES
+from latentpress.collection.find import ARCHIVES, suffix_of
 from latentpress.collection.members import Change
 from latentpress.collection.shards import change_shard
 from latentpress.collection.tables import change_table
@@ -21,6 +21,7 @@ from latentpress.collection.unit import Row, Unit, joined
 from latentpress.errors import ImageError, LatentpressError, OutputError, prefixed
 from latentpress.system.files import UntouchedError
 from latentpress.system.stores import FolderStore, Store, open_file, writing
+from latentpress.system.tars import inflated
 
 PARQUET = ".parquet"
 COPY_BYTES = 1 << 20
@@ -28,7 +29,7 @@ COPY_BYTES = 1 << 20
 
 def is_archive(key: str) -> bool:
     """Whether a file is a shard or a table, by its name."""
-    return os.path.splitext(key)[1].lower() in ARCHIVES
+    return suffix_of(key) in ARCHIVES
 
 
 def is_table(key: str) -> bool:
@@ -180,7 +181,7 @@ def _shard(
 ) -> Iterator[Row | str]:
     """The rows of a shard, then its SHA-256."""
     source = Input(stream)
-    yield from change_shard(cast(BinaryIO, source), cast(BinaryIO, output), change)
+    yield from change_shard(inflated(cast(BinaryIO, source), stream), cast(BinaryIO, output), change)
     checksum_of(cast(BinaryIO, source))  # of what stands behind its end
     yield source.digest.hexdigest()
 

@@ -23,7 +23,7 @@ from latentpress.collection.archives import (
     make_of_archive,
 )
 from latentpress.collection.faults import ENDING, naming, sentence
-from latentpress.collection.members import LEFT_OUT
+from latentpress.collection.members import LEFT_OUT, is_image, is_ltp
 from latentpress.collection.samples import (
     COMPANIONS,
     Sample,
@@ -37,6 +37,7 @@ from latentpress.errors import ImageError, OutputError, UsageError
 from latentpress.latents.conversion import LATENTS, PHOTOGRAPHS
 from latentpress.latents.writer import Writer
 from latentpress.system.stores import open_file
+from latentpress.system.tars import inflated
 
 LTPS = ".ltps"
 SUFFIXES = frozenset((*LATENTS, *PHOTOGRAPHS))
@@ -82,8 +83,8 @@ class Reading:
     ) -> Iterator[Sample]:
         """The files of latents and the photographs in an archive."""
         if is_table(unit.key):
-            return samples_of_table(stream, columns)
-        return samples_of_shard(stream, SUFFIXES)
+            return samples_of_table(stream, columns, lambda data: is_ltp(data) or is_image(data))
+        return samples_of_shard(inflated(stream, stream), SUFFIXES)
 
     def of_sample(self, unit: Unit, sample: Sample) -> Iterator[Latent]:
         """As `latents`, of a file in an archive."""

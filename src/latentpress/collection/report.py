@@ -19,7 +19,7 @@ from latentpress.collection.manifest import open_manifest
 from latentpress.collection.sizes import change, size_words
 from latentpress.collection.tasks import kept_store
 from latentpress.errors import ImageError, UsageError
-from latentpress.system.files import atomic_write, check_output
+from latentpress.system.files import atomic_write, check_output, output_error
 from latentpress.system.stores import open_store
 from latentpress.system.urls import shown
 
@@ -149,7 +149,8 @@ def _badness(story: Story, row: Mapping[str, Any]) -> float | None:
 
 
 def check_report(path: Path, overwrite: bool = False) -> None:
-    """Find out whether a report can be written there. An earlier report may be replaced.
+    """Find out whether a report can be written there, and make its folder. An earlier report may be
+    replaced.
 
     Raises:
         UsageError: the name is no .html file's.
@@ -157,6 +158,10 @@ def check_report(path: Path, overwrite: bool = False) -> None:
     """
     if path.suffix.lower() not in (".html", ".htm"):
         raise UsageError(f"{path}: the report of folders is an .html file")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise output_error(path, error) from None
     check_output(path, overwrite=overwrite or _is_report(path))
 
 

@@ -10,7 +10,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from latentpress.collection.archives import change_archive, check_archive, is_archive
+from latentpress.collection.archives import (
+    change_archive,
+    check_archive,
+    checksum_of,
+    is_archive,
+    is_table,
+)
 from latentpress.collection.faults import ENDING, Named, naming, sentence
 from latentpress.collection.find import LTP, image_suffixes
 from latentpress.collection.members import Change, Press, is_image, is_ltp
@@ -22,7 +28,7 @@ from latentpress.errors import LatentpressError, OutputError
 from latentpress.options import EncodeOptions
 from latentpress.system.malloc import make_room
 from latentpress.system.once import once
-from latentpress.system.stores import FolderStore, Store, open_store
+from latentpress.system.stores import FolderStore, Store, open_file, open_store
 
 kept_store: Callable[[str], Store] = once(open_store)  # one a process
 
@@ -143,9 +149,19 @@ class FileTask:
 
     def _damage(self, unit: Unit) -> str:
         """What is wrong with the output that is there, "" where it is the expected one."""
+        if unit.made_of:
+            try:
+                with open_file(kept_store(unit.root), unit.key) as stream:
+                    is_same = checksum_of(stream) == unit.made_of
+            except (LatentpressError, OSError) as fault:
+                return sentence(unit.source, fault)
+            if not is_same:
+                return f"{unit.source} was changed: made anew"
         if is_archive(unit.output):
 
             def check(name: str, output: str, data: bytes) -> Made:
+                if is_table(unit.output) and not change.looks(data):  # kept as it was
+                    return Made(None)
                 with naming(joined(unit.output, name)):
                     self.check(data)
                 return Made(None)
