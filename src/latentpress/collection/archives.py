@@ -186,6 +186,17 @@ def _shard(
     yield source.digest.hexdigest()
 
 
+def size_of_shard(unit: Unit, source: Store, change: Change) -> int:
+    """The bytes of the shard that a unit's becomes. FormatError and ImageError as of
+    `change_shard`.
+    """
+    output = Output(None)
+    with open_file(source, unit.key) as stream:
+        for _ in _shard(stream, output, change, ()):
+            pass
+    return output.size
+
+
 def _table(
     stream: BinaryIO, output: Output, change: Change, columns: Sequence[str]
 ) -> Iterator[Row | str]:

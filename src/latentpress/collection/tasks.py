@@ -133,19 +133,23 @@ class FileTask:
 
     def of_archive(self, unit: Unit) -> list[Row]:
         """Make the output of a shard or a table; a row for each picture, the last for the unit."""
+        return change_archive(
+            unit,
+            kept_store(unit.root),
+            kept_store(self.output),
+            self.change(unit, self.pressing(unit)),
+            columns=self.columns,
+            may_replace=unit.replace or self.overwrite,
+        )
+
+    def pressing(self, unit: Unit) -> Press:
+        """What makes the output of a picture of an archive."""
 
         def press(name: str, output: str, data: bytes) -> Made:
             member = replace(unit, root=unit.source, key=name, output=output, size=len(data))
             return self.make(member, data)
 
-        return change_archive(
-            unit,
-            kept_store(unit.root),
-            kept_store(self.output),
-            self.change(unit, press),
-            columns=self.columns,
-            may_replace=unit.replace or self.overwrite,
-        )
+        return press
 
     def _damage(self, unit: Unit) -> str:
         """What is wrong with the output that is there, "" where it is the expected one."""
