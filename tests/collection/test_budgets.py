@@ -16,6 +16,7 @@ from helpers.trees import files_of
 from latentpress.cli.app import app
 from latentpress.collection.budget import _corrected
 from latentpress.errors import LatentpressError, UsageError
+from latentpress.options import ITERATIONS
 from latentpress.targets.bracket import Sizes
 
 SIDE = 96
@@ -83,9 +84,12 @@ def test_a_table_has_no_total_size(tmp_path: Path) -> None:
     assert "a total size is for files and .tar shards" in told
 
 
-def test_a_budget_at_an_effort_that_optimizes_the_latent(tree: Path, tmp_path: Path) -> None:
+def test_a_budget_at_an_effort_that_optimizes_the_latent(
+    tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     if importlib.util.find_spec("torch") is None:
         pytest.skip("needs the extra torch")
+    monkeypatch.setitem(ITERATIONS, 7, 4)
     (tree / "b.png").unlink()
     (tree / "a.tar").write_bytes(shard([("0.png", noise(0, 32))]))
     limit = 4096

@@ -154,8 +154,8 @@ def pack(
         check,
         pack_together,
     )
+    from latentpress.collection.packing_shards import ShardPacking
     from latentpress.latents.conversion import LATENTS, common_space
-    from latentpress.latents.shards import ShardWriter
     from latentpress.latents.writer import Writer
 
     _check_precision(max_error, rmse, quality, lossless)
@@ -205,24 +205,32 @@ def pack(
     if shard_size is not None:
         if append or not names_folder(output):
             raise UsageError("shards are new files in a folder, which -o names")
-        shards = ShardWriter(output, parse_size(shard_size), **how)
-        with shards, progress(len(units)) as advance:
-            packed = pack_together(units, reading, shards, advance, column or (), terminal.error)
-        size = sum(file.stat().st_size for file in shards.files)
-        many = len(shards.files)
-        what = f"{as_path(output)}: {many} {'shard' if many == 1 else 'shards'},"
+        sharded = ShardPacking(
+            output, parse_size(shard_size), reading, how, column or (), terminal.error
+        )
+        with progress(len(units)) as advance:
+            done = sharded.run(units, advance)
+        told = [
+            f"{done.files} {'shard' if done.files == 1 else 'shards'}",
+            f"{done.latents} latents",
+            f"{done.size:,} bytes",
+        ]
+        if done.numbers:
+            told.append(f"{8 * done.written / done.numbers:.3f} bits a number")
+        if done.kept:
+            told.append(f"{done.kept} latents packed before")
+        typer.echo(f"{as_path(output)}: {', '.join(told)}")
+        end(done.failed, done.failed + done.latents)
     else:
         writer = Writer(output, **how, append=append)
         with writer, progress(len(units)) as advance:
             packed = pack_together(units, reading, writer, advance, column or ())
         path = as_path(output)
         size = path.stat().st_size
-        what = f"{path}:"
-    typer.echo(
-        f"{what} {packed.latents} latents, {size:,} bytes, "
-        f"{8 * size / max(packed.numbers, 1):.3f} bits a number"
-    )
-    end(packed.failed, packed.failed + packed.latents)
+        typer.echo(
+            f"{path}: {packed.latents} latents, {size:,} bytes, "
+            f"{8 * size / max(packed.numbers, 1):.3f} bits a number"
+        )
 
 
 def _check_precision(
