@@ -71,7 +71,7 @@ def test_the_same_command_again_packs_what_came(here: Path) -> None:
     assert f"{len(first)} shards, 0 latents, " in told
     assert f", {MANY} latents packed before" in told
     Path("in/files/99.npy").write_bytes(npy(99))
-    assert f", 1 latents, " in pack()
+    assert ", 1 latents, " in pack()
     for name, data in first.items():
         assert Path("out", name).read_bytes() == data
     assert len(names()) == len(set(names())) == MANY + 1

@@ -22,7 +22,7 @@ def lp(*arguments: object, code: int = 0) -> str:
 def test_pictures_of_shards_tables_and_zip_files_are_counted_and_shown(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pyarrow = pytest.importorskip("pyarrow", reason="needs the extra data")
+    pytest.importorskip("pyarrow", reason="needs the extra data")
     import pyarrow.parquet
 
     monkeypatch.chdir(tmp_path)

@@ -181,7 +181,9 @@ def _shard(
 ) -> Iterator[Row | str]:
     """The rows of a shard, then its SHA-256."""
     source = Input(stream)
-    yield from change_shard(inflated(cast(BinaryIO, source), stream), cast(BinaryIO, output), change)
+    yield from change_shard(
+        inflated(cast(BinaryIO, source), stream), cast(BinaryIO, output), change
+    )
     checksum_of(cast(BinaryIO, source))  # of what stands behind its end
     yield source.digest.hexdigest()
 

@@ -190,8 +190,8 @@ class Search:
             entry, reason = None, str(error)
         if entry is None:
             name = joined(root, key)
-            error = reason if reason.startswith(name) else f"{name}: {reason}"
-            yield Row(name, "", error=error)
+            problem = reason if reason.startswith(name) else f"{name}: {reason}"
+            yield Row(name, "", error=problem)
         else:
             yield Unit(root, key, output, entry.version, entry.size)
 

@@ -78,8 +78,8 @@ class Column:
 
 @dataclass
 class Story:
-    """What the last line of each picture tells. before, after: bytes of the pictures. archives: that
-    hold some of them, with the bytes of these. by: what tells the worst.
+    """What the last line of each picture tells. before, after: bytes of the pictures. archives:
+    that hold some of them, with the bytes of these. by: what tells the worst.
     """
 
     pictures: int = 0

@@ -153,7 +153,9 @@ class TarReader:
             return tarfile.TarInfo.frombuf(block, ENCODING, ERRORS)
         except (tarfile.HeaderError, ValueError) as error:
             if self._position == BLOCK and block.startswith(COMPRESSED):
-                raise FormatError("the archive is compressed: unpack it to a .tar or .tar.gz") from error
+                raise FormatError(
+                    "the archive is compressed: unpack it to a .tar or .tar.gz"
+                ) from error
             raise self._broken("has a header that is damaged") from error
 
     def _extended(self, info: tarfile.TarInfo) -> bytes:
@@ -217,7 +219,9 @@ class Inflated(io.RawIOBase):
         try:
             return self._file.read(size)
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-            raise FormatError(f"the archive is damaged or cut off within its gzip: {error}") from error
+            raise FormatError(
+                f"the archive is damaged or cut off within its gzip: {error}"
+            ) from error
 
 
 def inflated(stream: BinaryIO, head: BinaryIO) -> BinaryIO:

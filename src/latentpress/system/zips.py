@@ -34,8 +34,8 @@ class Found(NamedTuple):
 
 
 class Zip:
-    """The regular files of a .zip file, or of one behind a URL. Threads may share it; it can be pickled, and each process
-    opens it for itself.
+    """The regular files of a .zip file, or of one behind a URL. Threads may share it; it can be
+    pickled, and each process opens it for itself.
 
     Of members of one name the last counts, as in every reader.
 
@@ -117,7 +117,6 @@ class Zip:
             raise ImageError(f"{path_name(self.path)}: {CUT}: {error}") from error
         self._stream = stream
         return archive
-
 
     def _file_itself(self) -> BinaryIO:
         """Closed in __del__."""
