@@ -262,7 +262,7 @@ def without_collisions(found: Iterable[Unit | Row]) -> Iterator[Unit | Row]:
                     item.version,
                     source_bytes=item.size,
                     error=f"{item.source}: would be written to {item.output}, as another file is: "
-                    "--keep-suffix gives each its own name",
+                    "--keep-suffix tells a.jpg from a.png, another -o one folder from another",
                 )
             taken.add(name)
         yield item
