@@ -7,6 +7,7 @@ pass, and what follows from both for a million and a billion pictures.
 """
 
 import csv
+import math
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -14,10 +15,14 @@ from statistics import linear_regression
 
 from benchmarks.provenance import RESULTS, ROOT
 from benchmarks.sources import fill
+from latentpress.system.remote import CHUNK
 
 PAGE = ROOT / "docs" / "measurements" / "scale.md"
 MARK = "memory as small pictures pass"
-SHARD = 10_000  # pictures
+SHARD = 10**9  # bytes of its sources
+PART = 50 * 2**20  # bytes; so s3fs sends an output that has more than two of them
+READ, WRITE = 0.0004, 0.005  # dollars for a thousand requests, of a store's usual prices
+MONTH = 0.023  # dollars for a GB
 PLANS = {  # pictures, and megapixels of one
     "a million of 0.4 MP": (10**6, 0.393216),
     "a million of 12 MP": (10**6, 12.0),
@@ -84,6 +89,20 @@ def planned(file: Path) -> Rows:
     marks = [(int(row["pictures"]), float(row["driver_mb"])) for row in rows if row["what"] == MARK]
     slope = max(0.0, linear_regression(*zip(*marks, strict=True)).slope)  # MB a picture
     send = float(alone["ms_per_picture"]) / 1000
+    source = int(photos["source_bytes"]) / (int(photos["width"]) * int(photos["height"]))
+
+    def inside(mp: float) -> float:
+        """Pictures in a shard."""
+        return SHARD / (1e6 * mp * source)
+
+    def reads(n: int, mp: float) -> float:
+        """Requests that read shards: one asks for the size, then a part each."""
+        return n / inside(mp) * (1 + math.ceil(SHARD / CHUNK))
+
+    def writes(n: int, mp: float) -> float:
+        """Requests that write shards: one, or one a part and two around them."""
+        size = inside(mp) * 1e6 * mp * bits / 8
+        return n / inside(mp) * (1 if size < 2 * PART else 2 + math.ceil(size / PART))
 
     def each(name: str, unit: str, value: Callable[[int, float], float]) -> list[str]:
         return [name, unit, *(figure(value(many, pixels)) for many, pixels in PLANS.values())]
@@ -92,7 +111,11 @@ def planned(file: Path) -> Rows:
         ["", "unit", *PLANS],
         each("compressing", "core hours", lambda n, mp: n * mp * core_seconds / 3600),
         each("with 100 cores", "days", lambda n, mp: n * mp * core_seconds / 3600 / 24 / 100),
+        each("sources", "GB", lambda n, mp: n * mp * source / 1000),
         each("outputs", "GB", lambda n, mp: n * mp * bits / 8 / 1000),
+        each(
+            "storage of the outputs", "dollars a month", lambda n, mp: n * mp * bits * MONTH / 8e3
+        ),
         each("manifest", "GB", lambda n, mp: n * int(photos["manifest_bytes"]) / 1e9),
         each(
             "memory of the driver, beyond its first 200 MB (by the slope above)",
@@ -106,12 +129,21 @@ def planned(file: Path) -> Rows:
             "thousands",
             lambda n, mp: (2 * n + n / 1000) / 1000,
         ),
+        each("their price", "dollars", lambda n, mp: (n * READ + (n + n / 1000) * WRITE) / 1000),
+        each("pictures in a shard of 1 GB", "", lambda n, mp: inside(mp)),
+        each("its time on one core", "minutes", lambda n, mp: inside(mp) * mp * core_seconds / 60),
+        each("its output", "MB", lambda n, mp: inside(mp) * mp * bits / 8),
+        each("shards", "", lambda n, mp: n / inside(mp)),
         each(
-            f"requests, shards of {SHARD:,}: GET, PUT",
+            "requests, in shards: GET of 8 MiB, PUT",
             "thousands",
-            lambda n, mp: 2 * n / SHARD / 1000,
+            lambda n, mp: (reads(n, mp) + writes(n, mp)) / 1000,
         ),
-        each(f"a shard of {SHARD:,} outputs", "MB", lambda n, mp: SHARD * mp * bits / 8),
+        each(
+            "their price",
+            "dollars",
+            lambda n, mp: (reads(n, mp) * READ + writes(n, mp) * WRITE) / 1000,
+        ),
     ]
 
 

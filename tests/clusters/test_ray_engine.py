@@ -53,6 +53,10 @@ def test_a_worker_that_is_killed_costs_nothing(tmp_path: Path) -> None:
         while not (pids.exists() and pids.read_text().endswith("\n")):
             time.sleep(0.02)
         os.kill(int(pids.read_text()), signal.SIGKILL)
+        (tmp_path / "out").mkdir(
+            exist_ok=True
+        )  # with what a worker leaves that dies while it writes
+        (tmp_path / "out" / ".latentpress-0.tmp").write_bytes(b"half of a file")
         (tmp_path / "told" / "go").touch()
 
     killer = threading.Thread(target=kill, daemon=True)

@@ -150,15 +150,6 @@ def test_an_output_that_is_another_is_not_replaced(tmp_path: Path) -> None:
     assert run("compress", "a.tar", "-o", "out", cwd=tmp_path).exit_code == 0
 
 
-def test_a_total_size_is_for_files(tmp_path: Path) -> None:
-    (tmp_path / "a.tar").write_bytes(shard(samples(1)))
-    done = run("compress", "a.tar", "-o", "out", "--total-size", "10kB", cwd=tmp_path)
-    assert (done.exit_code, done.stderr) == (
-        2,
-        "a.tar: a total size is for pictures that are files",
-    )
-
-
 def test_metrics_of_the_pictures_in_a_shard(tmp_path: Path) -> None:
     (tmp_path / "a.tar").write_bytes(shard([("a.png", picture(1, "PNG", side=64))]))
     assert run("compress", "a.tar", "-o", "out", "--metrics", "psnr", cwd=tmp_path).exit_code == 0

@@ -304,9 +304,6 @@ def test_a_budget_for_a_tree(here: Path) -> None:
     assert "do not fit into 30 bytes" in error_of(
         "compress", "photos", "-o", "x", "--total-size", "30", code=1
     )
-    assert "efforts 0 to 6" in error_of(
-        "compress", "photos", "-o", "x", "--total-size", "3kB", "--effort", "8", code=2
-    )
 
 
 def test_the_quality_of_a_budget_is_remembered(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:

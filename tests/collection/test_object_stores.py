@@ -396,3 +396,16 @@ def test_a_report_of_a_store_goes_into_it(memory: str, tree: Path, command: Comm
     page = open_store(memory).read("report.html").decode()
     assert f"Pictures in {memory}/out" in page
     assert page.count("<img ") == 20  # the worst ten, beside their originals
+
+
+def test_a_bucket_that_is_missing_costs_a_line_of_a_list(
+    s3: Proxy, tmp_path: Path, tree: Path, command: Command
+) -> None:
+    [good] = [path for path in files_of(tree) if path.endswith("0000.png")]
+    (tmp_path / "list").write_text(f"s3://nowhere/a.png\n{tree}/{good}\n")
+    code, printed, told = command(
+        "compress", "--files-from", tmp_path / "list", "-o", tmp_path / "out"
+    )
+    assert code == 1
+    assert "s3://nowhere/a.png: there is no bucket nowhere" in told
+    assert "1 file written" in printed

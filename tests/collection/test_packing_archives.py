@@ -84,7 +84,7 @@ def test_a_folder_and_shards_into_shards_of_a_size(tmp_path: Path) -> None:
     done = run("in", "-o", "out", "--lossless", "--shard-size", "3kB", cwd=tmp_path)
     assert done.exit_code == 1
     assert "in/t.tar/a.npy: cannot be read as npy" in done.stderr
-    files = sorted((tmp_path / "out").iterdir())
+    files = sorted((tmp_path / "out").glob("*.ltps"))
     assert [file.name for file in files] == [f"{n:06}.ltps" for n in range(len(files))]
     assert len(files) == 3
     data = latents.LatentDataset(tmp_path / "out", transform=latents.with_metadata)

@@ -36,7 +36,7 @@ from latentpress.errors import ImageError, OutputError, UsageError
 from latentpress.system.places import as_path
 
 if TYPE_CHECKING:
-    from latentpress.collection.packing import Packed, Reading
+    from latentpress.collection.packing import Reading
 
 latents_app = typer.Typer(
     no_args_is_help=True, help="Pack latents into one .ltps file, unpack it, show what it holds."
@@ -219,7 +219,11 @@ def _pack_into_one(
     with writer, progress(len(units)) as advance:
         packed = pack_together(units, reading, writer, advance, columns)
     path = as_path(output)
-    _tell_packed(f"{path}:", packed, path.stat().st_size)
+    size = path.stat().st_size
+    typer.echo(
+        f"{path}: {packed.latents} latents, {size:,} bytes, "
+        f"{8 * size / max(packed.numbers, 1):.3f} bits a number"
+    )
 
 
 def _pack_into_shards(
@@ -230,25 +234,25 @@ def _pack_into_shards(
     columns: Sequence[str],
     how: dict[str, Any],
 ) -> None:
-    """All latents into numbered files in a folder; a file that fails is told and left out."""
-    from latentpress.collection.packing import pack_together
-    from latentpress.latents.shards import ShardWriter
+    """All latents into numbered files in a folder, of which those that are there stay; a file that
+    fails is told and left out.
+    """
+    from latentpress.collection.packing_shards import ShardPacking
 
-    shards = ShardWriter(output, shard_size, **how)
-    with shards, progress(len(units)) as advance:
-        packed = pack_together(units, reading, shards, advance, columns, terminal.error)
-    many = len(shards.files)
-    what = f"{as_path(output)}: {many} {'shard' if many == 1 else 'shards'},"
-    _tell_packed(what, packed, sum(file.stat().st_size for file in shards.files))
-
-
-def _tell_packed(what: str, packed: "Packed", size: int) -> None:
-    """The last line of a command, and its exit code. size: of what was written, in bytes."""
-    typer.echo(
-        f"{what} {packed.latents} latents, {size:,} bytes, "
-        f"{8 * size / max(packed.numbers, 1):.3f} bits a number"
-    )
-    end(packed.failed, packed.failed + packed.latents)
+    sharded = ShardPacking(output, shard_size, reading, how, columns, terminal.error)
+    with progress(len(units)) as advance:
+        done = sharded.run(units, advance)
+    told = [
+        f"{done.files} {'shard' if done.files == 1 else 'shards'}",
+        f"{done.latents} latents",
+        f"{done.size:,} bytes",
+    ]
+    if done.numbers:
+        told.append(f"{8 * done.written / done.numbers:.3f} bits a number")
+    if done.kept:
+        told.append(f"{done.kept} latents packed before")
+    typer.echo(f"{as_path(output)}: {', '.join(told)}")
+    end(done.failed, done.failed + done.latents)
 
 
 def _check_precision(

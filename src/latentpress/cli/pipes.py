@@ -133,7 +133,9 @@ def once(*sources: Path) -> None:
 @functools.cache
 def _input() -> bytes:
     """All of standard input."""
-    if sys.stdin is None or sys.stdin.isatty():
+    if sys.stdin is None:
+        raise ImageError("standard input is closed")
+    if sys.stdin.isatty():
         raise UsageError("standard input is a terminal: pipe a file into the command")
     try:
         # not sys.stdin, which is locked while it is read: a process that another thread (of a

@@ -6,11 +6,14 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import KW_ONLY, dataclass
+from functools import partial
+from io import BufferedReader
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from latentpress import __version__
-from latentpress.cli import batch, terminal
+from latentpress.cli import batch, pipes, terminal
 from latentpress.cli.json_output import to_json
 from latentpress.collection.find import Naming, Search, Selection, is_archive
 from latentpress.collection.sizes import change, size_words
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
     from latentpress.collection.run import Summary
 
 OPENING = "opening"  # the verb of `decompress`
+LONGEST_NAME = 8192  # bytes; systems have names of 4096 at most
 
 
 @dataclass(frozen=True)
@@ -74,12 +78,21 @@ class Tree:
         """
         if self.output == "":
             raise UsageError("-o: the name of the output is empty")
+        if self.output in pipes.OUTPUTS:
+            raise UsageError("standard output holds one file: name a folder with -o")
+        if any(isinstance(path, pipes.StandardInput) for path in self.inputs):
+            raise UsageError(
+                "standard input holds one picture: use - alone, and without options for folders"
+            )
         if self.output is None:
-            folder = next((path for path in self.inputs if path.is_dir()), None)
+            trees = (path for path in self.inputs if path.is_dir() or is_zip(os.fspath(path)))
+            folder = next(trees, None)
             if self.files_from is not None or any(elsewhere(path) for path in self.inputs):
                 raise UsageError("say with -o into which folder the outputs go")
             if folder is None:
                 return self._common()
+            if not folder.is_dir():
+                raise UsageError(f"{folder} holds a folder: say with -o where its outputs go")
             raise UsageError(
                 f"{folder} is a folder: say with -o where its outputs go; -o {folder} puts them "
                 "beside the pictures"
@@ -133,8 +146,8 @@ class Tree:
 
 
 def lines_of(name: str) -> Iterator[str]:
-    """The names in a file, one a line; of standard input for "-". ImageError where it cannot be
-    read.
+    """The names in a file, one a line, or each with a null character behind it, as `find -print0`
+    writes them; of standard input for "-". ImageError where it cannot be read.
     """
     try:
         # standard input not as sys.stdin, which is locked while it is read: see pipes
@@ -144,10 +157,15 @@ def lines_of(name: str) -> Iterator[str]:
         raise unreadable(name, error) from error
 
 
-def _names(stream: Any) -> Iterator[str]:
-    for line in stream:
-        if name := line.rstrip(b"\r\n"):
-            yield os.fsdecode(name)
+def _names(stream: BufferedReader) -> Iterator[str]:
+    head = stream.read(LONGEST_NAME)
+    end = b"\0" if b"\0" in head else b"\n"
+    rest = b""
+    for block in chain([head], iter(partial(stream.read1, LONGEST_NAME), b""), [end]):
+        *names, rest = (rest + block).split(end)
+        for name in names:
+            if name := name.rstrip(b"\r" if end == b"\n" else b""):
+                yield os.fsdecode(name)
 
 
 def run_tree(
@@ -165,13 +183,14 @@ def run_tree(
     already. header: as of `collection.run.run`.
     """
     # a command on a file or two needs none of these
-    from latentpress.collection.manifest import as_line
+    from latentpress.collection.manifest import as_line, fingerprint
     from latentpress.collection.report import check_report, write_report
     from latentpress.collection.run import run
 
     if tree.report is not None:
         check_report(tree.report)
     begun = False
+    request = fingerprint(task.request())
 
     def tell(row: Row) -> None:
         nonlocal begun
@@ -182,7 +201,7 @@ def run_tree(
         if not row.error and not tree.as_json and terminal.voice.verbose:
             terminal.line(_line(row))
         if tree.as_json:
-            print(",\n" if begun else "[\n", to_json(as_line(row, ""), None), sep="", end="")
+            print(",\n" if begun else "[\n", to_json(as_line(row, request), None), sep="", end="")
             begun = True
 
     with batch.Bar(None, verb) as bar, _going_on():

@@ -20,6 +20,7 @@ from latentpress.collection.unit import Row, Unit, joined
 from latentpress.errors import ImageError, LatentpressError, OutputError, prefixed
 from latentpress.system.files import UntouchedError
 from latentpress.system.stores import FolderStore, Store, open_file, writing
+from latentpress.system.tars import inflated
 
 PARQUET = ".parquet"
 COPY_BYTES = 1 << 20
@@ -174,9 +175,22 @@ def _shard(
 ) -> Iterator[Row | str]:
     """The rows of a shard, then its SHA-256."""
     source = Input(stream)
-    yield from change_shard(cast(BinaryIO, source), cast(BinaryIO, output), change)
+    yield from change_shard(
+        inflated(cast(BinaryIO, source), stream), cast(BinaryIO, output), change
+    )
     checksum_of(cast(BinaryIO, source))  # of what stands behind its end
     yield source.digest.hexdigest()
+
+
+def size_of_shard(unit: Unit, source: Store, change: Change) -> int:
+    """The bytes of the shard that a unit's becomes. FormatError and ImageError as of
+    `change_shard`.
+    """
+    output = Output(None)
+    with open_file(source, unit.key) as stream:
+        for _ in _shard(stream, output, change, ()):
+            pass
+    return output.size
 
 
 def _table(

@@ -3,26 +3,47 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from functools import reduce
 from typing import TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
+from latentpress.collection.archives import is_table, size_of_shard
 from latentpress.collection.faults import ENDING, Named
 from latentpress.collection.find import is_archive
 from latentpress.collection.manifest import fingerprint, open_manifest
 from latentpress.collection.pool import SAMPLE, Pool, sharing
 from latentpress.collection.tasks import Compress, kept_store
-from latentpress.collection.unit import Row, Unit
+from latentpress.collection.unit import Made, Row, Unit, joined
 from latentpress.errors import LatentpressError, TargetError, UsageError
-from latentpress.options import QUALITY_UNIT
+from latentpress.options import FIRST_EFFORT, QUALITY_UNIT, TOP_STEP
 from latentpress.system.stores import open_store
+from latentpress.system.tars import BLOCK
 from latentpress.targets import Analyzed
 from latentpress.targets.bracket import Sizes
+from latentpress.targets.correction import SIZE_AIM, SIZE_NEAR
 
 A = TypeVar("A")
 T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Content:
+    """The pictures of a unit after their analysis. beside: bytes of its output that hold none of
+    them. block: what the bytes of each are filled up to a multiple of.
+    """
+
+    pictures: list[Analyzed]
+    beside: int = 0
+    block: int = 1
+
+    def size(self, picture: Analyzed, step: int) -> int:
+        """The bytes that a picture takes at a step of the quality grid."""
+        return -(-len(picture.write(step)) // self.block) * self.block
 
 
 def best_quality(
@@ -32,28 +53,28 @@ def best_quality(
     jobs: int | None = None,
     passed: Callable[[], None] = lambda: None,
 ) -> float:
-    """The best quality at which the files of all pictures that can be read have at most `limit`
-    bytes together; 0 with the task's best effort where they have more.
+    """The best quality at which the outputs of all that can be read, files and .tar shards, have
+    at most `limit` bytes together; 0 with the task's best effort where they have more.
 
-    Every picture is analyzed once, and its latent kept in a temporary file: 5 bytes a pixel. jobs:
-    as of LocalEngine. passed: is called for every picture that is analyzed or tried.
+    Every picture is analyzed once, and its latent kept in a temporary file: 5 bytes a pixel. At
+    efforts 7 to 9 the quality that effort 6 needs is the first guess; then all pictures are made,
+    mostly twice. jobs: as of LocalEngine. passed: is called for every file that is analyzed or
+    made, and for every picture that is tried.
 
     Raises:
         TargetError: even at quality 0 they have more.
-        UsageError: the effort is above 6, or there is no picture.
+        UsageError: there is no picture, or a table, whose size is not known before it is written.
     """
-    if task.options.optimizes_latent:
-        raise UsageError("a total size of folders can be had with the efforts 0 to 6")
     found = [unit for unit in units if isinstance(unit, Unit)]
     for unit in found:
-        if is_archive(unit.key):
-            raise UsageError(f"{unit.source}: a total size is for pictures that are files")
+        if is_table(unit.key):
+            raise UsageError(f"{unit.source}: a total size is for files and .tar shards")
     sample = found[:: -(-len(found) // SAMPLE) or 1]
     if jobs is None and task.works_alone(sample):
         jobs = 1
     jobs, threads = sharing(jobs, len(found), [task.pixels(unit) for unit in sample])
 
-    def every(work: Callable[[A], T], items: Sequence[A], pixels: Callable[[A], int]) -> list[T]:
+    def every(work: Callable[[A], T], items: Iterable[A], pixels: Callable[[A], int]) -> list[T]:
         pool = Pool(work, items, jobs, threads, pixels)
         try:
             done = []
@@ -64,17 +85,32 @@ def best_quality(
         finally:
             pool.stop()
 
-    analyzed = every(lambda unit: _analyzed(unit, task), found, task.pixels)
-    pictures = [picture for picture in analyzed if picture is not None]
+    plain = task
+    if task.options.optimizes_latent:
+        plain = replace(task, options=replace(task.options, effort=FIRST_EFFORT - 1))
+    contents = every(lambda unit: _content(unit, plain), found, task.pixels)
+    pictures = [(content, picture) for content in contents for picture in content.pictures]
     if not pictures:
         raise UsageError("there is no picture to share the bytes among")
+    beside = sum(content.beside for content in contents)
 
     def measure(step: int) -> int:
-        return sum(every(lambda p: len(p.write(step)), pictures, lambda p: p.pixels))
+        sizes = every(lambda one: one[0].size(one[1], step), pictures, lambda one: one[1].pixels)
+        return beside + sum(sizes)
 
     sizes = Sizes(measure)
-    estimate = reduce(np.logaddexp, (picture.log_sizes() for picture in pictures))
-    step = sizes.within(limit, sum(picture.fixed_bytes() for picture in pictures), estimate)
+    estimate = reduce(np.logaddexp, (picture.log_sizes() for _, picture in pictures))
+    fixed = beside + sum(picture.fixed_bytes() for _, picture in pictures)
+    step = sizes.within(limit, fixed, estimate)
+    if task.options.optimizes_latent:
+        del contents, pictures
+
+        def made(step: int) -> int:
+            asked = replace(task, asked=replace(task.asked, quality=step / QUALITY_UNIT))
+            return sum(every(lambda unit: _size(unit, asked), found, task.pixels))
+
+        sizes = Sizes(made)
+        step = _corrected(sizes, step, limit, estimate)
     if (least := sizes.size(step)) > limit and not task.asked.best_effort:
         raise TargetError(
             f"these pictures do not fit into {limit:,} bytes: at quality 0 they have {least:,}"
@@ -82,19 +118,56 @@ def best_quality(
     return step / QUALITY_UNIT
 
 
-def _analyzed(unit: Unit, task: Compress) -> Analyzed | None:
-    """A picture after its analysis; None where that fails, for the run tells why."""
-    from latentpress.image.picture import read_picture
+def _corrected(sizes: Sizes, step: int, limit: int, estimate: NDArray[np.float64]) -> int:
+    """The step near another one whose files have at most `limit` bytes; 0 where there is none."""
+    slope = max(estimate[-1] - estimate[0], 1e-3) / TOP_STEP
+    while step and sizes.size(step) > limit:
+        down = math.ceil(math.log(sizes.size(step) / (SIZE_AIM * limit)) / slope)
+        step = max(step - down, 0)
+    up = math.floor(math.log(SIZE_AIM * limit / sizes.size(step)) / slope)
+    if sizes.size(step) < SIZE_NEAR * limit and up > 0:
+        sizes.size(min(step + up, TOP_STEP))
+    return max((s for s, size in sizes.sizes.items() if size <= limit), default=0)
 
-    options = task.options
+
+def _content(unit: Unit, task: Compress) -> Content:
+    """What a unit holds; nothing where it fails, for the run tells why."""
+    pictures: list[Analyzed] = []
+
+    def analyzed(name: str, data: bytes) -> None:
+        from latentpress.image.picture import read_picture
+
+        options = task.options
+        picture = read_picture(Named(data, name), strict=options.strict, strip=options.strip)
+        pictures.append(Analyzed(picture, options, keep_pixels=False))
+
+    def press(name: str, output: str, data: bytes) -> Made:
+        analyzed(joined(unit.source, name), data)
+        return Made(b"")
+
     try:
-        data = kept_store(unit.root).read(unit.key)
-        picture = read_picture(Named(data, unit.source), strict=options.strict, strip=options.strip)
-        return Analyzed(picture, options, keep_pixels=False)
+        if not is_archive(unit.key):
+            analyzed(unit.source, kept_store(unit.root).read(unit.key))
+            return Content(pictures)
+        beside = size_of_shard(unit, kept_store(unit.root), task.change(unit, press))
+        return Content(pictures, beside, BLOCK)
     except ENDING:
         raise
     except Exception:  # whatever it is, the run tells it
-        return None
+        return Content([])
+
+
+def _size(unit: Unit, task: Compress) -> int:
+    """The bytes of a unit's output, 0 where it fails."""
+    try:
+        if not is_archive(unit.key):
+            made = task.make(unit, kept_store(unit.root).read(unit.key))
+            return len(made.data or b"")
+        return size_of_shard(unit, kept_store(unit.root), task.change(unit, task.pressing(unit)))
+    except ENDING:
+        raise
+    except Exception:  # as above
+        return 0
 
 
 def recorded(folder: str, budget: Mapping[str, object]) -> float | None:

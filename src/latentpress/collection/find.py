@@ -10,15 +10,18 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from pathlib import Path
 
 from latentpress.collection.unit import Row, Unit, joined
+from latentpress.errors import ImageError
 from latentpress.system.members import leads_out
 from latentpress.system.places import UrlPath, as_path
 from latentpress.system.stores import FolderStore, LeftOut, Store, open_store
 from latentpress.system.urls import bare, is_url
 
 LTP = ".ltp"
-ARCHIVES = frozenset({".tar", ".parquet"})  # each becomes an archive of the same kind
+GZIPPED = (".tar.gz", ".tgz")  # each becomes a .tar
+ARCHIVES = frozenset({".tar", ".parquet", *GZIPPED})  # the others become one of the same kind
 MANIFEST = "manifest.jsonl"
 PARTS = "manifest/"  # where a store of objects has the rows of runs that have not ended
 # of Pillow's readers those that only tell what a file is, and what is no picture
@@ -28,7 +31,7 @@ LATER = (".heic", ".heif", ".hif", ".jxl")  # read by packages that are register
 
 def is_archive(key: str) -> bool:
     """Whether a file is a shard or a table, by its name."""
-    return os.path.splitext(key)[1].lower() in ARCHIVES
+    return suffix_of(key) in ARCHIVES
 
 
 def image_suffixes() -> frozenset[str]:
@@ -40,6 +43,12 @@ def image_suffixes() -> frozenset[str]:
     return frozenset({*readable, *LATER} - {LTP})
 
 
+def suffix_of(key: str) -> str:
+    """The suffix of a name in lower case, .tar.gz as one."""
+    key = key.lower()
+    return GZIPPED[0] if key.endswith(GZIPPED[0]) else posixpath.splitext(key)[1]
+
+
 @dataclass(frozen=True)
 class Selection:
     """Which files of a tree are taken.
@@ -47,7 +56,7 @@ class Selection:
     suffixes: of those that are taken where nothing is included by name. include, exclude: patterns
     as of the shell, in which `*` stands for any characters; letters match in either case. One with
     a "/" is held against the name within the tree, one without against the file's own name, and to
-    exclude against the name of each folder above it, too.
+    exclude against each folder above it, too. "deep/" is all that lies in this folder.
     """
 
     suffixes: frozenset[str]
@@ -59,26 +68,23 @@ class Selection:
         key = key.lower()
         parts = key.split("/")
         for pattern in self.exclude:
-            if any(fnmatchcase(name, pattern.lower()) for name in _held(pattern, key, parts)):
+            pattern = _plain(pattern).rstrip("/")
+            above = ["/".join(parts[:many]) for many in range(1, len(parts) + 1)]
+            if any(fnmatchcase(name, pattern) for name in (above if "/" in pattern else parts)):
                 return False
         if self.include:
-            return any(
-                fnmatchcase(name, pattern.lower())
-                for pattern in self.include
-                for name in _held(pattern, key, parts[-1:])
-            )
-        return posixpath.splitext(key)[1] in self.suffixes
+            patterns = [f"{p}*" if p.endswith("/") else p for p in map(_plain, self.include)]
+            return any(fnmatchcase(key if "/" in p else parts[-1], p) for p in patterns)
+        return suffix_of(key) in self.suffixes
 
 
-def _held(pattern: str, key: str, parts: list[str]) -> list[str]:
-    return [key] if "/" in pattern else parts
+def _plain(pattern: str) -> str:
+    return pattern.lower().removeprefix("./")
 
 
 @dataclass
 class Found(LeftOut):
-    """What a search came by and did not take. others: files that are not selected."""
-
-    others: int = 0
+    """What a search came by and did not take. Others are files that are not selected, too."""
 
     def words(self) -> str:
         """One line of summary, "" where nothing was left out."""
@@ -103,11 +109,14 @@ class Naming:
     keeps_archives: bool = True
 
     def output(self, key: str) -> str:
-        """The name of what is made of a file: of an archive its own, or as of any other."""
-        if self.keeps_archives and posixpath.splitext(key)[1].lower() in ARCHIVES:
-            return key
-        stem = key if self.keep_suffix else posixpath.splitext(key)[0]
-        return stem + self.suffix
+        """The name of what is made of a file: of an archive its own, but that a .tar.gz becomes a
+        .tar, or as of any other.
+        """
+        suffix = suffix_of(key)
+        stem = key if self.keep_suffix else key[: len(key) - len(suffix)]
+        if self.keeps_archives and suffix in GZIPPED:
+            return f"{stem}.tar"
+        return key if self.keeps_archives and suffix in ARCHIVES else stem + self.suffix
 
 
 @dataclass
@@ -151,11 +160,15 @@ class Search:
             yield Row(error.partition(": ")[0], "", error=error)
 
     def named(self, names: Iterable[str]) -> Iterator[Unit | Row]:
-        """A unit a file that was named; the folders of the names stay, but for a leading "/" or
-        "../".
+        """A unit a file that was named, once; the folders of the names stay, but for a leading "/"
+        or "../".
         """
         stores: dict[str, Store] = {}
+        seen: set[int] = set()
         for name in names:
+            if hash(name) in seen:
+                continue
+            seen.add(hash(name))
             root, key, plain = _rooted(name)
             if root not in stores:
                 stores[root] = open_store(root)
@@ -175,13 +188,24 @@ class Search:
         yield from self._one(open_store(root), root, key, output)
 
     def _one(self, store: Store, root: str, key: str, output: str) -> Iterator[Unit | Row]:
-        entry = store.entry(key)
+        try:
+            entry = store.entry(key)
+            reason = "" if entry else _missing(as_path(joined(root, key)))
+        except ImageError as error:  # of a store that fails, which is not all that was named
+            entry, reason = None, str(error)
         if entry is None:
             name = joined(root, key)
-            reason = "is a folder, not a file" if as_path(name).is_dir() else "no such file"
-            yield Row(name, "", error=f"{name}: {reason}")
+            problem = reason if reason.startswith(name) else f"{name}: {reason}"
+            yield Row(name, "", error=problem)
         else:
             yield Unit(root, key, output, entry.version, entry.size)
+
+
+def _missing(path: Path) -> str:
+    """Why a path is no file's."""
+    if path.is_dir():
+        return "is a folder, not a file"
+    return "is a device or a pipe, not a file" if path.exists() else "no such file"
 
 
 def is_record(key: str) -> bool:
@@ -243,7 +267,7 @@ def without_collisions(found: Iterable[Unit | Row]) -> Iterator[Unit | Row]:
                     item.version,
                     source_bytes=item.size,
                     error=f"{item.source}: would be written to {item.output}, as another file is: "
-                    "--keep-suffix gives each its own name",
+                    "--keep-suffix tells a.jpg from a.png, another -o one folder from another",
                 )
             taken.add(name)
         yield item

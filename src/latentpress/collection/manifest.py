@@ -28,6 +28,7 @@ from latentpress.system.sources import unreadable
 from latentpress.system.stores import FolderStore, Store
 
 SIZE_BITS = 48  # a file of 281 TB
+SHA256_DIGITS = 64
 
 
 def fingerprint(request: Mapping[str, object]) -> str:
@@ -60,7 +61,7 @@ def as_line(row: Row, request: str) -> dict[str, Any]:
 class Earlier:
     """What earlier runs recorded, as far as this one needs it: 130 MB for a million outputs, about.
 
-    checksums: whether those of the outputs are kept, too.
+    checksums: whether those of the outputs and their sources are kept, too.
     """
 
     def __init__(self, checksums: bool = False) -> None:
@@ -79,7 +80,8 @@ class Earlier:
         self._states[hash(output)] = state << SIZE_BITS | size
         if self._checksums is not None:
             with contextlib.suppress(ValueError):
-                self._checksums[hash(output)] = bytes.fromhex(str(line.get("output_sha256")))
+                both = (line.get("output_sha256"), line.get("source_sha256") or "")
+                self._checksums[hash(output)] = bytes.fromhex(f"{both[0]}{both[1]}")
 
     def size(self, output: str) -> int | None:
         """The bytes of an output as they were recorded, None where it was not. 0: it was left out
@@ -93,9 +95,10 @@ class Earlier:
         state = self._states.get(hash(unit.output))
         return state is not None and state >> SIZE_BITS == _mixed(unit.version, request)
 
-    def checksum(self, output: str) -> str:
-        """The recorded SHA-256 of an output, "" where it is not known."""
-        return (self._checksums or {}).get(hash(output), b"").hex()
+    def checksums(self, output: str) -> tuple[str, str]:
+        """The recorded SHA-256 of an output and of its source, "" where it is not known."""
+        both = (self._checksums or {}).get(hash(output), b"").hex()
+        return both[:SHA256_DIGITS], both[SHA256_DIGITS:]
 
 
 def _mixed(version: object, request: object) -> int:

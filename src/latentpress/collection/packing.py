@@ -23,7 +23,7 @@ from latentpress.collection.archives import (
 )
 from latentpress.collection.faults import ENDING, naming, sentence
 from latentpress.collection.find import is_archive
-from latentpress.collection.members import LEFT_OUT
+from latentpress.collection.members import LEFT_OUT, is_image, is_ltp
 from latentpress.collection.samples import (
     COMPANIONS,
     Sample,
@@ -33,10 +33,11 @@ from latentpress.collection.samples import (
 )
 from latentpress.collection.tasks import FileTask, kept_store
 from latentpress.collection.unit import Made, Row, Unit, joined
-from latentpress.errors import ImageError, OutputError, UsageError
+from latentpress.errors import ImageError, UsageError
 from latentpress.latents.conversion import LATENTS, PHOTOGRAPHS
 from latentpress.latents.writer import Writer
 from latentpress.system.stores import open_file
+from latentpress.system.tars import inflated
 
 LTPS = ".ltps"
 SUFFIXES = frozenset((*LATENTS, *PHOTOGRAPHS))
@@ -82,8 +83,8 @@ class Reading:
     ) -> Iterator[Sample]:
         """The files of latents and the photographs in an archive."""
         if is_table(unit.key):
-            return samples_of_table(stream, columns)
-        return samples_of_shard(stream, SUFFIXES)
+            return samples_of_table(stream, columns, lambda data: is_ltp(data) or is_image(data))
+        return samples_of_shard(inflated(stream, stream), SUFFIXES)
 
     def of_sample(self, unit: Unit, sample: Sample) -> Iterator[Latent]:
         """As `latents`, of a file in an archive."""
@@ -232,17 +233,17 @@ def _row(writer: Writer, reading: Reading, unit: Unit, sample: Sample) -> Row:
     )
 
 
-def _latents(unit: Unit, reading: Reading) -> Iterator[Latent]:
+def latents_of(unit: Unit, reading: Reading) -> Iterator[Latent]:
+    """The latents of a file, which is read when the first is asked for. ImageError."""
     yield from reading.latents(unit, kept_store(unit.root).read(unit.key))
 
 
 @dataclass
 class Packed:
-    """What was put into files: latents, and the numbers in them. failed: files that were not."""
+    """What was put into a file: latents, and the numbers in them."""
 
     latents: int = 0
     numbers: int = 0
-    failed: int = 0
 
 
 def pack_together(
@@ -251,11 +252,8 @@ def pack_together(
     writer: Adding,
     advance: Callable[[], None],
     columns: Sequence[str] = (),
-    told: Callable[[str], None] | None = None,
 ) -> Packed:
     """Put the latents of all files, and of all in archives, into what is being written.
-
-    told: is called with a sentence for each file that fails; without it the first one ends it all.
 
     Raises:
         ImageError: one cannot be read, or holds no latents.
@@ -264,18 +262,10 @@ def pack_together(
     packed = Packed()
 
     def put(source: str, latents: Iterator[Latent]) -> None:
-        try:
-            for name, metadata, latent in latents:
-                add(writer, source, name, metadata, latent)
-                packed.latents += 1
-                packed.numbers += math.prod(latent.shape)
-        except (*ENDING, OutputError):
-            raise
-        except Exception as fault:
-            if told is None:
-                raise
-            told(sentence(source, fault))
-            packed.failed += 1
+        for name, metadata, latent in latents:
+            add(writer, source, name, metadata, latent)
+            packed.latents += 1
+            packed.numbers += math.prod(latent.shape)
 
     for unit in units:
         if is_archive(unit.key):
@@ -283,6 +273,6 @@ def pack_together(
                 for sample in reading.samples(unit, stream, columns):
                     put(joined(unit.source, sample.name), reading.of_sample(unit, sample))
         else:
-            put(unit.source, _latents(unit, reading))
+            put(unit.source, latents_of(unit, reading))
         advance()
     return packed

@@ -7,25 +7,27 @@ from __future__ import annotations
 import heapq
 import io
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
+from functools import partial
 from html import escape
 from pathlib import Path
 from typing import Any
 
 from latentpress.collection.faults import FAULTS
+from latentpress.collection.lookup import output_of, source_of
 from latentpress.collection.manifest import open_manifest
 from latentpress.collection.sizes import change, size_words
-from latentpress.collection.tasks import kept_store
 from latentpress.errors import ImageError, UsageError
-from latentpress.system.files import atomic_write, check_output
+from latentpress.system.files import atomic_write, check_output, output_error
 from latentpress.system.stores import open_store
 from latentpress.system.urls import shown
 
 WORST = 10
 SIDE = 640  # pixels of the longer side of a picture on the page, at most
 MOST_ERRORS = 200  # that are listed
+ARCHIVE = "archive"  # of a line here: the archive among the outputs that holds the picture
 BPP = "bpp"  # what tells the worst where no metric was asked for
 
 BEGINNING = "<!doctype html>\n<html lang='en' data-made-by='latentpress'>"
@@ -76,11 +78,16 @@ class Column:
 
 @dataclass
 class Story:
-    """What the last line of each picture tells. before, after: bytes. by: what tells the worst."""
+    """What the last line of each picture tells. before, after: bytes of the pictures. archives:
+    that hold some of them, with the bytes of these. by: what tells the worst.
+    """
 
     pictures: int = 0
     before: int = 0
     after: int = 0
+    archives: int = 0
+    archives_before: int = 0
+    archives_after: int = 0
     left: int = 0
     columns: dict[str, Column] = field(default_factory=dict)
     errors: list[str] = field(default_factory=list)
@@ -90,8 +97,8 @@ class Story:
 
 
 def told(lines: Callable[[], Iterable[Mapping[str, Any]]]) -> Story:
-    """What the lines of a manifest, which are read twice, come to. Memory: two numbers a picture,
-    and the worst.
+    """What the lines of a manifest, which are read twice, come to. Memory: two numbers a file, the
+    lines of one archive, and the worst.
     """
     from latentpress.metrics import METRICS
 
@@ -106,9 +113,7 @@ def told(lines: Callable[[], Iterable[Mapping[str, Any]]]) -> Story:
     story = Story(by=next(iter(metrics), BPP))
     story.columns = {key: Column(lower) for key, lower in {**metrics, BPP: False}.items()}
     worst: list[tuple[float, int, Mapping[str, Any]]] = []
-    for n, row in enumerate(lines()):
-        if last.get(hash(row.get("source"))) != n:
-            continue
+    for n, row in enumerate(_counting(lines(), last, story)):
         _count(story, row)
         if (badness := _badness(story, row)) is not None:
             heapq.heappush(worst, (badness, -n, row))
@@ -116,6 +121,33 @@ def told(lines: Callable[[], Iterable[Mapping[str, Any]]]) -> Story:
                 heapq.heappop(worst)
     story.worst = [row for _, _, row in sorted(worst, key=lambda one: one[:2], reverse=True)]
     return story
+
+
+def _counting(
+    lines: Iterable[Mapping[str, Any]], last: Mapping[int, int], story: Story
+) -> Iterator[Mapping[str, Any]]:
+    """The lines that count: the last one of each file, and of an archive those of its pictures,
+    which stand before its own. Archives are added to the story, too.
+    """
+    inside: list[Mapping[str, Any]] = []
+    for n, row in enumerate(lines):
+        if "run" in row:
+            inside = []  # of an archive whose rows a run that was killed did not end
+            continue
+        if row.get("member"):
+            inside.append(row)
+            continue
+        pictures = [one for one in inside if one.get("source") == row.get("source")]
+        inside = [one for one in inside if one.get("source") != row.get("source")]
+        if last.get(hash(row.get("source"))) != n:
+            continue
+        if "members" not in row:
+            yield row
+            continue
+        story.archives += 1
+        story.archives_before += row["source_bytes"]
+        story.archives_after += row["output_bytes"]
+        yield from ({**one, ARCHIVE: row["output"]} for one in pictures)
 
 
 def _count(story: Story, row: Mapping[str, Any]) -> None:
@@ -149,7 +181,8 @@ def _badness(story: Story, row: Mapping[str, Any]) -> float | None:
 
 
 def check_report(path: Path, overwrite: bool = False) -> None:
-    """Find out whether a report can be written there. An earlier report may be replaced.
+    """Find out whether a report can be written there, and make its folder. An earlier report may be
+    replaced.
 
     Raises:
         UsageError: the name is no .html file's.
@@ -157,6 +190,10 @@ def check_report(path: Path, overwrite: bool = False) -> None:
     """
     if path.suffix.lower() not in (".html", ".htm"):
         raise UsageError(f"{path}: the report of folders is an .html file")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise output_error(path, error) from None
     check_output(path, overwrite=overwrite or _is_report(path))
 
 
@@ -192,7 +229,7 @@ def html(story: Story, output: str, heading: str) -> bytes:
         f"<h1>{_text(heading)}</h1>",
         f"<p>{story.pictures:,} pictures, {_text(change(story.before, story.after))}."
         f"{f' {story.left:,} were not written.' if story.left else ''}"
-        f"{f' {story.failed:,} failed.' if story.failed else ''}</p>",
+        f"{f' {story.failed:,} failed.' if story.failed else ''}{_archives(story)}</p>",
         _numbers(story),
     ]
     if story.worst:
@@ -209,6 +246,14 @@ def html(story: Story, output: str, heading: str) -> bytes:
         parts.append(f"<h2>What failed</h2>\n<ul>\n{items}\n</ul>")
         parts.append(f"<p>And {more:,} more, which the manifest names.</p>" if more else "")
     return "\n".join(parts).encode()
+
+
+def _archives(story: Story) -> str:
+    if not story.archives:
+        return ""
+    many = "One archive holds" if story.archives == 1 else f"{story.archives:,} archives hold"
+    size = change(story.archives_before, story.archives_after)
+    return f" {many} pictures, {_text(size)} with all else in them."
 
 
 def _numbers(story: Story) -> str:
@@ -230,21 +275,22 @@ def _pair(row: Mapping[str, Any], output: str) -> str:
     keys = [*(row.get("metrics") or {}), BPP]
     values = [(key, _value(row, key)) for key in keys]
     numbers += [_with_unit(key, value) for key, value in values if value is not None]
-    root, slash, key = str(row["source"]).rpartition("/")
+    name = "/".join(str(row[key]) for key in ("source", "member") if row.get(key))
+    pressed = partial(output_of, row, output, row.get(ARCHIVE, ""))
     pictures = (
-        _figure(root or slash or ".", key, f"original, {size_words(row['source_bytes'])}"),
-        _figure(output, row["output"], f"pressed, {size_words(row['output_bytes'])}"),
+        _figure(partial(source_of, row), f"original, {size_words(row['source_bytes'])}"),
+        _figure(pressed, f"pressed, {size_words(row['output_bytes'])}"),
     )
     return (
-        f"<h3>{_text(row['source'])}</h3>\n<p class='dim'>{_text(', '.join(numbers))}</p>\n"
+        f"<h3>{_text(name)}</h3>\n<p class='dim'>{_text(', '.join(numbers))}</p>\n"
         f"<div class='pair'>{''.join(pictures)}</div>"
     )
 
 
-def _figure(root: str, key: str, caption: str) -> str:
-    """A picture of a store, small enough for the page; words where it cannot be opened."""
+def _figure(read: Callable[[], bytes], caption: str) -> str:
+    """A picture, small enough for the page; words where it cannot be opened."""
     try:
-        uri = _shown(kept_store(root).read(key))
+        uri = _shown(read())
     except FAULTS:
         return (
             f"<figure><figcaption>{_text(caption)}; it cannot be opened now</figcaption></figure>"

@@ -69,7 +69,8 @@ def run(
         record_in: the URL of the store that has the manifest, where it is not beside the outputs.
         header: what else the manifest's line of this run tells.
         skip_existing: an output that is there is taken as done, whatever it was made of.
-        verify: an output that is done is read, compared with its checksum, and decoded.
+        verify: an output that is done is read, compared with its checksum, and decoded, and its
+            source is compared with its checksum.
         told: is called with every row that is recorded.
         passed: is called for every unit that is dealt with.
 
@@ -112,17 +113,19 @@ def run(
             recorded = earlier.size(item.output)
             is_same = recorded == (there or 0)
             is_done = earlier.is_done(item, request)
-            checksum = earlier.checksum(item.output) if is_done and there is not None else ""
+            is_there = is_done and there is not None
+            checksum, made_of = earlier.checksums(item.output) if is_there else ("", "")
             if (is_done and is_same and not checksum) or (
                 not is_done and there is not None and skip_existing
             ):
                 kept += 1
                 passed()
                 continue
-            is_ours = is_same or (verify and recorded is not None)
+            # an empty file is what a machine that lost its power may leave of one
+            is_ours = is_same or (recorded is not None and (verify or there == 0))
             # where the outputs were listed the worker need not look again
             is_ours = is_ours or (there is None and not isinstance(store, FolderStore))
-            yield replace(item, replace=is_ours, expected=checksum)
+            yield replace(item, replace=is_ours, expected=checksum, made_of=made_of)
 
     def flush() -> None:
         rows = [refused.popleft() for _ in range(len(refused))]

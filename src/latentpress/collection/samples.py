@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
-from latentpress.collection.members import Change, is_image
+from latentpress.collection.members import Change, is_image, is_ltp
 from latentpress.collection.tables import batches, open_table, picture_columns, value_of
 from latentpress.collection.unit import Made
 from latentpress.errors import ImageError, LatentpressError
@@ -126,7 +126,8 @@ def _of_row(
     data, path = value_of(value)
     if data is None and path is None:
         return
-    name = posixpath.basename(path) if path else f"{row:08}"
+    suffix = ".ltp" if is_ltp(data or b"") else ""
+    name = posixpath.basename(path) if path else f"{row:08}{suffix}"
     name = f"{column}/{name}" if several else name
     problem = ""
     if data is None:

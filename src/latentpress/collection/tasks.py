@@ -10,7 +10,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from latentpress.collection.archives import change_archive, check_archive
+from latentpress.collection.archives import (
+    change_archive,
+    check_archive,
+    checksum_of,
+    is_table,
+)
 from latentpress.collection.faults import ENDING, Named, naming, sentence
 from latentpress.collection.find import LTP, image_suffixes, is_archive
 from latentpress.collection.members import Change, Press, is_image, is_ltp
@@ -22,7 +27,7 @@ from latentpress.errors import LatentpressError, OutputError
 from latentpress.options import EncodeOptions
 from latentpress.system.malloc import make_room
 from latentpress.system.once import once
-from latentpress.system.stores import FolderStore, Store, open_store
+from latentpress.system.stores import FolderStore, Store, open_file, open_store
 
 kept_store: Callable[[str], Store] = once(open_store)  # one a process
 
@@ -127,25 +132,39 @@ class FileTask:
 
     def of_archive(self, unit: Unit) -> list[Row]:
         """Make the output of a shard or a table; a row for each picture, the last for the unit."""
+        return change_archive(
+            unit,
+            kept_store(unit.root),
+            kept_store(self.output),
+            self.change(unit, self.pressing(unit)),
+            columns=self.columns,
+            may_replace=unit.replace or self.overwrite,
+        )
+
+    def pressing(self, unit: Unit) -> Press:
+        """What makes the output of a picture of an archive."""
 
         def press(name: str, output: str, data: bytes) -> Made:
             member = replace(unit, root=unit.source, key=name, output=output, size=len(data))
             return self.make(member, data)
 
-        return change_archive(
-            unit,
-            kept_store(unit.root),
-            kept_store(self.output),
-            self.change(unit, press),
-            columns=self.columns,
-            may_replace=unit.replace or self.overwrite,
-        )
+        return press
 
     def _damage(self, unit: Unit) -> str:
         """What is wrong with the output that is there, "" where it is the expected one."""
+        if unit.made_of:
+            try:
+                with open_file(kept_store(unit.root), unit.key) as stream:
+                    is_same = checksum_of(stream) == unit.made_of
+            except (LatentpressError, OSError) as fault:
+                return sentence(unit.source, fault)
+            if not is_same:
+                return f"{unit.source} was changed: made anew"
         if is_archive(unit.output):
 
             def check(name: str, output: str, data: bytes) -> Made:
+                if is_table(unit.output) and not change.looks(data):  # kept as it was
+                    return Made(None)
                 with naming(joined(unit.output, name)):
                     self.check(data)
                 return Made(None)

@@ -17,7 +17,8 @@ class Unit:
     of what is made of it, in the store of the outputs. version: as of `stores.Entry`. size: bytes.
     replace: whether an output that is there may be replaced, as one that an earlier run made.
     expected: where not "", the SHA-256 of an output that is to be checked; the work is done where
-    it is not that, or does not decode.
+    it is not that, or does not decode. made_of: the SHA-256 of the source of that output, where it
+    is known; the work is done, too, where the source has another one now.
     """
 
     root: str
@@ -27,6 +28,7 @@ class Unit:
     size: int
     replace: bool = False
     expected: str = ""
+    made_of: str = ""
 
     @property
     def source(self) -> str:

@@ -39,6 +39,7 @@ class Reader:
 
     def __init__(self, file: str | os.PathLike[str], *, torch: bool = False) -> None:
         self.file = os.fspath(file)
+        self._place = elsewhere(file)
         self.torch = torch
         self._open()
 
@@ -57,7 +58,7 @@ class Reader:
 
     def _file(self) -> io.FileIO:
         """The file, opened; of a URL a copy of it, which is gone when it is closed."""
-        place = elsewhere(self.file)
+        place = self._place
         if place is None:
             return open(self.file, "rb", buffering=0)
         import tempfile  # which takes a while

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Container
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -22,6 +23,8 @@ class ShardWriter:
     Args:
         folder: is made where it is not there.
         shard_size: bytes; with the latent that reaches it a file is full.
+        first: the number of the first file.
+        replaceable: names of files that may be replaced.
         **how: space, one of max_error, rmse, quality and lossless, and overwrite, as of `Writer`.
 
     Raises:
@@ -33,7 +36,15 @@ class ShardWriter:
         ...     writer.add(latent, name="0001", metadata={"caption": "a squirrel"})
     """
 
-    def __init__(self, folder: str | os.PathLike[str], shard_size: int, **how: Any) -> None:
+    def __init__(
+        self,
+        folder: str | os.PathLike[str],
+        shard_size: int,
+        *,
+        first: int = 0,
+        replaceable: Container[str] = (),
+        **how: Any,
+    ) -> None:
         if shard_size < 1:
             raise UsageError(f"a shard has 1 byte or more, not {shard_size}")
         if how.get("append"):
@@ -41,6 +52,8 @@ class ShardWriter:
         self.folder = as_path(os.fspath(folder))
         self.shard_size = shard_size
         self.files: list[Path] = []
+        self._first = first
+        self._replaceable = replaceable
         self._how = how
         self._current: Writer | None = None
         self._size = 0
@@ -65,16 +78,22 @@ class ShardWriter:
             The bytes it took.
         """
         if self._current is None:
-            path = self.folder / f"{len(self.files):0{DIGITS}}.ltps"
-            if path.exists() and not self._how.get("overwrite"):
+            path = self.folder / f"{self._first + len(self.files):0{DIGITS}}.ltps"
+            overwrite = self._how.get("overwrite") or path.name in self._replaceable
+            if path.exists() and not overwrite:
                 raise OutputError(f"{path}: exists already, and overwriting was not asked for")
-            self._current = Writer(path, **self._how).__enter__()
+            self._current = Writer(path, **{**self._how, "overwrite": overwrite}).__enter__()
             self.files.append(path)
         size = self._current.add(latent, name=name, metadata=metadata)
         self._size += size
         if self._size >= self.shard_size:
             self._close(None, None, None)
         return size
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the last of the files is not full yet."""
+        return self._current is not None
 
     def __exit__(
         self,

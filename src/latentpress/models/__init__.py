@@ -250,7 +250,7 @@ def run_bytes(space: str, name: str, feeds: Mapping[str, NDArray[Any]]) -> list[
     """Run a graph of INTEGERS on bytes, as of `IntegerGraph.run_bytes`, where `takes_bytes`: one
     of HALVED at half of the cells. Errors as of `run`.
     """
-    check_cancelled()
+    check_canceled()
     opened: Any = graph(space, name, is_halved=name in HALVED)
     with naming_failures(f"{space}/{name}"):
         outputs: list[NDArray[Any]] = opened.run_bytes(feeds)

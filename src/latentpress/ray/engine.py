@@ -8,6 +8,7 @@ row with an error. Work that is done twice writes the same file twice, whole eac
 from __future__ import annotations
 
 import os
+import posixpath
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -19,6 +20,7 @@ from latentpress.collection.unit import Row, Task, Unit, joined
 from latentpress.errors import UsageError
 from latentpress.ray.cluster import Cluster, connected
 from latentpress.ray.work import Origin, is_local, work
+from latentpress.system.stores import FolderStore
 
 SAMPLE = 64  # units that are looked at before the work begins
 MOST_UNITS = 16  # small ones that are sent together
@@ -103,6 +105,7 @@ class _Run:
         self._again: deque[Sent] = deque()
         self._in_work: dict[Any, Sent] = {}
         self._seen: set[str] = set()  # machines whose outputs were seen here
+        self._left: dict[str, str] = {}  # a folder in which a worker died -> an output there
 
     def results(self, units: Iterator[Unit]) -> Iterator[tuple[Unit, list[Row]]]:
         """The rows of each unit, as they come."""
@@ -114,9 +117,11 @@ class _Run:
                 yield from self._taken(self._in_work.pop(reference), reference)
 
     def stop(self) -> None:
-        """End the work that is not done."""
+        """End the work that is not done, and remove what workers that died left of their files."""
         self._cluster.cancel(list(self._in_work))
         self._in_work.clear()
+        for key in self._left.values():
+            FolderStore(self._task.output).tidy(key)
 
     def _fill(self, units: Iterator[Unit]) -> None:
         """Send as many units as the cluster has places for, those first that are tried again."""
@@ -154,7 +159,10 @@ class _Run:
         if death is None:
             self._check_shared(done.node, done.rows)
             yield from zip(sent.units, done.rows, strict=True)
-        elif len(sent.units) > 1:
+            return
+        if is_local(self._task.output):
+            self._left |= {posixpath.dirname(unit.output): unit.output for unit in sent.units}
+        if len(sent.units) > 1:
             self._again.extend(Sent((unit,)) for unit in sent.units)
         elif sent.attempts + 1 < ATTEMPTS:
             self._again.append(Sent(sent.units, sent.attempts + 1))

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import io
 import os
 import random
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import IO, Any, NamedTuple, TypeVar
 
 from latentpress.errors import ImageError, LatentpressError, OutputError, UsageError
 from latentpress.system import faults
@@ -126,12 +128,23 @@ class Remote:
         if found is None:
             raise faults.MissingError(f"{self._named(key)}: no such file")
         for start in range(0, found.size, size):
-            end = min(start + size, found.size)
-            yield self._try(
-                key,
-                functools.partial(self._files.cat_file, self._path(key), start=start, end=end),
-                ImageError,
+            data = self.part(key, start, min(start + size, found.size), found.size)
+            yield data
+            if len(data) > size:
+                return
+
+    def part(self, key: str, start: int, end: int, whole: int) -> bytes:
+        """The bytes of a file between two places; all of it, from its beginning, where the server
+        gives no parts and start is 0. whole: its size. ImageError.
+        """
+        work = functools.partial(self._files.cat_file, self._path(key), start=start, end=end)
+        data: bytes = self._try(key, work, ImageError)
+        if len(data) != end - start and (start or len(data) != whole):
+            raise ImageError(
+                f"{self._named(key)}: was asked for {end - start:,} of its {whole:,} bytes, and "
+                f"{len(data):,} came"
             )
+        return data
 
     def remove(self, key: str) -> None:
         """Delete a file, where it is there; OutputError."""
@@ -248,6 +261,66 @@ class Remote:
                 yield from self._folder(below.rstrip("/"))
             else:
                 yield Found(below, int(inside[name]["size"] or 0), _version(inside[name]))
+
+
+class RemoteFile(io.RawIOBase):
+    """A file behind a URL that can seek: each read is a request. Of a server that gives no parts of
+    files it is copied first, to a temporary file.
+
+    Raises:
+        ImageError: it is not there, or cannot be read.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._at = 0
+        self._copy: IO[bytes] | None = None
+        remote = opened(url)
+        found = remote.find()
+        if found is None:
+            raise faults.MissingError(f"{shown(url)}: no such file")
+        self._size = found.size
+        if len(remote.part("", 0, min(1, self._size), self._size)) > 1:
+            self._copy = tempfile.TemporaryFile()  # noqa: SIM115  closed with this
+            self._copy.writelines(remote.chunks())
+
+    def readable(self) -> bool:
+        """Yes."""
+        return True
+
+    def seekable(self) -> bool:
+        """Yes."""
+        return True
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """As of any file."""
+        bases = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._size}
+        self._at = max(0, bases[whence] + offset)
+        return self._at
+
+    def tell(self) -> int:
+        """As of any file."""
+        return self._at
+
+    def readinto(self, buffer: Any) -> int:
+        """As of any file."""
+        end = min(self._at + len(buffer), self._size)
+        if end <= self._at:
+            return 0
+        if self._copy is not None:
+            self._copy.seek(self._at)
+            data = self._copy.read(end - self._at)
+        else:
+            data = opened(self._url).part("", self._at, end, self._size)[: end - self._at]
+        buffer[: len(data)] = data
+        self._at += len(data)
+        return len(data)
+
+    def close(self) -> None:
+        """Close the copy, where there is one."""
+        if self._copy is not None:
+            self._copy.close()
+        super().close()
 
 
 @functools.lru_cache(maxsize=256)

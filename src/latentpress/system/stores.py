@@ -21,7 +21,7 @@ from latentpress.errors import ImageError, OutputError
 from latentpress.system.files import atomic_write, output_error, remove_stale, replacing
 from latentpress.system.places import UrlPath, as_path
 from latentpress.system.sources import read_source, unreadable
-from latentpress.system.urls import shown
+from latentpress.system.urls import bare, shown
 from latentpress.system.zips import Zip
 
 if TYPE_CHECKING:
@@ -42,12 +42,13 @@ class Entry:
 @dataclass
 class LeftOut:
     """What a listing leaves out. hidden: files and folders whose names begin with a dot. links:
-    those that lead out of the store, to a folder, or nowhere. problems: folders that cannot be
-    listed.
+    those that lead out of the store, to a folder, or nowhere. others: pipes, sockets and devices.
+    problems: folders that cannot be listed.
     """
 
     hidden: int = 0
     links: int = 0
+    others: int = 0
     problems: list[ImageError] = field(default_factory=list)
 
 
@@ -120,6 +121,8 @@ class FolderStore:
                     left_out.problems.append(unreadable(found.path, error))
             elif (entry := self.entry(key)) is not None:
                 yield entry
+            else:
+                left_out.others += os.path.lexists(found.path)
 
     def _linked(self, key: str, real: str) -> Entry | None:
         """The file that a link within the folder leads to; None of any other link."""
@@ -221,8 +224,8 @@ class ZipStore:
 
 
 def is_zip(url: str) -> bool:
-    """Whether it is the path of a .zip file, whose members are taken as a tree."""
-    return url.lower().endswith(".zip") and os.path.isfile(url)
+    """Whether it is the path or the URL of a .zip file, whose members are taken as a tree."""
+    return bare(url).lower().endswith(".zip") and as_path(url).is_file()
 
 
 class ObjectStore:

@@ -6,11 +6,14 @@ promises in memory. Here both are errors, which name the member before them.
 
 from __future__ import annotations
 
+import gzip
+import io
 import tarfile
+import zlib
 from collections.abc import Iterator
 from copy import copy
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from latentpress.errors import FormatError, ImageError
 from latentpress.system.members import check_size
@@ -20,7 +23,8 @@ COPY_BYTES = 1 << 20
 MAX_EXTENDED = 1 << 20  # bytes of an extended header: names and attributes
 ENCODING, ERRORS = "utf-8", "surrogateescape"
 END = bytes(2 * BLOCK)
-COMPRESSED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd")  # gzip, bzip2, xz, zstd
+GZIP = b"\x1f\x8b"
+COMPRESSED = (GZIP, b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd")  # gzip, bzip2, xz, zstd
 PAX, PAX_GLOBAL, GNU_NAME, GNU_LINK, SPARSE = b"x", b"g", b"L", b"K", b"S"
 REGULAR = (b"0", b"\0", b"7")
 
@@ -149,7 +153,9 @@ class TarReader:
             return tarfile.TarInfo.frombuf(block, ENCODING, ERRORS)
         except (tarfile.HeaderError, ValueError) as error:
             if self._position == BLOCK and block.startswith(COMPRESSED):
-                raise FormatError("the archive is compressed: unpack it to a plain .tar") from error
+                raise FormatError(
+                    "the archive is compressed: unpack it to a .tar or .tar.gz"
+                ) from error
             raise self._broken("has a header that is damaged") from error
 
     def _extended(self, info: tarfile.TarInfo) -> bytes:
@@ -194,6 +200,40 @@ class TarReader:
     def _broken(self, what: str) -> FormatError:
         where = f"in or behind its member {self._last!r}" if self._last else "at its beginning"
         return FormatError(f"the archive {what} {where}, at byte {self._position:,}")
+
+
+class Inflated(io.RawIOBase):
+    """What a gzip stream holds, read once from its beginning to its end. FormatError where it is
+    damaged or cut off.
+    """
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._file = gzip.GzipFile(fileobj=stream, mode="rb")
+
+    def readable(self) -> bool:
+        """Yes."""
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        """Bytes of what it holds."""
+        try:
+            return self._file.read(size)
+        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            raise FormatError(
+                f"the archive is damaged or cut off within its gzip: {error}"
+            ) from error
+
+
+def inflated(stream: BinaryIO, head: BinaryIO) -> BinaryIO:
+    """The stream, or what it holds where it is compressed by gzip. head: the same file as one that
+    can seek, at its beginning, where it is left.
+    """
+    try:
+        start = head.read(len(GZIP))
+        head.seek(0)
+    except OSError as error:
+        raise ImageError(f"cannot be read: {error.strerror or error}") from error
+    return cast(BinaryIO, Inflated(stream)) if start == GZIP else stream
 
 
 def header(member: Member, name: str, size: int) -> bytes:

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import io
 import os
 import stat
 import threading
 import zipfile
 import zlib
 from collections.abc import Iterator
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO, NamedTuple, cast
 
 from latentpress.errors import ImageError
 from latentpress.system.members import check_size
+from latentpress.system.places import path_name
 from latentpress.system.sources import unreadable
+from latentpress.system.urls import is_url
 
 # deflate expands to 1032 times at most; other methods have no bound that reading could keep
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 ENCRYPTED = 0x1
 CREATED_ON_UNIX = 3
+AHEAD = 1 << 20  # bytes of a file behind a URL that a request fetches, at least
 CUT = "no .zip file, or one that is cut off"
 
 
@@ -30,8 +34,8 @@ class Found(NamedTuple):
 
 
 class Zip:
-    """The regular files of a .zip file. Threads may share it; it can be pickled, and each process
-    opens it for itself.
+    """The regular files of a .zip file, or of one behind a URL. Threads may share it; it can be
+    pickled, and each process opens it for itself.
 
     Of members of one name the last counts, as in every reader.
 
@@ -66,7 +70,7 @@ class Zip:
         archive = self._opened()
         info = archive.NameToInfo.get(name)
         if info is None:
-            raise ImageError(f"{self.path}: holds no {name}")
+            raise ImageError(f"{path_name(self.path)}: holds no {name}")
         try:
             if info.flag_bits & ENCRYPTED:
                 raise ImageError("is encrypted")
@@ -82,11 +86,11 @@ class Zip:
                 raise ImageError("is cut off")
             return data
         except ImageError as error:
-            raise ImageError(f"{self.path}/{name}: {error}") from error
+            raise ImageError(f"{path_name(self.path)}/{name}: {error}") from error
         except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError) as error:
-            raise ImageError(f"{self.path}/{name}: is damaged: {error}") from error
+            raise ImageError(f"{path_name(self.path)}/{name}: is damaged: {error}") from error
         except NotImplementedError as error:
-            raise ImageError(f"{self.path}/{name}: {error}") from error
+            raise ImageError(f"{path_name(self.path)}/{name}: {error}") from error
 
     def __del__(self) -> None:
         if self._stream is not None:
@@ -105,17 +109,25 @@ class Zip:
             return self._file
 
     def _open(self) -> zipfile.ZipFile:
-        try:
-            stream: BinaryIO = open(self.path, "rb")  # noqa: SIM115  closed in __del__
-        except OSError as error:
-            raise unreadable(self.path, error) from error
+        stream = self._file_itself()
         try:
             archive = zipfile.ZipFile(stream)
         except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
             stream.close()
-            raise ImageError(f"{self.path}: {CUT}: {error}") from error
+            raise ImageError(f"{path_name(self.path)}: {CUT}: {error}") from error
         self._stream = stream
         return archive
+
+    def _file_itself(self) -> BinaryIO:
+        """Closed in __del__."""
+        if is_url(self.path):
+            from latentpress.system.remote import RemoteFile
+
+            return cast(BinaryIO, io.BufferedReader(RemoteFile(self.path), AHEAD))
+        try:
+            return open(self.path, "rb")
+        except OSError as error:
+            raise unreadable(self.path, error) from error
 
 
 def _found(info: zipfile.ZipInfo) -> Found:

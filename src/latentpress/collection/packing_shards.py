@@ -1,0 +1,240 @@
+"""All latents of a tree into numbered .ltps files of one size, recorded as each is full, so that a
+run that was ended goes on.
+
+The manifest has a line {"begun": FILE} for each file before it is there, and, once it is full, a
+line for each source with how many of its latents the file holds, then {"shard": FILE} with its
+bytes. What the last run under the same request recorded is not packed again.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from typing import Any
+
+from latentpress import __version__
+from latentpress.collection.faults import ENDING, naming, sentence
+from latentpress.collection.find import MANIFEST, is_archive
+from latentpress.collection.manifest import Manifest, fingerprint, open_manifest
+from latentpress.collection.packing import Latent, Reading, add, latents_of
+from latentpress.collection.tasks import kept_store
+from latentpress.collection.unit import Unit, joined
+from latentpress.errors import OutputError
+from latentpress.latents.shards import ShardWriter
+from latentpress.system.stores import FolderStore, Store, open_file, open_store
+
+ANEW = "--overwrite begins anew"
+
+
+@dataclass
+class Earlier:
+    """What earlier runs packed. files: bytes by name. begun: files that may be there without being
+    of these. counts: latents by the hash of source and member. whole: of those the ones that are
+    packed to their end. versions: hashes, by that of the source.
+    """
+
+    files: dict[str, int] = field(default_factory=dict)
+    begun: set[str] = field(default_factory=set)
+    counts: dict[int, int] = field(default_factory=dict)
+    whole: set[int] = field(default_factory=set)
+    versions: dict[int, int] = field(default_factory=dict)
+    request: str = ""
+    _waiting: list[Mapping[str, Any]] = field(default_factory=list)
+
+    def add(self, line: Mapping[str, Any]) -> None:
+        """Take a line of the manifest into account."""
+        if "run" in line:
+            if line["run"].get("begins"):
+                self.begun |= self.files.keys()
+                for known in (self.files, self.counts, self.whole, self.versions):
+                    known.clear()
+            self.request = str(line["run"].get("request"))
+            self._waiting = []  # of a file whose lines were not all written
+        elif "begun" in line:
+            self.begun.add(str(line["begun"]))
+        elif "shard" in line:
+            self.files[str(line["shard"])] = int(line["output_bytes"])
+            for row in self._waiting:
+                self._add_source(row)
+            self._waiting = []
+        elif "latents" in line:
+            self._waiting.append(line)
+
+    def _add_source(self, line: Mapping[str, Any]) -> None:
+        key = hash((line["source"], line.get("member", "")))
+        self.counts[key] = self.counts.get(key, 0) + int(line["latents"])
+        if line.get("ends"):
+            self.whole.add(key)
+        self.versions[hash(line["source"])] = hash(line["version"])
+
+    def check(self, store: Store, request: str) -> None:
+        """OutputError where a run under this request cannot go on from here."""
+        if self.files and self.request != request:
+            raise OutputError(
+                f"{store.url}: holds shards that were asked for otherwise: name another folder; "
+                f"{ANEW}"
+            )
+        for name, size in self.files.items():
+            entry = store.entry(name)
+            if entry is None or entry.size != size:
+                raise OutputError(
+                    f"{joined(store.url, name)}: is not there as the manifest has it; {ANEW}"
+                )
+
+
+@dataclass
+class Packed:
+    """What was put into files. kept: latents that earlier runs had packed. failed: files that were
+    not taken. numbers: in the latents that were put. files, size: of all runs, the bytes too.
+    written: bytes of this run's files.
+    """
+
+    latents: int = 0
+    numbers: int = 0
+    kept: int = 0
+    failed: int = 0
+    files: int = 0
+    size: int = 0
+    written: int = 0
+
+
+class ShardPacking:
+    """A run that packs into shards.
+
+    Args:
+        folder: of the shards and the manifest.
+        shard_size: as of `ShardWriter`.
+        reading: how latents are read.
+        how: as of `ShardWriter`; with "overwrite" the run begins anew.
+        columns: of the pictures in tables.
+        told: is called with a sentence for each file that fails.
+    """
+
+    def __init__(
+        self,
+        folder: str,
+        shard_size: int,
+        reading: Reading,
+        how: Mapping[str, Any],
+        columns: Sequence[str] = (),
+        told: Callable[[str], None] = lambda text: None,
+    ) -> None:
+        self._folder, self._shard_size, self._reading, self._how = folder, shard_size, reading, how
+        self._columns, self._told = columns, told
+        self._packed = Packed()
+        self._rows: list[dict[str, Any]] = []
+        self._earlier = Earlier()
+
+    def run(self, units: Iterable[Unit], advance: Callable[[], None]) -> Packed:
+        """Pack what was not packed before.
+
+        Raises:
+            OutputError: the shards that are there are others, or cannot be written.
+            ImageError: a source was changed since it was packed.
+        """
+        asked = {key: value for key, value in self._how.items() if key != "overwrite"}
+        reading = {key: value for key, value in vars(self._reading).items() if key != "device"}
+        asked |= {**reading, "shard_size": self._shard_size, "columns": list(self._columns)}
+        request = fingerprint(asked)
+        store = open_store(self._folder)
+        with closing(open_manifest(store)) as manifest:
+            if isinstance(store, FolderStore):
+                store.tidy(MANIFEST)
+            if not self._how.get("overwrite"):
+                for line in manifest.lines():
+                    self._earlier.add(line)
+                self._earlier.check(store, request)
+            begins = not self._earlier.files
+            told = {"version": __version__, "request": request, "asked": asked, "begins": begins}
+            manifest.append([{"run": told}])
+            self._write(units, manifest, advance)
+        self._packed.size = self._packed.written + sum(self._earlier.files.values())
+        self._packed.files += len(self._earlier.files)
+        return self._packed
+
+    def _write(
+        self, units: Iterable[Unit], manifest: Manifest, advance: Callable[[], None]
+    ) -> None:
+        shards = ShardWriter(
+            self._folder,
+            self._shard_size,
+            first=len(self._earlier.files),
+            replaceable=self._earlier.begun,
+            **self._how,
+        )
+        with shards:
+            for unit in units:
+                version = self._earlier.versions.get(hash(unit.source))
+                if version not in (None, hash(unit.version)):
+                    raise OutputError(f"{unit.source}: was changed since it was packed; {ANEW}")
+                for member, latents in self._sources(unit):
+                    self._put(unit, member, latents, shards, manifest)
+                advance()
+        if self._rows:
+            self._record(shards, manifest)
+        self._packed.files = len(shards.files)
+        self._packed.written = sum(file.stat().st_size for file in shards.files)
+
+    def _sources(self, unit: Unit) -> Iterator[tuple[str, Iterator[Latent]]]:
+        """The files of latents in a unit that were not packed whole: name within it, latents."""
+        if not is_archive(unit.key):
+            if not self._is_kept(unit, ""):
+                yield "", latents_of(unit, self._reading)
+            return
+        with open_file(kept_store(unit.root), unit.key) as stream, naming(unit.source):
+            for sample in self._reading.samples(unit, stream, self._columns):
+                if not self._is_kept(unit, sample.name):
+                    yield sample.name, self._reading.of_sample(unit, sample)
+
+    def _is_kept(self, unit: Unit, member: str) -> bool:
+        key = hash((unit.source, member))
+        if key in self._earlier.whole:
+            self._packed.kept += self._earlier.counts[key]
+        return key in self._earlier.whole
+
+    def _put(
+        self,
+        unit: Unit,
+        member: str,
+        latents: Iterator[Latent],
+        shards: ShardWriter,
+        manifest: Manifest,
+    ) -> None:
+        """Add the latents of a file that are not packed yet."""
+        source = joined(unit.source, member) if member else unit.source
+        kept = self._earlier.counts.get(hash((unit.source, member)), 0)
+        row: dict[str, Any] = {"source": unit.source, **({"member": member} if member else {})}
+        row |= {"latents": 0, "error": "", "version": unit.version}
+        try:
+            for number, (name, metadata, latent) in enumerate(latents):
+                if number < kept:
+                    self._packed.kept += 1
+                    continue
+                if not row["latents"]:
+                    self._rows.append(row)
+                before = len(shards.files)
+                add(shards, source, name, metadata, latent)
+                row["latents"] += 1
+                self._packed.latents += 1
+                self._packed.numbers += math.prod(latent.shape)
+                if len(shards.files) > before:
+                    manifest.append([{"begun": shards.files[-1].name}])
+                if not shards.is_open:
+                    self._record(shards, manifest)
+                    row = {**row, "latents": 0}
+            row["ends"] = True
+        except (*ENDING, OutputError):
+            raise
+        except Exception as fault:
+            self._told(sentence(source, fault))
+            self._packed.failed += 1
+
+    def _record(self, shards: ShardWriter, manifest: Manifest) -> None:
+        """Tell what the file that is full holds."""
+        file = shards.files[-1]
+        about = {"shard": file.name, "output_bytes": file.stat().st_size}
+        lines = [{**row, "output": file.name} for row in self._rows if row["latents"]]
+        manifest.append([*lines, about])
+        self._rows = []

@@ -1,0 +1,116 @@
+"""A total size of shards, and at efforts that optimize the latent."""
+
+import importlib.util
+import io
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+import latentpress
+from helpers.shards import members, shard
+from helpers.trees import files_of
+from latentpress.cli.app import app
+from latentpress.collection.budget import _corrected
+from latentpress.errors import LatentpressError, UsageError
+from latentpress.options import ITERATIONS
+from latentpress.targets.bracket import Sizes
+
+SIDE = 96
+
+
+def noise(number: int, side: int = SIDE) -> bytes:
+    pixels = np.random.default_rng(number).integers(0, 256, (side // 4, side // 4, 3), np.uint8)
+    stream = io.BytesIO()
+    Image.fromarray(pixels).resize((side, side)).save(stream, "PNG")
+    return stream.getvalue()
+
+
+def lp(*arguments: object, code: int = 0) -> str:
+    result = CliRunner().invoke(app, list(map(str, arguments)))
+    if isinstance(result.exception, LatentpressError):
+        assert code == (2 if isinstance(result.exception, UsageError) else 1)
+        return str(result.exception)
+    assert result.exit_code == code, (result.output, result.exception)
+    return result.output
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """A shard with two pictures, a broken one and a text, and a picture beside it."""
+    folder = tmp_path / "in"
+    folder.mkdir()
+    pictures = [(f"{i}.png", noise(i)) for i in range(2)]
+    (folder / "a.tar").write_bytes(
+        shard([*pictures, ("bad.png", bytes(3000)), ("t.txt", bytes(2000))])
+    )
+    (folder / "b.png").write_bytes(noise(3))
+    return folder
+
+
+def test_shards_and_files_share_a_budget(tree: Path, tmp_path: Path) -> None:
+    qualities = []
+    for limit in (12_000, 14_000):
+        out = tmp_path / f"out{limit}"
+        lp("compress", tree, "-o", out, "--total-size", limit, code=1)
+        files = files_of(out)
+        assert files.keys() == {"a.tar", "b.ltp"}
+        total = sum(map(len, files.values()))
+        assert 0.95 * limit <= total <= limit
+        inside = {n: d for n, d in members(files["a.tar"]) if n.endswith(".ltp")}
+        asked = {latentpress.read_header(d).quality for d in (*inside.values(), files["b.ltp"])}
+        assert len(inside) == 2
+        assert len(asked) == 1
+        qualities += asked
+        again = lp("compress", tree, "-o", out, "--total-size", limit)
+        assert "2 done before" in again
+    assert qualities[0] < qualities[1]
+
+
+def test_what_is_no_picture_may_be_more_than_the_budget(tree: Path, tmp_path: Path) -> None:
+    told = lp("compress", tree, "-o", tmp_path / "out", "--total-size", "3kB", code=1)
+    assert "do not fit into 3,000 bytes: at quality 0 they have" in told
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_table_has_no_total_size(tmp_path: Path) -> None:
+    (tmp_path / "a.parquet").write_bytes(b"")
+    told = lp(
+        "compress", tmp_path / "a.parquet", "-o", tmp_path / "out", "--total-size", "3kB", code=2
+    )
+    assert "a total size is for files and .tar shards" in told
+
+
+def test_a_budget_at_an_effort_that_optimizes_the_latent(
+    tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if importlib.util.find_spec("torch") is None:
+        pytest.skip("needs the extra torch")
+    monkeypatch.setitem(ITERATIONS, 7, 4)
+    (tree / "b.png").unlink()
+    (tree / "a.tar").write_bytes(shard([("0.png", noise(0, 32))]))
+    limit = 4096
+    asked = ("compress", tree, "-o", tmp_path / "out", "--effort", 7, "--total-size", limit)
+    lp(*asked, "--optimize-for", "mse", "--content", "photo")
+    assert sum(map(len, files_of(tmp_path / "out").values())) <= limit
+    assert "1 done before" in lp(*asked, "--optimize-for", "mse", "--content", "photo")
+
+
+@pytest.mark.parametrize("factor", [0.5, 0.9, 1.0, 1.02, 2.0, 1e6])
+def test_the_step_is_corrected_by_the_sizes_that_were_made(factor: float) -> None:
+    """factor: by how much the files that are made are larger than those of the first guess."""
+    estimate = np.linspace(5, 12, 10_001)
+    tried = []
+
+    def made(step: int) -> int:
+        tried.append(step)
+        return round(factor * math.exp(estimate[step]))
+
+    limit = round(math.exp(estimate[6000]))
+    step = _corrected(Sizes(made), 6000, limit, estimate)
+    assert made(step) <= limit or step == 0
+    assert factor > 1e5 or made(step) >= 0.97 * limit
+    assert len(tried) <= 6

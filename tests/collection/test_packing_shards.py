@@ -1,0 +1,163 @@
+"""`latents pack --shard-size`: a run that was ended goes on, and packs nothing twice."""
+
+import io
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from helpers.shards import shard
+from latentpress import latents
+from latentpress.cli.app import app
+from latentpress.errors import LatentpressError
+
+MANY = 24
+ASKED = ("-o", "out", "--lossless", "--shard-size", "2kB")
+
+
+def npy(number: int) -> bytes:
+    stream = io.BytesIO()
+    np.save(stream, np.random.default_rng(number).standard_normal((4, 8, 8), np.float32))
+    return stream.getvalue()
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The current folder, with MANY latents: half in files, half in a shard."""
+    monkeypatch.chdir(tmp_path)
+    Path("in/files").mkdir(parents=True)
+    for number in range(MANY // 2):
+        Path(f"in/files/{number:02}.npy").write_bytes(npy(number))
+    inside = [(f"{number:02}.npy", npy(number)) for number in range(MANY // 2, MANY)]
+    Path("in/z.tar").write_bytes(shard(inside))
+    return tmp_path
+
+
+def pack(*arguments: str, code: int = 0) -> str:
+    result = CliRunner().invoke(app, ["latents", "pack", "in", *ASKED, *arguments])
+    if isinstance(result.exception, LatentpressError):
+        assert code == 1, result.exception
+        return str(result.exception)
+    assert result.exit_code == code, (result.output, result.exception)
+    return result.output
+
+
+def names(folder: str = "out") -> list[str]:
+    """Of all latents in the shards, in their order."""
+    found = []
+    for path in sorted(Path(folder).glob("*.ltps")):
+        with latents.Reader(path) as reader:
+            for number in range(len(reader)):
+                latent, info = reader.read(number)
+                index = int(info.name.rpartition("/")[2])
+                assert np.array_equal(latent, np.load(io.BytesIO(npy(index))))
+                found.append(info.name)
+    return found
+
+
+def test_the_same_command_again_packs_what_came(here: Path) -> None:
+    assert f", {MANY} latents, " in pack()
+    first = {path.name: path.read_bytes() for path in Path("out").glob("*.ltps")}
+    assert len(first) > 4
+    told = pack()
+    assert f"{len(first)} shards, 0 latents, " in told
+    assert f", {MANY} latents packed before" in told
+    Path("in/files/99.npy").write_bytes(npy(99))
+    assert ", 1 latents, " in pack()
+    for name, data in first.items():
+        assert Path("out", name).read_bytes() == data
+    assert len(names()) == len(set(names())) == MANY + 1
+
+
+@pytest.mark.parametrize("lines", [3, 8, 15, 30, 40])
+def test_a_run_goes_on_after_any_line(here: Path, lines: int) -> None:
+    """As if the run had been killed when so many lines of its manifest, and a torn one, were there,
+    and one more file than they tell of.
+    """
+    pack()
+    expected = names()
+    shutil.move("out", "whole")
+    Path("out").mkdir()
+    text = Path("whole/manifest.jsonl").read_text().splitlines(keepends=True)
+    kept = text[:lines]
+    Path("out/manifest.jsonl").write_text("".join(kept) + text[lines][:20])
+    begun = [json.loads(line)["begun"] for line in kept if "begun" in json.loads(line)]
+    for name in begun:
+        shutil.copy(f"whole/{name}", "out")
+    pack()
+    assert sorted(names()) == sorted(expected)
+    for path in Path("whole").glob("*.ltps"):
+        assert Path("out", path.name).read_bytes() == path.read_bytes()
+
+
+def test_a_run_that_is_killed_goes_on(here: Path) -> None:
+    for number in range(100, 300):
+        Path(f"in/files/{number}.npy").write_bytes(npy(number))
+    command = [sys.executable, "-m", "latentpress", "latents", "pack", "in", *ASKED]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    end = time.monotonic() + 60
+    while len(list(Path("out").glob("*.ltps"))) < 5 and time.monotonic() < end:
+        time.sleep(0.005)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert process.returncode == -signal.SIGKILL, "the run was over before it could be killed"
+    told = pack()
+    assert " packed before" in told
+    assert len(names()) == len(set(names())) == MANY + 200
+    assert not [name for name in os.listdir("out") if name.startswith(".")]
+
+
+def test_a_file_of_many_latents_that_ends_in_another_shard(here: Path) -> None:
+    stacked = np.stack([np.load(io.BytesIO(npy(number))) for number in range(6)])
+    shutil.rmtree("in")
+    Path("in").mkdir()
+    np.save("in/many.npy", stacked)
+    pack()
+    shards = sorted(Path("out").glob("*.ltps"))
+    assert len(shards) > 1
+    text = Path("out/manifest.jsonl").read_text().splitlines(keepends=True)
+    first = next(n for n, line in enumerate(text) if "shard" in json.loads(line))
+    Path("out/manifest.jsonl").write_text("".join(text[: first + 1]))
+    for path in shards[1:]:
+        path.unlink()
+    told = pack()
+    assert " packed before" in told
+    held = []
+    for path in sorted(Path("out").glob("*.ltps")):
+        with latents.Reader(path) as reader:
+            held += [reader[n] for n in range(len(reader))]
+    assert np.array_equal(np.stack(held), stacked)
+
+
+def test_what_cannot_go_on_is_told_and_may_begin_anew(here: Path) -> None:
+    pack()
+    before = names()
+    Path("in/files/00.npy").write_bytes(npy(0) + b" ")
+    assert "in/files/00.npy: was changed since it was packed; --overwrite" in pack(code=1)
+    Path("in/files/00.npy").write_bytes(npy(0))
+    assert "holds shards that were asked for otherwise" in pack("--space", "sd15", code=1)
+    pack("--overwrite")
+    assert names() == before
+    Path("out/000001.ltps").write_bytes(b"other")
+    assert "000001.ltps: is not there as the manifest has it" in pack(code=1)
+    pack("--overwrite")
+    assert names() == before
+    Path("out/manifest.jsonl").unlink()
+    assert "000000.ltps: exists already" in pack(code=1)
+
+
+def test_a_broken_file_is_tried_again(here: Path) -> None:
+    Path("in/files/03.npy").write_bytes(b"broken")
+    assert "03.npy: cannot be read as npy" in pack(code=1)
+    assert "03.npy: cannot be read as npy" in pack(code=1)
+    Path("in/files/03.npy").write_bytes(npy(3))
+    assert ", 1 latents, " in pack()
+    assert len(names()) == len(set(names())) == MANY
