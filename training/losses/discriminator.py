@@ -12,6 +12,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
+from training.precision import float32
+
 CONDITION = 12  # channels that the latent is mapped to
 PATCH = 16  # pixels of an answer
 
@@ -48,7 +50,9 @@ class Discriminator(nn.Module):
         plane = level[:, None, None, None].expand(-1, 1, *x.shape[2:])
         t = torch.cat([x * 2 - 1, c.to(x.dtype), plane.to(x.dtype)], 1)
         for layer in self.down:
-            t = F.leaky_relu(layer(t), 0.2)
+            with float32(t.device.type):
+                weight = layer.weight  # divided by its largest singular value
+            t = F.leaky_relu(F.conv2d(t, weight, layer.bias, 2, 1), 0.2)
         return self.out(t).float()
 
 

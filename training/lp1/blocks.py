@@ -5,6 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from training.lp1.shape import Shape
+from training.precision import float32
 
 
 class WSiLU(nn.Module):
@@ -28,6 +29,15 @@ def haar(factor: int) -> Tensor:
         high = torch.kron(torch.eye(n), torch.tensor([[1.0, -1.0]]))
         one = torch.cat([low, high]) / 2**0.5
     return torch.kron(one, one)
+
+
+class Layout:
+    """How depthwise convolutions run: torch's own kernel takes planes, cuDNN's channels last.
+
+    Which is faster is measured on CUDA (`training.lp1.speed.choose_layout`).
+    """
+
+    plain = False
 
 
 class Conv(nn.Conv2d):
@@ -58,6 +68,8 @@ class Conv(nn.Conv2d):
     def forward(self, x: Tensor) -> Tensor:
         """(N, inputs, H, W) -> (N, outputs, H / stride, W / stride)."""
         weight, bias = self.folded()
+        if self.groups > 1 and Layout.plain:
+            x, weight = x.contiguous(), weight.clone(memory_format=torch.contiguous_format)
         return F.conv2d(x, weight, bias, self.stride, self.padding, groups=self.groups)
 
 
@@ -85,11 +97,14 @@ class HaarConv(Conv):
         weight, bias = super().folded()
         n = len(self.basis)
         matrix = weight[:, :, 0, 0]
-        if self.before:
-            matrix = torch.einsum("bk,cbi->cki", self.basis, matrix.view(-1, n, matrix.shape[1]))
-            bias = (bias.view(-1, n) @ self.basis).reshape(-1)
-        else:
-            matrix = torch.einsum("bk,ocb->ock", self.basis, matrix.view(len(matrix), -1, n))
+        with float32(weight.device.type):
+            if self.before:
+                bands = matrix.view(-1, n, matrix.shape[1])
+                matrix = torch.einsum("bk,cbi->cki", self.basis, bands)
+                bias = (bias.view(-1, n) @ self.basis).reshape(-1)
+            else:
+                bands = matrix.view(len(matrix), -1, n)
+                matrix = torch.einsum("bk,ocb->ock", self.basis, bands)
         return matrix.reshape(weight.shape), bias
 
 

@@ -4,6 +4,7 @@ from torch import Tensor, nn
 
 from training.lp1.blocks import Conv, build, reduction
 from training.lp1.shape import Shape
+from training.precision import float32
 
 FACTOR = 16  # pixels of a latent position
 
@@ -24,7 +25,9 @@ class Analysis(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """See the class."""
-        return self.deep(x) + self.linear(x)
+        with float32(x.device.type):
+            straight = self.linear(x.float())
+        return self.deep(x) + straight
 
 
 class Synthesis(nn.Module):
@@ -60,5 +63,7 @@ class Synthesis(nn.Module):
     def forward(self, y: Tensor) -> Tensor:
         """See the class."""
         t = self.trunk(y)
-        x = self.coarse(t) + self.linear(y)
+        with float32(y.device.type):
+            straight = self.linear(y.float())
+        x = self.coarse(t) + straight
         return x + self.fine(t) if hasattr(self, "fine") else x
