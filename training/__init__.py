@@ -1,5 +1,8 @@
 """How the shipped weights were made. Run its modules from the repository root: `python -m ...`."""
 
+import os
 import time
 
-STARTED = time.monotonic()  # of the process, before the slow imports
+AGAIN = "TRAINING_STARTED"  # set by a process that replaces itself
+# Of the process, before the slow imports.
+STARTED = float(os.environ.get(AGAIN) or time.monotonic())

@@ -36,12 +36,13 @@ class Muon:
 
     Attributes:
         state: What a run that goes on takes over, by name.
+        tensors: All that a step changes, by name.
     """
 
     def __init__(self, flat: FlatParameters) -> None:
         self.flat = flat
         self.momentum = torch.zeros_like(flat.values[: flat.rest])
-        self.state = {"muon.momentum": self.momentum}
+        self.state = self.tensors = {"muon.momentum": self.momentum}
 
     @torch.no_grad()
     def step(self, gradients: Tensor, rate: Tensor) -> None:
@@ -59,3 +60,9 @@ class Muon:
 
     def refresh(self, step: int) -> None:
         """Nothing is done between the steps."""
+
+    def between(self) -> None:
+        """Nothing."""
+
+    def pace(self, step: float, between: float) -> None:
+        """Nothing is done that could take too long."""

@@ -1,9 +1,12 @@
 """SOAP (Vyas et al. 2024, arXiv:2409.11321): Adam in the eigenbasis of Shampoo's preconditioner.
 
 For all matrices of one shape at once. The bases are turned between the steps, every REFRESH of
-them, by one step of orthogonal iteration (FIRST_TURNS of them after the first step, from the
-identity, where the paper decomposes); a side longer than LONGEST keeps its own basis.
+them or less often where it takes long (`Soap.pace`), by one step of orthogonal iteration
+(FIRST_TURNS of them after the first step, from the identity, where the paper decomposes). A side
+longer than LONGEST keeps its own basis.
 """
+
+import math
 
 import torch
 from torch import Tensor
@@ -12,7 +15,8 @@ from training.optimizers.flat import Batch, FlatParameters
 
 BETAS, EPSILON = (0.95, 0.95), 1e-8
 SHAMPOO_BETA = 0.95
-REFRESH = 10  # steps
+REFRESH, SELDOM = 10, 100  # steps from one turn of the bases to the next: at least, at most
+TURNING = 0.25  # of the steps' time, for turning them
 FIRST_TURNS = 4
 LONGEST = 640
 
@@ -68,6 +72,8 @@ class Soap:
 
     Attributes:
         state: What a run that goes on takes over, by name.
+        tensors: All that a step changes, by name.
+        every: Steps from one turn of the bases to the next.
     """
 
     def __init__(self, flat: FlatParameters) -> None:
@@ -79,6 +85,13 @@ class Soap:
         self.steps = torch.zeros((), device=device)
         self.mean_steps = torch.zeros((), device=device)  # a run that goes on keeps its means
         self.state = {"soap.mean": self.mean, "soap.mean_steps": self.mean_steps}
+        self.tensors = {**self.state, "soap.square": self.square, "soap.steps": self.steps}
+        for number, one in enumerate(self.matrices):
+            for name, side in (("left", one.left), ("right", one.right)):
+                if side is not None:
+                    self.tensors[f"soap.{number}.{name}.moments"] = side.moments
+                    self.tensors[f"soap.{number}.{name}.basis"] = side.basis
+        self.every = REFRESH
 
     @torch.no_grad()
     def step(self, gradients: Tensor, rate: Tensor) -> None:
@@ -103,16 +116,31 @@ class Soap:
     @torch.no_grad()
     def refresh(self, step: int) -> None:
         """Turn the bases where it is time to. step: counts from 1."""
-        if step != 1 and step % REFRESH:
+        if step != 1 and step % self.every:
             return
+        for _ in range(FIRST_TURNS if step == 1 else 1):
+            self.between()
+        if step == 1:
+            for one in self.matrices:
+                rotated = one.rotate(one.batch.of(self.flat.gradients))
+                one.batch.of(self.square).copy_(rotated.square() * (1 - BETAS[1]))
+
+    @torch.no_grad()
+    def between(self) -> None:
+        """Turn all bases once. It decomposes matrices, which no graph can hold."""
         for one in self.matrices:
             square = one.batch.of(self.square)
             for side, axis in ((one.left, 1), (one.right, 2)):
-                for _ in range(FIRST_TURNS if step == 1 else 1):
-                    self._turn(side, axis, square)
-            if step == 1:
-                rotated = one.rotate(one.batch.of(self.flat.gradients))
-                square.copy_(rotated.square() * (1 - BETAS[1]))
+                self._turn(side, axis, square)
+
+    def pace(self, step: float, between: float) -> None:
+        """Turn the bases so rarely that it takes at most TURNING of the steps' time.
+
+        Args:
+            step: Milliseconds of a step.
+            between: Milliseconds of one turn of all bases.
+        """
+        self.every = min(SELDOM, max(REFRESH, math.ceil(between / (TURNING * step))))
 
     def _turn(self, side: _Side | None, axis: int, square: Tensor) -> None:
         """Turn one side's basis, and put the second moments into its new order."""

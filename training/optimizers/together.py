@@ -39,6 +39,21 @@ class Together:
         for optimizer in self.all:
             optimizer.refresh(step)
 
+    def between(self) -> None:
+        """What `refresh` does when it is time to."""
+        for optimizer in self.all:
+            optimizer.between()
+
+    def pace(self, step: float, between: float) -> None:
+        """Milliseconds of a step and of `between`: how often the latter can be afforded."""
+        for optimizer in self.all:
+            optimizer.pace(step, between)
+
+    @property
+    def tensors(self) -> dict[str, Tensor]:
+        """All that a step changes, by name."""
+        return {name: t for optimizer in self.all for name, t in optimizer.tensors.items()}
+
     @property
     def state(self) -> dict[str, Tensor]:
         """What a run that goes on takes over."""
