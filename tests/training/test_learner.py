@@ -59,6 +59,7 @@ MODES = {
         discriminator_width=8,
         discriminator_rate=1e-4,
     ),
+    "int8": dataclasses.replace(BASE, shape=dataclasses.replace(SHAPE, int8=True)),
     "natural": dataclasses.replace(
         BASE,
         shape=dataclasses.replace(SHAPE, masking=True),

@@ -4,6 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from training.lp1.int8 import COARSEST, Bytes
 from training.lp1.shape import Shape
 from training.precision import float32
 
@@ -57,6 +58,7 @@ class Conv(nn.Conv2d):
         if shape.scales:
             self.scale_in = nn.Parameter(torch.ones(inputs // groups))
             self.scale_out = nn.Parameter(torch.ones(outputs))
+        self.bytes: Bytes | None = None
 
     def folded(self) -> tuple[Tensor, Tensor]:
         """Weight and bias of the plain convolution that this one is."""
@@ -68,6 +70,8 @@ class Conv(nn.Conv2d):
     def forward(self, x: Tensor) -> Tensor:
         """(N, inputs, H, W) -> (N, outputs, H / stride, W / stride)."""
         weight, bias = self.folded()
+        if self.bytes is not None:
+            return self.bytes.convolve(x, self, weight, bias)
         if self.groups > 1 and Layout.plain:
             x, weight = x.contiguous(), weight.clone(memory_format=torch.contiguous_format)
         return F.conv2d(x, weight, bias, self.stride, self.padding, groups=self.groups)
@@ -202,3 +206,17 @@ def reduction(parts: list[nn.Module]) -> float:
         elif isinstance(part, nn.Conv2d):
             factor *= part.stride[0]
     return factor
+
+
+def take_int8(parts: list[nn.Module], pixels: float) -> None:
+    """Let the 1 x 1 and dense convolutions of coarse blocks compute in int8.
+
+    Args:
+        parts: Of a transform, in order.
+        pixels: Of a position of the first one's input.
+    """
+    for part in parts:
+        if isinstance(part, Residual | Depthwise) and pixels >= COARSEST:
+            part.a.bytes = Bytes(rounds_output=not isinstance(part.act, nn.ReLU))
+            part.b.bytes = Bytes(rounds_output=True)
+        pixels *= reduction([part])

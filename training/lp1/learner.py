@@ -96,6 +96,7 @@ class Learner:
             self.discriminator = Discriminator(variant.shape.latent, width).to(device)
             self.flat_discriminator = FlatParameters(self.discriminator)
             self.discriminator_optimizer = Adam(self.flat_discriminator, betas=BETAS)
+        self.fresh: list[str] = []  # modules whose weights no source had
         self.steps = 0
         self.pixels_seen = 0
         self.size: tuple[int, int] | None = None

@@ -12,16 +12,18 @@ from pathlib import Path
 
 import torch
 import torch.distributed as dist
+from torch import Tensor
 
 from training import STARTED
 from training.data.crops import cut
 from training.data.packs import FONTS, LPIPS, check_packs
 from training.data.pages import Pages
-from training.data.plan import Planner
+from training.data.plan import FLOATS, Planner
 from training.data.store import load_held_out, load_store
 from training.losses.parts import Distances
 from training.losses.trunks import load_trunks
 from training.lp1.capture import CaptureError, Pool, mend
+from training.lp1.int8 import begin_int8
 from training.lp1.keeper import Copy, Keeper
 from training.lp1.learner import COUNTERS, Learner
 from training.lp1.linear_start import begin_linear
@@ -40,6 +42,7 @@ from training.lp1.variant import Variant, as_table
 TURN = 10.0  # seconds that a variant has the device before the next one
 LARGER_BATCHES = (2, 4)  # times the crops of the first variant: do larger ones pay?
 START_CROPS = 256  # whose principal components a fresh model begins with
+INT8_CROPS = 64  # that limits of int8 begin with
 KEEP_EVERY = 60.0  # seconds between checkpoints
 LOG_EVERY = 50  # steps
 HELD_OUT_SIDE = 480  # pixels: what every held-out picture has
@@ -151,6 +154,8 @@ class Run:
             pixels = self.store.pixels
             learner = Learner(variant, device, pixels, planner, distances, pool)
             note = start(learner) if start else self.start_fresh(learner)
+            if variant.shape.int8 and any(".bytes" in part for part in learner.fresh):
+                note += self.start_int8(learner)
             self.turns.append(Turn(name, learner))
             self.say(f"{name}: {note}", "start", variant=name)
         torch.manual_seed(settings.seed + 15485863 * self.rank)
@@ -169,16 +174,27 @@ class Run:
         variant = learner.variant
         if not variant.linear_start:
             return "fresh weights"
-        planner = Planner(self.store, LEVELS, 0.0, self.settings.seed)
-        n, side = variant.crops_at(0.0)
-        plans = [planner.draw(n, side) for _ in range(START_CROPS // n + 1)]
-        pictures = []
-        for plan in plans:
-            numbers = [torch.from_numpy(a).to(self.device) for a in (plan.integers, plan.floats)]
-            pictures.append(cut(self.store.pixels, *numbers, side)[0])
-        begin_linear(learner.net, variant.loss, pictures)
+        begin_linear(learner.net, variant.loss, self.some_crops(learner, START_CROPS)[0])
         learner.average.copy_(learner.flat.values)
         return "fresh weights, linear paths from principal components"
+
+    def start_int8(self, learner: Learner) -> str:
+        """Measure the limits that int8 begins with. Returns what was done, for the log."""
+        begin_int8(learner.net, *self.some_crops(learner, INT8_CROPS))
+        learner.average.copy_(learner.flat.values)
+        return f", limits of int8 from {INT8_CROPS} crops"
+
+    def some_crops(self, learner: Learner, count: int) -> tuple[list[Tensor], list[Tensor]]:
+        """Batches of at least so many crops of photographs, and their levels."""
+        planner = Planner(self.store, LEVELS, 0.0, self.settings.seed)
+        n, side = learner.variant.crops_at(0.0)
+        pictures, levels = [], []
+        for _ in range(-(-count // n)):
+            plan = planner.draw(n, side)
+            numbers = [torch.from_numpy(a).to(self.device) for a in (plan.integers, plan.floats)]
+            pictures.append(cut(self.store.pixels, *numbers, side)[0])
+            levels.append(numbers[1][FLOATS.index("level")])
+        return pictures, levels
 
     def now(self) -> float:
         """Seconds since the process began; the first process's everywhere."""

@@ -9,6 +9,7 @@ is. Several devices of one machine: torchrun --nproc-per-node 4 -m training.lp1.
                        that of the source, or the shape of the shipped model
     --continue SOURCE  weights to begin with: an OUT of before (with its momenta), a folder:NAME
                        of a run of pairs, or "shipped", the model of the package
+    --phase int8       go on from a source, with transforms that compute as int8 will: a last phase
     --rehearse         some steps of every variant, of every optimizer, and of a discriminator,
                        with and without graphs: a line each, nothing is trained
 """
@@ -109,6 +110,7 @@ def parse() -> argparse.Namespace:
     which.add_argument("--pairs", type=Path)
     which.add_argument("--variant")
     parser.add_argument("--continue", dest="source")
+    parser.add_argument("--phase", choices=list(PHASES), help="of a run that goes on")
     parser.add_argument("--painters", type=int, help="processes; default: what CUDA leaves free")
     parser.add_argument(
         "--pages", type=int, default=256, help="painted pages in memory, 1 MiB each"
@@ -126,9 +128,25 @@ def parse() -> argparse.Namespace:
         help="do not capture steps on CUDA",
     )
     args = parser.parse_args()
+    if args.phase and not args.source:
+        parser.error("--phase goes on from a source: name it with --continue")
     if args.minutes is None and args.steps is None and not args.rehearse:
         parser.error("one of --minutes, --steps and --rehearse is needed")
     return args
+
+
+def int8_phase(variant: Variant) -> Variant:
+    """A variant in its last phase: bytes in the transforms, a low rate, one size of crops."""
+    n, side = variant.crops_at(0.0)
+    return replace(
+        variant,
+        shape=replace(variant.shape, int8=True),
+        rate=0.2 * variant.rate,
+        crops=((0.0, n, side),),
+    )
+
+
+PHASES = {"int8": int8_phase}
 
 
 def rehearsed(variants: dict[str, Variant]) -> dict[str, Variant]:
@@ -208,6 +226,8 @@ def carry_out(
     """
     try:
         variants = choose(args)
+        if args.phase:
+            variants = {name: PHASES[args.phase](variant) for name, variant in variants.items()}
         variants = rehearsed(variants) if args.rehearse else variants
         run = Run(variants, settings, start, device)
     except ValueError as error:
