@@ -340,9 +340,12 @@ def test_gradients_are_clipped_to_their_norm(place: dict[str, Any]) -> None:
     assert float(one.flat.gradients.norm()) == pytest.approx(0.5, rel=1e-3)
 
 
-def test_a_natural_look_starts_from_the_shipped_model(place: dict[str, Any]) -> None:
+def test_a_natural_look_starts_from_the_shipped_model(
+    place: dict[str, Any], tmp_path: Path
+) -> None:
     pytest.importorskip("onnx", reason="the shipped model is ONNX")
     pytest.importorskip("onnxruntime", reason="training.lp1.export needs it")
+    from training.lp1.export import check_same_files, export_synthesis
     from training.lp1.shipped import load_shipped
 
     (variant,) = read_variants(VARIANTS / "natural.toml").values()
@@ -357,6 +360,16 @@ def test_a_natural_look_starts_from_the_shipped_model(place: dict[str, Any]) -> 
     after = one.net.state_dict()
     moved = {name for name, t in state.items() if not torch.equal(t, after[name])}
     assert moved == {name for name in state if name.startswith("gs.")}
+    with torch.no_grad():  # as a checkpoint keeps it
+        for p in one.net.parameters():
+            p.copy_(p.half().float())
+    check_same_files(one.net)
+    export_synthesis(one.net, tmp_path / "natural.onnx")
+    assert (tmp_path / "natural.onnx").stat().st_size > 5_000_000
+    with torch.no_grad():
+        one.net.inverse += 0.01
+    with pytest.raises(SystemExit, match="inverse is not the package's"):
+        check_same_files(one.net)
     # The discriminator must not outweigh what keeps a picture faithful, at 150 : 1 : .008.
     assert pytest.approx(variant.loss.squared[0], rel=1e-4) == 150 / 65025
 

@@ -22,7 +22,7 @@ class CaptureError(RuntimeError):
 class Pool:
     """Memory that all graphs of a run share: they never run at once and leave nothing in it.
 
-    A graph of nothing lives as long as the pool: torch refuses a pool whose graphs are all gone.
+    A small graph lives as long as the pool: torch refuses a pool whose graphs are all gone.
     """
 
     def __init__(self) -> None:
@@ -38,7 +38,7 @@ class Pool:
         try:
             if self.handle is None:
                 self.handle = torch.cuda.graph_pool_handle()
-                self.anchor = self._graph(lambda: None)
+                self.anchor = self._graph(_nearly_nothing)
             return self._graph(part).replay
         except Exception as error:  # whatever CUDA says
             told = (str(error).splitlines() or [""])[0]
@@ -51,6 +51,10 @@ class Pool:
         with torch.cuda.graph(graph, self.handle, own, capture_error_mode="thread_local"):
             part()
         return graph
+
+
+def _nearly_nothing() -> None:
+    torch.zeros(8, device="cuda")
 
 
 def mend() -> None:

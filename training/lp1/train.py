@@ -37,6 +37,7 @@ from training.lp1.variant import Variant, read_variants
 from training.optimizers.together import NAMES
 
 SHIPPED = "shipped"
+SEARCHED = 4  # algorithms that cuDNN tries for a convolution; a search takes seconds of a run
 
 
 def continue_from(source: str, learner: Learner) -> str:
@@ -187,6 +188,7 @@ def main() -> None:
         dist.init_process_group("cpu:gloo,cuda:nccl" if device == "cuda" else "gloo")
     if device == "cuda":
         torch.backends.cudnn.benchmark = True
+        torch.backends.cudnn.benchmark_limit = SEARCHED
     painters = args.painters
     if painters is None:  # the loop, the thread of gradients and the keeper want a core each
         painters = max(1, (os.cpu_count() or 1) // processes - 3) if device == "cuda" else 0
