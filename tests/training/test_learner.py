@@ -27,6 +27,7 @@ from training.lp1.rehearsal import rehearse
 from training.lp1.shape import LEVELS, Shape
 from training.lp1.speed import operations_per_pixel, parts_of_a_step
 from training.lp1.variant import Variant, read_variants
+from training.optimizers.soap import Soap
 
 SHAPE = Shape(
     analysis="conv:8:8:4 dense down:12 dense down:16",
@@ -238,14 +239,16 @@ def test_without_cuda_a_capture_is_told(place: dict[str, Any]) -> None:
 
 
 def test_bases_are_turned_as_often_as_there_is_time(place: dict[str, Any]) -> None:
-    soap = learner(place, MODES["soap"]).optimizer
-    every = lambda: soap.all[1].every  # type: ignore[union-attr]
-    soap.pace(step=20.0, between=10.0)
-    assert every() == 10
-    soap.pace(step=20.0, between=200.0)
-    assert every() == 40
-    soap.pace(step=20.0, between=1e6)
-    assert every() == 100
+    one = learner(place, MODES["soap"])
+    soap = one.optimizer.all[1]
+    assert isinstance(soap, Soap)
+    for between, every in ((10.0, 10), (200.0, 40), (1e6, 100)):
+        one.optimizer.pace(20.0, lambda _, between=between: between)  # type: ignore[misc]
+        assert soap.every == every
+        assert not soap.by_cholesky
+    one.optimizer.pace(20.0, lambda _: 200.0 - 150 * soap.by_cholesky)
+    assert soap.by_cholesky
+    assert soap.every == 10
 
 
 def test_a_learner_that_skips_returns_to_its_average(place: dict[str, Any]) -> None:
@@ -359,7 +362,8 @@ def test_a_natural_look_starts_from_the_shipped_model(
     assert row["adversarial"] > 0
     after = one.net.state_dict()
     moved = {name for name, t in state.items() if not torch.equal(t, after[name])}
-    assert moved == {name for name in state if name.startswith("gs.")}
+    assert {name.split(".")[0] for name in moved} == {"gs"}
+    assert "gs.coarse.0.weight" in moved
     with torch.no_grad():  # as a checkpoint keeps it
         for p in one.net.parameters():
             p.copy_(p.half().float())

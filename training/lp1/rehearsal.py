@@ -5,6 +5,8 @@ Libraries choose their algorithms here, graphs are captured, and what would fail
 
 import math
 import time
+from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -59,7 +61,7 @@ def rehearse(learner: Learner, graphs: bool) -> list[Rehearsed]:
                 compare(learner)
                 captured = steps(learner, share)
             found.append(Rehearsed((n, side), eager, captured))
-        pace(learner, found[0].captured or found[0].eager)
+        learner.optimizer.pace(found[0].captured or found[0].eager, partial(timed, learner))
     return found
 
 
@@ -100,15 +102,14 @@ def compare(learner: Learner) -> None:
         raise CaptureError(f"a loss of {loss:.4g} is {again:.4g} from the graph")
 
 
-def pace(learner: Learner, step: float) -> None:
-    """Let what an optimizer does between its steps take no more than its share of the time."""
+def timed(learner: Learner, job: Callable[[], None]) -> float:
+    """Milliseconds of a job on a learner's device, the second time."""
     for _ in range(2):
         learner.finish()
         begun = time.perf_counter()
-        learner.optimizer.between()
+        job()
         learner.finish()
-        between = 1000 * (time.perf_counter() - begun)
-    learner.optimizer.pace(step, between)
+    return 1000 * (time.perf_counter() - begun)
 
 
 def memory() -> str:

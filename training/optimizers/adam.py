@@ -1,5 +1,7 @@
 """Adam (Kingma and Ba 2015, arXiv:1412.6980) on a range of flat parameters."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -54,8 +56,5 @@ class Adam:
     def refresh(self, step: int) -> None:
         """Nothing is done between the steps."""
 
-    def between(self) -> None:
-        """Nothing."""
-
-    def pace(self, step: float, between: float) -> None:
+    def pace(self, step: float, timed: Callable[[Callable[[], None]], float]) -> None:
         """Nothing is done that could take too long."""

@@ -5,6 +5,8 @@ once. The update is scaled to the root mean square of Adam's (Liu et al. 2025, a
 so that both share one learning rate.
 """
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -61,8 +63,5 @@ class Muon:
     def refresh(self, step: int) -> None:
         """Nothing is done between the steps."""
 
-    def between(self) -> None:
-        """Nothing."""
-
-    def pace(self, step: float, between: float) -> None:
+    def pace(self, step: float, timed: Callable[[Callable[[], None]], float]) -> None:
         """Nothing is done that could take too long."""

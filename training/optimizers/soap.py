@@ -7,6 +7,7 @@ longer than LONGEST keeps its own basis.
 """
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -16,6 +17,7 @@ from training.optimizers.flat import Batch, FlatParameters
 BETAS, EPSILON = (0.95, 0.95), 1e-8
 SHAMPOO_BETA = 0.95
 REFRESH, SELDOM = 10, 100  # steps from one turn of the bases to the next: at least, at most
+ORTHONORMAL = 1e-4  # largest scalar product of two vectors of a basis
 TURNING = 0.25  # of the steps' time, for turning them
 FIRST_TURNS = 4
 LONGEST = 640
@@ -28,14 +30,36 @@ class _Side:
         self.moments = torch.zeros(count, n, n, device=device)
         self.basis = torch.eye(n, device=device).expand(count, n, n).clone()
 
-    def turn(self) -> Tensor:
+    def turn(self, by_cholesky: bool = False) -> Tensor:
         """Better eigenvectors. Returns the order (B, n) of the old ones that the new ones have."""
         estimate = (self.basis * (self.moments @ self.basis)).sum(1)
         order = estimate.argsort(1, descending=True)
         n = self.basis.shape[1]
         basis = self.basis.gather(2, order[:, None].expand(-1, n, -1))
-        self.basis.copy_(torch.linalg.qr(self.moments @ basis)[0])
-        return order
+        if not by_cholesky:
+            self.basis.copy_(torch.linalg.qr(self.moments @ basis)[0])
+            return order
+        turned, fine = orthonormal(self.moments @ basis)
+        self.basis.copy_(torch.where(fine[:, None, None], turned, self.basis))
+        return torch.where(fine[:, None], order, torch.arange(n, device=order.device))
+
+
+def orthonormal(a: Tensor) -> tuple[Tensor, Tensor]:
+    """The orthonormal factor of (B, n, n) by Cholesky decompositions in float64, all B at once.
+
+    Torch decomposes by QR one matrix after the other on CUDA.
+
+    Returns:
+        The factor, float32, and (B,) whether it is one: not where columns depend on each other.
+    """
+    q = a.double()
+    q = q / q.norm(dim=1, keepdim=True).clamp_min(1e-30)
+    eye = torch.eye(q.shape[1], dtype=q.dtype, device=q.device)
+    for _ in range(2):  # the second time corrects the first
+        factor = torch.linalg.cholesky_ex(q.mT @ q)[0]
+        q = torch.linalg.solve_triangular(factor, q.mT, upper=False).mT
+    off = (q.mT @ q - eye).abs().amax((1, 2))
+    return q.float(), off < ORTHONORMAL  # false for what is no number
 
 
 class _Matrices:
@@ -74,6 +98,7 @@ class Soap:
         state: What a run that goes on takes over, by name.
         tensors: All that a step changes, by name.
         every: Steps from one turn of the bases to the next.
+        by_cholesky: Whether bases are turned so, but for the first time; else by QR.
     """
 
     def __init__(self, flat: FlatParameters) -> None:
@@ -92,6 +117,7 @@ class Soap:
                     self.tensors[f"soap.{number}.{name}.moments"] = side.moments
                     self.tensors[f"soap.{number}.{name}.basis"] = side.basis
         self.every = REFRESH
+        self.by_cholesky = False
 
     @torch.no_grad()
     def step(self, gradients: Tensor, rate: Tensor) -> None:
@@ -118,12 +144,16 @@ class Soap:
         """Turn the bases where it is time to. step: counts from 1."""
         if step != 1 and step % self.every:
             return
-        for _ in range(FIRST_TURNS if step == 1 else 1):
+        if step != 1:
             self.between()
-        if step == 1:
-            for one in self.matrices:
-                rotated = one.rotate(one.batch.of(self.flat.gradients))
-                one.batch.of(self.square).copy_(rotated.square() * (1 - BETAS[1]))
+            return
+        chosen, self.by_cholesky = self.by_cholesky, False  # the first moments are singular
+        for _ in range(FIRST_TURNS):
+            self.between()
+        self.by_cholesky = chosen
+        for one in self.matrices:
+            rotated = one.rotate(one.batch.of(self.flat.gradients))
+            one.batch.of(self.square).copy_(rotated.square() * (1 - BETAS[1]))
 
     @torch.no_grad()
     def between(self) -> None:
@@ -133,19 +163,25 @@ class Soap:
             for side, axis in ((one.left, 1), (one.right, 2)):
                 self._turn(side, axis, square)
 
-    def pace(self, step: float, between: float) -> None:
-        """Turn the bases so rarely that it takes at most TURNING of the steps' time.
+    def pace(self, step: float, timed: Callable[[Callable[[], None]], float]) -> None:
+        """Turn the bases the faster way, so rarely that it takes at most TURNING of the time.
 
         Args:
             step: Milliseconds of a step.
-            between: Milliseconds of one turn of all bases.
+            timed: Tells what a job takes, in milliseconds.
         """
+        times = {}
+        for way in (False, True):
+            self.by_cholesky = way
+            times[way] = timed(self.between)
+        self.by_cholesky = times[True] < times[False]
+        between = min(times.values())
         self.every = min(SELDOM, max(REFRESH, math.ceil(between / (TURNING * step))))
 
     def _turn(self, side: _Side | None, axis: int, square: Tensor) -> None:
         """Turn one side's basis, and put the second moments into its new order."""
         if side is None:
             return
-        order = side.turn()
+        order = side.turn(self.by_cholesky)
         index = order[:, :, None] if axis == 1 else order[:, None, :]
         square.copy_(square.gather(axis, index.expand_as(square)))

@@ -1,6 +1,7 @@
 """Which optimizer moves which parameter, and how fast."""
 
 import math
+from collections.abc import Callable
 
 from torch import Tensor
 
@@ -39,15 +40,15 @@ class Together:
         for optimizer in self.all:
             optimizer.refresh(step)
 
-    def between(self) -> None:
-        """What `refresh` does when it is time to."""
-        for optimizer in self.all:
-            optimizer.between()
+    def pace(self, step: float, timed: Callable[[Callable[[], None]], float]) -> None:
+        """Choose how often what is done between the steps can be afforded.
 
-    def pace(self, step: float, between: float) -> None:
-        """Milliseconds of a step and of `between`: how often the latter can be afforded."""
+        Args:
+            step: Milliseconds of a step.
+            timed: Tells what a job takes, in milliseconds.
+        """
         for optimizer in self.all:
-            optimizer.pace(step, between)
+            optimizer.pace(step, timed)
 
     @property
     def tensors(self) -> dict[str, Tensor]:
