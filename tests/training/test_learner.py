@@ -6,7 +6,8 @@ import gc
 import weakref
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, ClassVar
 
 import pytest
 import torch
@@ -19,6 +20,7 @@ from training.data.plan import Planner
 from training.data.store import Store, load_held_out, load_store
 from training.losses.parts import Distances, LossShape
 from training.losses.trunks import Trunk, load_trunks
+from training.lp1 import capture
 from training.lp1.capture import CaptureError, Pool
 from training.lp1.learner import COUNTERS, Learner
 from training.lp1.linear_start import begin_linear, blocks
@@ -236,6 +238,52 @@ def test_without_cuda_a_capture_is_told(place: dict[str, Any]) -> None:
         pytest.skip("CUDA captures")
     with pytest.raises(CaptureError):
         Pool().capture(lambda: None)
+
+
+def test_a_capture_that_fails_is_told_though_the_device_then_refuses(
+    place: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: Callable[[], None]) -> Callable[[], None]:
+        monkeypatch.setattr(one, "finish", lambda: 1 / 0)
+        raise CaptureError("no")
+
+    one = learner(place, BASE)
+    one.pool = Eager()
+    monkeypatch.setattr(one.pool, "capture", fail)
+    with pytest.raises(CaptureError, match="no"):
+        rehearse(one, graphs=True)
+
+
+class FakeGraph:
+    """In the place of `torch.cuda.graph`, whose end hides what went wrong inside."""
+
+    captures: ClassVar[list[tuple[Any, ...]]] = []
+
+    def __init__(self, graph: Any, pool: Any, stream: Any, capture_error_mode: str) -> None:
+        self.captures.append((pool, stream, capture_error_mode))
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: Any, *_: Any) -> None:
+        if kind is not None:
+            raise RuntimeError("operation failed due to a previous error during capture")
+
+
+def test_graphs_share_a_pool_that_a_first_one_keeps(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "graph", FakeGraph)
+    monkeypatch.setattr(torch.cuda, "CUDAGraph", lambda: SimpleNamespace(replay=lambda: "played"))
+    monkeypatch.setattr(torch.cuda, "graph_pool_handle", lambda: (7, 7))
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda: "side")
+    monkeypatch.setattr(torch.cuda, "default_stream", lambda: "default")
+    monkeypatch.setattr(capture, "_nearly_nothing", lambda: None)
+    pool = Pool()
+    assert pool.capture(lambda: None)() == "played"  # type: ignore[func-returns-value]
+    assert pool.anchor is not None
+    pool.capture(lambda: None)
+    assert FakeGraph.captures == 3 * [((7, 7), "side", "thread_local")]
+    with pytest.raises(CaptureError, match="ZeroDivisionError: division by zero"):
+        pool.capture(lambda: 1 / 0)  # type: ignore[arg-type,return-value]
 
 
 def test_bases_are_turned_as_often_as_there_is_time(place: dict[str, Any]) -> None:

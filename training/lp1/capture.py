@@ -41,8 +41,7 @@ class Pool:
                 self.anchor = self._graph(_nearly_nothing)
             return self._graph(part).replay
         except Exception as error:  # whatever CUDA says
-            told = (str(error).splitlines() or [""])[0]
-            raise CaptureError(f"{type(error).__name__}: {told}") from error
+            raise CaptureError(reason(error)) from error
 
     def _graph(self, part: Callable[[], None]) -> Any:
         stream = torch.cuda.current_stream()
@@ -51,6 +50,13 @@ class Pool:
         with torch.cuda.graph(graph, self.handle, own, capture_error_mode="thread_local"):
             part()
         return graph
+
+
+def reason(error: BaseException) -> str:
+    """The first of the errors that led to an error: a capture that ends hides why."""
+    while error.__context__ is not None:
+        error = error.__context__
+    return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
 
 
 def _nearly_nothing() -> None:

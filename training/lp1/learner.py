@@ -19,7 +19,7 @@ from training.data.crops import cut
 from training.data.plan import FLOATS, INTEGERS, Planner
 from training.losses.discriminator import BETAS, Discriminator, deceiving, telling_apart
 from training.losses.parts import Distances, Parts, weighted
-from training.lp1.capture import Pool
+from training.lp1.capture import CaptureError, Pool
 from training.lp1.codec import Codec, rate_of
 from training.lp1.shape import LEVELS
 from training.lp1.variant import Variant
@@ -277,14 +277,19 @@ class Learner:
         kept = {name: t.clone() for name, t in self.tensors().items()}
         random = copy.deepcopy(self.planner.random.bit_generator.state)
         counts = self.steps, self.pixels_seen
+        usable = True
         try:
             yield
+        except CaptureError:
+            usable = False  # the device may refuse to be waited for, and nobody goes on
+            raise
         finally:
-            self.finish()
-            for name, t in self.tensors().items():
-                t.copy_(kept[name])
-            self.planner.random.bit_generator.state = random
-            self.steps, self.pixels_seen = counts
+            if usable:
+                self.finish()
+                for name, t in self.tensors().items():
+                    t.copy_(kept[name])
+                self.planner.random.bit_generator.state = random
+                self.steps, self.pixels_seen = counts
 
     @torch.no_grad()
     def recover(self) -> None:

@@ -22,7 +22,7 @@ from training.data.plan import FLOATS, Planner
 from training.data.store import load_held_out, load_store
 from training.losses.parts import Distances
 from training.losses.trunks import load_trunks
-from training.lp1.capture import CaptureError, Pool, mend
+from training.lp1.capture import CaptureError, Pool, mend, reason
 from training.lp1.int8 import begin_int8
 from training.lp1.keeper import Copy, Keeper
 from training.lp1.learner import COUNTERS, Learner
@@ -287,11 +287,11 @@ class Run:
                     line = f"{turn.name}: {row.line()}{memory()}, {self.now():.0f} s"
                     self.say(line, "rehearsal", variant=turn.name, **row._asdict())
         for turn, error in failed:
-            told = (str(error).splitlines() or [""])[0]
-            line = f"{turn.name}: FAILED: {type(error).__name__}: {told}"
+            told = reason(error)
+            line = f"{turn.name}: FAILED: {told}"
             self.say(line, "failure", variant=turn.name, told=told)
             self.turns.remove(turn)
-        if not self.turns:
+        if not self.turns and not go_on:
             raise RuntimeError("no variant can learn") from failed[-1][1]
         return len(failed)
 
