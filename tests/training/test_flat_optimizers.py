@@ -120,6 +120,30 @@ def test_soaps_bases_become_the_eigenvectors() -> None:
     torch.testing.assert_close(rotated[0], values.diag(), atol=1e-4, rtol=0)
 
 
+def test_cholesky_turns_a_basis_as_qr_does() -> None:
+    generator = torch.Generator().manual_seed(4)
+    sides = [_Side(3, 24, torch.device("cpu")) for _ in range(2)]
+    for turns in range(12):
+        g = torch.randn(3, 24, 40, generator=generator) * torch.logspace(0, -3, 24)[:, None]
+        orders = []
+        for by_cholesky, side in zip((False, True), sides, strict=True):
+            side.moments.lerp_(g @ g.mT, 0.5)
+            orders.append(side.turn(by_cholesky))
+        assert torch.equal(*orders), turns
+    a, b = (side.basis for side in sides)
+    torch.testing.assert_close((a * b).sum(1).abs(), torch.ones(3, 24), atol=1e-3, rtol=0)
+
+
+def test_cholesky_leaves_a_basis_whose_moments_are_singular() -> None:
+    side = _Side(2, 6, torch.device("cpu"))
+    side.moments.copy_(torch.ones(2, 6, 6))
+    side.moments[1] = torch.eye(6) * torch.arange(1.0, 7.0)
+    order = side.turn(by_cholesky=True)
+    assert torch.equal(side.basis[0], torch.eye(6))
+    assert order.tolist() == [[0, 1, 2, 3, 4, 5], [5, 4, 3, 2, 1, 0]]
+    assert torch.equal(side.basis[1].abs(), torch.eye(6).flip(1))
+
+
 def test_soap_goes_down_a_turned_valley_that_adam_crawls_along() -> None:
     generator = torch.Generator().manual_seed(2)
     turn = torch.linalg.qr(torch.randn(72, 72, generator=generator))[0]

@@ -1,25 +1,35 @@
 """Steps of every mode: they learn, are the same again, and survive what a long run meets."""
 
+import copy
 import dataclasses
+import gc
+import weakref
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, ClassVar
 
 import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from training.data.packs import LPIPS
 from training.data.pages import Pages
 from training.data.plan import Planner
 from training.data.store import Store, load_held_out, load_store
 from training.losses.parts import Distances, LossShape
-from training.losses.trunks import load_trunks
+from training.losses.trunks import Trunk, load_trunks
+from training.lp1 import capture
+from training.lp1.capture import CaptureError, Pool
 from training.lp1.learner import COUNTERS, Learner
 from training.lp1.linear_start import begin_linear, blocks
 from training.lp1.panel import Panel
+from training.lp1.rehearsal import rehearse
 from training.lp1.shape import LEVELS, Shape
 from training.lp1.speed import operations_per_pixel, parts_of_a_step
-from training.lp1.variant import Variant
+from training.lp1.variant import Variant, read_variants
+from training.optimizers.soap import Soap
 
 SHAPE = Shape(
     analysis="conv:8:8:4 dense down:12 dense down:16",
@@ -29,6 +39,7 @@ SHAPE = Shape(
     features=16,
     context=16,
 )
+VARIANTS = Path(__file__).parents[2] / "training/lp1/variants"
 BASE = Variant(
     shape=SHAPE,
     loss=LossShape(wasserstein=0.2, text=1.0, coarse=0.5),
@@ -48,6 +59,16 @@ MODES = {
         BASE,
         learn=("gs",),
         loss=LossShape(adversarial=0.1, adversarial_from=0.0),
+        discriminator_width=8,
+        discriminator_rate=1e-4,
+    ),
+    "int8": dataclasses.replace(BASE, shape=dataclasses.replace(SHAPE, int8=True)),
+    "natural": dataclasses.replace(
+        BASE,
+        shape=dataclasses.replace(SHAPE, masking=True),
+        learn=("gs",),
+        hard=True,
+        loss=LossShape(wasserstein=0.3, text=1.0, adversarial=0.1, adversarial_from=0.0),
         discriminator_width=8,
     ),
 }
@@ -69,32 +90,224 @@ def learner(place: dict[str, Any], variant: Variant, seed: int = 3) -> Learner:
     return Learner(variant, "cpu", store.pixels, planner, distances)
 
 
-class NoAnswers(TorchDispatchMode):
-    """Refuses what would make the host wait for a device, or send it numbers of its own."""
+class Captured(TorchDispatchMode):
+    """Refuses what a captured graph cannot hold, and remembers what it reads and leaves.
+
+    Refused are questions to the device, numbers of the host's own, decompositions of matrices
+    (their libraries wait for the device), and tensors that are not on the device.
+    """
 
     REFUSED = (
-        torch.ops.aten._local_scalar_dense,
-        torch.ops.aten.nonzero,
-        torch.ops.aten.masked_select,
-        torch.ops.aten.equal,
-        torch.ops.aten.lift_fresh,
+        "_local_scalar_dense",
+        "nonzero",
+        "masked_select",
+        "equal",
+        "lift_fresh",
+        "unique",
+        "_unique2",
+        "bincount",
+        "repeat_interleave",
     )
+    DECOMPOSING = ("linalg_", "_linalg_", "cholesky", "geqrf", "orgqr", "ormqr", "lu_", "svd")
+
+    def __init__(self, device: str = "cpu") -> None:
+        super().__init__()
+        self.device = device
+        self.made: list[weakref.ref[torch.Tensor]] = []
+        self.storages: set[int] = set()
+        self.read: set[int] = set()
+        self.calls = 0
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if func.overloadpacket in self.REFUSED:
+        name = func.overloadpacket.__name__
+        fine = name == "linalg_vector_norm"
+        if name in self.REFUSED or (name.startswith(self.DECOMPOSING) and not fine):
             raise AssertionError(f"the host asks for {func}")
-        return func(*args, **(kwargs or {}))
+        self.calls += 1
+        taken = [t for t in tree_leaves((args, kwargs)) if isinstance(t, torch.Tensor)]
+        out = func(*args, **(kwargs or {}))
+        given = [t for t in tree_leaves(out) if isinstance(t, torch.Tensor)]
+        for t in (*taken, *given):
+            if t.device.type != self.device:
+                raise AssertionError(f"{func}: a tensor of {tuple(t.shape)} on {t.device}")
+        for t in taken:
+            if t.untyped_storage()._cdata not in self.storages:
+                self.read.add(t.untyped_storage()._cdata)
+        for t in given:
+            if t.untyped_storage()._cdata not in self.read:
+                self.storages.add(t.untyped_storage()._cdata)
+                self.made.append(weakref.ref(t))
+        return out
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_a_step_asks_nothing_of_the_device(place: dict[str, Any], mode: str) -> None:
+def test_a_step_holds_nothing_that_a_graph_cannot(place: dict[str, Any], mode: str) -> None:
     one = learner(place, MODES[mode])
     one.step(0.0)
-    with NoAnswers():
+    with Captured():
         one.compute()
         one.update()
-    with pytest.raises(AssertionError, match="the host asks"), NoAnswers():
+    with pytest.raises(AssertionError, match="the host asks"), Captured():
         float(one.usual)
+    with pytest.raises(AssertionError, match="the host asks"), Captured():
+        torch.linalg.qr(torch.eye(3))
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_every_tensor_of_a_step_is_on_the_device(place: dict[str, Any], mode: str) -> None:
+    """The device is played by torch's "meta": what a step makes elsewhere cannot hide."""
+    variant = MODES[mode]
+    planner = Planner(place["store"], LEVELS, variant.painted, 3)
+    distances = Distances(variant.loss, place["alex"], place["vgg"], place["held"])
+    distances.alex, distances.vgg = (on_meta(place[name]) for name in ("alex", "vgg"))
+    distances.units = [unit.to("meta") for unit in distances.units]
+    one = Learner(variant, "meta", place["store"].pixels.to("meta"), planner, distances)
+    for size in ((2, 64), (1, 96)):
+        one.prepare(size)
+        one.send(size)
+        with Captured("meta") as seen:
+            one.compute()
+            one.update()
+        assert seen.calls > 500
+    one.optimizer.refresh(1)
+    with pytest.raises(AssertionError, match="on cpu"), Captured("meta"):
+        one.usual + torch.zeros(())
+
+
+def on_meta(trunk: Trunk) -> Trunk:
+    moved = copy.copy(trunk)
+    for name in ("kernels", "biases", "linear"):
+        setattr(moved, name, [t.to("meta") for t in getattr(trunk, name)])
+    moved.shift, moved.scale = trunk.shift.to("meta"), trunk.scale.to("meta")
+    return moved
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_steps_use_the_same_tensors_and_leave_none_behind(place: dict[str, Any], mode: str) -> None:
+    one = learner(place, MODES[mode])
+    one.step(0.0)
+    places = {name: t.data_ptr() for name, t in one.tensors().items()}
+    reads = []
+    for _ in range(2):
+        with Captured() as seen:
+            one.compute()
+            one.update()
+        gc.collect()
+        kept = [t for t in (ref() for ref in seen.made) if t is not None]
+        assert not kept, [tuple(t.shape) for t in kept]
+        reads.append(seen.read)
+    assert reads[0] == reads[1]
+    assert places == {name: t.data_ptr() for name, t in one.tensors().items()}
+
+
+class Eager(Pool):
+    """Captures nothing, and tells how often it was asked to."""
+
+    def __init__(self, part: Callable[[], None] | None = None) -> None:
+        super().__init__()
+        self.part, self.asked = part, 0
+
+    def capture(self, part: Callable[[], None]) -> Callable[[], None]:
+        self.asked += 1
+        return self.part or (lambda: part())
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_rehearsal_tries_every_size_and_is_forgotten(place: dict[str, Any], mode: str) -> None:
+    one, other = learner(place, MODES[mode]), learner(place, MODES[mode])
+    one.pool = Eager()
+    found = rehearse(one, graphs=True)
+    assert [row.size for row in found] == [(n, side) for _, n, side in one.variant.crops]
+    assert all(row.eager > 0 and row.captured > 0 for row in found)
+    assert one.pool.asked == 1 + len(found)  # the update does not depend on the size
+    for name, t in one.tensors().items():
+        assert torch.equal(t, other.tensors()[name]), name
+    plans = [a.planner.draw(3, 64) for a in (one, other)]
+    assert (plans[0].integers == plans[1].integers).all()
+
+
+def test_a_graph_that_does_something_else_is_refused(place: dict[str, Any]) -> None:
+    one = learner(place, BASE)
+    one.pool = Eager(lambda: None)
+    with pytest.raises(CaptureError, match="from the graph"):
+        rehearse(one, graphs=True)
+
+
+def test_without_cuda_a_capture_is_told(place: dict[str, Any]) -> None:
+    if torch.cuda.is_available():
+        pytest.skip("CUDA captures")
+    with pytest.raises(CaptureError):
+        Pool().capture(lambda: None)
+
+
+def test_a_capture_that_fails_is_told_though_the_device_then_refuses(
+    place: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: Callable[[], None]) -> Callable[[], None]:
+        monkeypatch.setattr(one, "finish", lambda: 1 / 0)
+        raise CaptureError("no")
+
+    one = learner(place, BASE)
+    one.pool = Eager()
+    monkeypatch.setattr(one.pool, "capture", fail)
+    with pytest.raises(CaptureError, match="no"):
+        rehearse(one, graphs=True)
+
+
+class FakeGraph:
+    """In the place of `torch.cuda.graph`, whose end hides what went wrong inside."""
+
+    captures: ClassVar[list[tuple[Any, ...]]] = []
+
+    def __init__(self, graph: Any, pool: Any, stream: Any, capture_error_mode: str) -> None:
+        self.captures.append((pool, stream, capture_error_mode))
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: Any, *_: Any) -> None:
+        if kind is not None:
+            raise RuntimeError("operation failed due to a previous error during capture")
+
+
+def test_graphs_share_a_pool_that_a_first_one_keeps(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "graph", FakeGraph)
+    monkeypatch.setattr(torch.cuda, "CUDAGraph", lambda: SimpleNamespace(replay=lambda: "played"))
+    monkeypatch.setattr(torch.cuda, "graph_pool_handle", lambda: (7, 7))
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda: "side")
+    monkeypatch.setattr(torch.cuda, "default_stream", lambda: "default")
+    monkeypatch.setattr(capture, "_nearly_nothing", lambda: None)
+    pool = Pool()
+    assert pool.capture(lambda: None)() == "played"  # type: ignore[func-returns-value]
+    assert pool.anchor is not None
+    pool.capture(lambda: None)
+    assert FakeGraph.captures == 3 * [((7, 7), "side", "thread_local")]
+    with pytest.raises(CaptureError, match="ZeroDivisionError: division by zero"):
+        pool.capture(lambda: 1 / 0)  # type: ignore[arg-type,return-value]
+
+
+def test_bases_are_turned_as_often_as_there_is_time(place: dict[str, Any]) -> None:
+    one = learner(place, MODES["soap"])
+    soap = one.optimizer.all[1]
+    assert isinstance(soap, Soap)
+    for between, every in ((10.0, 10), (200.0, 40), (1e6, 100)):
+        one.optimizer.pace(20.0, lambda _, between=between: between)  # type: ignore[misc]
+        assert soap.every == every
+        assert not soap.by_cholesky
+    one.optimizer.pace(20.0, lambda _: 200.0 - 150 * soap.by_cholesky)
+    assert soap.by_cholesky
+    assert soap.every == 10
+
+
+def test_a_learner_that_skips_returns_to_its_average(place: dict[str, Any]) -> None:
+    one = learner(place, BASE)
+    train(one, 6)
+    one.recover()
+    assert torch.equal(one.flat.values, one.average)
+    assert all(float(t.abs().max()) == 0 for t in one.optimizer.state.values())
+    one.step(0.1)
+    assert one.flat.values.isfinite().all()
+    assert float(one.rate) == pytest.approx(BASE.rate / 2)
 
 
 def train(one: Learner, steps: int = 20) -> None:
@@ -176,6 +389,41 @@ def test_gradients_are_clipped_to_their_norm(place: dict[str, Any]) -> None:
     one.flat.loss.copy_(one.usual)
     one.update()
     assert float(one.flat.gradients.norm()) == pytest.approx(0.5, rel=1e-3)
+
+
+def test_a_natural_look_starts_from_the_shipped_model(
+    place: dict[str, Any], tmp_path: Path
+) -> None:
+    pytest.importorskip("onnx", reason="the shipped model is ONNX")
+    pytest.importorskip("onnxruntime", reason="training.lp1.export needs it")
+    from training.lp1.export import check_same_files, export_synthesis
+    from training.lp1.shipped import load_shipped
+
+    (variant,) = read_variants(VARIANTS / "natural.toml").values()
+    one = learner(place, dataclasses.replace(variant, crops=((0.0, 1, 64),)))
+    state = load_shipped()
+    one.start_from(state)
+    one.step(0.5)
+    one.step(0.5)
+    row = dict(zip(COUNTERS, one.take_counters().tolist(), strict=True))
+    assert row["skipped"] == 0
+    assert row["adversarial"] > 0
+    after = one.net.state_dict()
+    moved = {name for name, t in state.items() if not torch.equal(t, after[name])}
+    assert {name.split(".")[0] for name in moved} == {"gs"}
+    assert "gs.coarse.0.weight" in moved
+    with torch.no_grad():  # as a checkpoint keeps it
+        for p in one.net.parameters():
+            p.copy_(p.half().float())
+    check_same_files(one.net)
+    export_synthesis(one.net, tmp_path / "natural.onnx")
+    assert (tmp_path / "natural.onnx").stat().st_size > 5_000_000
+    with torch.no_grad():
+        one.net.inverse += 0.01
+    with pytest.raises(SystemExit, match="inverse is not the package's"):
+        check_same_files(one.net)
+    # The discriminator must not outweigh what keeps a picture faithful, at 150 : 1 : .008.
+    assert pytest.approx(variant.loss.squared[0], rel=1e-4) == 150 / 65025
 
 
 def test_averaged_weights_are_lent_and_given_back(place: dict[str, Any]) -> None:

@@ -6,7 +6,13 @@ import torch
 from torch import Tensor
 
 from training.losses import pixels
-from training.losses.discriminator import PATCH, Discriminator, deceiving, telling_apart
+from training.losses.discriminator import (
+    PATCH,
+    Discriminator,
+    deceiving,
+    liveliness,
+    telling_apart,
+)
 from training.losses.layer_distance import LEAST, LayerDistance
 from training.losses.lpips import lpips, random_phase
 from training.losses.parts import SQUARES, Distances, LossShape, Parts, curve, weighted
@@ -211,5 +217,15 @@ def test_the_discriminator_judges_patches_and_never_text() -> None:
     text[:, :, :PATCH, :PATCH] = 1
     moved = logits.detach().clone()
     moved[:, :, 0, 0] += 5
-    torch.testing.assert_close(deceiving(moved, text), deceiving(logits.detach(), text))
+    x = noise(2, 3, 64, 48)
+    torch.testing.assert_close(deceiving(moved, text, x), deceiving(logits.detach(), text, x))
+    assert (deceiving(moved, text * 0, x) < deceiving(logits.detach(), text * 0, x)).all()
     assert telling_apart(moved * 0 + 9, moved * 0 - 9) < 1e-3
+
+
+def test_flat_patches_do_not_count_for_the_discriminator() -> None:
+    x = torch.full((1, 3, 2 * PATCH, PATCH), 0.5)
+    x[:, :, PATCH:] += 0.1 * noise(1, 3, PATCH, PATCH)
+    flat, busy = liveliness(x).flatten().tolist()
+    assert flat < 1e-3
+    assert busy > 0.5

@@ -16,6 +16,7 @@ from training.data.packs import (
     write_manifest,
     write_photographs,
 )
+from training.data.store import load_held_out
 from training.pack import pack, spread
 
 
@@ -66,6 +67,12 @@ def test_the_manifest_names_what_is_held_out(packs: Path) -> None:
     held = [stem for row in rows.values() for stem in row.get("held_out", [])]
     assert sorted(held) == ["cid22-025", "wallpaper-050"]
     assert set(held) <= HELD_OUT
+
+
+def test_packs_without_a_held_out_picture_are_told(photographs: Path, tmp_path: Path) -> None:
+    write_photographs([read_picture_file(photographs / "cid22-001.jpg")], tmp_path, 10**6)
+    with pytest.raises(ValueError, match="no held-out picture in"):
+        load_held_out(tmp_path)
 
 
 def test_every_part_of_the_order_has_every_kind() -> None:

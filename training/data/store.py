@@ -93,8 +93,13 @@ def load_held_out(folder: Path, side: int = 512) -> list[Tensor]:
     Returns:
         A tensor (1, 3, H, W) in [0, 1] for each, in the order of their names, H and W multiples
         of 16.
+
+    Raises:
+        ValueError: There is none.
     """
     held: list[Packed] = [packed for packed in read_photographs(folder) if packed.held_out]
+    if not held:
+        raise ValueError(f"no held-out picture in {folder}: other packs have some")
     out = []
     for packed in sorted(held, key=lambda packed: packed.stem):
         a = decode(packed.file)

@@ -1,8 +1,7 @@
 """A conditional patch discriminator: does this place look like a photograph, given its latent?
 
 As in HiFiC (Mentzer et al. 2020, arXiv:2006.09965), with the level of the quality as a further
-input. Its step has its place in `training.lp1.step`; it learns only where a loss gives
-`adversarial` a weight.
+input. It learns in `training.lp1.learner`, only where a loss gives `adversarial` a weight.
 """
 
 from itertools import pairwise
@@ -12,8 +11,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
+from training.precision import float32
+
 CONDITION = 12  # channels that the latent is mapped to
 PATCH = 16  # pixels of an answer
+BETAS = (0.5, 0.9)  # of its Adam, as in MS-ILLM (Muckley et al. 2023, arXiv:2301.11189)
+FLAT = 0.02  # standard deviation of a patch, of 1, at which it counts half
 
 
 class Discriminator(nn.Module):
@@ -48,17 +51,30 @@ class Discriminator(nn.Module):
         plane = level[:, None, None, None].expand(-1, 1, *x.shape[2:])
         t = torch.cat([x * 2 - 1, c.to(x.dtype), plane.to(x.dtype)], 1)
         for layer in self.down:
-            t = F.leaky_relu(layer(t), 0.2)
+            with float32(t.device.type):
+                weight = layer.weight  # divided by its largest singular value
+            t = F.leaky_relu(F.conv2d(t, weight, layer.bias, 2, 1), 0.2)
         return self.out(t).float()
 
 
-def deceiving(logits: Tensor, text: Tensor) -> Tensor:
-    """What synthesis minimizes, (N,): the non-saturating loss of its patches, none inside text.
+def liveliness(x: Tensor) -> Tensor:
+    """(N, 3, H, W) in [0, 1] -> (N, 1, h, w) in [0, 1): near 0 in patches that are flat."""
+    mean = F.avg_pool2d(x, PATCH)
+    variance = (F.avg_pool2d(x.square(), PATCH) - mean.square()).clamp_min(0)
+    of_patch = variance.mean(1, keepdim=True)
+    return of_patch / (of_patch + FLAT**2)
 
-    text: (N, 1, H, W) mask in [0, 1]: letters are never redrawn.
+
+def deceiving(logits: Tensor, text: Tensor, x: Tensor) -> Tensor:
+    """What synthesis minimizes, (N,): the non-saturating loss of its patches.
+
+    Args:
+        logits: (N, 1, h, w) of reconstructions.
+        text: (N, 1, H, W) mask in [0, 1]: letters are never redrawn.
+        x: (N, 3, H, W) in [0, 1], the originals: what is flat there stays flat.
     """
-    away = 1 - F.max_pool2d(text, PATCH)
-    return (F.softplus(-logits) * away).mean((1, 2, 3))
+    weight = (1 - F.max_pool2d(text, PATCH)) * liveliness(x)
+    return (F.softplus(-logits) * weight).mean((1, 2, 3))
 
 
 def telling_apart(real: Tensor, made: Tensor) -> Tensor:

@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from training.precision import float32
+
 LEAST = 1e-4  # steadies the quotients of the texture distance
 
 
@@ -30,7 +32,7 @@ class LayerDistance(torch.autograd.Function):
     def forward(ctx: Any, g: Tensor, f: Tensor, w: Tensor) -> Tensor:
         """See the class."""
         ctx.save_for_backward(g, f, w)
-        with torch.autocast(g.device.type, enabled=False):
+        with float32(g.device.type):
             own = _Statistics(_rows(f), _rows(g), w.reshape(-1).float())
             return torch.stack([own.lpips(), own.texture()])
 
@@ -38,7 +40,7 @@ class LayerDistance(torch.autograd.Function):
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
         """The gradient of g."""
         g, f, w = ctx.saved_tensors
-        with torch.autocast(g.device.type, enabled=False):
+        with float32(g.device.type):
             rows = (_rows(f), _rows(g))
             gradient = _Statistics(*rows, w.reshape(-1).float()).gradient(*rows, *grads[0])
         n, c, height, width = g.shape

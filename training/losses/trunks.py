@@ -13,6 +13,8 @@ import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from training.precision import float32
+
 SHIFT, SCALE = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)  # of samples in [-1, 1]
 
 
@@ -70,7 +72,7 @@ class Trunk:
         x = ((x * 2 - 1 - self.shift) / self.scale).to(self.dtype)
         x = x.contiguous(memory_format=torch.channels_last)
         maps = []
-        with torch.autocast(x.device.type, enabled=False):
+        with float32(x.device.type):
             for i, (kernel, bias) in enumerate(zip(self.kernels, self.biases, strict=True)):
                 if i in net.pools:
                     x = F.max_pool2d(x, *net.pools[i])

@@ -4,7 +4,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from training.lp1.int8 import COARSEST, Bytes
 from training.lp1.shape import Shape
+from training.precision import float32
 
 
 class WSiLU(nn.Module):
@@ -30,6 +32,15 @@ def haar(factor: int) -> Tensor:
     return torch.kron(one, one)
 
 
+class Layout:
+    """How depthwise convolutions run: torch's own kernel takes planes, cuDNN's channels last.
+
+    Which is faster is measured on CUDA (`training.lp1.speed.choose_layout`).
+    """
+
+    plain = False
+
+
 class Conv(nn.Conv2d):
     """A convolution; with learned factors of its inputs and outputs where the shape asks."""
 
@@ -47,6 +58,7 @@ class Conv(nn.Conv2d):
         if shape.scales:
             self.scale_in = nn.Parameter(torch.ones(inputs // groups))
             self.scale_out = nn.Parameter(torch.ones(outputs))
+        self.bytes: Bytes | None = None
 
     def folded(self) -> tuple[Tensor, Tensor]:
         """Weight and bias of the plain convolution that this one is."""
@@ -58,6 +70,10 @@ class Conv(nn.Conv2d):
     def forward(self, x: Tensor) -> Tensor:
         """(N, inputs, H, W) -> (N, outputs, H / stride, W / stride)."""
         weight, bias = self.folded()
+        if self.bytes is not None:
+            return self.bytes.convolve(x, self, weight, bias)
+        if self.groups > 1 and Layout.plain:
+            x, weight = x.contiguous(), weight.clone(memory_format=torch.contiguous_format)
         return F.conv2d(x, weight, bias, self.stride, self.padding, groups=self.groups)
 
 
@@ -85,11 +101,14 @@ class HaarConv(Conv):
         weight, bias = super().folded()
         n = len(self.basis)
         matrix = weight[:, :, 0, 0]
-        if self.before:
-            matrix = torch.einsum("bk,cbi->cki", self.basis, matrix.view(-1, n, matrix.shape[1]))
-            bias = (bias.view(-1, n) @ self.basis).reshape(-1)
-        else:
-            matrix = torch.einsum("bk,ocb->ock", self.basis, matrix.view(len(matrix), -1, n))
+        with float32(weight.device.type):
+            if self.before:
+                bands = matrix.view(-1, n, matrix.shape[1])
+                matrix = torch.einsum("bk,cbi->cki", self.basis, bands)
+                bias = (bias.view(-1, n) @ self.basis).reshape(-1)
+            else:
+                bands = matrix.view(len(matrix), -1, n)
+                matrix = torch.einsum("bk,ocb->ock", self.basis, bands)
         return matrix.reshape(weight.shape), bias
 
 
@@ -187,3 +206,17 @@ def reduction(parts: list[nn.Module]) -> float:
         elif isinstance(part, nn.Conv2d):
             factor *= part.stride[0]
     return factor
+
+
+def take_int8(parts: list[nn.Module], pixels: float) -> None:
+    """Let the 1 x 1 and dense convolutions of coarse blocks compute in int8.
+
+    Args:
+        parts: Of a transform, in order.
+        pixels: Of a position of the first one's input.
+    """
+    for part in parts:
+        if isinstance(part, Residual | Depthwise) and pixels >= COARSEST:
+            part.a.bytes = Bytes(rounds_output=not isinstance(part.act, nn.ReLU))
+            part.b.bytes = Bytes(rounds_output=True)
+        pixels *= reduction([part])

@@ -28,6 +28,7 @@ from training.lp1.grid_prior import GridPrior
 from training.lp1.prior import Prior, checkerboard
 from training.lp1.shape import LEVELS, Shape
 from training.lp1.transforms import Analysis, Synthesis
+from training.precision import float32
 
 PRIORS: dict[str, type[Prior] | type[GridPrior]] = {"checkerboard": Prior, "grid": GridPrior}
 
@@ -86,9 +87,16 @@ class Codec(nn.Module):
             level: (N,) in [0, LEVELS - 1].
             hard: True rounding in the rate instead of noise.
         """
+        y = self.ga(x)
+        with float32(x.device.type):  # a gain of 8 bits would change brightness by a per cent
+            y_hat, bits = self.quantize(y.float(), level, hard)
+        return Coded(self.gs(y_hat).float(), bits, y_hat)
+
+    def quantize(self, y: Tensor, level: Tensor, hard: bool) -> tuple[Tensor, Tensor]:
+        """y (N, M, h, w), of the analysis -> y_hat, for the synthesis, and its bits (N,)."""
         p = self.prior
         log_gain = interpolate(self.gain, level)[:, :, None, None]
-        y = self.ga(x).float() * log_gain.exp()
+        y = y * log_gain.exp()
         h, w = y.shape[2:]
         padded = F.pad(torch.asinh(y), (0, -w % 4, 0, -h % 4))
         z = p.ha(padded).float().clamp(-Z_MAX, Z_MAX)
@@ -100,7 +108,7 @@ class Codec(nn.Module):
         else:
             values, of_symbols = self.code_checkerboard(y, f, log_gain, level, hard)
         y_hat = values * interpolate(self.inverse, level)[:, :, None, None].exp()
-        return Coded(self.gs(y_hat).float(), bits + of_symbols, y_hat)
+        return y_hat, bits + of_symbols
 
     def code_checkerboard(
         self, y: Tensor, f: Tensor, log_gain: Tensor, level: Tensor, hard: bool

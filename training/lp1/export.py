@@ -49,21 +49,44 @@ def export_transforms(net: Codec, out: Path = OUT) -> None:
         {"pixels": (UINT8, [1, "H", "W", 3])},
         {"y": (g.module(x, net.ga, "ga"), FLOAT, [1, m, "h", "w"])},
     )
-    g = Graph()
-    x = g.node("Add", g.node("Mul", g.module("y", net.gs, "gs"), g.scalar(127.5)), g.scalar(127.5))
-    x = g.node("Round", g.node("Clip", x, g.scalar(0), g.scalar(255)))
-    x = g.node("Cast", g.node("Transpose", x, perm=[0, 2, 3, 1]), to=UINT8)
-    g.save(
-        str(out / "synthesis.onnx"),
-        {"y": (FLOAT, [1, m, "h", "w"])},
-        {"pixels": (x, UINT8, [1, "H", "W", 3])},
-    )
+    export_synthesis(net, out / "synthesis.onnx")
     g = Graph()
     g.save(
         str(out / "hyper_analysis.onnx"),
         {"y": (FLOAT, [1, m, "h", "w"])},
         {"z": (g.module("y", net.prior.ha, "prior.ha"), FLOAT, [1, z, "hz", "wz"])},
     )
+
+
+def export_synthesis(net: Codec, path: Path) -> None:
+    """Write the synthesis of a model as an ONNX graph."""
+    g = Graph()
+    x = g.node("Add", g.node("Mul", g.module("y", net.gs, "gs"), g.scalar(127.5)), g.scalar(127.5))
+    x = g.node("Round", g.node("Clip", x, g.scalar(0), g.scalar(255)))
+    x = g.node("Cast", g.node("Transpose", x, perm=[0, 2, 3, 1]), to=UINT8)
+    g.save(
+        str(path),
+        {"y": (FLOAT, [1, net.shape.latent, "h", "w"])},
+        {"pixels": (x, UINT8, [1, "H", "W", 3])},
+    )
+
+
+def check_same_files(net: Codec) -> None:
+    """Hold a second synthesis against the package's model, whose files it will decode.
+
+    Raises:
+        SystemExit: More than the synthesis was trained.
+    """
+    from training.lp1.shipped import load_shipped
+
+    state = net.state_dict()
+    for name, of_package in load_shipped().items():
+        if name.startswith("gs."):
+            continue
+        if name not in state or state[name].shape != of_package.shape:
+            raise SystemExit(f"{name} is not of the package's model")
+        if not torch.allclose(state[name], of_package, rtol=2e-3, atol=1e-4):  # it was float16
+            raise SystemExit(f"{name} is not the package's: files would decode to something else")
 
 
 def export_prior(prior: Prior, layers: dict[str, IntegerLayer]) -> None:
@@ -234,7 +257,19 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("run", help="output folder of a run, or folder:NAME of a run of pairs")
-    net = load_run(parser.parse_args().run)
+    parser.add_argument(
+        "--synthesis",
+        type=Path,
+        metavar="FILE",
+        help="write the synthesis alone, for the files of the package's model",
+    )
+    args = parser.parse_args()
+    net = load_run(args.run)
+    if args.synthesis:
+        check_same_files(net)
+        export_synthesis(net, args.synthesis)
+        print(f"{args.synthesis}: {args.synthesis.stat().st_size} bytes")
+        return
     OUT.mkdir(parents=True, exist_ok=True)
     layers = {name: integer_layer(net.prior, name) for name in LAYERS}
     export_transforms(net)

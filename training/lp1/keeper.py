@@ -17,6 +17,7 @@ from torch import Tensor
 from training.lp1.checkpoint import (
     FILE_BYTES,
     bytes_of,
+    half,
     pack_state,
     save_weights,
     write_replacing,
@@ -25,6 +26,7 @@ from training.lp1.learner import Learner
 
 MOST_FILES, MOST_BYTES = 8, 64 * 2**20
 LOG = "log.jsonl"
+DISCRIMINATOR = "discriminator"  # NAME-discriminator.safetensors, where there is one
 
 
 class Copy:
@@ -91,9 +93,18 @@ class Keeper:
             return
         average = Copy(learner.average)
         state = {key: Copy(t) for key, t in learner.optimizer.state.items()} if momenta else {}
-        self.jobs.put(lambda: self._write(learner, name, average, state))
+        judge = learner.discriminator.state_dict() if learner.discriminator and momenta else {}
+        copies = {key: Copy(t) for key, t in judge.items()}
+        self.jobs.put(lambda: self._write(learner, name, average, state, copies))
 
-    def _write(self, learner: Learner, name: str, average: Copy, state: dict[str, Copy]) -> None:
+    def _write(
+        self,
+        learner: Learner,
+        name: str,
+        average: Copy,
+        state: dict[str, Copy],
+        judge: dict[str, Copy],
+    ) -> None:
         flat = average.get()
         weights = {key: t.detach() for key, t in learner.net.state_dict().items()}
         parameters = dict(learner.net.named_parameters())
@@ -108,6 +119,10 @@ class Keeper:
             path = self.folder / f"{name}-momenta.safetensors"
             write_replacing(packed, path, {"steps": str(learner.steps)})
             self.files[f"{name}-momenta"] = [path]
+        if judge:
+            path = self.folder / f"{name}-{DISCRIMINATOR}.safetensors"
+            write_replacing(half({key: copy.get() for key, copy in judge.items()}), path, {})
+            self.files[f"{name}-{DISCRIMINATOR}"] = [path]
 
     def _fits(self, name: str, size: int) -> bool:
         """Whether weights of a size still fit into the folder beside the log and a table."""

@@ -1,12 +1,14 @@
 """One variant that learns: its network, its optimizer, and a step that never waits for the host.
 
 A step has three parts: the host puts a plan of crops and three numbers on the device; `compute`
-makes the gradients; `update` moves the parameters. On CUDA the last two are captured once for a
-size of crops and replayed.
+makes the gradients; `update` moves the parameters. On CUDA the last two are captured (`capture`,
+for each size of crops) and replayed.
 """
 
 import contextlib
-from collections.abc import Callable
+import copy
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -15,14 +17,16 @@ from torch import Tensor
 
 from training.data.crops import cut
 from training.data.plan import FLOATS, INTEGERS, Planner
-from training.losses.discriminator import Discriminator, deceiving, telling_apart
+from training.losses.discriminator import BETAS, Discriminator, deceiving, telling_apart
 from training.losses.parts import Distances, Parts, weighted
+from training.lp1.capture import CaptureError, Pool
 from training.lp1.codec import Codec, rate_of
 from training.lp1.shape import LEVELS
 from training.lp1.variant import Variant
 from training.optimizers.adam import Adam
 from training.optimizers.flat import FlatParameters
 from training.optimizers.together import Together, averaging_weight, learning_rate
+from training.precision import bfloat16
 
 SPIKE = 4.0  # times the usual loss: such a step is skipped
 USUAL = 0.02  # weight of a loss in the usual one
@@ -32,16 +36,24 @@ RING = 8  # plans on their way to the device; more than AHEAD
 COUNTERS = ("loss", *Parts._fields, "bpp", "adversarial", "skipped", "steps")
 
 
-def bfloat16(device: str) -> Any:
-    """Autocast for the networks where the device computes in bfloat16 itself."""
-    native = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
-    enabled = device != "cpu" or native()
-    return torch.autocast(device, torch.bfloat16, enabled=enabled)
-
-
 def learns(name: str, parts: tuple[str, ...]) -> bool:
     """Whether a parameter is one of the parts, or lies in one: "gs" or "gs.trunk"."""
     return any(name == part or name.startswith(f"{part}.") for part in parts)
+
+
+@dataclass
+class Prepared:
+    """What steps with one size of crops need.
+
+    Attributes:
+        plan: On the device.
+        ring: Plans on their way there.
+        compute: The first part of a step, captured or not.
+    """
+
+    plan: list[Tensor]
+    ring: list[list[Tensor]]
+    compute: Callable[[], None]
 
 
 class Learner:
@@ -53,8 +65,7 @@ class Learner:
         pixels: int32 (P,), the store's.
         planner: Of the crops.
         distances: Parts of its loss.
-        graphs: Whether steps are captured (CUDA only).
-        pool: Memory pool that captured steps of several learners share.
+        pool: Of the graphs, where several learners share it.
     """
 
     def __init__(
@@ -64,12 +75,11 @@ class Learner:
         pixels: Tensor,
         planner: Planner,
         distances: Distances,
-        graphs: bool = True,
-        pool: Any = None,
+        pool: Pool | None = None,
     ) -> None:
         self.variant, self.device, self.pixels = variant, device, pixels
         self.planner, self.distances = planner, distances
-        self.graphs, self.pool = graphs and device == "cuda", pool
+        self.pool = pool or Pool()
         self.net = Codec(variant.shape).to(device)
         for name, parameter in self.net.named_parameters():
             parameter.requires_grad_(learns(name, variant.learn))
@@ -85,11 +95,14 @@ class Learner:
             width = variant.discriminator_width
             self.discriminator = Discriminator(variant.shape.latent, width).to(device)
             self.flat_discriminator = FlatParameters(self.discriminator)
-            self.discriminator_optimizer = Adam(self.flat_discriminator)
+            self.discriminator_optimizer = Adam(self.flat_discriminator, betas=BETAS)
+        self.fresh: list[str] = []  # modules whose weights no source had
         self.steps = 0
         self.pixels_seen = 0
         self.size: tuple[int, int] | None = None
-        self.graph_failure: str | None = None
+        self.prepared: dict[tuple[int, int], Prepared] = {}
+        self.run_update: Callable[[], None] = self.update
+        self.caution = 1.0  # of the learning rate, see `recover`
         self.waiting: list[Any] = []
 
     def start_from(self, state: dict[str, Tensor]) -> None:
@@ -100,6 +113,11 @@ class Learner:
         self.fresh = sorted({name.rsplit(".", 1)[0] for name in missing})
         self.average.copy_(self.flat.values)
 
+    def start_discriminator(self, state: dict[str, Tensor]) -> None:
+        """Take over a discriminator's weights, where they are of its shape."""
+        assert self.discriminator is not None
+        self.discriminator.load_state_dict({name: t.float() for name, t in state.items()})
+
     def step(self, share: float) -> None:
         """One step at a share of the budget, 0 to 1."""
         variant = self.variant
@@ -107,35 +125,42 @@ class Learner:
         if size != self.size:
             self.prepare(size)
         self.send(size)
-        self.rate.fill_(variant.rate * learning_rate(self.steps, share, variant.warm_up))
+        of_highest = learning_rate(self.steps, share, variant.warm_up)
+        self.rate.fill_(self.caution * variant.rate * of_highest)
         self.averaging.fill_(averaging_weight(self.steps + 1, variant.averaging))
         start = variant.loss.adversarial_from
         grown = min(1.0, max(0.0, (share - start) / start)) if start else 1.0
         self.adversarial.fill_(variant.loss.adversarial * grown)
-        if self.graphs and self.size_steps == EAGER_STEPS:
-            self._capture()
-        self._run_compute()
+        self.run_compute()
         self._exchange()
-        self._run_update()
+        self.run_update()
         self.steps += 1
-        self.size_steps += 1
         self.pixels_seen += size[0] * size[1] ** 2
         self.optimizer.refresh(self.steps)
         self._throttle()
 
     def prepare(self, size: tuple[int, int]) -> None:
-        """Make place for plans of a size of crops (n, side)."""
-        self.size, self.size_steps = size, 0
-        n, _ = size
+        """Be ready for crops of a size (n, side)."""
+        self.size = size
+        if size not in self.prepared:
+            self.prepared[size] = self._place(size[0])
+        self.plan, self.ring = self.prepared[size].plan, self.prepared[size].ring
+
+    def _place(self, n: int) -> Prepared:
+        """Places for plans of n crops."""
         pinned = self.device == "cuda"
         shapes = ((len(INTEGERS), n, torch.int64), (len(FLOATS), n, torch.float32))
-        self.plan = [torch.zeros(a, b, dtype=t, device=self.device) for a, b, t in shapes]
-        self.ring = [
+        plan = [torch.zeros(a, b, dtype=t, device=self.device) for a, b, t in shapes]
+        ring = [
             [torch.zeros(a, b, dtype=t, pin_memory=pinned) for a, b, t in shapes]
             for _ in range(RING)
         ]
-        self._run_compute: Callable[[], None] = self.compute
-        self._run_update: Callable[[], None] = self.update
+        return Prepared(plan, ring, self.compute)
+
+    def run_compute(self) -> None:
+        """`compute`, captured or not."""
+        assert self.size is not None
+        self.prepared[self.size].compute()
 
     def send(self, size: tuple[int, int]) -> None:
         """Draw a plan and put it on the device."""
@@ -153,7 +178,7 @@ class Learner:
         x, text = cut(self.pixels, *self.plan, side)
         level = self.plan[1][FLOATS.index("level")]
         with bfloat16(self.device):
-            coded = self.net(x * 2 - 1, level)
+            coded = self.net(x * 2 - 1, level, self.variant.hard)
         x_hat = coded.x_hat / 2 + 0.5
         parts = self.distances(x, x_hat, text)
         bpp = coded.bits / side**2
@@ -163,7 +188,7 @@ class Learner:
         if self.discriminator is not None:
             with bfloat16(self.device):
                 logits = self.discriminator(x_hat, coded.y_hat, level / (LEVELS - 1))
-            adversarial = deceiving(logits, text).mean()
+            adversarial = deceiving(logits, text, x).mean()
             loss = loss + self.adversarial * adversarial
         loss.backward()
         loss = loss.detach()
@@ -217,21 +242,63 @@ class Learner:
             share = self.rate / self.variant.rate  # both rates follow one schedule
             self.discriminator_optimizer.step(gradients, share * self.variant.discriminator_rate)
 
-    def _capture(self) -> None:
-        """Capture both parts of the step as graphs. Where that fails, steps stay as they are."""
-        graphs = []
+    def capture(self, size: tuple[int, int]) -> None:
+        """Capture steps with crops of a size. Some must have run before, on the same stream.
+
+        Raises:
+            CaptureError: That failed.
+        """
+        self.prepare(size)
+        self.prepared[size].compute = self.pool.capture(self.compute)
+        if self.run_update == self.update:
+            self.run_update = self.pool.capture(self.update)
+
+    def tensors(self) -> dict[str, Tensor]:
+        """All that a step changes. They stay the same tensors: graphs write to their places."""
+        found = {
+            "values": self.flat.values,
+            "gradients": self.flat.exchanged,
+            "average": self.average,
+            "usual": self.usual,
+            "counters": self.counters,
+            **self.optimizer.tensors,
+        }
+        if self.discriminator is not None:
+            found["discriminator.values"] = self.flat_discriminator.values
+            found["discriminator.gradients"] = self.flat_discriminator.exchanged
+            moments = self.discriminator_optimizer.tensors
+            found |= {f"discriminator.{name}": t for name, t in moments.items()}
+            found |= {f"discriminator.{n}": t for n, t in self.discriminator.named_buffers()}
+        return found
+
+    @contextlib.contextmanager
+    def trial(self) -> Iterator[None]:
+        """What a learner learns in a `with` is forgotten; what it has captured stays."""
+        kept = {name: t.clone() for name, t in self.tensors().items()}
+        random = copy.deepcopy(self.planner.random.bit_generator.state)
+        counts = self.steps, self.pixels_seen
+        usable = True
         try:
-            for part in (self.compute, self.update):
-                graph = torch.cuda.CUDAGraph()
-                with torch.cuda.graph(graph, pool=self.pool, capture_error_mode="thread_local"):
-                    part()
-                graphs.append(graph)
-        except Exception as error:  # whatever CUDA says
-            self.graphs = False
-            self.graph_failure = f"{type(error).__name__}: {str(error).splitlines()[0]}"
-            torch.cuda.synchronize()
-            return
-        self._run_compute, self._run_update = graphs[0].replay, graphs[1].replay
+            yield
+        except CaptureError:
+            usable = False  # the device may refuse to be waited for, and nobody goes on
+            raise
+        finally:
+            if usable:
+                self.finish()
+                for name, t in self.tensors().items():
+                    t.copy_(kept[name])
+                self.planner.random.bit_generator.state = random
+                self.steps, self.pixels_seen = counts
+
+    @torch.no_grad()
+    def recover(self) -> None:
+        """After many skipped steps: back to the averaged weights, no momenta, half the rate."""
+        self.flat.values.copy_(self.average)
+        for t in self.optimizer.state.values():
+            t.zero_()
+        self.usual.fill_(float("inf"))
+        self.caution /= 2
 
     def _throttle(self) -> None:
         """Let the host be at most AHEAD steps ahead."""

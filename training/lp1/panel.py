@@ -9,7 +9,7 @@ from torch import Tensor
 from training.losses.parts import Distances, LossShape
 from training.losses.trunks import Trunk
 from training.lp1.codec import Codec
-from training.lp1.learner import bfloat16
+from training.precision import bfloat16
 
 LEVELS_SHOWN = (0, 2, 4, 6)
 BATCH = 9
@@ -54,7 +54,8 @@ class Panel:
     def judge(self, net: Codec) -> list[Point]:
         """A row a level, with true rounding. The host waits for the device once."""
         rows = []
-        with torch.backends.cudnn.flags(benchmark=False):  # not worth a search in so few calls
+        # So few calls are not worth a search. Without `enabled` the flags would turn cuDNN off.
+        with torch.backends.cudnn.flags(enabled=True, benchmark=False):
             for level in LEVELS_SHOWN:
                 sums = [self._sums(net, x, float(level)) for x in self.batches]
                 rows.append(torch.stack(sums).sum(0) / self.count)

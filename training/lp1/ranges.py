@@ -27,19 +27,17 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from latentpress import codec, models
+from training.lp1.checkpoint import load_run
 from training.lp1.export import OUT
+from training.lp1.int8 import limits_of
+from training.lp1.limits import least_error_limits, least_error_steps
 
 QUALITIES = (5, 25, 50, 75, 90, 100)
 SIDE = 384  # pixels of a crop
 SAMPLES = 4000  # numbers kept of a tensor and crop; its extremes always are
-KEPT_SHARES = np.linspace(0.3, 1, 71)  # of the extremes, that are tried as limits
-LEVELS = 255
 # The residual blocks at a sixteenth and an eighth of the picture's sides. What a block adds is
 # small beside what it is added to, which stays float; those at a quarter cost more quality.
 PLACES = 100  # of a tensor and crop, whose channels are kept
-BYTES = 255, 127  # highest level of channels that are never below 0, and of the others
-LEAST_SHARE = 1 / 64  # of a tensor's largest step: a channel that was still may move elsewhere
-LEAST_STEP = 1e-3
 # Convolutions that stay float on the runtime native. All of the picture goes through most of them,
 # not only what a block adds to it; bytes would cost more there than in all other blocks together.
 # Those of the analysis at a quarter of the picture's sides cost LPIPS at the highest qualities.
@@ -124,37 +122,6 @@ class Watched:
         }
 
 
-def least_error_limits(values: NDArray[np.float32]) -> list[float]:
-    """[low, high] whose 256 levels give the values with the least squared error."""
-    low, high = min(float(values.min()), 0.0), max(float(values.max()), 0.0)
-    best: tuple[float, list[float]] = (np.inf, [low, high])
-    for share in KEPT_SHARES:
-        limits = [low * share, high * share]
-        step = (limits[1] - limits[0]) / LEVELS or 1.0
-        rounded = np.rint(np.clip(values, *limits) / step) * step
-        best = min(best, (float(np.square(rounded - values).mean()), limits))
-    return [float(f"{v:.5g}") for v in best[1]]
-
-
-def least_error_steps(values: NDArray[np.float32]) -> list[float]:
-    """A step for each channel of (C, places), so that its bytes give the values with the least
-    squared error.
-    """
-    is_signed = bool((values < 0).any())
-    high = BYTES[is_signed]
-    low = -high - 1 if is_signed else 0
-    largest = np.maximum(np.abs(values).max(axis=1), LEAST_STEP)
-    least, steps = np.full(len(values), np.inf), largest / high
-    for share in KEPT_SHARES:
-        tried = largest * share / high
-        rounded = np.clip(np.rint(values / tried[:, None]), low, high) * tried[:, None]
-        error = np.square(rounded - values).mean(axis=1)
-        steps = np.where(error < least, tried, steps)
-        least = np.minimum(error, least)
-    steps = np.maximum(steps, max(LEAST_STEP, steps.max() * LEAST_SHARE))
-    return [float(f"{v:.4g}") for v in steps]
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -171,6 +138,11 @@ def main() -> None:
         metavar="GRAPH",
         help="graphs that take int8 unasked: those that it costs next to nothing in quality",
     )
+    parser.add_argument(
+        "--limits",
+        metavar="RUN",
+        help="keep the limits that a run with --phase int8 has learned, measure the steps alone",
+    )
     options = parser.parse_args()
     rng = np.random.default_rng(0)
     analysis, synthesis = Watched("analysis.onnx"), Watched("synthesis.onnx")
@@ -184,6 +156,8 @@ def main() -> None:
         for name, limits in (analysis.ranges() | synthesis.ranges()).items()
         if re.search(options.only, name)
     }
+    if options.limits:
+        kept = limits_of(load_run(options.limits))
     steps = {
         name: one
         for name, one in (analysis.steps() | synthesis.steps()).items()

@@ -80,7 +80,11 @@ def entry(rows: list[dict[str, Any]], table: str, name: str, note: str, commit: 
         "## Variants",
         "",
     ]
+    left_out = {row["variant"]: row["told"] for row in of_kind(rows, "failure")}
     for variant, values in command["variants"].items():
+        if variant in left_out:
+            lines += [f"{variant}: left out: {left_out[variant]}", ""]
+            continue
         speed = last_speed(rows, variant)
         lines.append(f"{variant}: {speed['mpx']:.1f} Mpx/s, {speed['tera']:.1f} TFLOP/s.")
         lines += [
@@ -115,8 +119,10 @@ def draw(rows: list[dict[str, Any]], path: Path) -> None:
     from matplotlib import pyplot
 
     figure, axes = pyplot.subplots(1, 3, figsize=(14, 4.2))
-    variants = of_kind(rows, "command")[0]["variants"]
-    for name in variants:
+    left_out = {row["variant"] for row in of_kind(rows, "failure")}
+    for name in of_kind(rows, "command")[0]["variants"]:
+        if name in left_out:
+            continue
         train = [row for row in of_kind(rows, "train") if row["variant"] == name]
         minutes = [row["used"] / 60 for row in train]
         axes[0].plot(minutes, [row["loss"] for row in train], label=name)

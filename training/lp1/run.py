@@ -12,27 +12,37 @@ from pathlib import Path
 
 import torch
 import torch.distributed as dist
+from torch import Tensor
 
+from training import STARTED
 from training.data.crops import cut
 from training.data.packs import FONTS, LPIPS, check_packs
 from training.data.pages import Pages
-from training.data.plan import Planner
+from training.data.plan import FLOATS, Planner
 from training.data.store import load_held_out, load_store
 from training.losses.parts import Distances
 from training.losses.trunks import load_trunks
+from training.lp1.capture import CaptureError, Pool, mend, reason
+from training.lp1.int8 import begin_int8
 from training.lp1.keeper import Copy, Keeper
 from training.lp1.learner import COUNTERS, Learner
 from training.lp1.linear_start import begin_linear
 from training.lp1.panel import Panel, Point, as_line
+from training.lp1.rehearsal import memory, rehearse
 from training.lp1.shape import LEVELS
-from training.lp1.speed import operations_per_pixel, parts_of_a_step, product_rate
-from training.lp1.table import table_of
+from training.lp1.speed import (
+    choose_layout,
+    operations_per_pixel,
+    parts_of_a_step,
+    product_rate,
+)
+from training.lp1.table import Row, table_of
 from training.lp1.variant import Variant, as_table
 
-STARTED = time.monotonic()
 TURN = 10.0  # seconds that a variant has the device before the next one
 LARGER_BATCHES = (2, 4)  # times the crops of the first variant: do larger ones pay?
 START_CROPS = 256  # whose principal components a fresh model begins with
+INT8_CROPS = 64  # that limits of int8 begin with
 KEEP_EVERY = 60.0  # seconds between checkpoints
 LOG_EVERY = 50  # steps
 HELD_OUT_SIDE = 480  # pixels: what every held-out picture has
@@ -52,7 +62,7 @@ class Settings:
         painters: Processes that paint pages.
         pages: Painted pages in the store.
         seed: Of everything random.
-        graphs: Whether steps are captured on CUDA.
+        no_graphs: Why steps are not captured on CUDA; None where they are.
         profile: Whether the parts of a step are timed first.
         keep_every: Seconds between checkpoints.
         turn: Seconds of a variant's turn.
@@ -65,7 +75,7 @@ class Settings:
     painters: int = 0
     pages: int = 256
     seed: int = 0
-    graphs: bool = True
+    no_graphs: str | None = None
     profile: bool = False
     keep_every: float = KEEP_EVERY
     turn: float = TURN
@@ -132,8 +142,9 @@ class Run:
         held = load_held_out(packs, HELD_OUT_SIDE)
         self.panel = Panel(held, alex, vgg, device)
         photographs = [x.to(device) for x in held[:4]]
-        pool = torch.cuda.graph_pool_handle() if device == "cuda" else None
+        pool = Pool()
         self.turns: list[Turn] = []
+        self.started = start is not None
         for name, variant in variants.items():
             torch.manual_seed(settings.seed)  # variants of one shape begin alike
             distances = Distances(variant.loss, alex, vgg, photographs)
@@ -141,8 +152,10 @@ class Run:
                 self.store, LEVELS, variant.painted, settings.seed + 104729 * self.rank
             )
             pixels = self.store.pixels
-            learner = Learner(variant, device, pixels, planner, distances, settings.graphs, pool)
+            learner = Learner(variant, device, pixels, planner, distances, pool)
             note = start(learner) if start else self.start_fresh(learner)
+            if variant.shape.int8 and any(".bytes" in part for part in learner.fresh):
+                note += self.start_int8(learner)
             self.turns.append(Turn(name, learner))
             self.say(f"{name}: {note}", "start", variant=name)
         torch.manual_seed(settings.seed + 15485863 * self.rank)
@@ -161,16 +174,27 @@ class Run:
         variant = learner.variant
         if not variant.linear_start:
             return "fresh weights"
-        planner = Planner(self.store, LEVELS, 0.0, self.settings.seed)
-        n, side = variant.crops_at(0.0)
-        plans = [planner.draw(n, side) for _ in range(START_CROPS // n + 1)]
-        pictures = []
-        for plan in plans:
-            numbers = [torch.from_numpy(a).to(self.device) for a in (plan.integers, plan.floats)]
-            pictures.append(cut(self.store.pixels, *numbers, side)[0])
-        begin_linear(learner.net, variant.loss, pictures)
+        begin_linear(learner.net, variant.loss, self.some_crops(learner, START_CROPS)[0])
         learner.average.copy_(learner.flat.values)
         return "fresh weights, linear paths from principal components"
+
+    def start_int8(self, learner: Learner) -> str:
+        """Measure the limits that int8 begins with. Returns what was done, for the log."""
+        begin_int8(learner.net, *self.some_crops(learner, INT8_CROPS))
+        learner.average.copy_(learner.flat.values)
+        return f", limits of int8 from {INT8_CROPS} crops"
+
+    def some_crops(self, learner: Learner, count: int) -> tuple[list[Tensor], list[Tensor]]:
+        """Batches of at least so many crops of photographs, and their levels."""
+        planner = Planner(self.store, LEVELS, 0.0, self.settings.seed)
+        n, side = learner.variant.crops_at(0.0)
+        pictures, levels = [], []
+        for _ in range(-(-count // n)):
+            plan = planner.draw(n, side)
+            numbers = [torch.from_numpy(a).to(self.device) for a in (plan.integers, plan.floats)]
+            pictures.append(cut(self.store.pixels, *numbers, side)[0])
+            levels.append(numbers[1][FLOATS.index("level")])
+        return pictures, levels
 
     def now(self) -> float:
         """Seconds since the process began; the first process's everywhere."""
@@ -187,13 +211,12 @@ class Run:
 
     def train(self) -> None:
         """The whole run: a first evaluation, turns, a last evaluation, the table."""
-        self.rate_of_product = product_rate(self.device)
+        self.look_at_device()
+        if self.device == "cuda":
+            self.rehearse()
         for turn in self.turns:
             if self.settings.steps is None:
                 turn.operations = operations_per_pixel(turn.learner)
-        kind = torch.cuda.get_device_name() if self.device == "cuda" else "CPU"
-        tera = self.rate_of_product / 1e12
-        self.say(f"{kind}: matrix product {tera:.1f} TFLOP/s", "device", name=kind, tera=tera)
         if self.settings.profile:
             for turn in self.turns:
                 self.profile(turn)
@@ -202,6 +225,7 @@ class Run:
         begun = self.now()
         for turn in self.turns:
             self.judge(turn)
+        before = ("before", 0, 0.0, 0.0, self.turns[0].points)
         judging = self.now() - begun
         begun = self.now()
         budget = None
@@ -219,7 +243,57 @@ class Run:
             self.keep(turn)
         for turn in self.turns:
             self.judge(turn)
-        self.finish()
+        self.finish([before] if self.started else [])
+
+    def look_at_device(self) -> None:
+        """Tell what computes, and how fast at best."""
+        self.rate_of_product = product_rate(self.device)
+        kind = torch.cuda.get_device_name() if self.device == "cuda" else "CPU"
+        tera = self.rate_of_product / 1e12
+        self.say(f"{kind}: matrix product {tera:.1f} TFLOP/s", "device", name=kind, tera=tera)
+        if self.device == "cuda":
+            self.say(choose_layout(self.device), "layout")
+        if self.settings.no_graphs:
+            told = self.settings.no_graphs
+            self.say(f"steps are not captured: {told}", "graphs", told=told)
+
+    def rehearse(self, go_on: bool = False) -> int:
+        """Some steps of every variant, taken back. What cannot learn is left out and told.
+
+        Args:
+            go_on: Whether a capture that fails is told only. The process is of no use then.
+
+        Returns:
+            How many variants failed.
+
+        Raises:
+            CaptureError: Steps could not be captured; the process must not go on.
+            RuntimeError: No variant is left.
+        """
+        failed = []
+        graphs = self.device == "cuda" and self.settings.no_graphs is None
+        for turn in self.turns:
+            try:
+                found = rehearse(turn.learner, graphs)
+            except CaptureError as error:
+                if not go_on:
+                    raise
+                mend()
+                failed.append((turn, error))
+            except Exception as error:  # of whatever library
+                failed.append((turn, error))
+            else:
+                for row in found:
+                    line = f"{turn.name}: {row.line()}{memory()}, {self.now():.0f} s"
+                    self.say(line, "rehearsal", variant=turn.name, **row._asdict())
+        for turn, error in failed:
+            told = reason(error)
+            line = f"{turn.name}: FAILED: {told}"
+            self.say(line, "failure", variant=turn.name, told=told)
+            self.turns.remove(turn)
+        if not self.turns and not go_on:
+            raise RuntimeError("no variant can learn") from failed[-1][1]
+        return len(failed)
 
     def profile(self, turn: Turn, factor: int = 1) -> None:
         """Tell what the parts of a step take, with `factor` times as many crops."""
@@ -228,8 +302,18 @@ class Run:
         n, side = variant.crops_at(0.0)
         n *= factor
         learner.variant = replace(variant, crops=((0.0, n, side),))
-        parts = parts_of_a_step(learner)
-        learner.variant = variant
+        try:
+            if self.device == "cuda" and factor > 1 and self.settings.no_graphs is None:
+                rehearse(learner, graphs=True)
+            parts = parts_of_a_step(learner)
+        except torch.OutOfMemoryError:
+            self.say(f"{turn.name}: {n} crops of {side} need more memory than there is", "profile")
+            return
+        finally:
+            learner.variant = variant
+            if factor > 1:
+                learner.prepared.pop((n, side), None)
+                learner.size = None
         shown = ", ".join(f"{name} {value:.1f} ms" for name, value in parts.items())
         speed = n * side**2 / 1000 / parts["step"]
         line = f"{turn.name}: {n} crops of {side}: {shown}; {speed:.1f} Mpx/s"
@@ -288,6 +372,10 @@ class Run:
             skipped = row.pop("skipped")
             mean = {name: value / count for name, value in row.items()}
             self.print_row(turn, steps, used, mean, int(skipped))
+            if skipped > count / 2:
+                turn.learner.recover()
+                line = f"{turn.name}: most steps were skipped: back to the average, half the rate"
+                self.say(line, "recovery", variant=turn.name, steps=steps)
 
     def print_row(
         self, turn: Turn, steps: int, used: float, mean: dict[str, float], skipped: int
@@ -315,17 +403,21 @@ class Run:
         line = f"{turn.name} {turn.used:6.1f} s step {learner.steps} {as_line(turn.points)}"
         self.say(line, "panel", variant=turn.name, steps=learner.steps, used=turn.used, rows=rows)
 
-    def finish(self) -> None:
-        """Write the table, wait for the files, end the painters."""
-        for turn in self.turns:
-            failure = turn.learner.graph_failure
-            if failure:
-                self.say(f"{turn.name}: steps were not captured: {failure}", "graphs")
-        rows = [(t.name, t.learner.steps, t.used, t.speed(), t.points) for t in self.turns]
+    def finish(self, before: list[Row]) -> None:
+        """Write the table, wait for the files, end the painters.
+
+        Args:
+            before: What a run goes on from, which all is then compared with.
+        """
+        rows = before + [(t.name, t.learner.steps, t.used, t.speed(), t.points) for t in self.turns]
         table = table_of(rows)
         if self.rank == 0:
             (self.settings.out / TABLE).write_text(table)
             print(table)
+        self.close()
+        self.say(f"done, {self.pages.painted} pages painted meanwhile", "done")
+
+    def close(self) -> None:
+        """Wait for the files, end the painters."""
         self.pages.close()
         self.keeper.close()
-        self.say(f"done, {self.pages.painted} pages painted meanwhile", "done")

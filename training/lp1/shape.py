@@ -26,6 +26,7 @@ class Shape:
         latent, hyper, features, context: Channels of the latent, the hyper latent, the hyper
             features and the context's hidden layer.
         prior: "checkerboard" is the shipped one, "grid" a trial (`training.lp1.grid_prior`).
+        int8: Whether convolutions of the coarse blocks compute as int8 will, see `lp1.int8`.
         masking: Whether steps follow the activity of a place, as in files of latent chunk 05.
     """
 
@@ -41,3 +42,4 @@ class Shape:
     context: int = 192
     prior: str = "checkerboard"
     masking: bool = False
+    int8: bool = False

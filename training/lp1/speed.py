@@ -8,8 +8,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from training.data.crops import cut
 from training.data.plan import FLOATS
-from training.lp1.learner import EAGER_STEPS, Learner, bfloat16
-from training.optimizers.together import Together
+from training.lp1.blocks import Layout
+from training.lp1.learner import EAGER_STEPS, Learner
+from training.precision import bfloat16
 
 PRODUCT = {"cuda": (8192, torch.bfloat16), "cpu": (1024, torch.float32)}  # side, type
 REPEATS = 10
@@ -42,12 +43,11 @@ def operations_per_pixel(learner: Learner) -> float:
     their algorithms before the clock starts. Nothing is updated.
     """
     n, side = size = learner.variant.crops_at(0.0)
-    learner.prepare(size)
-    learner.send(size)
-    with FlopCounterMode(display=False) as counter:
-        learner.compute()
-    learner.take_counters()
-    learner.size = None
+    with learner.trial():
+        learner.prepare(size)
+        learner.send(size)
+        with FlopCounterMode(display=False) as counter:
+            learner.compute()
     return counter.get_total_flops() / (n * side**2)
 
 
@@ -57,8 +57,11 @@ def parts_of_a_step(learner: Learner, repeats: int = 5) -> dict[str, float]:
     "gradients" is crops, networks and losses together; "step" the whole as it runs in training,
     captured where it is. The learner is as before, but for its plans.
     """
-    before = learner.flat.values.clone(), learner.average.clone(), learner.usual.clone()
-    momenta = {name: t.clone() for name, t in learner.optimizer.state.items()}
+    with learner.trial():
+        return _parts(learner, repeats)
+
+
+def _parts(learner: Learner, repeats: int) -> dict[str, float]:
     size = learner.variant.crops_at(0.0)
     learner.step(0.0)
     x, text = cut(learner.pixels, *learner.plan, size[1])
@@ -87,16 +90,39 @@ def parts_of_a_step(learner: Learner, repeats: int = 5) -> dict[str, float]:
         for _ in range(EAGER_STEPS + 1):
             job()
         out[name] = 1000 * median_seconds(job, learner.device, repeats)
-    kept = (learner.flat.values, learner.average, learner.usual)
-    for tensor, value in zip(kept, before, strict=True):
-        tensor.copy_(value)
-    learner.optimizer = Together(learner.variant.optimizer, learner.flat)
-    for name, state in learner.optimizer.state.items():
-        state.copy_(momenta[name])
-    learner.take_counters()
-    learner.steps = learner.pixels_seen = 0
-    learner.size = None
     return out
+
+
+def choose_layout(device: str, channels: int = 192, side: int = 32, n: int = 20) -> str:
+    """Measure which kernel depthwise convolutions take, and let them take the faster one.
+
+    Returns:
+        What was found, for the log.
+    """
+    weight = torch.randn(channels, 1, 3, 3, device=device, requires_grad=True)
+    x = torch.randn(n, channels, side, side, device=device)
+    x = x.contiguous(memory_format=torch.channels_last).requires_grad_()
+    times = {}
+
+    def both_ways() -> None:
+        with bfloat16(device):
+            filters, maps = weight * 1, x * 1
+            if Layout.plain:
+                filters, maps = filters.contiguous(), maps.contiguous()
+            else:
+                filters = filters.contiguous(memory_format=torch.channels_last)
+            y = torch.nn.functional.conv2d(maps, filters, None, 1, 1, groups=channels)
+            y = y.contiguous(memory_format=torch.channels_last)
+        y.float().square().mean().backward()
+
+    for plain in (True, False):
+        Layout.plain = plain
+        for _ in range(EAGER_STEPS):
+            both_ways()
+        times[plain] = 1000 * median_seconds(both_ways, device, REPEATS)
+    Layout.plain = times[True] < times[False]
+    chosen = "planes" if Layout.plain else "channels last"
+    return f"depthwise: planes {times[True]:.2f} ms, channels last {times[False]:.2f}: {chosen}"
 
 
 def median_seconds(job: Callable[[], object], device: str, repeats: int) -> float:

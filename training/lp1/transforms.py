@@ -2,8 +2,9 @@
 
 from torch import Tensor, nn
 
-from training.lp1.blocks import Conv, build, reduction
+from training.lp1.blocks import Conv, build, reduction, take_int8
 from training.lp1.shape import Shape
+from training.precision import float32
 
 FACTOR = 16  # pixels of a latent position
 
@@ -19,12 +20,16 @@ class Analysis(nn.Module):
         parts, channels = build(shape.analysis, 3, shape)
         if reduction(parts) != FACTOR:
             raise ValueError(f"the analysis must reduce by {FACTOR}, not {reduction(parts):g}")
+        if shape.int8:
+            take_int8(parts, 1.0)
         self.deep = nn.Sequential(*parts, Conv(shape, channels, shape.latent, 1))
         self.linear = nn.Conv2d(3, shape.latent, FACTOR, FACTOR)
 
     def forward(self, x: Tensor) -> Tensor:
         """See the class."""
-        return self.deep(x) + self.linear(x)
+        with float32(x.device.type):
+            straight = self.linear(x.float())
+        return self.deep(x) + straight
 
 
 class Synthesis(nn.Module):
@@ -33,6 +38,8 @@ class Synthesis(nn.Module):
     def __init__(self, shape: Shape, fine: int = 16) -> None:
         super().__init__()
         parts, channels = build(shape.synthesis, shape.latent, shape)
+        if shape.int8:
+            take_int8(parts, float(FACTOR))
         self.trunk = nn.Sequential(*parts)
         left = int(FACTOR * reduction(parts))
         self.coarse = nn.Sequential(
@@ -60,5 +67,7 @@ class Synthesis(nn.Module):
     def forward(self, y: Tensor) -> Tensor:
         """See the class."""
         t = self.trunk(y)
-        x = self.coarse(t) + self.linear(y)
+        with float32(y.device.type):
+            straight = self.linear(y.float())
+        x = self.coarse(t) + straight
         return x + self.fine(t) if hasattr(self, "fine") else x

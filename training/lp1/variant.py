@@ -28,6 +28,9 @@ class Variant:
         averaging: Exponent of the averaged weights, see `averaging_weight`.
         clip: Largest norm of the gradient.
         learn: Parts that learn, as names of modules or parameters of the codec.
+        hard: Whether symbols are rounded as the coder rounds them, where nothing before the
+            synthesis learns. Else noise takes the place of rounding in the rate, which has a
+            gradient.
         discriminator_rate, discriminator_width: Learning rate of the discriminator, and channels of
             its first layer.
         keep: Whether its weights are written. Of many variants not all fit into what comes back.
@@ -44,7 +47,8 @@ class Variant:
     averaging: float = 16.0
     clip: float = 2.0
     learn: tuple[str, ...] = ("ga", "gs", "prior", "gain", "inverse")
-    discriminator_rate: float = 1e-4
+    hard: bool = False
+    discriminator_rate: float = 4e-4
     discriminator_width: int = 64
     keep: bool = True
 

@@ -1,5 +1,7 @@
 """Adam (Kingma and Ba 2015, arXiv:1412.6980) on a range of flat parameters."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -15,10 +17,17 @@ class Adam:
 
     Attributes:
         state: What a run that goes on takes over, by name.
+        tensors: All that a step changes, by name.
     """
 
-    def __init__(self, flat: FlatParameters, start: int = 0) -> None:
+    def __init__(
+        self,
+        flat: FlatParameters,
+        start: int = 0,
+        betas: tuple[float, float] = BETAS,
+    ) -> None:
         self.flat = flat
+        self.betas = betas
         self.start = start
         part = flat.values[start:]
         ones = torch.ones(flat.rest - start, device=part.device) if start < flat.rest else part[:0]
@@ -26,7 +35,7 @@ class Adam:
         self.mean = torch.zeros_like(part)
         self.square = torch.zeros_like(part)
         self.steps = torch.zeros((), device=part.device)
-        self.state = {
+        self.state = self.tensors = {
             "adam.mean": self.mean,
             "adam.square": self.square,
             "adam.steps": self.steps,
@@ -36,7 +45,7 @@ class Adam:
     def step(self, gradients: Tensor, rate: Tensor) -> None:
         """One step. gradients: (P,), clipped. rate: () learning rate."""
         g = gradients[self.start :]
-        first, second = BETAS
+        first, second = self.betas
         self.steps += 1
         self.mean.lerp_(g, 1 - first)
         self.square.mul_(second).addcmul_(g, g, value=1 - second)
@@ -46,3 +55,6 @@ class Adam:
 
     def refresh(self, step: int) -> None:
         """Nothing is done between the steps."""
+
+    def pace(self, step: float, timed: Callable[[Callable[[], None]], float]) -> None:
+        """Nothing is done that could take too long."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+ALIGNED = 32  # numbers: where a parameter or a batch of matrices may begin
 LINEAR_SHARE = 0.05  # of the learning rate, for the linear paths: 768 inputs move their output
 
 
@@ -55,6 +56,7 @@ class FlatParameters:
         rest: Where the other parameters begin.
         share: (P - rest,), share of the learning rate of the others.
         names: Of the parameters, in order.
+        places: (start, stop) of each. Numbers between them belong to no parameter and stay 0.
     """
 
     def __init__(self, net: nn.Module) -> None:
@@ -64,42 +66,54 @@ class FlatParameters:
         flattened = lambda p: (p.shape[0], p[0].numel())
         matrices.sort(key=lambda pair: flattened(pair[1]))
         ordered = matrices + others
-        count = sum(p.numel() for _, p in ordered)
+        self.places, self.batches, self.rest, count = _plan(
+            [flattened(p) for _, p in matrices], [p.numel() for _, p in others]
+        )
         device = ordered[0][1].device
-        self.values = torch.empty(count, device=device)
+        self.values = torch.zeros(count, device=device)
         self.exchanged = torch.zeros(count + 1, device=device)
         self.gradients, self.loss = self.exchanged[:count], self.exchanged[count:]
-        self.names: list[str] = []
-        self.places: list[tuple[int, int]] = []
-        start = 0
-        for name, p in ordered:
-            stop = start + p.numel()
+        self.names = [name for name, _ in ordered]
+        for (_, p), (start, _) in zip(ordered, self.places, strict=True):
             with torch.no_grad():
                 _view(self.values, p, start).copy_(p)
             p.data = _view(self.values, p, start)
             p.grad = _view(self.gradients, p, start)
-            self.names.append(name)
-            self.places.append((start, stop))
-            start = stop
-        self.rest = sum(p.numel() for _, p in matrices)
-        self.batches = self._batches([flattened(p) for _, p in matrices])
         self.share = torch.ones(count - self.rest, device=device)
         for (name, _), (start, stop) in zip(ordered, self.places, strict=True):
             if is_linear(name):
                 self.share[start - self.rest : stop - self.rest] = LINEAR_SHARE
 
-    def _batches(self, shapes: list[tuple[int, int]]) -> list[Batch]:
-        batches: list[Batch] = []
-        start = 0
-        for rows, columns in shapes:
-            stop = start + rows * columns
-            if batches and batches[-1].shape[1:] == (rows, columns):
-                first = batches.pop()
-                batches.append(Batch(first.start, stop, (first.shape[0] + 1, rows, columns)))
-            else:
-                batches.append(Batch(start, stop, (1, rows, columns)))
-            start = stop
-        return batches
+
+def _plan(
+    matrices: list[tuple[int, int]], others: list[int]
+) -> tuple[list[tuple[int, int]], list[Batch], int, int]:
+    """Where parameters lie: places, batches of matrices, where the others begin, and the end.
+
+    Matrices of one shape are neighbours without a gap. Everything else begins at a multiple of
+    ALIGNED, since convolutions of float32 are slow on weights that begin anywhere.
+    """
+    places: list[tuple[int, int]] = []
+    batches: list[Batch] = []
+    stop = 0
+    for rows, columns in matrices:
+        alike = bool(batches) and batches[-1].shape[1:] == (rows, columns)
+        start = stop if alike else _aligned(stop)
+        stop = start + rows * columns
+        first = batches.pop() if alike else Batch(start, start, (0, rows, columns))
+        batches.append(Batch(first.start, stop, (first.shape[0] + 1, rows, columns)))
+        places.append((start, stop))
+    rest = stop = _aligned(stop)
+    for size in others:
+        start = _aligned(stop)
+        stop = start + size
+        places.append((start, stop))
+    return places, batches, rest, _aligned(stop)
+
+
+def _aligned(start: int) -> int:
+    """The next multiple of ALIGNED."""
+    return -(-start // ALIGNED) * ALIGNED
 
 
 def _view(flat: Tensor, parameter: Tensor, start: int) -> Tensor:

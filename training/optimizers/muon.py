@@ -5,6 +5,8 @@ once. The update is scaled to the root mean square of Adam's (Liu et al. 2025, a
 so that both share one learning rate.
 """
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -36,12 +38,13 @@ class Muon:
 
     Attributes:
         state: What a run that goes on takes over, by name.
+        tensors: All that a step changes, by name.
     """
 
     def __init__(self, flat: FlatParameters) -> None:
         self.flat = flat
         self.momentum = torch.zeros_like(flat.values[: flat.rest])
-        self.state = {"muon.momentum": self.momentum}
+        self.state = self.tensors = {"muon.momentum": self.momentum}
 
     @torch.no_grad()
     def step(self, gradients: Tensor, rate: Tensor) -> None:
@@ -59,3 +62,6 @@ class Muon:
 
     def refresh(self, step: int) -> None:
         """Nothing is done between the steps."""
+
+    def pace(self, step: float, timed: Callable[[Callable[[], None]], float]) -> None:
+        """Nothing is done that could take too long."""

@@ -1,6 +1,7 @@
 """Which optimizer moves which parameter, and how fast."""
 
 import math
+from collections.abc import Callable
 
 from torch import Tensor
 
@@ -38,6 +39,21 @@ class Together:
         """What is done between the steps, outside a captured graph. step: counts from 1."""
         for optimizer in self.all:
             optimizer.refresh(step)
+
+    def pace(self, step: float, timed: Callable[[Callable[[], None]], float]) -> None:
+        """Choose how often what is done between the steps can be afforded.
+
+        Args:
+            step: Milliseconds of a step.
+            timed: Tells what a job takes, in milliseconds.
+        """
+        for optimizer in self.all:
+            optimizer.pace(step, timed)
+
+    @property
+    def tensors(self) -> dict[str, Tensor]:
+        """All that a step changes, by name."""
+        return {name: t for optimizer in self.all for name, t in optimizer.tensors.items()}
 
     @property
     def state(self) -> dict[str, Tensor]:
