@@ -1,7 +1,7 @@
 """Which tool codes which part of a picture: the latent, or the screen layer.
 
 features.py  what a look at the pixels says of each cell, for photographs in little time
-choice.py    where they are suspicious, both ways are tried, and measured
+trial.py     windows of the picture, coded both ways
 """
 
 from __future__ import annotations

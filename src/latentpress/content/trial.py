@@ -1,0 +1,118 @@
+"""Windows of a picture, coded both ways: which of the two has the better picture per byte."""
+
+from __future__ import annotations
+
+import math
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from latentpress._typing import Floats, Pixels
+from latentpress.entropy import Encoder
+from latentpress.entropy.hyperprior import HyperpriorCoder
+from latentpress.image.picture import Picture, read_picture
+from latentpress.metrics.ssimulacra2 import ssimulacra2
+from latentpress.options import EncodeOptions
+from latentpress.parts import parts_of
+from latentpress.screen.encoder import av1_quality
+from latentpress.screen.mask import CELL, Mask
+from latentpress.screen.pieces import decode_piece, encode_piece
+from latentpress.transforms import Transform
+
+QUALITY = 60.0  # at which both ways are tried
+TRIED = (12, 8, 6, 4)  # cells: side of the window in which they are, the first that is filled
+FILLED = 0.75  # share of its cells, from which on a window is filled
+APART = 16  # steps of the AV1 encoder's quality between those that are tried
+LIKELY = APART  # below that of an equal look, where AV1 scores as the latent does
+
+
+class Trial:
+    """The windows of a picture under the options of its encoder."""
+
+    def __init__(self, picture: Picture, options: EncodeOptions) -> None:
+        self.picture = picture
+        self.options = options
+        self.parts = parts_of(options.space)
+
+    @cached_property
+    def transform(self) -> Transform:
+        """The model."""
+        return self.parts.transform(self.options.model, self.options.device)
+
+    def pixels(self, y: int, x: int, cells: int) -> Pixels:
+        """The pixels of a square of cells, as far as they are there."""
+        bottom = min(CELL * (y + cells), self.picture.height)
+        right = min(CELL * (x + cells), self.picture.width)
+        return self.picture.pixels(CELL * y, bottom, CELL * x, right)
+
+    def analyzed(self, pixels: Pixels) -> list[Floats]:
+        """The latent of pixels, in strips."""
+        return list(self.transform.analyze(read_picture(pixels)))
+
+    def rounded(self, latent: list[Floats], coder: HyperpriorCoder, pixels: Pixels) -> Pixels:
+        """What becomes of pixels whose latent is rounded to the steps of a coder's quality."""
+        height, width = pixels.shape[:2]
+        steps = [np.rint(strip * coder.gain) * coder.inverse for strip in latent]
+        return np.concatenate(list(self.transform.synthesize(steps, width, height)))
+
+    def prefers_layer(self, mask: Mask, drawn: Mask, share: float) -> bool:
+        """Whether AV1 needs less than this share of the latent's bytes at an equal SSIMULACRA 2, in
+        the largest window that the mask fills, with as many drawn cells as can be.
+        """
+        y, x, side = _fullest(mask, mask & drawn)
+        pixels = self.pixels(y, x, side)
+        if min(pixels.shape[:2]) < CELL:
+            return True
+        size, decoded = self._through_latent(
+            pixels, self.parts.encoder(EncodeOptions(quality=QUALITY))
+        )
+        return _needs_less(pixels, ssimulacra2(pixels, decoded), share * size)
+
+    def _through_latent(self, pixels: Pixels, encoder: Encoder) -> tuple[int, Pixels]:
+        kind, body = encoder.encode(self.transform.analyze(read_picture(pixels)))
+        height, width = pixels.shape[:2]
+        factor = self.transform.space.factor
+        latent = self.parts.coder(kind, QUALITY).decode(
+            body, -(-height // factor), -(-width // factor)
+        )
+        return len(body), np.concatenate(list(self.transform.synthesize(latent, width, height)))
+
+
+def _needs_less(pixels: Pixels, wanted: float, limit: float) -> bool:
+    """Whether AV1 reaches a SSIMULACRA 2 in fewer bytes than the limit. Where the first quality
+    that is tried does not tell, the next one on the other side of the score does.
+    """
+    middle = av1_quality(QUALITY) - LIKELY
+    score, size = _through_av1(pixels, middle)
+    if (score >= wanted) == (size < limit):
+        return size < limit
+    other, other_size = _through_av1(pixels, middle + (APART if score < wanted else -APART))
+    run = (wanted - score) / (other - score) if abs(other - score) > 1e-3 else 0.0
+    return math.log(size) + run * math.log(other_size / size) < math.log(limit)
+
+
+def _through_av1(pixels: Pixels, quality: int) -> tuple[float, int]:
+    height, width = pixels.shape[:2]
+    piece = encode_piece(pixels, quality)
+    return ssimulacra2(pixels, decode_piece(piece, width, height)), len(piece)
+
+
+def _fullest(mask: Mask, telling: Mask) -> tuple[int, int, int]:
+    """Row and column of the first cell of a square and its side in cells: of the largest that a
+    mask fills, that with the most cells of the mask, those that are telling counted twice.
+    """
+    for side in TRIED:
+        counts = _in_squares(mask, side)
+        y, x = divmod(int((counts + _in_squares(telling, side)).argmax()), counts.shape[1])
+        if counts[y, x] >= FILLED * side**2:
+            break
+    return y, x, side
+
+
+def _in_squares(mask: Mask, side: int) -> NDArray[np.int64]:
+    """Cells of a mask in each square of a side that lies within the picture, where one does."""
+    sums = np.pad(mask, ((1, 0), (1, 0))).astype(np.int64).cumsum(0).cumsum(1)
+    high, wide = min(side, mask.shape[0]), min(side, mask.shape[1])
+    inner = sums[high:, wide:] - sums[:-high, wide:] - sums[high:, :-wide] + sums[:-high, :-wide]
+    return np.asarray(inner)
