@@ -6,6 +6,7 @@ are coded both ways, and the decoded pixels compared.
    SSIMULACRA 2. What is left then, photographs within a page, stays a latent unless the page has
    more of the screen and AV1 needs fewer bytes for the photographs too.
 3. A block of a fine pattern that the latent does not give back is the layer's.
+4. A block whose mean color the latent moves is the layer's at the qualities that promise it.
 """
 
 from __future__ import annotations
@@ -13,12 +14,13 @@ from __future__ import annotations
 import numpy as np
 
 from latentpress.content.features import Features, features
+from latentpress.content.floor import moved_blocks
 from latentpress.content.lost import lost_blocks
 from latentpress.content.regions import drawn_region, filled
 from latentpress.content.trial import Trial
 from latentpress.image.picture import Picture
 from latentpress.options import EncodeOptions
-from latentpress.screen.encoder import ScreenLayer, whole_layer
+from latentpress.screen.encoder import PROMISED, ScreenLayer, whole_layer
 from latentpress.screen.mask import Mask
 
 FAR_FEWER = 0.75  # share of the latent's bytes: photographs take .85
@@ -27,8 +29,10 @@ BAND = 32  # rows
 MOSTLY_LOST = 0.2  # share of a picture, from which on all of it follows the blocks that are lost
 
 
-def chosen_layer(picture: Picture, options: EncodeOptions) -> ScreenLayer | None:
-    """The layer of a picture; None where a latent serves all of it."""
+def chosen_layer(picture: Picture, options: EncodeOptions, highest: float) -> ScreenLayer | None:
+    """The layer of a picture; None where a latent serves all of it. highest: quality at which it
+    is written.
+    """
     if _is_single_color(picture):
         return whole_layer(picture)
     found = features(picture)
@@ -40,7 +44,13 @@ def chosen_layer(picture: Picture, options: EncodeOptions) -> ScreenLayer | None
         if lost.mean() >= MOSTLY_LOST:
             return whole_layer(picture)
         mask = filled(mask | lost)
-    return ScreenLayer(picture, mask) if mask.any() else None
+    floor = None
+    if highest >= PROMISED and not mask.all():
+        floor = moved_blocks(trial, mask)
+    has_floor = floor is not None and floor.any()
+    if not mask.any() and not has_floor:
+        return None
+    return ScreenLayer(picture, mask, floor if has_floor else None)
 
 
 def _screen(trial: Trial, found: Features) -> Mask:

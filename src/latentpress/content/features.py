@@ -21,7 +21,7 @@ EDGE = 48  # levels between neighbors of a sharp edge
 EDGES = 0.02  # share of pixels at sharp edges, from which on a flat cell is drawn
 # by how many levels, and by which share of the difference between neighbors, pixels of a fine
 # pattern differ from the mean of both their neighbors
-FINE, SHARP = 20, 0.75
+FINE, SHARP = 20, 0.8
 ROUNDING = 2  # levels: halves of neighbors are rounded down
 # the most that the middle ones of HEIGHT rows differ from their neighbors' mean, as a share of the
 # differences between rows

@@ -9,17 +9,17 @@ import numpy as np
 from latentpress._typing import Floats, Pixels
 from latentpress.content.trial import Trial
 from latentpress.entropy.hyperprior import HyperpriorCoder
+from latentpress.screen.encoder import PROMISED
 from latentpress.screen.mask import CELL, Mask
 from latentpress.screen.pieces import QUICK, decode_piece, encode_piece
 
 BLOCK = 2  # cells: side of a block that must be given back
 SIDE = BLOCK * CELL
-# sum of the squares of `fine` over a block, from which on it is compared: losing half the
-# difference of its pixels leaves it 28 dB
-SUSPICIOUS = 1500
+# sum of the squares of `fine` over a block, from which on it is compared: losing all of it leaves
+# the block 27 dB
+SUSPICIOUS = 2000
 CHECKED = 4  # cells: side of a window in which blocks are compared
-PROMISED = 90.0  # quality from which on no block has less than 24 dB where AV1 has more than 30
-LEAST_PSNR = 25.0  # dB of a block there, from which on it is given back
+LEAST_PSNR = 25.0  # dB of a block at the promised quality, from which on it is given back
 FAR_BETTER = 2.5  # dB that AV1 has more in as many bytes, where a block is not
 MOST_SHIFT = 2.7  # levels of its mean color; 3 are promised
 AV1_QUALITIES = tuple(range(10, 95, 6))  # of which the best that fits is compared

@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentpress._typing import Floats, Pixels
-from latentpress.entropy import Encoder
 from latentpress.entropy.hyperprior import HyperpriorCoder
 from latentpress.image.picture import Picture, read_picture
 from latentpress.metrics.ssimulacra2 import ssimulacra2
@@ -64,19 +63,17 @@ class Trial:
         pixels = self.pixels(y, x, side)
         if min(pixels.shape[:2]) < CELL:
             return True
-        size, decoded = self._through_latent(
-            pixels, self.parts.encoder(EncodeOptions(quality=QUALITY))
-        )
+        size, decoded = self._through_latent(pixels)
         return _needs_less(pixels, ssimulacra2(pixels, decoded), share * size)
 
-    def _through_latent(self, pixels: Pixels, encoder: Encoder) -> tuple[int, Pixels]:
-        kind, body = encoder.encode(self.transform.analyze(read_picture(pixels)))
+    def _through_latent(self, pixels: Pixels) -> tuple[int, Pixels]:
+        """The bytes of pixels in a latent, a segment of it, and what they come back as."""
         height, width = pixels.shape[:2]
-        factor = self.transform.space.factor
-        latent = self.parts.coder(kind, QUALITY).decode(
-            body, -(-height // factor), -(-width // factor)
-        )
-        return len(body), np.concatenate(list(self.transform.synthesize(latent, width, height)))
+        coder = HyperpriorCoder(self.options.space.name, QUALITY)
+        [y] = self.analyzed(pixels)
+        z, coded, steps = coder.model_segment(y * coder.gain)
+        strips = self.transform.synthesize([steps * coder.inverse], width, height)
+        return len(coder.pack_segment(z, coded)), np.concatenate(list(strips))
 
 
 def _needs_less(pixels: Pixels, wanted: float, limit: float) -> bool:
