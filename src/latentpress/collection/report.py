@@ -76,12 +76,15 @@ class Column:
 
 @dataclass
 class Story:
-    """What the last line of each picture tells. before, after: bytes. by: what tells the worst."""
+    """What the last line of each picture tells. before, after: bytes. layers: pictures with a screen
+    layer. by: what tells the worst.
+    """
 
     pictures: int = 0
     before: int = 0
     after: int = 0
     left: int = 0
+    layers: int = 0
     columns: dict[str, Column] = field(default_factory=dict)
     errors: list[str] = field(default_factory=list)
     failed: int = 0
@@ -130,6 +133,7 @@ def _count(story: Story, row: Mapping[str, Any]) -> None:
     story.pictures += 1
     story.before += row["source_bytes"]
     story.after += row["output_bytes"]
+    story.layers += bool(row.get("screen_share"))
     for key, column in story.columns.items():
         if (value := _value(row, key)) is not None:
             column.add(value)
@@ -191,6 +195,7 @@ def html(story: Story, output: str, heading: str) -> bytes:
         f"<title>{_text(heading)}</title>\n<style>{STYLE}</style>",
         f"<h1>{_text(heading)}</h1>",
         f"<p>{story.pictures:,} pictures, {_text(change(story.before, story.after))}."
+        f"{f' {story.layers:,} have a screen layer.' if story.layers else ''}"
         f"{f' {story.left:,} were not written.' if story.left else ''}"
         f"{f' {story.failed:,} failed.' if story.failed else ''}</p>",
         _numbers(story),
@@ -230,6 +235,8 @@ def _pair(row: Mapping[str, Any], output: str) -> str:
     keys = [*(row.get("metrics") or {}), BPP]
     values = [(key, _value(row, key)) for key in keys]
     numbers += [_with_unit(key, value) for key, value in values if value is not None]
+    if share := row.get("screen_share"):
+        numbers.append(f"{100 * share:.1f} % of it a screen layer")
     root, slash, key = str(row["source"]).rpartition("/")
     pictures = (
         _figure(root or slash or ".", key, f"original, {size_words(row['source_bytes'])}"),
