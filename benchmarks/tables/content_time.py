@@ -58,7 +58,8 @@ def main() -> None:
     parser.add_argument("folders", type=Path, nargs="+")
     parser.add_argument("--quality", type=float, default=50)
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("-o", "--output", type=Path, default=provenance.RESULTS / "content-time.csv")
+    output = provenance.RESULTS / "content-time.csv"
+    parser.add_argument("-o", "--output", type=Path, default=output)
     options = parser.parse_args()
     files = [file for folder in options.folders for file in sorted(folder.glob("*.png"))]
     row(files[0], options.quality, 1)  # which opens the model
@@ -74,7 +75,7 @@ def main() -> None:
     provenance.record(options.output, what, ["builtin"])
     told = list(summary(rows))
     print(*told, sep="\n")
-    if options.output.parent == provenance.RESULTS:
+    if options.output == output:
         page = provenance.ROOT / "docs" / "measurements" / "screens.md"
         fill(page, "results/content-time.csv", [HEAD, *told])
 

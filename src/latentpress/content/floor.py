@@ -2,9 +2,8 @@
 promise to keep it.
 
 What the synthesis draws beyond black and white is cut off, and where edges end there, that moves
-the mean. So blocks with strong edges, many pixels at the ends of the range and much color are risky
-(one in a hundred of photographs' blocks, and all whose mean moved by more than 2.4 levels in 14,292
-blocks of 194 photographs). These are decoded, and compared.
+the mean. So blocks with strong edges, many pixels at the ends of the range and much color are
+risky: a few of a photograph, if any. These are decoded, and compared.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ FEW, PALE = 0.02, 5  # added to a block's share of such pixels, and to its color
 COMPARED = (PROMISED + 100) / 2  # quality at which blocks are compared
 # levels of the mean color there; 3 are promised. Steps that follow the activity of a place, which
 # are left out here, add up to .6.
-MOST_MOVED = 2.3
+MOST_MOVED = 2.4
 WINDOW = 2 * BLOCK  # cells: side of the squares whose blocks are decoded together
 AROUND = 1  # cells around them, which the synthesis sees too
 

@@ -131,9 +131,7 @@ def layer_of(header: Header, chunks: Mapping[int, bytes]) -> Layer | None:
     """The layer of an unpacked file; None where all of it is a latent. FormatError as of
     `read_layer`.
     """
-    return read_layer(
-        chunks.get(SCREEN), chunks.get(SCREEN_WHOLE), header.width, header.height
-    )
+    return read_layer(chunks.get(SCREEN), chunks.get(SCREEN_WHOLE), header.width, header.height)
 
 
 def share_of(header: Header, file: bytes) -> float:

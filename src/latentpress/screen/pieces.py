@@ -67,9 +67,7 @@ def decode_piece(body: bytes, width: int, height: int) -> Pixels:
         raise FormatError("the screen chunk is damaged") from error
 
 
-def encode_piece(
-    pixels: Pixels, quality: int, *, gray: bool = False, speed: int = SPEED
-) -> bytes:
+def encode_piece(pixels: Pixels, quality: int, *, gray: bool = False, speed: int = SPEED) -> bytes:
     """(height, width, 3) -> the shortest piece.
 
     quality: of the AV1 encoder, 0 to 100. gray: whether the colors do not count. speed: of the AV1
