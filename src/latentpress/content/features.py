@@ -120,4 +120,4 @@ def _means(values: Pixels | Mask) -> Floats:
     totals = whole.reshape(-1, CELL) @ np.ones(CELL, np.float32)
     counts = np.full(columns, n * CELL, np.float32)
     counts[-1] -= n * (CELL * columns - width)
-    return totals.reshape(rows, columns) / counts
+    return np.asarray(totals.reshape(rows, columns) / counts, np.float32)
