@@ -138,8 +138,7 @@ def test_the_plugin_keeps_hidden_colors_on_request() -> None:
         Image.fromarray(badge((0, 200, 0))).save(out, "LTP", exact=exact)
         files[exact] = out.getvalue()
     assert files == {
-        exact: latentpress.compress(badge((0, 200, 0)), exact=exact, content="photo")
-        for exact in (False, True)
+        exact: latentpress.compress(badge((0, 200, 0)), exact=exact) for exact in (False, True)
     }
 
 
