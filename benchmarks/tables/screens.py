@@ -5,8 +5,9 @@
 A row a picture of benchmarks/data, and of the folders of photographs. AVIF is Pillow's, at its default speed, chroma and tuning, whole
 files. `ratio`: bytes at equal SSIMULACRA 2, ours divided by AVIF's, the mean of the logarithm over the scores that both reach; where AVIF
 reaches none of ours, our least bytes divided by its most. `mae`, `mae_avif`: mean absolute error at quality 60, and AVIF's in as many
-bytes. `psnr`, `psnr_avif`: the same at quality 80, in dB. `same`: whether auto and photo give the same
-file at quality 50 (what that costs, `content_time` measures). Single colors: the most bytes and the largest error over colors and
+bytes. `psnr`, `psnr_avif`: the same at quality 80, in dB. `same`: whether auto and photo give
+the same file at quality 50 (what that costs, `content_time` measures). Single colors: the most
+bytes and the largest error over colors and
 qualities. Writes results/screens.csv, row by row, in which the rows of other pictures are kept, and the table of
 docs/measurements/screens.md.
 """

@@ -76,8 +76,8 @@ class Column:
 
 @dataclass
 class Story:
-    """What the last line of each picture tells. before, after: bytes. layers: pictures with a screen
-    layer. by: what tells the worst.
+    """What the last line of each picture tells. before, after: bytes. layers: pictures that have a
+    screen layer. by: what tells the worst.
     """
 
     pictures: int = 0

@@ -39,8 +39,8 @@ def moved_blocks(trial: Trial, mask: Mask) -> Mask:
     step = WINDOW // BLOCK
     for top in range(0, risky.shape[0], step):
         for left in range(0, risky.shape[1], step):
-            blocks = np.argwhere(risky[top : top + step, left : left + step]) + (top, left)
-            cells = [(BLOCK * int(y), BLOCK * int(x)) for y, x in blocks]
+            blocks = np.argwhere(risky[top : top + step, left : left + step])
+            cells = [(BLOCK * (top + int(y)), BLOCK * (left + int(x))) for y, x in blocks]
             cells = [(y, x) for y, x in cells if not mask[y : y + BLOCK, x : x + BLOCK].all()]
             for y, x in _moved(trial, coder, cells) if cells else ():
                 moved[y : y + BLOCK, x : x + BLOCK] = True
