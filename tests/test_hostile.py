@@ -139,7 +139,7 @@ def test_other_weights_are_named() -> None:
 
 
 def test_lengths_of_segments() -> None:
-    data = latentpress.compress(picture(3, 16 * 65, 16), quality=20)
+    data = latentpress.compress(picture(3, 16 * 65, 16), quality=20, content="photo")
     body = unpack(data)[1][LATENT_MASKED]
     size, start = read_varint(body, 0)
     read(rebuilt(data))

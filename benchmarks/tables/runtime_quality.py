@@ -47,7 +47,7 @@ def within(precision: str) -> None:
 
 def coded(image: np.ndarray, precision: str, quality: float) -> bytes:
     within(precision)
-    return latentpress.compress(image, quality=quality)
+    return latentpress.compress(image, quality=quality, content="photo")
 
 
 def decoded(data: bytes, precision: str) -> np.ndarray:

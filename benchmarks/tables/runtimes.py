@@ -151,7 +151,7 @@ def main() -> None:
 def work_of(photo: Path, width: int, height: int) -> dict[str, Callable[[], object]]:
     """What is timed: each transform over the whole picture."""
     picture, transform = read_picture(photo), lp1.Lp1Transform("auto")
-    y_hat = codec.decode_latent(codec.compress(picture, quality=50))
+    y_hat = codec.decode_latent(codec.compress(picture, quality=50, content="photo"))
     return {
         "analysis": lambda: sum(len(y) for y in transform.analyze(picture)),
         "synthesis": lambda: sum(

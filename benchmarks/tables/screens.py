@@ -7,10 +7,10 @@ default speed, chroma and tuning, whole files. `ratio`: bytes at equal SSIMULACR
 AVIF's, the mean of the logarithm over the scores that both reach; where AVIF reaches none of ours,
 our least bytes divided by its most. `mae`, `mae_avif`: mean absolute error at quality 60, and
 AVIF's in as many bytes. `psnr`, `psnr_avif`: the same at quality 80, in dB. `same`: whether auto
-and photo give the same file, `time`: CPU seconds of auto divided by those of photo, the least of
-some interleaved runs each. Single colors: the most bytes and the largest error over colors and
-qualities. Writes results/screens.csv, row by row, in which the rows of other pictures are kept, and
-the table of docs/measurements/screens.md.
+and photo give the same file at quality 50 (what that costs, `content_time` measures). Single
+colors: the most bytes and the largest error over colors and qualities. Writes results/screens.csv,
+row by row, in which the rows of other pictures are kept, and the table of
+docs/measurements/screens.md.
 """
 
 import argparse
@@ -18,7 +18,6 @@ import csv
 import io
 import math
 import statistics
-import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -46,14 +45,12 @@ COLUMNS = (
     "psnr",
     "psnr_avif",
     "same",
-    "time",
     "error",
 )
 SETS = ("single colors", "screens", "mixed", "patterns", "photographs")
 HEAD = ["set", "pictures", "what", "figure"]
 OURS = (25, 60, 90)
 AVIF = (15, 35, 55, 80)
-RUNS = 2
 COLORS = ((0, 0, 0), (255, 255, 255), (0, 160, 0), (1, 2, 3), (255, 0, 255), (90, 200, 31))
 
 
@@ -141,20 +138,9 @@ def pattern_row(name: str, pixels: Pixels) -> dict[str, object]:
 
 
 def photograph_row(file: Path) -> dict[str, object]:
-    seconds: dict[str, list[float]] = {"auto": [], "photo": []}
-    files: dict[str, bytes] = {}
-    for _ in range(RUNS):
-        for content, times in seconds.items():
-            start = time.process_time()
-            files[content] = latentpress.compress(file, quality=50, content=content)
-            times.append(time.process_time() - start)
-    figures = {"bytes": len(files["auto"]), "same": files["auto"] == files["photo"]}
-    return {
-        "set": "photographs",
-        "picture": file.stem,
-        **figures,
-        "time": f"{min(seconds['auto']) / min(seconds['photo']):.3f}",
-    }
+    auto, photo = (latentpress.compress(file, quality=50, content=c) for c in ("auto", "photo"))
+    figures = {"bytes": len(auto), "same": auto == photo}
+    return {"set": "photographs", "picture": file.stem, **figures}
 
 
 def color_row() -> dict[str, object]:
@@ -223,14 +209,7 @@ def summary(found: Sequence[Mapping[str, object]]) -> Iterator[list[str]]:
             yield [kind, many, "PSNR at quality 80 not below AVIF's in as many bytes", f"{better}"]
         elif first["same"]:
             same = sum(str(row["same"]) == str(True) for row in of_kind)
-            time_ratio = statistics.median(number(row, "time") for row in of_kind)
             yield [kind, many, "the same file as with `--content photo`", f"{same}"]
-            yield [
-                kind,
-                many,
-                "CPU time, that of `--content photo` being 1, the median",
-                f"{time_ratio:.2f}",
-            ]
         else:
             yield [kind, many, "most bytes of a 512 x 512 picture", str(first["bytes"])]
             yield [kind, many, "largest error in levels", str(first["error"])]

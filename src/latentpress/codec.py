@@ -299,7 +299,8 @@ def decode_latent(data: ByteSource) -> Floats:
         WeightsError: another lp1 model coded it.
 
     Example:
-        >>> decode_latent(compress(np.zeros((48, 64, 3), np.uint8))).shape
+        >>> data = compress(np.zeros((48, 64, 3), np.uint8), content="photo")
+        >>> decode_latent(data).shape
         (320, 3, 4)
     """
     with reading(data) as whole:

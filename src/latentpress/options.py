@@ -69,10 +69,10 @@ class EncodeOptions:
             mse. The effect at each effort is told in docs/guide/effort.md.
         progress: called with the share of a latent optimization that is done, 0 to 1, and the
             seconds left.
-        content: "photo": the whole picture is a latent; "screen": all of it is a screen layer, made
-            by tools for text and graphics; "auto": the encoder measures which serves each place of
-            it better. The Stable Diffusion spaces know photographs only: "auto" is "photo" there,
-            and "screen" an error.
+        content: "auto", the default: the encoder measures which serves each place of the picture
+            better, a latent or a screen layer, made by tools for text and graphics; "photo": the
+            whole picture is a latent; "screen": all of it is a screen layer. The Stable Diffusion
+            spaces know photographs only: "auto" is "photo" there, and "screen" an error.
 
     Raises:
         UsageError: a field is outside its range.
@@ -92,7 +92,7 @@ class EncodeOptions:
     effort: int = 3
     optimize_for: str | None = None
     progress: Progress | None = None
-    content: str = "photo"
+    content: str = "auto"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "quality", check_quality(self.quality))

@@ -25,7 +25,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
             (8, y), "The quick brown fox jumps over the lazy dog; 0123456789 times.", (20, 20, 30)
         )
     picture.save(path / "both.png")
-    assert run("compress", "both.png", cwd=path).returncode == 0
+    done = run("compress", "both.png", cwd=path)
+    assert done.returncode == 0
+    (path / "said.txt").write_text(done.stdout)
     return path
 
 
@@ -55,6 +57,33 @@ def test_photo_has_no_layer_and_screen_no_latent(folder: Path) -> None:
     refused = run("compress", "both.png", "--content", "drawing", "-o", "x.ltp", cwd=folder)
     assert refused.returncode == 2
     assert "auto, photo, screen" in refused.stderr
+
+
+def test_compress_tells_the_layer(folder: Path) -> None:
+    share = json.loads(run("info", "both.ltp", "--json", cwd=folder).stdout)["screen_share"]
+    words = f", a screen layer for {100 * share:.1f} % of the picture\n"
+    assert (folder / "said.txt").read_text().endswith(words)
+    for content, found in (("screen", 1), ("photo", 0)):
+        options = ("--content", content, "--overwrite", "-o", "told.ltp")
+        said = run("compress", "both.png", *options, cwd=folder).stdout
+        assert said.endswith(", a screen layer\n") == (content == "screen")
+        assert ("screen" in said) == (content == "screen")
+        rows = json.loads(run("compress", "both.png", *options, "--json", cwd=folder).stdout)
+        assert rows[0]["screen_share"] == found
+
+
+def test_the_report_of_a_folder_counts_the_layers(folder: Path) -> None:
+    (folder / "pictures").mkdir()
+    (folder / "pictures" / "both.png").write_bytes((folder / "both.png").read_bytes())
+    done = run("compress", "pictures", "-o", "out", "--report", "report.html", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    lines = (folder / "out" / "manifest.jsonl").read_text(encoding="ascii").splitlines()
+    shares = [row["screen_share"] for row in map(json.loads, lines) if "run" not in row]
+    assert len(shares) == 1
+    assert 0.2 < shares[0] < 0.6
+    page = (folder / "report.html").read_text()
+    assert "1 have a screen layer." in page
+    assert f"{100 * shares[0]:.1f} % of it a screen layer" in page
 
 
 def test_compare_marks_the_layer(folder: Path) -> None:

@@ -85,7 +85,9 @@ def test_chains_take_fewer_bytes_for_the_same_error(latent: Floats, quality: flo
 def test_a_search_has_no_chains_and_no_masking(small: NDArray[np.uint8]) -> None:
     pytest.importorskip("torch", reason="efforts 7 to 9 need torch")
     kinds = {
-        effort: unpack(latentpress.compress(small, quality=30, effort=effort))[0].chunks[0].type
+        effort: unpack(latentpress.compress(small, quality=30, effort=effort, content="photo"))[0]
+        .chunks[0]
+        .type
         for effort in (0, 3, 7)
     }
     assert kinds == {0: LATENT_MASKED, 3: LATENT_MASKED, 7: LATENT_HYPERPRIOR}

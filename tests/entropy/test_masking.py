@@ -81,10 +81,15 @@ def test_errors_go_where_much_goes_on(photo: NDArray[np.uint8]) -> None:
 
 def test_who_wants_least_squared_error_has_one_step_for_all(small: NDArray[np.uint8]) -> None:
     for effort in (0, 3, 5):
-        data = latentpress.compress(small, quality=40, effort=effort, optimize_for="mse")
+        data = latentpress.compress(
+            small, quality=40, effort=effort, optimize_for="mse", content="photo"
+        )
         assert unpack(data)[0].chunks[0].type == LATENT_TRELLIS
         assert latentpress.decompress(data).size == (109, 75)
-    assert unpack(latentpress.compress(small, quality=40))[0].chunks[0].type == LATENT_MASKED
+    assert (
+        unpack(latentpress.compress(small, quality=40, content="photo"))[0].chunks[0].type
+        == LATENT_MASKED
+    )
 
 
 def test_a_search_begins_where_files_with_the_same_steps_lie(small: NDArray[np.uint8]) -> None:

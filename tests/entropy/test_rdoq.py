@@ -66,7 +66,9 @@ def files(photo: NDArray[np.uint8]) -> dict[tuple[int, int], tuple[int, float]]:
     found = {}
     for effort in (0, *LP1_WEIGHTS["mse"]):
         for quality in (30, 34, 38, 42):
-            data = latentpress.compress(photo, quality=quality, effort=effort, optimize_for="mse")
+            data = latentpress.compress(
+                photo, quality=quality, effort=effort, optimize_for="mse", content="photo"
+            )
             found[effort, quality] = (
                 len(data),
                 psnr(photo, np.asarray(latentpress.decompress(data))),
@@ -88,13 +90,15 @@ def test_each_middle_effort_has_fewer_bytes_at_equal_psnr(
 
 
 def test_perceptual_middle_efforts_round_to_the_nearest(small: NDArray[np.uint8]) -> None:
-    plain = latentpress.compress(small, effort=0)
-    assert all(latentpress.compress(small, effort=e) == plain for e in range(7))
-    even = latentpress.compress(small, effort=0, optimize_for="mse")
-    assert latentpress.compress(small, effort=3, optimize_for="mse") == even
-    assert len(latentpress.compress(small, effort=5, optimize_for="mse")) < len(even)
+    plain = latentpress.compress(small, effort=0, content="photo")
+    assert all(latentpress.compress(small, effort=e, content="photo") == plain for e in range(7))
+    even = latentpress.compress(small, effort=0, optimize_for="mse", content="photo")
+    assert latentpress.compress(small, effort=3, optimize_for="mse", content="photo") == even
+    assert len(latentpress.compress(small, effort=5, optimize_for="mse", content="photo")) < len(
+        even
+    )
     with pytest.raises(UsageError, match="beauty"):
-        latentpress.compress(small, effort=5, optimize_for="beauty")
+        latentpress.compress(small, effort=5, optimize_for="beauty", content="photo")
 
 
 def test_the_stable_diffusion_spaces_have_dead_zones_for_either_aim_wider_ones_for_mse() -> None:

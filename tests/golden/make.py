@@ -87,7 +87,7 @@ def main() -> None:
         "chains": with_chunk(LATENT_TRELLIS, *cases["q60"]),
     }
     files = {
-        name: latentpress.compress(image, quality=quality)
+        name: latentpress.compress(image, quality=quality, content="photo")
         for name, (image, quality) in cases.items()
     }
     for name, data in (files | others).items():

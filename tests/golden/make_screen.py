@@ -36,7 +36,7 @@ def page(width: int, height: int) -> Image.Image:
 
 def with_mask(image: Image.Image, mask: np.ndarray, pieces: list[bytes]) -> bytes:
     """A file whose latent is that of the picture, beside pieces of a layer."""
-    header, chunks = container.unpack(latentpress.compress(image, quality=50))
+    header, chunks = container.unpack(latentpress.compress(image, quality=50, content="photo"))
     body = pack_mask(mask) + pack_pieces(pieces)
     return container.pack(
         LP1,
@@ -71,7 +71,9 @@ def cases() -> dict[str, bytes]:
     ends[0, [2, 65]] = True
     whole = encode_webp(page(90, 50), 4)
     assert whole is not None
-    model = bytes.fromhex(container.read_header(latentpress.compress(photo)).model_hash)
+    model = bytes.fromhex(
+        container.read_header(latentpress.compress(photo, content="photo")).model_hash
+    )
     clear = page(60, 40).convert("RGBA")
     clear.putalpha(Image.linear_gradient("L").resize(clear.size))
     return {

@@ -47,7 +47,8 @@ def lp1_file(rich: bool = True) -> bytes:
     if rich:
         image.info.update(exif=b"Exif\0\0II*\0\x08\0\0\0\0\0", xmp=b"<x:xmpmeta/>")
     read = read_picture(image)
-    return latentpress.compress(replace(read, icc=b"icc" * 9) if rich else read, quality=40)
+    read = replace(read, icc=b"icc" * 9) if rich else read
+    return latentpress.compress(read, quality=40, content="photo")
 
 
 @cache

@@ -46,13 +46,13 @@ def rim(data: bytes, original: NDArray[np.uint8]) -> int:
 def test_what_is_hidden_costs_no_bytes_and_no_rims() -> None:
     for quality in (50, 95):
         files = {
-            latentpress.compress(badge(hidden), quality=quality)
+            latentpress.compress(badge(hidden), quality=quality, content="photo")
             for hidden in ((0, 200, 0), (200, 200, 200), (0, 0, 0))
         }
         assert len(files) == 1
     [data] = files
     assert rim(data, badge((0, 200, 0))) <= 2
-    exact = latentpress.compress(badge((0, 200, 0)), quality=95, exact=True)
+    exact = latentpress.compress(badge((0, 200, 0)), quality=95, exact=True, content="photo")
     assert len(data) < len(exact) / 2
     decoded = np.asarray(latentpress.decompress(exact)).astype(int)
     # they were kept
@@ -63,8 +63,8 @@ def test_the_cases_of_the_report() -> None:
     if not CASES.is_dir():
         pytest.skip(f"{CASES} is not here")
     green, white = (CASES / f"hidden-{name}.png" for name in ("green", "white"))
-    data = latentpress.compress(green, quality=95)
-    assert data == latentpress.compress(white, quality=95)
+    data = latentpress.compress(green, quality=95, content="photo")
+    assert data == latentpress.compress(white, quality=95, content="photo")
     assert len(data) < 3300
     assert rim(data, np.asarray(Image.open(green))) <= 2
 
@@ -125,12 +125,12 @@ def test_targets_and_gray_with_alpha_fill_too() -> None:
     for hidden in ((0, 200, 0), (9, 9, 9)):
         gray = Image.fromarray(badge(hidden)[..., :3]).convert("L")
         gray.putalpha(Image.fromarray(badge(hidden)[..., 3]))
-        files.add(latentpress.compress(gray))
+        files.add(latentpress.compress(gray, content="photo"))
     assert len(files) == 1
 
 
 def test_metrics_leave_out_what_is_hidden() -> None:
-    data = latentpress.compress(badge((0, 200, 0)), quality=95)
+    data = latentpress.compress(badge((0, 200, 0)), quality=95, content="photo")
     assert latentpress.assess(Image.fromarray(badge((0, 200, 0))), data, ["psnr"])["psnr"] > 40
 
 
@@ -158,4 +158,4 @@ def test_alpha_is_the_smaller_of_png_and_webp() -> None:
             planes.decode_alpha(planes.encode_alpha(plane), plane.shape[1], plane.shape[0]), plane
         )
     assert planes.encode_alpha(long)[:4] == b"\x89PNG"
-    assert unpack(latentpress.compress(badge((0, 0, 0))))[1][ALPHA] == body
+    assert unpack(latentpress.compress(badge((0, 0, 0)), content="photo"))[1][ALPHA] == body

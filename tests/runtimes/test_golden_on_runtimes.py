@@ -66,12 +66,12 @@ def test_symbols_and_pixels(way: tuple[str, str]) -> None:
 def test_what_one_encodes_the_others_decode_to_the_same_integers(
     way: tuple[str, str], photo: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    data = latentpress.compress(photo, quality=60, device="cpu")
+    data = latentpress.compress(photo, quality=60, device="cpu", content="photo")
     y_hat = codec.decode_latent(data)
     monkeypatch.setenv(choice.RUNTIME_VARIABLE, "onnxruntime")
     monkeypatch.setenv(choice.PRECISION_VARIABLE, "float")
     assert np.array_equal(codec.decode_latent(data), y_hat)
-    reference = latentpress.compress(photo, quality=60, device="cpu")
+    reference = latentpress.compress(photo, quality=60, device="cpu", content="photo")
     assert len(data) == pytest.approx(len(reference), rel=0.02)
     own, expected = (psnr(photo, np.asarray(latentpress.decompress(d))) for d in (data, reference))
     assert own == pytest.approx(expected, abs=0.25)

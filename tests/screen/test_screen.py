@@ -254,6 +254,23 @@ def test_the_layer_stands_where_the_mask_says_and_the_latent_elsewhere() -> None
     )
 
 
+def test_the_floor_stands_above_the_whole_latent_from_the_promised_quality_on() -> None:
+    picture = read_picture(np.asarray(drawing(130, 70)))
+    mask = np.zeros(grid(130, 70), bool)
+    floor = mask.copy()
+    floor[1, 2] = True
+    layer = ScreenLayer(picture, mask, floor)
+    assert layer.rest() is picture
+    assert layer.chunks(89.99) == {}
+    for quality in (90, 100):
+        read = read_layer(layer.chunks(quality)[SCREEN], None, 130, 70)
+        assert read is not None
+        np.testing.assert_array_equal(read.mask, floor)
+    both = ScreenLayer(picture, ~floor, floor)
+    assert read_layer(both.chunks(50)[SCREEN], None, 130, 70).mask.sum() == floor.size - 1  # type: ignore[union-attr]
+    assert not both.is_whole
+
+
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "LA"])
 def test_modes_and_metadata_come_back(mode: str) -> None:
     image = Image.fromarray(drawing(61, 47)).convert(mode)

@@ -149,7 +149,7 @@ def test_segments_and_strips_of_a_large_picture_round_trip() -> None:
     rng = np.random.default_rng(1)
     coarse = rng.integers(0, 256, (9, 18, 3), dtype=np.uint8)
     image = np.kron(coarse, np.ones((128, 128, 1), np.uint8))[:1100, :2200]
-    data = codec.compress(image, quality=20)
+    data = codec.compress(image, quality=20, content="photo")
     decoded = np.asarray(codec.decompress(data))
     assert decoded.shape == image.shape
     assert np.abs(decoded.astype(float) - image).mean() < 20

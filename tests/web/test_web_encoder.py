@@ -81,7 +81,7 @@ def coded(tmp_path_factory: pytest.TempPathFactory, photo: Array) -> dict[str, d
 def test_files_are_as_pythons(coded: dict[str, dict[str, Any]], photo: Array, name: str) -> None:
     array, quality = pictures(photo)[name]
     data = coded[name]["data"]
-    ours = latentpress.compress(array, quality=quality)
+    ours = latentpress.compress(array, quality=quality, content="photo")
     header = read_header(data)
     expected = read_header(ours)
     assert (header.width, header.height) == (expected.width, expected.height)
@@ -99,7 +99,7 @@ def test_a_kodak_picture_is_as_pythons(tmp_path: Path) -> None:
         pytest.skip("the Kodak pictures are not there")
     array = np.asarray(Image.open(path).convert("RGB"))
     [answer] = encode_in_node(tmp_path, [{"array": rgba(array), "quality": 40}])
-    ours = latentpress.compress(array, quality=40)
+    ours = latentpress.compress(array, quality=40, content="photo")
     assert abs(len(answer["data"]) - len(ours)) <= SIZE_SHARE * len(ours)
     decoded = np.asarray(latentpress.decompress(answer["data"]))
     assert abs(psnr(decoded, array) - psnr(np.asarray(latentpress.decompress(ours)), array)) < 0.05
@@ -143,7 +143,7 @@ def test_opacity_is_exact_and_hidden_colors_cost_little(tmp_path: Path, photo: A
     cases = alphas(90, 130)
     jobs = [{"array": np.dstack([array, alpha]), "quality": 50} for alpha in cases.values()]
     for (name, alpha), answer in zip(cases.items(), encode_in_node(tmp_path, jobs), strict=True):
-        ours = latentpress.compress(np.dstack([array, alpha]), quality=50)
+        ours = latentpress.compress(np.dstack([array, alpha]), quality=50, content="photo")
         image = latentpress.decompress(answer["data"])
         assert image.mode == ("LA" if name == "nothing seen" else "RGBA")
         assert np.array_equal(np.asarray(image.getchannel("A")), alpha), name

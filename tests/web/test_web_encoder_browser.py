@@ -108,7 +108,7 @@ def test_a_picture_file_is_encoded_as_in_python(
 ) -> None:
     data = files(photo)[name][0]
     picture = read_picture(data)
-    ours = latentpress.compress(data, quality=70)
+    ours = latentpress.compress(data, quality=70, content="photo")
     assert "error" not in coded[name], coded[name]
     image = latentpress.decompress(coded[name]["data"])
     expected = latentpress.decompress(ours)
@@ -174,7 +174,7 @@ def test_a_screenshot_is_kept_exactly_or_told(page: Any, photo: Array) -> None:
 
 
 def test_what_is_no_picture_is_refused_in_a_sentence(page: Any, photo: Array) -> None:
-    ltp = latentpress.compress(photo[:16, :16])
+    ltp = latentpress.compress(photo[:16, :16], content="photo")
     bad = [b"", b"not a picture", files(photo)["png"][0][:60], ltp]
     sources = [{"data": d, "type": "", "options": {"quality": 50}} for d in bad]
     answers = encode(page, sources)

@@ -52,7 +52,7 @@ def pairs(folder: Path, pictures: int) -> Iterator[Pair]:
         left, top = (rng.randrange(max(1, side - SIDE)) for side in image.size)
         width, height = (min(SIDE, side) // LP1.factor * LP1.factor for side in image.size)
         crop = image.crop((left, top, left + width, top + height))
-        header, chunks = container.unpack(compress(crop, quality=quality))
+        header, chunks = container.unpack(compress(crop, quality=quality, content="photo"))
         strips = list(codec.decode(header, chunks))
         pixels = np.concatenate(list(transform.synthesize(strips, width, height)))
         yield np.concatenate(strips, axis=1), cells(pixels)

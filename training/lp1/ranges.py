@@ -149,7 +149,7 @@ def main() -> None:
     qualities = itertools.cycle(QUALITIES)
     for pixels, quality in zip(crops(options.folder, options.crops), qualities, strict=False):
         analysis.run(rng, pixels=pixels[None])
-        y_hat = codec.decode_latent(codec.compress(pixels, quality=quality))
+        y_hat = codec.decode_latent(codec.compress(pixels, quality=quality, content="photo"))
         synthesis.run(rng, y=y_hat[None])
     kept = {
         name: limits

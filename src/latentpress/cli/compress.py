@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from latentpress.cli import batch, terminal
+from latentpress.cli import batch, content_words, terminal
 from latentpress.cli.arguments import (
     Column,
     Exclude,
@@ -232,6 +232,7 @@ def compress(
     """
     from latentpress.cli.trees import Tree
     from latentpress.parts import parts_of
+    from latentpress.screen.layer import share_of
     from latentpress.spaces import space_of_codec
     from latentpress.system.files import atomic_write, check_output
 
@@ -311,6 +312,7 @@ def compress(
         if not skipped:
             atomic_write(target, data, overwrite=overwrite, like=source)
         header = read_header(data)
+        share = share_of(header, data)
         bpp = 8 * len(data) / (outline.width * outline.height)
         change = ""
         if before is not None:
@@ -328,12 +330,13 @@ def compress(
             "bpp": round(bpp, 5),
             "quality": header.quality,
             "metadata_bytes": sum(header.metadata.values()),
+            "screen_share": round(share, 4),
             "skipped": skipped,
             "seconds": round(time.perf_counter() - start, 3),
             "notices": notices,
             "detail": _detail(header, time.perf_counter() - start),
             "line": f"{note}{target}: {len(data):,} bytes, {bpp:.3f} bpp{change}"
-            f"{large_metadata_words(header)}",
+            f"{content_words.share_words(share)}{large_metadata_words(header)}",
         }
 
     from latentpress.image.picture import count_pixels

@@ -17,9 +17,18 @@ def layer_of(header: Header, chunks: Mapping[int, bytes]) -> Layer | None:
     """
     if SCREEN not in chunks and SCREEN_WHOLE not in chunks:
         return None
-    from latentpress.screen.layer import read_layer
+    from latentpress.screen import layer
 
-    return read_layer(chunks.get(SCREEN), chunks.get(SCREEN_WHOLE), header.width, header.height)
+    return layer.layer_of(header, chunks)
+
+
+def share_words(share: float) -> str:
+    """What a line about a file says of the screen layer, by that share: nothing where there is
+    none.
+    """
+    if not share:
+        return ""
+    return ", a screen layer" + ("" if share == 1 else f" for {100 * share:.1f} % of the picture")
 
 
 def told(layer: Layer) -> dict[str, Any]:

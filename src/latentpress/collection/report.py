@@ -79,7 +79,8 @@ class Column:
 @dataclass
 class Story:
     """What the last line of each picture tells. before, after: bytes of the pictures. archives:
-    that hold some of them, with the bytes of these. by: what tells the worst.
+    that hold some of them, with the bytes of these. layers: pictures that have a screen layer. by:
+    what tells the worst.
     """
 
     pictures: int = 0
@@ -89,6 +90,7 @@ class Story:
     archives_before: int = 0
     archives_after: int = 0
     left: int = 0
+    layers: int = 0
     columns: dict[str, Column] = field(default_factory=dict)
     errors: list[str] = field(default_factory=list)
     failed: int = 0
@@ -162,6 +164,7 @@ def _count(story: Story, row: Mapping[str, Any]) -> None:
     story.pictures += 1
     story.before += row["source_bytes"]
     story.after += row["output_bytes"]
+    story.layers += bool(row.get("screen_share"))
     for key, column in story.columns.items():
         if (value := _value(row, key)) is not None:
             column.add(value)
@@ -228,6 +231,7 @@ def html(story: Story, output: str, heading: str) -> bytes:
         f"<title>{_text(heading)}</title>\n<style>{STYLE}</style>",
         f"<h1>{_text(heading)}</h1>",
         f"<p>{story.pictures:,} pictures, {_text(change(story.before, story.after))}."
+        f"{f' {story.layers:,} have a screen layer.' if story.layers else ''}"
         f"{f' {story.left:,} were not written.' if story.left else ''}"
         f"{f' {story.failed:,} failed.' if story.failed else ''}{_archives(story)}</p>",
         _numbers(story),
@@ -275,6 +279,8 @@ def _pair(row: Mapping[str, Any], output: str) -> str:
     keys = [*(row.get("metrics") or {}), BPP]
     values = [(key, _value(row, key)) for key in keys]
     numbers += [_with_unit(key, value) for key, value in values if value is not None]
+    if share := row.get("screen_share"):
+        numbers.append(f"{100 * share:.1f} % of it a screen layer")
     name = "/".join(str(row[key]) for key in ("source", "member") if row.get(key))
     pressed = partial(output_of, row, output, row.get(ARCHIVE, ""))
     pictures = (

@@ -269,6 +269,7 @@ class Compress(FileTask):
     def make(self, unit: Unit, data: bytes) -> Made:
         """As of FileTask."""
         from latentpress.image.picture import read_picture
+        from latentpress.screen.layer import share_of
 
         options = self.options
         # errors of reading name the file themselves
@@ -288,6 +289,7 @@ class Compress(FileTask):
             "bpp": round(8 * len(file) / (picture.width * picture.height), 5),
             "quality": header.quality,
             "metadata_bytes": sum(header.metadata.values()),
+            "screen_share": round(share_of(header, file), 4),
             **({"metrics": values} if values else {}),
         }
         is_skipped = is_larger and self.skip_larger

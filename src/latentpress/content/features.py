@@ -21,7 +21,11 @@ EDGE = 48  # levels between neighbors of a sharp edge
 EDGES = 0.02  # share of pixels at sharp edges, from which on a flat cell is drawn
 # by how many levels, and by which share of the difference between neighbors, pixels of a fine
 # pattern differ from the mean of both their neighbors
-FINE, SHARP = 20, 0.75
+FINE, SHARP = 20, 0.8
+ROUNDING = 2  # levels: halves of neighbors are rounded down
+# the most that the middle ones of HEIGHT rows differ from their neighbors' mean, as a share of the
+# differences between rows
+MOST_BENT = 1.5
 
 
 @dataclass(frozen=True)
@@ -44,8 +48,13 @@ def features(picture: Picture) -> Features:
     for top in range(0, rows, BAND):
         bottom = min(top + BAND, rows)
         looked = _looked_at(picture, top, bottom, columns)
-        flat[top:bottom], drawn[top:bottom] = _flat_and_drawn(looked)
-        fine[top:bottom] = _fine(looked)
+        beside = _most(_difference(looked[:, :, 1:], looked[:, :, :-1]))
+        above = _most(_difference(looked[:, 1:, 1:], looked[:, :-1, 1:]))
+        steps = np.maximum(beside[:, 1:], above)
+        flat[top:bottom] = _means(steps == 0)
+        drawn[top:bottom] = (flat[top:bottom] >= FLAT) & (_means(steps >= EDGE) >= EDGES)
+        coarse = np.maximum(_means(beside), MOST_BENT * _means(above))
+        fine[top:bottom] = _fine(looked, coarse >= FINE - ROUNDING)
     return Features(flat, drawn, fine)
 
 
@@ -66,28 +75,31 @@ def _looked_at(picture: Picture, top: int, bottom: int, columns: int) -> Pixels:
     return out
 
 
-def _flat_and_drawn(looked: Pixels) -> tuple[Floats, Mask]:
-    here = looked[:, 1:, 1:]
-    beside = _most(_difference(here, looked[:, 1:, :-1]))
-    above = _most(_difference(here, looked[:, :-1, 1:]))
-    steps = np.maximum(beside, above)
-    flat = _means((steps == 0)[..., None])[..., 0]
-    edges = _means((steps >= EDGE)[..., None])[..., 0]
-    return flat, (flat >= FLAT) & (edges >= EDGES)
+def _fine(looked: Pixels, where: Mask) -> Floats:
+    """As of Features, of the cells of a mask, outside which it is 0: the most of both directions
+    and all channels.
+    """
+    out = np.zeros(where.shape, np.float32)
+    rows, columns = np.nonzero(where)
+    across = CELL * columns[:, None] + np.arange(CELL + 2)  # two pixels more
+    across = np.minimum(across, looked.shape[2] - 1)
+    cells = looked[rows[:, None, None], np.arange(HEIGHT)[:, None], across[:, None]]
+    cells = np.ascontiguousarray(cells.transpose(0, 3, 1, 2))
+    down = [cells[:, :, i : HEIGHT - 2 + i, :CELL] for i in range(3)]
+    right = [cells[..., i : CELL + i] for i in range(3)]
+    for first, middle, last in (down, right):
+        step = _mean(_difference(first, middle))
+        bend = _mean(_difference(middle, first // 2 + last // 2))
+        found = np.where((bend >= FINE) & (bend >= SHARP * step), bend, 0).max(1)
+        out[rows, columns] = np.maximum(out[rows, columns], found)
+    return out
 
 
-def _fine(looked: Pixels) -> Floats:
-    """As of Features: the most of both directions and all channels."""
-    found = []
-    for axis in (1, 2):
-        first, middle, last = (
-            looked[(slice(None),) * axis + (slice(i, looked.shape[axis] - 2 + i),)]
-            for i in range(3)
-        )
-        step = _means(_difference(first, middle))
-        bend = _means(_difference(middle, first // 2 + last // 2))
-        found.append(np.where((bend >= FINE) & (bend >= SHARP * step), bend, 0).max(2))
-    return np.maximum(*found)
+def _mean(values: Pixels) -> Floats:
+    """Over the last two axes; a product, since NumPy's mean of so few values takes longer."""
+    plain = values.reshape(*values.shape[:2], values.shape[2] * values.shape[3])
+    size = plain.shape[2]
+    return np.asarray(plain.astype(np.float32) @ np.full(size, 1 / size, np.float32))
 
 
 def _difference(a: Pixels, b: Pixels) -> Pixels:
@@ -100,13 +112,12 @@ def _most(values: Pixels) -> Pixels:
 
 
 def _means(values: Pixels | Mask) -> Floats:
-    """Of each cell: (rows, n, up to whole cells wide, channels) -> (rows, columns, channels)."""
-    rows, n, width, channels = values.shape
+    """Of each cell: (rows, n, up to whole cells wide) -> (rows, columns)."""
+    rows, n, width = values.shape
     columns = -(-width // CELL)
-    sums = values.sum(1, dtype=np.uint32)  # of each column of pixels
-    whole = np.zeros((rows, CELL * columns, channels), np.uint32)
-    whole[:, :width] = sums
-    totals = whole.reshape(rows, columns, CELL, channels).sum(2)
-    counts = np.full(columns, CELL)
-    counts[-1] -= CELL * columns - width
-    return np.asarray(totals / (n * counts[:, None]), np.float32)
+    whole = np.zeros((rows, CELL * columns), np.float32)
+    whole[:, :width] = values.sum(1, dtype=np.uint16)
+    totals = whole.reshape(-1, CELL) @ np.ones(CELL, np.float32)
+    counts = np.full(columns, n * CELL, np.float32)
+    counts[-1] -= n * (CELL * columns - width)
+    return np.asarray(totals.reshape(rows, columns) / counts, np.float32)

@@ -23,7 +23,7 @@ from latentpress.runtimes.native.stream import Stream
 
 BAND_POSITIONS = 768  # latent positions a band: about 25 MB
 FACTOR = 16  # rows and columns of pixels a latent position
-IDLE = 2  # streams that wait for another picture of their width
+IDLE = 2  # streams that wait for another picture of their widths
 
 
 class NativeGraph:
@@ -64,11 +64,13 @@ class NativeGraph:
 
     def take(self, columns: int) -> Stream:
         """A stream that is ready for the top of a picture."""
-        with suppress(IndexError):
-            width, stream = self._idle.pop()
-            if width == columns:
-                stream.restart()
-                return stream
+        for _ in range(IDLE):
+            with suppress(IndexError):
+                width, stream = self._idle.popleft()
+                if width == columns:
+                    stream.restart()
+                    return stream
+                self._idle.append((width, stream))  # of another width: kept for it
         return Stream(self._network, columns, self._convolve)
 
     def give_back(self, columns: int, stream: Stream) -> None:

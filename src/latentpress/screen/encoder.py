@@ -9,11 +9,9 @@ that no filter or transform carries an edge over the border.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
-from functools import cached_property
 
 import numpy as np
 
-from latentpress._typing import Pixels
 from latentpress.container import SCREEN, SCREEN_WHOLE
 from latentpress.image.hidden import FilledPicture, fill_hidden
 from latentpress.image.picture import Picture
@@ -25,6 +23,7 @@ from latentpress.screen.pieces import encode_piece
 # is where AV1 has the higher SSIMULACRA 2; toward the ends what leaves text readable, and what
 # leaves nothing to be seen.
 QUALITIES = ((0, 20), (15, 32), (30, 40), (45, 50), (60, 62), (75, 71), (90, 82), (100, 92))
+PROMISED = 90.0  # quality from which on a layer keeps what the latent would lose of a photograph
 
 
 def av1_quality(quality: float) -> int:
@@ -40,11 +39,14 @@ class ScreenLayer:
     Attributes:
         picture: the whole picture.
         mask: (rows, columns) of cells.
+        floor: cells that it shows too from the promised quality on, of the same shape. The latent
+            holds them nevertheless, so that files grow with the quality.
     """
 
     picture: Picture
     mask: Mask
-    _bodies: dict[int, bytes] = field(default_factory=dict)
+    floor: Mask | None = None
+    _bodies: dict[tuple[int, bool], bytes] = field(default_factory=dict)
 
     @property
     def is_whole(self) -> bool:
@@ -52,31 +54,34 @@ class ScreenLayer:
         return bool(self.mask.all())
 
     def chunks(self, quality: float) -> dict[int, bytes]:
-        """The chunk of the layer at a quality, by its type; it is made once for each quality of the
-        AV1 encoder.
+        """The chunk of the layer at a quality, by its type; none where it shows nothing there. It
+        is made once for each quality of the AV1 encoder.
         """
-        av1 = av1_quality(quality)
-        if av1 not in self._bodies:
-            found = boxes(self.mask, self.picture.width, self.picture.height)
+        has_floor = self.floor is not None and quality >= PROMISED
+        mask = self.mask | self.floor if self.floor is not None and has_floor else self.mask
+        if not mask.any():
+            return {}
+        key = av1_quality(quality), has_floor
+        if key not in self._bodies:
+            shown = self.picture if mask.all() else _only(self.picture, mask)
             pieces = pack_pieces(
-                encode_piece(self._pixels(box), av1, gray=self.picture.gray) for box in found
+                encode_piece(
+                    shown.pixels(box.top, box.bottom, box.left, box.right),
+                    key[0],
+                    gray=self.picture.gray,
+                )
+                for box in boxes(mask, self.picture.width, self.picture.height)
             )
-            self._bodies[av1] = pieces if self.is_whole else pack_mask(self.mask) + pieces
-        return {SCREEN_WHOLE if self.is_whole else SCREEN: self._bodies[av1]}
+            self._bodies[key] = pieces if self.is_whole else pack_mask(mask) + pieces
+        return {SCREEN_WHOLE if self.is_whole else SCREEN: self._bodies[key]}
 
     def rest(self) -> Picture | None:
         """The picture for the latent: what the layer shows is filled. None where nothing is
         left.
         """
-        return None if self.is_whole else _only(self.picture, ~self.mask)
-
-    @cached_property
-    def _shown(self) -> Picture:
-        """The picture for the layer: what the latent shows is filled."""
-        return self.picture if self.is_whole else _only(self.picture, self.mask)
-
-    def _pixels(self, box: Box) -> Pixels:
-        return self._shown.pixels(box.top, box.bottom, box.left, box.right)
+        if self.is_whole:
+            return None
+        return _only(self.picture, ~self.mask) if self.mask.any() else self.picture
 
 
 def whole_layer(picture: Picture) -> ScreenLayer:

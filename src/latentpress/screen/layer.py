@@ -4,15 +4,16 @@ them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image
 
 from latentpress._typing import Pixels
+from latentpress.container import SCREEN, SCREEN_WHOLE, Header, unpack
 from latentpress.errors import FormatError
-from latentpress.screen.mask import Box, Mask, boxes, grid, pixel_mask, unpack_mask
+from latentpress.screen.mask import CELL, Box, Mask, boxes, grid, pixel_mask, unpack_mask
 from latentpress.screen.pieces import check_piece, decode_piece
 from latentpress.varint import read_varint, write_varint
 
@@ -40,7 +41,9 @@ class Layer:
     @property
     def share(self) -> float:
         """Of the picture's pixels those that it shows."""
-        return float(self.shown().mean())
+        rows = np.minimum(CELL, self.height - CELL * np.arange(self.mask.shape[0]))
+        columns = np.minimum(CELL, self.width - CELL * np.arange(self.mask.shape[1]))
+        return float(rows @ self.mask @ columns / (self.width * self.height))
 
     def shown(self) -> Mask:
         """The mask of its pixels, (height, width)."""
@@ -122,3 +125,18 @@ def read_layer(blocks: bytes | None, whole: bytes | None, width: int, height: in
         check_piece(pieces[-1], *box.size)
         at += length
     return Layer(width, height, mask, tuple(found), tuple(pieces))
+
+
+def layer_of(header: Header, chunks: Mapping[int, bytes]) -> Layer | None:
+    """The layer of an unpacked file; None where all of it is a latent. FormatError as of
+    `read_layer`.
+    """
+    return read_layer(chunks.get(SCREEN), chunks.get(SCREEN_WHOLE), header.width, header.height)
+
+
+def share_of(header: Header, file: bytes) -> float:
+    """The share of a file's picture that its layer shows. header: of these bytes."""
+    if not any(chunk.type in (SCREEN, SCREEN_WHOLE) for chunk in header.chunks):
+        return 0.0
+    layer = layer_of(*unpack(file))
+    return layer.share if layer else 0.0

@@ -17,6 +17,7 @@ from latentpress.screen.av1 import START, boxed, check_av1, unboxed
 
 COLOR = 3  # bytes of a piece that is a single color
 SPEED = 6  # of the AV1 encoder, as is Pillow's default
+QUICK = 9  # its speed where a few percent of the bytes do not matter: a tenth of the time
 WEBP_METHOD = 4
 WEBP_COLORS = 4096  # pictures of more colors are not tried as lossless ones
 
@@ -68,11 +69,11 @@ def decode_piece(body: bytes, width: int, height: int) -> Pixels:
         raise FormatError("the screen chunk is damaged") from error
 
 
-def encode_piece(pixels: Pixels, quality: int, *, gray: bool = False) -> bytes:
+def encode_piece(pixels: Pixels, quality: int, *, gray: bool = False, speed: int = SPEED) -> bytes:
     """(height, width, 3) -> the shortest piece.
 
-    quality: of the AV1 encoder, 0 to 100. gray: whether the colors do not count. UsageError where
-    Pillow can make no AV1.
+    quality: of the AV1 encoder, 0 to 100. gray: whether the colors do not count. speed: of the AV1
+    encoder, 0 to 10. UsageError where Pillow can make no AV1.
     """
     flat = pixels.reshape(-1, 3)
     if (flat == flat[0]).all():
@@ -80,16 +81,16 @@ def encode_piece(pixels: Pixels, quality: int, *, gray: bool = False) -> bytes:
     if not features.check("avif"):
         raise UsageError("this Pillow was built without AVIF: --content photo does without")
     image = Image.fromarray(pixels)
-    made = [_av1(image.convert("L") if gray else image, quality)]
+    made = [_av1(image.convert("L") if gray else image, quality, speed)]
     if image.getcolors(WEBP_COLORS) is not None:
         webp = lossless_webp.encode_webp(image, WEBP_METHOD)
         made += [webp] if webp else []
     return min(made, key=len)
 
 
-def _av1(image: Image.Image, quality: int) -> bytes:
+def _av1(image: Image.Image, quality: int, speed: int) -> bytes:
     load_own("AVIF")
     out = io.BytesIO()
     options = {} if image.mode == "L" else {"subsampling": "4:4:4"}
-    image.save(out, "AVIF", quality=quality, speed=SPEED, **options)
+    image.save(out, "AVIF", quality=quality, speed=speed, **options)
     return unboxed(out.getvalue())

@@ -17,9 +17,8 @@ from latentpress.content import screen_layer
 from latentpress.entropy import Encoder
 from latentpress.image.picture import Picture, Source, put_on_disk
 from latentpress.optimize import check_torch
-from latentpress.options import QUALITY_UNIT, EncodeOptions
+from latentpress.options import QUALITY_UNIT, TOP_STEP, EncodeOptions
 from latentpress.parts import parts_of
-from latentpress.screen.encoder import ScreenLayer
 from latentpress.system.scratch import Kept
 from latentpress.targets.size_model import layer_log_sizes, log_sizes
 from latentpress.transforms import restoration
@@ -55,9 +54,9 @@ class Analyzed:
         picture = pipeline.as_picture(image, self.options)
         self.parts = parts_of(self.options.space)
         self.transform = self.parts.transform(self.options.model, self.options.device)
-        self.layer = screen_layer(picture, self.options)
+        self.layer = screen_layer(picture, self.options, TOP_STEP / QUALITY_UNIT)
         if self.layer and not keep_pixels:
-            self.layer = ScreenLayer(put_on_disk(picture), self.layer.mask)
+            self.layer = replace(self.layer, picture=put_on_disk(picture))
         self.rest = self.layer.rest() if self.layer else picture  # what the latent shows
         self.strips = Kept(self.transform.analyze(self.rest) if self.rest else ())
         self.side = pipeline.side_chunks(picture)

@@ -60,7 +60,8 @@ def layer_log_sizes(layer: ScreenLayer) -> NDArray[np.float64]:
     """The logarithm of a screen layer's bytes, about, at each step of the quality grid: (10001,)
     float64, rising.
     """
-    sizes = [len(body) for quality in LAYER_LEVELS for body in layer.chunks(quality).values()]
+    chunks = [layer.chunks(quality) for quality in LAYER_LEVELS]
+    sizes = [max(1, sum(map(len, bodies.values()))) for bodies in chunks]
     grid = np.arange(TOP_STEP + 1) / QUALITY_UNIT
     curve = np.interp(grid, LAYER_LEVELS, np.maximum.accumulate(np.log(sizes)))
     return np.asarray(curve + 1e-9 * grid)
