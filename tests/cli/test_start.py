@@ -17,7 +17,6 @@ NOT_NEEDED = {
     "latentpress.runtimes.streaming",
     "latentpress.collection.run",
     "latentpress.collection.tasks",
-    "latentpress.metrics.registry",
 }
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from latentpress import __version__
 from latentpress.cli import batch, terminal
 from latentpress.cli.json_output import to_json
-from latentpress.collection.find import Naming, Search, Selection, is_archive
+from latentpress.collection.find import ARCHIVES, Naming, Search, Selection
 from latentpress.collection.sizes import change, size_words
 from latentpress.collection.unit import Engine, Row, Task, Unit
 from latentpress.errors import DiskFullError, UsageError
@@ -54,7 +54,8 @@ class Tree:
         return (
             # a folder among files, as a pattern of the shell may name one, is told of as a file is
             (any(folders) and (self.output is not None or all(folders)))
-            or any(is_archive(path.name) or is_zip(os.fspath(path)) for path in self.inputs)
+            or any(path.suffix.lower() in ARCHIVES for path in self.inputs)
+            or any(is_zip(os.fspath(path)) for path in self.inputs)
             or self.files_from is not None
             or self.keep_suffix
             or self.skip_existing

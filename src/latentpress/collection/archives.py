@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any, BinaryIO, cast
 
 from latentpress.collection.faults import ENDING, sentence
+from latentpress.collection.find import ARCHIVES
 from latentpress.collection.members import Change
 from latentpress.collection.shards import change_shard
 from latentpress.collection.tables import change_table
@@ -23,6 +24,11 @@ from latentpress.system.stores import FolderStore, Store, open_file, writing
 
 PARQUET = ".parquet"
 COPY_BYTES = 1 << 20
+
+
+def is_archive(key: str) -> bool:
+    """Whether a file is a shard or a table, by its name."""
+    return os.path.splitext(key)[1].lower() in ARCHIVES
 
 
 def is_table(key: str) -> bool:

@@ -9,8 +9,8 @@ from typing import TypeVar
 
 import numpy as np
 
+from latentpress.collection.archives import is_archive
 from latentpress.collection.faults import ENDING, Named
-from latentpress.collection.find import is_archive
 from latentpress.collection.manifest import fingerprint, open_manifest
 from latentpress.collection.pool import SAMPLE, Pool, sharing
 from latentpress.collection.tasks import Compress, kept_store

@@ -26,11 +26,6 @@ NO_READERS = ("BUFR", "GRIB", "HDF5", "MPEG", "WMF", "PDF", "LATENTPRESS")
 LATER = (".heic", ".heif", ".hif", ".jxl")  # read by packages that are registered when one comes
 
 
-def is_archive(key: str) -> bool:
-    """Whether a file is a shard or a table, by its name."""
-    return os.path.splitext(key)[1].lower() in ARCHIVES
-
-
 def image_suffixes() -> frozenset[str]:
     """Suffixes, in lower case, of the files that Pillow reads."""
     from PIL import Image

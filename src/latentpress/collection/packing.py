@@ -18,11 +18,11 @@ from typing import Any, BinaryIO, Protocol, cast
 from latentpress.collection.archives import (
     Output,
     checksum_of,
+    is_archive,
     is_table,
     make_of_archive,
 )
 from latentpress.collection.faults import ENDING, naming, sentence
-from latentpress.collection.find import is_archive
 from latentpress.collection.members import LEFT_OUT
 from latentpress.collection.samples import (
     COMPANIONS,

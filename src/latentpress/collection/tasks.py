@@ -10,9 +10,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from latentpress.collection.archives import change_archive, check_archive
+from latentpress.collection.archives import change_archive, check_archive, is_archive
 from latentpress.collection.faults import ENDING, Named, naming, sentence
-from latentpress.collection.find import LTP, image_suffixes, is_archive
+from latentpress.collection.find import LTP, image_suffixes
 from latentpress.collection.members import Change, Press, is_image, is_ltp
 from latentpress.collection.request import Request
 from latentpress.collection.sizes import larger_words

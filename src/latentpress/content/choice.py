@@ -23,6 +23,7 @@ from latentpress.content.regions import drawn_region, filled
 from latentpress.entropy import Encoder
 from latentpress.entropy.hyperprior import HyperpriorCoder
 from latentpress.image.picture import Picture, read_picture
+from latentpress.metrics.ssimulacra2 import ssimulacra2
 from latentpress.options import EncodeOptions
 from latentpress.parts import parts_of
 from latentpress.screen.encoder import ScreenLayer, av1_quality, whole_layer
@@ -116,8 +117,6 @@ class _Trial:
         """Whether AV1 needs less than this share of the latent's bytes at an equal SSIMULACRA 2, in
         the largest window that the mask fills, with as many drawn cells as can be.
         """
-        from latentpress.metrics.ssimulacra2 import ssimulacra2  # few pictures need it
-
         y, x, side = _fullest(mask, mask & drawn)
         pixels = self._pixels(y, x, side)
         if min(pixels.shape[:2]) < CELL:
@@ -212,8 +211,6 @@ class _Trial:
         return len(body), np.concatenate(list(self.transform.synthesize(latent, width, height)))
 
     def _through_av1(self, pixels: Pixels, quality: int) -> tuple[float, int]:
-        from latentpress.metrics.ssimulacra2 import ssimulacra2
-
         height, width = pixels.shape[:2]
         piece = encode_piece(pixels, quality)
         return ssimulacra2(pixels, decode_piece(piece, width, height)), len(piece)
