@@ -123,12 +123,21 @@ class Lp1Parts:
         return lp1.load(model, device)
 
     def open_ahead(self, device: str, *, encoding: bool) -> None:
-        """As of Parts: the sessions of its graphs."""
+        """As of Parts: its graphs, and the tables that code symbols."""
         from latentpress.models import open_ahead
 
+        def prepare() -> None:
+            from latentpress.entropy import rans, trellis
+
+            rans.new_coder()
+            trellis.bit_costs()
+
         prior = ("features.onnx", "context.onnx")
-        first = ("analysis.onnx", "hyper_analysis.onnx", *prior)
-        open_ahead(self.space.name, first if encoding else (*prior, "synthesis.onnx"), device)
+        if encoding:
+            names = ("analysis.onnx", *prior, "hyper_analysis.onnx")
+            open_ahead(self.space.name, names, device, prepare)
+        else:
+            open_ahead(self.space.name, (*prior, "synthesis.onnx"), device)
 
     def works_alone(self, device: str, *, encoding: bool) -> bool:
         """As of Parts: where neither ONNX Runtime on the CPU nor the package's own convolutions

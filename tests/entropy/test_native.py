@@ -6,7 +6,6 @@ import ctypes
 import os
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,9 +20,7 @@ from latentpress.entropy.rans_constriction import ConstrictionStack
 from latentpress.entropy.rans_native import NativeStack
 from latentpress.entropy.trellis import Path as Symbols
 from latentpress.errors import FormatError
-from latentpress.runtimes import native as convolutions
 from latentpress.runtimes.checkerboard import ANCHORS, OTHERS, halves
-from latentpress.system import c_libraries
 
 TABLES = len(cdf_tables.FAMILIES) * cdf_tables.SCALES
 needs_library = pytest.mark.skipif(not native.library(), reason="the C library was not built")
@@ -207,22 +204,3 @@ def test_the_environment_turns_it_off() -> None:
         [sys.executable, "-c", script], env=environment, capture_output=True, text=True
     )
     assert done.stdout == "None Python, for LATENTPRESS_NATIVE is 0\n"
-
-
-def test_a_library_of_other_sources_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(c_libraries, "source_crc", lambda folder: 1)
-    assert native.library.__wrapped__() is None
-    assert convolutions.library.__wrapped__() is None
-
-
-def test_building_without_a_compiler_says_what_was_tried(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setattr(
-        c_libraries,
-        "commands",
-        lambda *_: iter([["no-such-compiler"], [sys.executable, "-c", "raise SystemExit(1)"]]),
-    )
-    said = c_libraries.build(tmp_path / "library.so", tmp_path)
-    assert [line.split(":")[0] for line in said] == ["no-such-compiler", sys.executable]
-    assert not list(tmp_path.iterdir())

@@ -142,7 +142,9 @@ def graph(weight: NDArray, *more: bytes, op: str = "Conv") -> bytes:
     """An ONNX file with a convolution of `features`, and more nodes after it."""
     about = {"kernel_shape": [1, 1], "pads": [0] * 4, "dilations": [1, 1], "strides": [1, 1]}
     nodes = [onnx_writer.node(op, ["features", "w"], "t", **about), *more]
-    names = [(number, onnx_writer.message([(1, n)])) for number, n in ((11, b"features"), (12, b"t"))]
+    names = [
+        (number, onnx_writer.message([(1, n)])) for number, n in ((11, b"features"), (12, b"t"))
+    ]
     pieces = [(1, node) for node in nodes] + [(5, onnx_writer.tensor("w", weight)), *names]
     return onnx_writer.message([(7, onnx_writer.pieces(pieces))])
 

@@ -28,9 +28,9 @@ EXIT_SIGNAL = 128
 ENVIRONMENT = """\b
 Environment variables:
   LATENTPRESS_THREADS         threads of the built-in model (default: all cores)
-  LATENTPRESS_RUNTIME         onnxruntime, openvino or torch (default: the fastest installed)
+  LATENTPRESS_RUNTIME         native, onnxruntime, openvino or torch (default: the fastest there)
   LATENTPRESS_PRECISION       float, half or int8 (default: as the processor gains by it)
-  LATENTPRESS_NATIVE          0: code symbols in Python, not in C
+  LATENTPRESS_NATIVE          0: do without the C libraries, which takes longer
   LATENTPRESS_MAX_PIXELS      largest picture that is read (default: 10^9 pixels)
   LATENTPRESS_MAX_NUMBERS     largest latent of a .ltps file
   LATENTPRESS_METRIC_WEIGHTS  folder of LPIPS's and DISTS's weights

@@ -114,9 +114,7 @@ class GaussianConditional:
             (p.alone, 2 * symbols.alone, self.tables),
             (p.lanes, symbols.path.half_steps(), p.lane_tables),
         ):
-            planes.put_whitened_bytes(
-                halves, self.shape, positions, half_steps, tables, WHITE_MAX
-            )
+            planes.put_whitened_bytes(halves, self.shape, positions, half_steps, tables, WHITE_MAX)
         return halves
 
     def add_values(self, symbols: ConditionalSymbols, y: Floats) -> None:

@@ -10,7 +10,7 @@ import hashlib
 import io
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import copy_context
 from functools import cache, partial
@@ -188,11 +188,13 @@ def _opened(
         return open_graph(data, EXACT, count, {})
 
 
-def open_ahead(space: str, names: Sequence[str], device: str) -> None:
-    """Make the sessions of graphs in a thread, in the order in which they will be run, while the
+def open_ahead(
+    space: str, names: Sequence[str], device: str, then: Callable[[], None] = lambda: None
+) -> None:
+    """Make graphs ready to run in a thread, in the order in which they will be run, while the
     caller goes on importing and reading. What fails here fails again, and is told, when it is run.
 
-    device: of a transform's graphs, `TRANSFORMS`.
+    device: of a transform's graphs, `TRANSFORMS`. then: what else is made ready.
     """
 
     def work() -> None:
@@ -200,6 +202,8 @@ def open_ahead(space: str, names: Sequence[str], device: str) -> None:
             with suppress(Exception):
                 where = device if name in TRANSFORMS else None
                 graph(space, name, where, is_halved=name in HALVED)
+        with suppress(Exception):
+            then()
 
     run_here = partial(copy_context().run, work)  # with the caller's limit of threads
     Thread(target=run_here, name="latentpress sessions").start()

@@ -4,6 +4,7 @@ running.py           the one interface of a graph that runs: named arrays -> arr
 choice.py            which runtime, device and precision a graph gets, and why
 processor.py         what the processor can do
 on_native.py         the package's own convolutions, in native/: bytes, on AVX-512 with VNNI or AMX
+on_native_integers.py   the same of the prior's whole numbers
 on_onnxruntime.py    ONNX Runtime, of every installation: float32, and int8 through quantize.py
 on_openvino.py       OpenVINO, an extra: bfloat16 on AMX
 on_torch.py          torch on CUDA, MPS or the CPU, through torch_graph.py
@@ -12,6 +13,7 @@ checkerboard.py      a graph's form at half of the cells of a checkerboard
 threads.py           how many threads a graph runs on
 onnx_file.py, onnx_writer.py   reading and writing of ONNX files
 
-Only transforms are given a choice. The prior's graphs, which decide the symbols of a file, always
-run on ONNX Runtime in float32 on the CPU (`choice.EXACT`). See docs/how-it-works/runtimes.md.
+Only transforms are given a choice. The prior's graphs, which decide the symbols of a file, run
+where their integers are exact: on the package's own sums of bytes, or on ONNX Runtime in float32 on
+the CPU (`choice.choose_prior`). See docs/how-it-works/runtimes.md.
 """

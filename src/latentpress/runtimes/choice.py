@@ -28,8 +28,8 @@ DEVICES = ("auto", "cpu", *PROVIDERS)
 @dataclass(frozen=True)
 class Choice:
     """runtime: one of RUNTIMES. device: cpu, cuda or mps. precision: float32, float16, bfloat16,
-    int8, or int16 of a graph of whole numbers. why: half a sentence. is_asked: whether the runtime or the device was asked for, so that
-    nothing may stand in for it.
+    int8, or int16 of a graph of whole numbers. why: half a sentence. is_asked: whether the runtime
+    or the device was asked for, so that nothing may stand in for it.
     """
 
     runtime: str

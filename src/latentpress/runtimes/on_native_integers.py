@@ -1,5 +1,5 @@
-"""Graphs of whole numbers on the package's own sums of bytes (`native/integers.c`): the same numbers
-as everywhere else, to the bit.
+"""Graphs of whole numbers on the package's own sums of bytes (`native/integers.c`): the same
+numbers as everywhere else, to the bit.
 """
 
 from collections import deque
@@ -89,11 +89,11 @@ class _Planes:
             )
             if layer.is_bytes:
                 self._make(layer.output, len(layer.scale) // layer.shuffle**2)
-        self._calls = [self._call(*pair) for pair in zip(network.layers, network.packed, strict=True)]
+        self._calls = [
+            self._call(*pair) for pair in zip(network.layers, network.packed, strict=True)
+        ]
 
-    def run(
-        self, feeds: Mapping[str, NDArray[Any]], library: Any, how: int
-    ) -> list[NDArray[Any]]:
+    def run(self, feeds: Mapping[str, NDArray[Any]], library: Any, how: int) -> list[NDArray[Any]]:
         """As of `IntegerGraph.run_bytes`."""
         for name in self._network.inputs:
             self._inside[name][...] = feeds[name]
@@ -120,7 +120,7 @@ class _Planes:
         border, (h, w) = self._network.borders[name], self._sizes[name]
         shape = (h + 2 * border, w + 2 * border, channels)
         whole = np.full(int(np.prod(shape)) + SLACK, self._network.zeros[name], np.uint8)
-        plane = whole[: -SLACK].reshape(shape)
+        plane = whole[:-SLACK].reshape(shape)
         self._inside[name] = plane[border : border + h, border : border + w]
         self._corner[name] = (whole.ctypes.data, shape[1] * channels, channels)
 
@@ -134,7 +134,9 @@ class _Planes:
         """The call of a layer, with all that stays the same."""
         call = IntegerCall()
         call.count = len(layer.summands)
-        for one, summand, weights in zip(call.summands, layer.summands, packed.weights, strict=False):
+        for one, summand, weights in zip(
+            call.summands, layer.summands, packed.weights, strict=False
+        ):
             top, left, _, _ = summand.pads
             _, inputs, rows, columns = summand.weight.shape
             one.input = self._address(summand.source, -top, -left)

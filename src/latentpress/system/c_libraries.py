@@ -1,5 +1,5 @@
-"""The package's C libraries: each is made of the C files of a folder by whatever C compiler is there,
-and loaded by ctypes; where one is not there, others do its work.
+"""The package's C libraries: each is made of the C files of a folder by whatever C compiler is
+there, and loaded by ctypes; where one is not there, others do its work.
 
 `python -m latentpress.system.c_libraries` makes them in place, for a clone that is not installed;
 `hatch_build.py` while a wheel is made. Compilers that are tried: $CC, cc, gcc, clang, the package

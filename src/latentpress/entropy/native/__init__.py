@@ -72,9 +72,7 @@ PROTOTYPES: dict[str, tuple[Any, ...]] = {
     "select_positions": (U8, I32, INT, INT, INT, INT32, INT32, I32, I64, I32, U16, I64, I32),
     "gather_residuals": (F32, F32, F32, INT, I32, INT, F32),
     "scatter_whitened": (I32, I64, U16, I32, INT, INT32, INT32, F32),
-    "scatter_whitened_bytes": (
-        *(I32, I64, U16, I32, INT, INT32, INT32, INT, INT, INT, U8, U8),
-    ),
+    "scatter_whitened_bytes": (*(I32, I64, U16, I32, INT, INT32, INT32, INT, INT, INT, U8, U8),),
     "add_values": (I32, I32, INT, FLOAT, FLOAT, F32),
     "scatter_symbols": (I32, I32, INT, I16),
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define SCALES 64
+#define PART 64
 #define KEYS 1024 /* scales beyond are sorted as the last */
 
 static inline uint8_t scale_of(int32_t eighths)
@@ -23,9 +24,18 @@ static inline int32_t whole(float number)
     return (int32_t)(number < limit ? number : limit);
 }
 
+/* On Linux with GCC such a function is made three times, and the processor decides which is taken:
+   whole vectors of numbers at a time, the same numbers. */
+#if defined(__x86_64__) && defined(__linux__) && defined(__GLIBC__) && !defined(__clang__) && \
+    __GNUC__ >= 11
+#define IN_VECTORS __attribute__((target_clones("avx512f", "avx2", "default")))
+#else
+#define IN_VECTORS
+#endif
+
 /* sums: (h w,), of table[scale] over the channels, scale being that of the first pass under the
    steps of the quality. head: (2 channels, rows, columns), of which h x w count. table: (64,). */
-EXPORT int first_activity(const float *restrict head, int64_t channels, int64_t h, int64_t w,
+EXPORT IN_VECTORS int first_activity(const float *restrict head, int64_t channels, int64_t h, int64_t w,
                           int64_t rows, int64_t columns, const int32_t *restrict offset,
                           const int32_t *restrict table, int32_t *restrict sums)
 {
@@ -34,15 +44,22 @@ EXPORT int first_activity(const float *restrict head, int64_t channels, int64_t 
     for (int64_t c = 0; c < channels; c++)
         for (int64_t row = 0; row < h; row++) {
             const float *s = head + ((channels + c) * rows + row) * columns;
-            for (int64_t i = 0; i < w; i++)
-                sums[row * w + i] += table[scale_of(whole(s[i]) + offset[c])];
+            int32_t *sum = sums + row * w;
+            for (int64_t first = 0; first < w; first += PART) {
+                int32_t scale[PART]; /* apart from the table, so that each loop is one of vectors */
+                const int n = (int)(w - first < PART ? w - first : PART);
+                for (int i = 0; i < n; i++)
+                    scale[i] = scale_of(whole(s[first + i]) + offset[c]);
+                for (int i = 0; i < n; i++)
+                    sum[first + i] += table[scale[i]];
+            }
         }
     return OK;
 }
 
 /* mu, eighths and scale of the first pass from head (2 channels, rows, columns), of which h x w
    count. shift, factor: (h w,), how much finer the steps of each place are. */
-EXPORT int first_distributions(const float *restrict head, int64_t channels, int64_t h, int64_t w,
+EXPORT IN_VECTORS int first_distributions(const float *restrict head, int64_t channels, int64_t h, int64_t w,
                                int64_t rows, int64_t columns, float unit,
                                const float *restrict gain, const int32_t *restrict offset,
                                const int32_t *restrict shift, const float *restrict factor,
@@ -132,12 +149,13 @@ EXPORT int select_positions(const uint8_t *restrict scale, const int32_t *restri
     const int64_t n = coded_positions(scale, channels, h, w, kind, found);
     for (int pass = 0; pass < 2; pass++) {
         for (int64_t k = 0; k < n; k++) {
-            const int32_t at = found[k], s = scale[at] & (SCALES - 1), e = eighths[at];
+            const int32_t at = found[k], s = scale[at] & (SCALES - 1);
             if (s < first_trellis) {
                 if (pass)
                     alone[next[s]] = at;
                 next[s]++;
             } else {
+                const int32_t e = eighths[at];
                 const int32_t key = SCALES + (e < 0 ? 0 : e < KEYS ? e : KEYS - 1);
                 if (pass) {
                     lanes[next[key]] = at;
@@ -162,16 +180,17 @@ EXPORT int select_positions(const uint8_t *restrict scale, const int32_t *restri
 }
 
 /* v = y * factor - mu at n positions. y, mu: planes. factor: (hw,). */
-EXPORT int gather_residuals(const float *restrict y, const float *restrict factor,
+EXPORT IN_VECTORS int gather_residuals(const float *restrict y, const float *restrict factor,
                             const float *restrict mu, int64_t hw,
                             const int32_t *restrict positions, int64_t n, float *restrict v)
 {
-    const uint32_t cells = (uint32_t)hw, mask = cells - 1;
-    const int has_mask = (cells & mask) == 0; /* most segments are 64 x 64 */
-    for (int64_t i = 0; i < n; i++) {
-        const uint32_t at = (uint32_t)positions[i];
-        v[i] = y[at] * factor[has_mask ? at & mask : at % cells] - mu[at];
-    }
+    const int32_t cells = (int32_t)hw, mask = cells - 1;
+    if ((cells & mask) == 0) /* most segments are 64 x 64 */
+        for (int64_t i = 0; i < n; i++)
+            v[i] = y[positions[i]] * factor[positions[i] & mask] - mu[positions[i]];
+    else
+        for (int64_t i = 0; i < n; i++)
+            v[i] = y[positions[i]] * factor[positions[i] % cells] - mu[positions[i]];
     return OK;
 }
 

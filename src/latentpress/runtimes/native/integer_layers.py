@@ -1,5 +1,5 @@
-"""An ONNX graph of whole numbers -> layers: convolutions of bytes by weights of 16 bits, the sums of
-which are shifted, rounded half to even, and clipped to bytes or given out as they are.
+"""An ONNX graph of whole numbers -> layers: convolutions of bytes by weights of 16 bits, the sums
+of which are shifted, rounded half to even, and clipped to bytes or given out as they are.
 
 Such are the networks of the prior. A tensor of both signs is held as bytes too, each 128 more than
 its number. A graph of anything else is refused, for its numbers would not be the same everywhere.
@@ -72,8 +72,8 @@ class Packed:
 @dataclass(frozen=True)
 class IntegerNetwork:
     """layers: in the order in which they run. inputs: those that are convolved. zeros: of every
-    tensor of bytes the byte that stands for 0. borders: of every tensor that a layer reads, its columns and rows of zeros. outputs: the
-    graph's, as names of tensors.
+    tensor of bytes the byte that stands for 0. borders: of every tensor that a layer reads, its
+    columns and rows of zeros. outputs: the graph's, as names of tensors.
     """
 
     layers: list[IntegerLayer]
@@ -100,7 +100,8 @@ class _Reading:
     def read(self) -> tuple[list[IntegerLayer], tuple[str, ...]]:
         for node in self.graph.nodes:
             [output] = node.outputs
-            if (node.op == "Cast" and self.constant(node.inputs[0]) is not None) or (node.op == "Identity" and node.inputs[0] in self.zeros):
+            is_weight = node.op == "Cast" and self.constant(node.inputs[0]) is not None
+            if is_weight or (node.op == "Identity" and node.inputs[0] in self.zeros):
                 self.names[output] = node.inputs[0]
             elif layer := self.continued(node):
                 self.put(layer, output)

@@ -1,0 +1,51 @@
+"""What a command on one picture does not wait for: imports that it does not need, and its end."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from latentpress.runtimes import choice, native
+
+NOT_NEEDED = {
+    "onnxruntime",
+    "constriction",
+    "latentpress.runtimes.streaming",
+    "latentpress.collection.run",
+    "latentpress.collection.tasks",
+}
+
+
+@pytest.mark.skipif(native.library() is None, reason="no library, or no AVX-512 with VNNI")
+def test_one_picture_needs_no_other_runtime_and_no_run_over_folders(tmp_path: Path) -> None:
+    ramp = np.linspace(0, 255, 48 * 64 * 3).reshape(48, 64, 3).astype(np.uint8)
+    Image.fromarray(ramp).save(tmp_path / "a.png")
+    environment = os.environ | {choice.RUNTIME_VARIABLE: "", choice.PRECISION_VARIABLE: ""}
+    for words in (["compress", "a.png"], ["decompress", "a.ltp", "-o", "b.png"]):
+        command = [sys.executable, "-X", "importtime", "-m", "latentpress", *words]
+        done = subprocess.run(
+            command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
+        )
+        imported = {line.split("|")[-1].strip() for line in done.stderr.splitlines()}
+        assert "latentpress.codec" in imported
+        assert not imported & NOT_NEEDED
+    assert (tmp_path / "b.png").exists()
+
+
+@pytest.mark.parametrize(("words", "code"), [("--version", 0), ("compress no-such.png", 1)])
+def test_what_is_to_be_done_at_the_end_is_done(words: str, code: int, tmp_path: Path) -> None:
+    script = (
+        "import atexit, sys\n"
+        "from latentpress.__main__ import command\n"
+        "atexit.register(print, 'done')\n"
+        "command()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, *words.split()], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == code
+    assert done.stdout.endswith("done\n")

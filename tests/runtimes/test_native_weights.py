@@ -1,0 +1,66 @@
+"""Weights in the order in which the package's own convolutions read them: against NumPy."""
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from latentpress.runtimes import native
+from latentpress.runtimes.native.layers import OF_BYTES, OF_FLOATS, OF_HALVES, PACKED, pack
+
+pytestmark = pytest.mark.skipif(
+    native.library() is None, reason="no library, or no AVX-512 with VNNI"
+)
+TOGETHER = {OF_FLOATS: 1, OF_HALVES: 2, OF_BYTES: 4}  # numbers of a run that lie side by side
+SHAPES = [(16, 3, 3, 3), (5, 64, 1, 1), (40, 20, 4, 2), (1, 1, 1, 1)]  # O, I, H, W
+
+
+def slowly(weight: NDArray, places: NDArray, kind: int) -> NDArray:
+    """Every number on its own, in float64."""
+    _, inputs, rows, columns = weight.shape
+    together, filled = TOGETHER[kind], PACKED[kind][1]
+    run = -(-columns * inputs // filled) * filled
+    out = np.zeros((len(places) // 16, rows, run // together, 16, together))
+    for place, channel in enumerate(places):
+        if channel < 0:
+            continue
+        for row in range(rows):
+            of_run = weight[channel, :, row].T.ravel()  # column after column
+            for k, number in enumerate(of_run):
+                out[place // 16, row, k // together, place % 16, k % together] = number
+    return out
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32])
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_packed_weights_are_those_of_numpy(shape: tuple[int, ...], dtype: type) -> None:
+    rng = np.random.default_rng(sum(shape))
+    weight = rng.normal(size=shape).astype(dtype)
+    count = shape[0]
+    places = np.concatenate([rng.permutation(count), np.full(-count % 16, -1)]).astype(np.int32)
+    values, *_ = pack(weight, places, OF_FLOATS)
+    np.testing.assert_array_equal(values, slowly(weight, places, OF_FLOATS).ravel())
+
+    halves, *_ = pack(weight, places, OF_HALVES)
+    upper = (halves.astype(np.uint32) << 16).view(np.float32)
+    expected = slowly(weight, places, OF_HALVES).ravel()
+    np.testing.assert_allclose(upper, expected, rtol=2**-8)
+
+    steps = rng.uniform(0.01, 0.1, shape[1])
+    scaled = weight.astype(np.float64) * steps[:, None, None]
+    scale = np.abs(scaled).max((1, 2, 3)) / 127
+    levels = np.rint(scaled / scale[:, None, None, None])
+    packed, scales, sums = pack(weight, places, OF_BYTES, steps)
+    np.testing.assert_array_equal(packed, slowly(levels, places, OF_BYTES).ravel())
+    own = places >= 0
+    np.testing.assert_array_equal(scales[own], scale[places[own]])
+    np.testing.assert_array_equal(sums[own], levels.sum((1, 2, 3))[places[own]])
+    assert not sums[~own].any()
+
+
+def test_a_channel_of_zeros_has_levels_of_zero() -> None:
+    weight = np.zeros((1, 2, 1, 1), np.float16)
+    places = np.array([0, *[-1] * 15], np.int32)
+    packed, scales, sums = pack(weight, places, OF_BYTES, np.ones(2))
+    assert not packed.any()
+    assert scales[0] == 1
+    assert sums[0] == 0

@@ -1,0 +1,84 @@
+"""The C libraries: how they are made, and when they are not used."""
+
+import ctypes
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from latentpress.entropy import native as coding
+from latentpress.runtimes import native as convolutions
+from latentpress.system import c_libraries
+
+FUNCTIONS = {"entropy/native": "built_of", "runtimes/native": "convolutions_built_of"}
+
+
+@pytest.mark.parametrize("folder", c_libraries.LIBRARIES)
+def test_a_library_is_made_of_the_sources_of_its_folder(folder: str, tmp_path: Path) -> None:
+    target = tmp_path / c_libraries.LIBRARIES[folder]
+    if said := c_libraries.build(target, c_libraries.PACKAGE / folder):
+        pytest.skip(f"no C compiler: {said}")
+    function = ctypes.CDLL(str(target))[FUNCTIONS[folder]]
+    function.restype = ctypes.c_uint32
+    assert function() == c_libraries.source_crc(c_libraries.PACKAGE / folder)
+
+
+def test_a_change_of_any_source_is_another_crc(tmp_path: Path) -> None:
+    folder = shutil.copytree(c_libraries.PACKAGE / "runtimes" / "native", tmp_path / "native")
+    before = c_libraries.source_crc(folder)
+    for path in [*folder.glob("*.c"), *folder.glob("*.h")]:
+        text = path.read_bytes()
+        path.write_bytes(text.replace(b"\n", b"\r\n"))  # as Git checks out on Windows
+        assert c_libraries.source_crc(folder) == before
+        path.write_bytes(text + b"\n")
+        assert c_libraries.source_crc(folder) != before
+        path.write_bytes(text)
+
+
+def test_a_library_of_other_sources_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(c_libraries, "source_crc", lambda folder: 1)
+    assert coding.library.__wrapped__() is None
+    assert convolutions.library.__wrapped__() is None
+
+
+def test_the_environment_turns_both_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(c_libraries.VARIABLE, "0")
+    assert coding.library.__wrapped__() is None
+    assert convolutions.library.__wrapped__() is None
+
+
+def test_a_library_that_is_not_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(c_libraries.LIBRARIES, "entropy/native", "no-such-library.so")
+    assert c_libraries.load("entropy/native", "built_of") is None
+
+
+def test_building_without_a_compiler_says_what_was_tried(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(
+        c_libraries,
+        "commands",
+        lambda *_: iter([["no-such-compiler"], [sys.executable, "-c", "raise SystemExit(1)"]]),
+    )
+    said = c_libraries.build(tmp_path / "library.so", tmp_path)
+    assert [line.split(":")[0] for line in said] == ["no-such-compiler", sys.executable]
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_build_of_wheels_needs_the_one_file_alone() -> None:
+    """hatch_build.py runs it where neither the package nor anything that it needs is installed."""
+    script = (
+        "import runpy, sys\n"
+        "found = runpy.run_path(sys.argv[1])\n"
+        "list(found['commands'](found['PACKAGE'] / 'x.so', found['PACKAGE'] / 'entropy/native'))\n"
+        "print(*found['LIBRARIES'], [m for m in sys.modules if m.startswith('latentpress')])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", script, c_libraries.__file__],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "entropy/native runtimes/native []\n"
