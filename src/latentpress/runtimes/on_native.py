@@ -3,13 +3,11 @@ elsewhere. Every picture goes through in bands of rows, so that what a layer wri
 when the next one reads it.
 """
 
-import itertools
 import os
 from collections import deque
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import suppress
-from ctypes import addressof
 from functools import partial
 from typing import Any
 
@@ -18,8 +16,8 @@ from numpy.typing import NDArray
 
 from latentpress._typing import Floats
 from latentpress.runtimes import native
-from latentpress.runtimes.native import Convolution, layers
-from latentpress.runtimes.native.stream import Stream
+from latentpress.runtimes.native import layers
+from latentpress.runtimes.native.stream import Stream, counters
 
 BAND_POSITIONS = 768  # latent positions a band: about 25 MB
 FACTOR = 16  # rows and columns of pixels a latent position
@@ -27,15 +25,20 @@ IDLE = 2  # streams that wait for another picture of their width
 
 
 class NativeGraph:
-    """A network and its idle streams. steps: of the convolutions that take bytes, by their names.
-    threads: 0 for all cores.
+    """A network and its idle streams.
+
+    steps: of the convolutions that take bytes, by their names. threads: 0 for all cores.
+    may_round: whether the other convolutions may take bfloat16 for floats, where AMX has it.
     """
 
-    def __init__(self, data: bytes, steps: Mapping[str, Floats], threads: int) -> None:
-        self._network = layers.read(data, steps)
-        self._unit = FACTOR if self._network.is_of_pixels else 1
+    def __init__(
+        self, data: bytes, steps: Mapping[str, Floats], threads: int, *, may_round: bool = False
+    ) -> None:
         self._library = native.library()
         self._how = self._library.instructions()
+        has_halves = may_round and self._how == native.VNNI_AND_AMX
+        self._network = layers.read(data, steps, has_halves=has_halves)
+        self._unit = FACTOR if self._network.is_of_pixels else 1
         self._threads = threads or os.cpu_count() or 1
         self._pool = ThreadPoolExecutor(self._threads, "latentpress layer")
         self._idle = deque[tuple[int, Stream]](maxlen=IDLE)
@@ -68,21 +71,22 @@ class NativeGraph:
             if width == columns:
                 stream.restart()
                 return stream
-        return Stream(self._network, columns, self._convolve)
+        return Stream(self._network, columns, self._library, self._run)
 
     def give_back(self, columns: int, stream: Stream) -> None:
         """Keep a stream whose picture has ended."""
         self._idle.append((columns, stream))
 
-    def _convolve(self, call: Convolution, rows: int) -> None:
-        count = min(self._threads, rows)
-        edges = [i * rows // count for i in range(count + 1)]
-        own, *parts = itertools.pairwise(edges)
-        work = partial(self._library.convolve, addressof(call))
-        others = [self._pool.submit(work, *part, self._how) for part in parts]
-        work(*own, self._how)
+    def _run(self, stream: Stream) -> None:
+        zeros = counters(stream.layers_count, self._threads)
+        work = partial(
+            self._library.run_layers, stream.layers, stream.layers_count, zeros, self._threads
+        )
+        others = [self._pool.submit(work, i, self._how) for i in range(1, self._threads)]
+        work(0, self._how)
         for other in others:
-            other.result()
+            other.cancel()
+        wait(others)
 
 
 class NativeRows:

@@ -3,10 +3,13 @@
 `library()` is the one door: None where no library was built, where it was built of other sources,
 where the processor has no such instructions, or where LATENTPRESS_NATIVE=0.
 
-convolution.c   the arithmetic
+convolution.c   sums in vectors
+tiles.c         sums in tiles of AMX
+finish.h        what becomes of the sums
+stream.c        rows of a picture through the layers, by several threads
 layers.py       an ONNX graph -> layers: a convolution and what is done with its sums
-rows.py         rolling windows of the rows of a tensor
-stream.py       rows of a picture through the layers
+rows.py         memory for the rows of a tensor
+stream.py       rows of a picture through the layers, for Python
 """
 
 import ctypes
@@ -20,7 +23,8 @@ from latentpress.system.environment import whole_number
 FOLDER = Path(__file__).parent
 STEM = "latentpress_convolutions"
 SUFFIXES = (".so", ".dylib", ".dll")
-NOTHING = 0
+NOTHING, VNNI, VNNI_AND_AMX = 0, 1, 2  # of convolution.h
+KINDS = 3  # of numbers: floats, bfloat16, bytes
 SLACK = 16384  # bytes that may be read past the end of an input
 
 
@@ -50,11 +54,46 @@ class Convolution(ctypes.Structure):
         ("zero", ctypes.c_int32),
         ("is_relu", ctypes.c_int32),
         ("is_bytes", ctypes.c_int32),
+        ("halves", ctypes.c_void_p),
+        ("halves_pitch", ctypes.c_int64),
+        ("rows", ctypes.c_int64),
+        ("is_halves", ctypes.c_int32),
+    )
+
+
+class Rows(ctypes.Structure):
+    """`Rows` of stream.h."""
+
+    _fields_ = (
+        ("kinds", ctypes.c_void_p * KINDS),
+        ("pitches", ctypes.c_int64 * KINDS),
+        ("channels", ctypes.c_int64),
+        ("border", ctypes.c_int64),
+        ("first", ctypes.c_int64),
+        ("end", ctypes.c_int64),
+        ("room", ctypes.c_int64),
+        ("planned", ctypes.c_int64),
+        ("fill", ctypes.c_int64),
+    )
+
+
+class Layer(ctypes.Structure):
+    """`Layer` of stream.h."""
+
+    _fields_ = (
+        ("call", Convolution),
+        ("source", ctypes.c_int64),
+        ("output", ctypes.c_int64),
+        ("added", ctypes.c_int64),
+        ("stride", ctypes.c_int64),
+        ("pad", ctypes.c_int64),
+        ("side", ctypes.c_int64),
+        ("done", ctypes.c_int64),
     )
 
 
 def source_crc() -> int:
-    """CRC-32 of the C file and its header: a library that was built of others is not used."""
+    """CRC-32 of the C files and their headers: a library that was built of others is not used."""
     value = 0
     for path in sorted(FOLDER.glob("*.[ch]")):
         value = zlib.crc32(path.read_bytes().replace(b"\r\n", b"\n"), value)
@@ -74,8 +113,12 @@ def library() -> Any:
         except (OSError, AttributeError):
             continue
         if is_current and loaded.instructions() != NOTHING:
-            size = ctypes.c_int64
-            loaded.convolve.argtypes = (ctypes.c_void_p, size, size, ctypes.c_int)
-            loaded.convolve.restype = None
+            size, address, number = ctypes.c_int64, ctypes.c_void_p, ctypes.c_int
+            loaded.convolve.argtypes = (address, size, size, number)
+            loaded.drop_rows.argtypes = (address, size, address, size)
+            loaded.plan_rows.argtypes = (address, size, address, size, size, number)
+            loaded.run_layers.argtypes = (address, size, address, size, size, number)
+            for function in (loaded.convolve, loaded.drop_rows, loaded.run_layers):
+                function.restype = None
             return loaded
     return None

@@ -11,13 +11,19 @@
 #define EXPORT __attribute__((visibility("default")))
 #endif
 
+#if defined(__x86_64__) && defined(__linux__) && (__GNUC__ >= 11 || __clang_major__ >= 13)
+#define HAS_VECTORS 1
+#else
+#define HAS_VECTORS 0
+#endif
+
 enum { NOTHING = 0, VNNI = 1, VNNI_AND_AMX = 2 };
 
 /* Steps and pitches count numbers of the array that they belong to. Pitches: from a row to the
    next one. Positions of the output have their channels side by side. */
 typedef struct {
     const void *input;    /* bytes or floats, its borders with it; 2 KB after its end can be read */
-    const void *weights;  /* blocks of 16 output channels; see pack_bytes, pack_floats */
+    const void *weights;  /* blocks of 16 output channels; see the pack_ functions of layers.py */
     const float *scales;  /* of bytes, an output channel: sum -> float */
     const float *biases;  /* an output channel; both padded to a block */
     const float *added;   /* NULL, or what is added to the output */
@@ -32,6 +38,10 @@ typedef struct {
     int32_t zero;     /* of the output's bytes */
     int32_t is_relu;
     int32_t is_bytes; /* the input */
+    uint16_t *halves; /* NULL, or where the output goes as bfloat16 */
+    int64_t halves_pitch;
+    int64_t rows;      /* of positions; for run_layers */
+    int32_t is_halves; /* the input, and the weights: bfloat16; for VNNI_AND_AMX */
 } Convolution;
 
 /* What the processor has: one of the enum. */
@@ -40,6 +50,15 @@ EXPORT int instructions(void);
 /* Positions in rows first to end (excluded); each gives `groups` rows of the output. how: VNNI or
    VNNI_AND_AMX. */
 EXPORT void convolve(const Convolution *c, int64_t first, int64_t end, int how);
+
+/* The same in parts, for one thread of several: begin_convolutions before a thread's first part,
+   end_convolutions after its last one. A part is a row of positions times some blocks of channels:
+   each row has parts_of of them. */
+void begin_convolutions(int how);
+void end_convolutions(int how);
+int64_t parts_of(const Convolution *c, int how);
+void sum_columns(const Convolution *c, int64_t row, int64_t part, int64_t first, int64_t end,
+                 int how);
 
 /* CRC-32 of the sources, as build.py gives it to the compiler. */
 EXPORT uint32_t convolutions_built_of(void);

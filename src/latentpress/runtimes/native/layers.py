@@ -28,13 +28,14 @@ TO_PIXELS = ("Mul", "Add", "Clip", "Round", "Transpose", "Cast", "Identity")
 class Tensor:
     """What a layer reads or writes. channels: 0 until known. border: columns and rows of zeros.
 
-    steps: of its bytes, a channel; None where nobody reads bytes. has_floats: whether somebody
-    reads floats.
+    steps: of its bytes, a channel; None where nobody reads bytes. has_floats, has_halves: whether
+    somebody reads floats, bfloat16.
     """
 
     channels: int = 0
     border: int = 0
     has_floats: bool = False
+    has_halves: bool = False
     steps: Floats | None = None
     zero: float = 0
 
@@ -50,7 +51,9 @@ class Weights:
 
 @dataclass
 class Layer:
-    """source, output, added: names of tensors. shuffle: the block's side of a DepthToSpace."""
+    """source, output, added: names of tensors. is_bytes, is_halves: the input and the weights are
+    bytes, bfloat16; else floats. shuffle: the block's side of a DepthToSpace.
+    """
 
     source: str
     output: str
@@ -60,6 +63,7 @@ class Layer:
     is_bytes: bool
     weight: Floats
     bias: Floats
+    is_halves: bool = False
     shuffle: int = 1
     is_relu: bool = False
     added: str = ""
@@ -85,9 +89,10 @@ class Network:
 class _Reading:
     """One pass over the nodes of a graph."""
 
-    def __init__(self, graph: Graph, steps: Mapping[str, Floats]) -> None:
+    def __init__(self, graph: Graph, steps: Mapping[str, Floats], has_halves: bool) -> None:
         self.graph = graph
         self.steps = steps
+        self.has_halves = has_halves
         self.names = {n.outputs[0]: n.inputs[0] for n in graph.nodes if self.is_cast_weight(n)}
         self.readers: dict[str, list[Node]] = {}
         for node in graph.nodes:
@@ -147,6 +152,7 @@ class _Reading:
         layer = Layer(
             source, node.outputs[0], weight.shape[2:], attributes.get("strides", [1])[0],
             attributes["pads"][0], name in self.steps, weight, bias,
+            is_halves=self.has_halves and name not in self.steps,
         )  # fmt: skip
         if len(set(attributes["pads"])) != 1 or any(d != 1 for d in attributes["dilations"]):
             raise ValueError("a convolution with unequal borders or gaps")
@@ -158,7 +164,8 @@ class _Reading:
         elif layer.is_bytes and read.steps is None:
             read.steps = self.steps[name]
             read.zero = 0 if self.is_positive(source) else SIGNED_ZERO
-        read.has_floats |= not layer.is_bytes
+        read.has_halves |= layer.is_halves
+        read.has_floats |= not (layer.is_bytes or layer.is_halves)
         self.follow(layer)
         self.layers.append(layer)
         channels = len(weight) // layer.shuffle**2
@@ -199,17 +206,18 @@ class _Reading:
             layer.bias = layer.bias + self.constant(other[0]).item() * tensor.steps[0]
 
 
-def read(data: bytes, steps: Mapping[str, Floats]) -> Network:
+def read(data: bytes, steps: Mapping[str, Floats], *, has_halves: bool = False) -> Network:
     """The layers of an ONNX file.
 
     Args:
         data: The file's bytes.
         steps: Of the convolutions that read bytes, by their names: the step of each input channel.
+        has_halves: Whether the other convolutions read bfloat16 instead of floats.
 
     Raises:
         ValueError: A node has no place in a layer.
     """
-    reading = _Reading(read_graph(data), steps)
+    reading = _Reading(read_graph(data), steps, has_halves)
     return reading.network()
 
 
@@ -220,7 +228,8 @@ def packed(layer: Layer, source: Tensor) -> Weights:
     groups = order.reshape(side, -1)
     weight, bias = layer.weight[groups], layer.bias[groups].astype(np.float64)
     if not layer.is_bytes:
-        values = np.concatenate([pack_floats(group) for group in weight])
+        pack = pack_halves if layer.is_halves else pack_floats
+        values = np.concatenate([pack(group) for group in weight])
         return Weights(values, np.empty(0, np.float32), blocked(bias))
     assert source.steps is not None
     scaled = weight.astype(np.float64) * source.steps[:, None, None]
@@ -249,6 +258,19 @@ def runs(weight: NDArray[Any], multiple: int) -> NDArray[Any]:
 def pack_floats(weight: Floats) -> Floats:
     """(blocks, kernel rows, run, 16)."""
     return np.ascontiguousarray(runs(weight, 1).transpose(0, 2, 3, 1), np.float32)
+
+
+def pack_halves(weight: Floats) -> NDArray[np.uint16]:
+    """(blocks, kernel rows, run / 2, 16, 2)."""
+    of_runs = runs(weight, RUN // 2)
+    twos = of_runs.reshape(*of_runs.shape[:3], -1, 2)
+    return upper_halves(np.ascontiguousarray(twos.transpose(0, 2, 3, 1, 4), np.float32))
+
+
+def upper_halves(values: Floats) -> NDArray[np.uint16]:
+    """Finite floats as bfloat16: their upper halves, rounded to the nearest even."""
+    bits = values.view(np.uint32)
+    return ((bits + 0x7FFF + (bits >> 16 & 1)) >> 16).astype(np.uint16)
 
 
 def pack_bytes(levels: NDArray[np.int8]) -> NDArray[np.int8]:

@@ -1,0 +1,182 @@
+/* Rows of a picture through the layers of a network. A layer computes what it can of the rows so
+   far; rows that nobody needs any more are dropped. No row is computed twice. */
+
+#define _GNU_SOURCE /* sched_yield */
+
+#include "stream.h"
+
+#include <string.h>
+
+#if HAS_VECTORS
+
+#include <immintrin.h>
+#include <sched.h>
+
+#define SEGMENT 32 /* columns, of which a thread gets a multiple */
+#define PAUSES 100 /* that a thread waits for others before it lets go of the processor */
+
+static const int64_t SIZES[KINDS] = {4, 2, 1};
+
+static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
+
+EXPORT void drop_rows(Rows *tensors, int64_t count, const Layer *layers, int64_t layers_count)
+{
+    for (int64_t i = 0; i < count; i++)
+        tensors[i].planned = tensors[i].end;
+    for (int64_t i = 0; i < layers_count; i++) {
+        const Layer *layer = layers + i;
+        Rows *source = tensors + layer->source;
+        source->planned = least(source->planned, layer->done * layer->stride - layer->pad);
+        if (layer->added >= 0) {
+            Rows *added = tensors + layer->added;
+            added->planned = least(added->planned, layer->done * layer->side);
+        }
+    }
+    for (int64_t i = 0; i < count; i++) {
+        Rows *rows = tensors + i;
+        int64_t kept = rows->end - rows->planned, dropped = rows->planned - rows->first;
+        if (dropped <= 0)
+            continue;
+        for (int kind = 0; kind < KINDS; kind++) {
+            int64_t bytes = rows->pitches[kind] * SIZES[kind];
+            if (rows->kinds[kind])
+                memmove(rows->kinds[kind], rows->kinds[kind] + dropped * bytes, kept * bytes);
+        }
+        rows->first = rows->planned;
+    }
+}
+
+/* Rows of positions that a layer has done once the planned rows are there. */
+static int64_t rows_of(const Rows *tensors, const Layer *layer, int is_last)
+{
+    int64_t known = tensors[layer->source].planned + (is_last ? layer->pad : 0) + layer->pad;
+    if (known < layer->call.kernel_rows)
+        return layer->done;
+    int64_t rows = (known - layer->call.kernel_rows) / layer->stride + 1;
+    if (layer->added >= 0)
+        rows = least(rows, tensors[layer->added].planned / layer->side);
+    return rows > layer->done ? rows : layer->done;
+}
+
+/* Where a place of the picture begins in one kind of numbers; NULL where they are not held. */
+static void *at(const Rows *rows, int kind, int64_t row, int64_t column)
+{
+    if (!rows->kinds[kind])
+        return 0;
+    int64_t numbers = (row - rows->first) * rows->pitches[kind];
+    numbers += (column + rows->border) * rows->channels;
+    return rows->kinds[kind] + numbers * SIZES[kind];
+}
+
+static void prepare(const Rows *tensors, Layer *layer, int64_t done)
+{
+    Convolution *c = &layer->call;
+    const Rows *output = tensors + layer->output;
+    int64_t row = layer->done * layer->side;
+    int kind = c->is_bytes ? BYTES : c->is_halves ? HALVES : FLOATS;
+    c->input = at(tensors + layer->source, kind, layer->done * layer->stride - layer->pad,
+                  -layer->pad);
+    c->floats = at(output, FLOATS, row, 0);
+    c->halves = at(output, HALVES, row, 0);
+    c->bytes = at(output, BYTES, row, 0);
+    c->added = layer->added >= 0 ? at(tensors + layer->added, FLOATS, row, 0) : 0;
+    c->rows = done - layer->done;
+    layer->done = done;
+}
+
+static void put_border_below(const Rows *rows)
+{
+    for (int kind = 0; kind < KINDS; kind++) {
+        int64_t bytes = rows->pitches[kind] * SIZES[kind];
+        if (rows->kinds[kind])
+            memset(rows->kinds[kind] + (rows->end - rows->first) * bytes,
+                   kind == BYTES ? (int)rows->fill : 0, rows->border * bytes);
+    }
+}
+
+EXPORT int plan_rows(Rows *tensors, int64_t count, Layer *layers, int64_t layers_count,
+                     int64_t rows, int is_last)
+{
+    int has_room = 1;
+    tensors[0].planned = tensors[0].end + rows;
+    for (int64_t i = 0; i < layers_count; i++) {
+        const Layer *layer = layers + i;
+        tensors[layer->output].planned = rows_of(tensors, layer, is_last) * layer->side;
+    }
+    for (int64_t i = 0; i < count; i++)
+        has_room &= tensors[i].planned + tensors[i].border - tensors[i].first <= tensors[i].room;
+    if (!has_room)
+        return 0;
+    for (int64_t i = 0; i < layers_count; i++)
+        prepare(tensors, layers + i, tensors[layers[i].output].planned / layers[i].side);
+    for (int64_t i = 0; i < count; i++) {
+        tensors[i].end = tensors[i].planned;
+        if (is_last)
+            put_border_below(tensors + i);
+    }
+    return 1;
+}
+
+static void wait_for(const int64_t *done, int64_t count)
+{
+    for (int64_t i = 0; __atomic_load_n(done, __ATOMIC_ACQUIRE) < count; i++)
+        if (i < PAUSES)
+            _mm_pause();
+        else
+            sched_yield();
+}
+
+/* A layer is cut into segments of columns, and these into rows of a few blocks of channels. A
+   thread begins with its own segment, of which it has the columns of the layer before at hand, and
+   goes on with what others have not begun. */
+static void run_layer(const Convolution *c, int64_t *counters, int64_t threads, int64_t thread,
+                      int how)
+{
+    int64_t units = (c->columns + SEGMENT - 1) / SEGMENT;
+    int64_t segments = least(threads, units);
+    int64_t parts = c->rows * parts_of(c, how);
+    int64_t *done = counters + threads, finished = 0;
+    for (int64_t i = 0; i < segments; i++) {
+        int64_t segment = (thread + i) % segments;
+        int64_t first = segment * units / segments * SEGMENT;
+        int64_t end = least((segment + 1) * units / segments * SEGMENT, c->columns);
+        int64_t next;
+        while ((next = __atomic_fetch_add(counters + segment, 1, __ATOMIC_RELAXED)) < parts) {
+            sum_columns(c, next % c->rows, next / c->rows, first, end, how);
+            finished++;
+        }
+    }
+    __atomic_fetch_add(done, finished, __ATOMIC_RELEASE);
+    wait_for(done, parts * segments);
+}
+
+EXPORT void run_layers(const Layer *layers, int64_t layers_count, int64_t *counters,
+                       int64_t threads, int64_t thread, int how)
+{
+    begin_convolutions(how);
+    for (int64_t i = 0; i < layers_count; i++)
+        run_layer(&layers[i].call, counters + i * (threads + 1), threads, thread, how);
+    end_convolutions(how);
+}
+
+#else
+
+EXPORT void drop_rows(Rows *tensors, int64_t count, const Layer *layers, int64_t layers_count)
+{
+    (void)tensors, (void)count, (void)layers, (void)layers_count;
+}
+
+EXPORT int plan_rows(Rows *tensors, int64_t count, Layer *layers, int64_t layers_count,
+                     int64_t rows, int is_last)
+{
+    (void)tensors, (void)count, (void)layers, (void)layers_count, (void)rows, (void)is_last;
+    return 0;
+}
+
+EXPORT void run_layers(const Layer *layers, int64_t layers_count, int64_t *counters,
+                       int64_t threads, int64_t thread, int how)
+{
+    (void)layers, (void)layers_count, (void)counters, (void)threads, (void)thread, (void)how;
+}
+
+#endif
