@@ -59,9 +59,9 @@ class Window:
 
     def inside(self, start: int, end: int) -> list[NDArray[Any] | None]:
         """Rows of the picture without the border, in each kind of numbers that is held."""
-        first, border = self._rows.first, self._border
+        first, columns = self._rows.first, slice(self._border, self._shape[0] - self._border)
         return [
-            None if a is None else a[start - first : end - first, border : len(a[0]) - border]
+            None if a is None else a[start - first : end - first, columns]
             for a in self._arrays
         ]
 
