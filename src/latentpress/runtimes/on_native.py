@@ -19,7 +19,7 @@ from latentpress.runtimes import native
 from latentpress.runtimes.native import layers
 from latentpress.runtimes.native.stream import Stream, counters
 
-BAND_POSITIONS = 768  # latent positions a band: about 25 MB
+BAND_POSITIONS = 256  # latent positions a band, whose tensors a core's cache still holds
 FACTOR = 16  # rows and columns of pixels a latent position
 IDLE = 2  # streams that wait for another picture of their width
 
@@ -38,6 +38,7 @@ class NativeGraph:
         self._how = self._library.instructions()
         has_halves = may_round and self._how == native.VNNI_AND_AMX
         self._network = layers.read(data, steps, has_halves=has_halves)
+        self.is_of_pixels = self._network.is_of_pixels
         self._unit = FACTOR if self._network.is_of_pixels else 1
         self._threads = threads or os.cpu_count() or 1
         self._pool = ThreadPoolExecutor(self._threads, "latentpress layer")
@@ -46,19 +47,11 @@ class NativeGraph:
     def run(self, feeds: Mapping[str, NDArray[Any]], *, frugal: bool = False) -> list[NDArray[Any]]:
         """As of RunningGraph."""
         [whole] = feeds.values()
-        axis = 1 if self._network.is_of_pixels else 2
-        count, columns = whole.shape[axis : axis + 2]
-        step = self._unit * self.rows_of_band(columns // self._unit)
-        bands = NativeRows(self, columns)
-        out = [
-            bands.put(np.take(whole, range(top, min(top + step, count)), axis), top + step >= count)
-            for top in range(0, count, step)
-        ]
-        return [np.concatenate(out, axis=3 - axis)]
+        return [NativeRows(self, whole.shape[2 if self.is_of_pixels else 3]).put(whole, True)]
 
     def rows_of_band(self, columns: int) -> int:
-        """Latent rows of a band, of so many latent columns."""
-        return max(1, BAND_POSITIONS // columns)
+        """Rows of the input in a band, of so many columns."""
+        return self._unit * max(1, BAND_POSITIONS * self._unit // columns)
 
     def rows(self, columns: int) -> "NativeRows":
         """A picture of so many columns of the input, in bands of rows."""
@@ -99,11 +92,14 @@ class NativeRows:
 
     def put(self, rows: NDArray[Any], is_last: bool) -> NDArray[Any]:
         """The graph's input for the next rows -> its output for those that are known by then."""
-        if rows.dtype == np.uint8:
-            latent = self._stream.put(rows[0], is_last)
-            output = np.ascontiguousarray(latent.transpose(2, 0, 1))[None]
-        else:
-            output = self._stream.put(rows[0].transpose(1, 2, 0), is_last)[None].copy()
+        axis = 1 if self._graph.is_of_pixels else 2
+        count, step = rows.shape[axis], self._graph.rows_of_band(self._columns)
+        out = []
+        for top in range(0, count, step):
+            band = slice(top, min(top + step, count))
+            own = rows[0, band] if self._graph.is_of_pixels else rows[0, :, band]
+            out.append(self._stream.put(own, is_last and band.stop == count))
         if is_last:
             self._graph.give_back(self._columns, self._stream)
-        return output
+        axis = 0 if out[0].dtype == np.uint8 else 1
+        return np.concatenate(out, axis)[None] if len(out) > 1 else out[0][None]

@@ -118,7 +118,9 @@ def library() -> Any:
             loaded.drop_rows.argtypes = (address, size, address, size)
             loaded.plan_rows.argtypes = (address, size, address, size, size, number)
             loaded.run_layers.argtypes = (address, size, address, size, size, number)
-            for function in (loaded.convolve, loaded.drop_rows, loaded.run_layers):
-                function.restype = None
+            loaded.put_planes.argtypes = (address, size, size, size, address, size, size)
+            loaded.get_planes.argtypes = (address, size, size, size, address)
+            for name in ("convolve", "drop_rows", "run_layers", "put_planes", "get_planes"):
+                loaded[name].restype = None
             return loaded
     return None

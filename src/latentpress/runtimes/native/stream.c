@@ -13,6 +13,7 @@
 #include <sched.h>
 
 #define SEGMENT 32 /* columns, of which a thread gets a multiple */
+#define BLOCK 16   /* columns of planes whose lines are used while they are near */
 #define PAUSES 100 /* that a thread waits for others before it lets go of the processor */
 
 static const int64_t SIZES[KINDS] = {4, 2, 1};
@@ -46,6 +47,57 @@ EXPORT void drop_rows(Rows *tensors, int64_t count, const Layer *layers, int64_t
     }
 }
 
+/* Where a place of the picture begins in one kind of numbers; NULL where they are not held. */
+static void *at(const Rows *rows, int kind, int64_t row, int64_t column)
+{
+    if (!rows->kinds[kind])
+        return 0;
+    int64_t numbers = (row - rows->first) * rows->pitches[kind];
+    numbers += (column + rows->border) * rows->channels;
+    return rows->kinds[kind] + numbers * SIZES[kind];
+}
+
+/* The upper half of a finite float, rounded to the nearest even. */
+static uint16_t upper_half(float x)
+{
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+}
+
+EXPORT void put_planes(Rows *tensor, int64_t first, int64_t end, int64_t columns,
+                       const float *planes, int64_t plane, int64_t row)
+{
+    const int64_t channels = tensor->channels;
+    for (int64_t r = first; r < end; r++, planes += row) {
+        float *floats = at(tensor, FLOATS, r, 0);
+        uint16_t *halves = at(tensor, HALVES, r, 0);
+        for (int64_t left = 0; left < columns; left += BLOCK)
+            for (int64_t channel = 0; channel < channels; channel++) {
+                const float *in = planes + channel * plane;
+                for (int64_t x = left; x < least(left + BLOCK, columns); x++) {
+                    if (floats)
+                        floats[x * channels + channel] = in[x];
+                    if (halves)
+                        halves[x * channels + channel] = upper_half(in[x]);
+                }
+            }
+    }
+}
+
+EXPORT void get_planes(const Rows *tensor, int64_t first, int64_t end, int64_t columns,
+                       float *planes)
+{
+    const int64_t channels = tensor->channels, plane = (end - first) * columns;
+    for (int64_t r = first; r < end; r++, planes += columns) {
+        const float *in = at(tensor, FLOATS, r, 0);
+        for (int64_t left = 0; left < columns; left += BLOCK)
+            for (int64_t channel = 0; channel < channels; channel++)
+                for (int64_t x = left; x < least(left + BLOCK, columns); x++)
+                    planes[channel * plane + x] = in[x * channels + channel];
+    }
+}
+
 /* Rows of positions that a layer has done once the planned rows are there. */
 static int64_t rows_of(const Rows *tensors, const Layer *layer, int is_last)
 {
@@ -56,16 +108,6 @@ static int64_t rows_of(const Rows *tensors, const Layer *layer, int is_last)
     if (layer->added >= 0)
         rows = least(rows, tensors[layer->added].planned / layer->side);
     return rows > layer->done ? rows : layer->done;
-}
-
-/* Where a place of the picture begins in one kind of numbers; NULL where they are not held. */
-static void *at(const Rows *rows, int kind, int64_t row, int64_t column)
-{
-    if (!rows->kinds[kind])
-        return 0;
-    int64_t numbers = (row - rows->first) * rows->pitches[kind];
-    numbers += (column + rows->border) * rows->channels;
-    return rows->kinds[kind] + numbers * SIZES[kind];
 }
 
 static void prepare(const Rows *tensors, Layer *layer, int64_t done)
@@ -164,6 +206,18 @@ EXPORT void run_layers(const Layer *layers, int64_t layers_count, int64_t *count
 EXPORT void drop_rows(Rows *tensors, int64_t count, const Layer *layers, int64_t layers_count)
 {
     (void)tensors, (void)count, (void)layers, (void)layers_count;
+}
+
+EXPORT void put_planes(Rows *tensor, int64_t first, int64_t end, int64_t columns,
+                       const float *planes, int64_t plane, int64_t row)
+{
+    (void)tensor, (void)first, (void)end, (void)columns, (void)planes, (void)plane, (void)row;
+}
+
+EXPORT void get_planes(const Rows *tensor, int64_t first, int64_t end, int64_t columns,
+                       float *planes)
+{
+    (void)tensor, (void)first, (void)end, (void)columns, (void)planes;
 }
 
 EXPORT int plan_rows(Rows *tensors, int64_t count, Layer *layers, int64_t layers_count,

@@ -29,6 +29,15 @@ typedef struct {
 /* Let go of the rows that no layer needs any more. */
 EXPORT void drop_rows(Rows *tensors, int64_t count, const Layer *layers, int64_t layers_count);
 
+/* Planes of floats, one a channel, into the floats and the upper halves of a tensor's rows first to
+   end. plane, row: numbers from a plane or a row to the next one. */
+EXPORT void put_planes(Rows *tensor, int64_t first, int64_t end, int64_t columns,
+                       const float *planes, int64_t plane, int64_t row);
+
+/* The floats of a tensor's rows first to end (excluded) -> planes without gaps. */
+EXPORT void get_planes(const Rows *tensor, int64_t first, int64_t end, int64_t columns,
+                       float *planes);
+
 /* What the layers can do once tensor 0 has `rows` more rows, which are its last ones or not.
    Returns 0 where some tensor has no room for its planned rows, and changes nothing but these. Else
    the calls are ready, and the borders below the picture are there. */

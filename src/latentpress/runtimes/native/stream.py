@@ -50,35 +50,58 @@ class Stream:
             window.restart()
 
     def put(self, rows: NDArray[Any], is_last: bool) -> NDArray[Any]:
-        """The next rows of the input, (rows, columns, channels) -> those of the output that are
-        known by now, a view that the next call changes. is_last: whether the picture ends here.
+        """The next rows of the input -> those of the output that are known by now, a copy.
+
+        Args:
+            rows: Pixels (rows, columns, 3), or planes (channels, rows, columns) of floats.
+            is_last: Whether the picture ends here.
         """
         tensors = (self._rows, len(self._rows), self.layers, self.layers_count)
+        count = rows.shape[0 if self._network.is_of_pixels else 1]
         output = self._number[self._network.output]
         start = self._rows[output].end
         self._library.drop_rows(*tensors)
-        while not self._library.plan_rows(*tensors, len(rows), is_last):
+        while not self._library.plan_rows(*tensors, count, is_last):
             for window in self._windows:
                 window.make_room()
-        self._take(rows)
-        self._run(self)
-        held = self._windows[output].inside(start, self._rows[output].end)
-        return next(array for array in reversed(held) if array is not None)
-
-    def _take(self, rows: NDArray[Any]) -> None:
-        """Put the input into its planned rows."""
         end = self._rows[0].end
-        floats, halves, levels = self._windows[0].inside(end - len(rows), end)
+        if self._network.is_of_pixels:
+            self._take_pixels(rows, end - count, end)
+        else:
+            self._take_planes(rows, end - count, end)
+        self._run(self)
+        return self._given(output, start, self._rows[output].end)
+
+    def _take_pixels(self, rows: NDArray[Any], start: int, end: int) -> None:
+        floats, halves, levels = self._windows[0].inside(start, end)
         if levels is not None:
             levels[...] = rows
         if floats is None and halves is None:
             return
-        if self._network.is_of_pixels:
-            rows = rows * np.float32(self._network.factor) + np.float32(self._network.offset)
+        values = rows * np.float32(self._network.factor) + np.float32(self._network.offset)
         if floats is not None:
-            floats[...] = rows
+            floats[...] = values
         if halves is not None:
-            halves[...] = upper_halves(rows)
+            halves[...] = upper_halves(values)
+
+    def _take_planes(self, planes: NDArray[Any], start: int, end: int) -> None:
+        if planes.dtype != np.float32 or planes.strides[2] != planes.itemsize:
+            planes = np.ascontiguousarray(planes, np.float32)
+        between = (stride // planes.itemsize for stride in planes.strides[:2])
+        rows, columns = ctypes.byref(self._rows[0]), planes.shape[2]
+        self._library.put_planes(rows, start, end, columns, planes.ctypes.data, *between)
+
+    def _given(self, output: int, start: int, end: int) -> NDArray[Any]:
+        """Rows of the output: planes of floats, or bytes with their channels side by side."""
+        floats, _, levels = self._windows[output].inside(start, end)
+        if levels is not None:
+            return levels.copy()
+        assert floats is not None
+        _, columns, channels = floats.shape
+        planes = np.empty((channels, end - start, columns), np.float32)
+        rows = ctypes.byref(self._rows[output])
+        self._library.get_planes(rows, start, end, columns, planes.ctypes.data)
+        return planes
 
     def _prepare(self, layer: Layer, prepared: native.Layer) -> None:
         """All of a layer's call that stays the same."""
