@@ -24,8 +24,18 @@ FOLDER = Path(__file__).parent
 STEM = "latentpress_convolutions"
 SUFFIXES = (".so", ".dylib", ".dll")
 NOTHING, VNNI, VNNI_AND_AMX = 0, 1, 2  # of convolution.h
+PROCEDURES = (
+    *("convolve", "drop_rows", "run_layers"),
+    *("put_bytes", "get_bytes", "put_planes", "get_planes"),
+)
 KINDS = 3  # of numbers: floats, bfloat16, bytes
 SLACK = 16384  # bytes that may be read past the end of an input
+
+
+class Ring(ctypes.Structure):
+    """`Ring` of convolution.h."""
+
+    _fields_ = (("first", ctypes.c_int64), ("room", ctypes.c_int64))
 
 
 class Convolution(ctypes.Structure):
@@ -41,7 +51,7 @@ class Convolution(ctypes.Structure):
         ("bytes", ctypes.c_void_p),
         ("inverse_steps", ctypes.c_void_p),
         ("pitch", ctypes.c_int64),
-        ("row_step", ctypes.c_int64),
+        ("stride", ctypes.c_int64),
         ("column_step", ctypes.c_int64),
         ("added_pitch", ctypes.c_int64),
         ("floats_pitch", ctypes.c_int64),
@@ -57,6 +67,9 @@ class Convolution(ctypes.Structure):
         ("halves", ctypes.c_void_p),
         ("halves_pitch", ctypes.c_int64),
         ("rows", ctypes.c_int64),
+        ("reads", Ring),
+        ("adds", Ring),
+        ("writes", Ring),
         ("is_halves", ctypes.c_int32),
     )
 
@@ -119,8 +132,9 @@ def library() -> Any:
             loaded.plan_rows.argtypes = (address, size, address, size, size, number)
             loaded.run_layers.argtypes = (address, size, address, size, size, number)
             loaded.put_planes.argtypes = (address, size, size, size, address, size, size)
-            loaded.get_planes.argtypes = (address, size, size, size, address)
-            for name in ("convolve", "drop_rows", "run_layers", "put_planes", "get_planes"):
-                loaded[name].restype = None
+            for name in ("put_bytes", "get_bytes", "get_planes"):
+                getattr(loaded, name).argtypes = (address, size, size, size, address)
+            for name in PROCEDURES:
+                getattr(loaded, name).restype = None
             return loaded
     return None

@@ -45,7 +45,8 @@ EXPORT int instructions(void)
 INLINE AVX512 void sum_bytes(const Convolution *c, int64_t row, int64_t column, int64_t block,
                              const int positions, const int blocks)
 {
-    const uint8_t *input = (const uint8_t *)c->input + row * c->row_step + column * c->column_step;
+    const uint8_t *input = (const uint8_t *)c->input + column * c->column_step;
+    int64_t place = place_of(&c->reads, row * c->stride);
     int64_t groups = (c->run + 3) / 4;
     int64_t kernel_row = (c->run + TILE - 1) / TILE * (TILE / 4) * TILE; /* bytes of weights */
     const int8_t *weights = (const int8_t *)c->weights + block * c->kernel_rows * kernel_row;
@@ -56,7 +57,7 @@ INLINE AVX512 void sum_bytes(const Convolution *c, int64_t row, int64_t column, 
         for (int b = 0; b < blocks; b++)
             sums[p][b] = _mm512_setzero_si512();
     for (int64_t k = 0; k < c->kernel_rows; k++) {
-        const uint8_t *in = input + k * c->pitch;
+        const uint8_t *in = input + place_below(&c->reads, place, k) * c->pitch;
         const int8_t *w = weights + k * kernel_row;
         for (int64_t g = 0; g < groups; g++) {
             __m512i factors[4];
@@ -87,7 +88,8 @@ INLINE AVX512 void sum_bytes(const Convolution *c, int64_t row, int64_t column, 
 INLINE AVX512 void sum_floats(const Convolution *c, int64_t row, int64_t column, int64_t block,
                               const int positions, const int blocks)
 {
-    const float *input = (const float *)c->input + row * c->row_step + column * c->column_step;
+    const float *input = (const float *)c->input + column * c->column_step;
+    int64_t place = place_of(&c->reads, row * c->stride);
     int64_t of_block = c->kernel_rows * c->run * LANES;
     const float *weights = (const float *)c->weights + block * of_block;
     __m512 sums[WIDE][4];
@@ -97,7 +99,7 @@ INLINE AVX512 void sum_floats(const Convolution *c, int64_t row, int64_t column,
         for (int b = 0; b < blocks; b++)
             sums[p][b] = _mm512_loadu_ps(c->biases + (block + b) * LANES);
     for (int64_t k = 0; k < c->kernel_rows; k++) {
-        const float *in = input + k * c->pitch;
+        const float *in = input + place_below(&c->reads, place, k) * c->pitch;
         const float *w = weights + k * c->run * LANES;
         for (int64_t g = 0; g < c->run; g++) {
             __m512 factors[4];

@@ -19,10 +19,16 @@
 
 enum { NOTHING = 0, VNNI = 1, VNNI_AND_AMX = 2 };
 
+/* Rows that are held in turn: row i of an array has the place (first + i) % room in memory. */
+typedef struct {
+    int64_t first, room;
+} Ring;
+
 /* Steps and pitches count numbers of the array that they belong to. Pitches: from a row to the
    next one. Positions of the output have their channels side by side. */
 typedef struct {
-    const void *input;    /* bytes or floats, its borders with it; 2 KB after its end can be read */
+    const void *input;    /* bytes or floats, its borders with it; 2 KB after its end can be read.
+                             Like the other arrays: where the first of the places of its ring is */
     const void *weights;  /* blocks of 16 output channels; see the pack_ functions of layers.py */
     const float *scales;  /* of bytes, an output channel: sum -> float */
     const float *biases;  /* an output channel; both padded to a block */
@@ -30,7 +36,7 @@ typedef struct {
     float *floats;        /* NULL, or where the output goes */
     uint8_t *bytes;       /* NULL, or where it goes as bytes */
     const float *inverse_steps; /* of these bytes, an output channel */
-    int64_t pitch, row_step, column_step; /* of the input: row_step, column_step an output position */
+    int64_t pitch, stride, column_step; /* of the input: stride in rows, column_step in numbers */
     int64_t added_pitch, floats_pitch, bytes_pitch;
     int64_t kernel_rows, run; /* run: numbers that a row of the kernel reads */
     int64_t groups;   /* of output channels: each goes to a row of its own */
@@ -40,7 +46,8 @@ typedef struct {
     int32_t is_bytes; /* the input */
     uint16_t *halves; /* NULL, or where the output goes as bfloat16 */
     int64_t halves_pitch;
-    int64_t rows;      /* of positions; for run_layers */
+    int64_t rows; /* of positions; for run_layers */
+    Ring reads, adds, writes; /* rows of the input, of what is added, of the output */
     int32_t is_halves; /* the input, and the weights: bfloat16; for VNNI_AND_AMX */
 } Convolution;
 

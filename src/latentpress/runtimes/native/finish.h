@@ -35,10 +35,22 @@ INLINE int64_t blocks_of(const Convolution *c)
     return c->groups * blocks_of_group(c);
 }
 
+INLINE int64_t place_of(const Ring *ring, int64_t row)
+{
+    return (ring->first + row) % ring->room;
+}
+
+/* Of row `row` of a kernel at the first of whose rows the input has this place. */
+INLINE int64_t place_below(const Ring *ring, int64_t place, int64_t row)
+{
+    return place + row < ring->room ? place + row : place + row - ring->room;
+}
+
 INLINE AVX512 Target target_of(const Convolution *c, int64_t row, int64_t block)
 {
     int64_t first = block % blocks_of_group(c) * LANES;
     int64_t line = row * c->groups + block / blocks_of_group(c);
+    int64_t place = place_of(&c->writes, line);
     int64_t left = c->channels - first;
     Target t;
     t.lanes = left >= LANES ? 0xffff : (__mmask16)((1 << left) - 1);
@@ -46,10 +58,10 @@ INLINE AVX512 Target target_of(const Convolution *c, int64_t row, int64_t block)
     t.bias = _mm512_loadu_ps(c->biases + block * LANES);
     t.scale = c->is_bytes ? _mm512_loadu_ps(c->scales + block * LANES) : _mm512_set1_ps(1);
     t.steps = c->bytes ? _mm512_maskz_loadu_ps(t.lanes, c->inverse_steps + first) : t.bias;
-    t.added = c->added ? c->added + line * c->added_pitch + first : 0;
-    t.floats = c->floats ? c->floats + line * c->floats_pitch + first : 0;
-    t.bytes = c->bytes ? c->bytes + line * c->bytes_pitch + first : 0;
-    t.halves = c->halves ? c->halves + line * c->halves_pitch + first : 0;
+    t.added = c->added ? c->added + place_of(&c->adds, line) * c->added_pitch + first : 0;
+    t.floats = c->floats ? c->floats + place * c->floats_pitch + first : 0;
+    t.bytes = c->bytes ? c->bytes + place * c->bytes_pitch + first : 0;
+    t.halves = c->halves ? c->halves + place * c->halves_pitch + first : 0;
     return t;
 }
 

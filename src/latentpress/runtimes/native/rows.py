@@ -9,7 +9,8 @@ from latentpress.runtimes import native
 from latentpress.runtimes.native import SLACK
 from latentpress.runtimes.native.layers import Tensor
 
-DTYPES = (np.float32, np.uint16, np.uint8)  # of the kinds of numbers: floats, bfloat16, bytes
+FLOATS, HALVES, BYTES = range(3)  # kinds of numbers: floats, bfloat16, bytes
+DTYPES = (np.float32, np.uint16, np.uint8)
 LINE = 64  # bytes, of which every array begins at a multiple
 
 
@@ -21,49 +22,43 @@ class Window:
 
     def __init__(self, rows: native.Rows, tensor: Tensor, columns: int) -> None:
         self._rows = rows
-        self._border = rows.border = tensor.border
-        self._shape = (columns + 2 * tensor.border, tensor.channels)
-        rows.channels = tensor.channels
+        rows.channels, rows.border = tensor.channels, tensor.border
         rows.fill = round(tensor.zero)
+        self._shape = (columns + 2 * tensor.border, tensor.channels)
         is_held = tensor.has_floats, tensor.has_halves, tensor.steps is not None
-        self._arrays: list[NDArray[Any] | None] = [
-            np.empty((0, *self._shape), dtype) if is_there else None
-            for dtype, is_there in zip(DTYPES, is_held, strict=True)
-        ]
-        for kind, is_there in enumerate(is_held):
-            rows.pitches[kind] = self._shape[0] * self._shape[1] * is_there
+        self._arrays: dict[int, NDArray[Any]] = {
+            kind: np.empty((0, *self._shape), DTYPES[kind]) for kind in range(3) if is_held[kind]
+        }
+        for kind in self._arrays:
+            rows.pitches[kind] = self._shape[0] * self._shape[1]
         self.restart()
 
     def restart(self) -> None:
         """As at the top of a picture."""
-        self._rows.first, self._rows.end = -self._border, 0
-        for array in self._arrays:
-            if array is not None:
-                array[: self._border] = self._fill(array)
+        self._rows.first, self._rows.end = -self._rows.border, 0
+        for array in self._arrays.values():
+            array[: self._rows.border] = self._fill(array)
 
     def make_room(self) -> None:
         """Room for the planned rows and the border below them."""
-        count = self._rows.planned + self._border - self._rows.first
-        if count <= self._rows.room:
+        rows = self._rows
+        count = max(1, rows.planned + rows.border - rows.first)
+        if count <= rows.room:
             return
-        old = self._rows.end - self._rows.first
-        for kind, array in enumerate(self._arrays):
-            if array is None:
-                continue
+        held = range(rows.first + rows.border, max(rows.end, 0) + rows.border)
+        for kind, array in self._arrays.items():
             larger = aligned((count, *self._shape), array.dtype)
             larger[...] = self._fill(array)
-            larger[: min(old, len(array))] = array[:old]
+            for row in held if len(array) else ():
+                larger[row % count] = array[row % rows.room]
             self._arrays[kind] = larger
-            self._rows.kinds[kind] = larger.ctypes.data
-        self._rows.room = count
+            rows.kinds[kind] = larger.ctypes.data
+        rows.room = count
 
-    def inside(self, start: int, end: int) -> list[NDArray[Any] | None]:
-        """Rows of the picture without the border, in each kind of numbers that is held."""
-        first, columns = self._rows.first, slice(self._border, self._shape[0] - self._border)
-        return [
-            None if a is None else a[start - first : end - first, columns]
-            for a in self._arrays
-        ]
+    @property
+    def kinds(self) -> set[int]:
+        """The kinds of numbers that are held."""
+        return set(self._arrays)
 
     def _fill(self, array: NDArray[Any]) -> int:
         return int(self._rows.fill) if array.dtype == np.uint8 else 0

@@ -1,5 +1,5 @@
 /* Rows of a picture through the layers of a network. A layer computes what it can of the rows so
-   far; rows that nobody needs any more are dropped. No row is computed twice. */
+   far; rows that nobody needs any more give their places to others. No row is computed twice. */
 
 #define _GNU_SOURCE /* sched_yield */
 
@@ -33,28 +33,43 @@ EXPORT void drop_rows(Rows *tensors, int64_t count, const Layer *layers, int64_t
             added->planned = least(added->planned, layer->done * layer->side);
         }
     }
-    for (int64_t i = 0; i < count; i++) {
-        Rows *rows = tensors + i;
-        int64_t kept = rows->end - rows->planned, dropped = rows->planned - rows->first;
-        if (dropped <= 0)
-            continue;
-        for (int kind = 0; kind < KINDS; kind++) {
-            int64_t bytes = rows->pitches[kind] * SIZES[kind];
-            if (rows->kinds[kind])
-                memmove(rows->kinds[kind], rows->kinds[kind] + dropped * bytes, kept * bytes);
-        }
-        rows->first = rows->planned;
-    }
+    for (int64_t i = 0; i < count; i++)
+        tensors[i].first = tensors[i].planned > tensors[i].first ? tensors[i].planned
+                                                                 : tensors[i].first;
 }
 
-/* Where a place of the picture begins in one kind of numbers; NULL where they are not held. */
-static void *at(const Rows *rows, int kind, int64_t row, int64_t column)
+static int64_t place_of(const Rows *rows, int64_t row)
 {
-    if (!rows->kinds[kind])
-        return 0;
-    int64_t numbers = (row - rows->first) * rows->pitches[kind];
-    numbers += (column + rows->border) * rows->channels;
-    return rows->kinds[kind] + numbers * SIZES[kind];
+    return (row + rows->border) % rows->room;
+}
+
+/* Where a row of the picture begins in one kind of numbers, border and all. */
+static uint8_t *line_of(const Rows *rows, int kind, int64_t row)
+{
+    return rows->kinds[kind] + place_of(rows, row) * rows->pitches[kind] * SIZES[kind];
+}
+
+/* The first place of a tensor's ring at a column of the picture; NULL where it is not held. */
+static void *start_of(const Rows *rows, int kind, int64_t column)
+{
+    int64_t numbers = (column + rows->border) * rows->channels;
+    return rows->kinds[kind] ? rows->kinds[kind] + numbers * SIZES[kind] : 0;
+}
+
+EXPORT void put_bytes(const Rows *tensor, int64_t first, int64_t end, int64_t columns,
+                      const uint8_t *bytes)
+{
+    const int64_t count = columns * tensor->channels, border = tensor->border * tensor->channels;
+    for (int64_t r = first; r < end; r++, bytes += count)
+        memcpy(line_of(tensor, BYTES, r) + border, bytes, count);
+}
+
+EXPORT void get_bytes(const Rows *tensor, int64_t first, int64_t end, int64_t columns,
+                      uint8_t *bytes)
+{
+    const int64_t count = columns * tensor->channels, border = tensor->border * tensor->channels;
+    for (int64_t r = first; r < end; r++, bytes += count)
+        memcpy(bytes, line_of(tensor, BYTES, r) + border, count);
 }
 
 /* The upper half of a finite float, rounded to the nearest even. */
@@ -65,13 +80,15 @@ static uint16_t upper_half(float x)
     return (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
 }
 
-EXPORT void put_planes(Rows *tensor, int64_t first, int64_t end, int64_t columns,
+EXPORT void put_planes(const Rows *tensor, int64_t first, int64_t end, int64_t columns,
                        const float *planes, int64_t plane, int64_t row)
 {
     const int64_t channels = tensor->channels;
     for (int64_t r = first; r < end; r++, planes += row) {
-        float *floats = at(tensor, FLOATS, r, 0);
-        uint16_t *halves = at(tensor, HALVES, r, 0);
+        const int64_t border = tensor->border * channels;
+        float *floats = tensor->kinds[FLOATS] ? (float *)line_of(tensor, FLOATS, r) + border : 0;
+        uint16_t *halves =
+            tensor->kinds[HALVES] ? (uint16_t *)line_of(tensor, HALVES, r) + border : 0;
         for (int64_t left = 0; left < columns; left += BLOCK)
             for (int64_t channel = 0; channel < channels; channel++) {
                 const float *in = planes + channel * plane;
@@ -90,7 +107,7 @@ EXPORT void get_planes(const Rows *tensor, int64_t first, int64_t end, int64_t c
 {
     const int64_t channels = tensor->channels, plane = (end - first) * columns;
     for (int64_t r = first; r < end; r++, planes += columns) {
-        const float *in = at(tensor, FLOATS, r, 0);
+        const float *in = (const float *)line_of(tensor, FLOATS, r) + tensor->border * channels;
         for (int64_t left = 0; left < columns; left += BLOCK)
             for (int64_t channel = 0; channel < channels; channel++)
                 for (int64_t x = left; x < least(left + BLOCK, columns); x++)
@@ -110,30 +127,38 @@ static int64_t rows_of(const Rows *tensors, const Layer *layer, int is_last)
     return rows > layer->done ? rows : layer->done;
 }
 
+static Ring ring_of(const Rows *rows, int64_t row)
+{
+    Ring ring = {place_of(rows, row), rows->room};
+    return ring;
+}
+
 static void prepare(const Rows *tensors, Layer *layer, int64_t done)
 {
     Convolution *c = &layer->call;
-    const Rows *output = tensors + layer->output;
+    const Rows *source = tensors + layer->source, *output = tensors + layer->output;
     int64_t row = layer->done * layer->side;
     int kind = c->is_bytes ? BYTES : c->is_halves ? HALVES : FLOATS;
-    c->input = at(tensors + layer->source, kind, layer->done * layer->stride - layer->pad,
-                  -layer->pad);
-    c->floats = at(output, FLOATS, row, 0);
-    c->halves = at(output, HALVES, row, 0);
-    c->bytes = at(output, BYTES, row, 0);
-    c->added = layer->added >= 0 ? at(tensors + layer->added, FLOATS, row, 0) : 0;
+    c->input = start_of(source, kind, -layer->pad);
+    c->reads = ring_of(source, layer->done * layer->stride - layer->pad);
+    c->floats = start_of(output, FLOATS, 0);
+    c->halves = start_of(output, HALVES, 0);
+    c->bytes = start_of(output, BYTES, 0);
+    c->writes = ring_of(output, row);
+    if (layer->added >= 0) {
+        c->added = start_of(tensors + layer->added, FLOATS, 0);
+        c->adds = ring_of(tensors + layer->added, row);
+    }
     c->rows = done - layer->done;
     layer->done = done;
 }
 
 static void put_border_below(const Rows *rows)
 {
-    for (int kind = 0; kind < KINDS; kind++) {
-        int64_t bytes = rows->pitches[kind] * SIZES[kind];
-        if (rows->kinds[kind])
-            memset(rows->kinds[kind] + (rows->end - rows->first) * bytes,
-                   kind == BYTES ? (int)rows->fill : 0, rows->border * bytes);
-    }
+    for (int kind = 0; kind < KINDS; kind++)
+        for (int64_t i = 0; rows->kinds[kind] && i < rows->border; i++)
+            memset(line_of(rows, kind, rows->end + i), kind == BYTES ? (int)rows->fill : 0,
+                   rows->pitches[kind] * SIZES[kind]);
 }
 
 EXPORT int plan_rows(Rows *tensors, int64_t count, Layer *layers, int64_t layers_count,
@@ -145,8 +170,10 @@ EXPORT int plan_rows(Rows *tensors, int64_t count, Layer *layers, int64_t layers
         const Layer *layer = layers + i;
         tensors[layer->output].planned = rows_of(tensors, layer, is_last) * layer->side;
     }
-    for (int64_t i = 0; i < count; i++)
-        has_room &= tensors[i].planned + tensors[i].border - tensors[i].first <= tensors[i].room;
+    for (int64_t i = 0; i < count; i++) {
+        int64_t rows_held = tensors[i].planned + tensors[i].border - tensors[i].first;
+        has_room &= tensors[i].room && rows_held <= tensors[i].room;
+    }
     if (!has_room)
         return 0;
     for (int64_t i = 0; i < layers_count; i++)
@@ -208,7 +235,19 @@ EXPORT void drop_rows(Rows *tensors, int64_t count, const Layer *layers, int64_t
     (void)tensors, (void)count, (void)layers, (void)layers_count;
 }
 
-EXPORT void put_planes(Rows *tensor, int64_t first, int64_t end, int64_t columns,
+EXPORT void put_bytes(const Rows *tensor, int64_t first, int64_t end, int64_t columns,
+                      const uint8_t *bytes)
+{
+    (void)tensor, (void)first, (void)end, (void)columns, (void)bytes;
+}
+
+EXPORT void get_bytes(const Rows *tensor, int64_t first, int64_t end, int64_t columns,
+                      uint8_t *bytes)
+{
+    (void)tensor, (void)first, (void)end, (void)columns, (void)bytes;
+}
+
+EXPORT void put_planes(const Rows *tensor, int64_t first, int64_t end, int64_t columns,
                        const float *planes, int64_t plane, int64_t row)
 {
     (void)tensor, (void)first, (void)end, (void)columns, (void)planes, (void)plane, (void)row;

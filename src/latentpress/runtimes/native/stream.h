@@ -10,7 +10,7 @@ enum { FLOATS = 0, HALVES = 1, BYTES = 2, KINDS = 3 };
 /* Rows first to end of a tensor, in up to three kinds of numbers. A row has its border with it, and
    `border` rows of it lie above the picture's first row and below its last one. */
 typedef struct {
-    uint8_t *kinds[KINDS];  /* where row `first` begins; NULL: not of this kind */
+    uint8_t *kinds[KINDS];  /* `room` rows: row r has the place (r + border) % room; or NULL */
     int64_t pitches[KINDS]; /* numbers, from a row to the next one */
     int64_t channels, border;
     int64_t first, end;     /* first: below 0 at the upper border; end: the first unknown row */
@@ -29,9 +29,17 @@ typedef struct {
 /* Let go of the rows that no layer needs any more. */
 EXPORT void drop_rows(Rows *tensors, int64_t count, const Layer *layers, int64_t layers_count);
 
-/* Planes of floats, one a channel, into the floats and the upper halves of a tensor's rows first to
+/* Bytes whose channels lie side by side, without gaps, into a tensor's rows first to end. */
+EXPORT void put_bytes(const Rows *tensor, int64_t first, int64_t end, int64_t columns,
+                      const uint8_t *bytes);
+
+/* A tensor's rows first to end (excluded) -> bytes without gaps. */
+EXPORT void get_bytes(const Rows *tensor, int64_t first, int64_t end, int64_t columns,
+                      uint8_t *bytes);
+
+/* Planes of floats, one a channel, into the floats and the bfloat16 of a tensor's rows first to
    end. plane, row: numbers from a plane or a row to the next one. */
-EXPORT void put_planes(Rows *tensor, int64_t first, int64_t end, int64_t columns,
+EXPORT void put_planes(const Rows *tensor, int64_t first, int64_t end, int64_t columns,
                        const float *planes, int64_t plane, int64_t row);
 
 /* The floats of a tensor's rows first to end (excluded) -> planes without gaps. */

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentpress.runtimes import native
-from latentpress.runtimes.native.layers import Layer, Network, upper_halves
-from latentpress.runtimes.native.rows import Window
+from latentpress.runtimes.native.layers import Layer, Network
+from latentpress.runtimes.native.rows import BYTES, Window
 
 Run = Callable[["Stream"], None]  # computes the planned rows
 
@@ -64,43 +64,39 @@ class Stream:
         while not self._library.plan_rows(*tensors, count, is_last):
             for window in self._windows:
                 window.make_room()
-        end = self._rows[0].end
-        if self._network.is_of_pixels:
-            self._take_pixels(rows, end - count, end)
-        else:
-            self._take_planes(rows, end - count, end)
+        self._take(rows, self._rows[0].end - count)
         self._run(self)
-        return self._given(output, start, self._rows[output].end)
+        return self._given(output, start)
 
-    def _take_pixels(self, rows: NDArray[Any], start: int, end: int) -> None:
-        floats, halves, levels = self._windows[0].inside(start, end)
-        if levels is not None:
-            levels[...] = rows
-        if floats is None and halves is None:
+    def _take(self, rows: NDArray[Any], start: int) -> None:
+        """Put the input into its planned rows."""
+        window, end = self._windows[0], self._rows[0].end
+        place = ctypes.byref(self._rows[0]), start, end, self._columns[self._network.input]
+        if BYTES in window.kinds:
+            pixels = np.ascontiguousarray(rows, np.uint8)
+            self._library.put_bytes(*place, pixels.ctypes.data)
+        if window.kinds == {BYTES}:
             return
-        values = rows * np.float32(self._network.factor) + np.float32(self._network.offset)
-        if floats is not None:
-            floats[...] = values
-        if halves is not None:
-            halves[...] = upper_halves(values)
+        if self._network.is_of_pixels:
+            factor, offset = self._network.factor, self._network.offset
+            values = rows.astype(np.float32) * np.float32(factor) + np.float32(offset)
+            rows = values.transpose(2, 0, 1)
+        if rows.dtype != np.float32 or rows.strides[2] != rows.itemsize:
+            rows = np.ascontiguousarray(rows, np.float32)
+        between = (stride // rows.itemsize for stride in rows.strides[:2])
+        self._library.put_planes(*place, rows.ctypes.data, *between)
 
-    def _take_planes(self, planes: NDArray[Any], start: int, end: int) -> None:
-        if planes.dtype != np.float32 or planes.strides[2] != planes.itemsize:
-            planes = np.ascontiguousarray(planes, np.float32)
-        between = (stride // planes.itemsize for stride in planes.strides[:2])
-        rows, columns = ctypes.byref(self._rows[0]), planes.shape[2]
-        self._library.put_planes(rows, start, end, columns, planes.ctypes.data, *between)
-
-    def _given(self, output: int, start: int, end: int) -> NDArray[Any]:
-        """Rows of the output: planes of floats, or bytes with their channels side by side."""
-        floats, _, levels = self._windows[output].inside(start, end)
-        if levels is not None:
-            return levels.copy()
-        assert floats is not None
-        _, columns, channels = floats.shape
-        planes = np.empty((channels, end - start, columns), np.float32)
-        rows = ctypes.byref(self._rows[output])
-        self._library.get_planes(rows, start, end, columns, planes.ctypes.data)
+    def _given(self, output: int, start: int) -> NDArray[Any]:
+        """The rows of the output from one on: planes of floats, or bytes, channels side by side."""
+        name, rows = self._network.output, self._rows[output]
+        count, columns = rows.end - start, self._columns[name]
+        place = ctypes.byref(rows), start, rows.end, columns
+        if BYTES in self._windows[output].kinds:
+            levels = np.empty((count, columns, rows.channels), np.uint8)
+            self._library.get_bytes(*place, levels.ctypes.data)
+            return levels
+        planes = np.empty((rows.channels, count, columns), np.float32)
+        self._library.get_planes(*place, planes.ctypes.data)
         return planes
 
     def _prepare(self, layer: Layer, prepared: native.Layer) -> None:
@@ -115,7 +111,7 @@ class Stream:
         call.weights = weights.values.ctypes.data
         call.scales, call.biases = weights.scales.ctypes.data, weights.biases.ctypes.data
         call.pitch = self._columns[layer.source] * read.channels + 2 * read.border * read.channels
-        call.row_step = call.pitch * layer.stride
+        call.stride = layer.stride
         call.column_step = read.channels * layer.stride
         call.kernel_rows, call.run = layer.kernel[0], layer.kernel[1] * read.channels
         call.groups = layer.shuffle

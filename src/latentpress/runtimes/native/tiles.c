@@ -33,6 +33,7 @@ typedef struct {
     const int8_t *weights, *beside; /* of the blocks */
     Target targets[2];
     int64_t step; /* bytes of the input, from a position to the next one */
+    int64_t place; /* of the input's first row that is read */
     int64_t pitch, steps; /* steps: tiles of a kernel's row */
     int64_t share; /* positions that are finished after each product of tiles */
     int is_together; /* whether the blocks' channels are 32 that lie side by side */
@@ -85,10 +86,10 @@ INLINE AMX void sum_tiles(const Row *r, Sums *now, Sums *before, const int tall,
     _tile_zero(1);
     _tile_zero(2);
     _tile_zero(3);
-    for (int64_t k = 0; k < r->c->kernel_rows; k++)
-        for (int64_t s = 0; s < r->steps; s++) {
-            const uint8_t *in = input + k * r->pitch + s * TILE;
-            int64_t w = (k * r->steps + s) * TILE_ROWS * TILE;
+    int64_t w = 0;
+    for (int64_t k = 0; k < r->c->kernel_rows; k++) {
+        const uint8_t *in = input + place_below(&r->c->reads, r->place, k) * r->pitch;
+        for (int64_t s = 0; s < r->steps; s++, in += TILE, w += TILE_ROWS * TILE) {
             _tile_loadd(4, in, r->step);
             _tile_loadd(6, r->weights + w, TILE);
             PRODUCT(0, 4, 6);
@@ -104,6 +105,7 @@ INLINE AMX void sum_tiles(const Row *r, Sums *now, Sums *before, const int tall,
             }
             finish_some(r, before, r->share, blocks, is_halves);
         }
+    }
     finish_some(r, before, POSITIONS, blocks, is_halves);
     _tile_stored(0, now->sums[0], TILE);
     if (blocks > 1)
@@ -151,7 +153,8 @@ AMX void sum_by_tiles(const Convolution *c, int64_t row, int64_t block, int64_t 
     int64_t size = c->is_halves ? 2 : 1;
     Row r;
     r.c = c;
-    r.input = (const uint8_t *)c->input + row * c->row_step * size;
+    r.input = c->input;
+    r.place = place_of(&c->reads, row * c->stride);
     r.step = c->column_step * size;
     r.pitch = c->pitch * size;
     r.steps = (c->run * size + TILE - 1) / TILE;
