@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from latentpress import models
 from latentpress.runtimes import native
 from latentpress.runtimes.choice import EXACT
-from latentpress.runtimes.native import SLACK, Convolution, layers
+from latentpress.runtimes.native import SLACK, Convolution, Ring, layers
 from latentpress.runtimes.native.layers import Layer, Tensor
 from latentpress.runtimes.on_native import NativeGraph
 from latentpress.runtimes.running import open_graph
@@ -108,12 +108,14 @@ def test_a_convolution_is_that_of_numpy(shape: tuple[int, ...], is_bytes: bool, 
     inverse_steps = np.full(own * side, 20, np.float32)
     read = with_slack(x)
     pitch = w * side * own
+    rings = [Ring(0, rows) for rows in (size[0], h * side, h * side)]
     call = Convolution(
         input=read.ctypes.data, weights=packed.values.ctypes.data, scales=packed.scales.ctypes.data,
         biases=packed.biases.ctypes.data, added=added.ctypes.data, floats=floats.ctypes.data, bytes=levels.ctypes.data,
-        inverse_steps=inverse_steps.ctypes.data, pitch=size[1] * channels, row_step=stride * size[1] * channels,
+        inverse_steps=inverse_steps.ctypes.data, pitch=size[1] * channels, stride=stride,
         column_step=stride * channels, added_pitch=pitch, floats_pitch=pitch, bytes_pitch=pitch, kernel_rows=kernel,
         run=kernel * channels, groups=side, columns=w, channels=own * side, zero=100, is_relu=0, is_bytes=is_bytes,
+        reads=rings[0], adds=rings[1], writes=rings[2],
     )  # fmt: skip
     for row in range(h):
         native.library().convolve(ctypes.addressof(call), row, row + 1, how)
