@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from latentpress import models
 from latentpress.runtimes import native
 from latentpress.runtimes.choice import EXACT
-from latentpress.runtimes.native import SLACK, Convolution, layers
+from latentpress.runtimes.native import SLACK, Convolution, Ring, layers
 from latentpress.runtimes.native.layers import Layer, Tensor
 from latentpress.runtimes.on_native import NativeGraph
 from latentpress.runtimes.running import open_graph
@@ -110,6 +110,7 @@ def test_a_convolution_is_that_of_numpy(shape: tuple[int, ...], is_bytes: bool, 
     inverse_steps = np.full(own * side, 20, np.float32)
     read = with_slack(x)
     pitch = w * side * own
+    rings = [Ring(0, rows) for rows in (size[0], h * side, h * side)]
     call = Convolution(
         input=read.ctypes.data,
         weights=packed.values.ctypes.data,
@@ -120,7 +121,7 @@ def test_a_convolution_is_that_of_numpy(shape: tuple[int, ...], is_bytes: bool, 
         bytes=levels.ctypes.data,
         inverse_steps=inverse_steps.ctypes.data,
         pitch=size[1] * channels,
-        row_step=stride * size[1] * channels,
+        stride=stride,
         column_step=stride * channels,
         added_pitch=pitch,
         floats_pitch=pitch,
@@ -133,6 +134,9 @@ def test_a_convolution_is_that_of_numpy(shape: tuple[int, ...], is_bytes: bool, 
         zero=100,
         is_relu=0,
         is_bytes=is_bytes,
+        reads=rings[0],
+        adds=rings[1],
+        writes=rings[2],
     )
     for row in range(h):
         native.library().convolve(ctypes.addressof(call), row, row + 1, how)

@@ -3,13 +3,11 @@ elsewhere. Every picture goes through in bands of rows, so that what a layer wri
 when the next one reads it.
 """
 
-import itertools
 import os
 from collections import deque
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import suppress
-from ctypes import addressof
 from functools import partial
 from typing import Any
 
@@ -18,25 +16,30 @@ from numpy.typing import NDArray
 
 from latentpress._typing import Floats
 from latentpress.runtimes import native
-from latentpress.runtimes.native import Convolution, layers
-from latentpress.runtimes.native.stream import Stream
+from latentpress.runtimes.native import layers
+from latentpress.runtimes.native.stream import Stream, counters
 
-BAND_POSITIONS = 768  # latent positions a band: about 25 MB
+BAND_POSITIONS = 256  # latent positions a band, whose tensors a core's cache still holds
 FACTOR = 16  # rows and columns of pixels a latent position
 IDLE = 2  # streams that wait for another picture of their widths
 
 
 class NativeGraph:
-    """A network and its idle streams. steps: of the convolutions that take bytes, by their names.
-    threads: 0 for all cores.
+    """A network and its idle streams.
+
+    steps: of the convolutions that take bytes, by their names. threads: 0 for all cores.
+    may_round: whether the other convolutions may take bfloat16 for floats, where AMX has it.
     """
 
-    def __init__(self, data: bytes, steps: Mapping[str, Floats], threads: int) -> None:
-        self._network = layers.read(data, steps)
-        self._unit = FACTOR if self._network.is_of_pixels else 1
-        self.gives_pixels = self._network.gives_pixels
+    def __init__(
+        self, data: bytes, steps: Mapping[str, Floats], threads: int, *, may_round: bool = False
+    ) -> None:
         self._library = native.library()
         self._how = self._library.instructions()
+        has_halves = may_round and self._how == native.VNNI_AND_AMX
+        self._network = layers.read(data, steps, has_halves=has_halves)
+        self.is_of_pixels = self._network.is_of_pixels
+        self._unit = FACTOR if self._network.is_of_pixels else 1
         self._threads = threads or os.cpu_count() or 1
         self._pool = ThreadPoolExecutor(self._threads, "latentpress layer")
         self._idle = deque[tuple[int, Stream]](maxlen=IDLE)
@@ -44,19 +47,11 @@ class NativeGraph:
     def run(self, feeds: Mapping[str, NDArray[Any]], *, frugal: bool = False) -> list[NDArray[Any]]:
         """As of RunningGraph."""
         [whole] = feeds.values()
-        axis = 1 if self._network.is_of_pixels else 2
-        count, columns = whole.shape[axis : axis + 2]
-        step = self._unit * self.rows_of_band(columns // self._unit)
-        bands = NativeRows(self, columns)
-        out = [
-            bands.put(np.take(whole, range(top, min(top + step, count)), axis), top + step >= count)
-            for top in range(0, count, step)
-        ]
-        return [np.concatenate(out, axis=1 if self.gives_pixels else 2)]
+        return [NativeRows(self, whole.shape[2 if self.is_of_pixels else 3]).put(whole, True)]
 
     def rows_of_band(self, columns: int) -> int:
-        """Latent rows of a band, of so many latent columns."""
-        return max(1, BAND_POSITIONS // columns)
+        """Rows of the input in a band, of so many columns."""
+        return self._unit * max(1, BAND_POSITIONS * self._unit // columns)
 
     def rows(self, columns: int) -> "NativeRows":
         """A picture of so many columns of the input, in bands of rows."""
@@ -71,21 +66,22 @@ class NativeGraph:
                     stream.restart()
                     return stream
                 self._idle.append((width, stream))  # of another width: kept for it
-        return Stream(self._network, columns, self._convolve)
+        return Stream(self._network, columns, self._library, self._run)
 
     def give_back(self, columns: int, stream: Stream) -> None:
         """Keep a stream whose picture has ended."""
         self._idle.append((columns, stream))
 
-    def _convolve(self, call: Convolution, rows: int) -> None:
-        count = min(self._threads, rows)
-        edges = [i * rows // count for i in range(count + 1)]
-        own, *parts = itertools.pairwise(edges)
-        work = partial(self._library.convolve, addressof(call))
-        others = [self._pool.submit(work, *part, self._how) for part in parts]
-        work(*own, self._how)
+    def _run(self, stream: Stream) -> None:
+        zeros = counters(stream.layers_count, self._threads)
+        work = partial(
+            self._library.run_layers, stream.layers, stream.layers_count, zeros, self._threads
+        )
+        others = [self._pool.submit(work, i, self._how) for i in range(1, self._threads)]
+        work(0, self._how)
         for other in others:
-            other.result()
+            other.cancel()
+        wait(others)
 
 
 class NativeRows:
@@ -98,12 +94,14 @@ class NativeRows:
 
     def put(self, rows: NDArray[Any], is_last: bool) -> NDArray[Any]:
         """The graph's input for the next rows -> its output for those that are known by then."""
-        own = rows[0] if rows.dtype == np.uint8 else rows[0].transpose(1, 2, 0)
-        output = self._stream.put(own, is_last)
-        if self._graph.gives_pixels:
-            output = output[None].copy()
-        else:
-            output = np.ascontiguousarray(output.transpose(2, 0, 1))[None]
+        axis = 1 if self._graph.is_of_pixels else 2
+        count, step = rows.shape[axis], self._graph.rows_of_band(self._columns)
+        out = []
+        for top in range(0, count, step):
+            band = slice(top, min(top + step, count))
+            own = rows[0, band] if self._graph.is_of_pixels else rows[0, :, band]
+            out.append(self._stream.put(own, is_last and band.stop == count))
         if is_last:
             self._graph.give_back(self._columns, self._stream)
-        return output
+        axis = 0 if out[0].dtype == np.uint8 else 1
+        return np.concatenate(out, axis)[None] if len(out) > 1 else out[0][None]

@@ -55,7 +55,7 @@ def open_graph(
             return IntegerGraph(data)
         from latentpress.runtimes.on_native import NativeGraph
 
-        return NativeGraph(data, steps or {}, threads)
+        return NativeGraph(data, steps or {}, threads, may_round=choice.precision == "int8")
     if choice.precision == "int8":
         data = quantized(
             data, ranges, WEIGHT_MAX if has_byte_dot_product() else WEIGHT_MAX_IN_PAIRS

@@ -3,13 +3,16 @@
 `library()` is the one door: None where no library was built, where it was built of other sources,
 where the processor has no such instructions, or where LATENTPRESS_NATIVE=0.
 
-convolution.c   the arithmetic
-integers.c      the same of whole numbers, exactly
+convolution.c   sums in vectors
+tiles.c         sums in tiles of AMX
+finish.h        what becomes of the sums
+stream.c        rows of a picture through the layers, by several threads
+integers.c      sums of whole numbers, exactly
 weights.c       weights from the order of a file into the one that sums read
 layers.py       an ONNX graph -> layers: a convolution and what is done with its sums
 integer_layers.py   the same of a graph of whole numbers
-rows.py         rolling windows of the rows of a tensor
-stream.py       rows of a picture through the layers
+rows.py         memory for the rows of a tensor
+stream.py       rows of a picture through the layers, for Python
 """
 
 import ctypes
@@ -18,8 +21,20 @@ from typing import Any
 
 from latentpress.system import c_libraries
 
-NOTHING = 0
+NOTHING, VNNI, VNNI_AND_AMX = 0, 1, 2  # of convolution.h
+PROCEDURES = (
+    *("convolve", "drop_rows", "run_layers"),
+    *("put_bytes", "get_bytes", "put_planes", "get_planes"),
+    *("sum_integers", "pack_integers", "pack_weights"),
+)
+KINDS = 3  # of numbers: floats, bfloat16, bytes
 SLACK = 16384  # bytes that may be read past the end of an input
+
+
+class Ring(ctypes.Structure):
+    """`Ring` of convolution.h."""
+
+    _fields_ = (("first", ctypes.c_int64), ("room", ctypes.c_int64))
 
 
 class Convolution(ctypes.Structure):
@@ -35,7 +50,7 @@ class Convolution(ctypes.Structure):
         ("bytes", ctypes.c_void_p),
         ("inverse_steps", ctypes.c_void_p),
         ("pitch", ctypes.c_int64),
-        ("row_step", ctypes.c_int64),
+        ("stride", ctypes.c_int64),
         ("column_step", ctypes.c_int64),
         ("added_pitch", ctypes.c_int64),
         ("floats_pitch", ctypes.c_int64),
@@ -48,6 +63,44 @@ class Convolution(ctypes.Structure):
         ("zero", ctypes.c_int32),
         ("is_relu", ctypes.c_int32),
         ("is_bytes", ctypes.c_int32),
+        ("halves", ctypes.c_void_p),
+        ("halves_pitch", ctypes.c_int64),
+        ("rows", ctypes.c_int64),
+        ("reads", Ring),
+        ("adds", Ring),
+        ("writes", Ring),
+        ("is_halves", ctypes.c_int32),
+    )
+
+
+class Rows(ctypes.Structure):
+    """`Rows` of stream.h."""
+
+    _fields_ = (
+        ("kinds", ctypes.c_void_p * KINDS),
+        ("pitches", ctypes.c_int64 * KINDS),
+        ("channels", ctypes.c_int64),
+        ("border", ctypes.c_int64),
+        ("first", ctypes.c_int64),
+        ("end", ctypes.c_int64),
+        ("room", ctypes.c_int64),
+        ("planned", ctypes.c_int64),
+        ("fill", ctypes.c_int64),
+    )
+
+
+class Layer(ctypes.Structure):
+    """`Layer` of stream.h."""
+
+    _fields_ = (
+        ("call", Convolution),
+        ("source", ctypes.c_int64),
+        ("output", ctypes.c_int64),
+        ("added", ctypes.c_int64),
+        ("stride", ctypes.c_int64),
+        ("pad", ctypes.c_int64),
+        ("side", ctypes.c_int64),
+        ("done", ctypes.c_int64),
     )
 
 
@@ -90,17 +143,21 @@ def library() -> Any:
     loaded = c_libraries.load("runtimes/native", "convolutions_built_of")
     if loaded is None or loaded.instructions() == NOTHING:
         return None
-    size = ctypes.c_int64
-    loaded.convolve.argtypes = (ctypes.c_void_p, size, size, ctypes.c_int)
-    loaded.convolve.restype = None
-    loaded.sum_integers.argtypes = (ctypes.c_void_p, size, size, ctypes.c_int)
-    loaded.sum_integers.restype = None
-    numbers, pointer = (size,) * 3, ctypes.c_void_p
-    loaded.pack_integers.argtypes = (pointer, *numbers, pointer, size, pointer, pointer)
-    loaded.pack_integers.restype = None
+    size, address, number = ctypes.c_int64, ctypes.c_void_p, ctypes.c_int
+    loaded.convolve.argtypes = (address, size, size, number)
+    loaded.drop_rows.argtypes = (address, size, address, size)
+    loaded.plan_rows.argtypes = (address, size, address, size, size, number)
+    loaded.run_layers.argtypes = (address, size, address, size, size, number)
+    loaded.put_planes.argtypes = (address, size, size, size, address, size, size)
+    for name in ("put_bytes", "get_bytes", "get_planes"):
+        getattr(loaded, name).argtypes = (address, size, size, size, address)
+    loaded.sum_integers.argtypes = (address, size, size, number)
+    shape = (size,) * 3
+    loaded.pack_integers.argtypes = (address, *shape, address, size, address, address)
     loaded.pack_weights.argtypes = (
-        *(pointer, ctypes.c_int, *numbers, pointer, size, ctypes.c_int),
-        *(pointer,) * 5,
+        *(address, number, *shape, address, size, number),
+        *(address,) * 5,
     )
-    loaded.pack_weights.restype = None
+    for name in PROCEDURES:
+        getattr(loaded, name).restype = None
     return loaded

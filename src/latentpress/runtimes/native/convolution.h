@@ -11,20 +11,32 @@
 #define EXPORT __attribute__((visibility("default")))
 #endif
 
+#if defined(__x86_64__) && defined(__linux__) && (__GNUC__ >= 11 || __clang_major__ >= 13)
+#define HAS_VECTORS 1
+#else
+#define HAS_VECTORS 0
+#endif
+
 enum { NOTHING = 0, VNNI = 1, VNNI_AND_AMX = 2 };
+
+/* Rows that are held in turn: row i of an array has the place (first + i) % room in memory. */
+typedef struct {
+    int64_t first, room;
+} Ring;
 
 /* Steps and pitches count numbers of the array that they belong to. Pitches: from a row to the
    next one. Positions of the output have their channels side by side. */
 typedef struct {
-    const void *input;    /* bytes or floats, its borders with it; 2 KB after its end can be read */
-    const void *weights;  /* blocks of 16 output channels; see pack_bytes, pack_floats */
+    const void *input;    /* bytes or floats, its borders with it; 2 KB after its end can be read.
+                             Like the other arrays: where the first of the places of its ring is */
+    const void *weights;  /* blocks of 16 output channels; see the pack_ functions of layers.py */
     const float *scales;  /* of bytes, an output channel: sum -> float */
     const float *biases;  /* an output channel; both padded to a block */
     const float *added;   /* NULL, or what is added to the output */
     float *floats;        /* NULL, or where the output goes */
     uint8_t *bytes;       /* NULL, or where it goes as bytes */
     const float *inverse_steps; /* of these bytes, an output channel */
-    int64_t pitch, row_step, column_step; /* of the input; the last two an output position */
+    int64_t pitch, stride, column_step; /* of the input: stride in rows, column_step in numbers */
     int64_t added_pitch, floats_pitch, bytes_pitch;
     int64_t kernel_rows, run; /* run: numbers that a row of the kernel reads */
     int64_t groups;   /* of output channels: each goes to a row of its own */
@@ -32,6 +44,11 @@ typedef struct {
     int32_t zero;     /* of the output's bytes */
     int32_t is_relu;
     int32_t is_bytes; /* the input */
+    uint16_t *halves; /* NULL, or where the output goes as bfloat16 */
+    int64_t halves_pitch;
+    int64_t rows; /* of positions; for run_layers */
+    Ring reads, adds, writes; /* rows of the input, of what is added, of the output */
+    int32_t is_halves; /* the input, and the weights: bfloat16; for VNNI_AND_AMX */
 } Convolution;
 
 /* What the processor has: one of the enum. */
@@ -40,6 +57,15 @@ EXPORT int instructions(void);
 /* Positions in rows first to end (excluded); each gives `groups` rows of the output. how: VNNI or
    VNNI_AND_AMX. */
 EXPORT void convolve(const Convolution *c, int64_t first, int64_t end, int how);
+
+/* The same in parts, for one thread of several: begin_convolutions before a thread's first part,
+   end_convolutions after its last one. A part is a row of positions times some blocks of channels:
+   each row has parts_of of them. */
+void begin_convolutions(int how);
+void end_convolutions(int how);
+int64_t parts_of(const Convolution *c, int how);
+void sum_columns(const Convolution *c, int64_t row, int64_t part, int64_t first, int64_t end,
+                 int how);
 
 /* CRC-32 of the sources, as build.py gives it to the compiler. */
 EXPORT uint32_t convolutions_built_of(void);

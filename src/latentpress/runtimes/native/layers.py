@@ -29,13 +29,14 @@ TO_PIXELS = ("Mul", "Add", "Clip", "Round", "Transpose", "Cast", "Identity")
 class Tensor:
     """What a layer reads or writes. channels: 0 until known. border: columns and rows of zeros.
 
-    steps: of its bytes, a channel; None where nobody reads bytes. has_floats: whether somebody
-    reads floats.
+    steps: of its bytes, a channel; None where nobody reads bytes. has_floats, has_halves: whether
+    somebody reads floats, bfloat16.
     """
 
     channels: int = 0
     border: int = 0
     has_floats: bool = False
+    has_halves: bool = False
     steps: Floats | None = None
     zero: float = 0
 
@@ -51,7 +52,9 @@ class Weights:
 
 @dataclass
 class Layer:
-    """source, output, added: names of tensors. shuffle: the block's side of a DepthToSpace."""
+    """source, output, added: names of tensors. is_bytes, is_halves: the input and the weights are
+    bytes, bfloat16; else floats. shuffle: the block's side of a DepthToSpace.
+    """
 
     source: str
     output: str
@@ -61,6 +64,7 @@ class Layer:
     is_bytes: bool
     weight: NDArray[Any]
     bias: Floats
+    is_halves: bool = False
     shuffle: int = 1
     is_relu: bool = False
     added: str = ""
@@ -72,7 +76,6 @@ class Layer:
 class Network:
     """layers: in the order in which they run. input, output: names of tensors. is_of_pixels:
     whether the input is pixels, whose values times factor plus offset the layers read.
-    gives_pixels: whether the output is.
     """
 
     layers: list[Layer]
@@ -80,7 +83,6 @@ class Network:
     input: str
     output: str
     is_of_pixels: bool
-    gives_pixels: bool
     factor: float
     offset: float
 
@@ -88,9 +90,10 @@ class Network:
 class _Reading:
     """One pass over the nodes of a graph."""
 
-    def __init__(self, graph: Graph, steps: Mapping[str, Floats]) -> None:
+    def __init__(self, graph: Graph, steps: Mapping[str, Floats], has_halves: bool) -> None:
         self.graph = graph
         self.steps = steps
+        self.has_halves = has_halves
         self.names = {n.outputs[0]: n.inputs[0] for n in graph.nodes if self.is_cast_weight(n)}
         self.readers: dict[str, list[Node]] = {}
         for node in graph.nodes:
@@ -101,7 +104,7 @@ class _Reading:
         self.done: set[str] = set()  # outputs of nodes that a layer has taken
         self.input = graph.inputs[0]
         self.factor, self.offset = 1.0, 0.0  # pixel -> what the first convolution reads
-        self.is_of_pixels = self.gives_pixels = False
+        self.is_of_pixels = False
 
     def is_cast_weight(self, node: Node) -> bool:
         return node.op == "Cast" and node.inputs[0] in self.graph.constants
@@ -130,7 +133,7 @@ class _Reading:
             if steps is not None:
                 inverse = np.tile(1 / steps, layer.shuffle)
                 layer.inverse_steps = np.ascontiguousarray(inverse, np.float32)
-        pixels = (self.is_of_pixels, self.gives_pixels, self.factor, self.offset)
+        pixels = (self.is_of_pixels, self.factor, self.offset)
         return Network(self.layers, self.tensors, self.input, output, *pixels)
 
     def put_before(self, node: Node) -> None:
@@ -153,6 +156,7 @@ class _Reading:
         layer = Layer(
             source, node.outputs[0], weight.shape[2:], attributes.get("strides", [1])[0],
             attributes["pads"][0], name in self.steps, weight, bias,
+            is_halves=self.has_halves and name not in self.steps,
         )  # fmt: skip
         if len(set(attributes["pads"])) != 1 or any(d != 1 for d in attributes["dilations"]):
             raise ValueError("a convolution with unequal borders or gaps")
@@ -164,7 +168,8 @@ class _Reading:
         elif layer.is_bytes and read.steps is None:
             read.steps = self.steps[name]
             read.zero = 0 if self.is_positive(source) else SIGNED_ZERO
-        read.has_floats |= not layer.is_bytes
+        read.has_halves |= layer.is_halves
+        read.has_floats |= not (layer.is_bytes or layer.is_halves)
         self.follow(layer)
         self.layers.append(layer)
         channels = len(weight) // layer.shuffle**2
@@ -198,7 +203,6 @@ class _Reading:
         before = self.tensors.pop(layer.output, None)
         if before is not None:
             tensor.steps = before.steps
-        self.gives_pixels |= node.op == "Transpose"
         if node.op == "Mul":
             channels = len(layer.weight) // layer.shuffle**2
             tensor.steps = np.full(channels, 1 / self.constant(other[0]).item())
@@ -206,17 +210,18 @@ class _Reading:
             layer.bias = layer.bias + self.constant(other[0]).item() * tensor.steps[0]
 
 
-def read(data: bytes, steps: Mapping[str, Floats]) -> Network:
+def read(data: bytes, steps: Mapping[str, Floats], *, has_halves: bool = False) -> Network:
     """The layers of an ONNX file.
 
     Args:
         data: The file's bytes.
         steps: Of the convolutions that read bytes, by their names: the step of each input channel.
+        has_halves: Whether the other convolutions read bfloat16 instead of floats.
 
     Raises:
         ValueError: A node has no place in a layer.
     """
-    reading = _Reading(read_graph(data), steps)
+    reading = _Reading(read_graph(data), steps, has_halves)
     return reading.network()
 
 
@@ -229,7 +234,7 @@ def packed(layer: Layer, source: Tensor) -> Weights:
     spare = -groups.shape[1] % LANES
     places = np.pad(groups, ((0, 0), (0, spare)), constant_values=-1)
     if not layer.is_bytes:
-        values, *_ = pack(layer.weight, places, OF_FLOATS)
+        values, *_ = pack(layer.weight, places, OF_HALVES if layer.is_halves else OF_FLOATS)
         return Weights(values, np.empty(0, np.float32), blocked(bias))
     assert source.steps is not None
     values, scale, sums = pack(layer.weight, places, OF_BYTES, source.steps)
@@ -271,3 +276,9 @@ def pack(
 def blocked(values: NDArray[Any]) -> Floats:
     """Numbers of (groups, output channels), each group filled up to whole blocks."""
     return np.pad(values, ((0, 0), (0, -values.shape[1] % LANES))).astype(np.float32)
+
+
+def upper_halves(values: Floats) -> NDArray[np.uint16]:
+    """Finite floats as bfloat16: their upper halves, rounded to the nearest even."""
+    bits = values.view(np.uint32)
+    return ((bits + 0x7FFF + (bits >> 16 & 1)) >> 16).astype(np.uint16)
