@@ -68,6 +68,7 @@ SHAPES = [
 
 def cases() -> Iterator[tuple[str, int]]:
     yield "floats", 1
+    yield "floats", native.AVX2_ALONE
     for how in ways():
         yield "bytes", how
     if native.VNNI_AND_AMX in ways():
@@ -148,7 +149,8 @@ def test_a_convolution_is_that_of_numpy(shape: tuple[int, ...], kind: str, how: 
     floats, halves, levels = (np.roll(a, -places[1], 0) for a in (floats, halves, levels))
     assert np.abs(floats - expected).max() <= 2e-5 * np.abs(expected).max()
     assert np.array_equal(levels, np.clip(np.rint(floats * np.float32(20)) + 100, 0, 255))
-    assert np.array_equal(halves, layers.upper_halves(floats))
+    if how != native.AVX2_ALONE:
+        assert np.array_equal(halves, layers.upper_halves(floats))
 
 
 @pytest.mark.parametrize("name", GRAPHS)
@@ -198,6 +200,17 @@ def test_bfloat16_in_place_of_floats_changes_little(name: str) -> None:
     [found] = NativeGraph(data, {}, 1, may_round=True).run(feed)
     error = np.sqrt(np.square(found.astype(float) - exact).mean())  # noise, more than of pictures
     assert error <= (2 if name == "synthesis.onnx" else 0.02 * exact.std())
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+def test_avx2_gives_nearly_what_avx512_gives(name: str) -> None:
+    data, feed = models.read_file("lp1", name), picture(name, 3, 7)
+    graph = NativeGraph(data, {}, 1)
+    [expected] = graph.run(feed)
+    graph._how = native.AVX2_ALONE
+    [found] = graph.run(feed)
+    most = 1 if name == "synthesis.onnx" else 1e-4 * np.abs(expected).max()
+    assert np.abs(found.astype(float) - expected).max() <= most
 
 
 @pytest.mark.parametrize("name", GRAPHS)

@@ -34,8 +34,10 @@ class NativeGraph:
     def __init__(
         self, data: bytes, steps: Mapping[str, Floats], threads: int, *, may_round: bool = False
     ) -> None:
-        self._library = native.library()
-        self._how = self._library.instructions()
+        self._library = native.library() or native.float_library()
+        self._how = self._library.instructions() or self._library.float_instructions()
+        if self._how == native.AVX2_ALONE:
+            steps = {}
         has_halves = may_round and self._how == native.VNNI_AND_AMX
         self._network = layers.read(data, steps, has_halves=has_halves)
         self.is_of_pixels = self._network.is_of_pixels

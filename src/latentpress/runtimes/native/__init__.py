@@ -5,6 +5,7 @@ where the processor has no such instructions, or where LATENTPRESS_NATIVE=0.
 
 convolution.c   sums in vectors
 tiles.c         sums in tiles of AMX
+avx2.c          sums of floats by AVX2
 finish.h        what becomes of the sums
 stream.c        rows of a picture through the layers, by several threads
 layers.py       an ONNX graph -> layers: a convolution and what is done with its sums
@@ -23,7 +24,7 @@ from latentpress.system.environment import whole_number
 FOLDER = Path(__file__).parent
 STEM = "latentpress_convolutions"
 SUFFIXES = (".so", ".dylib", ".dll")
-NOTHING, VNNI, VNNI_AND_AMX = 0, 1, 2  # of convolution.h
+NOTHING, VNNI, VNNI_AND_AMX, AVX2_ALONE = range(4)  # of convolution.h
 PROCEDURES = (
     *("convolve", "drop_rows", "run_layers"),
     *("put_bytes", "get_bytes", "put_planes", "get_planes"),
@@ -116,6 +117,22 @@ def source_crc() -> int:
 @cache
 def library() -> Any:
     """The library, its functions ready to be called; None where there is none of use here."""
+    found = built()
+    return found if found and found.instructions() != NOTHING else None
+
+
+@cache
+def float_library() -> Any:
+    """The library where it is of use for floats alone: the processor has AVX2 and nothing better;
+    None elsewhere.
+    """
+    found = built()
+    return found if found and found.float_instructions() != NOTHING else None
+
+
+@cache
+def built() -> Any:
+    """The library; None where none was built of these sources, or where it is not to be used."""
     if not whole_number("LATENTPRESS_NATIVE", 1, 0, 1):
         return None
     for suffix in SUFFIXES:
@@ -125,7 +142,7 @@ def library() -> Any:
             is_current = loaded.convolutions_built_of() == source_crc()
         except (OSError, AttributeError):
             continue
-        if is_current and loaded.instructions() != NOTHING:
+        if is_current:
             size, address, number = ctypes.c_int64, ctypes.c_void_p, ctypes.c_int
             loaded.convolve.argtypes = (address, size, size, number)
             loaded.drop_rows.argtypes = (address, size, address, size)
