@@ -28,7 +28,8 @@ class NativeGraph:
     """A network and its idle streams.
 
     steps: of the convolutions that take bytes, by their names. threads: 0 for all cores.
-    may_round: whether the other convolutions may take bfloat16 for floats, where AMX has it.
+    Where the processor has nothing for bytes, all take floats. may_round: whether floats may be
+    bfloat16, where AMX has it.
     """
 
     def __init__(

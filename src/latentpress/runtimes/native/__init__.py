@@ -1,7 +1,9 @@
-"""Convolutions in C, for processors with AVX-512 and VNNI, or AMX beside them.
+"""Convolutions in C, for processors with AVX-512 and VNNI, or AMX beside them; of floats also for
+those with AVX2.
 
-`library()` is the one door: None where no library was built, where it was built of other sources,
-where the processor has no such instructions, or where LATENTPRESS_NATIVE=0.
+`library()` is the door: None where no library was built, where it was built of other sources, where
+the processor has nothing for bytes, or where LATENTPRESS_NATIVE=0. `float_library()` is a second
+one, for processors that have AVX2 alone.
 
 convolution.c   sums in vectors
 tiles.c         sums in tiles of AMX
