@@ -150,6 +150,21 @@ def test_bands_equal_the_whole_to_the_bit(name: str, height: int) -> None:
 
 
 @pytest.mark.parametrize("name", GRAPHS)
+def test_the_last_band_takes_no_more_memory_than_others(name: str) -> None:
+    feed = picture(name, 30, 5)
+    [whole] = feed.values()
+    axis, step = GRAPHS[name], 16 if name == "analysis.onnx" else 1
+    graph = NativeGraph(models.read_file("lp1", name), models.steps("lp1"), 2)
+    rows = graph.rows(whole.shape[axis + 1])
+    held = []
+    for top in range(0, whole.shape[axis], step):
+        band = np.take(whole, range(top, top + step), axis)
+        rows.put(band, top + step == whole.shape[axis])
+        held.append([tensor.room for tensor in rows._stream._rows])
+    assert held[-1] == held[-2]
+
+
+@pytest.mark.parametrize("name", GRAPHS)
 def test_vnni_and_amx_give_the_same_to_the_bit(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     data, feed = models.read_file("lp1", name), picture(name, 6, 5)
     found = []
