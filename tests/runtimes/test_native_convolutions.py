@@ -13,7 +13,7 @@ from latentpress.runtimes import native
 from latentpress.runtimes.choice import EXACT
 from latentpress.runtimes.native import SLACK, Convolution, Ring, layers
 from latentpress.runtimes.native.layers import Layer, Tensor
-from latentpress.runtimes.on_native import NativeGraph
+from latentpress.runtimes.on_native import WIDEST_IDLE, NativeGraph
 from latentpress.runtimes.running import open_graph
 from latentpress.spaces import LP1
 
@@ -162,6 +162,13 @@ def test_the_last_band_takes_no_more_memory_than_others(name: str) -> None:
         rows.put(band, top + step == whole.shape[axis])
         held.append([tensor.room for tensor in rows._stream._rows])
     assert held[-1] == held[-2]
+
+
+@pytest.mark.parametrize(("columns", "kept"), [(WIDEST_IDLE, 1), (WIDEST_IDLE + 1, 0)])
+def test_the_memory_of_a_wide_picture_is_let_go_with_it(columns: int, kept: int) -> None:
+    graph = NativeGraph(models.read_file("lp1", "synthesis.onnx"), models.steps("lp1"), 2)
+    graph.run(picture("synthesis.onnx", 1, columns))
+    assert len(graph._idle) == kept
 
 
 @pytest.mark.parametrize("name", GRAPHS)
