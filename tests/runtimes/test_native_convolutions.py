@@ -15,7 +15,7 @@ from latentpress.runtimes import native
 from latentpress.runtimes.choice import EXACT
 from latentpress.runtimes.native import SLACK, Convolution, Ring, layers
 from latentpress.runtimes.native.layers import Layer, Tensor
-from latentpress.runtimes.on_native import NativeGraph
+from latentpress.runtimes.on_native import WIDEST_IDLE, NativeGraph
 from latentpress.runtimes.running import open_graph
 from latentpress.spaces import LP1
 
@@ -198,6 +198,28 @@ def test_bands_equal_the_whole_to_the_bit(name: str, height: int, may_round: boo
         bottom = min(top + height, 11)
         out.append(running.put(rows.take(range(unit * top, unit * bottom), axis), bottom == 11))
     assert np.array_equal(np.concatenate(out, 3 - axis), whole)
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+def test_the_last_band_takes_no_more_memory_than_others(name: str) -> None:
+    feed = picture(name, 30, 5)
+    [whole] = feed.values()
+    axis, step = GRAPHS[name], 16 if name == "analysis.onnx" else 1
+    graph = NativeGraph(models.read_file("lp1", name), models.steps("lp1"), 2)
+    rows = graph.rows(whole.shape[axis + 1])
+    held = []
+    for top in range(0, whole.shape[axis], step):
+        band = np.take(whole, range(top, top + step), axis)
+        rows.put(band, top + step == whole.shape[axis])
+        held.append([tensor.room for tensor in rows._stream._rows])
+    assert held[-1] == held[-2]
+
+
+@pytest.mark.parametrize(("columns", "kept"), [(WIDEST_IDLE, 1), (WIDEST_IDLE + 1, 0)])
+def test_the_memory_of_a_wide_picture_is_let_go_with_it(columns: int, kept: int) -> None:
+    graph = NativeGraph(models.read_file("lp1", "synthesis.onnx"), models.steps("lp1"), 2)
+    graph.run(picture("synthesis.onnx", 1, columns))
+    assert len(graph._idle) == kept
 
 
 @pytest.mark.parametrize("name", GRAPHS)

@@ -22,6 +22,7 @@ from latentpress.runtimes.native.stream import Stream, counters
 BAND_POSITIONS = 256  # latent positions a band, whose tensors a core's cache still holds
 FACTOR = 16  # rows and columns of pixels a latent position
 IDLE = 2  # streams that wait for another picture of their widths
+WIDEST_IDLE = 256  # latent columns of such a stream: 30 MB
 
 
 class NativeGraph:
@@ -72,8 +73,9 @@ class NativeGraph:
         return Stream(self._network, columns, self._library, self._run)
 
     def give_back(self, columns: int, stream: Stream) -> None:
-        """Keep a stream whose picture has ended."""
-        self._idle.append((columns, stream))
+        """Keep a stream whose picture has ended, unless it takes much memory."""
+        if columns // self._unit <= WIDEST_IDLE:
+            self._idle.append((columns, stream))
 
     def _run(self, stream: Stream) -> None:
         zeros = counters(stream.layers_count, self._threads)

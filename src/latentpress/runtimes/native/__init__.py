@@ -89,6 +89,7 @@ class Rows(ctypes.Structure):
         ("room", ctypes.c_int64),
         ("planned", ctypes.c_int64),
         ("fill", ctypes.c_int64),
+        ("total", ctypes.c_int64),
     )
 
 
@@ -104,6 +105,7 @@ class Layer(ctypes.Structure):
         ("pad", ctypes.c_int64),
         ("side", ctypes.c_int64),
         ("done", ctypes.c_int64),
+        ("most", ctypes.c_int64),
     )
 
 

@@ -118,12 +118,16 @@ EXPORT void get_planes(const Rows *tensor, int64_t first, int64_t end, int64_t c
 /* Rows of positions that a layer has done once the planned rows are there. */
 static int64_t rows_of(const Rows *tensors, const Layer *layer, int is_last)
 {
-    int64_t known = tensors[layer->source].planned + (is_last ? layer->pad : 0) + layer->pad;
+    const Rows *source = tensors + layer->source;
+    int is_whole = is_last && source->planned == source->total;
+    int64_t known = source->planned + (is_whole ? layer->pad : 0) + layer->pad;
     if (known < layer->call.kernel_rows)
         return layer->done;
     int64_t rows = (known - layer->call.kernel_rows) / layer->stride + 1;
     if (layer->added >= 0)
         rows = least(rows, tensors[layer->added].planned / layer->side);
+    if (is_last && layer->most)
+        rows = least(rows, layer->done + layer->most);
     return rows > layer->done ? rows : layer->done;
 }
 
@@ -151,6 +155,7 @@ static void prepare(const Rows *tensors, Layer *layer, int64_t done)
     }
     c->rows = done - layer->done;
     layer->done = done;
+    layer->most = c->rows > layer->most ? c->rows : layer->most;
 }
 
 static void put_border_below(const Rows *rows)
@@ -165,9 +170,11 @@ EXPORT int plan_rows(Rows *tensors, int64_t count, Layer *layers, int64_t layers
                      int64_t rows, int is_last)
 {
     int has_room = 1;
-    tensors[0].planned = tensors[0].end + rows;
+    tensors[0].planned = tensors[0].total = tensors[0].end + rows;
     for (int64_t i = 0; i < layers_count; i++) {
         const Layer *layer = layers + i;
+        int64_t last = tensors[layer->source].total + 2 * layer->pad - layer->call.kernel_rows;
+        tensors[layer->output].total = (last / layer->stride + 1) * layer->side;
         tensors[layer->output].planned = rows_of(tensors, layer, is_last) * layer->side;
     }
     for (int64_t i = 0; i < count; i++) {
@@ -180,7 +187,7 @@ EXPORT int plan_rows(Rows *tensors, int64_t count, Layer *layers, int64_t layers
         prepare(tensors, layers + i, tensors[layers[i].output].planned / layers[i].side);
     for (int64_t i = 0; i < count; i++) {
         tensors[i].end = tensors[i].planned;
-        if (is_last)
+        if (is_last && tensors[i].end == tensors[i].total)
             put_border_below(tensors + i);
     }
     return 1;

@@ -17,6 +17,7 @@ typedef struct {
     int64_t room;           /* rows that fit */
     int64_t planned;        /* the end after the next rows */
     int64_t fill;           /* bytes of the border; the other kinds have 0 there */
+    int64_t total;          /* rows of the picture, once its last ones have come */
 } Rows;
 
 typedef struct {
@@ -24,6 +25,7 @@ typedef struct {
     int64_t source, output, added; /* numbers of tensors; added: -1 where nothing is */
     int64_t stride, pad, side;     /* side: of the block of a DepthToSpace */
     int64_t done;                  /* rows of positions so far */
+    int64_t most;                  /* of them that came at a time; 0 where none have */
 } Layer;
 
 /* Let go of the rows that no layer needs any more. */
@@ -48,7 +50,10 @@ EXPORT void get_planes(const Rows *tensor, int64_t first, int64_t end, int64_t c
 
 /* What the layers can do once tensor 0 has `rows` more rows, which are its last ones or not.
    Returns 0 where some tensor has no room for its planned rows, and changes nothing but these. Else
-   the calls are ready, and the borders below the picture are there. */
+   the calls are ready, and the borders below the picture are there.
+
+   Once the last rows have come, no layer does more at a time than it did before, so that no tensor
+   takes more room: call it with 0 rows until every tensor has its `total`. */
 EXPORT int plan_rows(Rows *tensors, int64_t count, Layer *layers, int64_t layers_count,
                      int64_t rows, int is_last);
 

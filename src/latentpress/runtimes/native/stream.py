@@ -45,7 +45,7 @@ class Stream:
     def restart(self) -> None:
         """Be ready for another picture of as many columns."""
         for layer in self.layers:
-            layer.done = 0
+            layer.done = layer.most = 0
         for window in self._windows:
             window.restart()
 
@@ -56,15 +56,25 @@ class Stream:
             rows: Pixels (rows, columns, 3), or planes (channels, rows, columns) of floats.
             is_last: Whether the picture ends here.
         """
-        tensors = (self._rows, len(self._rows), self.layers, self.layers_count)
         count = rows.shape[0 if self._network.is_of_pixels else 1]
+        output = self._rows[self._number[self._network.output]]
+        out = [self._run_rows(rows, count, is_last)]
+        while is_last and output.end < output.total:
+            out.append(self._run_rows(rows, 0, is_last))
+        axis = 0 if out[0].dtype == np.uint8 else 1
+        return np.concatenate(out, axis) if len(out) > 1 else out[0]
+
+    def _run_rows(self, rows: NDArray[Any], count: int, is_last: bool) -> NDArray[Any]:
+        """As `put`, of `count` rows: all of them, or of none what the layers still have to do."""
+        tensors = (self._rows, len(self._rows), self.layers, self.layers_count)
         output = self._number[self._network.output]
         start = self._rows[output].end
         self._library.drop_rows(*tensors)
         while not self._library.plan_rows(*tensors, count, is_last):
             for window in self._windows:
                 window.make_room()
-        self._take(rows, self._rows[0].end - count)
+        if count:
+            self._take(rows, self._rows[0].end - count)
         self._run(self)
         return self._given(output, start)
 
