@@ -55,6 +55,7 @@ def test_a_failing_graph_is_a_sentence_outside_batches_too(
 
 def test_sessions_are_made_ahead_for_the_callers_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     counts: list[int] = []
+    monkeypatch.delenv("LATENTPRESS_THREADS", raising=False)  # which limits all
     monkeypatch.setattr(models, "graph", lambda *_, **__: counts.append(models.threads()))
     for sharing in (Sharing(2, 1, lambda source: 0), Sharing(4, 3, lambda source: 0), ALONE):
         sharing.load(lambda: models.open_ahead("lp1", ("features.onnx",), "auto"))

@@ -214,10 +214,10 @@ def test_the_prior_runs_where_integers_are_exact(
         return original(space, name, found, *rest)
 
     monkeypatch.setattr(models, "_opened", opened)
-    codec.decompress(codec.compress(np.zeros((40, 40, 3), np.uint8)))
+    codec.decompress(codec.compress(np.zeros((40, 40, 3), np.uint8), content="photo"))
     assert {one.precision for name in models.TRANSFORMS for one in seen.pop(name)} == {"int8"}
     integers, floats = (OWN_INTEGERS, OWN_FLOATS) if has_library else (EXACT, EXACT)
-    expected = dict.fromkeys(models.INTEGERS, {integers})
+    expected = {name: {integers} for name in models.INTEGERS}
     assert seen == expected | {models.HYPER_ANALYSIS: {floats}}
 
 

@@ -40,13 +40,13 @@ def test_a_change_of_any_source_is_another_crc(tmp_path: Path) -> None:
 def test_a_library_of_other_sources_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(c_libraries, "source_crc", lambda folder: 1)
     assert coding.library.__wrapped__() is None
-    assert convolutions.library.__wrapped__() is None
+    assert convolutions.built.__wrapped__() is None
 
 
 def test_the_environment_turns_both_off(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(c_libraries.VARIABLE, "0")
     assert coding.library.__wrapped__() is None
-    assert convolutions.library.__wrapped__() is None
+    assert convolutions.built.__wrapped__() is None
 
 
 def test_a_library_that_is_not_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,6 +19,7 @@ typedef struct {
     int64_t lanes; /* channels of the block */
 } Target;
 
+/* Every processor that has them has F16C, too, which weights.c needs. */
 int has_avx2(void) { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
 
 static Target target_of(const Convolution *c, int64_t row, int64_t block)

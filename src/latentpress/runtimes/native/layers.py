@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentpress._typing import Floats
-from latentpress.runtimes.native import library
+from latentpress.runtimes.native import built
 from latentpress.runtimes.onnx_file import Graph, Node, read_graph
 
 LANES = 16  # output channels of a block of weights
@@ -272,7 +272,7 @@ def pack(
     weight = np.ascontiguousarray(weight)
     factors = np.ascontiguousarray(np.ones(inputs) if steps is None else steps, np.float64)
     scratch = np.empty(inputs * rows * columns)
-    library().pack_weights(
+    built().pack_weights(
         *(weight.ctypes.data, weight.dtype == np.float16, inputs, rows, columns),
         *(order.ctypes.data, order.size, kind),
         *(a.ctypes.data for a in (factors, values, scales, sums, scratch)),

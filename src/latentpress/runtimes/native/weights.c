@@ -11,30 +11,32 @@
 
 #define LANES 16
 #define LEVELS 127 /* the largest */
-#define AVX512 __attribute__((target("avx512f,avx512bw,avx512vl,f16c")))
+#define AVX2 __attribute__((target("avx2,f16c")))
 
 /* By kind: numbers of a run that lie together, what runs are filled up to, bytes of a number. */
 static const int64_t TOGETHER[] = {1, 2, 4}, FILLED[] = {1, 32, 64}, SIZE[] = {4, 2, 1};
 
-static AVX512 void read_numbers(const void *weights, int is_float16, int64_t first, int64_t count,
-                                double *out)
+static AVX2 void read_numbers(const void *weights, int is_float16, int64_t first, int64_t count,
+                              double *out)
 {
     const uint16_t *halves = (const uint16_t *)weights + first;
     const float *floats = (const float *)weights + first;
-    for (int64_t i = 0; i < count; i += 8) {
-        const __mmask8 some = count - i < 8 ? (__mmask8)((1 << (count - i)) - 1) : 0xff;
-        __m256 eight;
+    int64_t i = 0;
+    for (; i + 4 <= count; i += 4) {
+        __m128 four;
         if (is_float16)
-            eight = _mm256_cvtph_ps(_mm_maskz_loadu_epi16(some, halves + i));
+            four = _mm_cvtph_ps(_mm_loadl_epi64((const __m128i *)(halves + i)));
         else
-            eight = _mm256_maskz_loadu_ps(some, floats + i);
-        _mm512_mask_storeu_pd(out + i, some, _mm512_cvtps_pd(eight));
+            four = _mm_loadu_ps(floats + i);
+        _mm256_storeu_pd(out + i, _mm256_cvtps_pd(four));
     }
+    for (; i < count; i++)
+        out[i] = is_float16 ? _cvtsh_ss(halves[i]) : floats[i];
 }
 
 /* Numbers (I, H W) times their inputs' steps become levels. */
-static AVX512 void to_levels(double *numbers, int64_t inputs, int64_t taps, const double *steps,
-                             double *scale, double *sum)
+static AVX2 void to_levels(double *numbers, int64_t inputs, int64_t taps, const double *steps,
+                           double *scale, double *sum)
 {
     double largest = 0, total = 0;
     for (int64_t i = 0; i < inputs; i++)
@@ -46,14 +48,8 @@ static AVX512 void to_levels(double *numbers, int64_t inputs, int64_t taps, cons
     *scale = largest / LEVELS;
     if (*scale == 0)
         *scale = 1;
-    const __m512d divisor = _mm512_set1_pd(*scale);
-    for (int64_t k = 0; k < inputs * taps; k += 8) {
-        const int64_t left = inputs * taps - k;
-        const __mmask8 some = left < 8 ? (__mmask8)((1 << left) - 1) : 0xff;
-        __m512d eight = _mm512_div_pd(_mm512_maskz_loadu_pd(some, numbers + k), divisor);
-        eight = _mm512_roundscale_pd(eight, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
-        _mm512_mask_storeu_pd(numbers + k, some, eight);
-    }
+    for (int64_t k = 0; k < inputs * taps; k++)
+        numbers[k] = rint(numbers[k] / *scale);
     for (int64_t k = 0; k < inputs * taps; k++)
         total += numbers[k];
     *sum = total;
@@ -89,10 +85,10 @@ put_lane(const double *numbers, int64_t inputs, int64_t rows, int64_t columns, i
         }
 }
 
-EXPORT AVX512 void pack_weights(const void *weights, int is_float16, int64_t inputs, int64_t rows,
-                                int64_t columns, const int32_t *order, int64_t places, int kind,
-                                const double *steps, void *packed, double *scales, double *sums,
-                                double *scratch)
+EXPORT AVX2 void pack_weights(const void *weights, int is_float16, int64_t inputs, int64_t rows,
+                              int64_t columns, const int32_t *order, int64_t places, int kind,
+                              const double *steps, void *packed, double *scales, double *sums,
+                              double *scratch)
 {
     const int64_t count = inputs * rows * columns;
     const int64_t run = (columns * inputs + FILLED[kind] - 1) / FILLED[kind] * FILLED[kind];
