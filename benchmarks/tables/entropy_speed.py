@@ -43,7 +43,7 @@ def timed(run):
         in_graphs[0] += time.process_time() - start
         return outputs
     return timed_run
-for name in ("run", "run_halved"):
+for name in ("run", "run_halved", "run_bytes"):
     if hasattr(models, name):
         setattr(models, name, timed(getattr(models, name)))
 def strips():

@@ -11,7 +11,7 @@
 
 #define LANES 16
 #define LEVELS 127 /* the largest */
-#define AVX512 __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq")))
+#define AVX512 __attribute__((target("avx512f,avx512bw,avx512vl,f16c")))
 
 /* By kind: numbers of a run that lie together, what runs are filled up to, bytes of a number. */
 static const int64_t TOGETHER[] = {1, 2, 4}, FILLED[] = {1, 32, 64}, SIZE[] = {4, 2, 1};
