@@ -2,8 +2,9 @@
 
     python -m benchmarks.without_avx512 python -m benchmarks.tables.speed --output FILE
 
-runs a command in which CPUID and /proc/cpuinfo tell of no such instructions (`without_avx512.c`), so that every library takes what it
-would take on a processor with AVX2 alone. The clock, the caches and the memory stay those of the processor at hand.
+runs a command in which CPUID and /proc/cpuinfo tell of no such instructions (`without_avx512.c`),
+so that every library takes what it would take on a processor with AVX2 alone. The clock, the caches
+and the memory stay those of the processor at hand.
 """
 
 import os

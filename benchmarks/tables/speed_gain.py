@@ -1,12 +1,14 @@
-"""How much faster than other code of its own: both compress and decompress 12 megapixels in turns, in one run.
+"""How much faster than other code of its own: both compress and decompress 12 megapixels in turns.
 
     git worktree add OLD 8dd003a
-    LATENTPRESS_THREADS=1 python -m benchmarks.without_avx512 python -m benchmarks.tables.speed_gain OLD/src
+    LATENTPRESS_THREADS=1 python -m benchmarks.without_avx512 \\
+        python -m benchmarks.tables.speed_gain OLD/src
 
-gives results/speed-gain-without-avx512.csv: seconds on the clock and of the processor, in a warm process each, and how many times as long
-the other code takes. The code at 8dd003a is that before the work on speed: transforms in tiles of ONNX Runtime, the entropy stage in
-NumPy. Where other work shares the processors, only the processor's seconds say something, and only of one thread: threads that wait for
-others spin.
+gives results/speed-gain-without-avx512.csv: seconds on the clock and of the processor, in a warm
+process each, and how many times as long the other code takes. The code at 8dd003a is that before
+the work on speed: transforms in tiles of ONNX Runtime, the entropy stage in NumPy. Where other work
+shares the processors, only the processor's seconds say something, and only of one thread: threads
+that wait for others spin.
 """
 
 import argparse
@@ -35,9 +37,10 @@ import latentpress
 warnings.simplefilter('ignore')
 image = Image.open(sys.argv[1]).convert('RGB')
 def timed(function, *arguments, **options):
-    wall, processor = time.perf_counter(), time.process_time()
+    before = time.perf_counter(), time.process_time()
     result = function(*arguments, **options)
-    return {'wall': time.perf_counter() - wall, 'processor': time.process_time() - processor}, result
+    after = time.perf_counter(), time.process_time()
+    return dict(zip(('wall', 'processor'), (b - a for a, b in zip(before, after)))), result
 small = image.crop((0, 0, 512, 512))
 latentpress.decompress(latentpress.compress(small, quality=int(sys.argv[2])))
 for line in sys.stdin:
@@ -61,7 +64,8 @@ class Code:
 
     def turn(self) -> None:
         """Compress and decompress once."""
-        assert self.process.stdin and self.process.stdout
+        assert self.process.stdin
+        assert self.process.stdout
         self.process.stdin.write("\n")
         self.process.stdin.flush()
         told = json.loads(self.process.stdout.readline())
@@ -92,8 +96,8 @@ def main() -> None:
                 code.turn()
         for code in codes:
             code.process.communicate()
-    provenance.record(options.output, "the code before the work on speed beside today's, without "
-                      "AVX-512, VNNI and AMX", ["builtin"])  # fmt: skip
+    what = "the code before the work on speed beside today's, without AVX-512, VNNI and AMX"
+    provenance.record(options.output, what, ["builtin"])
     with options.output.open("w", newline="") as stream:
         writer = csv.writer(stream)
         writer.writerow(COLUMNS)

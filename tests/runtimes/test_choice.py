@@ -26,9 +26,11 @@ def machine(
     flags: set[str],
     packages: tuple[str, ...] = (),
     has_library: bool = False,
+    has_float_library: bool = False,
 ) -> None:
     monkeypatch.setattr(processor, "flags", lambda: frozenset(flags))
     monkeypatch.setattr(choice.native, "library", lambda: has_library or None)
+    monkeypatch.setattr(choice.native, "float_library", lambda: has_float_library or None)
     monkeypatch.setattr(choice, "is_installed", lambda name: name in packages)
 
 
@@ -52,6 +54,10 @@ def test_processor_and_packages_decide(monkeypatch: pytest.MonkeyPatch) -> None:
     machine(monkeypatch, AMX, ("openvino",), has_library=True)
     assert chosen() == chosen("auto") == ("native", "cpu", "int8")
     assert chosen(good=False) == ("openvino", "cpu", "bfloat16")
+    machine(monkeypatch, {"avx2", "fma"}, has_float_library=True)
+    assert chosen() == chosen("auto", good=False) == ("native", "cpu", "float32")
+    machine(monkeypatch, {"avx2", "fma", "avx_vnni"}, has_float_library=True)
+    assert chosen() == ("onnxruntime", "cpu", "int8")
 
 
 ASKED = [
@@ -113,7 +119,8 @@ REFUSED = [
         "native",
         "",
         "cpu",
-        "native needs a processor with AVX-512 and VNNI, Linux, and the package's C library",
+        "native needs a processor with AVX-512 and VNNI, or with AVX2, Linux, and the package's C "
+        "library",
     ),
     ("", "half", "cpu", "openvino is not installed"),
     (

@@ -1,4 +1,6 @@
-"""The package's own convolutions: against NumPy number for number, and a network's layers against ONNX Runtime."""
+"""The package's own convolutions: against NumPy number for number, and a network's layers against
+ONNX Runtime.
+"""
 
 import ctypes
 import itertools
@@ -64,16 +66,29 @@ SHAPES = [
 ]
 
 
-def cases() -> Iterator[tuple[bool, int]]:
-    yield False, 1
+def cases() -> Iterator[tuple[str, int]]:
+    yield "floats", 1
+    yield "floats", native.AVX2_ALONE
     for how in ways():
-        yield True, how
+        yield "bytes", how
+    if native.VNNI_AND_AMX in ways():
+        yield "halves", native.VNNI_AND_AMX
 
 
-@pytest.mark.parametrize(("is_bytes", "how"), list(cases()))
+def as_floats(halves: NDArray) -> NDArray:
+    return (halves.astype(np.uint32) << 16).view(np.float32)
+
+
+def rounded(values: NDArray) -> NDArray:
+    """To bfloat16 and back."""
+    return as_floats(layers.upper_halves(values))
+
+
+@pytest.mark.parametrize(("kind", "how"), list(cases()))
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
-def test_a_convolution_is_that_of_numpy(shape: tuple[int, ...], is_bytes: bool, how: int) -> None:
+def test_a_convolution_is_that_of_numpy(shape: tuple[int, ...], kind: str, how: int) -> None:
     h, w, channels, count, kernel, stride, side = shape
+    is_bytes, is_halves = kind == "bytes", kind == "halves"
     rng = np.random.default_rng(sum(shape))
     size = (stride * (h - 1) + kernel, stride * (w - 1) + kernel, channels)
     x = (
@@ -84,7 +99,9 @@ def test_a_convolution_is_that_of_numpy(shape: tuple[int, ...], is_bytes: bool, 
     weight = rng.normal(size=(count, channels, kernel, kernel)).astype(np.float32)
     bias = rng.normal(size=count).astype(np.float32)
     steps = rng.uniform(0.01, 0.02, channels) if is_bytes else None
-    layer = Layer("x", "y", (kernel, kernel), stride, 0, is_bytes, weight, bias, shuffle=side)
+    layer = Layer(
+        "x", "y", (kernel, kernel), stride, 0, is_bytes, weight, bias, is_halves, shuffle=side
+    )
     packed = layers.packed(layer, Tensor(channels, steps=steps, zero=128))
 
     values = x.astype(np.float64)
@@ -93,6 +110,8 @@ def test_a_convolution_is_that_of_numpy(shape: tuple[int, ...], is_bytes: bool, 
         scaled = weight * steps[:, None, None]
         largest = np.abs(scaled).max((1, 2, 3), keepdims=True) / 127
         weight = np.rint(scaled / largest) * largest / steps[:, None, None]
+    elif is_halves:
+        values, weight = rounded(x), rounded(weight)
     sums = slowly(values, weight, stride) + bias
     own = count // side**2
     expected = (
@@ -104,23 +123,34 @@ def test_a_convolution_is_that_of_numpy(shape: tuple[int, ...], is_bytes: bool, 
     expected += added
 
     floats = np.zeros(expected.shape, np.float32)
+    halves = np.zeros(expected.shape, np.uint16)
     levels = np.zeros(expected.shape, np.uint8)
     inverse_steps = np.full(own * side, 20, np.float32)
-    read = with_slack(x)
+    read = with_slack(layers.upper_halves(x) if is_halves else x)
     pitch = w * side * own
-    rings = [Ring(0, rows) for rows in (size[0], h * side, h * side)]
+    # the first row is not at the first place: rings turn
+    places = [2 % size[0], 1 % (h * side)]
+    read[: x.size] = np.roll(read[: x.size].reshape(size), places[0], 0).ravel()
+    added_in_turn = np.roll(added, places[1], 0)
+    reads, writes = Ring(places[0], size[0]), Ring(places[1], h * side)
     call = Convolution(
-        input=read.ctypes.data, weights=packed.values.ctypes.data, scales=packed.scales.ctypes.data,
-        biases=packed.biases.ctypes.data, added=added.ctypes.data, floats=floats.ctypes.data, bytes=levels.ctypes.data,
-        inverse_steps=inverse_steps.ctypes.data, pitch=size[1] * channels, stride=stride,
-        column_step=stride * channels, added_pitch=pitch, floats_pitch=pitch, bytes_pitch=pitch, kernel_rows=kernel,
-        run=kernel * channels, groups=side, columns=w, channels=own * side, zero=100, is_relu=0, is_bytes=is_bytes,
-        reads=rings[0], adds=rings[1], writes=rings[2],
+        input=read.ctypes.data, weights=packed.values.ctypes.data,
+        scales=packed.scales.ctypes.data, biases=packed.biases.ctypes.data,
+        added=added_in_turn.ctypes.data, floats=floats.ctypes.data, bytes=levels.ctypes.data,
+        halves=halves.ctypes.data, inverse_steps=inverse_steps.ctypes.data,
+        pitch=size[1] * channels, stride=stride, column_step=stride * channels,
+        added_pitch=pitch, floats_pitch=pitch, bytes_pitch=pitch, halves_pitch=pitch,
+        kernel_rows=kernel, run=kernel * channels, groups=side, columns=w, channels=own * side,
+        zero=100, is_relu=0, is_bytes=is_bytes, is_halves=is_halves,
+        reads=reads, adds=writes, writes=writes,
     )  # fmt: skip
     for row in range(h):
         native.library().convolve(ctypes.addressof(call), row, row + 1, how)
+    floats, halves, levels = (np.roll(a, -places[1], 0) for a in (floats, halves, levels))
     assert np.abs(floats - expected).max() <= 2e-5 * np.abs(expected).max()
     assert np.array_equal(levels, np.clip(np.rint(floats * np.float32(20)) + 100, 0, 255))
+    if how != native.AVX2_ALONE:
+        assert np.array_equal(halves, layers.upper_halves(floats))
 
 
 @pytest.mark.parametrize("name", GRAPHS)
@@ -135,8 +165,10 @@ def test_without_steps_it_is_what_onnx_runtime_gives(name: str) -> None:
 
 @pytest.mark.parametrize("name", GRAPHS)
 @pytest.mark.parametrize("height", [1, 2, 5])
-def test_bands_equal_the_whole_to_the_bit(name: str, height: int) -> None:
-    graph = NativeGraph(models.read_file("lp1", name), models.steps("lp1"), 2)
+@pytest.mark.parametrize("may_round", [False, True])
+def test_bands_equal_the_whole_to_the_bit(name: str, height: int, may_round: bool) -> None:
+    data, steps = models.read_file("lp1", name), models.steps("lp1")
+    graph = NativeGraph(data, steps, 2, may_round=may_round)
     feed = picture(name, 11, 9)
     [whole] = graph.run(feed)
     [(_, rows)] = feed.items()
@@ -159,6 +191,37 @@ def test_vnni_and_amx_give_the_same_to_the_bit(name: str, monkeypatch: pytest.Mo
         found += graph.run(feed)
     for other in found[1:]:
         assert np.array_equal(found[0], other)
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+def test_bfloat16_in_place_of_floats_changes_little(name: str) -> None:
+    data, feed = models.read_file("lp1", name), picture(name, 5, 7)
+    [exact] = NativeGraph(data, {}, 1).run(feed)
+    [found] = NativeGraph(data, {}, 1, may_round=True).run(feed)
+    error = np.sqrt(np.square(found.astype(float) - exact).mean())  # noise, more than of pictures
+    assert error <= (2 if name == "synthesis.onnx" else 0.02 * exact.std())
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+def test_avx2_gives_nearly_what_avx512_gives(name: str) -> None:
+    data, feed = models.read_file("lp1", name), picture(name, 3, 7)
+    graph = NativeGraph(data, {}, 1)
+    [expected] = graph.run(feed)
+    graph._how = native.AVX2_ALONE
+    [found] = graph.run(feed)
+    most = 1 if name == "synthesis.onnx" else 1e-4 * np.abs(expected).max()
+    assert np.abs(found.astype(float) - expected).max() <= most
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+@pytest.mark.parametrize("columns", [1, 3, 40])
+def test_threads_and_an_idle_stream_give_the_same(name: str, columns: int) -> None:
+    data, steps = models.read_file("lp1", name), models.steps("lp1")
+    feed = picture(name, 4, columns)
+    [expected] = NativeGraph(data, steps, 1, may_round=True).run(feed)
+    graph = NativeGraph(data, steps, 3, may_round=True)
+    for _ in range(2):  # the second time with the first one's stream
+        assert np.array_equal(graph.run(feed)[0], expected)
 
 
 def test_what_has_no_place_in_a_layer_is_refused() -> None:

@@ -97,6 +97,8 @@ def choose(device: str, *, int8_is_good: bool) -> Choice:
             return on_openvino("cpu", precision, "the processor has AMX and OpenVINO is installed")
         if precision == "half":
             return on_openvino("cpu", precision, f"{PRECISION_VARIABLE} asks for it", is_asked=True)
+        if precision == "" and native.float_library() and not has_byte_dot_product():
+            return on_native("cpu", precision, "the processor has AVX2 with FMA")
     return on_onnxruntime(where, precision, runtime, int8_is_good)
 
 
@@ -148,16 +150,17 @@ def torch_has(device: str, *, if_imported: bool = False) -> bool:
 
 def on_native(device: str, precision: str, why: str, *, is_asked: bool = False) -> Choice:
     """The package's own convolutions. UsageError where they cannot do what is asked for."""
-    if not native.library():
+    if not native.library() and not native.float_library():
         raise UsageError(
-            "the runtime native needs a processor with AVX-512 and VNNI, Linux, and the package's "
-            "C library"
+            "the runtime native needs a processor with AVX-512 and VNNI, or with AVX2, Linux, and "
+            "the package's C library"
         )
     if device not in ("auto", "cpu"):
         raise UsageError(f"the runtime native runs on the CPU, not on {device!r}")
-    if precision not in ("", "int8"):
-        raise UsageError(f"{PRECISION_VARIABLE}={precision} is not for the runtime native")
-    return Choice("native", "cpu", "int8", why, is_asked)
+    kind = "int8" if native.library() else "float32"
+    if precision not in ("", {"int8": "int8", "float32": "float"}[kind]):
+        raise UsageError(f"{PRECISION_VARIABLE}={precision} is not for the runtime native here")
+    return Choice("native", "cpu", kind, why, is_asked)
 
 
 def on_onnxruntime(where: str, precision: str, runtime: str, int8_is_good: bool) -> Choice:

@@ -28,14 +28,17 @@ class NativeGraph:
     """A network and its idle streams.
 
     steps: of the convolutions that take bytes, by their names. threads: 0 for all cores.
-    may_round: whether the other convolutions may take bfloat16 for floats, where AMX has it.
+    Where the processor has nothing for bytes, all take floats. may_round: whether floats may be
+    bfloat16, where AMX has it.
     """
 
     def __init__(
         self, data: bytes, steps: Mapping[str, Floats], threads: int, *, may_round: bool = False
     ) -> None:
-        self._library = native.library()
-        self._how = self._library.instructions()
+        self._library = native.library() or native.float_library()
+        self._how = self._library.instructions() or self._library.float_instructions()
+        if self._how == native.AVX2_ALONE:
+            steps = {}
         has_halves = may_round and self._how == native.VNNI_AND_AMX
         self._network = layers.read(data, steps, has_halves=has_halves)
         self.is_of_pixels = self._network.is_of_pixels

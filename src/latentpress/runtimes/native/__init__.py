@@ -1,10 +1,13 @@
-"""Convolutions in C, for processors with AVX-512 and VNNI, or AMX beside them.
+"""Convolutions in C, for processors with AVX-512 and VNNI, or AMX beside them; of floats also for
+those with AVX2.
 
-`library()` is the one door: None where no library was built, where it was built of other sources,
-where the processor has no such instructions, or where LATENTPRESS_NATIVE=0.
+`library()` is the door: None where no library was built, where it was built of other sources, where
+the processor has nothing for bytes, or where LATENTPRESS_NATIVE=0. `float_library()` is a second
+one, for processors that have AVX2 alone.
 
 convolution.c   sums in vectors
 tiles.c         sums in tiles of AMX
+avx2.c          sums of floats by AVX2
 finish.h        what becomes of the sums
 stream.c        rows of a picture through the layers, by several threads
 integers.c      sums of whole numbers, exactly
@@ -21,7 +24,7 @@ from typing import Any
 
 from latentpress.system import c_libraries
 
-NOTHING, VNNI, VNNI_AND_AMX = 0, 1, 2  # of convolution.h
+NOTHING, VNNI, VNNI_AND_AMX, AVX2_ALONE = range(4)  # of convolution.h
 PROCEDURES = (
     *("convolve", "drop_rows", "run_layers"),
     *("put_bytes", "get_bytes", "put_planes", "get_planes"),
@@ -140,8 +143,24 @@ class IntegerCall(ctypes.Structure):
 @cache
 def library() -> Any:
     """The library, its functions ready to be called; None where there is none of use here."""
+    found = built()
+    return found if found and found.instructions() != NOTHING else None
+
+
+@cache
+def float_library() -> Any:
+    """The library where it is of use for floats alone: the processor has AVX2 and nothing better;
+    None elsewhere.
+    """
+    found = built()
+    return found if found and found.float_instructions() != NOTHING else None
+
+
+@cache
+def built() -> Any:
+    """The library; None where none was built of these sources, or where it is not to be used."""
     loaded = c_libraries.load("runtimes/native", "convolutions_built_of")
-    if loaded is None or loaded.instructions() == NOTHING:
+    if loaded is None:
         return None
     size, address, number = ctypes.c_int64, ctypes.c_void_p, ctypes.c_int
     loaded.convolve.argtypes = (address, size, size, number)

@@ -19,6 +19,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "avx2.h"
 #include "finish.h"
 
 #define WIDE 6 /* positions that are summed at a time */
@@ -146,6 +147,11 @@ COLUMNS_OF(floats_4, sum_floats, 4)
 
 typedef void (*Columns)(const Convolution *, int64_t, int64_t, int64_t, int64_t);
 
+EXPORT int float_instructions(void)
+{
+    return instructions() == NOTHING && has_avx2() ? AVX2_ALONE : NOTHING;
+}
+
 INLINE int is_tiled(const Convolution *c, int how)
 {
     return how == VNNI_AND_AMX && (c->is_bytes || c->is_halves);
@@ -154,7 +160,7 @@ INLINE int is_tiled(const Convolution *c, int how)
 /* Blocks of output channels that a row of positions is summed for at a time. */
 INLINE int64_t blocks_at_a_time(const Convolution *c, int how)
 {
-    return is_tiled(c, how) ? BLOCKS_OF_TILES : BLOCKS;
+    return how == AVX2_ALONE ? 1 : is_tiled(c, how) ? BLOCKS_OF_TILES : BLOCKS;
 }
 
 void begin_convolutions(int how)
@@ -182,7 +188,9 @@ void sum_columns(const Convolution *c, int64_t row, int64_t part, int64_t first,
     static const Columns floats[] = {floats_1, floats_2, floats_3, floats_4};
     int64_t most = blocks_at_a_time(c, how), block = part * most;
     int64_t left = blocks_of(c) - block, count = left < most ? left : most;
-    if (is_tiled(c, how))
+    if (how == AVX2_ALONE)
+        sum_by_avx2(c, row, block, first, end);
+    else if (is_tiled(c, how))
         sum_by_tiles(c, row, block, count, first, end);
     else
         (c->is_bytes ? bytes : floats)[count - 1](c, row, block, first, end);
@@ -201,6 +209,8 @@ EXPORT void convolve(const Convolution *c, int64_t first, int64_t end, int how)
 #else
 
 EXPORT int instructions(void) { return NOTHING; }
+
+EXPORT int float_instructions(void) { return NOTHING; }
 
 EXPORT void convolve(const Convolution *c, int64_t first, int64_t end, int how)
 {

@@ -17,7 +17,7 @@
 #define HAS_VECTORS 0
 #endif
 
-enum { NOTHING = 0, VNNI = 1, VNNI_AND_AMX = 2 };
+enum { NOTHING = 0, VNNI = 1, VNNI_AND_AMX = 2, AVX2_ALONE = 3 };
 
 /* Rows that are held in turn: row i of an array has the place (first + i) % room in memory. */
 typedef struct {
@@ -51,11 +51,14 @@ typedef struct {
     int32_t is_halves; /* the input, and the weights: bfloat16; for VNNI_AND_AMX */
 } Convolution;
 
-/* What the processor has: one of the enum. */
+/* What the processor has for bytes: NOTHING, VNNI or VNNI_AND_AMX. */
 EXPORT int instructions(void);
 
-/* Positions in rows first to end (excluded); each gives `groups` rows of the output. how: VNNI or
-   VNNI_AND_AMX. */
+/* What it has for floats where it has nothing for bytes: NOTHING or AVX2_ALONE. */
+EXPORT int float_instructions(void);
+
+/* Positions in rows first to end (excluded); each gives `groups` rows of the output. how: VNNI,
+   VNNI_AND_AMX, or AVX2_ALONE, which is for floats. */
 EXPORT void convolve(const Convolution *c, int64_t first, int64_t end, int how);
 
 /* The same in parts, for one thread of several: begin_convolutions before a thread's first part,

@@ -1,5 +1,5 @@
-"""Rows of a picture through the layers of a network, top to bottom. The C library keeps count of the
-rows and computes them; here is their memory.
+"""Rows of a picture through the layers of a network, top to bottom. The C library counts the rows
+and computes them; here is their memory.
 """
 
 import ctypes
