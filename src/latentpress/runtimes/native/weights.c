@@ -1,5 +1,5 @@
 /* Weights as convolution.c reads them: conversion and reordering in one pass over the file's numbers,
-   in double precision, so that levels are those of the same formula in NumPy. */
+   in double precision, so that levels are those of the same formula in NumPy. Needs AVX2 alone. */
 
 #include "weights.h"
 
@@ -11,31 +11,34 @@
 
 #define LANES 16
 #define LEVELS 127 /* the largest */
-#define AVX512 __attribute__((target("avx512f,avx512bw,avx512vl,f16c")))
+#define AVX2 __attribute__((target("avx2,f16c")))
 
 /* By kind: numbers of a run that lie together, what runs are filled up to, bytes of a number. */
 static const int64_t TOGETHER[] = {1, 2, 4}, FILLED[] = {1, 32, 64}, SIZE[] = {4, 2, 1};
 
-static AVX512 void read_numbers(const void *weights, int is_float16, int64_t first, int64_t count,
-                                double *out)
+static AVX2 void read_numbers(const void *weights, int is_float16, int64_t first, int64_t count,
+                              double *out)
 {
     const uint16_t *halves = (const uint16_t *)weights + first;
     const float *floats = (const float *)weights + first;
-    for (int64_t i = 0; i < count; i += 8) {
-        const __mmask8 some = count - i < 8 ? (__mmask8)((1 << (count - i)) - 1) : 0xff;
-        __m256 eight;
-        if (is_float16)
-            eight = _mm256_cvtph_ps(_mm_maskz_loadu_epi16(some, halves + i));
-        else
-            eight = _mm256_maskz_loadu_ps(some, floats + i);
-        _mm512_mask_storeu_pd(out + i, some, _mm512_cvtps_pd(eight));
+    for (int64_t i = 0; !is_float16 && i < count; i++)
+        out[i] = floats[i];
+    for (int64_t i = 0; is_float16 && i < count; i += 8) {
+        const int64_t some = count - i < 8 ? count - i : 8;
+        uint16_t eight[8] = {0};
+        float numbers[8];
+        memcpy(eight, halves + i, (size_t)some * sizeof *eight);
+        _mm256_storeu_ps(numbers, _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)eight)));
+        for (int64_t k = 0; k < some; k++)
+            out[i + k] = numbers[k];
     }
 }
 
 /* Numbers (I, H W) times their inputs' steps become levels. */
-static AVX512 void to_levels(double *numbers, int64_t inputs, int64_t taps, const double *steps,
-                             double *scale, double *sum)
+static AVX2 void to_levels(double *numbers, int64_t inputs, int64_t taps, const double *steps,
+                           double *scale, double *sum)
 {
+    const double rounding = 6755399441055744.0; /* 1.5 * 2^52: to even, of numbers far smaller */
     double largest = 0, total = 0;
     for (int64_t i = 0; i < inputs; i++)
         for (int64_t t = 0; t < taps; t++) {
@@ -46,14 +49,8 @@ static AVX512 void to_levels(double *numbers, int64_t inputs, int64_t taps, cons
     *scale = largest / LEVELS;
     if (*scale == 0)
         *scale = 1;
-    const __m512d divisor = _mm512_set1_pd(*scale);
-    for (int64_t k = 0; k < inputs * taps; k += 8) {
-        const int64_t left = inputs * taps - k;
-        const __mmask8 some = left < 8 ? (__mmask8)((1 << left) - 1) : 0xff;
-        __m512d eight = _mm512_div_pd(_mm512_maskz_loadu_pd(some, numbers + k), divisor);
-        eight = _mm512_roundscale_pd(eight, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
-        _mm512_mask_storeu_pd(numbers + k, some, eight);
-    }
+    for (int64_t k = 0; k < inputs * taps; k++)
+        numbers[k] = numbers[k] / *scale + rounding - rounding;
     for (int64_t k = 0; k < inputs * taps; k++)
         total += numbers[k];
     *sum = total;
@@ -89,10 +86,10 @@ put_lane(const double *numbers, int64_t inputs, int64_t rows, int64_t columns, i
         }
 }
 
-EXPORT AVX512 void pack_weights(const void *weights, int is_float16, int64_t inputs, int64_t rows,
-                                int64_t columns, const int32_t *order, int64_t places, int kind,
-                                const double *steps, void *packed, double *scales, double *sums,
-                                double *scratch)
+EXPORT AVX2 void pack_weights(const void *weights, int is_float16, int64_t inputs, int64_t rows,
+                              int64_t columns, const int32_t *order, int64_t places, int kind,
+                              const double *steps, void *packed, double *scales, double *sums,
+                              double *scratch)
 {
     const int64_t count = inputs * rows * columns;
     const int64_t run = (columns * inputs + FILLED[kind] - 1) / FILLED[kind] * FILLED[kind];
