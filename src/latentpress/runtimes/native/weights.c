@@ -1,5 +1,6 @@
-/* Weights as convolution.c reads them: conversion and reordering in one pass over the file's numbers,
-   in double precision, so that levels are those of the same formula in NumPy. Needs AVX2 alone. */
+/* Weights as convolution.c reads them: conversion and reordering in one pass over the file's
+   numbers, in double precision, so that levels are those of the same formula in NumPy. Needs AVX2
+   alone. */
 
 #include "weights.h"
 
