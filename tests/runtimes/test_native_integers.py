@@ -1,6 +1,5 @@
 """The prior's networks on the package's own sums of bytes: the same numbers as on ONNX Runtime."""
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -26,12 +25,11 @@ SIZES = [(1, 1), (16, 16), (1, 9), (5, 3), (12, 8), (7, 17)]  # positions of z
 
 
 @pytest.fixture
-def unasked(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def unasked(monkeypatch: pytest.MonkeyPatch) -> None:
     """What runs the prior where no runtime is asked for: the suite asks for ONNX Runtime."""
     monkeypatch.delenv(choice.RUNTIME_VARIABLE)
     monkeypatch.delenv(choice.PRECISION_VARIABLE)
     assert choose_prior(has_integers=True) == OWN_INTEGERS
-    yield
 
 
 def integers(rng: np.random.Generator, low: int, high: int, *shape: int) -> NDArray[np.float32]:
