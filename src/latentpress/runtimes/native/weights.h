@@ -7,10 +7,10 @@
 
 enum { OF_FLOATS = 0, OF_HALVES = 1, OF_BYTES = 2 };
 
-/* weights: (O, I, H, W), float16 where is_float16, else float32. order: of every place in the blocks
-   of 16 output channels the number of its channel, -1 where there is none. kind: of the numbers of
-   `packed`, (blocks, H, W I / n, 16, n): floats, n 1, without gaps; bfloat16, n 2, runs filled up to
-   32; bytes, n 4, runs filled up to 64.
+/* weights: (O, I, H, W), float16 where is_float16, else float32. order: of every place in the
+   blocks of 16 output channels the number of its channel, -1 where there is none. kind: of the
+   numbers of `packed`, (blocks, H, W I / n, 16, n): floats, n 1, without gaps; bfloat16, n 2, runs
+   filled up to 32; bytes, n 4, runs filled up to 64.
 
    Of bytes only: steps (I,), of the inputs; scales, sums: of every place what a level stands for,
    the largest being 127, and the sum of the levels. scratch: I H W numbers. */
