@@ -40,6 +40,8 @@ EXPORT void pack_integers(const int16_t *weights, int64_t inputs, int64_t rows, 
 
 #include <immintrin.h>
 
+#include "tiles.h"
+
 #define WIDE 6 /* positions that are summed at a time */
 #define TILE_ROWS 16
 #define PART (TILE_ROWS * LANES) /* sums of 16 positions */
@@ -166,12 +168,6 @@ static AVX512 void rows_by_vnni(const IntegerLayer *c, int64_t first, int64_t en
             }
 }
 
-typedef struct {
-    uint8_t palette, start_row, reserved[14];
-    uint16_t bytes[16];
-    uint8_t rows[16];
-} TileShapes;
-
 /* 16 positions of a row, or 32 where it is wide, times a block. sums: four parts: low and high of
    the first 16, then of the others. */
 INLINE AMX void by_amx(const IntegerLayer *c, int64_t row, int64_t column, int64_t block,
@@ -210,14 +206,7 @@ INLINE AMX void by_amx(const IntegerLayer *c, int64_t row, int64_t column, int64
 
 static AMX void rows_by_amx(const IntegerLayer *c, int64_t first, int64_t end)
 {
-    TileShapes shapes;
-    memset(&shapes, 0, sizeof shapes);
-    shapes.palette = 1;
-    for (int i = 0; i < 8; i++) {
-        shapes.bytes[i] = TILE;
-        shapes.rows[i] = TILE_ROWS;
-    }
-    _tile_loadconfig(&shapes);
+    configure_tiles();
     int32_t sums[4 * PART] __attribute__((aligned(64)));
     const int64_t blocks = c->groups * ((c->channels + LANES - 1) / LANES);
     for (int64_t block = 0; block < blocks; block++)
@@ -233,7 +222,7 @@ static AMX void rows_by_amx(const IntegerLayer *c, int64_t first, int64_t end)
                     finish_integers(c, sums + 2 * PART, sums + 3 * PART, row, column + TILE_ROWS,
                                     block);
             }
-    _tile_release();
+    release_tiles();
 }
 
 EXPORT void sum_integers(const IntegerLayer *c, int64_t first, int64_t end, int how)
