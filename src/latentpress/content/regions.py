@@ -34,11 +34,14 @@ def drawn_region(found: Features) -> Mask:
 
 
 def filled(mask: Mask) -> Mask:
-    """The mask with the small regions that lie outside it taken in."""
-    out = mask.copy()
-    for region in regions(~mask):
-        if region.sum() < ALONE and (grown(region) & mask).any():
-            out |= region
+    """The mask with the small regions that lie outside it, beside it, taken in."""
+    out, left, large = mask.copy(), ~mask, np.zeros_like(mask)
+    for start in np.argwhere(grown(mask) & ~mask):
+        if left[tuple(start)] and not large[tuple(start)]:
+            cells = tuple(np.transpose(_region(left, start, ALONE)))
+            is_small = len(cells[0]) < ALONE
+            (out if is_small else large)[cells] = True
+            left[cells] = not is_small  # the rest of a large region is connected by them
     return out
 
 
@@ -55,20 +58,27 @@ def grown(mask: Mask) -> Mask:
 
 def regions(mask: Mask) -> Iterator[Mask]:
     """The connected regions of a mask, cells that touch at a side or a corner."""
-    left: NDArray[np.bool_] = mask.copy()
-    rows, columns = mask.shape
+    left = mask.copy()
     for start in np.argwhere(mask):
-        if not left[tuple(start)]:
-            continue
-        region = np.zeros_like(mask)
-        waiting = [(int(start[0]), int(start[1]))]
-        left[waiting[0]] = False
-        while waiting:
-            y, x = waiting.pop()
-            region[y, x] = True
-            for b in range(max(0, y - 1), min(rows, y + 2)):
-                for a in range(max(0, x - 1), min(columns, x + 2)):
-                    if left[b, a]:
-                        left[b, a] = False
-                        waiting.append((b, a))
-        yield region
+        if left[tuple(start)]:
+            region = np.zeros_like(mask)
+            region[tuple(np.transpose(_region(left, start, mask.size)))] = True
+            yield region
+
+
+def _region(left: Mask, start: NDArray[np.intp], most: int) -> list[tuple[int, int]]:
+    """Cells that are connected with one of a mask, as many as were found when they were `most` or
+    all; they are taken from the mask.
+    """
+    rows, columns = left.shape
+    region = [(int(start[0]), int(start[1]))]
+    left[region[0]] = False
+    for y, x in region:  # which grows
+        if len(region) >= most:
+            break
+        for b in range(max(0, y - 1), min(rows, y + 2)):
+            for a in range(max(0, x - 1), min(columns, x + 2)):
+                if left[b, a]:
+                    left[b, a] = False
+                    region.append((b, a))
+    return region
