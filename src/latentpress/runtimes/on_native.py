@@ -22,6 +22,7 @@ from latentpress.runtimes.native.stream import Stream, counters
 BAND_POSITIONS = 256  # latent positions a band, whose tensors a core's cache still holds
 FACTOR = 16  # rows and columns of pixels a latent position
 IDLE = 2  # streams that wait for another picture of their widths
+SHARED = 4096  # positions of all layers, from which on threads share a band
 WIDEST_IDLE = 256  # latent columns of such a stream: 30 MB
 
 
@@ -78,11 +79,10 @@ class NativeGraph:
             self._idle.append((columns, stream))
 
     def _run(self, stream: Stream) -> None:
-        zeros = counters(stream.layers_count, self._threads)
-        work = partial(
-            self._library.run_layers, stream.layers, stream.layers_count, zeros, self._threads
-        )
-        others = [self._pool.submit(work, i, self._how) for i in range(1, self._threads)]
+        threads = self._threads if stream.planned() >= SHARED else 1
+        zeros = counters(stream.layers_count, threads)
+        work = partial(self._library.run_layers, stream.layers, stream.layers_count, zeros, threads)
+        others = [self._pool.submit(work, i, self._how) for i in range(1, threads)]
         work(0, self._how)
         for other in others:
             other.cancel()

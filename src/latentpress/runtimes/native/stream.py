@@ -64,6 +64,10 @@ class Stream:
         axis = 0 if out[0].dtype == np.uint8 else 1
         return np.concatenate(out, axis) if len(out) > 1 else out[0]
 
+    def planned(self) -> int:
+        """Positions of all layers that the planned rows have."""
+        return sum(layer.call.rows * layer.call.columns for layer in self.layers)
+
     def _run_rows(self, rows: NDArray[Any], count: int, is_last: bool) -> NDArray[Any]:
         """As `put`, of `count` rows: all of them, or of none what the layers still have to do."""
         tensors = (self._rows, len(self._rows), self.layers, self.layers_count)
