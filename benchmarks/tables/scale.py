@@ -13,7 +13,8 @@ and starts Ray:
                     thread each
     empty task      nothing is done: what the engine costs a unit, where units are sent together
                     (small ones) and alone (large ones)
-    small pictures  100,000 PNG of 8 x 8, made by a generator, at effort 0 with 2 workers of Ray;
+    small pictures  100,000 PNG of 8 x 8, made by a generator, at effort 0 and content
+                    photo, with 2 workers of Ray;
                     the memory as they pass; a part of them on threads, too
 """
 
@@ -245,7 +246,7 @@ def presses(engine: Engine, asked: dict[str, Any]) -> Callable[[str], dict[str, 
                 marks.append([many, *Memory().now()])
 
         search = Search(Selection(suffixes), Naming(".ltp"))
-        options = EncodeOptions(effort=asked["effort"])
+        options = EncodeOptions(effort=asked["effort"], content=asked["content"])
         tree, out = asked["tree"] if which == "all" else asked["first"], f"{asked['out']}-{which}"
         task = Compress(out, options=options)
         summary = run(search.tree(tree), task, engine, passed=passed)
@@ -319,6 +320,7 @@ def table(options: argparse.Namespace, folder: Path) -> Iterator[dict[str, Any]]
         "tree": str(folder / "photographs"),
         "pixels": (768, 512),
         "effort": 3,
+        "content": "auto",
     }
     for engine in ENGINES:
         alone = 0.0
@@ -351,6 +353,7 @@ def table(options: argparse.Namespace, folder: Path) -> Iterator[dict[str, Any]]
         "workers": 2,
         "pixels": (options.side, options.side),
         "effort": 0,
+        "content": "photo",  # noise is no picture to choose a tool for
     }
     part = max(1, options.pictures // PART)
     for engine, many in zip(ENGINES, (part, options.pictures), strict=True):

@@ -90,7 +90,7 @@ def _plan(
 ) -> tuple[list[tuple[int, int]], list[Batch], int, int]:
     """Where parameters lie: places, batches of matrices, where the others begin, and the end.
 
-    Matrices of one shape are neighbours without a gap. Everything else begins at a multiple of
+    Matrices of one shape are neighbors without a gap. Everything else begins at a multiple of
     ALIGNED, since convolutions of float32 are slow on weights that begin anywhere.
     """
     places: list[tuple[int, int]] = []
