@@ -37,7 +37,7 @@ def zipped() -> bytes:
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w") as archive:
         for number, name in enumerate(sorted(NAMES)):
-            archive.writestr(name, picture(number, "PNG"))
+            archive.writestr(zipfile.ZipInfo(name), picture(number, "PNG"))
     return stream.getvalue()
 
 
