@@ -219,36 +219,14 @@ def test_missing_weights_leave_columns_empty_with_one_notice(
 
 
 def test_tables_as_json_and_excel(folders: Any) -> None:
-    done = run(
-        "assess",
-        "originals",
-        "decoded",
-        "--metrics",
-        "psnr",
-        "--grey",
-        "-o",
-        "table.json",
-        cwd=folders,
-    )
+    words = ["assess", "originals", "decoded", "--metrics", "psnr", "--grey", "-o"]
+    done = run(*words, "table.json", cwd=folders)
     assert done.returncode == 0, done.stderr
     result = json.loads((folders / "table.json").read_text())
     assert result["grey"]
     assert [image["image"] for image in result["images"]] == ["a", "deep/b"]
     openpyxl = pytest.importorskip("openpyxl")
-    assert (
-        run(
-            "assess",
-            "originals",
-            "decoded",
-            "--metrics",
-            "psnr",
-            "--grey",
-            "-o",
-            "t.xlsx",
-            cwd=folders,
-        ).returncode
-        == 0
-    )
+    assert run(*words, "t.xlsx", cwd=folders).returncode == 0
     lines = list(openpyxl.load_workbook(folders / "t.xlsx").active.iter_rows(values_only=True))
     assert lines[0] == ("image", "width", "height", "bytes", "bpp", "psnr")
     assert lines[-1][-1] == pytest.approx(result["mean"]["metrics"]["psnr"])

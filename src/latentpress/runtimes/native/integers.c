@@ -36,7 +36,7 @@ EXPORT void pack_integers(const int16_t *weights, int64_t inputs, int64_t rows, 
     }
 }
 
-#if defined(__x86_64__) && defined(__linux__) && (__GNUC__ >= 11 || __clang_major__ >= 13)
+#if HAS_VECTORS
 
 #include <immintrin.h>
 

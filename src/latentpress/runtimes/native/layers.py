@@ -283,9 +283,3 @@ def pack(
 def blocked(values: NDArray[Any]) -> Floats:
     """Numbers of (groups, output channels), each group filled up to whole blocks."""
     return np.pad(values, ((0, 0), (0, -values.shape[1] % LANES))).astype(np.float32)
-
-
-def upper_halves(values: Floats) -> NDArray[np.uint16]:
-    """Finite floats as bfloat16: their upper halves, rounded to the nearest even."""
-    bits = values.view(np.uint32)
-    return ((bits + 0x7FFF + (bits >> 16 & 1)) >> 16).astype(np.uint16)

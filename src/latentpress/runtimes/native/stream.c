@@ -7,6 +7,8 @@
 
 #include <string.h>
 
+#include "halves.h"
+
 #if HAS_VECTORS
 
 #include <immintrin.h>
@@ -70,14 +72,6 @@ EXPORT void get_bytes(const Rows *tensor, int64_t first, int64_t end, int64_t co
     const int64_t count = columns * tensor->channels, border = tensor->border * tensor->channels;
     for (int64_t r = first; r < end; r++, bytes += count)
         memcpy(bytes, line_of(tensor, BYTES, r) + border, count);
-}
-
-/* The upper half of a finite float, rounded to the nearest even. */
-static uint16_t upper_half(float x)
-{
-    uint32_t bits;
-    memcpy(&bits, &x, sizeof bits);
-    return (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
 }
 
 EXPORT void put_planes(const Rows *tensor, int64_t first, int64_t end, int64_t columns,

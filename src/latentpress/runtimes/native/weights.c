@@ -3,11 +3,13 @@
 
 #include "weights.h"
 
-#if defined(__x86_64__) && defined(__linux__) && (__GNUC__ >= 11 || __clang_major__ >= 13)
+#if HAS_VECTORS
 
 #include <immintrin.h>
 #include <math.h>
 #include <string.h>
+
+#include "halves.h"
 
 #define LANES 16
 #define LEVELS 127 /* the largest */
@@ -53,14 +55,6 @@ static AVX2 void to_levels(double *numbers, int64_t inputs, int64_t taps, const 
     for (int64_t k = 0; k < inputs * taps; k++)
         total += numbers[k];
     *sum = total;
-}
-
-/* The upper half of a finite float, rounded to the nearest even. */
-static uint16_t upper_half(float number)
-{
-    uint32_t bits;
-    memcpy(&bits, &number, sizeof bits);
-    return (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
 }
 
 /* Numbers (I, rows, columns) of one place, to where its lane begins in `packed`. kind: constant. */
