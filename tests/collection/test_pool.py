@@ -181,3 +181,122 @@ def test_an_interrupt_ends_at_once_and_leaves_whole_files(tmp_path: Path) -> Non
     assert {p.suffix for p in left} == {".ltp"}
     for path in left:
         assert CliRunner().invoke(app, ["info", str(path)]).exit_code == 0
+
+
+AT_ANY_LINE = """
+import random
+import signal
+import sys
+import time
+
+from latentpress.collection.pool import Pool
+from latentpress.system.ahead import ahead
+
+
+class Interrupted(BaseException):
+    pass
+
+
+def interrupt(signum, frame):
+    raise Interrupted
+
+
+def work(i):
+    end = time.perf_counter() + 1e-4
+    while time.perf_counter() < end:
+        pass
+
+
+def pool():
+    workers = Pool(work, range(40), 2, 1, lambda i: 0)
+    try:
+        yield
+        for _, future in workers.results():
+            future.result()
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        workers.stop()
+
+
+def one_ahead():
+    try:
+        with ahead(map(work, range(40))) as items:
+            yield
+            for _ in items:
+                pass
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+signal.signal(signal.SIGALRM, interrupt)
+rng = random.Random(0)
+interrupted = 0
+for _ in range(1000):
+    run = {"pool": pool, "ahead": one_ahead}[sys.argv[1]]()
+    next(run)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 1e-5 + rng.random() * 6e-3)
+        next(run, None)
+    except Interrupted:
+        interrupted += 1
+print(interrupted)
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+@pytest.mark.parametrize("what", ["pool", "ahead"])
+def test_an_interrupt_at_any_line_hangs_nothing_and_is_never_another_error(what: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", AT_ANY_LINE, what], capture_output=True, text=True, timeout=120
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert 100 < int(done.stdout) <= 1000
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+def test_what_fails_after_an_interrupt_is_the_interrupt(tmp_path: Path) -> None:
+    program = """
+import os, signal, sys
+from latentpress.cli import app, batch
+
+def work(source, target):
+    try:
+        os.kill(os.getpid(), signal.SIGINT)
+        while True:
+            pass
+    finally:
+        raise RuntimeError("release unlocked lock")
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+app.application = lambda command: lambda prog_name: batch.run([0, 1], [0, 1], work, False)
+app.main()
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 130
+    assert done.stderr == "latentpress: interrupted; finished files are kept\n"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+@pytest.mark.parametrize(("pause", "is_tidy"), [(0.0, True), (0.5, False)])
+def test_a_second_interrupt_ends_the_process_unless_it_is_an_echo(
+    pause: float, is_tidy: bool
+) -> None:
+    program = """
+import os, signal, sys, time
+from latentpress.cli import interrupts
+interrupts.ECHO_SECONDS = 0.3
+signal.signal(signal.SIGINT, signal.default_int_handler)
+interrupts.listen()
+try:
+    os.kill(os.getpid(), signal.SIGINT)
+    time.sleep(10)
+finally:
+    time.sleep(float(sys.argv[1]))
+    os.kill(os.getpid(), signal.SIGINT)
+    print("tidy", flush=True)
+    os._exit(0)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(pause)], capture_output=True, text=True, timeout=60
+    )
+    assert (done.returncode, done.stdout) == ((0, "tidy\n") if is_tidy else (130, ""))

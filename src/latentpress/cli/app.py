@@ -5,25 +5,22 @@ code.
 import contextlib
 import io
 import os
-import signal
 import sys
 import warnings
 from collections.abc import Callable, Sequence
 from importlib import import_module
-from types import FrameType
 from typing import Annotated, Any, NoReturn
 
 import typer
 
 from latentpress import __version__
-from latentpress.cli import terminal
+from latentpress.cli import interrupts, terminal
 from latentpress.cli.arguments import Quiet, Verbose
 from latentpress.errors import LatentpressError, UsageError
 from latentpress.system.malloc import use_huge_pages
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2
-EXIT_SIGNAL = 128
 
 ENVIRONMENT = """\b
 Environment variables:
@@ -104,30 +101,20 @@ def root(
     """
 
 
-class Interrupted(BaseException):
-    """A signal asks the command to end; temporary files are removed on the way out. signum: its
-    number.
-    """
-
-    def __init__(self, signum: int) -> None:
-        self.signum = signum
-
-
 def main() -> None:
     """Run the command line. Exit code 0, 1 where an image failed, 2 for wrong usage, 130 when
     interrupted (128 + signal).
     """
-    for signum in (signal.SIGINT, signal.SIGTERM):
-        if signal.getsignal(signum) != signal.SIG_IGN:  # as under nohup
-            signal.signal(signum, _interrupt)
+    interrupts.listen()
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # the name of a file may be no text
     prepare_process()
     try:
         _run()
-    except Interrupted as error:
+    except interrupts.Interrupted as error:
         # os._exit, for a process that tidies up can be aborted by the threads of a runtime
-        _end("interrupted; finished files are kept", EXIT_SIGNAL + error.signum, os._exit)
+        code = interrupts.EXIT_SIGNAL + error.signum
+        _end("interrupted; finished files are kept", code, os._exit)
     except LatentpressError as error:
         _end(str(error), EXIT_USAGE if isinstance(error, UsageError) else EXIT_FAILED)
     except MemoryError:
@@ -156,6 +143,9 @@ def _run() -> None:
     warnings.simplefilter("ignore")  # Pillow's, of odd metadata: what is lost is told as a notice
     try:
         application(wanted_command(sys.argv[1:]))(prog_name="latentpress")
+    except (Exception, SystemExit):
+        interrupts.raise_again()
+        raise
     finally:
         sys.stdout.flush()
 
@@ -166,7 +156,3 @@ def _end(sentence: str, code: int, leave: Callable[[int], NoReturn] = sys.exit) 
         sys.stdout.flush()
         sys.stderr.flush()
     leave(code)
-
-
-def _interrupt(signum: int, frame: FrameType | None) -> NoReturn:
-    raise Interrupted(signum)

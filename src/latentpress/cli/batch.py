@@ -14,7 +14,7 @@ from typing import Any
 
 import typer
 
-from latentpress.cli import pipes, terminal
+from latentpress.cli import interrupts, pipes, terminal
 from latentpress.cli.json_output import to_json
 from latentpress.collection import pool
 from latentpress.collection.faults import FAULTS, sentence
@@ -201,6 +201,7 @@ def run(
             except UsageError:
                 raise
             except FAULTS as error:
+                interrupts.raise_again()
                 failed += 1
                 words = sentence(source, error)
                 terminal.error(words)

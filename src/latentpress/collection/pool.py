@@ -6,6 +6,8 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
+from queue import Empty, SimpleQueue
 from typing import Generic, TypeVar
 
 from latentpress.runtimes.threads import MOST_THREADS, Canceled, canceled_by, limited_to
@@ -37,6 +39,10 @@ def sharing(jobs: int | None, many: int, pixels: Sequence[int]) -> tuple[int, in
 class Pool(Generic[A, T]):
     """Threads that call `work` for each item, once, beginning in order.
 
+    A signal's handler may raise in the thread that takes the results, at any line. That thread
+    therefore waits on nothing that is written in Python, such as a Condition, which may be left
+    locked, or unlocked too early, where its own lines are interrupted.
+
     Args:
         work: of an item; what it raises is raised where its result is asked for.
         items: taken one by one, as threads are free for them. What taking one raises ends the
@@ -67,7 +73,9 @@ class Pool(Generic[A, T]):
         self._is_used_up = False
         self._failure: BaseException | None = None
         self._stopped = threading.Event()
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()
+        self._changed = threading.Condition(self._lock)  # the threads of the pool wait on it
+        self._bell = SimpleQueue[None]()  # the one that takes the results waits on it
         self._taking = threading.Lock()
         self._threads = [
             threading.Thread(target=self._run, name=f"latentpress {i}", daemon=True)
@@ -90,8 +98,8 @@ class Pool(Generic[A, T]):
                 yield item, result.result()
 
     def _finished(self) -> tuple[A, Future[T]] | None:
-        with self._changed:
-            while True:
+        while True:
+            with self._lock:
                 ready = next((p for p in self._candidates() if p[1].done()), None)
                 if ready is not None:
                     self._results.remove(ready)
@@ -99,14 +107,15 @@ class Pool(Generic[A, T]):
                     return ready
                 if self._is_used_up and not self._results:
                     return None
-                self._changed.wait(timeout=0.5)  # a signal is noticed in between
+            with suppress(Empty):  # a signal is noticed in between
+                self._bell.get(timeout=0.5)
 
     def _candidates(self) -> Iterable[tuple[A, Future[T]]]:
         return list(self._results)[:1] if self._in_order else self._results
 
     def stop(self) -> None:
         """End the work that is not done, each thread before its next graph, and wait for that."""
-        with self._changed:
+        with self._lock:
             self._stopped.set()
             self._changed.notify_all()
         for thread in self._threads:
@@ -123,7 +132,7 @@ class Pool(Generic[A, T]):
     def _take(self) -> tuple[A, Future[T], int] | None:
         """The next item and its pixels, as soon as it may be worked on; None at the end."""
         with self._taking:  # one thread after the other waits for room, so that the order stays
-            with self._changed:
+            with self._lock:
                 self._changed.wait_for(
                     lambda: self._stopped.is_set() or len(self._results) < self._most
                 )
@@ -139,7 +148,7 @@ class Pool(Generic[A, T]):
                 return None
             size = self._pixels(item)
             result = Future[T]()
-            with self._changed:
+            with self._lock:
                 self._results.append((item, result))
                 self._changed.wait_for(lambda: self._stopped.is_set() or self._has_room(size))
                 if self._stopped.is_set():
@@ -148,10 +157,16 @@ class Pool(Generic[A, T]):
             return item, result, size
 
     def _end(self, failure: BaseException | None) -> None:
-        with self._changed:
+        with self._lock:
             self._failure = failure
             self._is_used_up = True
-            self._changed.notify_all()
+            self._tell()
+
+    def _tell(self) -> None:
+        """Wake all who wait; the lock is held."""
+        self._changed.notify_all()
+        if self._bell.empty():
+            self._bell.put(None)
 
     def _has_room(self, size: int) -> bool:
         return self._in_work == 0 or self._in_work + size <= PIXELS_IN_WORK
@@ -164,6 +179,6 @@ class Pool(Generic[A, T]):
         except BaseException as error:
             result.set_exception(error)
         finally:
-            with self._changed:
+            with self._lock:
                 self._in_work -= size
-                self._changed.notify_all()
+                self._tell()

@@ -8,7 +8,6 @@ from collections import deque
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import suppress
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -81,9 +80,13 @@ class NativeGraph:
     def _run(self, stream: Stream) -> None:
         threads = self._threads if stream.planned() >= SHARED else 1
         zeros = counters(stream.layers_count, threads)
-        work = partial(self._library.run_layers, stream.layers, stream.layers_count, zeros, threads)
-        others = [self._pool.submit(work, i, self._how) for i in range(1, threads)]
-        work(0, self._how)
+
+        def work(i: int) -> None:  # holds the stream, for this thread may be interrupted
+            count = stream.layers_count
+            self._library.run_layers(stream.layers, count, zeros, threads, i, self._how)
+
+        others = [self._pool.submit(work, i) for i in range(1, threads)]
+        work(0)
         for other in others:
             other.cancel()
         wait(others)

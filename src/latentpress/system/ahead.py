@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from contextvars import copy_context
 from dataclasses import dataclass
 from functools import partial
-from queue import Queue
+from queue import SimpleQueue
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -26,8 +26,10 @@ class _End:
 class _Ahead(Generic[T]):
     def __init__(self, source: Iterable[T]) -> None:
         self._source = source
-        self._made: Queue[T | _Failure | _End] = Queue()
-        self._wanted = threading.Semaphore(1)
+        # unlike Queue and Semaphore, these are whole where a signal's handler raises within them
+        self._made: SimpleQueue[T | _Failure | _End] = SimpleQueue()
+        self._wanted: SimpleQueue[None] = SimpleQueue()
+        self._wanted.put(None)
         self._is_closed = False
         run = partial(copy_context().run, self._make)  # with the caller's limit of threads
         self._thread = threading.Thread(target=run, name="latentpress ahead", daemon=True)
@@ -37,7 +39,7 @@ class _Ahead(Generic[T]):
         items = iter(self._source)
         try:
             while True:
-                self._wanted.acquire()
+                self._wanted.get()
                 if self._is_closed:
                     return
                 item = next(items)
@@ -62,13 +64,13 @@ class _Ahead(Generic[T]):
         if isinstance(item, _Failure):
             self._made.put(_End())
             raise item.error
-        self._wanted.release()
+        self._wanted.put(None)
         return item
 
     def close(self) -> None:
         """End the thread, after the item that it makes now."""
         self._is_closed = True
-        self._wanted.release()
+        self._wanted.put(None)
         self._thread.join()
 
 
