@@ -90,9 +90,10 @@ def test_the_pixels_in_work_are_bounded(large: int) -> None:
 
 
 def test_a_stop_ends_the_work_before_its_next_graph() -> None:
-    ended = []
+    begun, ended = threading.Barrier(4), []
 
     def work(i: int) -> None:
+        begun.wait(60)
         try:
             while True:
                 time.sleep(0.005)
@@ -102,7 +103,7 @@ def test_a_stop_ends_the_work_before_its_next_graph() -> None:
 
     before = set(threading.enumerate())  # a runtime of another test may have some
     workers = pool.Pool(work, range(50), 3, 1, lambda i: 0)
-    time.sleep(0.1)
+    begun.wait(60)
     workers.stop()
     assert sorted(ended) == [0, 1, 2]
     assert set(threading.enumerate()) <= before
