@@ -19,6 +19,7 @@ from latentpress.entropy.cdf_tables import SCALES
 from latentpress.entropy.planes import Gaussians
 from latentpress.entropy.rdoq import quantize_rdoq
 from latentpress.entropy.trellis import Path
+from latentpress.system import blocks
 
 FIRST_TRELLIS_SCALE = 14  # scale index, .53 steps: from here on symbols are trellis-coded
 LENGTH = 128  # symbols a lane, at most
@@ -107,8 +108,9 @@ class GaussianConditional:
         """
         c, h, w = self.shape
         half = (-(-h // 2), -(-w // 2), c)
-        white = (np.full(half, planes.WHITE_ZERO, np.uint8) for _ in range(2))
-        halves = (next(white), next(white))
+        halves = blocks.empty(half, np.uint8), blocks.empty(half, np.uint8)
+        for white in halves:
+            white[...] = planes.WHITE_ZERO
         p = self.positions
         for positions, half_steps, tables in (
             (p.alone, 2 * symbols.alone, self.tables),

@@ -24,10 +24,12 @@ from latentpress.entropy.prior_networks import Features
 from latentpress.entropy.quantizer import check_finite, interpolate
 from latentpress.errors import FormatError
 from latentpress.runtimes.checkerboard import ANCHORS, OTHERS
+from latentpress.system import blocks
 from latentpress.transforms.tiling import STRIP_ROWS, is_large, strips
 from latentpress.varint import read_varint, write_varint
 
 Coded: TypeAlias = list[tuple[GaussianConditional, ConditionalSymbols]]
+SymbolsOf: TypeAlias = Callable[[GaussianConditional, Floats, Floats], ConditionalSymbols]
 Z_MAX = 127  # z is an integer in -127..127
 Z_FACTOR = 4  # latent positions a hyper position, each way
 MIN_SEGMENT_BYTES = rans.CRC_BYTES + 1
@@ -74,11 +76,11 @@ class HyperpriorCoder:
         """The latent chunk's body."""
         coded = []
         for y in map(check_finite, strips_of_y):
-            coded += [
-                self.encode_segment(y[:, :, c : c + STRIP_ROWS] * self.gain)
-                for c in range(0, y.shape[2], STRIP_ROWS)
-            ]
-            del y  # before the next one is made
+            for c in range(0, y.shape[2], STRIP_ROWS):
+                segment = y[:, :, c : c + STRIP_ROWS]
+                in_steps = blocks.empty(segment.shape, np.float32)
+                coded.append(self.encode_segment(np.multiply(segment, self.gain, out=in_steps)))
+            del y, segment, in_steps  # before the next one is made
         return join(coded)
 
     def decode(self, body: bytes, rows: int, columns: int) -> Iterator[Floats]:
@@ -91,7 +93,7 @@ class HyperpriorCoder:
         frugal = is_large(rows, columns)
         position = segments_read = 0
         for first, end in strips(rows):
-            y_hat = np.empty((len(self.gain), end - first, columns), np.float32)
+            y_hat = blocks.empty((len(self.gain), end - first, columns), np.float32)
             for c in range(0, columns, STRIP_ROWS):
                 segments_read += 1
                 size = len(body) - position
@@ -115,7 +117,8 @@ class HyperpriorCoder:
 
         z: the hyper latent (Z, ceil(h / 4), ceil(w / 4)) to use instead of `hyper_analysis`'s.
         """
-        z, coded, _ = self.model_segment(y, z)
+        z = self.hyper_analysis(y) if z is None else z
+        coded, *_ = self.coding_loop(z, y.shape[1:], self._quantizing(y))
         return self.pack_segment(z, coded)
 
     def pack_segment(self, z: Ints, coded: Coded) -> bytes:
@@ -131,40 +134,33 @@ class HyperpriorCoder:
         their symbols in decoding order, and y_hat (C, h, w) in steps.
         """
         z = self.hyper_analysis(y) if z is None else z
-        coded, y_hat = self.coding_loop(
-            z,
-            (y.shape[1], y.shape[2]),
-            lambda conditional, *where: conditional.quantize(y, *where, self.lagrangian_weight),
-        )
-        return z, coded, y_hat
+        coded, *distributions = self.coding_loop(z, y.shape[1:], self._quantizing(y))
+        return z, coded, reconstructed(coded, *distributions)
+
+    def _quantizing(self, y: Floats) -> SymbolsOf:
+        return lambda conditional, *where: conditional.quantize(y, *where, self.lagrangian_weight)
 
     def coding_loop(
-        self,
-        z: Ints,
-        shape: tuple[int, int],
-        symbols_of: Callable[[GaussianConditional, Floats, Floats], ConditionalSymbols],
-        *,
-        frugal: bool = False,
-    ) -> tuple[Coded, Floats]:
-        """Run the two passes that encoder and decoder share -> the passes with their symbols, and
-        y_hat (C, h, w) in steps.
+        self, z: Ints, shape: tuple[int, ...], symbols_of: SymbolsOf, *, frugal: bool = False
+    ) -> tuple[Coded, Floats, Floats]:
+        """Run the two passes that encoder and decoder share -> the passes with their symbols; mu
+        (C, h, w) of every symbol and the step_factor of `features`, of which `reconstructed` makes
+        y_hat.
 
         z: the hyper latent. shape: (h, w) of the segment. symbols_of: quantizes the symbols of a
         pass, given mu and the step_factor of `features`, or decodes them; the second pass is
         conditioned on what it returns for the first. frugal: as of `models.run`.
         """
-        features, gaussians, step_factor = self.features(z, *shape, frugal=frugal)
+        h, w = shape
+        features, gaussians, step_factor = self.features(z, h, w, frugal=frugal)
         anchors = GaussianConditional(gaussians, ANCHORS, self.has_trellis)
         anchor_symbols = symbols_of(anchors, gaussians.mu, step_factor)
         context = networks.context(self.space, features, anchors, anchor_symbols, frugal=frugal)
         planes.second_distributions(*context, gaussians)
         others = GaussianConditional(gaussians, OTHERS, self.has_trellis)
         other_symbols = symbols_of(others, gaussians.mu, step_factor)
-        y_hat = gaussians.mu  # which nothing needs from here on
-        anchors.add_values(anchor_symbols, y_hat)
-        others.add_values(other_symbols, y_hat)
-        y_hat /= step_factor
-        return [(anchors, anchor_symbols), (others, other_symbols)], y_hat
+        coded = [(anchors, anchor_symbols), (others, other_symbols)]
+        return coded, gaussians.mu, step_factor
 
     def decode_segment(self, data: bytes, h: int, w: int, *, frugal: bool = False) -> Floats:
         """What `encode_segment` made -> y_hat (C, h, w) in steps."""
@@ -174,7 +170,7 @@ class HyperpriorCoder:
         )
         if np.abs(z).max() > Z_MAX:
             raise FormatError("the coded latent is damaged: side information out of range")
-        coded, y_hat = self.coding_loop(
+        coded, *distributions = self.coding_loop(
             z, (h, w), lambda conditional, *_: conditional.pop(coder), frugal=frugal
         )
         rans.check_empty(coder)
@@ -182,7 +178,7 @@ class HyperpriorCoder:
             raise FormatError(
                 "the coded latent is damaged: the symbols do not match their checksum"
             )
-        return y_hat
+        return reconstructed(coded, *distributions)
 
     def hyper_analysis(self, y: Floats) -> Ints:
         """y (C, h, w) in steps -> z (Z, ceil(h / 4), ceil(w / 4)). Encoder only: may be any
@@ -194,7 +190,7 @@ class HyperpriorCoder:
     def hyper_latent(self, y: Floats) -> Floats:
         """z before it is rounded, float32."""
         h, w = y.shape[1:]
-        padded = np.arcsinh(y)
+        padded: Floats = np.arcsinh(y, out=blocks.empty(y.shape, np.float32))
         if h % Z_FACTOR or w % Z_FACTOR:
             padded = np.pad(padded, ((0, 0), (0, -h % Z_FACTOR), (0, -w % Z_FACTOR)))
         z: Floats = models.run(self.space, "hyper_analysis.onnx", y=padded[None])[0][0]
@@ -223,6 +219,14 @@ class HyperpriorCoder:
             planes.first_distributions(head, gain, offset, shift, step_factor),
             step_factor,
         )
+
+
+def reconstructed(coded: Coded, mu: Floats, step_factor: Floats) -> Floats:
+    """y_hat (C, h, w) in steps, in place of mu: of `HyperpriorCoder.coding_loop`."""
+    for conditional, symbols in coded:
+        conditional.add_values(symbols, mu)
+    mu /= step_factor
+    return mu
 
 
 def together(coded: Coded) -> NDArray[np.int16]:

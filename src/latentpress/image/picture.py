@@ -394,7 +394,9 @@ def _copy(
         part.info = {}  # a transparent color here would make Pillow convert with warnings
         if orientation in TRANSPOSE:
             part = part.transpose(TRANSPOSE[orientation])
-        out[start - top : end - top] = np.asarray(part if out.ndim == 2 else part.convert("RGB"))
+        if out.ndim == 3 and part.mode != "RGB":  # where it is, Pillow would copy it
+            part = part.convert("RGB")
+        out[start - top : end - top] = np.asarray(part)
 
 
 def _from_array(array: NDArray[np.uint8]) -> Image.Image:

@@ -17,6 +17,7 @@ from latentpress._typing import Floats
 from latentpress.runtimes import native
 from latentpress.runtimes.native import layers
 from latentpress.runtimes.native.stream import Stream, counters
+from latentpress.system import blocks
 
 BAND_POSITIONS = 256  # latent positions a band, whose tensors a core's cache still holds
 FACTOR = 16  # rows and columns of pixels a latent position
@@ -112,4 +113,4 @@ class NativeRows:
         if is_last:
             self._graph.give_back(self._columns, self._stream)
         axis = 0 if out[0].dtype == np.uint8 else 1
-        return np.concatenate(out, axis)[None] if len(out) > 1 else out[0][None]
+        return blocks.concatenated(out, axis)[None]
