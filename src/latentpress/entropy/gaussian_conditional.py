@@ -19,7 +19,6 @@ from latentpress.entropy.cdf_tables import SCALES
 from latentpress.entropy.planes import Gaussians
 from latentpress.entropy.rdoq import quantize_rdoq
 from latentpress.entropy.trellis import Path
-from latentpress.system import blocks
 
 FIRST_TRELLIS_SCALE = 14  # scale index, .53 steps: from here on symbols are trellis-coded
 LENGTH = 128  # symbols a lane, at most
@@ -108,9 +107,8 @@ class GaussianConditional:
         """
         c, h, w = self.shape
         half = (-(-h // 2), -(-w // 2), c)
-        halves = blocks.empty(half, np.uint8), blocks.empty(half, np.uint8)
-        for white in halves:
-            white[...] = planes.WHITE_ZERO
+        white = (np.full(half, planes.WHITE_ZERO, np.uint8) for _ in range(2))
+        halves = (next(white), next(white))
         p = self.positions
         for positions, half_steps, tables in (
             (p.alone, 2 * symbols.alone, self.tables),

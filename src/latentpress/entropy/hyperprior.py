@@ -24,7 +24,6 @@ from latentpress.entropy.prior_networks import Features
 from latentpress.entropy.quantizer import check_finite, interpolate
 from latentpress.errors import FormatError
 from latentpress.runtimes.checkerboard import ANCHORS, OTHERS
-from latentpress.system import blocks
 from latentpress.transforms.tiling import STRIP_ROWS, is_large, strips
 from latentpress.varint import read_varint, write_varint
 
@@ -76,11 +75,11 @@ class HyperpriorCoder:
         """The latent chunk's body."""
         coded = []
         for y in map(check_finite, strips_of_y):
-            for c in range(0, y.shape[2], STRIP_ROWS):
-                segment = y[:, :, c : c + STRIP_ROWS]
-                in_steps = blocks.empty(segment.shape, np.float32)
-                coded.append(self.encode_segment(np.multiply(segment, self.gain, out=in_steps)))
-            del y, segment, in_steps  # before the next one is made
+            coded += [
+                self.encode_segment(y[:, :, c : c + STRIP_ROWS] * self.gain)
+                for c in range(0, y.shape[2], STRIP_ROWS)
+            ]
+            del y  # before the next one is made
         return join(coded)
 
     def decode(self, body: bytes, rows: int, columns: int) -> Iterator[Floats]:
@@ -93,7 +92,7 @@ class HyperpriorCoder:
         frugal = is_large(rows, columns)
         position = segments_read = 0
         for first, end in strips(rows):
-            y_hat = blocks.empty((len(self.gain), end - first, columns), np.float32)
+            y_hat = np.empty((len(self.gain), end - first, columns), np.float32)
             for c in range(0, columns, STRIP_ROWS):
                 segments_read += 1
                 size = len(body) - position
@@ -190,7 +189,7 @@ class HyperpriorCoder:
     def hyper_latent(self, y: Floats) -> Floats:
         """z before it is rounded, float32."""
         h, w = y.shape[1:]
-        padded: Floats = np.arcsinh(y, out=blocks.empty(y.shape, np.float32))
+        padded = np.arcsinh(y)
         if h % Z_FACTOR or w % Z_FACTOR:
             padded = np.pad(padded, ((0, 0), (0, -h % Z_FACTOR), (0, -w % Z_FACTOR)))
         z: Floats = models.run(self.space, "hyper_analysis.onnx", y=padded[None])[0][0]

@@ -14,7 +14,6 @@ from latentpress._typing import Floats, Ints
 from latentpress.entropy import cdf_tables, native
 from latentpress.entropy.cdf_tables import SCALE_UNIT_BITS, SCALES, WHITENER_BITS
 from latentpress.entropy.integers import round_shift
-from latentpress.system import blocks
 
 MU_UNIT = np.float32(1 / 64)
 ONE, ZERO = np.float32(1), np.float32(0)
@@ -85,8 +84,7 @@ def first_distributions(
     channels, (h, w) = len(gain), shift.shape
     if library := native.library():
         shape = (channels, h, w)
-        kinds = (np.float32, np.int32, np.uint8)
-        mu, eighths, scale = (blocks.empty(shape, kind) for kind in kinds)
+        mu, eighths, scale = (np.empty(shape, kind) for kind in (np.float32, np.int32, np.uint8))
         head = np.ascontiguousarray(head)
         check(len(head) == 2 * channels, head.shape[1] >= h, head.shape[2] >= w)
         check(gain.shape == offset.shape == (channels,), factor.shape == shift.shape)
@@ -149,8 +147,8 @@ def select(gaussians: Gaussians, kind: int, first_trellis_scale: int) -> Positio
     c, h, w = scale.shape
     if library := native.library():
         most = c * ((h * w + 1) // 2)
-        alone, lanes, scratch = (blocks.empty((most,), np.int32) for _ in range(3))
-        tables, ends = blocks.empty((most,), np.uint16), np.empty(SCALES, np.int64)
+        alone, lanes, scratch = (np.empty(most, np.int32) for _ in range(3))
+        tables, ends = np.empty(most, np.uint16), np.empty(SCALES, np.int64)
         amount = np.zeros(1, np.int64)
         shape = (c, h, w, kind)
         found = (alone, ends, lanes, tables, amount)

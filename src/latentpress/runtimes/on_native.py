@@ -17,7 +17,6 @@ from latentpress._typing import Floats
 from latentpress.runtimes import native
 from latentpress.runtimes.native import layers
 from latentpress.runtimes.native.stream import Stream, counters
-from latentpress.system import blocks
 
 BAND_POSITIONS = 256  # latent positions a band, whose tensors a core's cache still holds
 FACTOR = 16  # rows and columns of pixels a latent position
@@ -79,7 +78,9 @@ class NativeGraph:
             self._idle.append((columns, stream))
 
     def _run(self, stream: Stream) -> None:
-        threads = self._threads if stream.planned() >= SHARED else 1
+        threads = self._threads
+        if threads > 1 and stream.planned() < SHARED:
+            threads = 1
         zeros = counters(stream.layers_count, threads)
 
         def work(i: int) -> None:  # holds the stream, for this thread may be interrupted
@@ -90,7 +91,8 @@ class NativeGraph:
         work(0)
         for other in others:
             other.cancel()
-        wait(others)
+        if others:
+            wait(others)
 
 
 class NativeRows:
@@ -113,4 +115,4 @@ class NativeRows:
         if is_last:
             self._graph.give_back(self._columns, self._stream)
         axis = 0 if out[0].dtype == np.uint8 else 1
-        return blocks.concatenated(out, axis)[None]
+        return np.concatenate(out, axis)[None] if len(out) > 1 else out[0][None]

@@ -20,7 +20,6 @@ from latentpress.runtimes.native.integer_layers import (
     Packed,
     read,
 )
-from latentpress.system import blocks
 
 Bytes = NDArray[np.uint8]
 IDLE = 4  # sets of planes that wait for another segment of their size
@@ -107,7 +106,7 @@ class _Planes:
                 bias = packed.in_order(np.ravel(feeds[packed.biases]))
                 call.biases = bias.ctypes.data
             if not layer.is_bytes:
-                made = blocks.empty((len(layer.scale), rows, columns), np.float32)
+                made = np.empty((len(layer.scale), rows, columns), np.float32)
                 floats[layer.output] = made
                 call.floats = made.ctypes.data
             library.sum_integers(addressof(call), 0, rows // layer.shuffle, how)

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from latentpress.runtimes import native
 from latentpress.runtimes.native.layers import Layer, Network
 from latentpress.runtimes.native.rows import BYTES, Window
-from latentpress.system import blocks
 
 Run = Callable[["Stream"], None]  # computes the planned rows
 
@@ -63,7 +62,7 @@ class Stream:
         while is_last and output.end < output.total:
             out.append(self._run_rows(rows, 0, is_last))
         axis = 0 if out[0].dtype == np.uint8 else 1
-        return blocks.concatenated(out, axis)
+        return np.concatenate(out, axis) if len(out) > 1 else out[0]
 
     def planned(self) -> int:
         """Positions of all layers that the planned rows have."""
@@ -107,10 +106,10 @@ class Stream:
         count, columns = rows.end - start, self._columns[name]
         place = ctypes.byref(rows), start, rows.end, columns
         if BYTES in self._windows[output].kinds:
-            levels = blocks.empty((count, columns, rows.channels), np.uint8)
+            levels = np.empty((count, columns, rows.channels), np.uint8)
             self._library.get_bytes(*place, levels.ctypes.data)
             return levels
-        planes = blocks.empty((rows.channels, count, columns), np.float32)
+        planes = np.empty((rows.channels, count, columns), np.float32)
         self._library.get_planes(*place, planes.ctypes.data)
         return planes
 
