@@ -69,8 +69,11 @@ PROTOTYPES: dict[str, tuple[Any, ...]] = {
         *(I32, F32, F32, I32, U8),
     ),
     "second_distributions": (F32, F32, INT, INT, INT, FLOAT, F32, F32, I32, U8),
-    "select_positions": (U8, I32, INT, INT, INT, INT32, INT32, I32, I64, I32, U16, I64, I32),
-    "gather_residuals": (F32, F32, F32, INT, I32, INT, F32),
+    "select_positions": (
+        *(U8, I32, INT, INT, INT, INT32, INT32),
+        *(I32, I64, I32, U16, I64, I32, I32),
+    ),
+    "gather_residuals": (F32, F32, F32, INT, I32, I32, INT, F32),
     "scatter_whitened": (I32, I64, U16, I32, INT, INT32, INT32, F32),
     "scatter_whitened_bytes": (*(I32, I64, U16, I32, INT, INT32, INT32, INT, INT, INT, U8, U8),),
     "add_values": (I32, I32, INT, FLOAT, FLOAT, F32),
