@@ -403,8 +403,7 @@ def _copy(
         y = (height - end, height - start) if orientation in (3, 4, 7, 8) else (start, end)
         if orientation >= 5:
             x, y = y, x
-        box = (x[0], y[0], x[1], y[1])
-        part = image.crop(box)
+        part = image.crop((x[0], y[0], x[1], y[1]))
         part.info = {}  # a transparent color here would make Pillow convert with warnings
         if orientation in TRANSPOSE:
             part = part.transpose(TRANSPOSE[orientation])
