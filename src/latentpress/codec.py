@@ -46,11 +46,13 @@ from latentpress.screen.layer import read_layer
 from latentpress.system.ahead import ahead
 from latentpress.system.sources import ByteSource, reading
 from latentpress.transforms import Transform, restoration
+from latentpress.transforms.tiling import STRIP_ROWS
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from latentpress.options import EncodeFields
+    from latentpress.spaces import Space
 
 
 def compress(
@@ -97,7 +99,10 @@ def compress(
     if rest is None:
         side = side_chunks(picture) | layers
         return write_without_latent(picture.outline, transform, options.quality, side)
-    with ahead(transform.analyze(rest)) as y:
+    has_more = options.optimizes_latent or rest.alpha is not None or bool(layers)
+    with ahead(
+        transform.analyze(rest), is_single=is_alone(transform.space, rest.height, has_more)
+    ) as y:
         encoder: Encoder  # made while the first strip is analyzed
         if options.optimizes_latent:
             encoder = parts.optimizer(options, rest, transform)
@@ -105,6 +110,11 @@ def compress(
             encoder = parts.encoder(options)
         side = side_chunks(picture) | layers
         return write(picture.outline, transform, y, options.quality, side, encoder)
+
+
+def is_alone(space: Space, height: int, has_more: bool) -> bool:
+    """Whether a picture of so many rows has one strip, and nothing more to do while it is made."""
+    return height <= STRIP_ROWS * space.factor and not has_more
 
 
 def as_picture(image: Source | Picture, options: EncodeOptions) -> Picture:
@@ -199,7 +209,10 @@ def decoding(
         latent = decode(header, chunks)
         model = model or parts_of(header.latent_space).decoding_model(header)
         transform = load_transform(header.latent_space, model, device)
-        with ahead(latent) as strips:
+        has_more = bool(chunks.keys() & {ALPHA, SCREEN})
+        with ahead(
+            latent, is_single=is_alone(header.latent_space, header.height, has_more)
+        ) as strips:
             pixels = transform.synthesize(strips, header.width, header.height)
             yield put_together(pixels, header, chunks)
 

@@ -15,8 +15,10 @@ NOT_NEEDED = {
     "onnxruntime",
     "constriction",
     "latentpress.runtimes.streaming",
+    "latentpress.collection.find",
     "latentpress.collection.run",
     "latentpress.collection.tasks",
+    "latentpress.system.stores",
 }
 
 

@@ -146,9 +146,11 @@ def test_planes_are_the_same(h: int, w: int) -> None:
         alone_tables = np.repeat(
             np.arange(64, dtype=np.uint16), np.diff(found.alone_ends, prepend=0)
         )
+        (ours, _), (numpys, _) = both(planes.residuals, y, factor, gaussians.mu, found)
+        assert flat(ours) == flat(numpys)
+        whole = (y * factor - gaussians.mu).ravel()
+        assert flat(ours) == flat(whole[np.concatenate([found.alone, found.lanes])])
         for positions, tables in ((found.alone, alone_tables), (found.lanes, found.lane_tables)):
-            (ours, _), (numpys, _) = both(planes.residuals, y, factor, gaussians.mu, positions)
-            assert flat(ours) == flat(numpys)
             half_steps = rng.integers(-65534, 65535, positions.size) >> rng.integers(
                 0, 16, positions.size
             )

@@ -82,8 +82,8 @@ def test_every_orientation_is_applied_and_only_its_bytes_change(
     assert picture.exif.endswith(b"note at its place")
 
 
-@given(st.integers(1, 8), st.data())
-def test_any_window_is_a_part_of_the_whole(orientation: Any, data: Any) -> None:
+@given(st.integers(1, 8), st.sampled_from([0, 1 << 21]), st.data())
+def test_any_window_is_a_part_of_the_whole(orientation: Any, small: int, data: Any) -> None:
     expected = UPRIGHT[orientation](RGB)
     height, width = expected.shape[:2]
     top, left = data.draw(st.integers(0, height)), data.draw(st.integers(0, width))
@@ -91,9 +91,13 @@ def test_any_window_is_a_part_of_the_whole(orientation: Any, data: Any) -> None:
     image = Image.fromarray(RGB)
     image.info["exif"] = b"Exif\0\0" + exif_block(orientation)
     picture = read_picture(image)
-    assert np.array_equal(
-        picture.pixels(top, bottom, left, right), expected[top:bottom, left:right]
-    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("latentpress.image.picture.SMALL", small)
+        found = picture.pixels(top, bottom, left, right)
+        assert np.array_equal(found, expected[top:bottom, left:right])
+        found[:] = 0  # which is the caller's own
+        whole = picture.pixels(0, height, 0, width)
+    assert np.array_equal(whole, expected)
 
 
 def test_orientation_in_small_bands(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

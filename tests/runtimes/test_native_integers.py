@@ -10,7 +10,7 @@ from latentpress import codec, models
 from latentpress.entropy import planes, prior_networks
 from latentpress.entropy.hyperprior import HyperpriorCoder
 from latentpress.entropy.quantizer import interpolate
-from latentpress.runtimes import choice, native, onnx_writer
+from latentpress.runtimes import choice, native, on_native_integers, onnx_writer
 from latentpress.runtimes.checkerboard import ANCHORS, OTHERS, halved, halves
 from latentpress.runtimes.choice import EXACT, OWN_INTEGERS, choose_prior
 from latentpress.runtimes.native.integer_layers import read
@@ -52,6 +52,23 @@ def test_features_are_those_of_onnx_runtime(rows: int, columns: int, how: int) -
         feeds = {"z": integers(rng, -127, 127, 1, 64, rows, columns), "bias": bias}
         for own, other in zip(ours.run(feeds), theirs.run(feeds), strict=True):
             np.testing.assert_array_equal(own, other)
+
+
+@pytest.mark.usefixtures("unasked")
+@pytest.mark.parametrize(("rows", "columns"), [(1, 1), (5, 7), (24, 17)])
+def test_threads_share_the_rows_of_a_layer(
+    rows: int, columns: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(on_native_integers, "SHARED", 0)
+    data = halved(models.read_file("lp1", "context.onnx"), "white")
+    rng = np.random.default_rng(rows * columns)
+    feeds = {}
+    for parity in (0, 1):
+        feeds[f"features.{parity}"] = integers(rng, 0, 255, 1, 128, rows, columns)
+        feeds[f"white.{parity}"] = integers(rng, -127, 127, 1, 320, rows, columns)
+    alone, shared = IntegerGraph(data, 1), IntegerGraph(data, 3)
+    for own, other in zip(alone.run(feeds), shared.run(feeds), strict=True):
+        np.testing.assert_array_equal(own, other)
 
 
 @pytest.mark.parametrize("how", WAYS)

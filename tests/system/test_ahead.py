@@ -32,6 +32,30 @@ def test_items_come_in_order_and_one_is_made_ahead() -> None:
     assert not threads()
 
 
+def test_a_single_item_is_made_where_it_is_asked_for() -> None:
+    made_in, closed = [], []
+
+    def source() -> Iterator[int]:
+        try:
+            made_in.append(threading.current_thread())
+            yield 7
+            raise MemoryError("too little")
+        finally:
+            closed.append(True)
+
+    with ahead(source(), is_single=True) as items:
+        assert not made_in
+        assert next(items) == 7
+        assert not threads()
+    assert made_in == [threading.current_thread()]
+    assert closed == [True]
+    with (
+        ahead(source(), is_single=True) as items,
+        pytest.raises(MemoryError, match="too little"),
+    ):
+        list(items)
+
+
 def test_an_error_comes_where_its_item_is_asked_for() -> None:
     def source() -> Iterator[int]:
         yield 1

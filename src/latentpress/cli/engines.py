@@ -1,12 +1,14 @@
 """Who does the work of a run over folders: this machine's threads, or a Ray cluster."""
 
 import os
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from latentpress.collection.unit import Engine
 from latentpress.errors import UsageError
+
+if TYPE_CHECKING:
+    from latentpress.collection.unit import Engine
 
 ENGINES = ("local", "ray")
 
@@ -41,7 +43,7 @@ def check_engine(name: str, address: str | None) -> bool:
     return name == "ray"
 
 
-def engine_of(name: str, address: str | None, jobs: int | None, device: str) -> Engine:
+def engine_of(name: str, address: str | None, jobs: int | None, device: str) -> "Engine":
     """The engine that the options of a command name. device: cuda takes a GPU a unit of the
     cluster. UsageError as of check_engine.
     """

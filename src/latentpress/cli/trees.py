@@ -15,19 +15,20 @@ from typing import TYPE_CHECKING, Any
 from latentpress import __version__
 from latentpress.cli import batch, pipes, terminal
 from latentpress.cli.json_output import to_json
-from latentpress.collection.find import Naming, Search, Selection, is_archive
 from latentpress.collection.sizes import change, size_words
-from latentpress.collection.unit import Engine, Row, Task, Unit
 from latentpress.errors import DiskFullError, UsageError
 from latentpress.system.places import as_path, elsewhere
 from latentpress.system.sources import unreadable
-from latentpress.system.stores import is_zip
 from latentpress.system.urls import shown
 
 if TYPE_CHECKING:
+    from latentpress.collection.find import Search
     from latentpress.collection.run import Summary
+    from latentpress.collection.unit import Engine, Row, Task, Unit
 
 OPENING = "opening"  # the verb of `decompress`
+# files that are no archives, which is known without the modules for folders
+SINGLE = (".ltp", ".png", ".jpg", ".jpeg", ".webp")
 LONGEST_NAME = 8192  # bytes; systems have names of 4096 at most
 
 
@@ -61,7 +62,7 @@ class Tree:
         return (
             # a folder among files, as a pattern of the shell may name one, is told of as a file is
             (any(folders) and (self.output is not None or all(folders)))
-            or any(is_archive(path.name) or is_zip(os.fspath(path)) for path in self.inputs)
+            or any(_holds_many(path) for path in self.inputs)
             or self.files_from is not None
             or self.keep_suffix
             or self.skip_existing
@@ -85,6 +86,8 @@ class Tree:
                 "standard input holds one picture: use - alone, and without options for folders"
             )
         if self.output is None:
+            from latentpress.system.stores import is_zip
+
             trees = (path for path in self.inputs if path.is_dir() or is_zip(os.fspath(path)))
             folder = next(trees, None)
             if self.files_from is not None or any(elsewhere(path) for path in self.inputs):
@@ -120,18 +123,22 @@ class Tree:
         within: str | None = None,
         *,
         keeps_archives: bool = True,
-    ) -> Search:
+    ) -> "Search":
         """What a run looks for.
 
         suffixes: of the files that are taken. suffix: of the outputs. within: where these go, the
         folder unless it is told. keeps_archives: as of `Naming`.
         """
+        from latentpress.collection.find import Naming, Search, Selection
+
         selection = Selection(suffixes, tuple(self.include or ()), tuple(self.exclude or ()))
         naming = Naming(suffix, self.keep_suffix, keeps_archives)
         return Search(selection, naming, within=self.folder() if within is None else within)
 
-    def found(self, search: Search) -> Iterator[Unit | Row]:
+    def found(self, search: "Search") -> "Iterator[Unit | Row]":
         """What the inputs hold."""
+        from latentpress.system.stores import is_zip
+
         single = len(self.inputs) == 1 and self.files_from is None
         for path in self.inputs:
             if path.is_dir() or is_zip(os.fspath(path)):
@@ -143,6 +150,16 @@ class Tree:
                 yield from search.file(os.fspath(path), below.replace(os.sep, "/"))
         if self.files_from is not None:
             yield from search.named(lines_of(self.files_from))
+
+
+def _holds_many(path: Path) -> bool:
+    """Whether a file is an archive or a table."""
+    if path.suffix.lower() in SINGLE:
+        return False
+    from latentpress.collection.find import is_archive
+    from latentpress.system.stores import is_zip
+
+    return is_archive(path.name) or is_zip(os.fspath(path))
 
 
 def lines_of(name: str) -> Iterator[str]:
@@ -170,11 +187,11 @@ def _names(stream: BufferedReader) -> Iterator[str]:
 
 def run_tree(
     tree: Tree,
-    task: Task,
-    engine: Engine,
-    search: Search,
+    task: "Task",
+    engine: "Engine",
+    search: "Search",
     verb: str,
-    found: Iterable[Unit | Row] | None = None,
+    found: "Iterable[Unit | Row] | None" = None,
     header: dict[str, Any] | None = None,
 ) -> None:
     """Do it and tell it; exit with code 1 where something failed.
@@ -192,7 +209,7 @@ def run_tree(
     begun = False
     request = fingerprint(task.request())
 
-    def tell(row: Row) -> None:
+    def tell(row: "Row") -> None:
         nonlocal begun
         if row.error:
             terminal.error(row.error)
@@ -261,7 +278,7 @@ def words(summary: "Summary", *, is_opened: bool) -> str:
     return ", ".join(told)
 
 
-def _line(row: Row) -> str:
+def _line(row: "Row") -> str:
     bpp = row.fields.get("bpp")
     rate = f", {bpp:.3f} bpp" if isinstance(bpp, float) else ""
     return f"{row.output}: {row.output_bytes:,} bytes{rate}, from {row.source_bytes:,}"

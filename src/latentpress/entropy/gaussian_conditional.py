@@ -64,11 +64,11 @@ class GaussianConditional:
         lagrangian_weight: as `rdoq.quantize_rdoq`'s weight, for the symbols outside a trellis.
         """
         p = self.positions
-        single = planes.residuals(y, step_factor, mu, p.alone)
-        v = planes.residuals(y, step_factor, mu, p.lanes) / STEP
+        v = planes.residuals(y, step_factor, mu, p)
+        single, chained = v[: p.alone.size], v[p.alone.size :]
         return ConditionalSymbols(
             quantize_rdoq(single, self.tables, lagrangian_weight),
-            trellis.quantize(v, p.lane_tables, ERROR_WEIGHT, self.lanes),
+            trellis.quantize(chained / STEP, p.lane_tables, ERROR_WEIGHT, self.lanes),
         )
 
     def push(self, coder: rans.Coder, symbols: ConditionalSymbols) -> None:

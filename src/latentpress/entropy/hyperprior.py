@@ -28,6 +28,7 @@ from latentpress.transforms.tiling import STRIP_ROWS, is_large, strips
 from latentpress.varint import read_varint, write_varint
 
 Coded: TypeAlias = list[tuple[GaussianConditional, ConditionalSymbols]]
+SymbolsOf: TypeAlias = Callable[[GaussianConditional, Floats, Floats], ConditionalSymbols]
 Z_MAX = 127  # z is an integer in -127..127
 Z_FACTOR = 4  # latent positions a hyper position, each way
 MIN_SEGMENT_BYTES = rans.CRC_BYTES + 1
@@ -115,7 +116,8 @@ class HyperpriorCoder:
 
         z: the hyper latent (Z, ceil(h / 4), ceil(w / 4)) to use instead of `hyper_analysis`'s.
         """
-        z, coded, _ = self.model_segment(y, z)
+        z = self.hyper_analysis(y) if z is None else z
+        coded, *_ = self.coding_loop(z, y.shape[1:], self._quantizing(y))
         return self.pack_segment(z, coded)
 
     def pack_segment(self, z: Ints, coded: Coded) -> bytes:
@@ -131,40 +133,33 @@ class HyperpriorCoder:
         their symbols in decoding order, and y_hat (C, h, w) in steps.
         """
         z = self.hyper_analysis(y) if z is None else z
-        coded, y_hat = self.coding_loop(
-            z,
-            (y.shape[1], y.shape[2]),
-            lambda conditional, *where: conditional.quantize(y, *where, self.lagrangian_weight),
-        )
-        return z, coded, y_hat
+        coded, *distributions = self.coding_loop(z, y.shape[1:], self._quantizing(y))
+        return z, coded, reconstructed(coded, *distributions)
+
+    def _quantizing(self, y: Floats) -> SymbolsOf:
+        return lambda conditional, *where: conditional.quantize(y, *where, self.lagrangian_weight)
 
     def coding_loop(
-        self,
-        z: Ints,
-        shape: tuple[int, int],
-        symbols_of: Callable[[GaussianConditional, Floats, Floats], ConditionalSymbols],
-        *,
-        frugal: bool = False,
-    ) -> tuple[Coded, Floats]:
-        """Run the two passes that encoder and decoder share -> the passes with their symbols, and
-        y_hat (C, h, w) in steps.
+        self, z: Ints, shape: tuple[int, ...], symbols_of: SymbolsOf, *, frugal: bool = False
+    ) -> tuple[Coded, Floats, Floats]:
+        """Run the two passes that encoder and decoder share -> the passes with their symbols; mu
+        (C, h, w) of every symbol and the step_factor of `features`, of which `reconstructed` makes
+        y_hat.
 
         z: the hyper latent. shape: (h, w) of the segment. symbols_of: quantizes the symbols of a
         pass, given mu and the step_factor of `features`, or decodes them; the second pass is
         conditioned on what it returns for the first. frugal: as of `models.run`.
         """
-        features, gaussians, step_factor = self.features(z, *shape, frugal=frugal)
+        h, w = shape
+        features, gaussians, step_factor = self.features(z, h, w, frugal=frugal)
         anchors = GaussianConditional(gaussians, ANCHORS, self.has_trellis)
         anchor_symbols = symbols_of(anchors, gaussians.mu, step_factor)
         context = networks.context(self.space, features, anchors, anchor_symbols, frugal=frugal)
         planes.second_distributions(*context, gaussians)
         others = GaussianConditional(gaussians, OTHERS, self.has_trellis)
         other_symbols = symbols_of(others, gaussians.mu, step_factor)
-        y_hat = gaussians.mu  # which nothing needs from here on
-        anchors.add_values(anchor_symbols, y_hat)
-        others.add_values(other_symbols, y_hat)
-        y_hat /= step_factor
-        return [(anchors, anchor_symbols), (others, other_symbols)], y_hat
+        coded = [(anchors, anchor_symbols), (others, other_symbols)]
+        return coded, gaussians.mu, step_factor
 
     def decode_segment(self, data: bytes, h: int, w: int, *, frugal: bool = False) -> Floats:
         """What `encode_segment` made -> y_hat (C, h, w) in steps."""
@@ -174,7 +169,7 @@ class HyperpriorCoder:
         )
         if np.abs(z).max() > Z_MAX:
             raise FormatError("the coded latent is damaged: side information out of range")
-        coded, y_hat = self.coding_loop(
+        coded, *distributions = self.coding_loop(
             z, (h, w), lambda conditional, *_: conditional.pop(coder), frugal=frugal
         )
         rans.check_empty(coder)
@@ -182,7 +177,7 @@ class HyperpriorCoder:
             raise FormatError(
                 "the coded latent is damaged: the symbols do not match their checksum"
             )
-        return y_hat
+        return reconstructed(coded, *distributions)
 
     def hyper_analysis(self, y: Floats) -> Ints:
         """y (C, h, w) in steps -> z (Z, ceil(h / 4), ceil(w / 4)). Encoder only: may be any
@@ -223,6 +218,14 @@ class HyperpriorCoder:
             planes.first_distributions(head, gain, offset, shift, step_factor),
             step_factor,
         )
+
+
+def reconstructed(coded: Coded, mu: Floats, step_factor: Floats) -> Floats:
+    """y_hat (C, h, w) in steps, in place of mu: of `HyperpriorCoder.coding_loop`."""
+    for conditional, symbols in coded:
+        conditional.add_values(symbols, mu)
+    mu /= step_factor
+    return mu
 
 
 def together(coded: Coded) -> NDArray[np.int16]:

@@ -37,10 +37,10 @@ def shifts(activity: Ints, quality: float) -> NDArray[np.int64]:
     exponent = np.frexp(raised.astype(np.float64))[1].astype(np.int64) - 1
     # log2 in 1/256, linear between powers of 2
     level = 256 * exponent + (raised >> (exponent - 8)) - 256
-    side = 2 * REACH + 1
-    window_sums = np.lib.stride_tricks.sliding_window_view(
-        np.pad(level, REACH, mode="edge"), (side, side)
-    ).sum((2, 3))
+    side, (h, w) = 2 * REACH + 1, level.shape
+    padded = np.pad(level, REACH, mode="edge")
+    of_rows = np.sum([padded[y : y + h] for y in range(side)], axis=0)
+    window_sums = np.sum([of_rows[:, x : x + w] for x in range(side)], axis=0)
     reference = int(interpolate(REFERENCE, quality)[0]) * side**2
     return np.clip(round_shift((reference - window_sums) * STRENGTH, SHIFT), -MOST, MOST)
 

@@ -38,13 +38,16 @@ class Positions(NamedTuple):
 
     alone: (n,) those outside of the trellis, by scale. alone_ends: (SCALES,) where those of each
     scale end. lanes: (m,) those in the trellis, in the order of its lanes. lane_tables: (m,) their
-    scales less 1, uint16.
+    scales less 1, uint16. raster: (n + m,) all of them in raster order, in which arrays are read
+    fastest. ranks: (n + m,) of those, the place in `alone`, or behind it in `lanes`.
     """
 
     alone: Ints
     alone_ends: NDArray[np.int64]
     lanes: Ints
     lane_tables: NDArray[np.uint16]
+    raster: Ints
+    ranks: Ints
 
 
 def scale_index(scale_eighths: NDArray[Any]) -> NDArray[np.uint8]:
@@ -147,14 +150,14 @@ def select(gaussians: Gaussians, kind: int, first_trellis_scale: int) -> Positio
     c, h, w = scale.shape
     if library := native.library():
         most = c * ((h * w + 1) // 2)
-        alone, lanes, scratch = (np.empty(most, np.int32) for _ in range(3))
+        alone, lanes, raster, ranks = (np.empty(most, np.int32) for _ in range(4))
         tables, ends = np.empty(most, np.uint16), np.empty(SCALES, np.int64)
         amount = np.zeros(1, np.int64)
         shape = (c, h, w, kind)
-        found = (alone, ends, lanes, tables, amount)
-        library.select_positions(scale, eighths, *shape, first_trellis_scale, *found, scratch)
-        m = int(amount[0])
-        return Positions(alone[: ends[-1]], ends, lanes[:m], tables[:m])
+        found = (alone, ends, lanes, tables, amount, raster, ranks)
+        library.select_positions(scale, eighths, *shape, first_trellis_scale, *found)
+        n, m = int(ends[-1]), int(amount[0])
+        return Positions(alone[:n], ends, lanes[:m], tables[:m], raster[: n + m], ranks[: n + m])
     cells = cells_of(kind, h, w)
     own = (np.arange(0, c * h * w, h * w, dtype=np.int32)[:, None] + cells).ravel()
     scales = scale.ravel().take(own)
@@ -166,24 +169,28 @@ def select(gaussians: Gaussians, kind: int, first_trellis_scale: int) -> Positio
     lanes = own[~is_alone]
     key = np.clip(eighths.ravel().take(lanes), 0, LAST_KEY).astype(np.int16)
     order = np.argsort(key, kind="stable")
-    return Positions(
-        alone[np.argsort(alone_scales, kind="stable")],
-        ends,
-        lanes[order],
-        scales[~is_alone][order].astype(np.uint16) - np.uint16(1),
-    )
+    alone = alone[np.argsort(alone_scales, kind="stable")]
+    lanes = lanes[order]
+    ranks = np.argsort(np.concatenate([alone, lanes])).astype(np.int32)
+    lane_tables = scales[~is_alone][order].astype(np.uint16) - np.uint16(1)
+    return Positions(alone, ends, lanes, lane_tables, own, ranks)
 
 
-def residuals(y: Floats, factor: Floats, mu: Floats, positions: Ints) -> Floats:
-    """y * factor - mu at positions: (n,). y, mu: (C, h, w). factor: (h, w)."""
+def residuals(y: Floats, factor: Floats, mu: Floats, positions: Positions) -> Floats:
+    """y * factor - mu at the coded positions of a pass, those outside of the trellis first: (n,).
+    y, mu: (C, h, w). factor: (h, w).
+    """
+    v = np.empty(positions.raster.size, np.float32)
+    at = positions.raster
     if library := native.library():
-        v = np.empty(positions.size, np.float32)
         check(y.shape == mu.shape, factor.shape == mu.shape[1:])
         y = np.ascontiguousarray(y, np.float32)
-        library.gather_residuals(y, factor, mu, factor.size, positions, v.size, v)
+        given = (y, factor, mu, factor.size, at, positions.ranks, v.size)
+        library.gather_residuals(*given, v)
         return v
-    gathered: Floats = y.ravel().take(positions) * factor.ravel().take(positions % factor.size)
-    return gathered - mu.ravel().take(positions)
+    scaled = y.ravel().take(at) * factor.ravel().take(at % factor.size)
+    v[positions.ranks] = scaled - mu.ravel().take(at)
+    return v
 
 
 def put_whitened(

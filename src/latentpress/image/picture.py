@@ -47,6 +47,7 @@ __all__ = [
     "write_image",
 ]
 
+SMALL = 1 << 21  # pixels of a picture that is held twice: as it was stored, and as an array
 TRANSPOSE = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -140,6 +141,18 @@ class Picture:
                 f"rows {top}:{bottom}, columns {left}:{right} are not within {self.height} x "
                 f"{self.width}"
             )
+        if self._small is not None:
+            return self._small[top:bottom, left:right].copy()
+        return self._converted(top, bottom, left, right)
+
+    @functools.cached_property
+    def _small(self) -> Pixels | None:
+        """All pixels of a small picture, which is looked at many times; None of a larger one."""
+        if self.width * self.height > SMALL:
+            return None
+        return self._converted(0, self.height, 0, self.width)
+
+    def _converted(self, top: int, bottom: int, left: int, right: int) -> Pixels:
         out = np.empty((bottom - top, right - left, 3), np.uint8)
         _copy(self.stored, self.orientation, out, top, left)
         return out
@@ -394,7 +407,9 @@ def _copy(
         part.info = {}  # a transparent color here would make Pillow convert with warnings
         if orientation in TRANSPOSE:
             part = part.transpose(TRANSPOSE[orientation])
-        out[start - top : end - top] = np.asarray(part if out.ndim == 2 else part.convert("RGB"))
+        if out.ndim == 3 and part.mode != "RGB":  # where it is, Pillow would copy it
+            part = part.convert("RGB")
+        out[start - top : end - top] = np.asarray(part)
 
 
 def _from_array(array: NDArray[np.uint8]) -> Image.Image:

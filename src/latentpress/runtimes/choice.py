@@ -8,6 +8,7 @@ imported it already.
 
 import sys
 from dataclasses import dataclass
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -125,8 +126,13 @@ def provider_device(device: str, *, or_torch: bool) -> str:
 
 def may_have_cuda() -> bool:
     """Whether the installed ONNX Runtime has a library for CUDA; it is not imported."""
+    return "onnxruntime" in sys.modules or _may_bring_cuda()
+
+
+@cache  # a look at a folder for every picture otherwise
+def _may_bring_cuda() -> bool:
     found = find_spec("onnxruntime")
-    if "onnxruntime" in sys.modules or found is None:
+    if found is None:
         return True
     folders = [Path(folder) / "capi" for folder in found.submodule_search_locations or ()]
     return any(True for folder in folders for _ in folder.glob(f"*{CUDA_LIBRARY}*"))

@@ -19,6 +19,7 @@ from latentpress.runtimes.native import layers
 from latentpress.runtimes.native.stream import Stream, counters
 
 BAND_POSITIONS = 256  # latent positions a band, whose tensors a core's cache still holds
+SMALL_POSITIONS = 1024  # the same of a network whose tensors get no larger than its input
 FACTOR = 16  # rows and columns of pixels a latent position
 IDLE = 2  # streams that wait for another picture of their widths
 SHARED = 4096  # positions of all layers, from which on threads share a band
@@ -44,6 +45,8 @@ class NativeGraph:
         self._network = layers.read(data, steps, has_halves=has_halves)
         self.is_of_pixels = self._network.is_of_pixels
         self._unit = FACTOR if self._network.is_of_pixels else 1
+        grows = self.is_of_pixels or any(layer.shuffle > 1 for layer in self._network.layers)
+        self._positions = BAND_POSITIONS if grows else SMALL_POSITIONS
         self._threads = threads or os.cpu_count() or 1
         self._pool = ThreadPoolExecutor(self._threads, "latentpress layer")
         self._idle = deque[tuple[int, Stream]](maxlen=IDLE)
@@ -51,11 +54,11 @@ class NativeGraph:
     def run(self, feeds: Mapping[str, NDArray[Any]], *, frugal: bool = False) -> list[NDArray[Any]]:
         """As of RunningGraph."""
         [whole] = feeds.values()
-        return [NativeRows(self, whole.shape[2 if self.is_of_pixels else 3]).put(whole, True)]
+        return [NativeRows(self, whole.shape[2 if self.is_of_pixels else 3]).put_whole(whole)]
 
     def rows_of_band(self, columns: int) -> int:
         """Rows of the input in a band, of so many columns."""
-        return self._unit * max(1, BAND_POSITIONS * self._unit // columns)
+        return self._unit * max(1, self._positions * self._unit // columns)
 
     def rows(self, columns: int) -> "NativeRows":
         """A picture of so many columns of the input, in bands of rows."""
@@ -78,7 +81,9 @@ class NativeGraph:
             self._idle.append((columns, stream))
 
     def _run(self, stream: Stream) -> None:
-        threads = self._threads if stream.planned() >= SHARED else 1
+        threads = self._threads
+        if threads > 1 and stream.planned() < SHARED:
+            threads = 1
         zeros = counters(stream.layers_count, threads)
 
         def work(i: int) -> None:  # holds the stream, for this thread may be interrupted
@@ -89,7 +94,8 @@ class NativeGraph:
         work(0)
         for other in others:
             other.cancel()
-        wait(others)
+        if others:
+            wait(others)
 
 
 class NativeRows:
@@ -102,14 +108,31 @@ class NativeRows:
 
     def put(self, rows: NDArray[Any], is_last: bool) -> NDArray[Any]:
         """The graph's input for the next rows -> its output for those that are known by then."""
-        axis = 1 if self._graph.is_of_pixels else 2
-        count, step = rows.shape[axis], self._graph.rows_of_band(self._columns)
+        out = self._put(rows, is_last, None)
+        axis = 0 if out[0].dtype == np.uint8 else 1
+        return np.concatenate(out, axis)[None] if len(out) > 1 else out[0][None]
+
+    def put_whole(self, rows: NDArray[Any]) -> NDArray[Any]:
+        """The graph's input for a picture -> its output."""
+        output = self._stream.whole_output(rows.shape[self._axis])
+        self._put(rows, True, output)
+        return output[None]
+
+    @property
+    def _axis(self) -> int:
+        """That of the rows of the input."""
+        return 1 if self._graph.is_of_pixels else 2
+
+    def _put(
+        self, rows: NDArray[Any], is_last: bool, whole: NDArray[Any] | None
+    ) -> list[NDArray[Any]]:
+        """The output in parts. whole: where they are to lie side by side, as of `Stream.put`."""
+        count, step = rows.shape[self._axis], self._graph.rows_of_band(self._columns)
         out = []
         for top in range(0, count, step):
             band = slice(top, min(top + step, count))
             own = rows[0, band] if self._graph.is_of_pixels else rows[0, :, band]
-            out.append(self._stream.put(own, is_last and band.stop == count))
+            out += self._stream.put(own, is_last and band.stop == count, whole)
         if is_last:
             self._graph.give_back(self._columns, self._stream)
-        axis = 0 if out[0].dtype == np.uint8 else 1
-        return np.concatenate(out, axis)[None] if len(out) > 1 else out[0][None]
+        return out

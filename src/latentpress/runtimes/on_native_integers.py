@@ -2,8 +2,10 @@
 numbers as everywhere else, to the bit.
 """
 
+import os
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import suppress
 from ctypes import addressof
 from typing import Any
@@ -22,16 +24,23 @@ from latentpress.runtimes.native.integer_layers import (
 )
 
 Bytes = NDArray[np.uint8]
+Make = Callable[["_Planes", int, int, int], None]
 IDLE = 4  # sets of planes that wait for another segment of their size
+SHARED = 50_000_000  # products of a layer, from which on threads share its rows
 
 
 class IntegerGraph:
-    """A network and its idle planes. ValueError as of `integer_layers.read`."""
+    """A network and its idle planes. ValueError as of `integer_layers.read`.
 
-    def __init__(self, data: bytes) -> None:
+    threads: 0 for all cores.
+    """
+
+    def __init__(self, data: bytes, threads: int = 1) -> None:
         self._library = native.library()
         self._how = self._library.instructions()
         self._network = read(data, self._library)
+        self._threads = threads or os.cpu_count() or 1
+        self._pool = ThreadPoolExecutor(self._threads, "latentpress layer")
         self._idle = deque[tuple[tuple[int, int], _Planes]](maxlen=IDLE)
 
     def run(self, feeds: Mapping[str, NDArray[Any]], *, frugal: bool = False) -> list[NDArray[Any]]:
@@ -56,9 +65,22 @@ class IntegerGraph:
         """
         h, w, _ = feeds[self._network.inputs[0]].shape
         planes = self._take(h, w)
-        outputs = planes.run(feeds, self._library, self._how)
+        outputs = planes.run(feeds, self._sum)
         self._idle.append(((h, w), planes))
         return outputs
+
+    def _sum(self, planes: "_Planes", i: int, rows: int, products: int) -> None:
+        """The sums of layer i, of so many rows and products."""
+        count = min(self._threads, rows) if products >= SHARED else 1
+
+        def work(part: int) -> None:  # holds the planes, for this thread may be interrupted
+            edges = rows * part // count, rows * (part + 1) // count
+            self._library.sum_integers(addressof(planes.calls[i]), *edges, self._how)
+
+        others = [self._pool.submit(work, part) for part in range(1, count)]
+        work(0)
+        if others:
+            wait(others)
 
     def _take(self, h: int, w: int) -> "_Planes":
         with suppress(IndexError):
@@ -89,27 +111,33 @@ class _Planes:
             )
             if layer.is_bytes:
                 self._make(layer.output, len(layer.scale) // layer.shuffle**2)
-        self._calls = [
+        # what calls read and write of the latest run, held while threads are at it
+        self._floats: dict[str, Floats] = {}
+        self._bias: Floats | None = None
+        self.calls = [
             self._call(*pair) for pair in zip(network.layers, network.packed, strict=True)
         ]
 
-    def run(self, feeds: Mapping[str, NDArray[Any]], library: Any, how: int) -> list[NDArray[Any]]:
-        """As of `IntegerGraph.run_bytes`."""
+    def run(self, feeds: Mapping[str, NDArray[Any]], make: Make) -> list[NDArray[Any]]:
+        """As of `IntegerGraph.run_bytes`. make: makes the sums of a layer."""
         for name in self._network.inputs:
             self._inside[name][...] = feeds[name]
-        floats: dict[str, Floats] = {}
-        for call, layer, packed in zip(
-            self._calls, self._network.layers, self._network.packed, strict=True
+        self._floats = floats = {}
+        for i, (call, layer, packed) in enumerate(
+            zip(self.calls, self._network.layers, self._network.packed, strict=True)
         ):
             rows, columns = self._sizes[layer.output]
             if isinstance(packed.biases, str):
                 bias = packed.in_order(np.ravel(feeds[packed.biases]))
                 call.biases = bias.ctypes.data
+                self._bias = bias
             if not layer.is_bytes:
                 made = np.empty((len(layer.scale), rows, columns), np.float32)
                 floats[layer.output] = made
                 call.floats = made.ctypes.data
-            library.sum_integers(addressof(call), 0, rows // layer.shuffle, how)
+            products = call.columns * sum(summand.weight.size for summand in layer.summands)
+            make(self, i, rows // layer.shuffle, rows // layer.shuffle * products)
+        self._floats = {}
         return [
             floats[name] if name in floats else self._inside[name].copy()
             for name in self._network.outputs

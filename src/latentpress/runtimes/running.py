@@ -52,7 +52,7 @@ def open_graph(
         if choice.precision == "int16":
             from latentpress.runtimes.on_native_integers import IntegerGraph
 
-            return IntegerGraph(data)
+            return IntegerGraph(data, threads)
         from latentpress.runtimes.on_native import NativeGraph
 
         return NativeGraph(data, steps or {}, threads, may_round=choice.precision == "int8")

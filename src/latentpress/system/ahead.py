@@ -1,7 +1,7 @@
 """One item made in a thread while the one before it is used."""
 
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import copy_context
 from dataclasses import dataclass
@@ -75,13 +75,21 @@ class _Ahead(Generic[T]):
 
 
 @contextmanager
-def ahead(source: Iterable[T]) -> Iterator[Iterator[T]]:
+def ahead(source: Iterable[T], *, is_single: bool = False) -> Iterator[Iterator[T]]:
     """The items of the source, each made by a thread while the one before it is used: two are held
     at a time. What the source raises is raised where its item is asked for; with the block the
     thread ends.
+
+    is_single: there is one item and nothing to do meanwhile, so that it is made where it is asked
+    for, without a thread.
     """
-    items = _Ahead(source)
+    items = _closing(source) if is_single else _Ahead(source)
     try:
         yield items
     finally:
         items.close()
+
+
+def _closing(source: Iterable[T]) -> Generator[T, None, None]:
+    """The items of the source, which is closed with them."""
+    yield from source

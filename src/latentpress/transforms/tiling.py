@@ -94,4 +94,6 @@ def padded_pixels(picture: Picture, top: int, bottom: int, left: int, right: int
     pixels = picture.pixels(top, min(bottom, picture.height), left, min(right, picture.width))
     below = bottom - top - pixels.shape[0]
     beside = right - left - pixels.shape[1]
+    if not below and not beside:
+        return pixels
     return np.pad(pixels, ((0, below), (0, beside), (0, 0)), mode="edge")

@@ -132,65 +132,69 @@ static int64_t coded_positions(const uint8_t *restrict scale, int64_t channels, 
     return n;
 }
 
+/* By what the coded positions of a pass are sorted: scales below first_trellis, then eighths. */
+static inline int32_t key_of(int32_t scale, const int32_t *eighths, int32_t first_trellis)
+{
+    if (scale < first_trellis)
+        return scale;
+    return SCALES + (*eighths < 0 ? 0 : *eighths < KEYS ? *eighths : KEYS - 1);
+}
+
 /* The positions of a pass that are coded: those of scales 1 to first_trellis - 1 by scale, the
-   others by eighths, equal ones in raster order; all three arrays have room for all.
+   others by eighths, equal ones in raster order; all arrays but ends and amount have room for all.
 
    kind: whether row + column is odd. ends: (64,), of each scale the end of its positions in
-   `alone`. amount: how many positions are in `lanes`. tables: of those, the scale less 1. found:
-   scratch. */
+   `alone`. amount: how many positions are in `lanes`. tables: of those, the scale less 1. raster:
+   all of them in raster order. ranks: of those, the place in `alone`, or behind it in `lanes`. */
 EXPORT int select_positions(const uint8_t *restrict scale, const int32_t *restrict eighths,
                             int64_t channels, int64_t h, int64_t w, int32_t kind,
                             int32_t first_trellis, int32_t *restrict alone,
                             int64_t *restrict ends, int32_t *restrict lanes,
                             uint16_t *restrict tables, int64_t *restrict amount,
-                            int32_t *restrict found)
+                            int32_t *restrict raster, int32_t *restrict ranks)
 {
-    int64_t next[SCALES + KEYS] = {0}, sum = 0;
-    const int64_t n = coded_positions(scale, channels, h, w, kind, found);
-    for (int pass = 0; pass < 2; pass++) {
-        for (int64_t k = 0; k < n; k++) {
-            const int32_t at = found[k], s = scale[at] & (SCALES - 1);
-            if (s < first_trellis) {
-                if (pass)
-                    alone[next[s]] = at;
-                next[s]++;
-            } else {
-                const int32_t e = eighths[at];
-                const int32_t key = SCALES + (e < 0 ? 0 : e < KEYS ? e : KEYS - 1);
-                if (pass) {
-                    lanes[next[key]] = at;
-                    tables[next[key]] = (uint16_t)(s - 1);
-                }
-                next[key]++;
-            }
+    int32_t next[SCALES + KEYS] = {0}, sum = 0;
+    const int64_t n = coded_positions(scale, channels, h, w, kind, raster);
+    for (int64_t k = 0; k < n; k++) {
+        const int32_t at = raster[k];
+        ranks[k] = key_of(scale[at] & (SCALES - 1), eighths + at, first_trellis);
+        next[ranks[k]]++;
+    }
+    for (int key = 0; key < SCALES + KEYS; key++) {
+        const int32_t here = next[key];
+        next[key] = sum;
+        sum += here;
+        if (key < SCALES)
+            ends[key] = sum;
+    }
+    const int32_t before = (int32_t)ends[SCALES - 1];
+    *amount = sum - before;
+    for (int64_t k = 0; k < n; k++) {
+        const int32_t at = raster[k], key = ranks[k], rank = next[key]++;
+        ranks[k] = rank;
+        if (key < SCALES) {
+            alone[rank] = at;
+        } else {
+            lanes[rank - before] = at;
+            tables[rank - before] = (uint16_t)((scale[at] & (SCALES - 1)) - 1);
         }
-        if (pass)
-            break;
-        for (int k = 0; k < SCALES + KEYS; k++) {
-            const int64_t here = next[k];
-            sum = k == SCALES ? 0 : sum;
-            next[k] = sum;
-            sum += here;
-            if (k < SCALES)
-                ends[k] = sum;
-        }
-        *amount = sum;
     }
     return OK;
 }
 
-/* v = y * factor - mu at n positions. y, mu: planes. factor: (hw,). */
-EXPORT IN_VECTORS int gather_residuals(const float *restrict y, const float *restrict factor,
-                            const float *restrict mu, int64_t hw,
-                            const int32_t *restrict positions, int64_t n, float *restrict v)
+/* v[rank] = y * factor - mu at n positions in raster order. y, mu: planes. factor: (hw,). */
+EXPORT int gather_residuals(const float *restrict y, const float *restrict factor,
+                            const float *restrict mu, int64_t hw, const int32_t *restrict raster,
+                            const int32_t *restrict ranks, int64_t n, float *restrict v)
 {
-    const int32_t cells = (int32_t)hw, mask = cells - 1;
-    if ((cells & mask) == 0) /* most segments are 64 x 64 */
-        for (int64_t i = 0; i < n; i++)
-            v[i] = y[positions[i]] * factor[positions[i] & mask] - mu[positions[i]];
-    else
-        for (int64_t i = 0; i < n; i++)
-            v[i] = y[positions[i]] * factor[positions[i] % cells] - mu[positions[i]];
+    const int32_t cells = (int32_t)hw;
+    int32_t plane = 0; /* its first position */
+    for (int64_t k = 0; k < n; k++) {
+        const int32_t at = raster[k];
+        while (at - plane >= cells)
+            plane += cells;
+        v[ranks[k]] = y[at] * factor[at - plane] - mu[at];
+    }
     return OK;
 }
 

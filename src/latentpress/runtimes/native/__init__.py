@@ -170,7 +170,8 @@ def built() -> Any:
     loaded.plan_rows.argtypes = (address, size, address, size, size, number)
     loaded.run_layers.argtypes = (address, size, address, size, size, number)
     loaded.put_planes.argtypes = (address, size, size, size, address, size, size)
-    for name in ("put_bytes", "get_bytes", "get_planes"):
+    loaded.get_planes.argtypes = (address, size, size, size, address, size)
+    for name in ("put_bytes", "get_bytes"):
         getattr(loaded, name).argtypes = (address, size, size, size, address)
     loaded.sum_integers.argtypes = (address, size, size, number)
     shape = (size,) * 3

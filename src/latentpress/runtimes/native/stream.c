@@ -97,9 +97,9 @@ EXPORT void put_planes(const Rows *tensor, int64_t first, int64_t end, int64_t c
 }
 
 EXPORT void get_planes(const Rows *tensor, int64_t first, int64_t end, int64_t columns,
-                       float *planes)
+                       float *planes, int64_t plane)
 {
-    const int64_t channels = tensor->channels, plane = (end - first) * columns;
+    const int64_t channels = tensor->channels;
     for (int64_t r = first; r < end; r++, planes += columns) {
         const float *in = (const float *)line_of(tensor, FLOATS, r) + tensor->border * channels;
         for (int64_t left = 0; left < columns; left += BLOCK)
@@ -255,9 +255,9 @@ EXPORT void put_planes(const Rows *tensor, int64_t first, int64_t end, int64_t c
 }
 
 EXPORT void get_planes(const Rows *tensor, int64_t first, int64_t end, int64_t columns,
-                       float *planes)
+                       float *planes, int64_t plane)
 {
-    (void)tensor, (void)first, (void)end, (void)columns, (void)planes;
+    (void)tensor, (void)first, (void)end, (void)columns, (void)planes, (void)plane;
 }
 
 EXPORT int plan_rows(Rows *tensors, int64_t count, Layer *layers, int64_t layers_count,

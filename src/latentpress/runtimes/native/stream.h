@@ -44,9 +44,10 @@ EXPORT void get_bytes(const Rows *tensor, int64_t first, int64_t end, int64_t co
 EXPORT void put_planes(const Rows *tensor, int64_t first, int64_t end, int64_t columns,
                        const float *planes, int64_t plane, int64_t row);
 
-/* The floats of a tensor's rows first to end (excluded) -> planes without gaps. */
+/* The floats of a tensor's rows first to end (excluded) -> planes, a channel each. plane: numbers from a
+   plane to the next one. */
 EXPORT void get_planes(const Rows *tensor, int64_t first, int64_t end, int64_t columns,
-                       float *planes);
+                       float *planes, int64_t plane);
 
 /* What the layers can do once tensor 0 has `rows` more rows, which are its last ones or not.
    Returns 0 where some tensor has no room for its planned rows, and changes nothing but these. Else

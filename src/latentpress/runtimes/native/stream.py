@@ -49,26 +49,48 @@ class Stream:
         for window in self._windows:
             window.restart()
 
-    def put(self, rows: NDArray[Any], is_last: bool) -> NDArray[Any]:
-        """The next rows of the input -> those of the output that are known by now, a copy.
+    def put(
+        self, rows: NDArray[Any], is_last: bool, whole: NDArray[Any] | None = None
+    ) -> list[NDArray[Any]]:
+        """The next rows of the input -> those of the output that are known by now, in parts.
 
         Args:
             rows: Pixels (rows, columns, 3), or planes (channels, rows, columns) of floats.
             is_last: Whether the picture ends here.
+            whole: Of `whole_output`, where the parts are to lie; None for arrays of their own.
         """
         count = rows.shape[0 if self._network.is_of_pixels else 1]
         output = self._rows[self._number[self._network.output]]
-        out = [self._run_rows(rows, count, is_last)]
+        out = [self._run_rows(rows, count, is_last, whole)]
         while is_last and output.end < output.total:
-            out.append(self._run_rows(rows, 0, is_last))
-        axis = 0 if out[0].dtype == np.uint8 else 1
-        return np.concatenate(out, axis) if len(out) > 1 else out[0]
+            out.append(self._run_rows(rows, 0, is_last, whole))
+        return out
+
+    def whole_output(self, count: int) -> NDArray[Any]:
+        """Room for the output of a picture of so many rows: bytes (rows, columns, channels), or
+        planes (channels, rows, columns) of floats.
+        """
+        rows = {self._network.input: count}
+        for layer in self._network.layers:
+            found = rows[layer.source] + 2 * layer.pad - layer.kernel[0]
+            rows[layer.output] = (found // layer.stride + 1) * layer.shuffle
+        return self._room(rows[self._network.output])
+
+    def _room(self, count: int) -> NDArray[Any]:
+        """Room for so many rows of the output."""
+        number = self._number[self._network.output]
+        columns, channels = self._columns[self._network.output], self._rows[number].channels
+        if BYTES in self._windows[number].kinds:
+            return np.empty((count, columns, channels), np.uint8)
+        return np.empty((channels, count, columns), np.float32)
 
     def planned(self) -> int:
         """Positions of all layers that the planned rows have."""
         return sum(layer.call.rows * layer.call.columns for layer in self.layers)
 
-    def _run_rows(self, rows: NDArray[Any], count: int, is_last: bool) -> NDArray[Any]:
+    def _run_rows(
+        self, rows: NDArray[Any], count: int, is_last: bool, whole: NDArray[Any] | None
+    ) -> NDArray[Any]:
         """As `put`, of `count` rows: all of them, or of none what the layers still have to do."""
         tensors = (self._rows, len(self._rows), self.layers, self.layers_count)
         output = self._number[self._network.output]
@@ -80,7 +102,7 @@ class Stream:
         if count:
             self._take(rows, self._rows[0].end - count)
         self._run(self)
-        return self._given(output, start)
+        return self._given(output, start, whole)
 
     def _take(self, rows: NDArray[Any], start: int) -> None:
         """Put the input into its planned rows."""
@@ -100,18 +122,20 @@ class Stream:
         between = (stride // rows.itemsize for stride in rows.strides[:2])
         self._library.put_planes(*place, rows.ctypes.data, *between)
 
-    def _given(self, output: int, start: int) -> NDArray[Any]:
-        """The rows of the output from one on: planes of floats, or bytes, channels side by side."""
-        name, rows = self._network.output, self._rows[output]
-        count, columns = rows.end - start, self._columns[name]
+    def _given(self, output: int, start: int, whole: NDArray[Any] | None) -> NDArray[Any]:
+        """The rows of the output from one on, as of `_room`."""
+        rows, columns = self._rows[output], self._columns[self._network.output]
+        own = slice(0, rows.end - start) if whole is None else slice(start, rows.end)
+        if whole is None:
+            whole = self._room(own.stop)
         place = ctypes.byref(rows), start, rows.end, columns
-        if BYTES in self._windows[output].kinds:
-            levels = np.empty((count, columns, rows.channels), np.uint8)
-            self._library.get_bytes(*place, levels.ctypes.data)
-            return levels
-        planes = np.empty((rows.channels, count, columns), np.float32)
-        self._library.get_planes(*place, planes.ctypes.data)
-        return planes
+        if whole.dtype == np.uint8:
+            given = whole[own]
+            self._library.get_bytes(*place, given.ctypes.data)
+        else:
+            given = whole[:, own]
+            self._library.get_planes(*place, given.ctypes.data, whole.shape[1] * columns)
+        return given
 
     def _prepare(self, layer: Layer, prepared: native.Layer) -> None:
         """All of a layer's call that stays the same."""
