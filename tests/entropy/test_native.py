@@ -193,6 +193,9 @@ def test_what_the_format_does_not_hold_is_refused() -> None:
         stack.pop_runs(np.array([0, 0], np.uint16), np.array([3, 1], np.int64))
     with pytest.raises(ctypes.ArgumentError):
         stack.push_runs(one.astype(np.int64), np.array([0], np.uint16), end)
+    at_an_odd_address = np.frombuffer(bytes(5), np.uint8)[1:].view(np.int32)
+    with pytest.raises(ctypes.ArgumentError):
+        stack.push_runs(at_an_odd_address, np.array([0], np.uint16), end)
     stack.push_lanes(one * 300, np.zeros(1, np.uint8), np.array([5], np.uint16), 1)
     assert Symbols(*stack.pop_lanes(np.array([5], np.uint16), 1)).symbols.tolist() == [300]
 

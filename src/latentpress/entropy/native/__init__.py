@@ -47,8 +47,10 @@ class Tables(ctypes.Structure):
 
 
 def array(kind: Any) -> Any:
-    """The type of an argument that is an array: one of another kind, or with gaps, is refused."""
-    return ndpointer(kind, flags="C_CONTIGUOUS")
+    """The type of an argument that is an array: one of another kind, with gaps, or not aligned, is
+    refused.
+    """
+    return ndpointer(kind, flags=("C_CONTIGUOUS", "ALIGNED"))
 
 
 F32 = array(np.float32)

@@ -32,6 +32,8 @@ PROCEDURES = (
 )
 KINDS = 3  # of numbers: floats, bfloat16, bytes
 SLACK = 16384  # bytes that may be read past the end of an input
+POSITIONS, TILE = 16, 64  # that a tile reads, however few there are, and its bytes of each
+IN_C = ("C_CONTIGUOUS", "ALIGNED")  # an array whose address C takes; those of a file may be neither
 
 
 class Ring(ctypes.Structure):
@@ -140,6 +142,14 @@ class IntegerCall(ctypes.Structure):
         ("columns", ctypes.c_int64),
         ("channels", ctypes.c_int64),
     )
+
+
+def check_reach(step: int) -> None:
+    """ValueError where a tile could read past the SLACK behind an input, of bytes or bfloat16, whose
+    positions lie so many bytes apart.
+    """
+    if (POSITIONS - 1) * step + TILE > SLACK:
+        raise ValueError(f"a convolution whose positions lie {step} bytes apart in memory")
 
 
 @cache
