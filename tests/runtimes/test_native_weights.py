@@ -70,7 +70,7 @@ def test_a_channel_of_zeros_has_levels_of_zero() -> None:
 
 
 def at_an_odd_address(values: NDArray) -> NDArray:
-    """The same numbers where no number of more than a byte may begin, as those of a file may lie."""
+    """The same numbers where none of more than a byte may begin, as those of a file may lie."""
     whole = np.empty(values.nbytes + 8, np.uint8)
     start = 1 - whole.ctypes.data % 2
     whole[start : start + values.nbytes] = np.frombuffer(values.tobytes(), np.uint8)

@@ -145,8 +145,8 @@ class IntegerCall(ctypes.Structure):
 
 
 def check_reach(step: int) -> None:
-    """ValueError where a tile could read past the SLACK behind an input, of bytes or bfloat16, whose
-    positions lie so many bytes apart.
+    """ValueError where a tile could read past the SLACK behind an input of bytes or bfloat16, the
+    positions of which lie so many bytes apart.
     """
     if (POSITIONS - 1) * step + TILE > SLACK:
         raise ValueError(f"a convolution whose positions lie {step} bytes apart in memory")
