@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentpress._typing import Floats
-from latentpress.runtimes.native import IN_C, check_reach
+from latentpress.runtimes.native import check_reach, for_c
 from latentpress.runtimes.onnx_file import Graph, Node, read_graph
 
 SUMMANDS = 3  # of integers.h
@@ -221,7 +221,7 @@ def _packed(
     steps = -(-columns * inputs // TILE)
     values = np.empty(order.size * rows * steps * TILE * WEIGHT_BYTES, np.int8)
     sums = np.empty(order.size, np.int32)
-    weight = np.require(weight, requirements=IN_C)
+    weight = for_c(weight)
     shape = (inputs, rows, columns, order.ctypes.data, order.size)
     library.pack_integers(weight.ctypes.data, *shape, values.ctypes.data, sums.ctypes.data)
     return values, sums

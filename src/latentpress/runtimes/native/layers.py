@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentpress._typing import Floats
-from latentpress.runtimes.native import IN_C, built, check_reach
+from latentpress.runtimes.native import built, check_reach, for_c
 from latentpress.runtimes.onnx_file import Graph, Node, read_graph
 
 LANES = 16  # output channels of a block of weights
@@ -271,7 +271,7 @@ def pack(
     order = np.ascontiguousarray(places, np.int32)
     values = np.empty(order.size * rows * run, dtype)
     scales, sums = np.ones(order.shape), np.zeros(order.shape)
-    weight = np.require(weight, requirements=IN_C)
+    weight = for_c(weight)
     factors = np.ascontiguousarray(np.ones(inputs) if steps is None else steps, np.float64)
     scratch = np.empty(inputs * rows * columns)
     built().pack_weights(

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentpress.runtimes import native
-from latentpress.runtimes.native import IN_C
+from latentpress.runtimes.native import for_c
 from latentpress.runtimes.native.layers import Layer, Network
 from latentpress.runtimes.native.rows import BYTES, Window
 
@@ -98,7 +98,7 @@ class Stream:
             rows = values.transpose(2, 0, 1)
         is_apart = rows.strides[2] != rows.itemsize
         if rows.dtype != np.float32 or is_apart or not rows.flags.aligned:
-            rows = np.require(rows, np.float32, IN_C)
+            rows = for_c(rows, np.float32)
         between = (stride // rows.itemsize for stride in rows.strides[:2])
         self._library.put_planes(*place, rows.ctypes.data, *between)
 
