@@ -26,7 +26,7 @@ OPTIONS = {
     "TSAN_OPTIONS": "ignore_noninstrumented_modules=1",
 }
 TESTS = {
-    "thread": ["tests/runtimes/test_native_convolutions.py", "-k", "threads and not 40"],
+    "thread": ["tests/runtimes/test_native_convolutions.py", "-k", "threads and 40"],
     "": [
         *("-n", "auto"),
         *("tests/entropy/test_native.py", "tests/runtimes/test_native_convolutions.py"),

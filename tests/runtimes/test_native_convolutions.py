@@ -263,11 +263,14 @@ def test_avx2_gives_nearly_what_avx512_gives(name: str) -> None:
 
 @pytest.mark.parametrize("name", GRAPHS)
 @pytest.mark.parametrize("columns", [1, 3, 40])
-def test_threads_and_an_idle_stream_give_the_same(name: str, columns: int) -> None:
-    data, steps = models.read_file("lp1", name), models.steps("lp1")
+@pytest.mark.parametrize("is_avx2", [False, True])
+def test_threads_and_an_idle_stream_give_the_same(name: str, columns: int, is_avx2: bool) -> None:
+    data, steps = models.read_file("lp1", name), {} if is_avx2 else models.steps("lp1")
     feed = picture(name, 4, columns)
-    [expected] = NativeGraph(data, steps, 1, may_round=True).run(feed)
-    graph = NativeGraph(data, steps, 3, may_round=True)
+    alone, graph = (NativeGraph(data, steps, n, may_round=not is_avx2) for n in (1, 3))
+    if is_avx2:
+        alone._how = graph._how = native.AVX2_ALONE
+    [expected] = alone.run(feed)
     for _ in range(2):  # the second time with the first one's stream
         assert np.array_equal(graph.run(feed)[0], expected)
 
