@@ -34,6 +34,11 @@ collections: $(VENV)/test  ## what the tests of data sets, stores and clusters n
 core-test: $(VENV)-core/test  ## the tests that need no torch, beside the core and pytest alone
 	OMP_NUM_THREADS=1 $(CORE)/python -m pytest -n auto $(PYTEST_OPTIONS)
 
+SANITIZE ?= address,undefined
+.PHONY: sanitize
+sanitize: $(VENV)/test  ## the C libraries under GCC's sanitizers; SANITIZE=thread: data races
+	OMP_NUM_THREADS=1 $(BIN)/python tests/sanitized.py $(SANITIZE)
+
 benchmark: $(VENV)/bench  ## Kodak with every codec, and its page; goes on where it was stopped
 	$(BIN)/latentpress bench --dataset kodak --points 6 --repeats 1 -o results/benchmark \
 		--codecs builtin,sd15,jpeg,jpeg444,webp,avif,avif4,jxl,heic,png,webp-lossless \

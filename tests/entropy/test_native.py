@@ -2,7 +2,6 @@
 are.
 """
 
-import ctypes
 import os
 import subprocess
 import sys
@@ -193,10 +192,28 @@ def test_what_the_format_does_not_hold_is_refused() -> None:
         stack.push_runs(one, np.array([0], np.uint16), 2 * end)
     with pytest.raises(ValueError, match="do not rise"):
         stack.pop_runs(np.array([0, 0], np.uint16), np.array([3, 1], np.int64))
-    with pytest.raises(ctypes.ArgumentError):
+    with pytest.raises(TypeError, match="cannot take"):
         stack.push_runs(one.astype(np.int64), np.array([0], np.uint16), end)
+    at_an_odd_address = np.frombuffer(bytes(5), np.uint8)[1:].view(np.int32)
+    with pytest.raises(TypeError, match="cannot take"):
+        stack.push_runs(at_an_odd_address, np.array([0], np.uint16), end)
     stack.push_lanes(one * 300, np.zeros(1, np.uint8), np.array([5], np.uint16), 1)
     assert Symbols(*stack.pop_lanes(np.array([5], np.uint16), 1)).symbols.tolist() == [300]
+
+
+class Interrupting(np.ndarray):
+    """An array while whose address is taken a signal comes, the handler of which raises."""
+
+    @property
+    def flags(self) -> Any:
+        raise KeyboardInterrupt
+
+
+@needs_library
+def test_an_interrupt_before_a_call_stays_one() -> None:
+    symbols, plane = np.zeros(1, np.int32).view(Interrupting), np.zeros((1, 1, 1), np.int16)
+    with pytest.raises(KeyboardInterrupt):
+        planes.put_symbols(plane, np.zeros(1, np.int32), symbols)
 
 
 def test_the_environment_turns_it_off() -> None:

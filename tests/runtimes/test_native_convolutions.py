@@ -5,6 +5,7 @@ ONNX Runtime.
 import ctypes
 import itertools
 from collections.abc import Iterator
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
@@ -262,11 +263,14 @@ def test_avx2_gives_nearly_what_avx512_gives(name: str) -> None:
 
 @pytest.mark.parametrize("name", GRAPHS)
 @pytest.mark.parametrize("columns", [1, 3, 40])
-def test_threads_and_an_idle_stream_give_the_same(name: str, columns: int) -> None:
-    data, steps = models.read_file("lp1", name), models.steps("lp1")
+@pytest.mark.parametrize("is_avx2", [False, True])
+def test_threads_and_an_idle_stream_give_the_same(name: str, columns: int, is_avx2: bool) -> None:
+    data, steps = models.read_file("lp1", name), {} if is_avx2 else models.steps("lp1")
     feed = picture(name, 4, columns)
-    [expected] = NativeGraph(data, steps, 1, may_round=True).run(feed)
-    graph = NativeGraph(data, steps, 3, may_round=True)
+    alone, graph = (NativeGraph(data, steps, n, may_round=not is_avx2) for n in (1, 3))
+    if is_avx2:
+        alone._how = graph._how = native.AVX2_ALONE
+    [expected] = alone.run(feed)
     for _ in range(2):  # the second time with the first one's stream
         assert np.array_equal(graph.run(feed)[0], expected)
 
@@ -274,3 +278,15 @@ def test_threads_and_an_idle_stream_give_the_same(name: str, columns: int) -> No
 def test_what_has_no_place_in_a_layer_is_refused() -> None:
     with pytest.raises(ValueError, match=r"has no place in a layer|unequal borders or gaps"):
         layers.read(models.read_file("lp1", "context.onnx"), {})
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("is_halves", [False, True])
+def test_what_tiles_would_read_past_the_slack_is_refused(is_halves: bool, stride: int) -> None:
+    most = (SLACK - native.TILE) // (native.POSITIONS - 1) // stride // (2 if is_halves else 1)
+    for channels in (most, most + 1):
+        weight, bias = np.ones((1, channels, 1, 1), np.float32), np.zeros(1, np.float32)
+        layer = Layer("x", "y", (1, 1), stride, 0, not is_halves, weight, bias, is_halves)
+        source = Tensor(channels, steps=np.ones(channels, np.float32))
+        with pytest.raises(ValueError, match="bytes apart") if channels > most else nullcontext():
+            layers.packed(layer, source)

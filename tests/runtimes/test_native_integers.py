@@ -173,6 +173,7 @@ def test_what_is_not_exact_is_refused() -> None:
         (graph(weight(0.5, np.float32)), "whole numbers"),
         (graph(weight(32_700)), "two signed bytes"),
         (graph(np.full((1, 300, 1, 1), 300, np.int16)), "float32 does not hold"),
+        (graph(np.ones((1, 1089, 1, 1), np.int16)), "lie 1089 bytes apart"),
         (graph(weight(1), op="Softmax"), "not of a network"),
         (graph(weight(1), onnx_writer.node("Relu", ["t"], "u")), "Relu is not"),
     ):

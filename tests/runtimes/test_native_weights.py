@@ -1,10 +1,13 @@
 """Weights in the order in which the package's own convolutions read them: against NumPy."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from latentpress.runtimes import native
+from latentpress.runtimes.native import integer_layers, layers
 from latentpress.runtimes.native.layers import OF_BYTES, OF_FLOATS, OF_HALVES, PACKED, pack
 
 pytestmark = pytest.mark.skipif(
@@ -64,3 +67,46 @@ def test_a_channel_of_zeros_has_levels_of_zero() -> None:
     assert not packed.any()
     assert scales[0] == 1
     assert sums[0] == 0
+
+
+def at_an_odd_address(values: NDArray) -> NDArray:
+    """The same numbers where none of more than a byte may begin, as those of a file may lie."""
+    whole = np.empty(values.nbytes + 8, np.uint8)
+    start = 1 - whole.ctypes.data % 2
+    whole[start : start + values.nbytes] = np.frombuffer(values.tobytes(), np.uint8)
+    return whole[start : start + values.nbytes].view(values.dtype).reshape(values.shape)
+
+
+class Watched:
+    """A library that keeps the first argument of its functions."""
+
+    def __init__(self) -> None:
+        self.addresses: list[int] = []
+
+    def __getattr__(self, name: str) -> Any:
+        def call(*arguments: Any) -> None:
+            self.addresses.append(arguments[0])
+            getattr(native.built(), name)(*arguments)
+
+        return call
+
+
+def test_the_library_gets_numbers_where_they_may_begin(monkeypatch: pytest.MonkeyPatch) -> None:
+    watched = Watched()
+    monkeypatch.setattr(layers, "built", lambda: watched)
+    rng = np.random.default_rng(0)
+    places = np.array([0, 1, *[-1] * 14], np.int32)
+    for dtype in (np.float16, np.float32):
+        weight = rng.normal(size=(2, 5, 3, 3)).astype(dtype)
+        odd = at_an_odd_address(weight)
+        assert not odd.flags.aligned
+        np.testing.assert_array_equal(pack(odd, places, OF_FLOATS)[0], pack(weight, places, 0)[0])
+    weight = rng.integers(-300, 300, (2, 5, 3, 3), dtype=np.int16)
+    found = [
+        integer_layers._packed(w, places, watched) for w in (weight, at_an_odd_address(weight))
+    ]
+    for own, other in zip(*found, strict=True):
+        np.testing.assert_array_equal(own, other)
+    assert len(watched.addresses) == 6
+    assert not any(address % 2 for address in watched.addresses)
+    assert not any(address % 4 for address in watched.addresses[2:4])

@@ -10,10 +10,11 @@ planes.c    passes over planes of lp1    (planes.py)
 """
 
 import ctypes
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from latentpress.errors import FormatError
 from latentpress.system import c_libraries
@@ -45,24 +46,9 @@ class Tables(ctypes.Structure):
     )
 
 
-class Array:
-    """The type of an argument that is an array: one of another kind, or with gaps, is refused. As
-    `numpy.ctypeslib.ndpointer`, in half the time.
-    """
-
-    def __init__(self, kind: Any) -> None:
-        self._dtype = np.dtype(kind)
-
-    def from_param(self, array: Any) -> ctypes.c_void_p:
-        """Its address; the caller holds the array as long as the call lasts."""
-        if array.dtype != self._dtype or not array.flags.c_contiguous:
-            raise TypeError(f"an array of {self._dtype} without gaps is wanted")
-        return ctypes.c_void_p(array.ctypes.data)
-
-
-F32 = Array(np.float32)
-U8, U16, I16 = Array(np.uint8), Array(np.uint16), Array(np.int16)
-I32, U32, I64 = Array(np.int32), Array(np.uint32), Array(np.int64)
+F32 = np.dtype(np.float32)  # an array of them
+U8, U16, I16 = np.dtype(np.uint8), np.dtype(np.uint16), np.dtype(np.int16)
+I32, U32, I64 = np.dtype(np.int32), np.dtype(np.uint32), np.dtype(np.int64)
 INT, INT32, FLOAT = ctypes.c_int64, ctypes.c_int32, ctypes.c_float
 CODER = (ctypes.POINTER(Stack), ctypes.POINTER(Tables))
 PROTOTYPES: dict[str, tuple[Any, ...]] = {
@@ -99,22 +85,48 @@ def in_words() -> str:
     )
 
 
+class Library:
+    """The functions of PROTOTYPES, called with arrays. One raises FormatError where coded symbols
+    are out of range, ValueError for arguments that the format does not hold, TypeError as of
+    `address`.
+    """
+
+    def __init__(self, loaded: Any) -> None:
+        for name, kinds in PROTOTYPES.items():
+            function = getattr(loaded, name)
+            function.argtypes = [
+                ctypes.c_void_p if isinstance(kind, np.dtype) else kind for kind in kinds
+            ]
+            function.restype = ctypes.c_int
+            function.errcheck = check_popped if name in ("pop_runs", "trellis_pop") else check
+            setattr(self, name, partial(call, function, kinds))
+
+
 @cache
 def library() -> Any:
-    """The library, its functions ready to be called with arrays; None where there is none.
-
-    A function raises FormatError where coded symbols are out of range, ValueError for arguments
-    that the format does not hold.
-    """
+    """The library; None where there is none."""
     loaded = c_libraries.load("entropy/native", "built_of")
-    if loaded is None:
-        return None
-    for name, arguments in PROTOTYPES.items():
-        function = getattr(loaded, name)
-        function.argtypes = arguments
-        function.restype = ctypes.c_int
-        function.errcheck = check_popped if name in ("pop_runs", "trellis_pop") else check
-    return loaded
+    return Library(loaded) if loaded else None
+
+
+def call(function: Any, kinds: tuple[Any, ...], *arguments: Any) -> None:
+    """Call with the addresses of arrays. They are taken before, for what a signal's handler raises
+    while ctypes converts an argument becomes an ArgumentError.
+    """
+    function(
+        *(
+            address(argument, kind) if isinstance(kind, np.dtype) else argument
+            for argument, kind in zip(arguments, kinds, strict=True)
+        )
+    )
+
+
+def address(array: NDArray[Any], kind: np.dtype[Any]) -> int:
+    """Where an array begins. TypeError where it is of another kind, has gaps, or is not aligned."""
+    flags = array.flags
+    if array.dtype != kind or not (flags.c_contiguous and flags.aligned):
+        raise TypeError(f"an array of {array.dtype} that C cannot take for one of {kind}")
+    return array.ctypes.data
 
 
 def check(code: int, function: Any, arguments: Any) -> None:

@@ -22,6 +22,9 @@ import ctypes
 from functools import cache
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from latentpress.system import c_libraries
 
 NOTHING, VNNI, VNNI_AND_AMX, AVX2_ALONE = range(4)  # of convolution.h
@@ -32,6 +35,7 @@ PROCEDURES = (
 )
 KINDS = 3  # of numbers: floats, bfloat16, bytes
 SLACK = 16384  # bytes that may be read past the end of an input
+POSITIONS, TILE = 16, 64  # that a tile reads, however few there are, and its bytes of each
 
 
 class Ring(ctypes.Structure):
@@ -140,6 +144,21 @@ class IntegerCall(ctypes.Structure):
         ("columns", ctypes.c_int64),
         ("channels", ctypes.c_int64),
     )
+
+
+def for_c(array: NDArray[Any], kind: Any = None) -> NDArray[Any]:
+    """The array, or a copy of it, whose address C can take: that of a file has numbers where they
+    may not begin. kind: of the numbers, where it may be another.
+    """
+    return np.require(array, kind, ("C_CONTIGUOUS", "ALIGNED"))
+
+
+def check_reach(step: int) -> None:
+    """ValueError where a tile could read past the SLACK behind an input of bytes or bfloat16, the
+    positions of which lie so many bytes apart.
+    """
+    if (POSITIONS - 1) * step + TILE > SLACK:
+        raise ValueError(f"a convolution whose positions lie {step} bytes apart in memory")
 
 
 @cache

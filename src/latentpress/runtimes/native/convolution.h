@@ -27,7 +27,8 @@ typedef struct {
 /* Steps and pitches count numbers of the array that they belong to. Pitches: from a row to the
    next one. Positions of the output have their channels side by side. */
 typedef struct {
-    const void *input;    /* bytes or floats, its borders with it; 2 KB after its end can be read.
+    const void *input;    /* bytes or floats, its borders with it; SLACK bytes after its end (of
+                             native/__init__.py) can be read.
                              Like the other arrays: where the first of the places of its ring is */
     const void *weights;  /* blocks of 16 output channels; see the pack_ functions of layers.py */
     const float *scales;  /* of bytes, an output channel: sum -> float */

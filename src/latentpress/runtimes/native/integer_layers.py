@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentpress._typing import Floats
+from latentpress.runtimes.native import check_reach, for_c
 from latentpress.runtimes.onnx_file import Graph, Node, read_graph
 
 SUMMANDS = 3  # of integers.h
@@ -165,7 +166,8 @@ def read(data: bytes, library: Any) -> IntegerNetwork:
         library: Of `native.library`, which packs the weights.
 
     Raises:
-        ValueError: A node has no place in a layer, or a number could be too large.
+        ValueError: A node has no place in a layer, a number could be too large, or a layer has too
+            many channels.
     """
     graph = read_graph(data)
     convolved = {node.inputs[0] for node in graph.nodes if node.op == "Conv"}
@@ -187,6 +189,7 @@ def pack(layer: IntegerLayer, zeros: Mapping[str, int], library: Any) -> Packed:
         raise ValueError("a layer of too many convolutions")
     reach = 0 if isinstance(layer.bias, str) else np.abs(layer.bias)
     for summand in layer.summands:
+        check_reach(summand.weight.shape[1])
         size = np.abs(summand.weight.astype(np.int32))
         if size.max() > WEIGHT_MAX:
             raise ValueError("a weight that two signed bytes do not hold")
@@ -218,7 +221,7 @@ def _packed(
     steps = -(-columns * inputs // TILE)
     values = np.empty(order.size * rows * steps * TILE * WEIGHT_BYTES, np.int8)
     sums = np.empty(order.size, np.int32)
-    weight = np.ascontiguousarray(weight)
+    weight = for_c(weight)
     shape = (inputs, rows, columns, order.ctypes.data, order.size)
     library.pack_integers(weight.ctypes.data, *shape, values.ctypes.data, sums.ctypes.data)
     return values, sums

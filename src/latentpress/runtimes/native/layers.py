@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentpress._typing import Floats
-from latentpress.runtimes.native import built
+from latentpress.runtimes.native import built, check_reach, for_c
 from latentpress.runtimes.onnx_file import Graph, Node, read_graph
 
 LANES = 16  # output channels of a block of weights
@@ -226,14 +226,16 @@ def read(data: bytes, steps: Mapping[str, Floats], *, has_halves: bool = False) 
         has_halves: Whether the other convolutions read bfloat16 instead of floats.
 
     Raises:
-        ValueError: A node has no place in a layer.
+        ValueError: A node has no place in a layer, or a layer has too many channels.
     """
     reading = _Reading(read_graph(data), steps, has_halves)
     return reading.network()
 
 
 def packed(layer: Layer, source: Tensor) -> Weights:
-    """The weights of a layer as convolution.c takes them."""
+    """The weights of a layer as convolution.c takes them. ValueError as of `check_reach`."""
+    if layer.is_bytes or layer.is_halves:
+        check_reach(layer.weight.shape[1] * layer.stride * (1 if layer.is_bytes else 2))
     side = layer.shuffle
     order = np.arange(len(layer.weight)).reshape(-1, side, side).transpose(1, 2, 0)
     groups = order.reshape(side, -1)
@@ -269,7 +271,7 @@ def pack(
     order = np.ascontiguousarray(places, np.int32)
     values = np.empty(order.size * rows * run, dtype)
     scales, sums = np.ones(order.shape), np.zeros(order.shape)
-    weight = np.ascontiguousarray(weight)
+    weight = for_c(weight)
     factors = np.ascontiguousarray(np.ones(inputs) if steps is None else steps, np.float64)
     scratch = np.empty(inputs * rows * columns)
     built().pack_weights(

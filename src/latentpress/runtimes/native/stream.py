@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentpress.runtimes import native
+from latentpress.runtimes.native import for_c
 from latentpress.runtimes.native.layers import Layer, Network
 from latentpress.runtimes.native.rows import BYTES, Window
 
@@ -117,8 +118,9 @@ class Stream:
             factor, offset = self._network.factor, self._network.offset
             values = rows.astype(np.float32) * np.float32(factor) + np.float32(offset)
             rows = values.transpose(2, 0, 1)
-        if rows.dtype != np.float32 or rows.strides[2] != rows.itemsize:
-            rows = np.ascontiguousarray(rows, np.float32)
+        is_apart = rows.strides[2] != rows.itemsize
+        if rows.dtype != np.float32 or is_apart or not rows.flags.aligned:
+            rows = for_c(rows, np.float32)
         between = (stride // rows.itemsize for stride in rows.strides[:2])
         self._library.put_planes(*place, rows.ctypes.data, *between)
 
