@@ -30,18 +30,27 @@ class NativeGraph:
 
     steps: of the convolutions that take bytes, by their names. threads: 0 for all cores.
     Where the processor has nothing for bytes, all take floats. may_round: whether floats may be
-    bfloat16, where AMX has it.
+    bfloat16, where AMX has it. how: of convolution.h; NOTHING for the best that the processor has.
     """
 
     def __init__(
-        self, data: bytes, steps: Mapping[str, Floats], threads: int, *, may_round: bool = False
+        self,
+        data: bytes,
+        steps: Mapping[str, Floats],
+        threads: int,
+        *,
+        may_round: bool = False,
+        how: int = native.NOTHING,
     ) -> None:
         self._library = native.library() or native.float_library()
-        self._how = self._library.instructions() or self._library.float_instructions()
-        if self._how == native.AVX2_ALONE:
+        self._how = how or self._library.instructions() or self._library.float_instructions()
+        has_avx2_alone = self._how == native.AVX2_ALONE
+        if has_avx2_alone:
             steps = {}
         has_halves = may_round and self._how == native.VNNI_AND_AMX
-        self._network = layers.read(data, steps, has_halves=has_halves)
+        self._network = layers.read(
+            data, steps, has_halves=has_halves, may_transform=has_avx2_alone
+        )
         self.is_of_pixels = self._network.is_of_pixels
         self._unit = FACTOR if self._network.is_of_pixels else 1
         self._threads = threads or os.cpu_count() or 1

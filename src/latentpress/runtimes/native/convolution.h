@@ -19,6 +19,8 @@
 
 enum { NOTHING = 0, VNNI = 1, VNNI_AND_AMX = 2, AVX2_ALONE = 3 };
 
+enum { MOST_TRANSFORMED = 256 }; /* input channels where is_transformed */
+
 /* Rows that are held in turn: row i of an array has the place (first + i) % room in memory. */
 typedef struct {
     int64_t first, room;
@@ -49,6 +51,7 @@ typedef struct {
     int64_t rows; /* of positions; for run_layers */
     Ring reads, adds, writes; /* rows of the input, of what is added, of the output */
     int32_t is_halves; /* the input, and the weights: bfloat16; for VNNI_AND_AMX */
+    int32_t is_transformed; /* the weights, of floats and AVX2_ALONE: as of winograd.h */
 } Convolution;
 
 /* What the processor has for bytes: NOTHING, VNNI or VNNI_AND_AMX. */
@@ -62,13 +65,13 @@ EXPORT int float_instructions(void);
 EXPORT void convolve(const Convolution *c, int64_t first, int64_t end, int how);
 
 /* The same in parts, for one thread of several: begin_convolutions before a thread's first part,
-   end_convolutions after its last one. A part is a row of positions times some blocks of channels:
-   each row has parts_of of them. */
+   end_convolutions after its last one. A row of at most so many positions has parts_of parts: blocks
+   of channels, or of AVX2_ALONE columns. */
 void begin_convolutions(int how);
 void end_convolutions(int how);
-int64_t parts_of(const Convolution *c, int how);
-void sum_columns(const Convolution *c, int64_t row, int64_t part, int64_t first, int64_t end,
-                 int how);
+int64_t parts_of(const Convolution *c, int64_t columns, int how);
+void sum_columns(const Convolution *c, int64_t row, int64_t part, int64_t parts, int64_t first,
+                 int64_t end, int how);
 
 /* CRC-32 of the sources, as build.py gives it to the compiler. */
 EXPORT uint32_t convolutions_built_of(void);

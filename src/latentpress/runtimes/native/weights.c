@@ -13,10 +13,11 @@
 
 #define LANES 16
 #define LEVELS 127 /* the largest */
+#define POINTS 6   /* of winograd.h */
 #define AVX2 __attribute__((target("avx2,f16c")))
 
 /* By kind: numbers of a run that lie together, what runs are filled up to, bytes of a number. */
-static const int64_t TOGETHER[] = {1, 2, 4}, FILLED[] = {1, 32, 64}, SIZE[] = {4, 2, 1};
+static const int64_t TOGETHER[] = {1, 2, 4, 1}, FILLED[] = {1, 32, 64, 1}, SIZE[] = {4, 2, 1, 4};
 
 static AVX2 void read_numbers(const void *weights, int is_float16, int64_t first, int64_t count,
                               double *out)
@@ -57,15 +58,16 @@ static AVX2 void to_levels(double *numbers, int64_t inputs, int64_t taps, const 
     *sum = total;
 }
 
-/* Numbers (I, rows, columns) of one place, to where its lane begins in `packed`. kind: constant. */
+/* Numbers (I, rows, columns) of one place, to where its lane begins in `packed`. pitch: from a row
+   to the next one. kind: constant. */
 static inline __attribute__((always_inline)) void
-put_lane(const double *numbers, int64_t inputs, int64_t rows, int64_t columns, int64_t run,
-         const int kind, void *packed, int64_t lane)
+put_lane(const double *numbers, int64_t inputs, int64_t rows, int64_t columns, int64_t pitch,
+         int64_t run, const int kind, void *packed, int64_t lane)
 {
-    const int64_t n = TOGETHER[kind], taps = rows * columns;
+    const int64_t n = TOGETHER[kind], taps = rows * pitch;
     for (int64_t row = 0; row < rows; row++)
         for (int64_t column = 0; column < columns; column++) {
-            const double *from = numbers + row * columns + column;
+            const double *from = numbers + row * pitch + column;
             const int64_t to = lane + row * run * LANES;
             for (int64_t i = 0, k = column * inputs; i < inputs; i++, k++, from += taps) {
                 const int64_t at = to + k / n * n * LANES + k % n;
@@ -79,6 +81,20 @@ put_lane(const double *numbers, int64_t inputs, int64_t rows, int64_t columns, i
         }
 }
 
+/* Three numbers become six: `count` times. */
+static void to_points(const double *numbers, int64_t count, double *points)
+{
+    for (int64_t i = 0; i < count; i++, numbers += 3, points += POINTS) {
+        const double a = numbers[0], b = numbers[1], c = numbers[2];
+        points[0] = a / 4;
+        points[1] = -(a + b + c) / 6;
+        points[2] = -(a - b + c) / 6;
+        points[3] = (a + 2 * b + 4 * c) / 24;
+        points[4] = (a - 2 * b + 4 * c) / 24;
+        points[5] = c;
+    }
+}
+
 EXPORT AVX2 void pack_weights(const void *weights, int is_float16, int64_t inputs, int64_t rows,
                               int64_t columns, const int32_t *order, int64_t places, int kind,
                               const double *steps, void *packed, double *scales, double *sums,
@@ -86,7 +102,8 @@ EXPORT AVX2 void pack_weights(const void *weights, int is_float16, int64_t input
 {
     const int64_t count = inputs * rows * columns;
     const int64_t run = (columns * inputs + FILLED[kind] - 1) / FILLED[kind] * FILLED[kind];
-    const int64_t of_block = rows * run * LANES;
+    const int64_t of_point = rows * inputs * LANES;
+    const int64_t of_block = kind == OF_POINTS ? POINTS * of_point : rows * run * LANES;
     memset(packed, 0, (size_t)(places / LANES * of_block * SIZE[kind]));
     for (int64_t place = 0; place < places; place++) {
         if (kind == OF_BYTES)
@@ -97,11 +114,17 @@ EXPORT AVX2 void pack_weights(const void *weights, int is_float16, int64_t input
         read_numbers(weights, is_float16, order[place] * count, count, scratch);
         if (kind == OF_BYTES) {
             to_levels(scratch, inputs, rows * columns, steps, scales + place, sums + place);
-            put_lane(scratch, inputs, rows, columns, run, OF_BYTES, packed, lane);
+            put_lane(scratch, inputs, rows, columns, columns, run, OF_BYTES, packed, lane);
+        } else if (kind == OF_POINTS) {
+            double *points = scratch + count;
+            to_points(scratch, inputs * rows, points);
+            for (int64_t p = 0; p < POINTS; p++)
+                put_lane(points + p, inputs, rows, 1, POINTS, inputs, OF_FLOATS, packed,
+                         lane + p * of_point);
         } else if (kind == OF_HALVES)
-            put_lane(scratch, inputs, rows, columns, run, OF_HALVES, packed, lane);
+            put_lane(scratch, inputs, rows, columns, columns, run, OF_HALVES, packed, lane);
         else
-            put_lane(scratch, inputs, rows, columns, run, OF_FLOATS, packed, lane);
+            put_lane(scratch, inputs, rows, columns, columns, run, OF_FLOATS, packed, lane);
     }
 }
 
