@@ -8,9 +8,9 @@
 
 #define WIDE 6      /* positions that are summed at a time */
 #define DEPTH 384   /* numbers of each that are, so that their weights stay in the first cache */
-#define TILES 24    /* of a part */
-#define COLUMNS (TILES * OF_TILE)
-#define ROWS 3      /* of a kernel whose input is transformed */
+#define COLUMNS 96  /* of a part at most */
+#define KERNEL 3    /* rows and columns of a kernel whose input is transformed */
+#define POINT_NUMBERS 3456 /* at a point, in memory: tiles times inputs */
 
 /* Runs of numbers that positions read: that of position p in row k of a kernel begins at
    input + p step + (place + k) % room * pitch. */
@@ -19,21 +19,24 @@ typedef struct {
     int64_t step, pitch, place, room;
 } Runs;
 
-/* The last rows of an input that a thread has transformed: (ROWS, POINTS, TILES, inputs). */
-typedef struct {
-    const Convolution *of;
-    int64_t first, rows[ROWS]; /* the first column; the row of the input, or -1 */
-    float points[ROWS * POINTS * TILES * MOST_TRANSFORMED];
-} Transformed;
-
-static __thread Transformed transformed;
+/* The points of a part of a row: (POINTS, tiles, inputs). */
+static __thread float points[POINTS * POINT_NUMBERS];
 
 /* Every processor that has them has F16C, too, which weights.c needs. */
 int has_avx2(void) { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
 
-void begin_avx2(void) { transformed.of = 0; }
+/* Columns of a part at most: so many that the second cache holds their points. */
+static int64_t columns_at_a_time(const Convolution *c)
+{
+    const int64_t tiles = POINT_NUMBERS / (c->run / KERNEL) / WIDE * WIDE;
+    return c->is_transformed && tiles * TILE_COLUMNS < COLUMNS ? tiles * TILE_COLUMNS : COLUMNS;
+}
 
-int64_t parts_by_avx2(int64_t columns) { return (columns + COLUMNS - 1) / COLUMNS; }
+int64_t parts_by_avx2(const Convolution *c, int64_t columns)
+{
+    const int64_t most = columns_at_a_time(c);
+    return (columns + most - 1) / most;
+}
 
 /* `rows` times `count` numbers of some positions, from number `from` of row `row` on, times a block
    of weights, added to the sums. starts: NULL, or what the sums are before. */
@@ -102,57 +105,51 @@ static AVX2 void sum_runs(const Runs *all, const float *weights, int64_t rows, i
         }
 }
 
-static AVX2 void transform_row(const Convolution *c, int64_t row, int64_t first, int64_t tiles,
-                               float *points)
+/* The points of a pair of rows, or of the last row alone. */
+static AVX2 void transform(const Convolution *c, int64_t row, int64_t first, int64_t tiles)
 {
-    const int64_t channels = c->run / ROWS, place = (c->reads.first + row) % c->reads.room;
-    const float *input = (const float *)c->input + place * c->pitch + first * channels;
-    const int64_t known = c->columns + ROWS - 1 - first, between = TILES * channels;
-    for (int64_t t = 0; t < tiles; t++, input += OF_TILE * channels, points += channels) {
-        if (known - t * OF_TILE >= POINTS)
-            transform_tile(input, channels, POINTS, points, between);
-        else
-            transform_tile(input, channels, known - t * OF_TILE, points, between);
+    const int64_t channels = c->run / KERNEL, known = c->columns + KERNEL - 1 - first;
+    const float *in[POINT_ROWS] = {0};
+    for (int64_t k = 0; k < POINT_ROWS && row + k < c->rows + KERNEL - 1; k++) {
+        const int64_t place = (c->reads.first + row + k) % c->reads.room;
+        in[k] = (const float *)c->input + place * c->pitch + first * channels;
+    }
+    for (int64_t t = 0; t < tiles; t++) {
+        transform_tile(in, channels, known - t * TILE_COLUMNS, points + t * channels,
+                       tiles * channels);
+        for (int64_t k = 0; k < POINT_ROWS; k++)
+            in[k] += in[k] ? TILE_COLUMNS * channels : 0;
     }
 }
 
-/* As of sum_by_avx2, whose input is transformed first. */
+/* Rows row and row + 1 of positions, where there is another one. */
 static AVX2 void sum_transformed(const Convolution *c, int64_t row, int64_t first, int64_t end)
 {
-    const int64_t channels = c->run / ROWS, tiles = (end - first + OF_TILE - 1) / OF_TILE;
-    const int64_t of_row = POINTS * TILES * channels;
+    const int64_t channels = c->run / KERNEL;
+    const int64_t tiles = (end - first + TILE_COLUMNS - 1) / TILE_COLUMNS;
     const int64_t blocks = c->groups * ((c->channels + LANES - 1) / LANES);
-    Transformed *own = &transformed;
-    float products[POINTS * TILES * LANES];
-    const float zeros[LANES] = {0};
-    if (own->of != c || own->first != first) {
-        own->of = c, own->first = first;
-        own->rows[0] = own->rows[1] = own->rows[2] = -1;
-    }
-    for (int64_t r = row; r < row + ROWS; r++)
-        if (own->rows[r % ROWS] != r) {
-            own->rows[r % ROWS] = r;
-            transform_row(c, r, first, tiles, own->points + r % ROWS * of_row);
-        }
+    const int64_t rows = row + 1 < c->rows ? TILE_ROWS : 1, between = tiles * LANES;
+    const float zeros[LANES] = {0}, *weights = c->weights;
+    float products[POINTS * COLUMNS / TILE_COLUMNS * LANES];
+    transform(c, row, first, tiles);
     for (int64_t block = 0; block < blocks; block++) {
-        const Target t = target_of(c, row, block);
         const float *biases = c->biases + block * LANES;
         const __m256 low = _mm256_loadu_ps(biases), high = _mm256_loadu_ps(biases + 8);
-        for (int64_t p = 0; p < POINTS; p++) {
-            const Runs runs = {own->points + p * TILES * channels, channels, of_row, row % ROWS, ROWS};
-            const float *weights =
-                (const float *)c->weights + (block * POINTS + p) * ROWS * channels * LANES;
-            sum_runs(&runs, weights, ROWS, channels, zeros, products + p * TILES * LANES, tiles);
+        for (int64_t p = 0; p < POINTS; p++, weights += channels * LANES) {
+            const Runs runs = {points + p * tiles * channels, channels, 0, 0, 1};
+            sum_runs(&runs, weights, 1, channels, zeros, products + p * between, tiles);
         }
+        Target targets[TILE_ROWS];
+        for (int64_t r = 0; r < rows; r++)
+            targets[r] = target_of(c, row + r, block);
         for (int64_t i = 0; i < tiles; i++) {
-            __m256 lows[OF_TILE], highs[OF_TILE];
-            const int64_t column = first + i * OF_TILE;
-            sums_of_tile(products + i * LANES, TILES * LANES, low, lows);
-            sums_of_tile(products + i * LANES + 8, TILES * LANES, high, highs);
-#pragma GCC unroll 4
-            for (int k = 0; k < OF_TILE; k++)
-                if (column + k < end)
-                    finish(c, &t, lows[k], highs[k], column + k);
+            __m256 lows[TILE_ROWS][TILE_COLUMNS], highs[TILE_ROWS][TILE_COLUMNS];
+            const int64_t column = first + i * TILE_COLUMNS;
+            sums_of_tile(products + i * LANES, between, low, lows);
+            sums_of_tile(products + i * LANES + 8, between, high, highs);
+            for (int64_t r = 0; r < rows; r++)
+                for (int64_t k = 0; k < TILE_COLUMNS && column + k < end; k++)
+                    finish(c, targets + r, lows[r][k], highs[r][k], column + k);
         }
     }
 }
@@ -178,9 +175,9 @@ static AVX2 void sum_directly(const Convolution *c, int64_t row, int64_t first, 
 AVX2 void sum_by_avx2(const Convolution *c, int64_t row, int64_t part, int64_t parts,
                       int64_t first, int64_t end)
 {
-    const int64_t units = (end - first + OF_TILE - 1) / OF_TILE;
-    const int64_t from = first + part * units / parts * OF_TILE;
-    const int64_t to = first + (part + 1) * units / parts * OF_TILE;
+    const int64_t units = (end - first + TILE_COLUMNS - 1) / TILE_COLUMNS;
+    const int64_t from = first + part * units / parts * TILE_COLUMNS;
+    const int64_t to = first + (part + 1) * units / parts * TILE_COLUMNS;
     const int64_t own_end = to < end ? to : end;
     if (own_end <= from)
         return;

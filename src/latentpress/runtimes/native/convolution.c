@@ -167,8 +167,6 @@ void begin_convolutions(int how)
 {
     if (how == VNNI_AND_AMX)
         configure_tiles();
-    if (how == AVX2_ALONE)
-        begin_avx2();
 }
 
 void end_convolutions(int how)
@@ -177,10 +175,12 @@ void end_convolutions(int how)
         release_tiles();
 }
 
+int64_t rows_at_a_time(const Convolution *c) { return c->is_transformed ? 2 : 1; }
+
 int64_t parts_of(const Convolution *c, int64_t columns, int how)
 {
     if (how == AVX2_ALONE)
-        return parts_by_avx2(columns);
+        return parts_by_avx2(c, columns);
     int64_t step = blocks_at_a_time(c, how);
     return (blocks_of(c) + step - 1) / step;
 }
@@ -208,7 +208,7 @@ EXPORT void convolve(const Convolution *c, int64_t first, int64_t end, int how)
     begin_convolutions(how);
     int64_t parts = parts_of(c, c->columns, how);
     for (int64_t part = 0; part < parts; part++)
-        for (int64_t row = first; row < end; row++)
+        for (int64_t row = first; row < end; row += rows_at_a_time(c))
             sum_columns(c, row, part, parts, 0, c->columns, how);
     end_convolutions(how);
 }

@@ -48,10 +48,11 @@ typedef struct {
     int32_t is_bytes; /* the input */
     uint16_t *halves; /* NULL, or where the output goes as bfloat16 */
     int64_t halves_pitch;
-    int64_t rows; /* of positions; for run_layers */
+    int64_t rows; /* of positions; for run_layers, and where is_transformed */
     Ring reads, adds, writes; /* rows of the input, of what is added, of the output */
     int32_t is_halves; /* the input, and the weights: bfloat16; for VNNI_AND_AMX */
-    int32_t is_transformed; /* the weights, of floats and AVX2_ALONE: as of winograd.h */
+    int32_t is_transformed; /* the weights, of floats and AVX2_ALONE: as of winograd.h. Pairs of
+                               rows are summed, the last one alone where it is no pair */
 } Convolution;
 
 /* What the processor has for bytes: NOTHING, VNNI or VNNI_AND_AMX. */
@@ -69,6 +70,7 @@ EXPORT void convolve(const Convolution *c, int64_t first, int64_t end, int how);
    of channels, or of AVX2_ALONE columns. */
 void begin_convolutions(int how);
 void end_convolutions(int how);
+int64_t rows_at_a_time(const Convolution *c);
 int64_t parts_of(const Convolution *c, int64_t columns, int how);
 void sum_columns(const Convolution *c, int64_t row, int64_t part, int64_t parts, int64_t first,
                  int64_t end, int how);

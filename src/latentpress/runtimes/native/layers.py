@@ -23,7 +23,7 @@ PACKED = (  # numbers, what runs are filled up to
     *((np.float32, 1), (np.uint16, 32), (np.int8, 64)),
     (np.float32, 1),
 )
-POINTS = 6  # that the columns of a transformed kernel become
+POINTS = 24  # that a transformed kernel becomes
 MOST_TRANSFORMED = 256  # inputs of such a kernel
 SIGNED_ZERO = 128  # the byte that stands for 0 where values have both signs
 MODULE_SUFFIX = ".weight"
@@ -293,12 +293,12 @@ def pack(
     dtype, filled = PACKED[kind]
     run = -(-columns * inputs // filled) * filled
     order = np.ascontiguousarray(places, np.int32)
-    size = rows * POINTS * inputs if kind == OF_POINTS else rows * run
+    size = POINTS * inputs if kind == OF_POINTS else rows * run
     values = np.empty(order.size * size, dtype)
     scales, sums = np.ones(order.shape), np.zeros(order.shape)
     weight = np.ascontiguousarray(weight)
     factors = np.ascontiguousarray(np.ones(inputs) if steps is None else steps, np.float64)
-    scratch = np.empty(inputs * rows * (columns + POINTS * (kind == OF_POINTS)))
+    scratch = np.empty(inputs * (rows * columns + POINTS * (kind == OF_POINTS)))
     built().pack_weights(
         *(weight.ctypes.data, weight.dtype == np.float16, inputs, rows, columns),
         *(order.ctypes.data, order.size, kind),

@@ -13,7 +13,7 @@
 
 #define LANES 16
 #define LEVELS 127 /* the largest */
-#define POINTS 6   /* of winograd.h */
+#define POINTS 24  /* of winograd.h */
 #define AVX2 __attribute__((target("avx2,f16c")))
 
 /* By kind: numbers of a run that lie together, what runs are filled up to, bytes of a number. */
@@ -81,17 +81,27 @@ put_lane(const double *numbers, int64_t inputs, int64_t rows, int64_t columns, i
         }
 }
 
-/* Three numbers become six: `count` times. */
+/* A kernel's nine numbers become 24: `count` times. */
 static void to_points(const double *numbers, int64_t count, double *points)
 {
-    for (int64_t i = 0; i < count; i++, numbers += 3, points += POINTS) {
-        const double a = numbers[0], b = numbers[1], c = numbers[2];
-        points[0] = a / 4;
-        points[1] = -(a + b + c) / 6;
-        points[2] = -(a - b + c) / 6;
-        points[3] = (a + 2 * b + 4 * c) / 24;
-        points[4] = (a - 2 * b + 4 * c) / 24;
-        points[5] = c;
+    for (int64_t i = 0; i < count; i++, numbers += 9) {
+        double rows[4][3];
+        for (int k = 0; k < 3; k++) {
+            const double a = numbers[k], b = numbers[3 + k], c = numbers[6 + k];
+            rows[0][k] = a;
+            rows[1][k] = (a + b + c) / 2;
+            rows[2][k] = (a - b + c) / 2;
+            rows[3][k] = c;
+        }
+        for (int r = 0; r < 4; r++, points += 6) {
+            const double a = rows[r][0], b = rows[r][1], c = rows[r][2];
+            points[0] = a / 4;
+            points[1] = -(a + b + c) / 6;
+            points[2] = -(a - b + c) / 6;
+            points[3] = (a + 2 * b + 4 * c) / 24;
+            points[4] = (a - 2 * b + 4 * c) / 24;
+            points[5] = c;
+        }
     }
 }
 
@@ -102,7 +112,7 @@ EXPORT AVX2 void pack_weights(const void *weights, int is_float16, int64_t input
 {
     const int64_t count = inputs * rows * columns;
     const int64_t run = (columns * inputs + FILLED[kind] - 1) / FILLED[kind] * FILLED[kind];
-    const int64_t of_point = rows * inputs * LANES;
+    const int64_t of_point = inputs * LANES;
     const int64_t of_block = kind == OF_POINTS ? POINTS * of_point : rows * run * LANES;
     memset(packed, 0, (size_t)(places / LANES * of_block * SIZE[kind]));
     for (int64_t place = 0; place < places; place++) {
@@ -117,9 +127,9 @@ EXPORT AVX2 void pack_weights(const void *weights, int is_float16, int64_t input
             put_lane(scratch, inputs, rows, columns, columns, run, OF_BYTES, packed, lane);
         } else if (kind == OF_POINTS) {
             double *points = scratch + count;
-            to_points(scratch, inputs * rows, points);
+            to_points(scratch, inputs, points);
             for (int64_t p = 0; p < POINTS; p++)
-                put_lane(points + p, inputs, rows, 1, POINTS, inputs, OF_FLOATS, packed,
+                put_lane(points + p, inputs, 1, 1, POINTS, inputs, OF_FLOATS, packed,
                          lane + p * of_point);
         } else if (kind == OF_HALVES)
             put_lane(scratch, inputs, rows, columns, columns, run, OF_HALVES, packed, lane);
