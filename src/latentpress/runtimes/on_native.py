@@ -18,7 +18,7 @@ from latentpress.runtimes import native
 from latentpress.runtimes.native import layers
 from latentpress.runtimes.native.stream import Stream, counters
 
-BAND_POSITIONS = 256  # latent positions a band, whose tensors a core's cache still holds
+BAND_POSITIONS = 512  # latent positions a band, whose tensors a core's cache still holds
 FACTOR = 16  # rows and columns of pixels a latent position
 IDLE = 2  # streams that wait for another picture of their widths
 SHARED = 4096  # positions of all layers, from which on threads share a band
