@@ -18,7 +18,8 @@ from latentpress.runtimes import native
 from latentpress.runtimes.native import layers
 from latentpress.runtimes.native.stream import Stream, counters
 
-BAND_POSITIONS = 512  # latent positions a band, whose tensors a core's cache still holds
+BAND_POSITIONS = 256  # latent positions a band, whose tensors a core's cache still holds
+AVX2_BAND_POSITIONS = 512  # where the weights are floats, which no core's cache holds
 FACTOR = 16  # rows and columns of pixels a latent position
 IDLE = 2  # streams that wait for another picture of their widths
 SHARED = 4096  # positions of all layers, from which on threads share a band
@@ -47,6 +48,7 @@ class NativeGraph:
         has_avx2_alone = self._how == native.AVX2_ALONE
         if has_avx2_alone:
             steps = {}
+        self._band = AVX2_BAND_POSITIONS if has_avx2_alone else BAND_POSITIONS
         has_halves = may_round and self._how == native.VNNI_AND_AMX
         self._network = layers.read(
             data, steps, has_halves=has_halves, may_transform=has_avx2_alone
@@ -64,7 +66,7 @@ class NativeGraph:
 
     def rows_of_band(self, columns: int) -> int:
         """Rows of the input in a band, of so many columns."""
-        return self._unit * max(1, BAND_POSITIONS * self._unit // columns)
+        return self._unit * max(1, self._band * self._unit // columns)
 
     def rows(self, columns: int) -> "NativeRows":
         """A picture of so many columns of the input, in bands of rows."""
