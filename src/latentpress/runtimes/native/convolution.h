@@ -51,7 +51,7 @@ typedef struct {
     int64_t rows; /* of positions; for run_layers, and where is_transformed */
     Ring reads, adds, writes; /* rows of the input, of what is added, of the output */
     int32_t is_halves; /* the input, and the weights: bfloat16; for VNNI_AND_AMX */
-    int32_t is_transformed; /* the weights, of floats and AVX2_ALONE: as of winograd.h. Pairs of
+    int32_t is_transformed; /* the weights, of floats and AVX2_ALONE: as of winograd.c. Pairs of
                                rows are summed, the last one alone where it is no pair */
 } Convolution;
 
@@ -66,8 +66,8 @@ EXPORT int float_instructions(void);
 EXPORT void convolve(const Convolution *c, int64_t first, int64_t end, int how);
 
 /* The same in parts, for one thread of several: begin_convolutions before a thread's first part,
-   end_convolutions after its last one. A row of at most so many positions has parts_of parts: blocks
-   of channels, or of AVX2_ALONE columns. */
+   end_convolutions after its last one. rows_at_a_time rows of at most so many positions have
+   parts_of parts: blocks of channels, or of AVX2_ALONE columns. */
 void begin_convolutions(int how);
 void end_convolutions(int how);
 int64_t rows_at_a_time(const Convolution *c);

@@ -58,7 +58,7 @@ class Weights:
 @dataclass
 class Layer:
     """source, output, added: names of tensors. is_bytes, is_halves: the input and the weights are
-    bytes, bfloat16; else floats. is_transformed: the weights are as of winograd.h. shuffle: the
+    bytes, bfloat16; else floats. is_transformed: the weights are as of winograd.c. shuffle: the
     block's side of a DepthToSpace.
     """
 
@@ -229,7 +229,7 @@ class _Reading:
 
 
 def can_be_transformed(layer: Layer) -> bool:
-    """Whether winograd.h has fewer multiplications for a layer."""
+    """Whether winograd.c has fewer multiplications for a layer."""
     is_of_floats = not (layer.is_bytes or layer.is_halves)
     is_small = layer.weight.shape[1] <= MOST_TRANSFORMED
     return is_of_floats and is_small and tuple(layer.kernel) == (3, 3) and layer.stride == 1
@@ -248,7 +248,7 @@ def read(
         data: The file's bytes.
         steps: Of the convolutions that read bytes, by their names: the step of each input channel.
         has_halves: Whether the other convolutions read bfloat16 instead of floats.
-        may_transform: Whether the weights of convolutions of floats may be as of winograd.h.
+        may_transform: Whether the weights of convolutions of floats may be as of winograd.c.
 
     Raises:
         ValueError: A node has no place in a layer.

@@ -13,7 +13,7 @@
 
 #define LANES 16
 #define LEVELS 127 /* the largest */
-#define POINTS 24  /* of winograd.h */
+#define POINTS 24  /* of winograd.c */
 #define AVX2 __attribute__((target("avx2,f16c")))
 
 /* By kind: numbers of a run that lie together, what runs are filled up to, bytes of a number. */

@@ -24,7 +24,8 @@ static __thread float points[POINTS * POINT_NUMBERS];
 INLINE AVX2 void to_points(const __m256 *d, float *to, int64_t between)
 {
     const __m256 two = _mm256_set1_ps(2), four = _mm256_set1_ps(4), five = _mm256_set1_ps(5);
-    const __m256 even = _mm256_fnmadd_ps(four, d[2], d[4]), odd = _mm256_fnmadd_ps(four, d[1], d[3]);
+    const __m256 even = _mm256_fnmadd_ps(four, d[2], d[4]);
+    const __m256 odd = _mm256_fnmadd_ps(four, d[1], d[3]);
     const __m256 near = _mm256_sub_ps(d[4], d[2]), far = _mm256_sub_ps(d[3], d[1]);
     const __m256 first = _mm256_fnmadd_ps(five, d[2], _mm256_fmadd_ps(four, d[0], d[4]));
     const __m256 last = _mm256_fnmadd_ps(five, d[3], _mm256_fmadd_ps(four, d[1], d[5]));
