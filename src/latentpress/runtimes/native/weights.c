@@ -58,16 +58,15 @@ static AVX2 void to_levels(double *numbers, int64_t inputs, int64_t taps, const 
     *sum = total;
 }
 
-/* Numbers (I, rows, columns) of one place, to where its lane begins in `packed`. pitch: from a row
-   to the next one. kind: constant. */
+/* Numbers (I, rows, columns) of one place, to where its lane begins in `packed`. kind: constant. */
 static inline __attribute__((always_inline)) void
-put_lane(const double *numbers, int64_t inputs, int64_t rows, int64_t columns, int64_t pitch,
-         int64_t run, const int kind, void *packed, int64_t lane)
+put_lane(const double *numbers, int64_t inputs, int64_t rows, int64_t columns, int64_t run,
+         const int kind, void *packed, int64_t lane)
 {
-    const int64_t n = TOGETHER[kind], taps = rows * pitch;
+    const int64_t n = TOGETHER[kind], taps = rows * columns;
     for (int64_t row = 0; row < rows; row++)
         for (int64_t column = 0; column < columns; column++) {
-            const double *from = numbers + row * pitch + column;
+            const double *from = numbers + row * columns + column;
             const int64_t to = lane + row * run * LANES;
             for (int64_t i = 0, k = column * inputs; i < inputs; i++, k++, from += taps) {
                 const int64_t at = to + k / n * n * LANES + k % n;
@@ -81,26 +80,27 @@ put_lane(const double *numbers, int64_t inputs, int64_t rows, int64_t columns, i
         }
 }
 
-/* A kernel's nine numbers become 24: `count` times. */
-static void to_points(const double *numbers, int64_t count, double *points)
+/* Kernels (count, 3, 3) -> their points (24, count). */
+static AVX2 void to_points(const double *numbers, int64_t count, double *points)
 {
-    for (int64_t i = 0; i < count; i++, numbers += 9) {
+    for (int64_t i = 0; i < count; i++, numbers += 9, points++) {
         double rows[4][3];
         for (int k = 0; k < 3; k++) {
             const double a = numbers[k], b = numbers[3 + k], c = numbers[6 + k];
             rows[0][k] = a;
-            rows[1][k] = (a + b + c) / 2;
-            rows[2][k] = (a - b + c) / 2;
+            rows[1][k] = (a + b + c) * .5;
+            rows[2][k] = (a - b + c) * .5;
             rows[3][k] = c;
         }
-        for (int r = 0; r < 4; r++, points += 6) {
+        for (int r = 0; r < 4; r++) {
             const double a = rows[r][0], b = rows[r][1], c = rows[r][2];
-            points[0] = a / 4;
-            points[1] = -(a + b + c) / 6;
-            points[2] = -(a - b + c) / 6;
-            points[3] = (a + 2 * b + 4 * c) / 24;
-            points[4] = (a - 2 * b + 4 * c) / 24;
-            points[5] = c;
+            double *to = points + r * 6 * count;
+            to[0] = a * .25;
+            to[count] = (a + b + c) * (-1. / 6);
+            to[2 * count] = (a - b + c) * (-1. / 6);
+            to[3 * count] = (a + 2 * b + 4 * c) * (1. / 24);
+            to[4 * count] = (a - 2 * b + 4 * c) * (1. / 24);
+            to[5 * count] = c;
         }
     }
 }
@@ -124,17 +124,17 @@ EXPORT AVX2 void pack_weights(const void *weights, int is_float16, int64_t input
         read_numbers(weights, is_float16, order[place] * count, count, scratch);
         if (kind == OF_BYTES) {
             to_levels(scratch, inputs, rows * columns, steps, scales + place, sums + place);
-            put_lane(scratch, inputs, rows, columns, columns, run, OF_BYTES, packed, lane);
+            put_lane(scratch, inputs, rows, columns, run, OF_BYTES, packed, lane);
         } else if (kind == OF_POINTS) {
             double *points = scratch + count;
             to_points(scratch, inputs, points);
             for (int64_t p = 0; p < POINTS; p++)
-                put_lane(points + p, inputs, 1, 1, POINTS, inputs, OF_FLOATS, packed,
+                put_lane(points + p * inputs, inputs, 1, 1, inputs, OF_FLOATS, packed,
                          lane + p * of_point);
         } else if (kind == OF_HALVES)
-            put_lane(scratch, inputs, rows, columns, columns, run, OF_HALVES, packed, lane);
+            put_lane(scratch, inputs, rows, columns, run, OF_HALVES, packed, lane);
         else
-            put_lane(scratch, inputs, rows, columns, columns, run, OF_FLOATS, packed, lane);
+            put_lane(scratch, inputs, rows, columns, run, OF_FLOATS, packed, lane);
     }
 }
 
