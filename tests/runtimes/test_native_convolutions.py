@@ -6,6 +6,7 @@ import ctypes
 import itertools
 from collections.abc import Iterator
 from contextlib import nullcontext
+from typing import Any
 
 import numpy as np
 import pytest
@@ -24,6 +25,7 @@ pytestmark = pytest.mark.skipif(
     native.library() is None, reason="no library, or no AVX-512 with VNNI"
 )
 GRAPHS = {"analysis.onnx": 1, "synthesis.onnx": 2}  # the axis of the input's rows
+OPTIONS: list[dict[str, Any]] = [{}, {"may_round": True}, {"how": native.AVX2_ALONE}]
 
 
 def ways() -> list[int]:
@@ -64,16 +66,25 @@ SHAPES = [
     (2, 7, 3, 64, 8, 4, 1),
     (1, 1, 192, 16, 1, 1, 1),
     (2, 50, 20, 256, 1, 1, 16),
+    (2, 10, 200, 20, 2, 2, 1),
+]
+POINT_SHAPES = [  # of kernels that winograd.c takes: parts of tiles, odd rows, channels of no block
+    (1, 1, 16, 16, 3, 1, 1),
+    (2, 4, 8, 16, 3, 1, 1),
+    (5, 2, 3, 5, 3, 1, 1),
+    (3, 37, 20, 12, 3, 1, 2),
+    (2, 101, 64, 48, 3, 1, 4),
+    (3, 51, 256, 40, 3, 1, 1),
 ]
 
 
-def cases() -> Iterator[tuple[str, int]]:
-    yield "floats", 1
-    yield "floats", native.AVX2_ALONE
-    for how in ways():
-        yield "bytes", how
+def cases() -> Iterator[tuple[tuple[int, ...], str, int]]:
+    kinds = [("floats", native.VNNI), ("floats", native.AVX2_ALONE)]
+    kinds += [("bytes", how) for how in ways()]
     if native.VNNI_AND_AMX in ways():
-        yield "halves", native.VNNI_AND_AMX
+        kinds.append(("halves", native.VNNI_AND_AMX))
+    yield from ((shape, *kind) for shape in SHAPES for kind in kinds)
+    yield from ((shape, "points", native.AVX2_ALONE) for shape in POINT_SHAPES)
 
 
 def as_floats(halves: NDArray) -> NDArray:
@@ -91,8 +102,7 @@ def rounded(values: NDArray) -> NDArray:
     return as_floats(upper_halves(values))
 
 
-@pytest.mark.parametrize(("kind", "how"), list(cases()))
-@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@pytest.mark.parametrize(("shape", "kind", "how"), list(cases()), ids=str)
 def test_a_convolution_is_that_of_numpy(shape: tuple[int, ...], kind: str, how: int) -> None:
     h, w, channels, count, kernel, stride, side = shape
     is_bytes, is_halves = kind == "bytes", kind == "halves"
@@ -107,7 +117,9 @@ def test_a_convolution_is_that_of_numpy(shape: tuple[int, ...], kind: str, how: 
     bias = rng.normal(size=count).astype(np.float32)
     steps = rng.uniform(0.01, 0.02, channels) if is_bytes else None
     layer = Layer(
-        "x", "y", (kernel, kernel), stride, 0, is_bytes, weight, bias, is_halves, shuffle=side
+        *("x", "y", (kernel, kernel), stride, 0, is_bytes, weight, bias, is_halves),
+        is_transformed=kind == "points",
+        shuffle=side,
     )
     packed = layers.packed(layer, Tensor(channels, steps=steps, zero=128))
 
@@ -166,12 +178,15 @@ def test_a_convolution_is_that_of_numpy(shape: tuple[int, ...], kind: str, how: 
         is_relu=0,
         is_bytes=is_bytes,
         is_halves=is_halves,
+        is_transformed=layer.is_transformed,
+        rows=h,
         reads=reads,
         adds=writes,
         writes=writes,
     )
-    for row in range(h):
-        native.library().convolve(ctypes.addressof(call), row, row + 1, how)
+    together = 2 if layer.is_transformed else 1
+    for row in range(0, h, together):
+        native.library().convolve(ctypes.addressof(call), row, min(row + together, h), how)
     floats, halves, levels = (np.roll(a, -places[1], 0) for a in (floats, halves, levels))
     assert np.abs(floats - expected).max() <= 2e-5 * np.abs(expected).max()
     assert np.array_equal(levels, np.clip(np.rint(floats * np.float32(20)) + 100, 0, 255))
@@ -180,10 +195,14 @@ def test_a_convolution_is_that_of_numpy(shape: tuple[int, ...], kind: str, how: 
 
 
 @pytest.mark.parametrize("name", GRAPHS)
-def test_without_steps_it_is_what_onnx_runtime_gives(name: str) -> None:
-    data, feed = models.read_file("lp1", name), picture(name, 5, 7)
+@pytest.mark.parametrize("how", [native.NOTHING, native.AVX2_ALONE])
+@pytest.mark.parametrize("size", [(5, 7), (1, 1), (2, 33)])
+def test_without_steps_it_is_what_onnx_runtime_gives(
+    name: str, how: int, size: tuple[int, int]
+) -> None:
+    data, feed = models.read_file("lp1", name), picture(name, *size)
     [expected] = open_graph(data, EXACT, 1, {}).run(feed)
-    [found] = NativeGraph(data, {}, 1).run(feed)
+    [found] = NativeGraph(data, {}, 1, how=how).run(feed)
     assert (found.shape, found.dtype) == (expected.shape, expected.dtype)
     most = 1 if name == "synthesis.onnx" else 1e-4 * np.abs(expected).max()
     assert np.abs(found.astype(float) - expected).max() <= most
@@ -191,10 +210,10 @@ def test_without_steps_it_is_what_onnx_runtime_gives(name: str) -> None:
 
 @pytest.mark.parametrize("name", GRAPHS)
 @pytest.mark.parametrize("height", [1, 2, 5])
-@pytest.mark.parametrize("may_round", [False, True])
-def test_bands_equal_the_whole_to_the_bit(name: str, height: int, may_round: bool) -> None:
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+def test_bands_equal_the_whole_to_the_bit(name: str, height: int, options: dict[str, Any]) -> None:
     data, steps = models.read_file("lp1", name), models.steps("lp1")
-    graph = NativeGraph(data, steps, 2, may_round=may_round)
+    graph = NativeGraph(data, steps, 2, **options)
     feed = picture(name, 11, 9)
     [whole] = graph.run(feed)
     [(_, rows)] = feed.items()
@@ -208,11 +227,12 @@ def test_bands_equal_the_whole_to_the_bit(name: str, height: int, may_round: boo
 
 
 @pytest.mark.parametrize("name", GRAPHS)
-def test_the_last_band_takes_no_more_memory_than_others(name: str) -> None:
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+def test_the_last_band_takes_no_more_memory_than_others(name: str, options: dict[str, Any]) -> None:
     feed = picture(name, 30, 5)
     [whole] = feed.values()
     axis, step = GRAPHS[name], 16 if name == "analysis.onnx" else 1
-    graph = NativeGraph(models.read_file("lp1", name), models.steps("lp1"), 2)
+    graph = NativeGraph(models.read_file("lp1", name), models.steps("lp1"), 2, **options)
     rows = graph.rows(whole.shape[axis + 1])
     held = []
     for top in range(0, whole.shape[axis], step):
@@ -251,26 +271,15 @@ def test_bfloat16_in_place_of_floats_changes_little(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", GRAPHS)
-def test_avx2_gives_nearly_what_avx512_gives(name: str) -> None:
-    data, feed = models.read_file("lp1", name), picture(name, 3, 7)
-    graph = NativeGraph(data, {}, 1)
-    [expected] = graph.run(feed)
-    graph._how = native.AVX2_ALONE
-    [found] = graph.run(feed)
-    most = 1 if name == "synthesis.onnx" else 1e-4 * np.abs(expected).max()
-    assert np.abs(found.astype(float) - expected).max() <= most
-
-
-@pytest.mark.parametrize("name", GRAPHS)
 @pytest.mark.parametrize("columns", [1, 3, 40])
-@pytest.mark.parametrize("is_avx2", [False, True])
-def test_threads_and_an_idle_stream_give_the_same(name: str, columns: int, is_avx2: bool) -> None:
-    data, steps = models.read_file("lp1", name), {} if is_avx2 else models.steps("lp1")
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+def test_threads_and_an_idle_stream_give_the_same(
+    name: str, columns: int, options: dict[str, Any]
+) -> None:
+    data, steps = models.read_file("lp1", name), models.steps("lp1")
     feed = picture(name, 4, columns)
-    alone, graph = (NativeGraph(data, steps, n, may_round=not is_avx2) for n in (1, 3))
-    if is_avx2:
-        alone._how = graph._how = native.AVX2_ALONE
-    [expected] = alone.run(feed)
+    [expected] = NativeGraph(data, steps, 1, **options).run(feed)
+    graph = NativeGraph(data, steps, 3, **options)
     for _ in range(2):  # the second time with the first one's stream
         assert np.array_equal(graph.run(feed)[0], expected)
 

@@ -8,7 +8,14 @@ from numpy.typing import NDArray
 
 from latentpress.runtimes import native
 from latentpress.runtimes.native import integer_layers, layers
-from latentpress.runtimes.native.layers import OF_BYTES, OF_FLOATS, OF_HALVES, PACKED, pack
+from latentpress.runtimes.native.layers import (
+    OF_BYTES,
+    OF_FLOATS,
+    OF_HALVES,
+    OF_POINTS,
+    PACKED,
+    pack,
+)
 
 pytestmark = pytest.mark.skipif(
     native.library() is None, reason="no library, or no AVX-512 with VNNI"
@@ -58,6 +65,28 @@ def test_packed_weights_are_those_of_numpy(shape: tuple[int, ...], dtype: type) 
     np.testing.assert_array_equal(scales[own], scale[places[own]])
     np.testing.assert_array_equal(sums[own], levels.sum((1, 2, 3))[places[own]])
     assert not sums[~own].any()
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32])
+@pytest.mark.parametrize("shape", [(16, 3, 3, 3), (20, 5, 3, 3)], ids=str)
+def test_points_are_products_with_the_matrices_of_winograd(
+    shape: tuple[int, ...], dtype: type
+) -> None:
+    rows = np.array([[1, 0, 0], [1 / 2] * 3, [1 / 2, -1 / 2, 1 / 2], [0, 0, 1]])
+    columns = np.zeros((6, 3))
+    columns[0, 0], columns[5, 2] = 1 / 4, 1
+    for i, (a, scale) in enumerate([(1, -1 / 6), (-1, -1 / 6), (2, 1 / 24), (-2, 1 / 24)]):
+        columns[1 + i] = scale * np.array([1, a, a * a])
+    rng = np.random.default_rng(sum(shape))
+    weight = rng.normal(size=shape).astype(dtype)
+    count, inputs = shape[:2]
+    places = np.concatenate([rng.permutation(count), np.full(-count % 16, -1)]).astype(np.int32)
+    values, *_ = pack(weight, places, OF_POINTS)
+    points = np.einsum("rh,oihw,cw->orci", rows, weight.astype(np.float64), columns)
+    expected = np.zeros((len(places), 24, inputs))
+    expected[places >= 0] = points.reshape(count, 24, inputs)[places[places >= 0]]
+    in_blocks = expected.reshape(-1, 16, 24, inputs).transpose(0, 2, 3, 1)
+    np.testing.assert_allclose(values, in_blocks.ravel(), rtol=1e-6, atol=1e-6)
 
 
 def test_a_channel_of_zeros_has_levels_of_zero() -> None:

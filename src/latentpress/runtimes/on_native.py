@@ -20,6 +20,7 @@ from latentpress.runtimes.native.stream import Stream, counters
 
 BAND_POSITIONS = 256  # latent positions a band, whose tensors a core's cache still holds
 SMALL_POSITIONS = 1024  # the same of a network whose tensors get no larger than its input
+AVX2_BAND_POSITIONS = 512  # where the weights are floats, which no core's cache holds
 FACTOR = 16  # rows and columns of pixels a latent position
 IDLE = 2  # streams that wait for another picture of their widths
 SHARED = 4096  # positions of all layers, from which on threads share a band
@@ -31,22 +32,32 @@ class NativeGraph:
 
     steps: of the convolutions that take bytes, by their names. threads: 0 for all cores.
     Where the processor has nothing for bytes, all take floats. may_round: whether floats may be
-    bfloat16, where AMX has it.
+    bfloat16, where AMX has it. how: of convolution.h; NOTHING for the best that the processor has.
     """
 
     def __init__(
-        self, data: bytes, steps: Mapping[str, Floats], threads: int, *, may_round: bool = False
+        self,
+        data: bytes,
+        steps: Mapping[str, Floats],
+        threads: int,
+        *,
+        may_round: bool = False,
+        how: int = native.NOTHING,
     ) -> None:
         self._library = native.library() or native.float_library()
-        self._how = self._library.instructions() or self._library.float_instructions()
-        if self._how == native.AVX2_ALONE:
+        self._how = how or self._library.instructions() or self._library.float_instructions()
+        has_avx2_alone = self._how == native.AVX2_ALONE
+        if has_avx2_alone:
             steps = {}
         has_halves = may_round and self._how == native.VNNI_AND_AMX
-        self._network = layers.read(data, steps, has_halves=has_halves)
+        self._network = layers.read(
+            data, steps, has_halves=has_halves, may_transform=has_avx2_alone
+        )
         self.is_of_pixels = self._network.is_of_pixels
         self._unit = FACTOR if self._network.is_of_pixels else 1
         grows = self.is_of_pixels or any(layer.shuffle > 1 for layer in self._network.layers)
-        self._positions = BAND_POSITIONS if grows else SMALL_POSITIONS
+        band = AVX2_BAND_POSITIONS if has_avx2_alone else BAND_POSITIONS
+        self._band = band if grows else SMALL_POSITIONS
         self._threads = threads or os.cpu_count() or 1
         self._pool = ThreadPoolExecutor(self._threads, "latentpress layer")
         self._idle = deque[tuple[int, Stream]](maxlen=IDLE)
@@ -58,7 +69,7 @@ class NativeGraph:
 
     def rows_of_band(self, columns: int) -> int:
         """Rows of the input in a band, of so many columns."""
-        return self._unit * max(1, self._positions * self._unit // columns)
+        return self._unit * max(1, self._band * self._unit // columns)
 
     def rows(self, columns: int) -> "NativeRows":
         """A picture of so many columns of the input, in bands of rows."""

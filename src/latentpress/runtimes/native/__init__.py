@@ -7,7 +7,10 @@ one, for processors that have AVX2 alone.
 
 convolution.c   sums in vectors
 tiles.c         sums in tiles of AMX
-avx2.c          sums of floats by AVX2
+avx2.c          convolutions of floats by AVX2
+avx2_sums.c     their sums
+avx2_finish.h   what becomes of these
+winograd.c      fewer multiplications for kernels of 3 x 3, by AVX2
 finish.h        what becomes of the sums
 stream.c        rows of a picture through the layers, by several threads
 integers.c      sums of whole numbers, exactly
@@ -77,6 +80,7 @@ class Convolution(ctypes.Structure):
         ("adds", Ring),
         ("writes", Ring),
         ("is_halves", ctypes.c_int32),
+        ("is_transformed", ctypes.c_int32),
     )
 
 

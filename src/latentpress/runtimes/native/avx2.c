@@ -4,112 +4,52 @@
 
 #if HAS_VECTORS
 
-#include <immintrin.h>
+#include "avx2_sums.h"
+#include "winograd.h"
 
-#define LANES 16 /* output channels of a block of weights: two vectors */
-#define WIDE 6   /* positions that are summed at a time */
-#define AVX2 __attribute__((target("avx2,fma")))
-#define INLINE static inline __attribute__((always_inline))
-
-/* Where the sums of one row and block go; pointers: to its first column. */
-typedef struct {
-    const float *added, *steps;
-    float *floats;
-    uint8_t *bytes;
-    int64_t lanes; /* channels of the block */
-} Target;
+#define COLUMNS 96 /* of a part at most */
+#define UNIT 4     /* columns, of which a part has a multiple: those of a tile of winograd.c */
 
 /* Every processor that has them has F16C, too, which weights.c needs. */
 int has_avx2(void) { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
 
-static Target target_of(const Convolution *c, int64_t row, int64_t block)
+int64_t parts_by_avx2(const Convolution *c, int64_t columns)
 {
-    int64_t of_group = (c->channels + LANES - 1) / LANES;
-    int64_t first = block % of_group * LANES, left = c->channels - first;
-    int64_t line = row * c->groups + block / of_group;
-    int64_t place = (c->writes.first + line) % c->writes.room;
-    Target t;
-    t.lanes = left < LANES ? left : LANES;
-    t.steps = c->bytes ? c->inverse_steps + first : 0;
-    t.floats = c->floats ? c->floats + place * c->floats_pitch + first : 0;
-    t.bytes = c->bytes ? c->bytes + place * c->bytes_pitch + first : 0;
-    t.added = 0;
-    if (c->added)
-        t.added = c->added + (c->adds.first + line) % c->adds.room * c->added_pitch + first;
-    return t;
+    const int64_t most = c->is_transformed ? columns_of_tiles(c) : COLUMNS;
+    return (columns + most - 1) / most;
 }
 
-/* A whole block of floats, or what else a block may become, a number at a time. */
-INLINE AVX2 void finish(const Convolution *c, const Target *t, __m256 low, __m256 high,
-                        int64_t column)
+static AVX2 void sum_directly(const Convolution *c, int64_t row, int64_t first, int64_t end)
 {
-    int64_t at = column * c->channels;
-    if (t->lanes == LANES && !t->bytes) {
-        if (t->added) {
-            low = _mm256_add_ps(low, _mm256_loadu_ps(t->added + at));
-            high = _mm256_add_ps(high, _mm256_loadu_ps(t->added + at + 8));
-        }
-        if (c->is_relu) {
-            low = _mm256_max_ps(low, _mm256_setzero_ps());
-            high = _mm256_max_ps(high, _mm256_setzero_ps());
-        }
-        _mm256_storeu_ps(t->floats + at, low);
-        _mm256_storeu_ps(t->floats + at + 8, high);
+    const int64_t blocks = c->groups * ((c->channels + LANES - 1) / LANES);
+    const float *input = (const float *)c->input + first * c->column_step;
+    const int64_t place = (c->reads.first + row * c->stride) % c->reads.room;
+    const Runs runs = {input, c->column_step, c->pitch, place, c->reads.room};
+    float sums[COLUMNS * LANES];
+    for (int64_t block = 0; block < blocks; block++) {
+        const Target t = target_of(c, row, block);
+        const float *weights = (const float *)c->weights + block * c->kernel_rows * c->run * LANES;
+        sum_runs(&runs, weights, c->kernel_rows, c->run, c->biases + block * LANES, sums,
+                 end - first);
+        for (int64_t i = 0; i < end - first; i++)
+            finish(c, &t, _mm256_loadu_ps(sums + i * LANES), _mm256_loadu_ps(sums + i * LANES + 8),
+                   first + i);
+    }
+}
+
+AVX2 void sum_by_avx2(const Convolution *c, int64_t row, int64_t part, int64_t parts,
+                      int64_t first, int64_t end)
+{
+    const int64_t units = (end - first + UNIT - 1) / UNIT;
+    const int64_t from = first + part * units / parts * UNIT;
+    const int64_t to = first + (part + 1) * units / parts * UNIT;
+    const int64_t own_end = to < end ? to : end;
+    if (own_end <= from)
         return;
-    }
-    float sums[LANES];
-    _mm256_storeu_ps(sums, low);
-    _mm256_storeu_ps(sums + 8, high);
-    for (int64_t i = 0; i < t->lanes; i++) {
-        float sum = sums[i] + (t->added ? t->added[at + i] : 0);
-        if (c->is_relu && sum < 0)
-            sum = 0;
-        if (t->floats)
-            t->floats[at + i] = sum;
-        if (t->bytes) {
-            int32_t level = _mm_cvtss_si32(_mm_set_ss(sum * t->steps[i])) + c->zero;
-            t->bytes[at + i] = (uint8_t)(level < 0 ? 0 : level > 255 ? 255 : level);
-        }
-    }
-}
-
-INLINE AVX2 void sum_positions(const Convolution *c, const Target *t, int64_t place,
-                               int64_t column, int64_t block, const int positions)
-{
-    const float *input = (const float *)c->input + column * c->column_step;
-    const float *weights = (const float *)c->weights + block * c->kernel_rows * c->run * LANES;
-    __m256 low[WIDE], high[WIDE];
-#pragma GCC unroll 8
-    for (int p = 0; p < positions; p++) {
-        low[p] = _mm256_loadu_ps(c->biases + block * LANES);
-        high[p] = _mm256_loadu_ps(c->biases + block * LANES + 8);
-    }
-    for (int64_t k = 0; k < c->kernel_rows; k++) {
-        int64_t below = place + k < c->reads.room ? place + k : place + k - c->reads.room;
-        const float *in = input + below * c->pitch;
-        for (int64_t g = 0; g < c->run; g++, weights += LANES) {
-            __m256 a = _mm256_loadu_ps(weights), b = _mm256_loadu_ps(weights + 8);
-#pragma GCC unroll 8
-            for (int p = 0; p < positions; p++) {
-                __m256 x = _mm256_broadcast_ss(in + p * c->column_step + g);
-                low[p] = _mm256_fmadd_ps(x, a, low[p]);
-                high[p] = _mm256_fmadd_ps(x, b, high[p]);
-            }
-        }
-    }
-#pragma GCC unroll 8
-    for (int p = 0; p < positions; p++)
-        finish(c, t, low[p], high[p], column + p);
-}
-
-AVX2 void sum_by_avx2(const Convolution *c, int64_t row, int64_t block, int64_t first, int64_t end)
-{
-    const Target t = target_of(c, row, block);
-    int64_t place = (c->reads.first + row * c->stride) % c->reads.room, column = first;
-    for (; column + WIDE <= end; column += WIDE)
-        sum_positions(c, &t, place, column, block, WIDE);
-    for (; column < end; column++)
-        sum_positions(c, &t, place, column, block, 1);
+    if (c->is_transformed)
+        sum_by_tiles_of_points(c, row, from, own_end);
+    else
+        sum_directly(c, row, from, own_end);
 }
 
 #endif

@@ -160,7 +160,7 @@ INLINE int is_tiled(const Convolution *c, int how)
 /* Blocks of output channels that a row of positions is summed for at a time. */
 INLINE int64_t blocks_at_a_time(const Convolution *c, int how)
 {
-    return how == AVX2_ALONE ? 1 : is_tiled(c, how) ? BLOCKS_OF_TILES : BLOCKS;
+    return is_tiled(c, how) ? BLOCKS_OF_TILES : BLOCKS;
 }
 
 void begin_convolutions(int how)
@@ -175,22 +175,28 @@ void end_convolutions(int how)
         release_tiles();
 }
 
-int64_t parts_of(const Convolution *c, int how)
+int64_t rows_at_a_time(const Convolution *c) { return c->is_transformed ? 2 : 1; }
+
+int64_t parts_of(const Convolution *c, int64_t columns, int how)
 {
+    if (how == AVX2_ALONE)
+        return parts_by_avx2(c, columns);
     int64_t step = blocks_at_a_time(c, how);
     return (blocks_of(c) + step - 1) / step;
 }
 
-void sum_columns(const Convolution *c, int64_t row, int64_t part, int64_t first, int64_t end,
-                 int how)
+void sum_columns(const Convolution *c, int64_t row, int64_t part, int64_t parts, int64_t first,
+                 int64_t end, int how)
 {
+    if (how == AVX2_ALONE) {
+        sum_by_avx2(c, row, part, parts, first, end);
+        return;
+    }
     static const Columns bytes[] = {bytes_1, bytes_2, bytes_3, bytes_4};
     static const Columns floats[] = {floats_1, floats_2, floats_3, floats_4};
     int64_t most = blocks_at_a_time(c, how), block = part * most;
     int64_t left = blocks_of(c) - block, count = left < most ? left : most;
-    if (how == AVX2_ALONE)
-        sum_by_avx2(c, row, block, first, end);
-    else if (is_tiled(c, how))
+    if (is_tiled(c, how))
         sum_by_tiles(c, row, block, count, first, end);
     else
         (c->is_bytes ? bytes : floats)[count - 1](c, row, block, first, end);
@@ -200,9 +206,10 @@ void sum_columns(const Convolution *c, int64_t row, int64_t part, int64_t first,
 EXPORT void convolve(const Convolution *c, int64_t first, int64_t end, int how)
 {
     begin_convolutions(how);
-    for (int64_t part = 0; part < parts_of(c, how); part++)
-        for (int64_t row = first; row < end; row++)
-            sum_columns(c, row, part, 0, c->columns, how);
+    int64_t parts = parts_of(c, c->columns, how);
+    for (int64_t part = 0; part < parts; part++)
+        for (int64_t row = first; row < end; row += rows_at_a_time(c))
+            sum_columns(c, row, part, parts, 0, c->columns, how);
     end_convolutions(how);
 }
 

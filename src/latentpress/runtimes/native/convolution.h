@@ -19,6 +19,8 @@
 
 enum { NOTHING = 0, VNNI = 1, VNNI_AND_AMX = 2, AVX2_ALONE = 3 };
 
+enum { MOST_TRANSFORMED = 256 }; /* input channels where is_transformed */
+
 /* Rows that are held in turn: row i of an array has the place (first + i) % room in memory. */
 typedef struct {
     int64_t first, room;
@@ -47,9 +49,11 @@ typedef struct {
     int32_t is_bytes; /* the input */
     uint16_t *halves; /* NULL, or where the output goes as bfloat16 */
     int64_t halves_pitch;
-    int64_t rows; /* of positions; for run_layers */
+    int64_t rows; /* of positions; for run_layers, and where is_transformed */
     Ring reads, adds, writes; /* rows of the input, of what is added, of the output */
     int32_t is_halves; /* the input, and the weights: bfloat16; for VNNI_AND_AMX */
+    int32_t is_transformed; /* the weights, of floats and AVX2_ALONE: as of winograd.c. Pairs of
+                               rows are summed, the last one alone where it is no pair */
 } Convolution;
 
 /* What the processor has for bytes: NOTHING, VNNI or VNNI_AND_AMX. */
@@ -63,13 +67,14 @@ EXPORT int float_instructions(void);
 EXPORT void convolve(const Convolution *c, int64_t first, int64_t end, int how);
 
 /* The same in parts, for one thread of several: begin_convolutions before a thread's first part,
-   end_convolutions after its last one. A part is a row of positions times some blocks of channels:
-   each row has parts_of of them. */
+   end_convolutions after its last one. rows_at_a_time rows of at most so many positions have
+   parts_of parts: blocks of channels, or of AVX2_ALONE columns. */
 void begin_convolutions(int how);
 void end_convolutions(int how);
-int64_t parts_of(const Convolution *c, int how);
-void sum_columns(const Convolution *c, int64_t row, int64_t part, int64_t first, int64_t end,
-                 int how);
+int64_t rows_at_a_time(const Convolution *c);
+int64_t parts_of(const Convolution *c, int64_t columns, int how);
+void sum_columns(const Convolution *c, int64_t row, int64_t part, int64_t parts, int64_t first,
+                 int64_t end, int how);
 
 /* CRC-32 of the sources, as build.py gives it to the compiler. */
 EXPORT uint32_t convolutions_built_of(void);

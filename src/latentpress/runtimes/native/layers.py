@@ -18,8 +18,13 @@ from latentpress.runtimes.native import built, check_reach, for_c
 from latentpress.runtimes.onnx_file import Graph, Node, read_graph
 
 LANES = 16  # output channels of a block of weights
-OF_FLOATS, OF_HALVES, OF_BYTES = 0, 1, 2  # of weights.h
-PACKED = ((np.float32, 1), (np.uint16, 32), (np.int8, 64))  # numbers, what runs are filled up to
+OF_FLOATS, OF_HALVES, OF_BYTES, OF_POINTS = range(4)  # of weights.h
+PACKED = (  # numbers, what runs are filled up to
+    *((np.float32, 1), (np.uint16, 32), (np.int8, 64)),
+    (np.float32, 1),
+)
+POINTS = 24  # that a transformed kernel becomes
+MOST_TRANSFORMED = 256  # inputs of such a kernel
 SIGNED_ZERO = 128  # the byte that stands for 0 where values have both signs
 MODULE_SUFFIX = ".weight"
 TO_PIXELS = ("Mul", "Add", "Clip", "Round", "Transpose", "Cast", "Identity")
@@ -53,7 +58,8 @@ class Weights:
 @dataclass
 class Layer:
     """source, output, added: names of tensors. is_bytes, is_halves: the input and the weights are
-    bytes, bfloat16; else floats. shuffle: the block's side of a DepthToSpace.
+    bytes, bfloat16; else floats. is_transformed: the weights are as of winograd.c. shuffle: the
+    block's side of a DepthToSpace.
     """
 
     source: str
@@ -65,6 +71,7 @@ class Layer:
     weight: NDArray[Any]
     bias: Floats
     is_halves: bool = False
+    is_transformed: bool = False
     shuffle: int = 1
     is_relu: bool = False
     added: str = ""
@@ -90,10 +97,13 @@ class Network:
 class _Reading:
     """One pass over the nodes of a graph."""
 
-    def __init__(self, graph: Graph, steps: Mapping[str, Floats], has_halves: bool) -> None:
+    def __init__(
+        self, graph: Graph, steps: Mapping[str, Floats], has_halves: bool, may_transform: bool
+    ) -> None:
         self.graph = graph
         self.steps = steps
         self.has_halves = has_halves
+        self.may_transform = may_transform
         self.names = {n.outputs[0]: n.inputs[0] for n in graph.nodes if self.is_cast_weight(n)}
         self.readers: dict[str, list[Node]] = {}
         for node in graph.nodes:
@@ -168,6 +178,7 @@ class _Reading:
         elif layer.is_bytes and read.steps is None:
             read.steps = self.steps[name]
             read.zero = 0 if self.is_positive(source) else SIGNED_ZERO
+        layer.is_transformed = self.may_transform and can_be_transformed(layer)
         read.has_halves |= layer.is_halves
         read.has_floats |= not (layer.is_bytes or layer.is_halves)
         self.follow(layer)
@@ -217,18 +228,32 @@ class _Reading:
             layer.bias = layer.bias + self.constant(other[0]).item() * tensor.steps[0]
 
 
-def read(data: bytes, steps: Mapping[str, Floats], *, has_halves: bool = False) -> Network:
+def can_be_transformed(layer: Layer) -> bool:
+    """Whether winograd.c has fewer multiplications for a layer."""
+    is_of_floats = not (layer.is_bytes or layer.is_halves)
+    is_small = layer.weight.shape[1] <= MOST_TRANSFORMED
+    return is_of_floats and is_small and tuple(layer.kernel) == (3, 3) and layer.stride == 1
+
+
+def read(
+    data: bytes,
+    steps: Mapping[str, Floats],
+    *,
+    has_halves: bool = False,
+    may_transform: bool = False,
+) -> Network:
     """The layers of an ONNX file.
 
     Args:
         data: The file's bytes.
         steps: Of the convolutions that read bytes, by their names: the step of each input channel.
         has_halves: Whether the other convolutions read bfloat16 instead of floats.
+        may_transform: Whether the weights of convolutions of floats may be as of winograd.c.
 
     Raises:
         ValueError: A node has no place in a layer, or a layer has too many channels.
     """
-    reading = _Reading(read_graph(data), steps, has_halves)
+    reading = _Reading(read_graph(data), steps, has_halves, may_transform)
     return reading.network()
 
 
@@ -243,7 +268,8 @@ def packed(layer: Layer, source: Tensor) -> Weights:
     spare = -groups.shape[1] % LANES
     places = np.pad(groups, ((0, 0), (0, spare)), constant_values=-1)
     if not layer.is_bytes:
-        values, *_ = pack(layer.weight, places, OF_HALVES if layer.is_halves else OF_FLOATS)
+        transformed = OF_POINTS if layer.is_transformed else OF_FLOATS
+        values, *_ = pack(layer.weight, places, OF_HALVES if layer.is_halves else transformed)
         return Weights(values, np.empty(0, np.float32), blocked(bias))
     assert source.steps is not None
     values, scale, sums = pack(layer.weight, places, OF_BYTES, source.steps)
@@ -259,7 +285,7 @@ def pack(
     Args:
         weight: In the order of the file.
         places: The numbers of the output channels in the order of the blocks, -1 for none.
-        kind: OF_FLOATS, OF_HALVES or OF_BYTES.
+        kind: OF_FLOATS, OF_HALVES, OF_BYTES or OF_POINTS.
         steps: Of bytes, (I,).
 
     Returns:
@@ -269,11 +295,12 @@ def pack(
     dtype, filled = PACKED[kind]
     run = -(-columns * inputs // filled) * filled
     order = np.ascontiguousarray(places, np.int32)
-    values = np.empty(order.size * rows * run, dtype)
+    size = POINTS * inputs if kind == OF_POINTS else rows * run
+    values = np.empty(order.size * size, dtype)
     scales, sums = np.ones(order.shape), np.zeros(order.shape)
     weight = for_c(weight)
     factors = np.ascontiguousarray(np.ones(inputs) if steps is None else steps, np.float64)
-    scratch = np.empty(inputs * rows * columns)
+    scratch = np.empty(inputs * (rows * columns + POINTS * (kind == OF_POINTS)))
     built().pack_weights(
         *(weight.ctypes.data, weight.dtype == np.float16, inputs, rows, columns),
         *(order.ctypes.data, order.size, kind),

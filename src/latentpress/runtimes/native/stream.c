@@ -122,6 +122,8 @@ static int64_t rows_of(const Rows *tensors, const Layer *layer, int is_last)
         rows = least(rows, tensors[layer->added].planned / layer->side);
     if (is_last && layer->most)
         rows = least(rows, layer->done + layer->most);
+    if (!is_last || rows * layer->side < tensors[layer->output].total)
+        rows -= rows % rows_at_a_time(&layer->call);
     return rows > layer->done ? rows : layer->done;
 }
 
@@ -196,15 +198,17 @@ static void wait_for(const int64_t *done, int64_t count)
             sched_yield();
 }
 
-/* A layer is cut into segments of columns, and these into rows of a few blocks of channels. A
-   thread begins with its own segment, of which it has the columns of the layer before at hand, and
-   goes on with what others have not begun. */
+/* A layer is cut into segments of columns, and these into rows of a few blocks of channels or of a
+   few columns. A thread begins with its own segment, of which it has the columns of the layer
+   before at hand, and goes on with what others have not begun. */
 static void run_layer(const Convolution *c, int64_t *counters, int64_t threads, int64_t thread,
                       int how)
 {
     int64_t units = (c->columns + SEGMENT - 1) / SEGMENT;
     int64_t segments = least(threads, units);
-    int64_t parts = c->rows * parts_of(c, how);
+    int64_t widest = (units + segments - 1) / segments * SEGMENT;
+    int64_t of_row = parts_of(c, least(widest, c->columns), how), at_a_time = rows_at_a_time(c);
+    int64_t rows = (c->rows + at_a_time - 1) / at_a_time, parts = rows * of_row;
     int64_t *done = counters + threads, finished = 0;
     for (int64_t i = 0; i < segments; i++) {
         int64_t segment = (thread + i) % segments;
@@ -212,7 +216,7 @@ static void run_layer(const Convolution *c, int64_t *counters, int64_t threads, 
         int64_t end = least((segment + 1) * units / segments * SEGMENT, c->columns);
         int64_t next;
         while ((next = __atomic_fetch_add(counters + segment, 1, __ATOMIC_RELAXED)) < parts) {
-            sum_columns(c, next % c->rows, next / c->rows, first, end, how);
+            sum_columns(c, next % rows * at_a_time, next / rows, of_row, first, end, how);
             finished++;
         }
     }

@@ -159,6 +159,7 @@ class Stream:
         call.channels = written.channels * layer.shuffle
         call.zero, call.is_relu = written.fill, layer.is_relu
         call.is_bytes, call.is_halves = layer.is_bytes, layer.is_halves
+        call.is_transformed = layer.is_transformed
         call.floats_pitch, call.halves_pitch, call.bytes_pitch = written.pitches
         if layer.inverse_steps is not None:
             call.inverse_steps = layer.inverse_steps.ctypes.data

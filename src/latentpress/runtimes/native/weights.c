@@ -13,10 +13,11 @@
 
 #define LANES 16
 #define LEVELS 127 /* the largest */
+#define POINTS 24  /* of winograd.c */
 #define AVX2 __attribute__((target("avx2,f16c")))
 
 /* By kind: numbers of a run that lie together, what runs are filled up to, bytes of a number. */
-static const int64_t TOGETHER[] = {1, 2, 4}, FILLED[] = {1, 32, 64}, SIZE[] = {4, 2, 1};
+static const int64_t TOGETHER[] = {1, 2, 4, 1}, FILLED[] = {1, 32, 64, 1}, SIZE[] = {4, 2, 1, 4};
 
 static AVX2 void read_numbers(const void *weights, int is_float16, int64_t first, int64_t count,
                               double *out)
@@ -79,6 +80,31 @@ put_lane(const double *numbers, int64_t inputs, int64_t rows, int64_t columns, i
         }
 }
 
+/* Kernels (count, 3, 3) -> their points (24, count). */
+static AVX2 void to_points(const double *numbers, int64_t count, double *points)
+{
+    for (int64_t i = 0; i < count; i++, numbers += 9, points++) {
+        double rows[4][3];
+        for (int k = 0; k < 3; k++) {
+            const double a = numbers[k], b = numbers[3 + k], c = numbers[6 + k];
+            rows[0][k] = a;
+            rows[1][k] = (a + b + c) * .5;
+            rows[2][k] = (a - b + c) * .5;
+            rows[3][k] = c;
+        }
+        for (int r = 0; r < 4; r++) {
+            const double a = rows[r][0], b = rows[r][1], c = rows[r][2];
+            double *to = points + r * 6 * count;
+            to[0] = a * .25;
+            to[count] = (a + b + c) * (-1. / 6);
+            to[2 * count] = (a - b + c) * (-1. / 6);
+            to[3 * count] = (a + 2 * b + 4 * c) * (1. / 24);
+            to[4 * count] = (a - 2 * b + 4 * c) * (1. / 24);
+            to[5 * count] = c;
+        }
+    }
+}
+
 EXPORT AVX2 void pack_weights(const void *weights, int is_float16, int64_t inputs, int64_t rows,
                               int64_t columns, const int32_t *order, int64_t places, int kind,
                               const double *steps, void *packed, double *scales, double *sums,
@@ -86,7 +112,8 @@ EXPORT AVX2 void pack_weights(const void *weights, int is_float16, int64_t input
 {
     const int64_t count = inputs * rows * columns;
     const int64_t run = (columns * inputs + FILLED[kind] - 1) / FILLED[kind] * FILLED[kind];
-    const int64_t of_block = rows * run * LANES;
+    const int64_t of_point = inputs * LANES;
+    const int64_t of_block = kind == OF_POINTS ? POINTS * of_point : rows * run * LANES;
     memset(packed, 0, (size_t)(places / LANES * of_block * SIZE[kind]));
     for (int64_t place = 0; place < places; place++) {
         if (kind == OF_BYTES)
@@ -98,6 +125,12 @@ EXPORT AVX2 void pack_weights(const void *weights, int is_float16, int64_t input
         if (kind == OF_BYTES) {
             to_levels(scratch, inputs, rows * columns, steps, scales + place, sums + place);
             put_lane(scratch, inputs, rows, columns, run, OF_BYTES, packed, lane);
+        } else if (kind == OF_POINTS) {
+            double *points = scratch + count;
+            to_points(scratch, inputs, points);
+            for (int64_t p = 0; p < POINTS; p++)
+                put_lane(points + p * inputs, inputs, 1, 1, inputs, OF_FLOATS, packed,
+                         lane + p * of_point);
         } else if (kind == OF_HALVES)
             put_lane(scratch, inputs, rows, columns, run, OF_HALVES, packed, lane);
         else
