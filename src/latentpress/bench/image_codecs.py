@@ -158,6 +158,16 @@ CODECS: dict[str, RivalCodec] = {
             options={"speed": 4},
         ),
         RivalCodec(
+            "avif-ssim",
+            "AVIF tune=ssim",
+            _avif_library(),
+            "speed 6, tune=ssim, 4:2:0, all threads",
+            ".avif",
+            _AVIF,
+            format="AVIF",
+            options={"speed": 6, "advanced": {"tune": "ssim"}},
+        ),
+        RivalCodec(
             "jxl",
             "JPEG XL",
             _package("pillow-jxl-plugin"),

@@ -33,7 +33,7 @@ def bench(
         str,
         typer.Option(
             help="With commas between: builtin, sd15, sdxl, sd3, flux1; jpeg, jpeg444, webp, "
-            "avif, avif4, jxl, heic; png, webp-lossless; "
+            "avif, avif4, avif-ssim, jxl, heic; png, webp-lossless; "
             "all for those that are installed."
         ),
     ] = DEFAULT_CODECS,
