@@ -15,7 +15,7 @@ from helpers.paths import DATA, ROOT
 from latentpress import targets
 from latentpress.container import SCREEN, SCREEN_WHOLE, unpack
 from latentpress.content import screen_layer
-from latentpress.content.features import features
+from latentpress.content.features import color_share, features
 from latentpress.content.floor import RISKY, risks
 from latentpress.content.regions import drawn_region, filled, regions
 from latentpress.image.picture import read_picture
@@ -118,6 +118,48 @@ def test_hidden_colors_do_not_make_a_screen() -> None:
     assert latentpress.compress(clear, content="auto") == latentpress.compress(
         clear, content="photo"
     )
+
+
+def foliage(width: int = 512, height: int = 384) -> Pixels:
+    """A photograph with leaves before a white sky in a corner: flat cells with sharp edges."""
+    random = np.random.default_rng(3)
+    pixels = np.array(Image.fromarray(photo()).resize((width, height)))
+    leaves = random.integers(0, 160, (96, 128, 3), np.uint8)
+    is_leaf = random.random((24, 32)).repeat(4, 0).repeat(4, 1) < 0.12
+    pixels[:96, :128] = np.where(is_leaf[..., None], leaves, np.uint8(255))
+    return pixels
+
+
+def test_leaves_before_a_white_sky_have_many_colors_and_are_not_tried(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def tried(*_: object) -> bool:
+        raise AssertionError("both ways were tried")
+
+    monkeypatch.setattr("latentpress.content.trial.Trial.prefers_layer", tried)
+    picture = read_picture(foliage())
+    found = features(picture)
+    region = drawn_region(found)
+    assert 4 <= region.sum() < 0.25 * region.size
+    assert color_share(picture, region & found.drawn) > 0.7
+    assert screen_layer(picture, AUTO) is None
+    letters = np.array(foliage())
+    letters[:96, :128] = page(128, 96)
+    picture = read_picture(letters)
+    found = features(picture)
+    assert color_share(picture, drawn_region(found) & found.drawn) < 0.5
+    with pytest.raises(AssertionError, match="both ways"):
+        screen_layer(picture, AUTO)
+
+
+def test_fine_patterns_are_measured_in_levels() -> None:
+    pixels = np.full((64, 96, 3), 90, np.uint8)
+    pixels[:, :32, 1] += np.uint8(60) * (np.arange(32) % 2).astype(np.uint8)  # columns
+    pixels[32:, 64:, 2] += np.uint8(40) * (np.arange(32) % 2).astype(np.uint8)[:, None]  # rows
+    fine = features(read_picture(pixels)).fine
+    np.testing.assert_allclose(fine, [[60, 0, 0], [60, 0, 40]], atol=2)
+    smooth = Image.fromarray(photo()).resize((512, 384))
+    assert not features(read_picture(smooth)).fine.any()
 
 
 def test_regions_and_holes() -> None:

@@ -3,8 +3,9 @@ are coded both ways, and the decoded pixels compared.
 
 1. A picture of a single color is a layer of three bytes.
 2. What looks like a screen is one if AV1 needs far fewer bytes there than the latent at an equal
-   SSIMULACRA 2. What is left then, photographs within a page, stays a latent unless the page has
-   more of the screen and AV1 needs fewer bytes for the photographs too.
+   SSIMULACRA 2; a small part with the many colors of a photograph is not tried. What is left then,
+   photographs within a page, stays a latent unless the page has more of the screen and AV1 needs
+   fewer bytes for the photographs too.
 3. A block of a fine pattern that the latent does not give back is the layer's.
 4. A block whose mean color the latent moves is the layer's at the qualities that promise it.
 """
@@ -13,7 +14,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from latentpress.content.features import Features, features
+from latentpress.content.features import Features, color_share, features
 from latentpress.content.floor import moved_blocks
 from latentpress.content.lost import lost_blocks
 from latentpress.content.regions import drawn_region, filled
@@ -25,6 +26,8 @@ from latentpress.screen.mask import Mask
 
 FAR_FEWER = 0.75  # share of the latent's bytes: photographs take .85
 MANY = 0.5  # share of a picture that is a screen, from which on the rest may follow it
+SMALL = 0.25  # share of a picture, below which what looks like a screen is none if it has
+MANY_COLORS = 0.7  # so many colors, as a share of the pixels that differ from a neighbor
 BAND = 32  # rows
 MOSTLY_LOST = 0.2  # share of a picture, from which on all of it follows the blocks that are lost
 
@@ -58,6 +61,9 @@ def _screen(trial: Trial, found: Features) -> Mask:
     region = drawn_region(found)
     if not region.any():
         return region
+    drawn = region & found.drawn
+    if region.mean() < SMALL and color_share(trial.picture, drawn) >= MANY_COLORS:
+        return np.zeros_like(region)
     if not trial.prefers_layer(region, found.drawn, FAR_FEWER):
         return np.zeros_like(region)
     if region.mean() < MANY or region.all():
@@ -69,8 +75,10 @@ def _screen(trial: Trial, found: Features) -> Mask:
 
 def _is_single_color(picture: Picture) -> bool:
     first = picture.pixels(0, 1, 0, 1)
-    if not (picture.pixels(0, 1, 0, picture.width) == first).all():
-        return False
+    y, x = picture.height // 2, picture.width // 2
+    for row in (picture.pixels(y, y + 1, x, x + 1), picture.pixels(0, 1, 0, picture.width)):
+        if not (row == first).all():
+            return False
     return all(
         (picture.pixels(top, min(top + BAND, picture.height), 0, picture.width) == first).all()
         for top in range(0, picture.height, BAND)
