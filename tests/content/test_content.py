@@ -17,7 +17,7 @@ from latentpress.container import SCREEN, SCREEN_WHOLE, unpack
 from latentpress.content import screen_layer
 from latentpress.content.features import color_share, features
 from latentpress.content.floor import RISKY, risks
-from latentpress.content.regions import drawn_region, filled, regions
+from latentpress.content.regions import continued, drawn_region, filled, regions
 from latentpress.image.picture import read_picture
 from latentpress.options import EncodeOptions
 
@@ -170,6 +170,40 @@ def test_regions_and_holes() -> None:
     assert [int(region.sum()) for region in regions(mask)] == [48]
     assert filled(mask)[3, 3]
     assert filled(mask)[5, 6]
+
+
+def test_borders_of_the_mask_lie_where_those_of_the_drawing_do() -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (256, 320, 3), np.uint8)
+    pixels = noise.copy()
+    pixels[58:200, 93:232] = (252, 250, 245)  # 6 rows and 3 columns above and left of cells
+    inner = np.zeros((8, 10), bool)
+    inner[2:6, 3:7] = True
+    found = continued(inner, read_picture(pixels))
+    wanted = np.zeros_like(inner)
+    wanted[1:7, 3:8] = True  # three columns are too few, eight rows and columns are not
+    np.testing.assert_array_equal(found, wanted)
+    turned = continued(inner.T, read_picture(np.ascontiguousarray(pixels.transpose(1, 0, 2))))
+    np.testing.assert_array_equal(turned, wanted.T)
+    np.testing.assert_array_equal(continued(inner, read_picture(noise)), inner)
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 3), (2, 40, 3), (33, 1, 3), (32, 64, 3)])
+def test_what_is_drawn_goes_on_in_pictures_of_any_size(shape: tuple[int, int, int]) -> None:
+    picture = read_picture(np.full(shape, 9, np.uint8))
+    mask = np.zeros(features(picture).flat.shape, bool)
+    mask[0, 0] = True
+    assert continued(mask, picture)[0, 0]
+    assert not continued(~mask & mask, picture).any()
+
+
+def test_a_panel_over_a_photograph_is_a_layer_up_to_its_edges() -> None:
+    pixels = np.array(Image.fromarray(photo()).resize((512, 384)))
+    pixels[87:300, 150:420] = page(270, 213)
+    layer = screen_layer(read_picture(pixels), AUTO)
+    assert layer is not None
+    shown = layer.mask.repeat(32, 0).repeat(32, 1)[:384, :512]
+    assert shown[87:300, 150:420].all()
+    assert not layer.mask.all()
 
 
 def test_a_small_picture_has_features() -> None:

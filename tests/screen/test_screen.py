@@ -21,10 +21,10 @@ from latentpress.image.deflated import deflate
 from latentpress.image.picture import read_picture
 from latentpress.options import EncodeOptions
 from latentpress.screen.av1 import boxed, check_av1, unboxed
-from latentpress.screen.encoder import ScreenLayer, av1_quality
+from latentpress.screen.encoder import ScreenLayer, av1_quality, whole_layer
 from latentpress.screen.layer import read_layer
 from latentpress.screen.mask import TILE, boxes, grid, pack_mask, pixel_mask, unpack_mask
-from latentpress.screen.pieces import decode_piece, encode_piece
+from latentpress.screen.pieces import decode_piece, encode_piece, kind_of
 from latentpress.spaces import LP1
 from latentpress.thumbnails import decompress_quarter
 from latentpress.varint import write_varint
@@ -252,6 +252,21 @@ def test_the_layer_stands_where_the_mask_says_and_the_latent_elsewhere() -> None
     np.testing.assert_array_equal(
         small[:, 32:], np.asarray(Image.fromarray(pasted).reduce(4))[:, 32:]
     )
+
+
+def test_efforts_from_4_on_take_fewer_bytes_of_av1() -> None:
+    photo = Image.open(ROOT / "samples" / "coffee.jpg").convert("RGB").resize((230, 150))
+    bodies = [
+        whole_layer(read_picture(photo), effort).chunks(60)[SCREEN_WHOLE] for effort in (3, 4, 9)
+    ]
+    assert kind_of(bodies[0]) == kind_of(bodies[1]) == "av1"
+    assert len(bodies[1]) < len(bodies[0])
+    assert bodies[1] == bodies[2]
+    files = [
+        latentpress.compress(photo, quality=60, content="screen", effort=effort)
+        for effort in (3, 4)
+    ]
+    assert [file.endswith(body) for file, body in zip(files, bodies, strict=False)] == [True, True]
 
 
 def test_the_floor_stands_above_the_whole_latent_from_the_promised_quality_on() -> None:

@@ -17,7 +17,7 @@ import numpy as np
 from latentpress.content.features import Features, color_share, features
 from latentpress.content.floor import moved_blocks
 from latentpress.content.lost import lost_blocks
-from latentpress.content.regions import drawn_region, filled
+from latentpress.content.regions import continued, drawn_region, filled
 from latentpress.content.trial import Trial
 from latentpress.image.picture import Picture
 from latentpress.options import EncodeOptions
@@ -37,7 +37,7 @@ def chosen_layer(picture: Picture, options: EncodeOptions, highest: float) -> Sc
     is written.
     """
     if _is_single_color(picture):
-        return whole_layer(picture)
+        return whole_layer(picture, options.effort)
     found = features(picture)
     trial = Trial(picture, options)
     mask = _screen(trial, found)
@@ -45,7 +45,7 @@ def chosen_layer(picture: Picture, options: EncodeOptions, highest: float) -> Sc
     if fine.any():
         lost = lost_blocks(trial, fine)
         if lost.mean() >= MOSTLY_LOST:
-            return whole_layer(picture)
+            return whole_layer(picture, options.effort)
         mask = filled(mask | lost)
     floor = None
     if highest >= PROMISED and not mask.all():
@@ -53,7 +53,7 @@ def chosen_layer(picture: Picture, options: EncodeOptions, highest: float) -> Sc
     has_floor = floor is not None and floor.any()
     if not mask.any() and not has_floor:
         return None
-    return ScreenLayer(picture, mask, floor if has_floor else None)
+    return ScreenLayer(picture, mask, floor if has_floor else None, options.effort)
 
 
 def _screen(trial: Trial, found: Features) -> Mask:
@@ -66,11 +66,10 @@ def _screen(trial: Trial, found: Features) -> Mask:
         return np.zeros_like(region)
     if not trial.prefers_layer(region, found.drawn, FAR_FEWER):
         return np.zeros_like(region)
-    if region.mean() < MANY or region.all():
-        return region
-    if trial.prefers_layer(~region, np.zeros_like(region), 1.0):
+    has_rest = region.mean() >= MANY and not region.all()
+    if has_rest and trial.prefers_layer(~region, np.zeros_like(region), 1.0):
         return np.ones_like(region)
-    return region
+    return continued(region, trial.picture)
 
 
 def _is_single_color(picture: Picture) -> bool:
