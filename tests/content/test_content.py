@@ -198,11 +198,11 @@ def test_what_is_drawn_goes_on_in_pictures_of_any_size(shape: tuple[int, int, in
 
 def test_a_panel_over_a_photograph_is_a_layer_up_to_its_edges() -> None:
     pixels = np.array(Image.fromarray(photo()).resize((512, 384)))
-    pixels[87:300, 150:420] = page(270, 213)
+    pixels[91:304, 150:420] = page(270, 213)  # five rows into cells, their text below
     layer = screen_layer(read_picture(pixels), AUTO)
     assert layer is not None
     shown = layer.mask.repeat(32, 0).repeat(32, 1)[:384, :512]
-    assert shown[87:300, 150:420].all()
+    assert shown[91:304, 150:420].all()
     assert not layer.mask.all()
 
 

@@ -21,10 +21,10 @@ from latentpress.image.deflated import deflate
 from latentpress.image.picture import read_picture
 from latentpress.options import EncodeOptions
 from latentpress.screen.av1 import boxed, check_av1, unboxed
-from latentpress.screen.encoder import ScreenLayer, av1_quality, whole_layer
+from latentpress.screen.encoder import ScreenLayer, av1_quality
 from latentpress.screen.layer import read_layer
 from latentpress.screen.mask import TILE, boxes, grid, pack_mask, pixel_mask, unpack_mask
-from latentpress.screen.pieces import decode_piece, encode_piece, kind_of
+from latentpress.screen.pieces import decode_piece, encode_piece
 from latentpress.spaces import LP1
 from latentpress.thumbnails import decompress_quarter
 from latentpress.varint import write_varint
@@ -254,19 +254,26 @@ def test_the_layer_stands_where_the_mask_says_and_the_latent_elsewhere() -> None
     )
 
 
-def test_efforts_from_4_on_take_fewer_bytes_of_av1() -> None:
+def test_efforts_from_4_on_search_av1_for_longer(monkeypatch: pytest.MonkeyPatch) -> None:
     photo = Image.open(ROOT / "samples" / "coffee.jpg").convert("RGB").resize((230, 150))
-    bodies = [
-        whole_layer(read_picture(photo), effort).chunks(60)[SCREEN_WHOLE] for effort in (3, 4, 9)
-    ]
-    assert kind_of(bodies[0]) == kind_of(bodies[1]) == "av1"
-    assert len(bodies[1]) < len(bodies[0])
-    assert bodies[1] == bodies[2]
+    speeds = []
+
+    def encode(pixels: Any, quality: int, *, speed: int, **options: Any) -> bytes:
+        speeds.append(speed)
+        return encode_piece(pixels, quality, speed=speed, **options)
+
+    monkeypatch.setattr("latentpress.screen.encoder.encode_piece", encode)
     files = [
         latentpress.compress(photo, quality=60, content="screen", effort=effort)
-        for effort in (3, 4)
+        for effort in (0, 3, 4, 6)
     ]
-    assert [file.endswith(body) for file, body in zip(files, bodies, strict=False)] == [True, True]
+    assert speeds == [6, 6, 4, 4]
+    assert files[0] == files[1] != files[2] == files[3]
+    errors = [
+        np.square(np.asarray(latentpress.decompress(file)).astype(float) - photo).mean()
+        for file in files[1:3]
+    ]
+    assert errors[1] < errors[0] or len(files[2]) < len(files[1])
 
 
 def test_the_floor_stands_above_the_whole_latent_from_the_promised_quality_on() -> None:

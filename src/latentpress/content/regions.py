@@ -18,6 +18,7 @@ PARTLY_FLAT = 0.1  # share of flat pixels of a cell beside a screen, from which 
 # share of the pixels along a cell's side from which flat color goes on into the next cell, so many
 # pixels deep, from which on what is drawn in the one goes on in the other
 GOES_ON, DEEP = 0.2, 4
+STEPS = 4  # cells as far as it goes on: over lines of dense text, and around a corner
 ALONE = 12  # cells: smaller regions within a screen belong to it
 
 
@@ -44,8 +45,7 @@ def continued(mask: Mask, picture: Picture) -> Mask:
     """
     right, left, down, up = _goes_on(picture)
     out = mask.copy()
-    known = np.zeros_like(mask)
-    while (known != out).any():
+    for _ in range(STEPS):
         known = out.copy()
         out[:, 1:] |= known[:, :-1] & right
         out[:, :-1] |= known[:, 1:] & left
