@@ -48,15 +48,7 @@ COLUMNS = (
     "error",
 )
 PATIENT = " at effort 4"  # of a set that is pressed so; others are at the default
-SETS = (
-    "single colors",
-    "screens",
-    f"screens{PATIENT}",
-    "mixed",
-    f"mixed{PATIENT}",
-    "patterns",
-    "photographs",
-)
+SETS = ("single colors", "screens", "mixed", f"mixed{PATIENT}", "patterns", "photographs")
 HEAD = ["set", "pictures", "what", "figure"]
 OURS = (25, 60, 90)
 AVIF = (15, 35, 55, 80)
@@ -174,7 +166,7 @@ def rows(kind: str, folders: list[Path], every: int) -> Iterator[dict[str, objec
     """The rows of every so many pictures of a set."""
     if kind == "single colors":
         yield color_row()
-    elif kind.startswith("screens"):
+    elif kind == "screens":
         yield from (
             screen_row(kind, name, np.asarray(image))
             for name, image in list(screens().items())[::every]
