@@ -102,6 +102,27 @@ def test_our_files_are_decoded_by_another_process(
         )
 
 
+def test_rows_tell_the_screen_layer(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    random = np.random.default_rng(0)
+    Image.fromarray(np.full((64, 96, 3), 200, np.uint8)).save(tmp_path / "in" / "flat.png")
+    smooth = Image.fromarray(random.integers(0, 255, (4, 6, 3), np.uint8)).resize((96, 64))
+    smooth.save(tmp_path / "in" / "smooth.png")
+    plan = plan_of(
+        tmp_path / "in", tmp_path / "run", "builtin,jpeg", ["builtin=20", "jpeg=50"], repeats=1
+    )
+    run.run(plan, tmp_path / "run")
+    told = [
+        (row["codec"], row["image"], row["screen_share"]) for row in read_run(tmp_path / "run").rows
+    ]
+    assert told == [
+        ("builtin", "flat", 1),
+        ("builtin", "smooth", 0),
+        ("jpeg", "flat", None),
+        ("jpeg", "smooth", None),
+    ]
+
+
 def test_a_pool_of_processes_grades_alike(originals: Path, tmp_path: Path) -> None:
     alone = run.run(plan_of(originals, tmp_path / "1", jobs=1), tmp_path / "1")
     pooled = run.run(plan_of(originals, tmp_path / "2", jobs=2), tmp_path / "2")

@@ -21,8 +21,9 @@ from PIL import Image
 from helpers.bench_runs import LADDERS, make_run
 from helpers.commands import fails, run
 from latentpress.bench.bd_rate import bd_rate
-from latentpress.bench.report import write_report
+from latentpress.bench.report import text_tables, write_report
 from latentpress.bench.report.derived import Story
+from latentpress.bench.report.number_format import share_range
 from latentpress.bench.rows import read_run
 from latentpress.errors import OutputError, UsageError
 
@@ -303,6 +304,48 @@ def test_refusals(folder: Any, tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="exists already"):
         write_report(read_run(folder), tmp_path / "a.html")
     assert (tmp_path / "a.html").read_text() == "mine"
+
+
+def test_screen_layers_are_told(
+    folder: Any, tmp_path: Path, photo: NDArray[np.uint8], story: Any
+) -> None:
+    pytest.importorskip("jinja2", reason="the page needs jinja2")
+    assert not text_tables.layers(story)["rows"]
+    page = np.full((256, 192, 3), 255, np.uint8)
+    page[96:] = photo[100:260, 100:292]
+    page[8:88:12, 8:180] = page[9:88:12, 8:180] = 20  # ruled lines
+    made = read_run(make_run(tmp_path / "run", photo, page=page))
+    shares = [
+        r["screen_share"] for r in made.rows if (r["codec"], r["image"]) == ("builtin", "page")
+    ]
+    assert len(set(shares)) == 1
+    assert 0.3 <= shares[0] < 1
+    told = text_tables.layers(Story(made))
+    assert told["columns"] == ["image", "latentpress"]
+    assert told["rows"] == [["page", f"{100 * shares[0]:.1f}".removesuffix(".0") + " %"]]
+    assert "1 of 3 images has a screen layer" in told["note"]
+    for suffix in (".md", ".html"):
+        write_report(made, tmp_path / f"r{suffix}", images=3)
+        text = (tmp_path / f"r{suffix}").read_text(encoding="utf-8")
+        assert told["note"] in text
+        assert told["rows"][0][1] in text
+    assert f"{told['rows'][0][1]} of it a screen layer: " in text
+
+
+def test_the_page_shows_no_latent_where_there_is_none(
+    tmp_path: Path, photo: NDArray[np.uint8]
+) -> None:
+    from latentpress.bench.report.gallery import gallery
+
+    page = np.full((64, 96, 3), (10, 20, 30), np.uint8)
+    items = gallery(Story(read_run(make_run(tmp_path / "run", photo, page=page))), 3)
+    assert [len(item.latents) for item in items] == [1, 1, 0]
+
+
+def test_shares_are_told_from_the_least_to_the_greatest() -> None:
+    assert share_range([]) == "–"
+    assert share_range([0.5, 0.5]) == "50 %"
+    assert share_range([1, 0.12345]) == "12.3 to 100 %"
 
 
 def test_the_command(folder: Any, tmp_path: Path) -> None:

@@ -15,9 +15,9 @@ from helpers.paths import DATA, ROOT
 from latentpress import targets
 from latentpress.container import SCREEN, SCREEN_WHOLE, unpack
 from latentpress.content import screen_layer
-from latentpress.content.features import features
+from latentpress.content.features import color_share, features
 from latentpress.content.floor import RISKY, risks
-from latentpress.content.regions import drawn_region, filled, regions
+from latentpress.content.regions import continued, drawn_region, filled, regions
 from latentpress.image.picture import read_picture
 from latentpress.options import EncodeOptions
 
@@ -120,6 +120,48 @@ def test_hidden_colors_do_not_make_a_screen() -> None:
     )
 
 
+def foliage(width: int = 512, height: int = 384) -> Pixels:
+    """A photograph with leaves before a white sky in a corner: flat cells with sharp edges."""
+    random = np.random.default_rng(3)
+    pixels = np.array(Image.fromarray(photo()).resize((width, height)))
+    leaves = random.integers(0, 160, (96, 128, 3), np.uint8)
+    is_leaf = random.random((24, 32)).repeat(4, 0).repeat(4, 1) < 0.12
+    pixels[:96, :128] = np.where(is_leaf[..., None], leaves, np.uint8(255))
+    return pixels
+
+
+def test_leaves_before_a_white_sky_have_many_colors_and_are_not_tried(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def tried(*_: object) -> bool:
+        raise AssertionError("both ways were tried")
+
+    monkeypatch.setattr("latentpress.content.trial.Trial.prefers_layer", tried)
+    picture = read_picture(foliage())
+    found = features(picture)
+    region = drawn_region(found)
+    assert 4 <= region.sum() < 0.25 * region.size
+    assert color_share(picture, region & found.drawn) > 0.7
+    assert screen_layer(picture, AUTO) is None
+    letters = np.array(foliage())
+    letters[:96, :128] = page(128, 96)
+    picture = read_picture(letters)
+    found = features(picture)
+    assert color_share(picture, drawn_region(found) & found.drawn) < 0.5
+    with pytest.raises(AssertionError, match="both ways"):
+        screen_layer(picture, AUTO)
+
+
+def test_fine_patterns_are_measured_in_levels() -> None:
+    pixels = np.full((64, 96, 3), 90, np.uint8)
+    pixels[:, :32, 1] += np.uint8(60) * (np.arange(32) % 2).astype(np.uint8)  # columns
+    pixels[32:, 64:, 2] += np.uint8(40) * (np.arange(32) % 2).astype(np.uint8)[:, None]  # rows
+    fine = features(read_picture(pixels)).fine
+    np.testing.assert_allclose(fine, [[60, 0, 0], [60, 0, 40]], atol=2)
+    smooth = Image.fromarray(photo()).resize((512, 384))
+    assert not features(read_picture(smooth)).fine.any()
+
+
 def test_regions_and_holes() -> None:
     mask = np.zeros((9, 9), bool)
     mask[1:8, 1:8] = True
@@ -128,6 +170,40 @@ def test_regions_and_holes() -> None:
     assert [int(region.sum()) for region in regions(mask)] == [48]
     assert filled(mask)[3, 3]
     assert filled(mask)[5, 6]
+
+
+def test_borders_of_the_mask_lie_where_those_of_the_drawing_do() -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (256, 320, 3), np.uint8)
+    pixels = noise.copy()
+    pixels[58:200, 93:232] = (252, 250, 245)  # 6 rows and 3 columns above and left of cells
+    inner = np.zeros((8, 10), bool)
+    inner[2:6, 3:7] = True
+    found = continued(inner, read_picture(pixels))
+    wanted = np.zeros_like(inner)
+    wanted[1:7, 3:8] = True  # three columns are too few, eight rows and columns are not
+    np.testing.assert_array_equal(found, wanted)
+    turned = continued(inner.T, read_picture(np.ascontiguousarray(pixels.transpose(1, 0, 2))))
+    np.testing.assert_array_equal(turned, wanted.T)
+    np.testing.assert_array_equal(continued(inner, read_picture(noise)), inner)
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 3), (2, 40, 3), (33, 1, 3), (32, 64, 3)])
+def test_what_is_drawn_goes_on_in_pictures_of_any_size(shape: tuple[int, int, int]) -> None:
+    picture = read_picture(np.full(shape, 9, np.uint8))
+    mask = np.zeros(features(picture).flat.shape, bool)
+    mask[0, 0] = True
+    assert continued(mask, picture)[0, 0]
+    assert not continued(~mask & mask, picture).any()
+
+
+def test_a_panel_over_a_photograph_is_a_layer_up_to_its_edges() -> None:
+    pixels = np.array(Image.fromarray(photo()).resize((512, 384)))
+    pixels[91:304, 150:420] = page(270, 213)  # five rows into cells, their text below
+    layer = screen_layer(read_picture(pixels), AUTO)
+    assert layer is not None
+    shown = layer.mask.repeat(32, 0).repeat(32, 1)[:384, :512]
+    assert shown[91:304, 150:420].all()
+    assert not layer.mask.all()
 
 
 def test_a_small_picture_has_features() -> None:

@@ -25,22 +25,31 @@ LADDERS = {
 SIZES = {"left": (0, 0, 200, 150), "right": (150, 120, 347, 261)}
 
 
-def make_run(folder: Path, photo: np.ndarray, *, skip: tuple[str, str] | None = None) -> Path:
+def make_run(
+    folder: Path,
+    photo: np.ndarray,
+    *,
+    skip: tuple[str, str] | None = None,
+    page: np.ndarray | None = None,
+) -> Path:
     """Write a run of LADDERS on SIZES. skip: (codec, setting) that the second picture has not been
-    through, as if interrupted.
+    through, as if interrupted. page: a third picture.
     """
     codecs = {name: find_codec(name) for name in LADDERS}
     images, rows = [], []
     folder.mkdir(parents=True, exist_ok=True)
-    for name, box in SIZES.items():
+    pictures = {name: Image.fromarray(photo).crop(box) for name, box in SIZES.items()}
+    if page is not None:
+        pictures["page"] = Image.fromarray(page)
+    for name, picture in pictures.items():
         path = folder / f"{name}.png"
-        Image.fromarray(photo).crop(box).save(path)
+        picture.save(path)
         images.append(
             {
                 "name": name,
                 "file": path.name,
-                "width": box[2] - box[0],
-                "height": box[3] - box[1],
+                "width": picture.width,
+                "height": picture.height,
                 "sha256": sha256_of_pixels(np.asarray(Image.open(path))),
             }
         )
@@ -67,6 +76,7 @@ def make_run(folder: Path, photo: np.ndarray, *, skip: tuple[str, str] | None = 
                         "bpp": 8 * len(data) / area,
                         "encode_s": 0.25,
                         "decode_s": 0.125,
+                        "screen_share": codec.screen_share(data),
                     }
                     | {m: METRICS[m].function(pixels, decoded) for m in METRIC_NAMES}
                 )

@@ -254,6 +254,28 @@ def test_the_layer_stands_where_the_mask_says_and_the_latent_elsewhere() -> None
     )
 
 
+def test_efforts_from_4_on_search_av1_for_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    photo = Image.open(ROOT / "samples" / "coffee.jpg").convert("RGB").resize((230, 150))
+    speeds = []
+
+    def encode(pixels: Any, quality: int, *, speed: int, **options: Any) -> bytes:
+        speeds.append(speed)
+        return encode_piece(pixels, quality, speed=speed, **options)
+
+    monkeypatch.setattr("latentpress.screen.encoder.encode_piece", encode)
+    files = [
+        latentpress.compress(photo, quality=60, content="screen", effort=effort)
+        for effort in (0, 3, 4, 6)
+    ]
+    assert speeds == [6, 6, 4, 4]
+    assert files[0] == files[1] != files[2] == files[3]
+    errors = [
+        np.square(np.asarray(latentpress.decompress(file)).astype(float) - photo).mean()
+        for file in files[1:3]
+    ]
+    assert errors[1] < errors[0] or len(files[2]) < len(files[1])
+
+
 def test_the_floor_stands_above_the_whole_latent_from_the_promised_quality_on() -> None:
     picture = read_picture(np.asarray(drawing(130, 70)))
     mask = np.zeros(grid(130, 70), bool)

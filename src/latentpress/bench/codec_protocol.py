@@ -68,3 +68,9 @@ class Codec(ABC):
     @abstractmethod
     def decode(self, data: bytes) -> Pixels:
         """The bytes of a file -> uint8 (H, W, 3)."""
+
+    def screen_share(self, data: bytes) -> float | None:
+        """Of a file's picture, the share that a screen layer shows; None of files that have no such
+        layers.
+        """
+        return None

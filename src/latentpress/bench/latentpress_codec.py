@@ -71,6 +71,13 @@ class OurCodec(Codec):
 
         return np.asarray(decompress(data, model=self.model).convert("RGB"))
 
+    def screen_share(self, data: bytes) -> float:
+        """See Codec."""
+        from latentpress.container import read_header
+        from latentpress.screen.layer import share_of
+
+        return round(share_of(read_header(data), data), 4)
+
     def decode_elsewhere(self, files: Sequence[Path]) -> list[Pixels]:
         """Decode files by `latentpress decompress` in one other process, as whoever gets the bytes
         would.

@@ -19,8 +19,19 @@ INFO = "run.json"
 ROWS = "rows.csv"
 PARQUET = "rows.parquet"
 FILES = "files"
-# then one a metric
-FIELDS = ("codec", "setting", "image", "width", "height", "bytes", "bpp", "encode_s", "decode_s")
+# then one a metric. screen_share: of the picture, what a screen layer shows; empty of others' files
+FIELDS = (
+    "codec",
+    "setting",
+    "image",
+    "width",
+    "height",
+    "bytes",
+    "bpp",
+    "encode_s",
+    "decode_s",
+    "screen_share",
+)
 _WORDS, _INTEGERS = ("codec", "setting", "image"), ("width", "height", "bytes")
 Row = dict[str, Any]  # words, integers, floats; None where a column is empty
 

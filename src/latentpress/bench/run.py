@@ -61,6 +61,7 @@ class Coded(NamedTuple):
     size: int
     encode_s: float | None
     decode_s: float | None
+    screen_share: float | None
     decoded: Pixels
 
 
@@ -184,6 +185,7 @@ def _code(
                         codec.size(quality, source.name),
                         None,
                         None,
+                        None,
                         codec.pixels(quality, source.name),
                     )
                 )
@@ -208,7 +210,8 @@ def _code(
                 statistics.median(seconds for seconds, _ in results)
                 for results in (encodings, decodings)
             )
-            cells.append(Coded(source, len(data), encode_s, decode_s, decoded))
+            share = codec.screen_share(data)
+            cells.append(Coded(source, len(data), encode_s, decode_s, share, decoded))
     if isinstance(codec, OurCodec):
         with _naming(batch[0], codec.name, setting):
             elsewhere = codec.decode_elsewhere(files)
@@ -242,6 +245,7 @@ def _graded(
             "bpp": 8 * cell.size / (width * height),
             "encode_s": cell.encode_s,
             "decode_s": cell.decode_s,
+            "screen_share": cell.screen_share,
         } | values
 
 

@@ -130,7 +130,8 @@ def compress(
             metavar="0..9",
             help="0 (fast) to 9: time spent on a better file. 4 to 6 weigh each symbol's bits "
             "against its error (built-in codec: only "
-            "with --optimize-for mse). 7 to 9 search the latent, which needs torch.",
+            "with --optimize-for mse). 4 and more search a screen layer for longer. "
+            "7 to 9 search the latent, which needs torch.",
         ),
     ] = 3,
     optimize_for: Annotated[

@@ -26,7 +26,7 @@ def screen_layer(
     if options.content == "photo" or options.space != LP1:
         return None
     if options.content == "screen":
-        return whole_layer(picture)
+        return whole_layer(picture, options.effort)
     from latentpress.content.choice import chosen_layer
 
     return chosen_layer(picture, options, options.quality if highest is None else highest)

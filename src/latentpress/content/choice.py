@@ -3,8 +3,9 @@ are coded both ways, and the decoded pixels compared.
 
 1. A picture of a single color is a layer of three bytes.
 2. What looks like a screen is one if AV1 needs far fewer bytes there than the latent at an equal
-   SSIMULACRA 2. What is left then, photographs within a page, stays a latent unless the page has
-   more of the screen and AV1 needs fewer bytes for the photographs too.
+   SSIMULACRA 2; a small part with the many colors of a photograph is not tried. What is left then,
+   photographs within a page, stays a latent unless the page has more of the screen and AV1 needs
+   fewer bytes for the photographs too.
 3. A block of a fine pattern that the latent does not give back is the layer's.
 4. A block whose mean color the latent moves is the layer's at the qualities that promise it.
 """
@@ -13,10 +14,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from latentpress.content.features import Features, features
+from latentpress.content.features import Features, color_share, features
 from latentpress.content.floor import moved_blocks
 from latentpress.content.lost import lost_blocks
-from latentpress.content.regions import drawn_region, filled
+from latentpress.content.regions import continued, drawn_region, filled
 from latentpress.content.trial import Trial
 from latentpress.image.picture import Picture
 from latentpress.options import EncodeOptions
@@ -25,6 +26,8 @@ from latentpress.screen.mask import Mask
 
 FAR_FEWER = 0.75  # share of the latent's bytes: photographs take .85
 MANY = 0.5  # share of a picture that is a screen, from which on the rest may follow it
+SMALL = 0.25  # share of a picture, below which what looks like a screen is none if it has
+MANY_COLORS = 0.7  # so many colors, as a share of the pixels that differ from a neighbor
 BAND = 32  # rows
 MOSTLY_LOST = 0.2  # share of a picture, from which on all of it follows the blocks that are lost
 
@@ -34,7 +37,7 @@ def chosen_layer(picture: Picture, options: EncodeOptions, highest: float) -> Sc
     is written.
     """
     if _is_single_color(picture):
-        return whole_layer(picture)
+        return whole_layer(picture, options.effort)
     found = features(picture)
     trial = Trial(picture, options)
     mask = _screen(trial, found)
@@ -42,7 +45,7 @@ def chosen_layer(picture: Picture, options: EncodeOptions, highest: float) -> Sc
     if fine.any():
         lost = lost_blocks(trial, fine)
         if lost.mean() >= MOSTLY_LOST:
-            return whole_layer(picture)
+            return whole_layer(picture, options.effort)
         mask = filled(mask | lost)
     floor = None
     if highest >= PROMISED and not mask.all():
@@ -50,7 +53,7 @@ def chosen_layer(picture: Picture, options: EncodeOptions, highest: float) -> Sc
     has_floor = floor is not None and floor.any()
     if not mask.any() and not has_floor:
         return None
-    return ScreenLayer(picture, mask, floor if has_floor else None)
+    return ScreenLayer(picture, mask, floor if has_floor else None, options.effort)
 
 
 def _screen(trial: Trial, found: Features) -> Mask:
@@ -58,19 +61,23 @@ def _screen(trial: Trial, found: Features) -> Mask:
     region = drawn_region(found)
     if not region.any():
         return region
+    drawn = region & found.drawn
+    if region.mean() < SMALL and color_share(trial.picture, drawn) >= MANY_COLORS:
+        return np.zeros_like(region)
     if not trial.prefers_layer(region, found.drawn, FAR_FEWER):
         return np.zeros_like(region)
-    if region.mean() < MANY or region.all():
-        return region
-    if trial.prefers_layer(~region, np.zeros_like(region), 1.0):
+    has_rest = region.mean() >= MANY and not region.all()
+    if has_rest and trial.prefers_layer(~region, np.zeros_like(region), 1.0):
         return np.ones_like(region)
-    return region
+    return continued(region, trial.picture)
 
 
 def _is_single_color(picture: Picture) -> bool:
     first = picture.pixels(0, 1, 0, 1)
-    if not (picture.pixels(0, 1, 0, picture.width) == first).all():
-        return False
+    y, x = picture.height // 2, picture.width // 2
+    for row in (picture.pixels(y, y + 1, x, x + 1), picture.pixels(0, 1, 0, picture.width)):
+        if not (row == first).all():
+            return False
     return all(
         (picture.pixels(top, min(top + BAND, picture.height), 0, picture.width) == first).all()
         for top in range(0, picture.height, BAND)

@@ -9,13 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.lib.stride_tricks import as_strided
 
 from latentpress._typing import Floats, Pixels
 from latentpress.image.picture import Picture
 from latentpress.screen.mask import CELL, Mask, grid
 
 ROW, HEIGHT = 14, 4  # of a cell: the first row that is looked at, and how many
-BAND = 64  # rows of cells that are looked at at a time
+BAND_PIXELS = 1 << 16  # that are looked at at a time, a row of cells at least
 FLAT = 0.4  # share of pixels that equal both neighbors, from which on a cell is flat
 EDGE = 48  # levels between neighbors of a sharp edge
 EDGES = 0.02  # share of pixels at sharp edges, from which on a flat cell is drawn
@@ -26,6 +27,9 @@ ROUNDING = 2  # levels: halves of neighbors are rounded down
 # the most that the middle ones of HEIGHT rows differ from their neighbors' mean, as a share of the
 # differences between rows
 MOST_BENT = 1.5
+# of the bytes of a row of pixels of a cell, their channels
+CHANNELS = np.tile(np.eye(3, dtype=np.float32), (CELL, 1))
+SAMPLED = 16  # cells whose colors are counted
 
 
 @dataclass(frozen=True)
@@ -45,8 +49,9 @@ def features(picture: Picture) -> Features:
     rows, columns = grid(picture.width, picture.height)
     flat, fine = np.empty((2, rows, columns), np.float32)
     drawn = np.empty((rows, columns), bool)
-    for top in range(0, rows, BAND):
-        bottom = min(top + BAND, rows)
+    band = max(1, BAND_PIXELS // (HEIGHT * CELL * columns))
+    for top in range(0, rows, band):
+        bottom = min(top + band, rows)
         looked = _looked_at(picture, top, bottom, columns)
         beside = _most(_difference(looked[:, :, 1:], looked[:, :, :-1]))
         above = _most(_difference(looked[:, 1:, 1:], looked[:, :-1, 1:]))
@@ -56,6 +61,24 @@ def features(picture: Picture) -> Features:
         coarse = np.maximum(_means(beside), MOST_BENT * _means(above))
         fine[top:bottom] = _fine(looked, coarse >= FINE - ROUNDING)
     return Features(flat, drawn, fine)
+
+
+def color_share(picture: Picture, cells: Mask) -> float:
+    """How many colors there are among the pixels that differ from a neighbor, as a share of these
+    pixels: the median of some cells of a mask. Lettering and drawings repeat a few colors; of
+    foliage before a sky that is all white, nearly every pixel has its own.
+    """
+    places = np.argwhere(cells)
+    shares = []
+    for y, x in places[:: -(-len(places) // SAMPLED)]:
+        top, left = CELL * int(y), CELL * int(x)
+        bottom, right = min(top + CELL, picture.height), min(left + CELL, picture.width)
+        pixels = picture.pixels(top, bottom, left, right).astype(np.uint32)
+        packed = pixels @ np.array([1 << 16, 1 << 8, 1], np.uint32)
+        inner = packed[1:, 1:]
+        differing = (inner != packed[1:, :-1]) | (inner != packed[:-1, 1:])
+        shares.append(np.unique(packed).size / max(1, int(differing.sum())))
+    return float(np.median(shares))
 
 
 def _looked_at(picture: Picture, top: int, bottom: int, columns: int) -> Pixels:
@@ -80,26 +103,34 @@ def _fine(looked: Pixels, where: Mask) -> Floats:
     and all channels.
     """
     out = np.zeros(where.shape, np.float32)
-    rows, columns = np.nonzero(where)
-    across = CELL * columns[:, None] + np.arange(CELL + 2)  # two pixels more
-    across = np.minimum(across, looked.shape[2] - 1)
-    cells = looked[rows[:, None, None], np.arange(HEIGHT)[:, None], across[:, None]]
-    cells = np.ascontiguousarray(cells.transpose(0, 3, 1, 2))
-    down = [cells[:, :, i : HEIGHT - 2 + i, :CELL] for i in range(3)]
-    right = [cells[..., i : CELL + i] for i in range(3)]
-    for first, middle, last in (down, right):
-        step = _mean(_difference(first, middle))
-        bend = _mean(_difference(middle, first // 2 + last // 2))
-        found = np.where((bend >= FINE) & (bend >= SHARP * step), bend, 0).max(1)
-        out[rows, columns] = np.maximum(out[rows, columns], found)
+    if not where.any():
+        return out
+    wide = np.concatenate([looked, *[looked[:, :, -1:]] * 2], 2)  # two pixels more
+    of_row, of_line = wide.strides[:2]
+    shape = (*where.shape, HEIGHT, 3 * CELL + 6)
+    cells = as_strided(wide, shape, (of_row, 3 * CELL, of_line, 1), writeable=False)
+    found = cells[where]
+    halves = found >> 1
+    right = _bent(found[..., :-6], found[..., 3:-3], halves[..., :-6] + halves[..., 6:])
+    found, halves = found[..., :-6], halves[..., :-6]
+    down = _bent(found[:, :-2], found[:, 1:-1], halves[:, :-2] + halves[:, 2:])
+    out[where] = np.maximum(right, down)
     return out
 
 
-def _mean(values: Pixels) -> Floats:
-    """Over the last two axes; a product, since NumPy's mean of so few values takes longer."""
-    plain = values.reshape(*values.shape[:2], values.shape[2] * values.shape[3])
-    size = plain.shape[2]
-    return np.asarray(plain.astype(np.float32) @ np.full(size, 1 / size, np.float32))
+def _bent(first: Pixels, middle: Pixels, neighbors: Pixels) -> Floats:
+    """By how many levels pixels differ from the mean of their neighbors, of each cell; 0 where
+    they do not differ as those of a fine pattern do. first: one of the two neighbors.
+    """
+    step = _means_of_channels(_difference(first, middle))
+    bend = _means_of_channels(_difference(middle, neighbors))
+    return np.where((bend >= FINE) & (bend >= SHARP * step), bend, np.float32(0)).max(1)
+
+
+def _means_of_channels(values: Pixels) -> Floats:
+    """Of each cell: (cells, n, 3 * CELL) -> (cells, 3)."""
+    sums = values.sum(1, dtype=np.uint16).astype(np.float32)
+    return np.asarray(sums @ (CHANNELS / np.float32(values.shape[1] * CELL)))
 
 
 def _difference(a: Pixels, b: Pixels) -> Pixels:

@@ -17,12 +17,14 @@ from latentpress.image.hidden import FilledPicture, fill_hidden
 from latentpress.image.picture import Picture
 from latentpress.screen.layer import pack_pieces
 from latentpress.screen.mask import Box, Mask, boxes, grid, pack_mask, pixel_mask
-from latentpress.screen.pieces import encode_piece
+from latentpress.screen.pieces import PATIENT, SPEED, encode_piece
 
 # (quality, of the AV1 encoder): where both tools are equally good on photographs by LPIPS, which
 # is where AV1 has the higher SSIMULACRA 2; toward the ends what leaves text readable, and what
 # leaves nothing to be seen.
 QUALITIES = ((0, 20), (15, 32), (30, 40), (45, 50), (60, 62), (75, 71), (90, 82), (100, 92))
+# from which on the AV1 encoder takes five times as long, for a tenth fewer bytes of an equal look
+PATIENT_EFFORT = 4
 PROMISED = 90.0  # quality from which on a layer keeps what the latent would lose of a photograph
 
 
@@ -41,11 +43,13 @@ class ScreenLayer:
         mask: (rows, columns) of cells.
         floor: cells that it shows too from the promised quality on, of the same shape. The latent
             holds them nevertheless, so that files grow with the quality.
+        effort: as of EncodeOptions.
     """
 
     picture: Picture
     mask: Mask
     floor: Mask | None = None
+    effort: int = 0
     _bodies: dict[tuple[int, bool], bytes] = field(default_factory=dict)
 
     @property
@@ -63,12 +67,14 @@ class ScreenLayer:
             return {}
         key = av1_quality(quality), has_floor
         if key not in self._bodies:
+            speed = SPEED if self.effort < PATIENT_EFFORT else PATIENT
             shown = self.picture if mask.all() else _only(self.picture, mask)
             pieces = pack_pieces(
                 encode_piece(
                     shown.pixels(box.top, box.bottom, box.left, box.right),
                     key[0],
                     gray=self.picture.gray,
+                    speed=speed,
                 )
                 for box in boxes(mask, self.picture.width, self.picture.height)
             )
@@ -84,9 +90,10 @@ class ScreenLayer:
         return _only(self.picture, ~self.mask) if self.mask.any() else self.picture
 
 
-def whole_layer(picture: Picture) -> ScreenLayer:
+def whole_layer(picture: Picture, effort: int) -> ScreenLayer:
     """The layer that shows all of a picture."""
-    return ScreenLayer(picture, np.ones(grid(picture.width, picture.height), bool))
+    mask = np.ones(grid(picture.width, picture.height), bool)
+    return ScreenLayer(picture, mask, effort=effort)
 
 
 def _only(picture: Picture, mask: Mask) -> Picture:

@@ -17,6 +17,7 @@ from latentpress.screen.av1 import START, boxed, check_av1, unboxed
 
 COLOR = 3  # bytes of a piece that is a single color
 SPEED = 6  # of the AV1 encoder, as is Pillow's default
+PATIENT = 4  # its speed where bytes count more than time
 QUICK = 9  # its speed where a few percent of the bytes do not matter: a tenth of the time
 WEBP_METHOD = 4
 WEBP_COLORS = 4096  # pictures of more colors are not tried as lossless ones

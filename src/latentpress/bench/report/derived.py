@@ -182,6 +182,19 @@ class Story:
         return levels
 
     @cached_property
+    def layers(self) -> dict[str, dict[str, list[float]]]:
+        """Of each image with a screen layer: by codec, what it shows of the image, 0 to 1, at each
+        setting.
+        """
+        shares: dict[str, dict[str, list[float]]] = {}
+        for row in self.run.rows:
+            if (share := row.get("screen_share")) is not None:
+                of_image = shares.setdefault(row["image"], {})
+                of_image.setdefault(row["codec"], []).append(share)
+        with_layer = {name for name, found in shares.items() if any(map(any, found.values()))}
+        return {name: shares[name] for name in self.run.images if name in with_layer}
+
+    @cached_property
     def speeds(self) -> list[Row]:
         """One row a codec: mean seconds an image, megapixels a second, and what the run knows of
         its memory.

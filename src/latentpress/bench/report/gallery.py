@@ -12,7 +12,7 @@ from latentpress._typing import Pixels
 from latentpress.bench.report.crops import most_different
 from latentpress.bench.report.derived import Story
 from latentpress.bench.report.embed import data_uri, reduction, shown
-from latentpress.bench.report.number_format import kilobytes
+from latentpress.bench.report.number_format import kilobytes, share_range
 from latentpress.bench.rows import Row, decoded, file_of, original
 from latentpress.image.panels import difference, latent_panels
 from latentpress.metrics.display import metric_name, number
@@ -144,8 +144,10 @@ def _picture(story: Story, row: Row, ours: Row, x: Pixels, pixels: Pixels) -> Pi
     off = 100 * (row["bytes"] / ours["bytes"] - 1)
     values = [f"{metric_name(m)} {number(m, row[m])}" for m in story.told if row.get(m) is not None]
     beside = "" if row is ours else f", {off:+.1f} % bytes".replace("-", "−")
+    share = row.get("screen_share")
+    layer = f", {share_range([share])} of it a screen layer" if share else ""
     words = (
-        f"{row['setting']}, {kilobytes(row['bytes'])}, {row['bpp']:.3f} bpp{beside}: "
+        f"{row['setting']}, {kilobytes(row['bytes'])}, {row['bpp']:.3f} bpp{beside}{layer}: "
         + ", ".join(values)
     )
     apart = difference(Image.fromarray(x), Image.fromarray(pixels), GAIN)
@@ -177,17 +179,18 @@ def _crop(
 
 
 def _latents(story: Story, rows: list[Row]) -> Iterator[tuple[str, str]]:
-    """The quantized latents of our codecs' files: one gray panel a channel."""
+    """The quantized latents of our codecs' files, those that have one: one gray panel a channel."""
     from latentpress.codec import decode_latent
+    from latentpress.container import read_header
 
     for row in rows:
-        if not story.codecs[row["codec"]]["ours"]:
+        codec = story.codecs[row["codec"]]
+        if not codec["ours"]:
             continue
-        y = decode_latent(
-            file_of(
-                story.run.folder, story.codecs[row["codec"]], row["setting"], row["image"]
-            ).read_bytes()
-        )
+        data = file_of(story.run.folder, codec, row["setting"], row["image"]).read_bytes()
+        if not read_header(data).has_latent:
+            continue
+        y = decode_latent(data)
         scale = 1 if y.shape[2] * min(len(y), 12) > 1000 else None
         text = (
             f"{story.label(row['codec'])} {row['setting']}: {len(y)} channels of {y.shape[2]} "

@@ -58,6 +58,10 @@ def markdown(story: Story, stem: str) -> tuple[str, dict[str, str]]:
     for t in text_tables.levels(story):
         rows = [[f"{row['label']} {row['source']}", *row["cells"]] for row in t["rows"]]
         lines += [source, *_table([t["metric"], *t["columns"]], rows), ""]
+    layers = text_tables.layers(story)
+    if layers["rows"]:
+        lines += ["## Screen layers", "", layers["note"], ""]
+        lines += [source, *_table(layers["columns"], layers["rows"]), ""]
     speed = text_tables.speed(story)
     numbers = text_tables.numbers(story)
     lines += [

@@ -2,6 +2,8 @@
 `latentpress.metrics.display`.
 """
 
+from collections.abc import Sequence
+
 from latentpress.bench.bd_rate import BdRate
 from latentpress.metrics import METRICS
 from latentpress.metrics.display import metric_name, number
@@ -15,6 +17,7 @@ __all__ = [
     "overlap",
     "plain",
     "seconds",
+    "share_range",
 ]
 
 LITTLE = 0.3  # share of the tested codec's range below which a BD-rate is said to rest on little
@@ -53,3 +56,10 @@ def seconds(value: float | None) -> str:
 def plain(value: float | None, digits: int = 1) -> str:
     """A number with so many decimals; "–" where there is none."""
     return "–" if value is None else f"{value:,.{digits}f}"
+
+
+def share_range(shares: Sequence[float]) -> str:
+    """From the least to the greatest of some shares: "30 to 31.5 %"; "–" where there is none."""
+    percents = [f"{100 * share:.1f}".removesuffix(".0") for share in sorted(shares)]
+    ends = dict.fromkeys((*percents[:1], *percents[-1:]))
+    return f"{' to '.join(ends)} %" if ends else "–"

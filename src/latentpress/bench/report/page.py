@@ -62,6 +62,7 @@ def html(story: Story, items: Sequence[Item], requested: int) -> str:
         "matrices": text_tables.matrices(story),
         "levels": text_tables.levels(story),
         "pairs": text_tables.pairs(story),
+        "layers": text_tables.layers(story),
         "machine": text_tables.machine(story),
         "speed": text_tables.speed(story),
         "items": items,

@@ -14,6 +14,7 @@ from latentpress.bench.report.number_format import (
     overlap,
     plain,
     seconds,
+    share_range,
 )
 from latentpress.metrics.display import PERCEPTUAL, metric_name, number, title
 
@@ -194,6 +195,21 @@ def speed(story: Story) -> Table:
         for s in story.speeds
     ]
     return {"columns": columns, "rows": rows}
+
+
+def layers(story: Story) -> Table:
+    """Which images have a screen layer, and what it shows of them; without rows where none has."""
+    codecs = [c for c in story.ours if any(c in found for found in story.layers.values())]
+    rows = [
+        [name, *(share_range(found.get(c, [])) for c in codecs)]
+        for name, found in story.layers.items()
+    ]
+    note = (
+        f"{len(rows)} of {images(story)} {'has' if len(rows) == 1 else 'have'} a screen layer: "
+        "the part of the image that AV1 or lossless WebP codes in the place of the latent, from "
+        "the least to the most of the settings."
+    )
+    return {"columns": ["image", *map(story.label, codecs)], "rows": rows, "note": note}
 
 
 def machine(story: Story) -> str:
