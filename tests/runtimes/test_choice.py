@@ -57,7 +57,7 @@ def test_processor_and_packages_decide(monkeypatch: pytest.MonkeyPatch) -> None:
     machine(monkeypatch, {"avx2", "fma"}, has_float_library=True)
     assert chosen() == chosen("auto", good=False) == ("native", "cpu", "float32")
     machine(monkeypatch, {"avx2", "fma", "avx_vnni"}, has_float_library=True)
-    assert chosen() == ("onnxruntime", "cpu", "int8")
+    assert chosen() == chosen("auto", good=False) == ("native", "cpu", "float32")
 
 
 ASKED = [
@@ -83,6 +83,18 @@ def test_the_environment_is_obeyed(
     monkeypatch.setenv(choice.RUNTIME_VARIABLE, runtime)
     monkeypatch.setenv(choice.PRECISION_VARIABLE, precision)
     assert chosen(good=False) == expected
+
+
+@pytest.mark.parametrize(
+    ("precision", "expected"),
+    [("float", ("native", "cpu", "float32")), ("int8", ("onnxruntime", "cpu", "int8"))],
+)
+def test_floats_are_the_library_s_where_it_has_no_bytes(
+    monkeypatch: pytest.MonkeyPatch, precision: str, expected: tuple[str, str, str]
+) -> None:
+    machine(monkeypatch, {"avx2", "fma", "avx_vnni"}, has_float_library=True)
+    monkeypatch.setenv(choice.PRECISION_VARIABLE, precision)
+    assert chosen() == expected
 
 
 ASKED_WITH_A_LIBRARY = [

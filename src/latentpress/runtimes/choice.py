@@ -98,7 +98,8 @@ def choose(device: str, *, int8_is_good: bool) -> Choice:
             return on_openvino("cpu", precision, "the processor has AMX and OpenVINO is installed")
         if precision == "half":
             return on_openvino("cpu", precision, f"{PRECISION_VARIABLE} asks for it", is_asked=True)
-        if precision == "" and native.float_library() and not has_byte_dot_product():
+        has_floats_alone = native.float_library() and not native.library()
+        if precision in ("", "float") and has_floats_alone:
             return on_native("cpu", precision, "the processor has AVX2 with FMA")
     return on_onnxruntime(where, precision, runtime, int8_is_good)
 
