@@ -8,6 +8,7 @@ import math
 import os
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -310,8 +311,9 @@ def study_pairs() -> Any:
 
 def study_sheet(title: Any) -> Any:
     openpyxl = pytest.importorskip("openpyxl")
-    sheet = openpyxl.load_workbook(STUDY / "friqa_data.xlsx", read_only=True)[title]
-    return [row[0] for row in sheet.iter_rows(min_row=2, max_row=16, max_col=1, values_only=True)]
+    with closing(openpyxl.load_workbook(STUDY / "friqa_data.xlsx", read_only=True)) as book:
+        rows = book[title].iter_rows(min_row=2, max_row=16, max_col=1, values_only=True)
+        return [row[0] for row in rows]
 
 
 @study
