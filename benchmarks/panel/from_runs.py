@@ -18,21 +18,19 @@ RUNS = {"Kodak": ("benchmark", "unseen", "avif-ssim"), "CID22": ("cid22", "unsee
 
 def values() -> Iterator[tuple[str, float]]:
     """Key of a goal, and its value."""
-    for dataset, names in RUNS.items():
-        runs = [read_run(RESULTS / name) for name in names]
+    runs = {
+        dataset: [read_run(RESULTS / name) for name in names] for dataset, names in RUNS.items()
+    }
+    for dataset, of_dataset in runs.items():
         for metric in METRIC_NAMES:
-            yield from _bd_rates(dataset, runs, metric)
-    run = read_run(RESULTS / RUNS["Kodak"][1])
-    yield "Kodak lpips 0.15", _at(run, OURS, "lpips", 0.15)
+            yield from _bd_rates(dataset, of_dataset, metric)
+    whole, unseen, *_ = runs["Kodak"]
+    yield "Kodak lpips 0.15", _at(unseen, OURS, "lpips", 0.15)
     for metric in EQUAL_BYTES_GOALS:
         for rate in RATES:
-            ours, theirs = (_at(run, codec, metric, rate) for codec in (OURS, "avif"))
+            ours, theirs = (_at(unseen, codec, metric, rate) for codec in (OURS, "avif"))
             yield f"Kodak {metric} {rate}", 100 * (ours / theirs - 1)
-    rates = [
-        line["bpp"]
-        for line in complete(read_run(RESULTS / RUNS["Kodak"][0]))
-        if line["codec"] == OURS
-    ]
+    rates = [line["bpp"] for line in complete(whole) if line["codec"] == OURS]
     yield "lowest rate", min(rates)
     yield "highest rate", max(rates)
 
