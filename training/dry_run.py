@@ -1,6 +1,6 @@
 """Carry a training run to another machine, here:
 
-    python -m training.dry_run PACKS FOLDER [ARGUMENTS]
+    python -m training.dry_run PACKS FOLDER [--session] [ARGUMENTS]
 
 What would fail there fails here: a path, a file that was not carried, a package that is missing.
 FOLDER must be empty. In it a machine is played that has Python, torch and little else:
@@ -9,6 +9,7 @@ FOLDER must be empty. In it a machine is played that has Python, torch and littl
        64 MiB each time. Packs are kept beside the checkout.
     2. The command: python -m training.lp1.train PACKS $OUT ARGUMENTS (20 steps where nothing is
        said), run in the checkout, without the packages that the codec needs and training must not.
+       With --session it is training.lp1.session, which also takes --pairs FILE.
     3. What comes back: at most 8 files of 16 MiB, 64 MiB together, no more than two folders deep,
        with plain names. A short run goes on from it.
 """
@@ -86,8 +87,8 @@ def check_back(folder: Path) -> list[Path]:
     return files
 
 
-def run_there(machine: Path, out: Path, arguments: list[str]) -> None:
-    """Run training as the other machine would.
+def run_there(machine: Path, out: Path, arguments: list[str], module: str = "train") -> None:
+    """Run a module of training as the other machine would.
 
     Raises:
         SystemExit: It failed.
@@ -97,10 +98,9 @@ def run_there(machine: Path, out: Path, arguments: list[str]) -> None:
     (blocked / "sitecustomize.py").write_text(BLOCK.format(missing=set(MISSING)))
     path = os.pathsep.join([str(blocked), "src"])
     environment = os.environ | {"PYTHONPATH": path, "OUT": str(out)}
-    command = [sys.executable, "-m", "training.lp1.train", str(machine / "packs"), str(out)]
-    print(
-        "there:", "PYTHONPATH=src python -m training.lp1.train PACKS $OUT", *arguments, flush=True
-    )
+    module = f"training.lp1.{module}"
+    command = [sys.executable, "-m", module, str(machine / "packs"), str(out)]
+    print("there:", f"PYTHONPATH=src python -m {module} PACKS $OUT", *arguments, flush=True)
     done = subprocess.run([*command, *arguments], cwd=machine / "checkout", env=environment)
     if done.returncode:
         raise SystemExit(f"training failed there: exit status {done.returncode}")
@@ -113,6 +113,7 @@ def main() -> None:
     )
     parser.add_argument("packs", type=Path)
     parser.add_argument("folder", type=Path)
+    parser.add_argument("--session", action="store_true", help="pairs, and the best one again")
     args, arguments = parser.parse_known_args()
     packs = [path for path in args.packs.iterdir() if path.is_file()]
     if args.folder.exists() and any(args.folder.iterdir()):
@@ -131,7 +132,8 @@ def main() -> None:
         names = " ".join(pack.name for pack in transfer)
         print(f"transfer {number}: {taken / 2**20:.1f} MiB: the checkout, {names}", flush=True)
     out = machine / "out"
-    run_there(machine, out, arguments or ["--steps", "20"])
+    module = "session" if args.session else "train"
+    run_there(machine, out, arguments or ["--steps", "20"], module)
     back = args.folder / "back"
     back.mkdir()
     for path in check_back(out):

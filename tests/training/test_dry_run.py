@@ -18,9 +18,12 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.skipif(not (ROOT / ".git").exists(), reason="what travels is what git lists")
-def test_a_run_is_carried_there_and_comes_back(packs: Path, tmp_path: Path) -> None:
+def test_a_session_is_carried_there_and_comes_back(packs: Path, tmp_path: Path) -> None:
+    toy = (ROOT / "training/lp1/variants/toy.toml").read_text()
+    pairs = tmp_path / "pairs.toml"
+    pairs.write_text(toy + "[variants.muon]\n[variants.soap]\noptimizer = 'soap'\nkeep = false\n")
     command = [sys.executable, "-m", "training.dry_run", str(packs), str(tmp_path / "there")]
-    arguments = ["--variant", "training/lp1/variants/toy.toml", "--steps", "20", "--pages", "2"]
+    arguments = ["--session", "--pairs", str(pairs), "--steps", "20", "--pages", "2"]
     done = subprocess.run(
         [*command, *arguments],
         cwd=ROOT,
@@ -33,7 +36,8 @@ def test_a_run_is_carried_there_and_comes_back(packs: Path, tmp_path: Path) -> N
     assert "a run goes on from what came back" in done.stdout
     assert (tmp_path / "there/back/weights-1.safetensors").exists()
     assert (tmp_path / "there/back/weights-momenta.safetensors").exists()
-    assert (tmp_path / "there/back/table.md").exists()
+    assert "| muon | 20 |" in (tmp_path / "there/back/table.md").read_text()
+    assert "| soap | 20 |" in (tmp_path / "there/back/pairs/table.md").read_text()
 
 
 def sized(folder: Path, name: str, size: int) -> Path:

@@ -183,6 +183,8 @@ def test_an_unknown_optimizer_is_an_error() -> None:
 
 def test_the_learning_rate_warms_up_by_steps_and_ends_with_the_budget() -> None:
     assert learning_rate(0, 0.0, 100) == pytest.approx(0.01)
+    assert learning_rate(9, 0.05, 100) == pytest.approx(0.5)  # slow steps: the time counts
+    assert learning_rate(9, 0.1, 100) == 1
     assert learning_rate(99, 0.1, 100) == 1
     assert learning_rate(500, 0.6, 100) == pytest.approx(0.505)
     assert learning_rate(900, 1.0, 100) == pytest.approx(0.01)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 import os
 import signal
 import subprocess
@@ -18,9 +19,10 @@ from training.lp1.capture import CaptureError
 from training.lp1.checkpoint import load_weights
 from training.lp1.panel import Point
 from training.lp1.run import Run, Settings
-from training.lp1.table import against, table_of
-from training.lp1.train import again_without_graphs
-from training.lp1.variant import read_variants
+from training.lp1.session import best_of, to_go_on_from
+from training.lp1.table import against, overall, table_of
+from training.lp1.train import again_without_graphs, longer_phase
+from training.lp1.variant import Variant, read_variants
 
 ROOT = Path(__file__).parents[2]
 TINY = """
@@ -252,6 +254,49 @@ def test_curves_are_compared_at_equal_rate() -> None:
     assert against(points(1, 0), points(100, 0)) == {}
     rows = [("a", 5, 1.0, 2.0, points(1, 0)), ("b", 5, 1.0, 2.0, points(100, 0))]
     assert "| b | no rate in common |" in table_of(rows)
+
+
+def test_the_best_is_the_nearest_at_equal_rate_among_those_that_can_go_on() -> None:
+    found = against(points(1, 0), points(1, 1))
+    assert overall(found) == pytest.approx(-0.1 * math.log(10) / 5)  # a dB, of five distances
+    curves = {
+        "first": points(1, 0),
+        "worse": points(1.5, 0),
+        "better": points(1, 1),
+        "best": points(1, 2),
+        "beyond": points(100, 9),
+    }
+    assert best_of(curves, set(curves)) == "best"
+    assert best_of(curves, {"first", "worse", "better"}) == "better"
+    assert best_of(curves, {"first", "worse", "failed"}) == "first"
+    with pytest.raises(ValueError, match="none of beyond has a rate in common"):
+        best_of(curves, {"beyond"})
+
+
+def test_the_shape_of_the_shipped_model_goes_on_from_the_shipped_weights(tmp_path: Path) -> None:
+    variants = {name: Variant() for name in ("dense", "kept", "gone")}
+    for name in ("kept", "gone"):
+        shape = dataclasses.replace(Variant().shape, head="shuffle")
+        variants[name] = dataclasses.replace(variants[name], shape=shape)
+    (tmp_path / "kept-1.safetensors").touch()
+
+    def judge(**better: float) -> None:
+        rows = [
+            {"kind": "panel", "variant": n, "rows": [p._asdict() for p in points(1, better[n])]}
+            for n in variants
+        ]
+        (tmp_path / "log.jsonl").write_text("\n".join(json.dumps(row) for row in rows))
+
+    judge(dense=1, kept=0, gone=2)
+    assert to_go_on_from(tmp_path, variants) == ("dense", "shipped")
+    judge(dense=0, kept=1, gone=2)
+    assert to_go_on_from(tmp_path, variants) == ("kept", f"{tmp_path}:kept")
+
+
+def test_a_longer_phase_sees_larger_crops_at_half_the_rate() -> None:
+    variant = longer_phase(Variant(rate=1e-3, crops=((0.0, 20, 256), (0.9, 6, 512))))
+    assert variant.rate == 5e-4
+    assert variant.crops == ((0.0, 20, 256), (0.5, 5, 512))
 
 
 def test_a_run_is_recorded_by_one_command(packs: Path, tmp_path: Path) -> None:

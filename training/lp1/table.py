@@ -40,6 +40,15 @@ def against(first: Sequence[Point], other: Sequence[Point]) -> dict[str, float]:
     return {n: v if n == "psnr" else math.expm1(v) for n, v in means.items()}
 
 
+def overall(found: dict[str, float]) -> float:
+    """One number for what `against` found: the mean logarithm of the distances' ratios, that of
+    the MSE among them. Lower is better.
+    """
+    logs = [-found["psnr"] * math.log(10) / 10]
+    logs += [math.log1p(value) for name, value in found.items() if name != "psnr"]
+    return sum(logs) / len(logs)
+
+
 def table_of(rows: Sequence[Row]) -> str:
     """Markdown: a row a variant and level; then each variant against the first at equal rate."""
     lines = [HEAD, "|" + "---|" * 11]
@@ -51,13 +60,14 @@ def table_of(rows: Sequence[Row]) -> str:
                 f"| {p.wasserstein:.3f} |"
             )
     if len(rows) > 1:
-        head = f"| against {rows[0][0]}, at equal rate | PSNR | LPIPS | LPIPS-VGG | texture | WD |"
-        lines += ["", head, "|" + "---|" * 6]
+        head = f"| against {rows[0][0]}, at equal rate | PSNR | LPIPS | LPIPS-VGG | texture | WD "
+        lines += ["", f"{head}| overall |", "|" + "---|" * 7]
         for name, *_, points in rows[1:]:
             found = against(rows[0][4], points)
             if not found:
-                lines.append(f"| {name} | no rate in common | | | | |")
+                lines.append(f"| {name} | no rate in common | | | | | |")
                 continue
             shares = [f"{found[k]:+.1%}" for k in list(found)[1:]]
+            shares.append(f"{math.expm1(overall(found)):+.1%}")
             lines.append(f"| {name} | {found['psnr']:+.2f} dB | " + " | ".join(shares) + " |")
     return "\n".join(lines) + "\n"

@@ -9,6 +9,7 @@ is. Several devices of one machine: torchrun --nproc-per-node 4 -m training.lp1.
                        that of the source, or the shape of the shipped model
     --continue SOURCE  weights to begin with: an OUT of before (with its momenta), a folder:NAME
                        of a run of pairs, or "shipped", the model of the package
+    --phase longer     go on from a source at half the rate; larger crops in the second half
     --phase int8       go on from a source, with transforms that compute as int8 will: a last phase
     --rehearse         some steps of every variant, of every optimizer, and of a discriminator,
                        with and without graphs: a line each, nothing is trained
@@ -147,7 +148,16 @@ def int8_phase(variant: Variant) -> Variant:
     )
 
 
-PHASES = {"int8": int8_phase}
+def longer_phase(variant: Variant) -> Variant:
+    """A variant that goes on: half the rate, and a quarter as many crops of twice the side from
+    the half of the time on.
+    """
+    n, side = variant.crops_at(0.0)
+    larger = (0.5, max(1, n // 4), 2 * side)
+    return replace(variant, rate=0.5 * variant.rate, crops=((0.0, n, side), larger))
+
+
+PHASES = {"int8": int8_phase, "longer": longer_phase}
 
 
 def rehearsed(variants: dict[str, Variant]) -> dict[str, Variant]:

@@ -13,6 +13,7 @@ from training.optimizers.soap import Soap
 OF_MATRICES = {"muon": Muon, "soap": Soap}
 NAMES = ("adam", *OF_MATRICES)
 FLAT_SHARE = 0.2  # of the budget at the highest learning rate
+WARM_SHARE = 0.1  # of the budget that a warm-up takes at most
 LEAST = 0.01  # of the highest learning rate, at the end
 
 
@@ -62,8 +63,16 @@ class Together:
 
 
 def learning_rate(step: int, share: float, warm_up: int) -> float:
-    """Of the highest rate: warm-up by steps, flat, then a cosine. share: of the budget, 0 to 1."""
-    warm = min(1.0, (step + 1) / warm_up)
+    """Of the highest rate: warm-up, flat, then a cosine.
+
+    The warm-up ends after `warm_up` steps, or at a share of the budget where steps are slow.
+
+    Args:
+        step: From 0.
+        share: Of the budget that is spent, 0 to 1.
+        warm_up: Steps.
+    """
+    warm = min(1.0, max((step + 1) / warm_up, share / WARM_SHARE))
     if share < FLAT_SHARE:
         return warm
     falling = (min(share, 1.0) - FLAT_SHARE) / (1 - FLAT_SHARE)

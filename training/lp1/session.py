@@ -1,0 +1,114 @@
+"""An accelerator's ten minutes in one command: variants are compared, and the best one goes on.
+
+    python -m training.lp1.session PACKS OUT --pairs FILE --minutes 9.6
+
+First `training.lp1.train --pairs FILE` with a share of the minutes, into the folder `pairs` beside
+PACKS, which need not come back: its log and its table are copied to OUT/pairs. Then the variant
+whose pictures are nearest at equal rate goes on alone in OUT, by `--phase longer`. Where that is
+the shape of the shipped model, it goes on from the shipped weights, which have seen more.
+
+What is not listed below goes to both: --pages, --painters, --no-graphs.
+"""
+
+import argparse
+import json
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from training import STARTED
+from training.lp1.keeper import LOG
+from training.lp1.panel import Point
+from training.lp1.run import TABLE
+from training.lp1.shape import Shape
+from training.lp1.table import against, overall
+from training.lp1.train import SHIPPED
+from training.lp1.variant import Variant, read_variants
+
+PAIRS = "pairs"
+SHARE = 0.5  # of the minutes, for the comparison
+
+
+def last_points(folder: Path) -> dict[str, list[Point]]:
+    """The last points of every variant of a run, in the order of its first judgment."""
+    rows = [json.loads(line) for line in (folder / LOG).read_text().splitlines()]
+    judged = [row for row in rows if row["kind"] == "panel"]
+    return {row["variant"]: [Point(**point) for point in row["rows"]] for row in judged}
+
+
+def best_of(points: dict[str, list[Point]], candidates: set[str]) -> str:
+    """The candidate whose distances are the smallest at equal rate.
+
+    Args:
+        points: Of all variants; the first is what the others are compared with.
+        candidates: Names of those that can go on.
+
+    Raises:
+        ValueError: None of them can be compared.
+    """
+    first = next(iter(points.values()))
+    found = {name: against(first, points[name]) for name in points if name in candidates}
+    scores = {name: overall(one) for name, one in found.items() if one}
+    if not scores:
+        raise ValueError(f"none of {', '.join(sorted(candidates))} has a rate in common")
+    return min(scores, key=lambda name: scores[name])
+
+
+def to_go_on_from(pairs: Path, variants: dict[str, Variant]) -> tuple[str, str]:
+    """The best variant of a run of pairs, and the source of the weights that it goes on from.
+
+    Args:
+        pairs: What the run left.
+        variants: Of the run. Those whose weights were kept can go on, and those of the shape of
+            the shipped model.
+    """
+    kept = {name for name in variants if (pairs / f"{name}-1.safetensors").exists()}
+    shipped = {name for name, variant in variants.items() if variant.shape == Shape()}
+    best = best_of(last_points(pairs), kept | shipped)
+    return best, SHIPPED if best in shipped else f"{pairs}:{best}"
+
+
+def train(*arguments: object) -> None:
+    """Run the training command.
+
+    Raises:
+        SystemExit: It failed, with its status.
+    """
+    command = [sys.executable, "-m", "training.lp1.train", *map(str, arguments)]
+    print("$", *command[1:], flush=True)
+    if status := subprocess.run(command).returncode:
+        raise SystemExit(status)
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("packs", type=Path)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--pairs", type=Path, required=True, help="a TOML file of variants")
+    budget = parser.add_mutually_exclusive_group(required=True)
+    budget.add_argument("--minutes", type=float, help="of both together")
+    budget.add_argument("--steps", type=int, help="of each variant, and of the best one again")
+    parser.add_argument("--share", type=float, default=SHARE, help="of the minutes, for the pairs")
+    args, others = parser.parse_known_args()
+    variants = read_variants(args.pairs)
+    pairs = args.packs.resolve().parent / PAIRS
+    shutil.rmtree(pairs, ignore_errors=True)  # weights of another run must not be taken for its
+    first = ["--steps", args.steps] if args.steps else ["--minutes", args.share * args.minutes]
+    train(args.packs, pairs, "--pairs", args.pairs, *first, "--profile", *others)
+    (args.out / PAIRS).mkdir(parents=True, exist_ok=True)
+    for name in (LOG, TABLE):
+        shutil.copyfile(pairs / name, args.out / PAIRS / name)
+    best, source = to_go_on_from(pairs, variants)
+    left = (args.minutes or 0.0) - (time.monotonic() - STARTED) / 60
+    second = ["--steps", args.steps] if args.steps else ["--minutes", round(left, 2)]
+    which = ["--variant", f"{args.pairs}:{best}", "--continue", source, "--phase", "longer"]
+    train(args.packs, args.out, *which, *second, *others)
+
+
+if __name__ == "__main__":
+    main()
