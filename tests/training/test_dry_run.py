@@ -81,8 +81,9 @@ def test_the_checkout_leaves_room_for_two_packs_or_the_largest() -> None:
     assert size + MOST_BYTES <= dry_run.TRANSFER_BYTES
 
 
-def test_weights_of_the_first_pairs_come_back(tmp_path: Path) -> None:
-    variants = read_variants(ROOT / "training/lp1/variants/first-pairs.toml")
+@pytest.mark.parametrize("name", ["first-pairs", "second-pairs"])
+def test_weights_of_pairs_come_back(tmp_path: Path, name: str) -> None:
+    variants = read_variants(ROOT / f"training/lp1/variants/{name}.toml")
     for name, variant in variants.items():
         if variant.keep:
             save_weights(Codec(variant.shape).state_dict(), variant, tmp_path, name)
