@@ -19,7 +19,7 @@ from training.lp1.capture import CaptureError
 from training.lp1.checkpoint import load_weights
 from training.lp1.panel import Point
 from training.lp1.run import Run, Settings
-from training.lp1.session import best_of, to_go_on_from
+from training.lp1.session import as_graphs_went, best_of, to_go_on_from
 from training.lp1.table import against, overall, table_of
 from training.lp1.train import again_without_graphs, longer_phase
 from training.lp1.variant import Variant, read_variants
@@ -291,6 +291,14 @@ def test_the_shape_of_the_shipped_model_goes_on_from_the_shipped_weights(tmp_pat
     assert to_go_on_from(tmp_path, variants) == ("dense", "shipped")
     judge(dense=0, kept=1, gone=2)
     assert to_go_on_from(tmp_path, variants) == ("kept", f"{tmp_path}:kept")
+
+
+def test_what_could_not_be_captured_is_not_tried_again(tmp_path: Path) -> None:
+    log = tmp_path / "log.jsonl"
+    log.write_text('{"kind": "device"}\n')
+    assert as_graphs_went(tmp_path) == []
+    log.write_text('{"kind": "device"}\n{"kind": "graphs", "told": "not permitted"}\n')
+    assert as_graphs_went(tmp_path) == ["--no-graphs=not permitted"]
 
 
 def test_a_longer_phase_sees_larger_crops_at_half_the_rate() -> None:

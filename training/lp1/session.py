@@ -17,6 +17,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 from training import STARTED
 from training.lp1.keeper import LOG
@@ -31,11 +32,23 @@ PAIRS = "pairs"
 SHARE = 0.5  # of the minutes, for the comparison
 
 
+def log_of(folder: Path, kind: str) -> list[dict[str, Any]]:
+    """The rows of a kind in a run's log."""
+    rows = [json.loads(line) for line in (folder / LOG).read_text().splitlines()]
+    return [row for row in rows if row["kind"] == kind]
+
+
 def last_points(folder: Path) -> dict[str, list[Point]]:
     """The last points of every variant of a run, in the order of its first judgment."""
-    rows = [json.loads(line) for line in (folder / LOG).read_text().splitlines()]
-    judged = [row for row in rows if row["kind"] == "panel"]
+    judged = log_of(folder, "panel")
     return {row["variant"]: [Point(**point) for point in row["rows"]] for row in judged}
+
+
+def as_graphs_went(folder: Path) -> list[str]:
+    """Arguments for a run after another on the same device: what could not be captured there is
+    not tried again.
+    """
+    return [f"--no-graphs={row['told']}" for row in log_of(folder, "graphs")[:1]]
 
 
 def best_of(points: dict[str, list[Point]], candidates: set[str]) -> str:
@@ -107,7 +120,7 @@ def main() -> None:
     left = (args.minutes or 0.0) - (time.monotonic() - STARTED) / 60
     second = ["--steps", args.steps] if args.steps else ["--minutes", round(left, 2)]
     which = ["--variant", f"{args.pairs}:{best}", "--continue", source, "--phase", "longer"]
-    train(args.packs, args.out, *which, *second, *others)
+    train(args.packs, args.out, *which, *second, *as_graphs_went(pairs), *others)
 
 
 if __name__ == "__main__":
