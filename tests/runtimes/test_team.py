@@ -116,6 +116,7 @@ interrupted = 0
 for i in range(2000):
     if i % 10 == 0:
         team = Team(3)
+        team.share(work, 3)  # the threads start; what waits for that is the standard library's
     try:
         signal.setitimer(signal.ITIMER_REAL, 1e-5 + rng.random() * 1e-3)
         while True:
