@@ -19,7 +19,7 @@ from benchmarks.rows import ROOT
 from latentpress import targets
 from latentpress.cli.units import parse_size
 from latentpress.image.panels import side_by_side
-from latentpress.metrics import assess
+from latentpress.metrics import Reference
 from latentpress.options import EncodeOptions
 
 
@@ -42,6 +42,7 @@ def main() -> None:
     with Image.open(arguments.image) as file:
         original = file.convert("RGB")
     images, captions = [original], [f"original\n{original.width} x {original.height}"]
+    reference = Reference(np.asarray(original))
     for effort in map(int, arguments.efforts.split(",")):
         how = {
             "codec": arguments.codec,
@@ -51,7 +52,7 @@ def main() -> None:
         }
         data = targets.to_size(original, arguments.size, options=EncodeOptions(**how))
         decoded = latentpress.decompress(data, model=arguments.model).convert("RGB")
-        values = assess(np.asarray(original), np.asarray(decoded), ("psnr", "lpips"))
+        values = reference.assess(np.asarray(decoded), ("psnr", "lpips"))
         bpp = 8 * len(data) / (original.width * original.height)
         images.append(decoded)
         captions.append(

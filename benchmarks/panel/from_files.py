@@ -19,8 +19,7 @@ from benchmarks.data.patterns import PATTERNS
 from benchmarks.data.screens import screens
 from benchmarks.panel.goals import PICO_GOALS
 from benchmarks.tables.screens import AVIF, avif, psnr, ratio
-from latentpress.metrics import assess
-from latentpress.metrics.ssimulacra2 import ssimulacra2
+from latentpress.metrics import METRICS, assess
 from latentpress.options import QUALITY_UNIT, EncodeOptions
 from latentpress.targets import Analyzed, to_rate
 
@@ -63,9 +62,10 @@ def _at_rate(file: Path, bpp: float) -> dict[str, float]:
 def _screen(pixels: Pixels) -> float:
     """Bytes at equal SSIMULACRA 2, AVIF's being 1."""
     files = _files(pixels, *SCREEN_QUALITIES)
-    ours = [(ssimulacra2(pixels, _pixels(data)), len(data)) for data in files]
+    score = METRICS["ssimulacra2"].against(pixels)
+    ours = [(score(_pixels(data)), len(data)) for data in files]
     theirs = [avif(pixels, quality) for quality in AVIF]
-    return ratio(ours, [(ssimulacra2(pixels, decoded), size) for size, decoded in theirs])
+    return ratio(ours, [(score(decoded), size) for size, decoded in theirs])
 
 
 def _files(pixels: Pixels, *qualities: int) -> list[bytes]:

@@ -24,7 +24,7 @@ from latentpress import codec
 from latentpress.entropy.hyperprior import HyperpriorCoder
 from latentpress.entropy.smallest import Smallest
 from latentpress.image.picture import read_picture
-from latentpress.metrics import assess
+from latentpress.metrics import Reference
 from latentpress.parts import Lp1Parts, load_transform
 from latentpress.spaces import LP1
 
@@ -42,6 +42,7 @@ def rows_of(
         picture.pixels(0, picture.height, 0, picture.width),
         list(transform.analyze(picture)),
     )
+    reference = Reference(pixels)
     for kind, quality in cells:
         data = codec.write(
             picture.outline,
@@ -51,7 +52,7 @@ def rows_of(
             {},
             Smallest([HyperpriorCoder("lp1", quality, chunk_type=kind)]),
         )
-        values = assess(pixels, np.asarray(codec.decompress(data).convert("RGB")), metrics)
+        values = reference.assess(np.asarray(codec.decompress(data).convert("RGB")), metrics)
         key = {"chunk": kind, "quality": quality, "image": path.stem}
         yield (
             dict.fromkeys(COLUMNS, "")

@@ -23,7 +23,7 @@ from benchmarks.rows import parser, read, usable, write
 from latentpress import container
 from latentpress.bench.bd_rate import bd_rate, pchip
 from latentpress.container import RESTORATION
-from latentpress.metrics import METRICS, assess
+from latentpress.metrics import METRICS, Reference
 from latentpress.spaces import space_of_codec
 
 MEASURED = ("psnr", "lpips", "lpips-vgg", "dists")
@@ -52,10 +52,11 @@ def rows_of(
     """A picture compressed once, decoded from its bytes in the ways asked for."""
     image = np.asarray(Image.open(path).convert("RGB"))
     data = latentpress.compress(image, quality=quality, codec=codec, model=model, effort=effort)
+    reference = Reference(image)
     for decoded in ways:
         file = plain(data) if decoded == "plain" else data
         x_hat = np.asarray(latentpress.decompress(file, model=model).convert("RGB"))
-        values = {name: f"{value:.5f}" for name, value in assess(image, x_hat, metrics).items()}
+        values = {name: f"{value:.5f}" for name, value in reference.assess(x_hat, metrics).items()}
         key = {
             "codec": codec,
             "effort": effort,

@@ -24,7 +24,7 @@ from PIL import Image
 import latentpress
 from benchmarks import provenance
 from benchmarks.rows import parser, read, usable, write
-from latentpress.metrics import assess
+from latentpress.metrics import Reference
 from latentpress.runtimes import native
 from latentpress.runtimes.choice import PRECISION_VARIABLE, RUNTIME_VARIABLE, is_installed
 
@@ -60,6 +60,7 @@ def rows_of(
 ) -> Iterator[dict[str, Any]]:
     """The rows of a picture at a quality."""
     image = np.asarray(Image.open(path).convert("RGB"))
+    reference = Reference(image)
     file = coded(image, "float", quality)
 
     def row(side: str, precision: str, data: bytes, back: np.ndarray) -> dict[str, Any]:
@@ -73,7 +74,7 @@ def rows_of(
         return (
             key
             | {"bytes": len(data)}
-            | {name: f"{value:.5f}" for name, value in assess(image, back, metrics).items()}
+            | {name: f"{value:.5f}" for name, value in reference.assess(back, metrics).items()}
         )
 
     yield row("both", "float", file, decoded(file, "float"))

@@ -30,7 +30,7 @@ from benchmarks import provenance
 from benchmarks.data.patterns import PATTERNS
 from benchmarks.data.screens import MIXED, mixed, screens
 from benchmarks.sources import fill
-from latentpress.metrics.ssimulacra2 import ssimulacra2
+from latentpress.metrics import METRICS
 from latentpress.options import QUALITY_UNIT, EncodeOptions
 from latentpress.targets import Analyzed
 
@@ -115,8 +115,9 @@ def screen_row(kind: str, name: str, pixels: Pixels) -> dict[str, object]:
     made = dict(zip(OURS, ours(pixels, *OURS, effort=effort), strict=True))
     rival = [avif(pixels, q) for q in AVIF]
     size, decoded = made[60]
-    scores = [(ssimulacra2(pixels, d), s) for s, d in made.values()]
-    rival_scores = [(ssimulacra2(pixels, d), s) for s, d in rival]
+    score = METRICS["ssimulacra2"].against(pixels)
+    scores = [(score(d), s) for s, d in made.values()]
+    rival_scores = [(score(d), s) for s, d in rival]
     rival_mae = at_bytes([(s, mae(pixels, d)) for s, d in rival], size)
     figures = {
         "bytes": size,

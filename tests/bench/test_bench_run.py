@@ -49,8 +49,9 @@ def test_rows_are_of_real_files_and_of_what_they_decode_to(originals: Path, tmp_
     made = run.run(plan_of(originals, tmp_path / "run"), tmp_path / "run")
     assert [(r["codec"], r["setting"], r["image"]) for r in made.rows] == [
         (codec, setting, image)
-        for codec, setting in (("jpeg", "q30"), ("jpeg", "q60"), ("png", "lossless"))
+        for codec, settings in (("jpeg", ("q30", "q60")), ("png", ("lossless",)))
         for image in ("a", "b")
+        for setting in settings
     ]
     back = read_run(tmp_path / "run")
     assert back.metrics == METRICS_HERE
@@ -90,12 +91,15 @@ def test_our_files_are_decoded_by_another_process(
         lambda self, files: asked.append(len(files)) or elsewhere(self, files),
     )
     made = run.run(
-        plan_of(originals, tmp_path / "run", "builtin", ["builtin=20"], repeats=1), tmp_path / "run"
+        plan_of(originals, tmp_path / "run", "builtin", ["builtin=20,70"], repeats=1),
+        tmp_path / "run",
     )
-    assert asked == [2]
+    assert asked == [4]
+    assert [row["setting"] for row in made.rows] == ["q20", "q70"] * 2
     for row in made.rows:
-        data = file_of(made.folder, made.codec("builtin"), "q20", row["image"]).read_bytes()
-        assert latentpress.read_header(data).quality == 20
+        path = file_of(made.folder, made.codec("builtin"), row["setting"], row["image"])
+        data = path.read_bytes()
+        assert f"q{latentpress.read_header(data).quality:g}" == row["setting"]
         here = np.asarray(latentpress.decompress(data)).astype(int)
         assert row["psnr"] == pytest.approx(
             psnr(original(made, row["image"]), here.astype(np.uint8)), abs=0.05
@@ -331,9 +335,20 @@ def test_large_folders_are_held_in_batches(
     originals: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _, sources = find_sources([originals], None, originals)
-    assert [[s.name for s in batch] for batch in run.batches(sources)] == [["a", "b"]]
+    cells = [(quality, source) for source in sources for quality in (30, 60)]
+
+    def held() -> list[str]:
+        return [" ".join(f"{s.name}{q}" for q, s in batch) for batch in run.batches(cells)]
+
+    assert held() == ["a30 a60 b30 b60"]
+    monkeypatch.setattr(run, "BATCH_PICTURES", 3)
+    assert held() == ["a30 a60 b30", "b60"]
+    a, b = (source.width * source.height for source in sources)
+    monkeypatch.setattr(run, "BATCH_PIXELS", 2 * max(a, b))
+    assert held() == ["a30 a60", "b30 b60"]
     monkeypatch.setattr(run, "BATCH_PIXELS", 100)
-    assert [[s.name for s in batch] for batch in run.batches(sources)] == [["a"], ["b"]]
+    assert held() == ["a30", "a60", "b30", "b60"]
+    assert list(run.batches([])) == []
 
 
 def test_an_original_that_changed_is_told(originals: Path, tmp_path: Path) -> None:

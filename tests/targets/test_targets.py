@@ -19,7 +19,7 @@ from helpers.paths import DATA
 from latentpress import targets
 from latentpress.container import LATENT_TRELLIS, read_header, unpack
 from latentpress.errors import TargetError, UsageError
-from latentpress.metrics import psnr, ssim
+from latentpress.metrics import METRICS, psnr, ssim
 from latentpress.options import TOP_STEP, EncodeOptions
 from latentpress.targets import Analyzed
 from latentpress.targets.bracket import MAX_PROBES, WrittenFiles, bracket
@@ -43,6 +43,22 @@ def test_a_size_is_never_passed_and_nearly_reached(analyzed: Analyzed, share: fl
     limit = int(least * (most / least) ** share)
     data = targets.to_size(analyzed, limit)
     assert 0.99 * limit <= len(data) <= limit
+
+
+def test_what_a_metric_finds_in_the_picture_is_found_once_in_a_search(
+    analyzed: Analyzed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    metric = METRICS["ssimulacra2"]
+    measured = analyzed.measuring(metric)
+    for step in (1000, 7000):
+        data = analyzed.write(step)
+        assert measured(data) == analyzed.measure(data, metric.function)
+    found = []
+    keeping = lambda original: found.append(original) or metric.keeping(original)
+    monkeypatch.setitem(METRICS, "ssimulacra2", metric._replace(keeping=keeping))
+    data = targets.to_metric(analyzed, "ssimulacra2", 40)
+    assert 40 <= analyzed.measure(data, metric.function) < 42
+    assert len(found) == 1
 
 
 def written_for(analyzed: Analyzed, limit: int) -> list[int]:

@@ -2,6 +2,7 @@
 fresh one, from the bytes alone.
 """
 
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -80,17 +81,16 @@ class OurCodec(Codec):
 
     def decode_elsewhere(self, files: Sequence[Path]) -> list[Pixels]:
         """Decode files by `latentpress decompress` in one other process, as whoever gets the bytes
-        would.
+        would. Files of different settings may share a name.
         """
         with tempfile.TemporaryDirectory() as folder:
+            given = [Path(folder) / f"{i} {file.name}" for i, file in enumerate(files)]
+            for file, copy in zip(files, given, strict=True):
+                shutil.copyfile(file, copy)
             command = [
-                sys.executable,
-                "-m",
-                "latentpress",
-                "decompress",
-                *map(str, files),
-                "-o",
-                f"{folder}/",
+                *(sys.executable, "-m", "latentpress", "decompress"),
+                *map(str, given),
+                *("-o", f"{folder}/decoded/"),
             ]
             done = subprocess.run(
                 [*command, *(["--model", self.model] if self.model else [])],
@@ -102,4 +102,5 @@ class OurCodec(Codec):
                     f"{self.label}: decoding in another process failed: "
                     f"{done.stderr.strip()[-300:]}"
                 )
-            return [read_pixels(Path(folder) / file.with_suffix(".png").name) for file in files]
+            decoded = Path(folder) / "decoded"
+            return [read_pixels(decoded / copy.with_suffix(".png").name) for copy in given]

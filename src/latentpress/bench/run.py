@@ -1,15 +1,15 @@
 """A run: every codec at every setting on every picture, timed alone, then graded side by side.
 
-For each codec and setting a batch of pictures is compressed and decompressed in this process, one
-at a time and with nothing else running, which gives the times; then the decoded pictures are graded
-by a pool of processes, and their rows are written.
+For each codec a batch of pictures is compressed at its settings and decompressed in this process,
+one at a time and with nothing else running, which gives the times; then the decoded pictures are
+graded by a pool of processes, and their rows are written. The settings of a picture follow each
+other, so that what metrics find in an original is computed once for all of them.
 """
 
 import datetime
-import itertools
 import statistics
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
+from concurrent.futures import BrokenExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,7 +29,9 @@ from latentpress.errors import ImageError, LatentpressError, prefixed
 from latentpress.image.formats import write_image
 from latentpress.system.files import atomic_write
 
-BATCH_PICTURES, BATCH_PIXELS = 24, 50_000_000
+BATCH_PICTURES, BATCH_PIXELS = 24, 50_000_000  # decoded ones, which are held at a time
+
+Cell = tuple[float, Source]  # a quality and a picture
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,7 @@ class Coded(NamedTuple):
     """
 
     source: Source
+    setting: str
     size: int
     encode_s: float | None
     decode_s: float | None
@@ -85,8 +88,8 @@ def run(plan: Plan, folder: Path) -> Run:
     requested = [
         (codec, quality, source)
         for codec, qualities in plan.codecs
-        for quality in qualities
         for source in plan.sources
+        for quality in qualities
     ]
     cells = [
         (codec.name, codec.setting(quality), source.name) for codec, quality, source in requested
@@ -103,14 +106,15 @@ def run(plan: Plan, folder: Path) -> Run:
             stack.enter_context(_stopping(work.pool(plan.jobs))) if plan.jobs > 1 and todo else None
         )
         _grade_again(plan, store, workers)
-        warm: set[str] = set()
-        for (codec, quality), group in itertools.groupby(missing, key=lambda cell: cell[:2]):
-            if codec.name not in warm:
-                _warm_up(codec, quality, plan, store)
-                warm.add(codec.name)
-            for batch in batches([source for _, _, source in group]):
-                coded = _code(codec, quality, batch, plan.repeats, folder)
-                for row in _graded(codec, quality, coded, plan, workers):
+        for codec, _ in plan.codecs:
+            todo_of_codec = [
+                (quality, source) for each, quality, source in missing if each is codec
+            ]
+            if todo_of_codec:
+                _warm_up(codec, todo_of_codec[0][0], plan, store)
+            for batch in batches(todo_of_codec):
+                coded = _code(codec, batch, plan.repeats, folder)
+                for row in _graded(codec, coded, plan, workers):
                     store.add(row)
                     plan.on_cell(f"{codec.name} {row['setting']} {row['image']}")
     return Run(folder, store.info, store.rows)
@@ -155,33 +159,33 @@ def _warm_up(codec: Codec, quality: float, plan: Plan, store: Store) -> None:
             codec.decode(codec.encode(read_pixels(plan.sources[0].path), quality))
 
 
-def batches(sources: Sequence[Source]) -> Iterator[list[Source]]:
-    """Pictures whose decoded pixels are held at a time."""
-    batch: list[Source] = []
-    for source in sources:
-        if batch and (
-            len(batch) == BATCH_PICTURES
-            or sum(s.width * s.height for s in [*batch, source]) > BATCH_PIXELS
-        ):
+def batches(cells: Sequence[Cell]) -> Iterator[list[Cell]]:
+    """Cells whose decoded pixels are held at a time."""
+    batch: list[Cell] = []
+    pixels = 0
+    for quality, source in cells:
+        pixels += source.width * source.height
+        if batch and (len(batch) == BATCH_PICTURES or pixels > BATCH_PIXELS):
             yield batch
             batch = []
-        batch.append(source)
-    yield batch
+            pixels = source.width * source.height
+        batch.append((quality, source))
+    if batch:
+        yield batch
 
 
-def _code(
-    codec: Codec, quality: float, batch: Sequence[Source], repeats: int, folder: Path
-) -> list[Coded]:
+def _code(codec: Codec, batch: Sequence[Cell], repeats: int, folder: Path) -> list[Coded]:
     """Compress and decompress pictures, timed, and keep the files."""
     cells = []
     files = []
-    setting = codec.setting(quality)
-    for source in batch:
+    for quality, source in batch:
+        setting = codec.setting(quality)
         with _naming(source, codec.name, setting):
             if isinstance(codec, Pictures):
                 cells.append(
                     Coded(
                         source,
+                        setting,
                         codec.size(quality, source.name),
                         None,
                         None,
@@ -211,9 +215,9 @@ def _code(
                 for results in (encodings, decodings)
             )
             share = codec.screen_share(data)
-            cells.append(Coded(source, len(data), encode_s, decode_s, share, decoded))
+            cells.append(Coded(source, setting, len(data), encode_s, decode_s, share, decoded))
     if isinstance(codec, OurCodec):
-        with _naming(batch[0], codec.name, setting):
+        with _naming(cells[0].source, codec.name, cells[0].setting):
             elsewhere = codec.decode_elsewhere(files)
         cells = [
             cell._replace(decoded=pixels) for cell, pixels in zip(cells, elsewhere, strict=True)
@@ -222,22 +226,17 @@ def _code(
 
 
 def _graded(
-    codec: Codec,
-    quality: float,
-    cells: Sequence[Coded],
-    plan: Plan,
-    workers: ProcessPoolExecutor | None,
+    codec: Codec, cells: Sequence[Coded], plan: Plan, workers: work.Workers | None
 ) -> Iterator[Row]:
     """The rows of coded pictures, in order."""
-    setting = codec.setting(quality)
     gradings = [
-        Grading(cell.source, codec.name, setting, cell.decoded, plan.metrics) for cell in cells
+        Grading(cell.source, codec.name, cell.setting, cell.decoded, plan.metrics) for cell in cells
     ]
     for cell, values in zip(cells, _grades(gradings, plan.gray, workers), strict=True):
         width, height = cell.source.width, cell.source.height
         yield {
             "codec": codec.name,
-            "setting": setting,
+            "setting": cell.setting,
             "image": cell.source.name,
             "width": width,
             "height": height,
@@ -249,14 +248,16 @@ def _graded(
         } | values
 
 
-def _grade_again(plan: Plan, store: Store, workers: ProcessPoolExecutor | None) -> None:
+def _grade_again(plan: Plan, store: Store, workers: work.Workers | None) -> None:
     """Metrics that earlier calls did not ask for, from the kept files: sizes and times of their
     rows stay.
     """
     made = Run(store.folder, store.info, store.rows)
     sources = {source.name: source for source in plan.sources}
-    for i in range(0, len(store.ungraded), BATCH_PICTURES):
-        rows = store.ungraded[i : i + BATCH_PICTURES]
+    order = list(sources)
+    ungraded = sorted(store.ungraded, key=lambda row: order.index(row["image"]))
+    for i in range(0, len(ungraded), BATCH_PICTURES):
+        rows = ungraded[i : i + BATCH_PICTURES]
         gradings = list[Grading]()
         for row in rows:
             source, cell = sources[row["image"]], (row["codec"], row["setting"])
@@ -276,14 +277,14 @@ def _grade_again(plan: Plan, store: Store, workers: ProcessPoolExecutor | None) 
 
 
 def _grades(
-    gradings: Sequence[Grading], gray: bool, workers: ProcessPoolExecutor | None
+    gradings: Sequence[Grading], gray: bool, workers: work.Workers | None
 ) -> Iterator[dict[str, float]]:
     """The metrics of each, in order."""
-    arguments = [(each.source.path, each.decoded, each.metrics, gray) for each in gradings]
-    futures = [workers.submit(work.grade, *each) for each in arguments] if workers else []
-    for i, each in enumerate(gradings):
+    cells = [(each.source.path, each.decoded, each.metrics) for each in gradings]
+    graded = work.grade_by(workers, cells, gray) if workers else work.grade(cells, gray)
+    for each in gradings:
         with _naming(each.source, each.codec, each.setting):
-            values = futures[i].result() if workers else work.grade(*arguments[i])
+            values = next(graded)
         yield values
 
 
@@ -307,7 +308,7 @@ def _naming(source: Source, codec: str, setting: str) -> Iterator[None]:
 
 
 @contextmanager
-def _stopping(workers: ProcessPoolExecutor) -> Iterator[ProcessPoolExecutor]:
+def _stopping(workers: work.Workers) -> Iterator[work.Workers]:
     """End workers with what they are at, not with all that waits."""
     try:
         yield workers

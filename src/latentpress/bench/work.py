@@ -1,4 +1,4 @@
-"""What a run leaves to other processes: grading a decoded picture, and the peak memory of one codec
+"""What a run leaves to other processes: grading decoded pictures, and the peak memory of one codec
 alone.
 
 Imports nothing heavy, so that `start` can set the number of threads before NumPy and ONNX Runtime
@@ -7,13 +7,15 @@ are loaded.
 
 from __future__ import annotations
 
+import ctypes
+import itertools
 import multiprocessing
 import os
 import re
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +23,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from latentpress._typing import Pixels
     from latentpress.bench.codec_protocol import Codec
+
+    # the original's file, a decoded picture, uint8 (H, W, 3), and metrics
+    Cell = tuple[Path, Pixels, list[str]]
+    Values = dict[str, float]
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
@@ -31,9 +37,10 @@ class Workers(ProcessPoolExecutor):
     """
 
     def __init__(self, workers: int, threads: int | None) -> None:
-        super().__init__(
-            workers, multiprocessing.get_context("spawn"), initializer=start, initargs=(threads,)
-        )
+        context = multiprocessing.get_context("spawn")
+        self.count = workers
+        self._is_canceled = context.RawValue(ctypes.c_bool)
+        super().__init__(workers, context, initializer=start, initargs=(threads, self._is_canceled))
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         """As ever; a process that this starts inherits the mask."""
@@ -45,31 +52,72 @@ class Workers(ProcessPoolExecutor):
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """As ever; where what waits is canceled, grading ends with the picture that it is at."""
+        if cancel_futures:
+            self._is_canceled.value = True
+        super().shutdown(wait, cancel_futures=cancel_futures)
 
-def pool(workers: int) -> ProcessPoolExecutor:
-    """Processes with one thread each, for `grade`: as many metrics at a time as there are
+
+def pool(workers: int) -> Workers:
+    """Processes with one thread each, for `grade_by`: as many metrics at a time as there are
     workers.
     """
     return Workers(workers, 1)
 
 
-def start(threads: int | None) -> None:
+_is_canceled: ctypes.c_bool | None = None  # of a worker
+
+
+def start(threads: int | None, is_canceled: ctypes.c_bool) -> None:
     """Prepare a worker: the terminal's Ctrl-C is for the process that started it; None leaves the
     threads alone.
     """
+    global _is_canceled
+    _is_canceled = is_canceled
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if threads is not None:
         os.environ.update(dict.fromkeys(THREAD_VARIABLES, str(threads)))
 
 
-def grade(original: Path, decoded: Pixels, metrics: list[str], gray: bool) -> dict[str, float]:
-    """Metrics of a decoded picture, uint8 (H, W, 3), against the original in a file: name ->
-    value.
+def grade(cells: Iterable[Cell], gray: bool) -> Iterator[Values]:
+    """Metrics of each decoded picture against its original: name -> value. What metrics find in an
+    original is computed once for the cells of it that follow each other.
     """
     from latentpress.bench.datasets import read_pixels
-    from latentpress.metrics import assess
+    from latentpress.metrics import Reference
 
-    return assess(read_pixels(original), decoded, metrics, gray=gray)
+    for original, of_original in itertools.groupby(cells, lambda cell: cell[0]):
+        reference = Reference(read_pixels(original), gray=gray)
+        for _, decoded, metrics in of_original:
+            yield reference.assess(decoded, metrics)
+
+
+def grade_by(workers: Workers, cells: Sequence[Cell], gray: bool) -> Iterator[Values]:
+    """The same by processes, each of which takes cells of one original at a time."""
+    most = -(-len(cells) // workers.count)
+    parts: list[list[Cell]] = []
+    for _, of_original in itertools.groupby(cells, lambda cell: cell[0]):
+        while part := list(itertools.islice(of_original, most)):
+            parts.append(part)
+    for graded in [workers.submit(_grade_part, part, gray) for part in parts]:
+        values, error = graded.result()
+        yield from values
+        if error is not None:
+            raise error
+
+
+def _grade_part(cells: Sequence[Cell], gray: bool) -> tuple[list[Values], Exception | None]:
+    """Values of the cells up to the one that fails, and why it does."""
+    values: list[Values] = []
+    try:
+        for each in grade(cells, gray):
+            values.append(each)
+            if _is_canceled is not None and _is_canceled.value:
+                break
+    except Exception as error:
+        return values, error
+    return values, None
 
 
 def measure_memory(codec: Codec, picture: Path, quality: float) -> dict[str, float | None]:

@@ -12,13 +12,21 @@ from latentpress.metrics.gmsd import gmsd
 from latentpress.metrics.ms_ssim import ms_ssim, ms_ssim_db
 from latentpress.metrics.mse import mse
 from latentpress.metrics.psnr import psnr
-from latentpress.metrics.registry import METRICS, Metric, assess, available, check_names
+from latentpress.metrics.registry import (
+    METRICS,
+    Metric,
+    Reference,
+    assess,
+    available,
+    check_names,
+)
 from latentpress.metrics.ssim import ssim
 from latentpress.metrics.ssimulacra2 import ssimulacra2
 
 __all__ = [
     "METRICS",
     "Metric",
+    "Reference",
     "assess",
     "available",
     "check_names",

@@ -2,6 +2,10 @@
 arXiv:2004.07728).
 """
 
+from collections.abc import Iterator
+from functools import cached_property
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -42,13 +46,7 @@ def dists(a: Pixels, b: Pixels, *, gray: bool = False) -> float:
         >>> dists(original, decoded)  # doctest: +SKIP
         0.0534
     """
-    a, b = check_pair(a, b)
-    check_least_side("DISTS", MIN_SIDE, a)
-    alpha, beta = (t.astype(np.float64) for t in weights.load_dists())
-    total = alpha.sum() + beta.sum()
-    parts = [_similarities(f, g) for f, g in zip(_maps(a), _maps(b), strict=True)]
-    luminance, structure = (np.concatenate(t) for t in zip(*parts, strict=True))
-    return float((alpha @ (1 - luminance) + beta @ (1 - structure)) / total)
+    return Against(a)(b)
 
 
 def missing() -> str | None:
@@ -58,27 +56,61 @@ def missing() -> str | None:
     )
 
 
-def _maps(image: Pixels) -> list[Floats]:
-    return [
-        features.planes(image, (0.0,) * 3, (1.0,) * 3),
-        *features.compute("vgg-l2", features.planes(image, MEAN, DEVIATION)),
-    ]
+class Against:
+    """DISTS of pictures against one original, whose features are kept."""
+
+    def __init__(self, original: Pixels) -> None:
+        self._original = original
+
+    def __call__(self, distorted: Pixels) -> float:
+        """As `dists`."""
+        a, b = check_pair(self._original, distorted)
+        check_least_side("DISTS", MIN_SIDE, a)
+        alpha, beta = (t.astype(np.float64) for t in weights.load_dists())
+        total = alpha.sum() + beta.sum()
+        first = self._maps
+        parts = [_similarities(f, g) for f, g in zip(first, _maps(b), strict=True)]
+        luminance, structure = (np.concatenate(t) for t in zip(*parts, strict=True))
+        return float((alpha @ (1 - luminance) + beta @ (1 - structure)) / total)
+
+    @cached_property
+    def _maps(self) -> list["_Map"]:
+        return list(_maps(self._original))
 
 
-def _similarities(f: Floats, g: Floats) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """l and s of each channel of f and g, (C, h, w) each -> (C,), (C,)."""
-    f = f.reshape(len(f), -1)
-    g = g.reshape(len(g), -1)
-    mu_f = f.mean(1, dtype=np.float64)
-    mu_g = g.mean(1, dtype=np.float64)
-    f = f - mu_f[:, None].astype(np.float32)
-    g = g - mu_g[:, None].astype(np.float32)
-    covariance, variance_f, variance_g = (
-        np.einsum("cn,cn->c", u, v, dtype=np.float32) / f.shape[1]
-        for u, v in ((f, g), (f, f), (g, g))
-    )
-    luminance = (2 * mu_f * mu_g + C1) / (mu_f * mu_f + mu_g * mu_g + C1)
+class _Map(NamedTuple):
+    """A feature map: the mean of each channel, (C,), what its places are beyond it, (C, h w), and
+    their variance, (C,).
+    """
+
+    mean: NDArray[np.float64]
+    beyond: Floats
+    variance: Floats
+
+
+def _maps(image: Pixels) -> Iterator[_Map]:
+    yield _as_map(features.planes(image, (0.0,) * 3, (1.0,) * 3))
+    yield from map(_as_map, features.compute("vgg-l2", features.planes(image, MEAN, DEVIATION)))
+
+
+def _as_map(t: Floats) -> _Map:
+    """Of feature maps (C, h, w), which are used up."""
+    t = t.reshape(len(t), -1)
+    mean = t.mean(1, dtype=np.float64)
+    t -= mean[:, None].astype(np.float32)
+    return _Map(mean, t, _product(t, t))
+
+
+def _product(u: Floats, v: Floats) -> Floats:
+    """Mean product of each channel, (C, n) each -> (C,)."""
+    return np.asarray(np.einsum("cn,cn->c", u, v, dtype=np.float32) / u.shape[1])
+
+
+def _similarities(f: _Map, g: _Map) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """l and s of each channel of f and g -> (C,), (C,)."""
+    covariance = _product(f.beyond, g.beyond)
+    luminance = (2 * f.mean * g.mean + C1) / (f.mean * f.mean + g.mean * g.mean + C1)
     structure = (2 * covariance.astype(np.float64) + C2) / (
-        variance_f.astype(np.float64) + variance_g + C2
+        f.variance.astype(np.float64) + g.variance + C2
     )
     return luminance, structure

@@ -2,6 +2,8 @@
 2018, arXiv:1801.03924).
 """
 
+from functools import cached_property
+
 import numpy as np
 
 from latentpress._typing import Floats, Pixels
@@ -39,7 +41,7 @@ def lpips(a: Pixels, b: Pixels, *, gray: bool = False) -> float:
         >>> lpips(original, decoded)  # doctest: +SKIP
         0.0812
     """
-    return _lpips("alex", a, b)
+    return Against("alex", a)(b)
 
 
 def lpips_vgg(a: Pixels, b: Pixels, *, gray: bool = False) -> float:
@@ -62,7 +64,7 @@ def lpips_vgg(a: Pixels, b: Pixels, *, gray: bool = False) -> float:
         >>> lpips_vgg(original, decoded)  # doctest: +SKIP
         0.1432
     """
-    return _lpips("vgg", a, b)
+    return Against("vgg", a)(b)
 
 
 def missing(net: str) -> str | None:
@@ -70,26 +72,42 @@ def missing(net: str) -> str | None:
     return weights.missing(net) or (None if features.runtime() else features.EXTRA)
 
 
-def _lpips(net: str, a: Pixels, b: Pixels) -> float:
-    a, b = check_pair(a, b)
-    check_least_side(f"LPIPS ({net})", MIN_SIDE[net], a)
+class Against:
+    """LPIPS on "alex" or "vgg" of pictures against one original, whose features are kept."""
+
+    def __init__(self, net: str, original: Pixels) -> None:
+        self._net = net
+        self._original = original
+
+    def __call__(self, distorted: Pixels) -> float:
+        """As `lpips`."""
+        a, b = check_pair(self._original, distorted)
+        check_least_side(f"LPIPS ({self._net})", MIN_SIDE[self._net], a)
+        first = self._unit_vectors
+        second = _unit_vectors(self._net, b)
+        linear = weights.load_network(self._net).linear
+        return sum(_layer(f, g, w) for f, g, w in zip(first, second, linear, strict=True))
+
+    @cached_property
+    def _unit_vectors(self) -> list[Floats]:
+        return _unit_vectors(self._net, self._original)
+
+
+def _unit_vectors(net: str, image: Pixels) -> list[Floats]:
+    """Feature maps (C, h, w) of an image, of length 1 at every place."""
     # of samples in [0, 1]
     mean = [(1 + s) / 2 for s in SHIFT]
     deviation = [s / 2 for s in SCALE]
-    first, second = (
-        features.compute(net, features.planes(image, tuple(mean), tuple(deviation)))
-        for image in (a, b)
-    )
-    linear = weights.load_network(net).linear
-    return sum(_layer(f, g, w) for f, g, w in zip(first, second, linear, strict=True))
+    maps = features.compute(net, features.planes(image, tuple(mean), tuple(deviation)))
+    for t in maps:
+        t /= np.sqrt(np.einsum("chw,chw->hw", t, t)) + EPSILON
+    return maps
 
 
 def _layer(f: Floats, g: Floats, w: Floats) -> float:
-    """Mean over the places of the weighted squared distance of the unit vectors of f and g, (C, h,
-    w) each, which are used up.
+    """Mean over the places of the weighted squared distance of the unit vectors f and g, (C, h, w)
+    each; g is used up.
     """
-    for t in (f, g):
-        t /= np.sqrt(np.einsum("chw,chw->hw", t, t)) + EPSILON
-    f -= g
-    f *= f
-    return float(np.tensordot(w, f, 1).mean(dtype=np.float64))
+    np.subtract(f, g, out=g)
+    g *= g
+    return float(np.tensordot(w, g, 1).mean(dtype=np.float64))

@@ -11,11 +11,13 @@ from latentpress._typing import Pixels
 from latentpress.errors import UsageError, WeightsError
 from latentpress.metrics.checks import check_pair
 from latentpress.metrics.dists import MIN_SIDE as DISTS_SIDE
+from latentpress.metrics.dists import Against as DistsAgainst
 from latentpress.metrics.dists import dists
 from latentpress.metrics.dists import missing as dists_missing
 from latentpress.metrics.gmsd import MIN_SIDE as GMSD_SIDE
 from latentpress.metrics.gmsd import gmsd
 from latentpress.metrics.lpips import MIN_SIDE as LPIPS_SIDE
+from latentpress.metrics.lpips import Against as LpipsAgainst
 from latentpress.metrics.lpips import lpips, lpips_vgg
 from latentpress.metrics.lpips import missing as lpips_missing
 from latentpress.metrics.ms_ssim import MIN_SIDE as MS_SSIM_SIDE
@@ -25,9 +27,12 @@ from latentpress.metrics.psnr import psnr, psnr_of_mse
 from latentpress.metrics.ssim import WINDOW as SSIM_SIDE
 from latentpress.metrics.ssim import ssim
 from latentpress.metrics.ssimulacra2 import MIN_SIDE as SSIMULACRA2_SIDE
+from latentpress.metrics.ssimulacra2 import Against as Ssimulacra2Against
 from latentpress.metrics.ssimulacra2 import ssimulacra2
 
 Names = Sequence[str] | Literal["all"] | None
+# pixels of an original of which features are kept: 500 bytes a pixel for LPIPS on VGG16 or DISTS
+KEPT = 1 << 21
 
 
 def _nothing_missing() -> str | None:
@@ -41,7 +46,8 @@ class Metric(NamedTuple):
     "higher" or "lower" is better. function: (a, b, *, gray=False) -> float on uint8 images.
     needs_weights: of a pretrained network. missing: why it cannot be computed on this machine, None
     where it can. smallest: pixels a side of the smallest image. slow: seconds, not a fraction of
-    one, for an image of 768 x 512.
+    one, for an image of 768 x 512. keeping: of an original, the same function of what is graded
+    against it, which keeps what it finds in the original; None where that saves little.
     """
 
     name: str
@@ -53,6 +59,29 @@ class Metric(NamedTuple):
     missing: Callable[[], str | None] = _nothing_missing
     smallest: int = 1
     slow: bool = False
+    keeping: Callable[[Pixels], Callable[[Pixels], float]] | None = None
+
+    def against(self, a: Pixels, *, gray: bool = False) -> Callable[[Pixels], float]:
+        """The metric of one picture after the other against an original, the same numbers as
+        `function` gives: what it finds in the original is computed once. Of an original of more
+        than KEPT pixels nothing is kept.
+
+        Args:
+            a: the original, as of `function`.
+            gray: as of `function`.
+
+        Returns:
+            A function of a distorted picture, which raises what `function` raises.
+
+        Example:
+            >>> import numpy as np
+            >>> mse_against = METRICS["mse"].against(np.zeros((8, 8), np.uint8))
+            >>> mse_against(np.full((8, 8), 3, np.uint8))
+            9.0
+        """
+        if self.keeping is not None and math.prod(a.shape[:2]) <= KEPT:
+            return self.keeping(a)
+        return functools.partial(self.function, a, gray=gray)
 
 
 METRICS = {
@@ -65,7 +94,13 @@ METRICS = {
     ),
     "gmsd": Metric("GMSD", "", (0.0, 0.5), "lower", gmsd, smallest=GMSD_SIDE),
     "ssimulacra2": Metric(
-        "SSIMULACRA 2", "", (-math.inf, 100.0), "higher", ssimulacra2, smallest=SSIMULACRA2_SIDE
+        "SSIMULACRA 2",
+        "",
+        (-math.inf, 100.0),
+        "higher",
+        ssimulacra2,
+        smallest=SSIMULACRA2_SIDE,
+        keeping=Ssimulacra2Against,
     ),
     "lpips": Metric(
         "LPIPS",
@@ -76,6 +111,7 @@ METRICS = {
         True,
         functools.partial(lpips_missing, "alex"),
         smallest=LPIPS_SIDE["alex"],
+        keeping=functools.partial(LpipsAgainst, "alex"),
     ),
     "lpips-vgg": Metric(
         "LPIPS (VGG)",
@@ -87,9 +123,19 @@ METRICS = {
         functools.partial(lpips_missing, "vgg"),
         LPIPS_SIDE["vgg"],
         slow=True,
+        keeping=functools.partial(LpipsAgainst, "vgg"),
     ),
     "dists": Metric(
-        "DISTS", "", (0.0, math.inf), "lower", dists, True, dists_missing, DISTS_SIDE, slow=True
+        "DISTS",
+        "",
+        (0.0, math.inf),
+        "lower",
+        dists,
+        True,
+        dists_missing,
+        DISTS_SIDE,
+        slow=True,
+        keeping=DistsAgainst,
     ),
 }
 # metric -> (of which one, how)
@@ -159,7 +205,60 @@ def assess(a: Pixels, b: Pixels, metrics: Names = None, *, gray: bool = False) -
         >>> assess(np.zeros((9, 9), np.uint8), np.full((9, 9), 2, np.uint8), ["mse"])
         {'mse': 4.0}
     """
-    a, b = check_pair(a, b)
+    return _assess(a, b, metrics, lambda key: METRICS[key].function(a, b, gray=gray))
+
+
+class Reference:
+    """An original that several pictures are graded against: what metrics find in it is computed
+    once, and kept as long as this object (`Metric.against`).
+
+    Args:
+        a: the original, as of `assess`.
+        gray: as of `assess`.
+
+    Example:
+        >>> import numpy as np
+        >>> reference = Reference(np.zeros((9, 9), np.uint8))
+        >>> [reference.assess(np.full((9, 9), i, np.uint8), ["mse"]) for i in (2, 3)]
+        [{'mse': 4.0}, {'mse': 9.0}]
+    """
+
+    def __init__(self, a: Pixels, *, gray: bool = False) -> None:
+        self._a = a
+        self._gray = gray
+        self._against: dict[str, Callable[[Pixels], float]] = {}
+
+    def assess(self, b: Pixels, metrics: Names = None) -> dict[str, float]:
+        """Metrics of a distorted picture against the original.
+
+        Args:
+            b: the distorted picture, as of `assess`.
+            metrics: as of `assess`.
+
+        Returns:
+            What `assess` returns, to the bit.
+
+        Raises:
+            ImageError, WeightsError, UsageError: as `assess`.
+
+        Example:
+            >>> import numpy as np
+            >>> Reference(np.zeros((9, 9), np.uint8)).assess(np.ones((9, 9), np.uint8), ["mse"])
+            {'mse': 1.0}
+        """
+        return _assess(self._a, b, metrics, lambda key: self._metric(key)(b))
+
+    def _metric(self, key: str) -> Callable[[Pixels], float]:
+        if key not in self._against:
+            self._against[key] = METRICS[key].against(self._a, gray=self._gray)
+        return self._against[key]
+
+
+def _assess(
+    a: Pixels, b: Pixels, metrics: Names, value: Callable[[str], float]
+) -> dict[str, float]:
+    """As of `assess`. value: of the metric of a key."""
+    check_pair(a, b)
     usable, reasons = available(metrics)
     if metrics is None or metrics == "all":
         usable = [key for key in usable if min(a.shape[:2]) >= METRICS[key].smallest]
@@ -173,5 +272,5 @@ def assess(a: Pixels, b: Pixels, metrics: Names = None, *, gray: bool = False) -
         if source in values and derive is not None:
             values[key] = derive(values[source])
         else:
-            values[key] = METRICS[key].function(a, b, gray=gray)
+            values[key] = value(key)
     return values

@@ -1,6 +1,8 @@
 """SSIMULACRA 2.1 (Jon Sneyers, Cloudinary 2023, https://github.com/cloudinary/ssimulacra2)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -179,8 +181,56 @@ def ssimulacra2(a: Pixels, b: Pixels, *, gray: bool = False) -> float:
     """
     a, b = check_pair(a, b)
     check_least_side("SSIMULACRA 2", MIN_SIDE, a)
+    return _score(_bands_of(a), b)
+
+
+class Against:
+    """SSIMULACRA 2 of pictures against one original, of which all that can be is kept."""
+
+    def __init__(self, original: Pixels) -> None:
+        self._original = original
+
+    def __call__(self, distorted: Pixels) -> float:
+        """As `ssimulacra2`."""
+        a, b = check_pair(self._original, distorted)
+        check_least_side("SSIMULACRA 2", MIN_SIDE, a)
+        return _score(self._bands, b)
+
+    @cached_property
+    def _bands(self) -> list[list[list["_Band"]]]:
+        return [[list(channel) for channel in scale] for scale in _bands_of(self._original)]
+
+
+class _Band(NamedTuple):
+    """rows: those of a channel at a scale, with zeros outside. means: under the window, one at
+    each place inside.
+    """
+
+    rows: NDArray[np.float64]
+    means: NDArray[np.float64]
+
+
+def _bands_of(original: Pixels) -> Iterator[list[Iterator[_Band]]]:
+    """The scales, their channels, and their bands."""
+    return ([_bands_of_channel(x) for x in scale] for scale in _scales(original))
+
+
+def _bands_of_channel(x: Floats) -> Iterator[_Band]:
+    return (_Band(rows, blur(rows, WINDOW)) for rows in _rows_of(x))
+
+
+def _rows_of(x: Floats) -> Iterator[NDArray[np.float64]]:
+    """A channel with zeros outside, in bands."""
+    r = len(WINDOW) - 1
+    # in float32 the score of flat pictures stands on its last bits
+    wide = np.pad(x, r).astype(np.float64)
+    for band in bands(wide.shape[0], wide.shape[1], 2 * r):
+        yield wide[band]
+
+
+def _score(original: Iterable[Iterable[Iterable[_Band]]], distorted: Pixels) -> float:
     # (scales, channels, 6)
-    norms = np.array([_norms(x, y) for x, y in zip(_scales(a), _scales(b), strict=True)])
+    norms = np.array([_norms(x, y) for x, y in zip(original, _scales(distorted), strict=True)])
     flat = norms.transpose(1, 0, 2).ravel()
     # fewer scales take the first weights, as the original does
     error = 0.9562382616834844 * float(np.dot(flat, WEIGHTS[: flat.size]))
@@ -215,20 +265,15 @@ def _xyb(linear: list[Floats]) -> tuple[Floats, ...]:
     return x * 14 + np.float32(0.42), y + np.float32(0.01), (short - y) + np.float32(0.55)
 
 
-def _norms(first: tuple[Floats, ...], second: tuple[Floats, ...]) -> list[list[float]]:
+def _norms(first: Iterable[Iterable[_Band]], second: tuple[Floats, ...]) -> list[list[float]]:
     """Of each channel: means of the SSIM, ringing and blurring maps, then their 4-norms."""
     return [_norms_of_channel(x, y) for x, y in zip(first, second, strict=True)]
 
 
-def _norms_of_channel(x: Floats, y: Floats) -> list[float]:
+def _norms_of_channel(x: Iterable[_Band], y: Floats) -> list[float]:
     r = len(WINDOW) - 1
     sums = np.zeros((2, 3))
-    # in float32 the score of flat pictures stands on its last bits
-    wide_x = np.pad(x, r).astype(np.float64)
-    wide_y = np.pad(y, r).astype(np.float64)
-    for band in bands(wide_x.shape[0], wide_x.shape[1], 2 * r):
-        u, v = wide_x[band], wide_y[band]
-        mu_u = blur(u, WINDOW)
+    for (u, mu_u), v in zip(x, _rows_of(y), strict=True):
         mu_v = blur(v, WINDOW)
         covariance = blur(u * v, WINDOW) - mu_u * mu_v
         variances = blur(u * u + v * v, WINDOW) - (mu_u * mu_u + mu_v * mu_v)
@@ -239,7 +284,7 @@ def _norms_of_channel(x: Floats, y: Floats) -> list[float]:
             positive = np.maximum(t, 0)
             sums[0, i] += positive.sum(dtype=np.float64)
             sums[1, i] += np.square(np.square(positive)).sum(dtype=np.float64)
-    means = sums / x.size
+    means = sums / y.size
     return [*means[0], *means[1] ** 0.25]
 
 

@@ -3,10 +3,8 @@ elsewhere. Every picture goes through in bands of rows, so that what a layer wri
 when the next one reads it.
 """
 
-import os
 from collections import deque
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import suppress
 from typing import Any
 
@@ -17,6 +15,7 @@ from latentpress._typing import Floats
 from latentpress.runtimes import native
 from latentpress.runtimes.native import layers
 from latentpress.runtimes.native.stream import Stream, counters
+from latentpress.runtimes.native.team import Team
 
 BAND_POSITIONS = 256  # latent positions a band, whose tensors a core's cache still holds
 SMALL_POSITIONS = 1024  # the same of a network whose tensors get no larger than its input
@@ -58,8 +57,7 @@ class NativeGraph:
         grows = self.is_of_pixels or any(layer.shuffle > 1 for layer in self._network.layers)
         band = AVX2_BAND_POSITIONS if has_avx2_alone else BAND_POSITIONS
         self._band = band if grows else SMALL_POSITIONS
-        self._threads = threads or os.cpu_count() or 1
-        self._pool = ThreadPoolExecutor(self._threads, "latentpress layer")
+        self._team = Team(threads)
         self._idle = deque[tuple[int, Stream]](maxlen=IDLE)
 
     def run(self, feeds: Mapping[str, NDArray[Any]], *, frugal: bool = False) -> list[NDArray[Any]]:
@@ -92,21 +90,16 @@ class NativeGraph:
             self._idle.append((columns, stream))
 
     def _run(self, stream: Stream) -> None:
-        threads = self._threads
+        threads = self._team.size
         if threads > 1 and stream.planned() < SHARED:
             threads = 1
         zeros = counters(stream.layers_count, threads)
 
-        def work(i: int) -> None:  # holds the stream, for this thread may be interrupted
+        def work(i: int) -> None:
             count = stream.layers_count
             self._library.run_layers(stream.layers, count, zeros, threads, i, self._how)
 
-        others = [self._pool.submit(work, i) for i in range(1, threads)]
-        work(0)
-        for other in others:
-            other.cancel()
-        if others:
-            wait(others)
+        self._team.share(work, threads)
 
 
 class NativeRows:

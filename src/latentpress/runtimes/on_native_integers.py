@@ -2,10 +2,8 @@
 numbers as everywhere else, to the bit.
 """
 
-import os
 from collections import deque
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import suppress
 from ctypes import addressof
 from typing import Any
@@ -22,6 +20,7 @@ from latentpress.runtimes.native.integer_layers import (
     Packed,
     read,
 )
+from latentpress.runtimes.native.team import Team
 
 Bytes = NDArray[np.uint8]
 Make = Callable[["_Planes", int, int, int], None]
@@ -39,8 +38,7 @@ class IntegerGraph:
         self._library = native.library()
         self._how = self._library.instructions()
         self._network = read(data, self._library)
-        self._threads = threads or os.cpu_count() or 1
-        self._pool = ThreadPoolExecutor(self._threads, "latentpress layer")
+        self._team = Team(threads)
         self._idle = deque[tuple[tuple[int, int], _Planes]](maxlen=IDLE)
 
     def run(self, feeds: Mapping[str, NDArray[Any]], *, frugal: bool = False) -> list[NDArray[Any]]:
@@ -71,16 +69,13 @@ class IntegerGraph:
 
     def _sum(self, planes: "_Planes", i: int, rows: int, products: int) -> None:
         """The sums of layer i, of so many rows and products."""
-        count = min(self._threads, rows) if products >= SHARED else 1
+        count = min(self._team.size, rows) if products >= SHARED else 1
 
-        def work(part: int) -> None:  # holds the planes, for this thread may be interrupted
+        def work(part: int) -> None:
             edges = rows * part // count, rows * (part + 1) // count
             self._library.sum_integers(addressof(planes.calls[i]), *edges, self._how)
 
-        others = [self._pool.submit(work, part) for part in range(1, count)]
-        work(0)
-        if others:
-            wait(others)
+        self._team.share(work, count)
 
     def _take(self, h: int, w: int) -> "_Planes":
         with suppress(IndexError):

@@ -205,12 +205,13 @@ def to_metric(
     if name in SQUARED_ERROR and analyzed.options.optimize_for is None:
         analyzed = analyzed.with_options(optimize_for="mse")
     sign = 1 if metric.direction == "higher" else -1
+    measured = analyzed.measuring(metric)
     files = WrittenFiles(lambda step: [analyzed.write(step)])
     gaps: dict[int, float] = {}
 
     def beyond(data: bytes) -> float:
         """How far beyond its target the metric of a file is; below 0 where it is not reached."""
-        return sign * (analyzed.measure(data, metric.function) - value)
+        return sign * (measured(data) - value)
 
     def gap(step: int) -> float:
         gaps[step] = beyond(files.at(step)[0])

@@ -6,13 +6,14 @@ from collections.abc import Callable
 from copy import copy
 from dataclasses import replace
 from functools import reduce
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from latentpress import codec as pipeline
 from latentpress import container
+from latentpress._typing import Pixels
 from latentpress.content import screen_layer
 from latentpress.entropy import Encoder
 from latentpress.image.picture import Picture, Source, put_on_disk
@@ -22,6 +23,9 @@ from latentpress.parts import parts_of
 from latentpress.system.scratch import Kept
 from latentpress.targets.size_model import layer_log_sizes, log_sizes
 from latentpress.transforms import restoration
+
+if TYPE_CHECKING:
+    from latentpress.metrics.registry import Metric
 
 
 class Analyzed:
@@ -128,9 +132,21 @@ class Analyzed:
 
     def measure(self, data: bytes, metric: Callable[..., float]) -> float:
         """A metric between the picture and what the file decodes to, in RGB."""
+        return metric(self._original(), self._decoded(data))
+
+    def measuring(self, metric: Metric) -> Callable[[bytes], float]:
+        """The same of one file after the other: what the metric finds in the picture is computed
+        once.
+        """
+        against = metric.against(self._original())
+        return lambda data: against(self._decoded(data))
+
+    def _original(self) -> Pixels:
         if self.picture is None:
             raise ValueError("this picture's pixels were let go")
+        return np.asarray(self.picture.image.convert("RGB"))
+
+    def _decoded(self, data: bytes) -> Pixels:
         options = self.options
         decoded = pipeline.decompress(data, model=options.model, device=options.device)
-        original = np.asarray(self.picture.image.convert("RGB"))
-        return metric(original, np.asarray(decoded.convert("RGB")))
+        return np.asarray(decoded.convert("RGB"))

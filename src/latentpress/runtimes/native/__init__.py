@@ -19,6 +19,7 @@ layers.py       an ONNX graph -> layers: a convolution and what is done with its
 integer_layers.py   the same of a graph of whole numbers
 rows.py         memory for the rows of a tensor
 stream.py       rows of a picture through the layers, for Python
+team.py         threads that share what there is to compute
 """
 
 import ctypes
