@@ -5,7 +5,7 @@ The package's own sums take bytes, with the channels of a place side by side; ot
 floats, plane after plane. Both give the same integers.
 """
 
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,10 +18,40 @@ from latentpress.runtimes.checkerboard import ANCHORS, OTHERS, halves
 
 FEATURES, CONTEXT = "features.onnx", "context.onnx"
 Features: TypeAlias = NDArray[Any]  # (F, h, w) float32, or (h, w, F) uint8 where bytes are taken
+Z_FACTOR = 4  # latent positions a hyper position, each way
+Number = TypeVar("Number", np.int32, np.float32)
+
+
+class Sides(NamedTuple):
+    """The sides of a segment beyond which the networks see its border's nearest place again, and
+    not zeros, so that a smooth area shows no step where two segments meet.
+    """
+
+    top: bool
+    bottom: bool
+    left: bool
+    right: bool
+
+    def continued(self, plane: NDArray[Number], places: int = 1) -> NDArray[Number]:
+        """A plane (C, h, w) with so many places more on each of the sides."""
+        if not any(self):
+            return plane
+        top, bottom, left, right = (places * side for side in self)
+        return np.pad(plane, ((0, 0), (top, bottom), (left, right)), mode="edge")
+
+
+ALONE = Sides(False, False, False, False)
 
 
 def features(
-    space: str, z: Ints, bias: Floats, h: int, w: int, *, frugal: bool = False
+    space: str,
+    z: Ints,
+    bias: Floats,
+    h: int,
+    w: int,
+    sides: Sides = ALONE,
+    *,
+    frugal: bool = False,
 ) -> tuple[Features, Floats]:
     """The features that `context` takes, 0 to 255, and what the network says of the first pass.
 
@@ -31,18 +61,23 @@ def features(
         bias: (1, n, 1, 1), of the quality.
         h: Rows of the segment.
         w: Columns of the segment.
+        sides: On which z goes on.
         frugal: As of `models.run`.
 
     Returns:
-        The features; the head (2C, 4 ceil(h / 4), 4 ceil(w / 4)), integers in float32, of which
-        h x w count.
+        The features; the head (2C, h, w) or with rows and columns more behind these, integers in
+        float32.
     """
+    z = sides.continued(z)
+    top, left = Z_FACTOR * sides.top, Z_FACTOR * sides.left
+    rows, columns = slice(top, top + h), slice(left, left + w)
     if models.takes_bytes(space):
         as_bytes = (z + WHITE_ZERO).astype(np.uint8).transpose(1, 2, 0)
         f, head = models.run_bytes(space, FEATURES, {"z": as_bytes, "bias": bias})
-        return f[:h, :w], head
-    f, head = models.run(space, FEATURES, frugal=frugal, z=z[None].astype(np.float32), bias=bias)
-    return f[0, :, :h, :w], head[0]
+        return f[rows, columns], np.ascontiguousarray(head[:, top:, left:])
+    z = z[None].astype(np.float32)
+    f, head = models.run(space, FEATURES, frugal=frugal, z=z, bias=bias)
+    return f[0, :, rows, columns], np.ascontiguousarray(head[0, :, top:, left:])
 
 
 def context(

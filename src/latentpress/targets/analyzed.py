@@ -89,7 +89,8 @@ class Analyzed:
             return pipeline.write_without_latent(
                 self.outline, self.transform, options.quality, side
             )
-        return self._file(options, self.parts.encoder(options))
+        grid = options.space.grid(self.outline.width, self.outline.height)
+        return self._file(options, self.parts.encoder(options, grid))
 
     def optimized(self, step: int) -> bytes:
         """The file at a step of the quality grid, with the latent optimization that the effort asks
