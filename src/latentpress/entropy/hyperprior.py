@@ -24,12 +24,13 @@ from latentpress.entropy.prior_networks import ALONE, Z_FACTOR, Features, Sides
 from latentpress.entropy.quantizer import check_finite, interpolate
 from latentpress.errors import FormatError
 from latentpress.runtimes.checkerboard import ANCHORS, OTHERS
-from latentpress.transforms.tiling import STRIP_ROWS, is_large, strips
+from latentpress.transforms.tiling import STRIP_ROWS, is_large, strips, with_halo
 from latentpress.varint import read_varint, write_varint
 
 Coded: TypeAlias = list[tuple[GaussianConditional, ConditionalSymbols]]
 SymbolsOf: TypeAlias = Callable[[GaussianConditional, Floats, Floats], ConditionalSymbols]
 Z_MAX = 127  # z is an integer in -127..127
+GROUP = 4 * STRIP_ROWS  # columns whose z is made at once
 MIN_SEGMENT_BYTES = rans.CRC_BYTES + 1
 
 
@@ -78,23 +79,38 @@ class HyperpriorCoder:
     def encode(self, strips_of_y: Iterable[Floats]) -> bytes:
         """The latent chunk's body."""
         coded, first = [], 0
-        height = self.rows
-        if height is None:
-            if self.chunk_type == LATENT_CONTINUED:
-                raise ValueError("how many rows has the latent?")
-            height = 0
         for y in map(check_finite, strips_of_y):
-            rows, columns = y.shape[1:]
-            coded += [
-                self.encode_segment(
-                    y[:, :, c : c + STRIP_ROWS] * self.gain,
-                    sides=self.sides(first, c, height, columns),
-                )
-                for c in range(0, columns, STRIP_ROWS)
-            ]
-            first += rows
+            if self.chunk_type == LATENT_CONTINUED:
+                coded += self._encode_continued(y, first)
+            else:
+                coded += [
+                    self.encode_segment(y[:, :, c : c + STRIP_ROWS] * self.gain)
+                    for c in range(0, y.shape[2], STRIP_ROWS)
+                ]
+            first += y.shape[1]
             del y  # before the next one is made
         return join(coded)
+
+    def _encode_continued(self, y: Floats, first: int) -> Iterator[bytes]:
+        """The segments of a strip whose first row is `first`. Their z is made of several segments at
+        once, which sees more of y and takes less time than of each with what lies around it.
+        """
+        if self.rows is None:
+            raise ValueError("a latent whose segments go on needs its number of rows")
+        columns = y.shape[2]
+        for begin in range(0, columns, GROUP):
+            end = min(begin + GROUP, columns)
+            left, right = with_halo(begin, end, Z_FACTOR, columns)
+            steps = y[:, :, left:right] * self.gain
+            above_and_below = self.sides(first, begin, self.rows, columns)._replace(
+                left=False, right=False
+            )
+            z = self.hyper_analysis(steps, above_and_below)
+            for c in range(begin, end, STRIP_ROWS):
+                segment = np.ascontiguousarray(steps[:, :, c - left :][:, :, :STRIP_ROWS])
+                at = (c - left) // Z_FACTOR
+                own = z[:, :, at : at + STRIP_ROWS // Z_FACTOR]
+                yield self.encode_segment(segment, own, self.sides(first, c, self.rows, columns))
 
     def decode(self, body: bytes, rows: int, columns: int) -> Iterator[Floats]:
         """Strips of y_hat (C, r, columns); FormatError where a segment's symbols are not those that
@@ -245,13 +261,13 @@ class HyperpriorCoder:
         offset = self.scale_offset.ravel()
         shift, step_factor = np.zeros((h, w), np.int32), np.ones((h, w), np.float32)
         if self.has_masking:
-            activity = planes.activity(head, h, w, offset)
+            activity = planes.activity(head, h, w, offset, sides.corner)
             shift = masking.shifts(activity, self.quality).astype(np.int32)
             step_factor = masking.step_factor(shift)
         gain = self.gain.ravel()
         return (
             features,
-            planes.first_distributions(head, gain, offset, shift, step_factor),
+            planes.first_distributions(head, gain, offset, shift, step_factor, sides.corner),
             step_factor,
         )
 

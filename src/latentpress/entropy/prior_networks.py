@@ -32,6 +32,13 @@ class Sides(NamedTuple):
     left: bool
     right: bool
 
+    @property
+    def corner(self) -> tuple[int, int]:
+        """The latent row and column where the segment begins in what the networks make of z that
+        goes on.
+        """
+        return Z_FACTOR * self.top, Z_FACTOR * self.left
+
     def continued(self, plane: NDArray[Number], places: int = 1) -> NDArray[Number]:
         """A plane (C, h, w) with so many places more on each of the sides."""
         if not any(self):
@@ -65,19 +72,20 @@ def features(
         frugal: As of `models.run`.
 
     Returns:
-        The features; the head (2C, h, w) or with rows and columns more behind these, integers in
-        float32.
+        The features; the head (2C, 4 ceil(h / 4), 4 ceil(w / 4)), integers in float32, of which
+        h x w count. Where z goes on it has 4 rows or columns more on each such side, and the h x w
+        begin at `sides.corner`.
     """
     z = sides.continued(z)
-    top, left = Z_FACTOR * sides.top, Z_FACTOR * sides.left
+    top, left = sides.corner
     rows, columns = slice(top, top + h), slice(left, left + w)
     if models.takes_bytes(space):
         as_bytes = (z + WHITE_ZERO).astype(np.uint8).transpose(1, 2, 0)
         f, head = models.run_bytes(space, FEATURES, {"z": as_bytes, "bias": bias})
-        return f[rows, columns], np.ascontiguousarray(head[:, top:, left:])
+        return f[rows, columns], head
     z = z[None].astype(np.float32)
     f, head = models.run(space, FEATURES, frugal=frugal, z=z, bias=bias)
-    return f[0, :, rows, columns], np.ascontiguousarray(head[0, :, top:, left:])
+    return f[0, :, rows, columns], head[0]
 
 
 def context(
