@@ -78,7 +78,8 @@ class HyperpriorCoder:
 
     def encode(self, strips_of_y: Iterable[Floats]) -> bytes:
         """The latent chunk's body."""
-        coded, first = [], 0
+        coded: list[bytes] = []
+        first = 0
         for y in map(check_finite, strips_of_y):
             if self.chunk_type == LATENT_CONTINUED:
                 coded += self._encode_continued(y, first)
@@ -92,8 +93,8 @@ class HyperpriorCoder:
         return join(coded)
 
     def _encode_continued(self, y: Floats, first: int) -> Iterator[bytes]:
-        """The segments of a strip whose first row is `first`. Their z is made of several segments at
-        once, which sees more of y and takes less time than of each with what lies around it.
+        """The segments of a strip whose first row is `first`. Their z is made of several segments
+        at once, which takes less time than of each with what lies around it.
         """
         if self.rows is None:
             raise ValueError("a latent whose segments go on needs its number of rows")

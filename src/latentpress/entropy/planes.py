@@ -57,9 +57,7 @@ def scale_index(scale_eighths: NDArray[Any]) -> NDArray[np.uint8]:
     return index
 
 
-def activity(
-    head: Floats, h: int, w: int, offset: Ints, corner: tuple[int, int] = (0, 0)
-) -> Ints:
+def activity(head: Floats, h: int, w: int, offset: Ints, corner: tuple[int, int] = (0, 0)) -> Ints:
     """The sum of `cdf_tables.activities` over the channels, under the scales of the first pass and
     the steps of the quality: int32 (h, w). head, offset, corner: as of `first_distributions`.
     """
@@ -82,7 +80,7 @@ def from_corner(head: Floats, corner: tuple[int, int], h: int, w: int) -> Floats
     begins to read h x w places of each.
     """
     (row, column), (_, rows, columns) = corner, head.shape
-    check(0 <= row, 0 <= column, row + h <= rows, column + w <= columns)
+    check(row >= 0, column >= 0, row + h <= rows, column + w <= columns)
     return np.ascontiguousarray(head).reshape(-1)[row * columns + column :]
 
 
