@@ -86,21 +86,22 @@ export class SegmentEncoder {
    */
   hyperLatent({ rows, columns, data }, first, end, { top, bottom, left, right }) {
     const { gain } = this.prior;
-    const [h, w] = [rows + HALO * (top + bottom), end - first + HALO * (left + right)];
+    const from = first - HALO * left;
+    const [h, w] = [rows + HALO * (top + bottom), Math.min(end + HALO * right, columns) - from];
     const steps = new Float32Array(CHANNELS * h * w);
     for (let y = 0, to = 0; y < h; y++) {
       const row = Math.max(0, Math.min(rows - 1, y - HALO * top));
       for (let x = 0; x < w; x++) {
-        const column = Math.min(columns - 1, first - HALO * left + x);
-        const from = CHANNELS * (row * columns + column);
-        for (let c = 0; c < CHANNELS; c++) steps[to++] = data[from + c] * gain[c];
+        const at = CHANNELS * (row * columns + from + x);
+        for (let c = 0; c < CHANNELS; c++) steps[to++] = data[at + c] * gain[c];
       }
     }
     const z = this.hyperAnalysis.run(steps, h, w);
     const [hz, wz] = [Math.ceil(h / HALO), Math.ceil(w / HALO)];
+    const own = Math.ceil((end - first) / HALO);
     return z.filter((_, i) => {
       const [y, x] = [Math.floor(i / wz) % hz, i % wz];
-      return y >= top && y < hz - bottom && x >= left && x < wz - right;
+      return y >= top && y < hz - bottom && x >= left && x < left + own;
     });
   }
 

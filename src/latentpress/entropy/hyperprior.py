@@ -30,7 +30,7 @@ from latentpress.varint import read_varint, write_varint
 Coded: TypeAlias = list[tuple[GaussianConditional, ConditionalSymbols]]
 SymbolsOf: TypeAlias = Callable[[GaussianConditional, Floats, Floats], ConditionalSymbols]
 Z_MAX = 127  # z is an integer in -127..127
-GROUP = 4 * STRIP_ROWS  # columns whose z is made at once
+GROUP = 2 * STRIP_ROWS  # columns whose z is made at once
 MIN_SEGMENT_BYTES = rans.CRC_BYTES + 1
 
 
@@ -240,10 +240,9 @@ class HyperpriorCoder:
     def hyper_latent(self, y: Floats, sides: Sides = ALONE) -> Floats:
         """z before it is rounded, float32."""
         h, w = y.shape[1:]
-        padded = np.arcsinh(y)
+        padded = sides.continued(np.arcsinh(y), Z_FACTOR)
         if h % Z_FACTOR or w % Z_FACTOR:
             padded = np.pad(padded, ((0, 0), (0, -h % Z_FACTOR), (0, -w % Z_FACTOR)))
-        padded = sides.continued(padded, Z_FACTOR)
         z: Floats = models.run(self.space, "hyper_analysis.onnx", y=padded[None])[0][0]
         return z[:, sides.top : z.shape[1] - sides.bottom, sides.left : z.shape[2] - sides.right]
 
