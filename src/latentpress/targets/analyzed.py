@@ -76,8 +76,9 @@ class Analyzed:
 
     @property
     def chunk_type(self) -> int:
-        """The type of the latent chunk that `write` makes; in the Stable Diffusion spaces the
-        factorized prior may take fewer bytes.
+        """The type of the latent chunk that `write` makes, which for a large picture is
+        LATENT_CONTINUED instead of LATENT_MASKED; in the Stable Diffusion spaces the factorized
+        prior may take fewer bytes.
         """
         return self.parts.chunk_type(self.options)
 
