@@ -82,7 +82,7 @@ def coded(y: Floats, quality: float, kind: int, z_goes_on: bool) -> Coded:
     parts, size = [], 0
     for i, sides in enumerate(BOTH):
         own = np.ascontiguousarray(y[:, :, STRIP_ROWS * i : STRIP_ROWS * (i + 1)] * coder.gain)
-        z = coder.hyper_analysis(own, sides if z_goes_on else ALONE)
+        z = coder.hyper_analysis(own, sides=sides if z_goes_on else ALONE)
         on = sides if kind == LATENT_CONTINUED else ALONE
         data = coder.encode_segment(own, z, on)
         parts.append(coder.decode_segment(data, *own.shape[1:], on) * coder.inverse)

@@ -8,6 +8,7 @@ integers below 2^24 held in float32: the same on every machine. The stack is fil
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from itertools import pairwise
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -93,8 +94,8 @@ class HyperpriorCoder:
         return join(coded)
 
     def _encode_continued(self, y: Floats, first: int) -> Iterator[bytes]:
-        """The segments of a strip whose first row is `first`. Their z is made of several segments
-        at once, which takes less time than of each with what lies around it.
+        """The segments of a strip whose first row is `first`. The z of several is made at once,
+        which takes less time than that of each with what lies around it.
         """
         if self.rows is None:
             raise ValueError("a latent whose segments go on needs its number of rows")
@@ -102,13 +103,11 @@ class HyperpriorCoder:
         for begin in range(0, columns, GROUP):
             end = min(begin + GROUP, columns)
             left, right = with_halo(begin, end, Z_FACTOR, columns)
-            steps = y[:, :, left:right] * self.gain
-            above_and_below = self.sides(first, begin, self.rows, columns)._replace(
-                left=False, right=False
-            )
-            z = self.hyper_analysis(steps, above_and_below)
-            for c in range(begin, end, STRIP_ROWS):
-                segment = np.ascontiguousarray(steps[:, :, c - left :][:, :, :STRIP_ROWS])
+            edges = [left, *range(begin, end, STRIP_ROWS), end, right]
+            pieces = [y[:, :, a:b] * self.gain for a, b in pairwise(edges)]
+            sides = self.sides(first, begin, self.rows, columns)
+            z = self.hyper_analysis(*pieces, sides=sides._replace(left=False, right=False))
+            for c, segment in zip(edges[1:-2], pieces[1:-1], strict=True):
                 at = (c - left) // Z_FACTOR
                 own = z[:, :, at : at + STRIP_ROWS // Z_FACTOR]
                 yield self.encode_segment(segment, own, self.sides(first, c, self.rows, columns))
@@ -158,7 +157,7 @@ class HyperpriorCoder:
         z: the hyper latent (Z, ceil(h / 4), ceil(w / 4)) to use instead of `hyper_analysis`'s.
         sides: on which z goes on.
         """
-        z = self.hyper_analysis(y, sides) if z is None else z
+        z = self.hyper_analysis(y, sides=sides) if z is None else z
         coded, *_ = self.coding_loop(z, y.shape[1:], self._quantizing(y), sides)
         return self.pack_segment(z, coded)
 
@@ -230,19 +229,28 @@ class HyperpriorCoder:
             )
         return reconstructed(coded, *distributions)
 
-    def hyper_analysis(self, y: Floats, sides: Sides = ALONE) -> Ints:
+    def hyper_analysis(self, *pieces: Floats, sides: Sides = ALONE) -> Ints:
         """y (C, h, w) in steps -> z (Z, ceil(h / 4), ceil(w / 4)). Encoder only: may be any
-        floats. sides: on which y goes on as at its border, as z will for the decoder.
+        floats. pieces: y, or several that lie side by side. sides: on which y goes on as at its
+        border, as z will for the decoder.
         """
-        z: Ints = np.clip(np.rint(self.hyper_latent(y, sides)), -Z_MAX, Z_MAX).astype(np.int32)
-        return z
+        z: Ints = np.clip(np.rint(self.hyper_latent(*pieces, sides=sides)), -Z_MAX, Z_MAX)
+        return z.astype(np.int32)
 
-    def hyper_latent(self, y: Floats, sides: Sides = ALONE) -> Floats:
+    def hyper_latent(self, *pieces: Floats, sides: Sides = ALONE) -> Floats:
         """z before it is rounded, float32."""
-        h, w = y.shape[1:]
-        padded = sides.continued(np.arcsinh(y), Z_FACTOR)
-        if h % Z_FACTOR or w % Z_FACTOR:
-            padded = np.pad(padded, ((0, 0), (0, -h % Z_FACTOR), (0, -w % Z_FACTOR)))
+        channels, h, _ = pieces[0].shape
+        top, left = sides.corner
+        rows = top + h + Z_FACTOR * sides.bottom
+        columns = left + sum(y.shape[2] for y in pieces) + Z_FACTOR * sides.right
+        size = channels, rows + -rows % Z_FACTOR, columns + -columns % Z_FACTOR
+        padded = np.empty(size, np.float32)
+        padded[:, rows:] = padded[:, :, columns:] = 0
+        at = left
+        for y in pieces:
+            np.arcsinh(y, out=padded[:, top : top + h, at : at + y.shape[2]])
+            at += y.shape[2]
+        sides.fill(padded[:, :rows, :columns], Z_FACTOR)
         z: Floats = models.run(self.space, "hyper_analysis.onnx", y=padded[None])[0][0]
         return z[:, sides.top : z.shape[1] - sides.bottom, sides.left : z.shape[2] - sides.right]
 

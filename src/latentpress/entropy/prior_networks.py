@@ -5,7 +5,7 @@ The package's own sums take bytes, with the channels of a place side by side; ot
 floats, plane after plane. Both give the same integers.
 """
 
-from typing import Any, NamedTuple, TypeAlias, TypeVar
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,6 @@ from latentpress.runtimes.checkerboard import ANCHORS, OTHERS, halves
 FEATURES, CONTEXT = "features.onnx", "context.onnx"
 Features: TypeAlias = NDArray[Any]  # (F, h, w) float32, or (h, w, F) uint8 where bytes are taken
 Z_FACTOR = 4  # latent positions a hyper position, each way
-Number = TypeVar("Number", np.int32, np.float32)
 
 
 class Sides(NamedTuple):
@@ -39,12 +38,26 @@ class Sides(NamedTuple):
         """
         return Z_FACTOR * self.top, Z_FACTOR * self.left
 
-    def continued(self, plane: NDArray[Number], places: int = 1) -> NDArray[Number]:
-        """A plane (C, h, w) with so many places more on each of the sides."""
+    def continued(self, z: Ints) -> Ints:
+        """z (Z, h, w) with a place more on each of the sides."""
         if not any(self):
-            return plane
-        top, bottom, left, right = (places * side for side in self)
-        return np.pad(plane, ((0, 0), (top, bottom), (left, right)), mode="edge")
+            return z
+        top, bottom, left, right = (int(side) for side in self)
+        return np.pad(z, ((0, 0), (top, bottom), (left, right)), mode="edge")
+
+    def fill(self, plane: Floats, places: int) -> None:
+        """Fill the outmost places of a plane (C, h, w) on each of the sides, so many deep, with the
+        nearest ones within.
+        """
+        n = places
+        if self.top:
+            plane[:, :n] = plane[:, n : n + 1]
+        if self.bottom:
+            plane[:, -n:] = plane[:, -n - 1 : -n]
+        if self.left:
+            plane[:, :, :n] = plane[:, :, n : n + 1]
+        if self.right:
+            plane[:, :, -n:] = plane[:, :, -n - 1 : -n]
 
 
 ALONE = Sides(False, False, False, False)
