@@ -38,6 +38,7 @@ from latentpress.container import (
     ALPHA,
     EXIF,
     ICC,
+    LATENT_CONTINUED,
     LATENT_FACTORIZED,
     LATENT_HYPERPRIOR,
     LATENT_MASKED,
@@ -140,7 +141,7 @@ def test_other_weights_are_named() -> None:
 
 def test_lengths_of_segments() -> None:
     data = latentpress.compress(picture(3, 16 * 65, 16), quality=20, content="photo")
-    body = unpack(data)[1][LATENT_MASKED]
+    body = unpack(data)[1][LATENT_CONTINUED]
     size, start = read_varint(body, 0)
     read(rebuilt(data))
     for length in (
@@ -155,10 +156,10 @@ def test_lengths_of_segments() -> None:
         1 << 31,
     ):
         with pytest.raises(FormatError):
-            read(rebuilt(data, chunks={LATENT_MASKED: write_varint(length) + body[start:]}))
+            read(rebuilt(data, chunks={LATENT_CONTINUED: write_varint(length) + body[start:]}))
     for length_bytes in (b"\x80\0", b"\xff" * 5, bytes([size & 0x7F | 0x80, size >> 7 | 0x80, 0])):
         with pytest.raises(FormatError):
-            read(rebuilt(data, chunks={LATENT_MASKED: length_bytes + body[start:]}))
+            read(rebuilt(data, chunks={LATENT_CONTINUED: length_bytes + body[start:]}))
 
 
 def png(width: int, height: int, mode: str = "L") -> bytes:
@@ -288,8 +289,11 @@ print(json.dumps([result, peak / 1000]))
 def test_size_bombs_cost_little_time_and_memory(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     model_hash = bytes.fromhex(container.read_header(lp1_file()).model_hash)
-    kinds = ((LP1, LATENT_HYPERPRIOR), (LP1, LATENT_TRELLIS), (LP1, LATENT_MASKED))
-    kinds += (
+    kinds = (
+        (LP1, LATENT_HYPERPRIOR),
+        (LP1, LATENT_TRELLIS),
+        (LP1, LATENT_MASKED),
+        (LP1, LATENT_CONTINUED),
         (SD15, LATENT_FACTORIZED),
         (FLUX, LATENT_FACTORIZED),
         (SD15, LATENT_MULTISTAGE),

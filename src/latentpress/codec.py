@@ -107,7 +107,7 @@ def compress(
         if options.optimizes_latent:
             encoder = parts.optimizer(options, rest, transform)
         else:
-            encoder = parts.encoder(options)
+            encoder = parts.encoder(options, options.space.grid(rest.width, rest.height))
         side = side_chunks(picture) | layers
         return write(picture.outline, transform, y, options.quality, side, encoder)
 

@@ -32,6 +32,7 @@ LATENT_HYPERPRIOR = 0x02
 LATENT_MULTISTAGE = 0x03
 LATENT_TRELLIS = 0x04
 LATENT_MASKED = 0x05
+LATENT_CONTINUED = 0x06
 ALPHA, GRAY = 0x08, 0x09
 # pixels beside a latent, where a mask says so; those of the whole picture, in place of a latent
 SCREEN, SCREEN_WHOLE = 0x0A, 0x0B
@@ -51,6 +52,7 @@ LATENT_TYPES = (
     LATENT_MULTISTAGE,
     LATENT_TRELLIS,
     LATENT_MASKED,
+    LATENT_CONTINUED,
 )
 CHUNK_NAMES = dict.fromkeys(LATENT_TYPES, "latent") | {
     ALPHA: "alpha",
@@ -145,8 +147,7 @@ class Header:
     @property
     def grid(self) -> tuple[int, int]:
         """Rows and columns of the latent."""
-        factor = self.latent_space.factor
-        return -(-self.height // factor), -(-self.width // factor)
+        return self.latent_space.grid(self.width, self.height)
 
 
 def pack(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 from latentpress import spaces
 from latentpress.container import (
     CHUNK_NAMES,
+    LATENT_CONTINUED,
     LATENT_FACTORIZED,
     LATENT_HYPERPRIOR,
     LATENT_MASKED,
@@ -76,8 +77,8 @@ class Parts(Protocol):
         ...
 
     def chunk_type(self, options: EncodeOptions) -> int:
-        """The type of the latent chunk that `encoder` makes under these options, but for tiny or
-        made-up pictures.
+        """The type of the latent chunk that `encoder` makes under these options, but for tiny,
+        large or made-up pictures.
         """
         ...
 
@@ -99,9 +100,9 @@ class Parts(Protocol):
         """The model that decodes a file where none is named; None for the space's default."""
         ...
 
-    def encoder(self, options: EncodeOptions) -> Encoder:
+    def encoder(self, options: EncodeOptions, grid: tuple[int, int]) -> Encoder:
         """Stages 3 and 4 without latent optimization, at the effort below it where more is asked
-        for.
+        for. grid: rows and columns of the latent.
         """
         ...
 
@@ -114,7 +115,7 @@ class Lp1Parts:
     """Space lp1: the shipped transform, and a hyperprior with a checkerboard context."""
 
     space = spaces.LP1
-    chunk_types = (LATENT_HYPERPRIOR, LATENT_TRELLIS, LATENT_MASKED)
+    chunk_types = (LATENT_HYPERPRIOR, LATENT_TRELLIS, LATENT_MASKED, LATENT_CONTINUED)
 
     def transform(self, model: str | None, device: str) -> Transform:
         """As of Parts; the one model is the shipped one."""
@@ -175,12 +176,17 @@ class Lp1Parts:
         """As of Parts: there is one."""
         return None
 
-    def encoder(self, options: EncodeOptions) -> Encoder:
-        """As of Parts."""
+    def encoder(self, options: EncodeOptions, grid: tuple[int, int]) -> Encoder:
+        """As of Parts. Where a masked latent has several segments, its chunk continues them."""
+        from latentpress.entropy.hyperprior import HyperpriorCoder
         from latentpress.entropy.smallest import Smallest
+        from latentpress.transforms.tiling import STRIP_ROWS
 
+        kind, (rows, columns) = self.chunk_type(options), grid
+        if kind == LATENT_MASKED and max(rows, columns) > STRIP_ROWS:
+            kind = LATENT_CONTINUED
         weight = rdoq_weight(LP1_WEIGHTS, options)
-        return Smallest([self.coder(self.chunk_type(options), options.quality, weight)])
+        return Smallest([HyperpriorCoder(self.space.name, options.quality, weight, kind, rows)])
 
     def optimizer(self, options: EncodeOptions, picture: Picture, transform: Transform) -> Encoder:
         """As of Parts."""
@@ -249,7 +255,7 @@ class StableDiffusionParts:
         only_default = hub.cached(self.space.default_model) and not hub.cached(known.name)
         return None if only_default else known.name
 
-    def encoder(self, options: EncodeOptions) -> Encoder:
+    def encoder(self, options: EncodeOptions, grid: tuple[int, int]) -> Encoder:
         """As of Parts: the multistage prior, or the factorized one where it takes fewer bytes."""
         from latentpress.entropy.smallest import Smallest
 

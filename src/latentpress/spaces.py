@@ -34,6 +34,10 @@ class Space:
         """The name that `--codec` takes: an alias of lp1, else the space's own."""
         return CODEC_OF_SPACE.get(self.name, self.name)
 
+    def grid(self, width: int, height: int) -> tuple[int, int]:
+        """Rows and columns of the latent of a picture."""
+        return -(-height // self.factor), -(-width // self.factor)
+
 
 CODEC_OF_SPACE = {"lp1": "builtin"}  # the aliases
 LP1 = Space(1, "lp1", 320, 16, 1.0, 0.0, "")

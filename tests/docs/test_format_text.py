@@ -18,6 +18,7 @@ from helpers.paths import ROOT
 from latentpress import container, decompress, latents, read_header
 from latentpress.entropy import masking
 from latentpress.entropy.cdf_tables import SCALE_RATIO
+from latentpress.entropy.hyperprior import HyperpriorCoder
 from latentpress.errors import LatentpressError
 from latentpress.image import alpha, deflated, known_profiles, pixel_density, text
 from latentpress.image.colorimetry import adaptation, to_xyz, white_of
@@ -89,6 +90,18 @@ def test_the_code_decodes_the_golden_files(file: Path) -> None:
     else:
         y_hat = page["decode_hyperprior"](body, kind, *grid, fields["quality"])
         np.testing.assert_allclose(y_hat, expected, atol=1e-3)
+
+
+@pytest.mark.parametrize("grid", [(66, 3), (65, 65)])
+def test_the_code_decodes_segments_that_go_on(grid: tuple[int, int]) -> None:
+    rows, columns = grid
+    y = np.zeros((320, rows, columns), np.float32)
+    y[::8, rows - 5 :, columns - 2 :] = 3
+    coder = HyperpriorCoder("lp1", 5, None, container.LATENT_CONTINUED, rows)
+    body = coder.encode([y[:, :64], y[:, 64:]])
+    expected = np.concatenate(list(coder.decode(body, *grid)), axis=1)
+    y_hat = decoder()["decode_hyperprior"](body, container.LATENT_CONTINUED, *grid, 500)
+    np.testing.assert_allclose(y_hat, expected, atol=1e-3)
 
 
 @pytest.mark.parametrize("file", SETS, ids=lambda file: file.stem)

@@ -339,7 +339,7 @@ def test_a_channels_byte_finds_its_family_and_scale() -> None:
 
 
 def test_the_smaller_of_two_is_written() -> None:
-    encoder = parts_of(SD15).encoder(EncodeOptions(codec="sd15", quality=50))
+    encoder = parts_of(SD15).encoder(EncodeOptions(codec="sd15", quality=50), (64, 64))
     kind, body = encoder.encode([np.zeros((4, 64, 64), np.float32)])
     assert (kind == FactorizedCoder.chunk_type) == (
         body == FactorizedCoder(SD15, 50).encode([np.zeros((4, 64, 64), np.float32)])
@@ -368,7 +368,8 @@ def test_a_uniform_picture_beyond_the_limit_goes_to_the_tables(
         raise ImageError("beyond the limits")
 
     monkeypatch.setattr(MultistageCoder, "encode", refuse)
-    kind, _ = parts_of(SD15).encoder(EncodeOptions(codec="sd15", quality=0)).encode([y])
+    options = EncodeOptions(codec="sd15", quality=0)
+    kind, _ = parts_of(SD15).encoder(options, (32, 32)).encode([y])
     assert kind == FactorizedCoder.chunk_type
 
 

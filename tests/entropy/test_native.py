@@ -5,6 +5,7 @@ are.
 import os
 import subprocess
 import sys
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,9 +13,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from latentpress.container import LATENT_HYPERPRIOR, LATENT_MASKED, LATENT_TRELLIS
+from latentpress.container import (
+    LATENT_CONTINUED,
+    LATENT_HYPERPRIOR,
+    LATENT_MASKED,
+    LATENT_TRELLIS,
+)
 from latentpress.entropy import cdf_tables, native, planes, trellis
 from latentpress.entropy.hyperprior import HyperpriorCoder
+from latentpress.entropy.prior_networks import Sides
 from latentpress.entropy.rans_constriction import ConstrictionStack
 from latentpress.entropy.rans_native import NativeStack
 from latentpress.entropy.trellis import Path as Symbols
@@ -176,6 +183,26 @@ def test_segments_are_the_same(kind: int, lagrangian_weight: float | None) -> No
     assert ours == numpys
     (y_hat, _), (expected, _) = both(coder.decode_segment, ours, 9, 14)
     assert y_hat.tobytes() == expected.tobytes()
+
+
+@needs_library
+def test_segments_that_go_on_are_the_same() -> None:
+    coder = HyperpriorCoder("lp1", 70, chunk_type=LATENT_CONTINUED)
+    y = np.random.default_rng(0).standard_t(2, (320, 9, 14)).astype(np.float32) * coder.gain
+    sides = Sides(True, False, True, True)
+    (ours, _), (numpys, _) = both(partial(coder.encode_segment, sides=sides), y)
+    assert ours == numpys
+    (y_hat, _), (expected, _) = both(partial(coder.decode_segment, sides=sides), ours, 9, 14)
+    assert y_hat.tobytes() == expected.tobytes()
+
+
+@needs_library
+def test_a_corner_beyond_the_planes_is_refused() -> None:
+    head, offset = np.zeros((2, 8, 8), np.float32), np.zeros(1, np.int32)
+    planes.activity(head, 4, 4, offset, (4, 4))
+    for corner in ((5, 4), (4, 5), (-1, 0), (0, -1)):
+        with pytest.raises(ValueError, match="shapes"):
+            planes.activity(head, 4, 4, offset, corner)
 
 
 @needs_library

@@ -19,6 +19,7 @@ from latentpress import codec, container
 from latentpress.container import (
     LATENT_FACTORIZED,
     LATENT_HYPERPRIOR,
+    LATENT_MASKED,
     LATENT_TRELLIS,
     LATENT_TYPES,
     unpack,
@@ -51,7 +52,7 @@ def builtin_cases() -> dict[str, tuple[Image.Image | Picture, float]]:
         "grey": (face.convert("L").resize((64, 48)), 50),
         "alpha": (clear, 50),
         "metadata": (replace(read_picture(tagged), icc=b"not a real profile"), 50),
-        "segments": (wide, 40),
+        "continued": (wide, 40),
     }
 
 
@@ -85,6 +86,7 @@ def main() -> None:
     others = {
         "alone": with_chunk(LATENT_HYPERPRIOR, *cases["q60"]),
         "chains": with_chunk(LATENT_TRELLIS, *cases["q60"]),
+        "segments": with_chunk(LATENT_MASKED, *cases["continued"]),
     }
     files = {
         name: latentpress.compress(image, quality=quality, content="photo")

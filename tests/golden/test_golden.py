@@ -21,7 +21,7 @@ LATENTS = sorted(n for n in INDEX if "latent" in INDEX[n])
 
 
 def test_all_golden_files_are_there() -> None:
-    assert len(BUILTIN) == 12
+    assert len(BUILTIN) == 13
     assert LATENTS == ["flux1", "sd15", "sd3", "sdxl"]
     assert {p.name for p in FOLDER.glob("*.ltp")} == {f"{n}.ltp" for n in INDEX}
 

@@ -199,7 +199,8 @@ def test_a_screen_layer_is_pasted_into_the_rows(large: None) -> None:
     mask[:, mask.shape[1] // 2 :] = True
     found = ScreenLayer(read, mask)
     transform = load_transform(options.space)
-    encoder = parts_of(options.space).encoder(options)
+    shape = options.space.grid(512, 256)
+    encoder = parts_of(options.space).encoder(options, shape)
     y = transform.analyze(found.rest() or read)
     side = found.chunks(options.quality)
     check_streamed(codec.write(read.outline, transform, y, options.quality, side, encoder))

@@ -253,4 +253,4 @@ def test_the_tables_are_those_that_the_package_names() -> None:
 
     digest = hashlib.sha256(cdf_tables.FILE.read_bytes()).hexdigest()
     assert digest in (WEB / "src" / "models.js").read_text()
-    assert len(BUILTIN) == 12
+    assert len(BUILTIN) == 13

@@ -27,11 +27,12 @@ export const SPACES = /** @type {Record<number, string>} */ ({
   18: "sd3",
   19: "flux1",
 });
-export const LATENT_TYPES = [1, 2, 3, 4, 5];
+export const LATENT_TYPES = [1, 2, 3, 4, 5, 6];
 export const TYPE = {
   rounded: 0x02,
   trellis: 0x04,
   masked: 0x05,
+  continued: 0x06,
   alpha: 0x08,
   gray: 0x09,
   screen: 0x0a,

@@ -39,6 +39,7 @@ import { FACTOR } from "./synthesis.js";
 import { WorkerRunner } from "./worker_protocol.js";
 
 export const MAX_PIXELS = 64e6;
+const LP1_TYPES = [TYPE.rounded, TYPE.trellis, TYPE.masked, TYPE.continued];
 const LATENT_SHARE = 0.2; // of the time that decoding takes
 
 export class Decoder {
@@ -288,7 +289,7 @@ function open(bytes, manifest, { maxPixels = MAX_PIXELS }) {
   }
   const type = LATENT_TYPES.find((t) => chunks.has(t)) ?? 0;
   if (!type) return { header, chunks, type };
-  const isLp1 = type === TYPE.rounded || type === TYPE.trellis || type === TYPE.masked;
+  const isLp1 = LP1_TYPES.includes(type);
   if ((space === "lp1") !== isLp1) {
     throw formatError(`latents of space ${space} are not coded this way`);
   }

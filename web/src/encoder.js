@@ -10,13 +10,13 @@
  * size_target.js       the quality for a size
  */
 import { encodeAlpha } from "./alpha_encoder.js";
-import { Analysis, HyperAnalysis } from "./analysis.js";
+import { Analysis, FACTOR, HyperAnalysis } from "./analysis.js";
 import { Tables } from "./cdf_tables.js";
 import { pack, TYPE } from "./container.js";
 import { joined } from "./deflate.js";
 import { Engine } from "./engine.js";
 import { LtpError } from "./errors.js";
-import { Hyperprior, SEGMENT } from "./hyperprior.js";
+import { Hyperprior, SEGMENT, segmentsOf } from "./hyperprior.js";
 import { integersAt } from "./levels.js";
 import { REFERENCE } from "./masking.js";
 import { encodeMetadata } from "./metadata_encoder.js";
@@ -103,10 +103,11 @@ class Networks {
 
   /**
    * @param {number} step of the grid of qualities
+   * @param {number} [type] of the latent chunk
    * @returns {Hyperprior}
    */
-  at(step) {
-    return new Hyperprior(this.prior, this.tables, this.levels, step, TYPE.masked);
+  at(step, type = TYPE.masked) {
+    return new Hyperprior(this.prior, this.tables, this.levels, step, type);
   }
 
   /**
@@ -198,7 +199,7 @@ export async function encode(source, options) {
     if (layer) return exact(layer);
     if (isDrawn) onNotice?.("drawn");
     onProgress(1);
-    return file([TYPE.masked, body]);
+    return file([writer.type, body]);
   });
 }
 
@@ -229,6 +230,9 @@ class Writer {
     this.networks = networks;
     this.pack = pack;
     this.signal = signal;
+    const [rows, columns] = [picture.height, picture.width].map((n) => Math.ceil(n / FACTOR));
+    this.places = segmentsOf(rows, columns);
+    this.type = this.places.length > 1 ? TYPE.continued : TYPE.masked;
   }
 
   /**
@@ -270,12 +274,15 @@ class Writer {
    * @returns {Promise<Uint8Array>} the body of the latent chunk
    */
   async write(strips, step) {
-    const coder = new SegmentEncoder(this.networks.at(step), this.networks.hyperAnalysis);
+    const prior = this.networks.at(step, this.type);
+    const coder = new SegmentEncoder(prior, this.networks.hyperAnalysis);
     /** @type {Uint8Array[]} */
     const segments = [];
     for await (const strip of strips) {
       for (let left = 0; left < strip.columns; left += SEGMENT) {
-        segments.push(coder.encode(strip, left, Math.min(left + SEGMENT, strip.columns)));
+        const { sides } = this.places[segments.length];
+        const right = Math.min(left + SEGMENT, strip.columns);
+        segments.push(coder.encode(strip, left, right, sides));
         await this.rest();
       }
     }
@@ -298,10 +305,10 @@ class Writer {
       gain: this.networks.at(step).gain,
       reference: integersAt(REFERENCE, step)[0],
     }));
-    const fixed = this.pack([TYPE.masked, new Uint8Array(0)], 0).length;
+    const fixed = this.pack([this.type, new Uint8Array(0)], 0).length;
     const { file, fits } = await fileWithin(
       async (step) => {
-        const written = this.pack([TYPE.masked, await this.write(strips, step)], step);
+        const written = this.pack([this.type, await this.write(strips, step)], step);
         left *= 2 / 3;
         onProgress(1 - left);
         return written;

@@ -21,6 +21,13 @@ import { readVarint } from "./varint.js";
  * @property {Int16Array} symbols to be filled at the places of the pass
  * @property {Uint8Array} odd to be set to 1 where a symbol is of the odd quantizer
  *
+ * @typedef {object} Sides of a segment, beyond which z goes on as at the border: 1, or 0 where zeros
+ *   are
+ * @property {number} top
+ * @property {number} bottom
+ * @property {number} left
+ * @property {number} right
+ *
  * @typedef {object} Segment
  * @property {number} crc CRC-32C of the symbols of z and of the segment, as int16
  * @property {Float32Array} latent (h, w, 320): y_hat
@@ -29,6 +36,8 @@ import { readVarint } from "./varint.js";
 export const CHANNELS = 320;
 export const SEGMENT = 64; // positions each way
 const HYPER = 64; // channels of z
+/** @type {Sides} */
+export const ALONE = { top: 0, bottom: 0, left: 0, right: 0 };
 const Z_MOST = 127;
 const WHITE_MOST = 127;
 const FIRST_TRELLIS_SCALE = 14;
@@ -44,14 +53,21 @@ const { fround } = Math;
  *
  * @param {number} rows
  * @param {number} columns
- * @returns {{row: number, column: number, h: number, w: number}[]}
+ * @returns {{row: number, column: number, h: number, w: number, sides: Sides}[]} sides: where
+ *   another segment lies
  */
 export function segmentsOf(rows, columns) {
   const out = [];
   for (let row = 0; row < rows; row += SEGMENT) {
     for (let column = 0; column < columns; column += SEGMENT) {
       const [h, w] = [Math.min(SEGMENT, rows - row), Math.min(SEGMENT, columns - column)];
-      out.push({ row, column, h, w });
+      const sides = {
+        top: Number(row > 0),
+        bottom: Number(row + SEGMENT < rows),
+        left: Number(column > 0),
+        right: Number(column + SEGMENT < columns),
+      };
+      out.push({ row, column, h, w, sides });
     }
   }
   return out;
@@ -63,7 +79,8 @@ export function segmentsOf(rows, columns) {
  * @param {Uint8Array} body
  * @param {number} rows
  * @param {number} columns
- * @returns {Generator<{row: number, column: number, h: number, w: number, data: Uint8Array}>}
+ * @returns {Generator<{row: number, column: number, h: number, w: number, sides: Sides, data:
+ *   Uint8Array}>}
  */
 export function* splitBody(body, rows, columns) {
   const count = Math.ceil(rows / SEGMENT) * Math.ceil(columns / SEGMENT);
@@ -98,7 +115,8 @@ export class Hyperprior {
     this.tables = tables;
     this.quality = quality;
     this.hasTrellis = type !== TYPE.rounded;
-    this.hasMasking = type === TYPE.masked;
+    this.hasMasking = type === TYPE.masked || type === TYPE.continued;
+    this.isContinued = type === TYPE.continued;
     this.gain = realsAt(levels.gain, quality).map(Math.exp);
     this.inverse = realsAt(levels.inverse, quality).map(Math.exp);
     this.scaleOffset = integersAt(levels.scale_offset, quality);
@@ -110,12 +128,13 @@ export class Hyperprior {
    * @param {Uint8Array} data of a segment
    * @param {number} h
    * @param {number} w
+   * @param {Sides} [sides] where another segment lies
    * @returns {Segment}
    */
-  decodeSegment(data, h, w) {
+  decodeSegment(data, h, w, sides = ALONE) {
     const coder = new RansDecoder(data.subarray(CRC_BYTES));
     const z = this.takeZ(coder, Math.ceil(h / 4), Math.ceil(w / 4));
-    const segment = this.codingLoop(z, h, w, (pass) => this.takePass(coder, pass));
+    const segment = this.codingLoop(z, h, w, sides, (pass) => this.takePass(coder, pass));
     coder.end();
     if (segment.crc !== readU32(data, 0)) {
       throw formatError("the coded latent is damaged: the symbols do not match their checksum");
@@ -179,13 +198,16 @@ export class Hyperprior {
    * @param {Int32Array} z (64, hz, wz)
    * @param {number} h
    * @param {number} w
+   * @param {Sides} sides where another segment lies
    * @param {(pass: Pass) => void} fill sets symbols and odd of a pass
    * @returns {Segment}
    */
-  codingLoop(z, h, w, fill) {
-    const positions = 16 * Math.ceil(h / 4) * Math.ceil(w / 4);
-    const size = BYTES_EACH * CHANNELS * positions + BYTES_ALL;
-    return this.engine.within(size, () => this.passes(z, h, w, fill));
+  codingLoop(z, h, w, sides, fill) {
+    const on = this.isContinued ? sides : ALONE;
+    const rows = Math.ceil(h / 4) + on.top + on.bottom;
+    const columns = Math.ceil(w / 4) + on.left + on.right;
+    const size = BYTES_EACH * CHANNELS * 16 * rows * columns + BYTES_ALL;
+    return this.engine.within(size, () => this.passes(z, h, w, on, fill));
   }
 
   /**
@@ -194,14 +216,17 @@ export class Hyperprior {
    * @param {Int32Array} z
    * @param {number} h
    * @param {number} w
+   * @param {Sides} sides
    * @param {(pass: Pass) => void} fill
    * @returns {Segment}
    */
-  passes(z, h, w, fill) {
+  passes(z, h, w, sides, fill) {
     const n = h * w;
-    const hz = Math.ceil(h / 4);
-    const wz = Math.ceil(w / 4);
-    const { features, head } = this.networks.features(z, hz, wz, this.bias, h, w);
+    const around = continued(z, Math.ceil(h / 4), Math.ceil(w / 4), sides);
+    const from = [4 * sides.top, 4 * sides.left];
+    const { features, head } = this.networks.features(
+      around.z, around.hz, around.wz, this.bias, h, w, from,
+    );
     const eighths = head.subarray(CHANNELS * n); // s1, and in the end those of all places
     for (let c = 0, p = 0; c < CHANNELS; c++) {
       for (let i = 0; i < n; i++) eighths[p++] += this.scaleOffset[c];
@@ -347,6 +372,30 @@ export class Hyperprior {
     }
     return out;
   }
+}
+
+/**
+ * z with a place more on some sides: that of the border again.
+ *
+ * @param {Int32Array} z (64, hz, wz)
+ * @param {number} hz
+ * @param {number} wz
+ * @param {Sides} sides
+ * @returns {{z: Int32Array, hz: number, wz: number}}
+ */
+function continued(z, hz, wz, { top, bottom, left, right }) {
+  const [rows, columns] = [top + hz + bottom, left + wz + right];
+  if (rows === hz && columns === wz) return { z, hz, wz };
+  const out = new Int32Array(HYPER * rows * columns);
+  const inside = (/** @type {number} */ v, /** @type {number} */ n) =>
+    Math.max(0, Math.min(n - 1, v));
+  for (let c = 0, to = 0; c < HYPER; c++) {
+    for (let y = 0; y < rows; y++) {
+      const row = (c * hz + inside(y - top, hz)) * wz;
+      for (let x = 0; x < columns; x++) out[to++] = z[row + inside(x - left, wz)];
+    }
+  }
+  return { z: out, hz: rows, wz: columns };
 }
 
 /**

@@ -63,10 +63,11 @@ export class PriorNetworks {
    * @param {ArrayLike<number>} bias 512 numbers of the quality
    * @param {number} [h] rows of the results, 4 hz without
    * @param {number} [w]
+   * @param {number[]} [from] row and column where these begin
    * @returns {{features: Int16Array, head: Int32Array}} (h, w, 128) and (640, h, w), in the
    *   engine's memory
    */
-  features(z, hz, wz, bias, h = 4 * hz, w = 4 * wz) {
+  features(z, hz, wz, bias, h = 4 * hz, w = 4 * wz, [top, left] = [0, 0]) {
     const { engine } = this;
     const features = engine.array(Int16Array, h * w * FEATURES);
     const head = engine.array(Int32Array, HEAD * h * w);
@@ -95,7 +96,8 @@ export class PriorNetworks {
       this.row(this.up2, second, ONE, y, 2 * wz, quarters(third, y), 2 * FEATURES);
     }
     for (let y = 0; y < h; y++) {
-      this.row(this.smooth, third, NINE, y, w, (o) => last.place(0, 0) + 2 * o, FEATURES);
+      const to = (/** @type {number} */ o) => last.place(0, 0) + 2 * o;
+      this.row(this.smooth, third, NINE, y + top, w, to, FEATURES, { x: left });
       this.row(this.head1, last, ONE, 0, w, (o) => line + 4 * o, HEAD, { clip: false });
       const at = last.place(0, 0) / 2;
       features.set(engine.int16.subarray(at, at + w * FEATURES), y * w * FEATURES);

@@ -8,6 +8,7 @@
  * @property {number} w
  * @property {number} quality in hundredths
  * @property {number} type of the latent chunk
+ * @property {import("./hyperprior.js").Sides} sides where another segment lies
  *
  * @typedef {object} BoxJob
  * @property {Float32Array[]} strips of the latent (strips.js), with the positions about the box
@@ -52,11 +53,11 @@ export class LocalRunner {
    * @param {SegmentJob} job
    * @param {AbortSignal} [signal]
    */
-  segment({ data, h, w, quality, type }, signal) {
+  segment({ data, h, w, quality, type, sides }, signal) {
     return this.alone(async () => {
       await pause();
       signal?.throwIfAborted();
-      return this.core.hyperprior(quality, type).decodeSegment(data, h, w).latent;
+      return this.core.hyperprior(quality, type).decodeSegment(data, h, w, sides).latent;
     });
   }
 

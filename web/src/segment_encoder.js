@@ -1,6 +1,6 @@
 /**
  * Stages 3 and 4 of the encoder: a segment of the latent -> its bytes (docs/formats/ltp.md, "Latent
- * chunks 02, 04 and 05"). It runs the two passes that the decoder will run, and chooses the symbols
+ * chunks 02 and 04 to 06"). It runs the two passes that the decoder will run, and chooses the symbols
  * of each.
  */
 
@@ -8,12 +8,14 @@ import { CHANNELS, roundHalfToEven } from "./analysis.js";
 import { byTable, ODD, SCALE_RATIO, SCALES } from "./cdf_tables.js";
 import { u32Bytes } from "./crc32c.js";
 import { joined } from "./deflate.js";
+import { ALONE } from "./hyperprior.js";
 import { RansEncoder } from "./rans_encoder.js";
 import { laneCount, laneOrder, walkLanes } from "./trellis.js";
 import { quantizeLanes, REACH } from "./viterbi.js";
 
 const SYMBOL_MAX = 32767;
 const ESCAPE_BITS = 16;
+const HALO = 4; // positions that a place of z stands for, each way
 const { fround } = Math;
 
 /** @typedef {import("./hyperprior.js").Pass} Pass */
@@ -35,17 +37,18 @@ export class SegmentEncoder {
    * @param {import("./analysis.js").Strip} strip
    * @param {number} left column of the segment
    * @param {number} right the column behind it
+   * @param {import("./hyperprior.js").Sides} sides where another segment lies
    * @returns {Uint8Array}
    */
-  encode(strip, left, right) {
+  encode(strip, left, right, sides) {
     const [h, w] = [strip.rows, right - left];
     const n = h * w;
-    const { steps, planes } = this.inSteps(strip, left, w);
-    const z = this.hyperAnalysis.run(steps, h, w);
+    const planes = this.inSteps(strip, left, w);
+    const z = this.hyperLatent(strip, left, right, this.prior.isContinued ? sides : ALONE);
     const coder = new RansEncoder();
     const { tables, places } = this.prior.zPlaces(Math.ceil(h / 4), Math.ceil(w / 4));
     this.noteArray(coder, tables, z, places);
-    const { crc } = this.prior.codingLoop(z, h, w, (pass) => {
+    const { crc } = this.prior.codingLoop(z, h, w, sides, (pass) => {
       this.choose(pass, planes, n);
       this.notePass(coder, pass);
     });
@@ -53,26 +56,53 @@ export class SegmentEncoder {
   }
 
   /**
-   * The segment in steps of the quality, positions first and channels first.
+   * The segment in steps of the quality.
    *
    * @param {import("./analysis.js").Strip} strip
    * @param {number} left
    * @param {number} w
-   * @returns {{steps: Float32Array, planes: Float32Array}} (h, w, CHANNELS) and (CHANNELS, h, w)
+   * @returns {Float32Array} (CHANNELS, h, w)
    */
   inSteps({ rows, columns, data }, left, w) {
     const { gain } = this.prior;
     const n = rows * w;
-    const steps = new Float32Array(CHANNELS * n);
     const planes = new Float32Array(CHANNELS * n);
-    for (let i = 0, to = 0; i < n; i++) {
+    for (let i = 0; i < n; i++) {
       const from = CHANNELS * (Math.floor(i / w) * columns + left + (i % w));
-      for (let c = 0; c < CHANNELS; c++, to++) {
-        steps[to] = data[from + c] * gain[c];
-        planes[c * n + i] = steps[to];
+      for (let c = 0; c < CHANNELS; c++) planes[c * n + i] = data[from + c] * gain[c];
+    }
+    return planes;
+  }
+
+  /**
+   * The side information of the segment. Where another segment lies it is made of what is beside it
+   * in the strip, and of the border's row again above and below.
+   *
+   * @param {import("./analysis.js").Strip} strip
+   * @param {number} first column of the segment
+   * @param {number} end the column behind it
+   * @param {import("./hyperprior.js").Sides} sides
+   * @returns {Int32Array} (64, ceil(h / 4), ceil(w / 4))
+   */
+  hyperLatent({ rows, columns, data }, first, end, { top, bottom, left, right }) {
+    const { gain } = this.prior;
+    const from = first - HALO * left;
+    const [h, w] = [rows + HALO * (top + bottom), Math.min(end + HALO * right, columns) - from];
+    const steps = new Float32Array(CHANNELS * h * w);
+    for (let y = 0, to = 0; y < h; y++) {
+      const row = Math.max(0, Math.min(rows - 1, y - HALO * top));
+      for (let x = 0; x < w; x++) {
+        const at = CHANNELS * (row * columns + from + x);
+        for (let c = 0; c < CHANNELS; c++) steps[to++] = data[at + c] * gain[c];
       }
     }
-    return { steps, planes };
+    const z = this.hyperAnalysis.run(steps, h, w);
+    const [hz, wz] = [Math.ceil(h / HALO), Math.ceil(w / HALO)];
+    const own = Math.ceil((end - first) / HALO);
+    return z.filter((_, i) => {
+      const [y, x] = [Math.floor(i / wz) % hz, i % wz];
+      return y >= top && y < hz - bottom && x >= left && x < left + own;
+    });
   }
 
   /**

@@ -11,7 +11,7 @@ import { BUILTIN, GOLDEN, golden, INDEX, readPng } from "./helpers.js";
 const models = packageModels();
 
 test("all golden files of the shipped model are there", () => {
-  assert.equal(BUILTIN.length, 12);
+  assert.equal(BUILTIN.length, 13);
 });
 
 for (const name of BUILTIN) {
@@ -36,7 +36,7 @@ test("the symbols have the checksums of the index", async () => {
   const core = await Core.create(await readFiles(models));
   for (const name of BUILTIN) {
     const { header, chunks } = unpack(golden(name));
-    const type = [2, 4, 5].find((t) => chunks.has(t));
+    const type = [2, 4, 5, 6].find((t) => chunks.has(t));
     const [rows, columns] = [header.height, header.width].map((side) => Math.ceil(side / 16));
     if (columns > 64) continue; // whose index tells of another segment's bytes
     const prior = core.hyperprior(Math.round(100 * header.quality), type);
@@ -48,7 +48,7 @@ test("the symbols have the checksums of the index", async () => {
 });
 
 test("two workers give the same pixels, rows and progress", async () => {
-  for (const name of ["segments", "q60"]) {
+  for (const name of ["continued", "segments", "q60"]) {
     const alone = await decode(golden(name), { models, workers: 0 });
     const decoder = new Decoder({ models, workers: nodeWorkers(2) });
     const progress = [];

@@ -57,45 +57,62 @@ def scale_index(scale_eighths: NDArray[Any]) -> NDArray[np.uint8]:
     return index
 
 
-def activity(head: Floats, h: int, w: int, offset: Ints) -> Ints:
+def activity(head: Floats, h: int, w: int, offset: Ints, corner: tuple[int, int] = (0, 0)) -> Ints:
     """The sum of `cdf_tables.activities` over the channels, under the scales of the first pass and
-    the steps of the quality: int32 (h, w). head, offset: as of `first_distributions`.
+    the steps of the quality: int32 (h, w). head, offset, corner: as of `first_distributions`.
     """
     table = cdf_tables.activities()
     if library := native.library():
         sums = np.empty((h, w), np.int32)
-        head = np.ascontiguousarray(head)
-        check(len(head) == 2 * len(offset), head.shape[1] >= h, head.shape[2] >= w)
+        check(len(head) == 2 * len(offset))
         table = table.astype(np.int32, copy=False)
-        library.first_activity(head, len(offset), h, w, *head.shape[1:], offset, table, sums)
+        given = (from_corner(head, corner, h, w), len(offset), h, w, *head.shape[1:])
+        library.first_activity(*given, offset, table, sums)
         return sums
-    scale = scale_index(head[len(offset) :, :h, :w].astype(np.int32) + offset[:, None, None])
+    own = head[len(offset) :, corner[0] : corner[0] + h, corner[1] : corner[1] + w]
+    scale = scale_index(own.astype(np.int32) + offset[:, None, None])
     total: Ints = table.take(scale).sum(0, dtype=np.int32)
     return total
 
 
+def from_corner(head: Floats, corner: tuple[int, int], h: int, w: int) -> Floats:
+    """The numbers of planes (n, rows, columns) from a place of the first on, side by side: where C
+    begins to read h x w places of each.
+    """
+    (row, column), (_, rows, columns) = corner, head.shape
+    check(row >= 0, column >= 0, row + h <= rows, column + w <= columns)
+    return np.ascontiguousarray(head).reshape(-1)[row * columns + column :]
+
+
 def first_distributions(
-    head: Floats, gain: Floats, offset: Ints, shift: Ints, factor: Floats
+    head: Floats,
+    gain: Floats,
+    offset: Ints,
+    shift: Ints,
+    factor: Floats,
+    corner: tuple[int, int] = (0, 0),
 ) -> Gaussians:
     """The distributions of the first pass.
 
     head: (2C, rows, columns) of the network, of which h x w count: mu in MU_UNIT of the latent's
     unit, then scales in eighths. gain: (C,), steps of the quality in the latent's unit. offset:
     (C,), added to the scales. shift, factor: (h, w), how much finer the steps of a place are than
-    the quality's: in eighths of a scale, and as a ratio.
+    the quality's: in eighths of a scale, and as a ratio. corner: the row and the column of the head
+    where the h x w begin.
     """
     channels, (h, w) = len(gain), shift.shape
     if library := native.library():
         shape = (channels, h, w)
         mu, eighths, scale = (np.empty(shape, kind) for kind in (np.float32, np.int32, np.uint8))
-        head = np.ascontiguousarray(head)
-        check(len(head) == 2 * channels, head.shape[1] >= h, head.shape[2] >= w)
+        check(len(head) == 2 * channels)
         check(gain.shape == offset.shape == (channels,), factor.shape == shift.shape)
         sizes = (channels, h, w, *head.shape[1:])
         found = (mu, eighths, scale)
-        library.first_distributions(head, *sizes, MU_UNIT, gain, offset, shift, factor, *found)
+        start = from_corner(head, corner, h, w)
+        library.first_distributions(start, *sizes, MU_UNIT, gain, offset, shift, factor, *found)
         return Gaussians(mu, eighths, scale)
-    m, s = np.split(head[:, :h, :w], 2)
+    own = head[:, corner[0] : corner[0] + h, corner[1] : corner[1] + w]
+    m, s = np.split(own, 2)
     mu = m * MU_UNIT * gain[:, None, None]
     mu += ZERO  # no -0
     mu *= factor

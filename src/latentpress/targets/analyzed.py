@@ -80,8 +80,9 @@ class Analyzed:
 
     @property
     def chunk_type(self) -> int:
-        """The type of the latent chunk that `write` makes; in the Stable Diffusion spaces the
-        factorized prior may take fewer bytes.
+        """The type of the latent chunk that `write` makes, which for a large picture is
+        LATENT_CONTINUED instead of LATENT_MASKED; in the Stable Diffusion spaces the factorized
+        prior may take fewer bytes.
         """
         return self.parts.chunk_type(self.options)
 
@@ -93,7 +94,8 @@ class Analyzed:
             return pipeline.write_without_latent(
                 self.outline, self.transform, options.quality, side
             )
-        return self._file(options, self.parts.encoder(options))
+        grid = options.space.grid(self.outline.width, self.outline.height)
+        return self._file(options, self.parts.encoder(options, grid))
 
     def optimized(self, step: int) -> bytes:
         """The file at a step of the quality grid, with the latent optimization that the effort asks
