@@ -17,7 +17,7 @@ from latentpress.cli.arguments import (
 from latentpress.cli.batch import output_for
 from latentpress.cli.json_output import to_json
 from latentpress.cli.latent import read_ltp
-from latentpress.cli.terminal import console, notice
+from latentpress.cli.terminal import console, notice, plain
 from latentpress.collection.faults import naming
 from latentpress.container import unpack
 from latentpress.errors import ImageError, OutputError
@@ -156,7 +156,7 @@ def _captions(result: dict[str, Any], original: Path, other: Path) -> list[str]:
 def _print_table(result: dict[str, Any], original: Path, other: Path) -> None:
     from rich.table import Table
 
-    typer.echo(f"{other} against {original}")
+    typer.echo(plain(f"{other} against {original}"))
     table = Table(show_header=False)
     table.add_column(style="bold")
     table.add_column(justify="right")
