@@ -1,6 +1,7 @@
 """`latentpress web` and `latentpress share`, without a browser."""
 
 import base64
+import os
 import re
 import signal
 import subprocess
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 
 import latentpress
 from helpers.commands import fails, run
+from latentpress.web.server import Server
 
 
 @pytest.fixture
@@ -78,3 +80,20 @@ def test_web_refuses_what_cannot_be(tmp_path: Path) -> None:
     assert "none.ltp: there is no such file" in fails(
         1, "web", "none.ltp", "--no-open", cwd=tmp_path
     )
+
+
+def test_names_that_are_no_text(file: Path) -> None:
+    odd = os.fsdecode(b"odd\xff.ltp")
+    try:
+        file.rename(file.with_name(odd))
+    except OSError:
+        pytest.skip("this file system takes only names that are text")
+    done = run("share", odd, "-o", "page.html", cwd=file.parent)
+    assert (done.returncode, done.stderr) == (0, "")
+    page = (file.parent / "page.html").read_text(encoding="utf-8")
+    assert "<title>odd\\xff.ltp</title>" in page
+    server = Server(0, [file.with_name(odd)])
+    try:
+        assert "open=open%2F0%2Fodd%5Cxff.ltp" in server.url
+    finally:
+        server.server_close()

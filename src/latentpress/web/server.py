@@ -10,6 +10,7 @@ from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit
 
 from latentpress.errors import UsageError
+from latentpress.system.names import as_text
 from latentpress.web import assets
 
 HOST = "127.0.0.1"
@@ -45,7 +46,7 @@ class Server(http.server.ThreadingHTTPServer):
         self.idle = idle
         self.asked_at = time.monotonic()
         self.given = assets.site()
-        self.opened = {f"open/{i}/{file.name}": file for i, file in enumerate(opened)}
+        self.opened = {f"open/{i}/{as_text(file.name)}": file for i, file in enumerate(opened)}
         try:
             super().__init__((HOST, port), Handler)
         except (OSError, OverflowError) as error:
