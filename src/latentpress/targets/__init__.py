@@ -193,7 +193,7 @@ def to_metric(
 
     Raises:
         TargetError: even quality 100 does not reach the value; it names the best one.
-        UsageError: the metric is unknown or cannot be computed here.
+        UsageError: the metric is unknown or cannot be computed here, or the value is not finite.
         ImageError, ConversionError, WeightsError: as `compress`.
 
     Example:
@@ -201,6 +201,8 @@ def to_metric(
         >>> data = to_metric(np.full((64, 96, 3), 128, np.uint8), "psnr", 30)
     """
     metric = _metric(name)
+    if not math.isfinite(value):
+        raise UsageError(f"a target is a finite value of {name}, not {value}")
     analyzed = _analyzed(image, options)
     if name in SQUARED_ERROR and analyzed.options.optimize_for is None:
         analyzed = analyzed.with_options(optimize_for="mse")
