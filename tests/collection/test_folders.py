@@ -325,6 +325,18 @@ def test_targets_hold_for_each_picture(here: Path) -> None:
     assert done.stderr.count("no file of this picture is as small") == 2
 
 
+def test_all_metrics_are_those_that_can_be_computed_here(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (here / "none").mkdir()
+    monkeypatch.setenv("LATENTPRESS_METRIC_WEIGHTS", str(here / "none"))
+    done = lp("compress", "photos/a.jpg", "-o", "all", "--metrics", "all")
+    assert "lpips left out: its weights" in done.stderr
+    [row] = rows_of(here / "all").values()
+    assert {"mse", "psnr", "ssim", "ssimulacra2"} <= row["metrics"].keys()
+    assert "lpips" not in row["metrics"]
+
+
 def test_metrics_are_recorded_and_the_report_shows_the_worst(here: Path) -> None:
     Path("photos/bad.png").write_bytes(BAD)
     words = [
