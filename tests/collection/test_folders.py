@@ -328,8 +328,7 @@ def test_targets_hold_for_each_picture(here: Path) -> None:
 def test_all_metrics_are_those_that_can_be_computed_here(
     here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (here / "none").mkdir()
-    monkeypatch.setenv("LATENTPRESS_METRIC_WEIGHTS", str(here / "none"))
+    monkeypatch.setattr("latentpress.metrics.weights.found", lambda key: [])
     done = lp("compress", "photos/a.jpg", "-o", "all", "--metrics", "all")
     assert "lpips left out: its weights" in done.stderr
     [row] = rows_of(here / "all").values()
@@ -595,10 +594,16 @@ def test_a_manifest_that_was_meddled_with_is_read_as_far_as_it_goes(here: Path) 
     lp("compress", "photos", "-o", "pressed")
     path = Path("pressed/manifest.jsonl")
     path.write_bytes(
-        b'\xff\xfe\n[]\n{"source": 1}\n{"run": null}\n' + path.read_bytes() + b'{"source": "torn'
+        b'\xff\xfe\n[]\n{"source": 1}\n{"run": null}\n{"run": {"asked": 1}}\n'
+        b'{"output": "deep/b.ltp", "output_bytes": 1, "request": []}\n'
+        b'{"source": "photos/a.jpg", "output": "a.ltp", "output_bytes": 1}\n'
+        + path.read_bytes()
+        + b'{"source": "torn'
     )
     assert "3 done before" in lp("compress", "photos", "-o", "pressed").stdout
     assert path.read_bytes().endswith(b"}\n")
+    lp("report", "pressed", "-o", "page.html")
+    assert "3 pictures" in Path("page.html").read_text()
 
 
 def test_temporary_files_of_the_dead_are_removed_and_those_of_the_living_stay(here: Path) -> None:

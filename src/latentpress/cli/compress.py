@@ -279,6 +279,7 @@ def compress(
             skip_larger=skip_larger,
             tell_larger=tell_larger and max_no_gain,
             metrics=tuple(check_metrics(metrics)),
+            skips_metrics=metrics == "all",
         )
         workers = engine_of(engine, address, jobs, device)
         run_compress(tree, task, workers, jobs, request.total_size)
