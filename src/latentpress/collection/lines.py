@@ -7,7 +7,6 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-
 TEXTS = ("source", "member", "output", "version", "request")
 
 
