@@ -57,7 +57,7 @@ def to_size(
         best_effort: where no file is small enough, give the smallest one.
 
     Returns:
-        The file, as close below the limit as the quality grid allows.
+        The largest file within the limit of those that were tried.
 
     Raises:
         TargetError: even quality 0 is larger; it names the least size.
@@ -96,7 +96,7 @@ def to_rate(
         best_effort: as in `to_size`.
 
     Returns:
-        The file, as close below the rate as the quality grid allows.
+        The largest file within the rate of those that were tried.
 
     Raises:
         TargetError: even quality 0 has more; it names the least rate.
