@@ -62,7 +62,7 @@ def compare(
     Example: latentpress compare photo.jpg photo.ltp -o compare.png
     """
     pipes.once(original, other)
-    output = output and output_for(other, output, ".png")
+    output = output and output_for(other, output, ".png", others=[original])
     if output is not None and output.exists() and not overwrite:
         raise OutputError(f"{output} exists already: choose another name, or add --overwrite")
     if output is not None and elsewhere(output) is not None:
