@@ -4,8 +4,12 @@ import base64
 import os
 import re
 import signal
+import socket
+import struct
 import subprocess
 import sys
+import threading
+import time
 import urllib.request
 from pathlib import Path
 
@@ -97,3 +101,29 @@ def test_names_that_are_no_text(file: Path) -> None:
         assert "open=open%2F0%2Fodd%5Cxff.ltp" in server.url
     finally:
         server.server_close()
+
+
+def test_a_browser_that_leaves_and_an_address_that_is_none_print_nothing(
+    file: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    file.write_bytes(bytes(50_000_000))
+    server = Server(0, [file])
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+    thread.start()
+    host = f"Host: 127.0.0.1:{server.server_port}\r\n\r\n".encode()
+    try:
+        for _ in range(3):
+            with socket.create_connection(("127.0.0.1", server.server_port)) as gone:
+                gone.sendall(b"GET /open/0/photo.ltp HTTP/1.1\r\n" + host)
+                gone.recv(1)
+                # closed with a reset
+                gone.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        with socket.create_connection(("127.0.0.1", server.server_port)) as odd:
+            odd.sendall(b"GET http://[ HTTP/1.1\r\n" + host)
+            assert odd.recv(100).startswith(b"HTTP/1.1 400 ")
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+    time.sleep(0.3)  # the threads of the answers end
+    assert capfd.readouterr().err == ""
