@@ -2,6 +2,7 @@
 
 import inspect
 import io
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from PIL import Image, UnidentifiedImageError
 
 import latentpress.pillow
+from helpers.paths import ROOT
 from helpers.pictures import OWN_PROFILE
 from latentpress import codec
 from latentpress.errors import UsageError
@@ -121,6 +123,11 @@ def test_every_option_of_compress_is_an_option_of_save(monkeypatch: pytest.Monke
     }
     with pytest.raises(UsageError, match="effort"):
         image_in("RGB").save(io.BytesIO(), "LTP", effort=99)
+    guide = (ROOT / "docs" / "guide" / "pillow.md").read_text(encoding="utf-8")
+    told = guide.partition("## Save")[2].partition("```")[0]
+    assert {f"`{name}`" for name in latentpress.pillow.SAVE_OPTIONS} <= set(
+        re.findall("`[a-z_]+`", told)
+    )
 
 
 def test_the_opened_image_can_be_worked_on(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """The pictures of a run: folders, public sets verified by their samples, and what is refused."""
 
 import io
+import os
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from PIL import Image
 from helpers.paths import DATA
 from latentpress.bench import datasets, download
 from latentpress.bench.checksums import sha256_of_pixels
+from latentpress.bench.cli_arguments import command
 from latentpress.bench.datasets import SETS, find_dataset, find_sources, locate, read_pixels
 from latentpress.errors import ImageError, UsageError
 
@@ -138,6 +140,20 @@ def test_folders_and_files(tmp_path: Path, small: NDArray[np.uint8]) -> None:
     sources[0].path.unlink()
     with pytest.raises(ImageError, match="is gone"):
         locate(label, sources[0].file, tmp_path / "run")
+
+
+def test_a_name_that_is_no_text_is_refused_before_the_run(
+    tmp_path: Path, small: NDArray[np.uint8]
+) -> None:
+    odd = tmp_path / os.fsdecode(b"a\xff.png")
+    try:
+        with odd.open("wb") as stream:
+            Image.fromarray(small).save(stream, "PNG")
+    except OSError:
+        pytest.skip("this file system takes only names that are text")
+    with pytest.raises(UsageError, match="must be text"):
+        find_sources([odd], None, tmp_path / "run")
+    assert command(["bench", str(odd)]) == "latentpress bench 'a\\xff.png'"
 
 
 def test_sources_that_do_not_fit(tmp_path: Path, small: NDArray[np.uint8]) -> None:

@@ -4,6 +4,7 @@ say.
 
 import base64
 import io
+import json
 import math
 import re
 import subprocess
@@ -243,6 +244,38 @@ def test_up_is_better_in_every_chart(story: Any) -> None:
         places = [tuple(map(float, point.split())) for point in line.split("L")]
         assert places == sorted(places)
         assert [y for _, y in places] == sorted((y for _, y in places), reverse=True)
+
+
+def test_a_logarithmic_chart_leaves_zero_out() -> None:
+    from latentpress.bench.report.curves import Series, chart
+    from latentpress.bench.report.style import looks
+
+    look = looks([{"name": "a", "ours": True}])["a"]
+    points = [(0.1, 4.0, "far"), (0.2, 0.0, "identical"), (0.3, 0.5, "near")]
+    drawn = chart([Series("a", "A", look, True, points)], "MSE", log=True)
+    assert "far" in drawn
+    assert "near" in drawn
+    assert "identical" not in drawn
+    assert chart([Series("a", "A", look, True, points[1:2])], "MSE", log=True) == ""
+    assert "identical" in chart([Series("a", "A", look, True, points)], "MSE")
+
+
+@pytest.mark.parametrize(
+    "info",
+    ["[]", "{}", '{"images": [], "codecs": [1], "metrics": []}', '{"images": [], "codecs": []}'],
+)
+def test_a_run_json_of_something_else_is_one_sentence(
+    folder: Any, tmp_path: Path, info: str
+) -> None:
+    (tmp_path / "rows.csv").write_bytes((folder / "rows.csv").read_bytes())
+    (tmp_path / "run.json").write_text(info)
+    with pytest.raises(UsageError, match="holds no run that can be read"):
+        read_run(tmp_path)
+    described = json.loads((folder / "run.json").read_text())
+    described["codecs"].pop()
+    (tmp_path / "run.json").write_text(json.dumps(described))
+    with pytest.raises(UsageError, match="does not tell of"):
+        read_run(tmp_path)
 
 
 def test_no_two_codecs_look_alike() -> None:

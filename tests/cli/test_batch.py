@@ -12,6 +12,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 import latentpress
+from helpers.commands import fails
 from latentpress.cli import batch
 from latentpress.cli.app import app
 from latentpress.collection.faults import naming
@@ -147,3 +148,26 @@ def test_a_damaged_exif_block_costs_no_picture(tmp_path: Path, small: NDArray[np
     result = CliRunner().invoke(app, ["decompress", str(tmp_path / "a.ltp"), "--format", "avif"])
     assert (result.exit_code, (tmp_path / "a.avif").exists()) == (0, True)
     assert f"{tmp_path / 'a.ltp'}: EXIF left out: " in result.stderr
+
+
+def test_no_command_writes_over_its_input(tmp_path: Path, small: NDArray[np.uint8]) -> None:
+    Image.fromarray(small).save(tmp_path / "a.png")
+    (tmp_path / "a.ltp").write_bytes(latentpress.compress(small))
+    (tmp_path / "p.html").write_bytes(latentpress.compress(small))
+    (tmp_path / "t.csv").write_bytes((tmp_path / "a.png").read_bytes())
+    np.save(tmp_path / "y.npy", np.zeros((4, 8, 8), np.float32))
+    os.link(tmp_path / "a.png", tmp_path / "link.png")
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    for words in (
+        "thumbnail a.ltp -o a.ltp",
+        "latent a.png -o ./a.png",
+        "latent a.ltp -o a.ltp",
+        "compare a.png a.ltp -o link.png",
+        "compare a.png a.ltp -o a.ltp",
+        "share p.html",
+        "assess t.csv a.ltp -o t.csv --metrics psnr",
+        "latents pack y.npy -o y.npy --lossless",
+    ):
+        told = fails(2, *words.split(), "--overwrite", cwd=tmp_path)
+        assert "would be written over itself: name another output with -o" in told, words
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before

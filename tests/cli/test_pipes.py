@@ -2,6 +2,7 @@
 
 import io
 import os
+import shlex
 import subprocess
 import sys
 import threading
@@ -187,3 +188,26 @@ def test_a_terminal_is_not_shown_the_bytes(monkeypatch: pytest.MonkeyPatch) -> N
     with pytest.raises(UsageError, match="standard output is a terminal"):
         pipes.output_path("-", ".ltp").check(overwrite=False)  # type: ignore[attr-defined]
     assert pipes.output_path("-.ltp", ".ltp") == Path("-.ltp")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no shell that closes a stream")
+def test_a_standard_stream_that_is_closed(folder: Path) -> None:
+    def shell(words: str) -> subprocess.CompletedProcess[str]:
+        line = f"{shlex.quote(sys.executable)} -m latentpress {words}"
+        return subprocess.run(["sh", "-c", line], cwd=folder, capture_output=True, text=True)
+
+    expected = (folder / "a.ltp").read_bytes()
+    for words in ("1.ltp >&-", "2.ltp 2>&-", "3.ltp <&- >&- 2>&-"):
+        done = shell(f"compress a.png -o {words}")
+        assert (done.returncode, done.stderr) == (0, ""), done.stderr
+        assert (folder / words.split()[0]).read_bytes() == expected
+    assert shell("info a.ltp >&-").returncode == 0
+    assert shell("info none.ltp 2>&-").returncode == 1
+    for words, sentence in {
+        "compress a.png -o - >&-": "standard output: Bad file descriptor",
+        "compress - -o b.ltp <&-": "standard input is closed",
+        "compress --files-from - -o out <&-": "-: Bad file descriptor",
+    }.items():
+        done = shell(words)
+        assert done.returncode == 1
+        assert done.stderr == f"latentpress: {sentence}\n"

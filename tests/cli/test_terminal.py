@@ -273,3 +273,21 @@ def test_outputs_are_no_more_open_than_their_inputs(
                 (tmp_path / name).unlink()
     finally:
         os.umask(before)
+
+
+def test_a_name_gives_the_terminal_no_commands(tmp_path: Path, small: NDArray[np.uint8]) -> None:
+    if sys.platform == "win32":
+        pytest.skip("names that are not allowed there")
+    odd = "a\x1b[31m\nb.png"
+    Image.fromarray(small).save(tmp_path / odd)
+    (tmp_path / "none\x1b[2J.png").write_bytes(b"no picture")
+    done = run("compress", odd, "none\x1b[2J.png", cwd=tmp_path)
+    assert "\x1b" not in done.stdout + done.stderr
+    [line] = done.stdout.splitlines()
+    assert line.startswith(r"a\x1b[31m\nb.ltp: ")
+    assert r"none\x1b[2J.png: not an image" in done.stderr
+    ltp = odd.replace(".png", ".ltp")
+    shown = run("info", ltp, ltp, cwd=tmp_path).stdout
+    shown += run("compare", odd, ltp, cwd=tmp_path).stdout
+    assert "\x1b" not in shown
+    assert shown.count(r"a\x1b[31m\nb.ltp") == 3

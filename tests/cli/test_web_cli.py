@@ -1,10 +1,15 @@
 """`latentpress web` and `latentpress share`, without a browser."""
 
 import base64
+import os
 import re
 import signal
+import socket
+import struct
 import subprocess
 import sys
+import threading
+import time
 import urllib.request
 from pathlib import Path
 
@@ -14,6 +19,7 @@ from numpy.typing import NDArray
 
 import latentpress
 from helpers.commands import fails, run
+from latentpress.web.server import Server
 
 
 @pytest.fixture
@@ -78,3 +84,46 @@ def test_web_refuses_what_cannot_be(tmp_path: Path) -> None:
     assert "none.ltp: there is no such file" in fails(
         1, "web", "none.ltp", "--no-open", cwd=tmp_path
     )
+
+
+def test_names_that_are_no_text(file: Path) -> None:
+    odd = os.fsdecode(b"odd\xff.ltp")
+    try:
+        file.rename(file.with_name(odd))
+    except OSError:
+        pytest.skip("this file system takes only names that are text")
+    done = run("share", odd, "-o", "page.html", cwd=file.parent)
+    assert (done.returncode, done.stderr) == (0, "")
+    page = (file.parent / "page.html").read_text(encoding="utf-8")
+    assert "<title>odd\\xff.ltp</title>" in page
+    server = Server(0, [file.with_name(odd)])
+    try:
+        assert "open=open%2F0%2Fodd%5Cxff.ltp" in server.url
+    finally:
+        server.server_close()
+
+
+def test_a_browser_that_leaves_and_an_address_that_is_none_print_nothing(
+    file: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    file.write_bytes(bytes(50_000_000))
+    server = Server(0, [file])
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+    thread.start()
+    host = f"Host: 127.0.0.1:{server.server_port}\r\n\r\n".encode()
+    try:
+        for _ in range(3):
+            with socket.create_connection(("127.0.0.1", server.server_port)) as gone:
+                gone.sendall(b"GET /open/0/photo.ltp HTTP/1.1\r\n" + host)
+                gone.recv(1)
+                # closed with a reset
+                gone.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        with socket.create_connection(("127.0.0.1", server.server_port)) as odd:
+            odd.sendall(b"GET http://[ HTTP/1.1\r\n" + host)
+            assert odd.recv(100).startswith(b"HTTP/1.1 400 ")
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+    time.sleep(0.3)  # the threads of the answers end
+    assert capfd.readouterr().err == ""

@@ -83,6 +83,17 @@ def test_a_compressed_shard_that_is_cut_off_or_damaged_is_one_error(tmp_path: Pa
         list(TarReader(inflated(io.BytesIO(damaged), io.BytesIO(damaged))))
 
 
+def test_the_checksum_of_a_compressed_shard_is_looked_at(tmp_path: Path) -> None:
+    data = bytearray(gzip.compress(shard([*samples(2), ("z.txt", b"a caption")]), 0))
+    data[data.rindex(b"a caption")] ^= 1  # stored, so that nothing but the checksum tells
+    (tmp_path / "a.tgz").write_bytes(data)
+    told = lp("compress", tmp_path / "a.tgz", "-o", tmp_path / "out", code=1)
+    assert "a.tgz: the archive is damaged or cut off within its gzip: CRC check failed" in told
+    assert files_of(tmp_path / "out") == {}
+    with pytest.raises(FormatError, match="CRC"):
+        list(TarReader(inflated(io.BytesIO(data), io.BytesIO(data))))
+
+
 def test_latents_of_a_compressed_shard(tmp_path: Path) -> None:
     import numpy as np
 

@@ -325,6 +325,17 @@ def test_targets_hold_for_each_picture(here: Path) -> None:
     assert done.stderr.count("no file of this picture is as small") == 2
 
 
+def test_all_metrics_are_those_that_can_be_computed_here(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("latentpress.metrics.weights.found", lambda key: [])
+    done = lp("compress", "photos/a.jpg", "-o", "all", "--metrics", "all")
+    assert "lpips left out: its weights" in done.stderr
+    [row] = rows_of(here / "all").values()
+    assert {"mse", "psnr", "ssim", "ssimulacra2"} <= row["metrics"].keys()
+    assert "lpips" not in row["metrics"]
+
+
 def test_metrics_are_recorded_and_the_report_shows_the_worst(here: Path) -> None:
     Path("photos/bad.png").write_bytes(BAD)
     words = [
@@ -583,10 +594,16 @@ def test_a_manifest_that_was_meddled_with_is_read_as_far_as_it_goes(here: Path) 
     lp("compress", "photos", "-o", "pressed")
     path = Path("pressed/manifest.jsonl")
     path.write_bytes(
-        b'\xff\xfe\n[]\n{"source": 1}\n{"run": null}\n' + path.read_bytes() + b'{"source": "torn'
+        b'\xff\xfe\n[]\n{"source": 1}\n{"run": null}\n{"run": {"asked": 1}}\n'
+        b'{"output": "deep/b.ltp", "output_bytes": 1, "request": []}\n'
+        b'{"source": "photos/a.jpg", "output": "a.ltp", "output_bytes": 1}\n'
+        + path.read_bytes()
+        + b'{"source": "torn'
     )
     assert "3 done before" in lp("compress", "photos", "-o", "pressed").stdout
     assert path.read_bytes().endswith(b"}\n")
+    lp("report", "pressed", "-o", "page.html")
+    assert "3 pictures" in Path("page.html").read_text()
 
 
 def test_temporary_files_of_the_dead_are_removed_and_those_of_the_living_stay(here: Path) -> None:

@@ -75,7 +75,7 @@ def test_a_folder_is_included_by_its_slash(pattern: str, taken: set[str]) -> Non
 def test_a_pipe_in_a_tree_is_counted_and_one_in_a_list_is_told(here: Path) -> None:
     os.mkfifo("photos/pipe.png")
     told = lp("compress", "photos", "-o", "out")
-    assert "1 other files skipped" in told
+    assert "1 other file skipped" in told
     Path("list").write_text("photos/pipe.png\nphotos/deep\nphotos/none.png\nphotos/a.png\n")
     told = lp("compress", "--files-from", "list", "-o", "listed", code=1)
     assert "photos/pipe.png: is a device or a pipe, not a file" in told

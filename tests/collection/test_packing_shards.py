@@ -75,6 +75,8 @@ def test_the_same_command_again_packs_what_came(here: Path) -> None:
     for name, data in first.items():
         assert Path("out", name).read_bytes() == data
     assert len(names()) == len(set(names())) == MANY + 1
+    result = CliRunner().invoke(app, ["report", "out", "-o", "page.html"])
+    assert result.exit_code == 0, (result.output, result.exception)
 
 
 @pytest.mark.parametrize("lines", [3, 8, 15, 30, 40])

@@ -301,3 +301,13 @@ finally:
         [sys.executable, "-c", program, str(pause)], capture_output=True, text=True, timeout=60
     )
     assert (done.returncode, done.stdout) == ((0, "tidy\n") if is_tidy else (130, ""))
+
+
+def test_the_end_does_not_wait_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pool, "PATIENCE", 0.2)
+    written = threading.Event()  # as a pipe that nobody writes
+    workers = pool.Pool(lambda i: written.wait(), range(2), 2, 1, lambda i: 0)
+    begin = time.monotonic()
+    workers.stop()
+    assert time.monotonic() - begin < 5
+    written.set()

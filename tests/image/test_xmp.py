@@ -61,6 +61,15 @@ PIECES = [b"<", b"<a ", b">", b" ", b"a='b ", b'a="', b"<a a= ", b"xmlns:", b"ti
 PIECES += [b"<exif:GPSa>", b"<xmp:Thumbnails>", b"</xmp:Thumbnails>"]
 
 
+@pytest.mark.parametrize("start", [b"<a", b"</a", b"<a:b", b"<a.-"])
+def test_a_name_that_does_not_end_costs_little(start: bytes) -> None:
+    begin = time.process_time()
+    given = start + b"a" * 60_000
+    assert true_xmp(given, 9, 7) == given
+    packets.is_empty(given)
+    assert time.process_time() - begin < 2
+
+
 @pytest.mark.parametrize("piece", PIECES)
 def test_hostile_packets_cost_little(piece: Any) -> None:
     start = time.process_time()

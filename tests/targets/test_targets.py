@@ -238,6 +238,9 @@ def test_what_is_no_rate_and_no_picture_is_usage() -> None:
     for bpp in (0, -1, math.inf, math.nan):
         with pytest.raises(UsageError, match="a rate is"):
             targets.to_rate(np.zeros((8, 8, 3), np.uint8), bpp)
+    for value in (math.inf, -math.inf, math.nan):
+        with pytest.raises(UsageError, match="a finite value of psnr"):
+            targets.to_metric(np.zeros((8, 8, 3), np.uint8), "psnr", value)
     with pytest.raises(UsageError, match="no picture"):
         targets.to_total([], 1000)
     # more than any machine's integer

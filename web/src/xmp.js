@@ -5,7 +5,8 @@
  */
 
 const NAME = "[A-Za-z_][\\w.-]*(?::[\\w.-]+)?";
-const TAG = new RegExp(`<(/?)(${NAME})([^<>]*?)(/?)>`, "g");
+// a name is taken whole: where no tag ends, each part of a long one would be tried otherwise
+const TAG = new RegExp(`<(/?)(${NAME})(?![\\w.-])([^<>]*?)(/?)>`, "g");
 const ATTRIBUTE = new RegExp(`(?<!\\s)\\s+(${NAME})\\s*=\\s*(?:"[^"]*"|'[^']*')`, "g");
 const PREFIX = /xmlns:([\w.-]+)\s*=\s*["']([^"']*)["']/g;
 const FRAME = /^(?:x:\w+|rdf:\w+|xmlns:[\w.-]+|xml:lang)$/; // of a packet that says nothing

@@ -12,6 +12,7 @@ from latentpress.bench.image_codecs import OURS, find_codec, installed
 from latentpress.bench.precomputed import Pictures
 from latentpress.errors import UsageError
 from latentpress.metrics import METRICS
+from latentpress.system.names import as_text
 
 MAX_JOBS = 8
 
@@ -100,8 +101,10 @@ def command(words: Sequence[str]) -> str:
     """The command line as run.json keeps it: absolute paths by their last part, for a run is passed
     on.
     """
-    return shlex.join(
-        ["latentpress", *(Path(word).name if os.path.isabs(word) else word for word in words)]
+    return as_text(
+        shlex.join(
+            ["latentpress", *(Path(word).name if os.path.isabs(word) else word for word in words)]
+        )
     )
 
 

@@ -25,6 +25,7 @@ from latentpress.image.limits import no_pillow_limit
 from latentpress.image.picture import frames_of
 from latentpress.system import environment
 from latentpress.system.cache import DATA_VARIABLE, cache_folder
+from latentpress.system.names import as_text
 
 SETS = {"kodak": KODAK, "science-fair": SCIENCE_FAIR}  # file name -> SHA-256 of its samples
 FILES = "files"  # the data set's name of a run over files that were named
@@ -62,8 +63,13 @@ def find_sources(
             for image in images
             for path in (_pictures_in(image) if image.is_dir() else [image])
         ]
-        label = images[0].resolve().name if len(images) == 1 and images[0].is_dir() else FILES
+        is_one = len(images) == 1 and images[0].is_dir()
+        label = as_text(images[0].resolve().name) if is_one else FILES
         files = [(_relative(path, run_folder), path) for path in paths]
+    if odd := next((file for file, _ in files if as_text(file) != file), None):
+        raise UsageError(
+            f"{odd}: the name of a picture must be text, for the tables of a run hold it: rename it"
+        )
     names = [path.stem for _, path in files]
     if twice := next((name for name in names if names.count(name) > 1), None):
         raise UsageError(

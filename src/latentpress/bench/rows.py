@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from latentpress._typing import Pixels
-from latentpress.errors import ImageError, UsageError
+from latentpress.errors import ImageError, LatentpressError, UsageError, prefixed
 
 INFO = "run.json"
 ROWS = "rows.csv"
@@ -73,6 +73,7 @@ def read_run(folder: str | Path) -> Run:
     try:
         info = json.loads((folder / INFO).read_text(encoding="utf-8"))
         rows = read_rows(folder / ROWS)
+        _check(info, rows)
     except FileNotFoundError:
         raise UsageError(
             f"{folder} holds no run: it needs {INFO} and {ROWS}, which `latentpress bench -o "
@@ -81,6 +82,23 @@ def read_run(folder: str | Path) -> Run:
     except (OSError, ValueError, KeyError) as error:
         raise UsageError(f"{folder} holds no run that can be read: {error}") from error
     return Run(folder, info, rows)
+
+
+def _check(info: Any, rows: list[Row]) -> None:
+    """ValueError or KeyError where these are not of one run."""
+    if not isinstance(info, dict):
+        raise ValueError(f"{INFO} is not of a run")
+    for key in ("images", "codecs"):
+        entries = info.get(key)
+        if not isinstance(entries, list) or not all(
+            isinstance(entry, dict) and "name" in entry for entry in entries
+        ):
+            raise ValueError(f"{INFO} tells no {key}")
+    if not isinstance(info.get("metrics"), list):
+        raise ValueError(f"{INFO} tells no metrics")
+    known = {codec["name"] for codec in info["codecs"]}
+    if unknown := next((row["codec"] for row in rows if row["codec"] not in known), None):
+        raise ValueError(f"{INFO} does not tell of {unknown}, which has rows in {ROWS}")
 
 
 def read_rows(path: Path) -> list[Row]:
@@ -137,7 +155,10 @@ def decoded(run: Run, codec: str, setting: str, image: str) -> Pixels:
         raise ImageError(
             f"{path}: {error.strerror}: the run's compressed files are needed to show its pictures"
         ) from error
-    return find_codec(codec, model=entry.get("model")).decode(data)
+    try:
+        return find_codec(codec, model=entry.get("model")).decode(data)
+    except LatentpressError as error:
+        raise prefixed(path, error) from error
 
 
 def original(run: Run, image: str) -> Pixels:

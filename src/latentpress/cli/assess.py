@@ -103,7 +103,7 @@ def assess(
     Example: latentpress assess originals decoded --metrics psnr,ssim,lpips -o table.csv
     """
     pipes.once(original, distorted)
-    output = output and output_for(distorted, output, ".csv")
+    output = output and output_for(distorted, output, ".csv", others=[original])
     folders = original.is_dir() or distorted.is_dir()
     record = output if output is not None and folders and names_folder(output) else None
     if record is not None:

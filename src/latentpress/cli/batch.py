@@ -131,15 +131,33 @@ def renamed(source: Path, suffix: str) -> Path:
     return source.with_suffix(suffix)
 
 
-def output_for(source: Path, asked: Path | None, suffix: str, beside: str | None = None) -> Path:
+def output_for(
+    source: Path,
+    asked: Path | None,
+    suffix: str,
+    beside: str | None = None,
+    others: Sequence[Path] = (),
+) -> Path:
     """The output of a command with one: what -o names, else standard output for what came from
-    standard input, else beside the source, with the suffix `beside`.
+    standard input, else beside the source, with the suffix `beside`. UsageError where it is the
+    source, or one of the other inputs.
     """
     if asked is not None:
-        return pipes.output_path(os.fspath(asked), suffix)
-    if isinstance(source, pipes.StandardInput):
-        return pipes.StandardOutput(suffix)
-    return renamed(source, beside or suffix)
+        target = pipes.output_path(os.fspath(asked), suffix)
+    elif isinstance(source, pipes.StandardInput):
+        target = pipes.StandardOutput(suffix)
+    else:
+        target = renamed(source, beside or suffix)
+    check_kept(target, (source, *others))
+    return target
+
+
+def check_kept(target: Path, sources: Sequence[Path]) -> None:
+    """UsageError where an output is one of the inputs, however they are spelled."""
+    for source in sources:
+        is_alike = (elsewhere(source) is None) == (elsewhere(target) is None)
+        if is_alike and not source.is_dir() and _same(source, target):
+            raise UsageError(f"{source} would be written over itself: name another output with -o")
 
 
 @dataclass(frozen=True)

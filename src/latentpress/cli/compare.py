@@ -17,7 +17,7 @@ from latentpress.cli.arguments import (
 from latentpress.cli.batch import output_for
 from latentpress.cli.json_output import to_json
 from latentpress.cli.latent import read_ltp
-from latentpress.cli.terminal import console, notice
+from latentpress.cli.terminal import console, notice, plain
 from latentpress.collection.faults import naming
 from latentpress.container import unpack
 from latentpress.errors import ImageError, OutputError
@@ -62,7 +62,7 @@ def compare(
     Example: latentpress compare photo.jpg photo.ltp -o compare.png
     """
     pipes.once(original, other)
-    output = output and output_for(other, output, ".png")
+    output = output and output_for(other, output, ".png", others=[original])
     if output is not None and output.exists() and not overwrite:
         raise OutputError(f"{output} exists already: choose another name, or add --overwrite")
     if output is not None and elsewhere(output) is not None:
@@ -156,7 +156,7 @@ def _captions(result: dict[str, Any], original: Path, other: Path) -> list[str]:
 def _print_table(result: dict[str, Any], original: Path, other: Path) -> None:
     from rich.table import Table
 
-    typer.echo(f"{other} against {original}")
+    typer.echo(plain(f"{other} against {original}"))
     table = Table(show_header=False)
     table.add_column(style="bold")
     table.add_column(justify="right")

@@ -186,8 +186,8 @@ def compress(
         str | None,
         typer.Option(
             metavar="NAMES",
-            help="Of folders: grade each file against its picture, by psnr,ssim,...; the manifest "
-            "has the values.",
+            help="Of folders: grade each file against its picture, by psnr,ssim,... or all; the "
+            "manifest has the values.",
             show_default=False,
         ),
     ] = None,
@@ -279,6 +279,7 @@ def compress(
             skip_larger=skip_larger,
             tell_larger=tell_larger and max_no_gain,
             metrics=tuple(check_metrics(metrics)),
+            skips_metrics=metrics == "all",
         )
         workers = engine_of(engine, address, jobs, device)
         run_compress(tree, task, workers, jobs, request.total_size)
@@ -376,11 +377,18 @@ def run_compress(
 
 
 def check_metrics(names: str | None) -> list[str]:
-    """The metrics of a text with commas, none of None; UsageError where one cannot be computed."""
+    """The metrics of a text with commas, none of None, and of "all" those that can be computed
+    here. UsageError where one that was named cannot.
+    """
     if names is None:
         return []
     from latentpress.metrics import available, check_names
 
+    if names == "all":
+        usable, missing = available("all")
+        for key, reason in missing.items():
+            terminal.notice(f"{key} left out: {reason}")
+        return usable
     keys = check_names([name.strip() for name in names.split(",")])
     _, missing = available(keys)
     for key, reason in missing.items():

@@ -100,6 +100,6 @@ def _print(file: Path | None, header: Header, layer: Layer | None) -> None:
         "chunks": ", ".join(f"{c.name} {c.size:,} bytes" for c in header.chunks),
     }
     if file is not None:
-        print(file)
+        print(terminal.plain(str(file)))
     for name, value in rows.items():
         print(f"{'' if file is None else '  '}{name:8} {value}")

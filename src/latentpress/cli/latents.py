@@ -26,7 +26,7 @@ from latentpress.cli.arguments import (
     output_option,
     path_argument,
 )
-from latentpress.cli.batch import end, names_folder, progress
+from latentpress.cli.batch import check_kept, end, names_folder, progress
 from latentpress.cli.engines import Address, EngineName, check_engine, engine_of
 from latentpress.cli.json_output import to_json
 from latentpress.cli.units import parse_size
@@ -215,6 +215,7 @@ def _pack_into_one(
     from latentpress.collection.packing import pack_together
     from latentpress.latents.writer import Writer
 
+    check_kept(as_path(output), [as_path(unit.source) for unit in units])
     writer = Writer(output, **how)
     with writer, progress(len(units)) as advance:
         packed = pack_together(units, reading, writer, advance, columns)

@@ -34,7 +34,7 @@ def share(
     from latentpress.web.single import single_page
 
     pipes.once(*files)
-    target = output_for(files[0], output, ".html")
+    target = output_for(files[0], output, ".html", others=files[1:])
     if target.suffix.lower() not in (".html", ".htm"):
         raise UsageError(f"{target}: the name of a page ends in .html")
     check_output(target, overwrite=overwrite)

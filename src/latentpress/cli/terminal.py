@@ -1,9 +1,13 @@
-"""What the commands say, and where: results on standard output, sentences on standard error.
+r"""What the commands say, and where: results on standard output, sentences on standard error.
+
+A line is one line, and no command to the terminal: a control character in a name, as a line break
+or the beginning of an escape sequence, is shown as in a Python text (\n, \x1b).
 
 Every table and bar of the command line is drawn by a console of this module: a name is shown as it
 is, though it hold what rich takes for markup ("[edited] a.png") or for an emoji (":art:.png").
 """
 
+import re
 import sys
 import threading
 from collections.abc import Iterator
@@ -14,6 +18,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 PREFIX = "latentpress: "
+CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 UNBROKEN = 240  # columns where the output is no terminal: a row stays on one line
 
 
@@ -46,11 +51,16 @@ def console(unbroken: int = UNBROKEN, *, stderr: bool = False) -> "Console":
     )
 
 
+def plain(text: str) -> str:
+    """A text of one line, without control characters."""
+    return CONTROL.sub(lambda match: match[0].encode("unicode_escape").decode("ascii"), text)
+
+
 def line(text: str) -> None:
     """A result, on standard output."""
     if not voice.quiet:
         with _cleared():
-            print(text, flush=True)
+            print(plain(text), flush=True)
 
 
 def notice(sentence: str) -> None:
@@ -68,7 +78,7 @@ def detail(sentence: str) -> None:
 def error(sentence: str) -> None:
     """A sentence on standard error, even with --quiet."""
     with _cleared():
-        print(PREFIX + sentence, file=sys.stderr, flush=True)
+        print(PREFIX + plain(sentence), file=sys.stderr, flush=True)
 
 
 @contextmanager

@@ -243,7 +243,8 @@ def run_tree(
     if skipped := search.found.words():
         terminal.notice(skipped)
     if summary.notices and not terminal.voice.verbose:
-        terminal.notice(f"{summary.notices:,} notices are in the manifest, and told by --verbose")
+        are = "notice is" if summary.notices == 1 else "notices are"
+        terminal.notice(f"{summary.notices:,} {are} in the manifest, and told by --verbose")
     done = summary.made + summary.members + summary.kept + summary.left
     batch.end(summary.failed, summary.failed + done)
 

@@ -94,7 +94,8 @@ class Found(LeftOut):
         ]
         told = [f"{count:,} {name}" for count, name in kinds if count]
         links = [f"{self.links:,} link{'s' * (self.links > 1)} not followed"] if self.links else []
-        skipped = f"{' and '.join(told)} files skipped" if told else ""
+        files = "file" if self.hidden + self.others == 1 else "files"
+        skipped = f"{' and '.join(told)} {files} skipped" if told else ""
         return ", ".join([*([skipped] if skipped else []), *links])
 
 

@@ -7,14 +7,27 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+TEXTS = ("source", "member", "output", "version", "request")
+
 
 def parsed(lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:
     """Those that are whole and a manifest's."""
     for text in lines:
         with contextlib.suppress(ValueError):
             line = json.loads(text) if text.endswith(b"\n") else None
-            if isinstance(line, dict):
+            if isinstance(line, dict) and _is_line(line):
                 yield line
+
+
+def _is_line(line: dict[str, Any]) -> bool:
+    if "run" in line:
+        return isinstance(line["run"], dict) and isinstance(line["run"].get("asked", {}), dict)
+    sizes = (line.get(key, 0) for key in ("source_bytes", "output_bytes"))
+    return (
+        all(isinstance(line.get(key, ""), str) for key in TEXTS)
+        and all(isinstance(size, int) and size >= 0 for size in sizes)
+        and isinstance(line.get("metrics", {}), dict)
+    )
 
 
 def split(chunks: Iterable[bytes]) -> Iterator[bytes]:

@@ -3,6 +3,7 @@ pixels in work bounded, and an end soon where the command is interrupted.
 """
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
@@ -18,6 +19,7 @@ T = TypeVar("T")
 PIXELS_IN_WORK = 100_000_000  # together; a file that has more is worked on alone
 SAMPLE = 64  # files whose sizes are looked at before the work begins
 WAITS = 8  # results a thread that may wait to be taken
+PATIENCE = 10.0  # seconds that work may go on once it is to end
 
 
 def sharing(jobs: int | None, many: int, pixels: Sequence[int]) -> tuple[int, int]:
@@ -114,12 +116,15 @@ class Pool(Generic[A, T]):
         return list(self._results)[:1] if self._in_order else self._results
 
     def stop(self) -> None:
-        """End the work that is not done, each thread before its next graph, and wait for that."""
+        """End the work that is not done, each thread before its next graph, and wait for that, but
+        not for ever: one may wait itself, for a pipe that nobody writes or a share that is gone.
+        """
         with self._lock:
             self._stopped.set()
             self._changed.notify_all()
+        end = time.monotonic() + PATIENCE
         for thread in self._threads:
-            thread.join()
+            thread.join(max(0.0, end - time.monotonic()))
 
     def _run(self) -> None:
         try:

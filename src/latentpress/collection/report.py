@@ -106,7 +106,7 @@ def told(lines: Callable[[], Iterable[Mapping[str, Any]]]) -> Story:
 
     last: dict[int, int] = {}  # a source -> the number of its last line
     metrics: dict[str, bool] = {}  # in the order in which they were asked for, last
-    for n, line in enumerate(lines()):
+    for n, line in enumerate(_of_files(lines())):
         if "run" in line:
             asked = line["run"].get("asked", {}).get("metrics") or []
             metrics = {key: METRICS[key].direction == "higher" for key in asked if key in METRICS}
@@ -115,7 +115,7 @@ def told(lines: Callable[[], Iterable[Mapping[str, Any]]]) -> Story:
     story = Story(by=next(iter(metrics), BPP))
     story.columns = {key: Column(lower) for key, lower in {**metrics, BPP: False}.items()}
     worst: list[tuple[float, int, Mapping[str, Any]]] = []
-    for n, row in enumerate(_counting(lines(), last, story)):
+    for n, row in enumerate(_counting(_of_files(lines()), last, story)):
         _count(story, row)
         if (badness := _badness(story, row)) is not None:
             heapq.heappush(worst, (badness, -n, row))
@@ -123,6 +123,13 @@ def told(lines: Callable[[], Iterable[Mapping[str, Any]]]) -> Story:
                 heapq.heappop(worst)
     story.worst = [row for _, _, row in sorted(worst, key=lambda one: one[:2], reverse=True)]
     return story
+
+
+def _of_files(lines: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+    """Lines of runs and of files: not those of other kinds, as of `latents pack`."""
+    for line in lines:
+        if "run" in line or ("source_bytes" in line and "output_bytes" in line):
+            yield line
 
 
 def _counting(

@@ -224,7 +224,8 @@ class Compress(FileTask):
 
     options: the encoder's, without a function for its progress. asked: a quality or a target.
     skip_larger: an output that is larger than its source is not written. tell_larger: it is told.
-    metrics: names of metrics that the file is graded by, once decoded.
+    metrics: names of metrics that the file is graded by, once decoded. skips_metrics: whether one
+    for which a picture is too small is left out, and no error.
     """
 
     options: EncodeOptions = field(default_factory=EncodeOptions)
@@ -232,6 +233,7 @@ class Compress(FileTask):
     skip_larger: bool = False
     tell_larger: bool = True
     metrics: tuple[str, ...] = ()
+    skips_metrics: bool = False
 
     def request(self) -> dict[str, object]:
         """As of Task."""
@@ -304,11 +306,15 @@ class Compress(FileTask):
         import numpy as np
 
         from latentpress import codec
-        from latentpress.metrics import assess
+        from latentpress.metrics import METRICS, assess
 
         decoded = codec.decompress(file, model=self.options.model, device=self.options.device)
         original = np.asarray(picture.image.convert("RGB"))
-        values = assess(original, np.asarray(decoded.convert("RGB")), list(self.metrics))
+        least = min(original.shape[:2])
+        fitting = [
+            key for key in self.metrics if not self.skips_metrics or least >= METRICS[key].smallest
+        ]
+        values = assess(original, np.asarray(decoded.convert("RGB")), fitting)
         return {key: v if math.isfinite(v) else str(v) for key, v in values.items()}
 
     def check(self, data: bytes) -> None:

@@ -17,7 +17,8 @@ GAIN_MAP = b"http://ns.adobe.com/hdr-gain-map/1.0/"
 APPLE_GAIN_MAP = b"http://ns.apple.com/HDRGainMap/1.0/"
 
 NAME = rb"[A-Za-z_][\w.-]*(?::[\w.-]+)?"
-TAG = re.compile(rb"<(/?)(" + NAME + rb")([^<>]*?)(/?)>")
+# a name is taken whole: where no tag ends, each part of a long one would be tried otherwise
+TAG = re.compile(rb"<(/?)(" + NAME + rb")(?![\w.-])([^<>]*?)(/?)>")
 # only the first space of a run begins an attribute: a long run costs no more than its length
 ATTRIBUTE = re.compile(rb"(?<!\s)\s+(" + NAME + rb")\s*=\s*(?:\"[^\"]*\"|'[^']*')")
 PREFIX = re.compile(rb"xmlns:([\w.-]+)\s*=\s*[\"']([^\"']*)[\"']")

@@ -104,6 +104,8 @@ class TarReader:
             if block == bytes(BLOCK):
                 if head:
                     raise self._broken("ends after an extended header")
+                if isinstance(self._stream, Inflated):
+                    self._stream.finish()
                 return None
             if len(block) < BLOCK:
                 raise self._broken(
@@ -222,6 +224,11 @@ class Inflated(io.RawIOBase):
             raise FormatError(
                 f"the archive is damaged or cut off within its gzip: {error}"
             ) from error
+
+    def finish(self) -> None:
+        """Read to the end of the gzip stream, where its checksum stands."""
+        while self.read(COPY_BYTES):
+            pass
 
 
 def inflated(stream: BinaryIO, head: BinaryIO) -> BinaryIO:

@@ -57,7 +57,7 @@ def to_size(
         best_effort: where no file is small enough, give the smallest one.
 
     Returns:
-        The file, as close below the limit as the quality grid allows.
+        The largest file within the limit of those that were tried.
 
     Raises:
         TargetError: even quality 0 is larger; it names the least size.
@@ -96,7 +96,7 @@ def to_rate(
         best_effort: as in `to_size`.
 
     Returns:
-        The file, as close below the rate as the quality grid allows.
+        The largest file within the rate of those that were tried.
 
     Raises:
         TargetError: even quality 0 has more; it names the least rate.
@@ -193,7 +193,7 @@ def to_metric(
 
     Raises:
         TargetError: even quality 100 does not reach the value; it names the best one.
-        UsageError: the metric is unknown or cannot be computed here.
+        UsageError: the metric is unknown or cannot be computed here, or the value is not finite.
         ImageError, ConversionError, WeightsError: as `compress`.
 
     Example:
@@ -201,6 +201,8 @@ def to_metric(
         >>> data = to_metric(np.full((64, 96, 3), 128, np.uint8), "psnr", 30)
     """
     metric = _metric(name)
+    if not math.isfinite(value):
+        raise UsageError(f"a target is a finite value of {name}, not {value}")
     analyzed = _analyzed(image, options)
     if name in SQUARED_ERROR and analyzed.options.optimize_for is None:
         analyzed = analyzed.with_options(optimize_for="mse")

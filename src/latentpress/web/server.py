@@ -2,14 +2,17 @@
 
 import hashlib
 import http.server
+import sys
 import threading
 import time
 from collections.abc import Sequence
 from http import HTTPStatus
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
 from latentpress.errors import UsageError
+from latentpress.system.names import as_text
 from latentpress.web import assets
 
 HOST = "127.0.0.1"
@@ -45,7 +48,7 @@ class Server(http.server.ThreadingHTTPServer):
         self.idle = idle
         self.asked_at = time.monotonic()
         self.given = assets.site()
-        self.opened = {f"open/{i}/{file.name}": file for i, file in enumerate(opened)}
+        self.opened = {f"open/{i}/{as_text(file.name)}": file for i, file in enumerate(opened)}
         try:
             super().__init__((HOST, port), Handler)
         except (OSError, OverflowError) as error:
@@ -55,6 +58,11 @@ class Server(http.server.ThreadingHTTPServer):
             ) from error
         asked = "&".join(f"open={quote(path, safe='')}" for path in self.opened)
         self.url = f"http://{HOST}:{self.server_port}/{asked and '?' + asked}"
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A browser that leaves before it has all, as of a page that is closed, is no error."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
 
     def service_actions(self) -> None:
         """Called between two requests."""
@@ -89,7 +97,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
             # another site whose name was made to lead here must not read the opened files
             self._send(HTTPStatus.FORBIDDEN, b"", "text/plain", body=False)
             return
-        path = unquote(urlsplit(self.path).path).lstrip("/") or "index.html"
+        try:
+            path = unquote(urlsplit(self.path).path).lstrip("/") or "index.html"
+        except ValueError:  # as of an address with half a bracket
+            self._send(HTTPStatus.BAD_REQUEST, b"", "text/plain", body=False)
+            return
         data = self._data(path)
         if data is None:
             self._send(HTTPStatus.NOT_FOUND, b"There is no such file.\n", "text/plain", body=body)

@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Sequence
 
+from latentpress.system.names import as_text
 from latentpress.web import assets
 from latentpress.web.bundle import bundle
 
@@ -26,7 +27,7 @@ POLICY = (
 def single_page(
     *, encoder: bool = True, pictures: Sequence[tuple[str, bytes]] = (), title: str | None = None
 ) -> str:
-    """The text of the HTML file.
+    """The text of the HTML file, which every encoding of Unicode takes.
 
     Args:
         encoder: whether it can press pictures, too.
@@ -44,7 +45,8 @@ def single_page(
 
     page = page.replace("<title>", f"{meta}<title>", 1)
     if title is not None:
-        page = re.sub("<title>.*?</title>", lambda _: f"<title>{html.escape(title)}</title>", page)
+        named = f"<title>{html.escape(as_text(title))}</title>"
+        page = re.sub("<title>.*?</title>", lambda _: named, page)
     page = STYLE.sub(lambda _: f"<style>{style}</style>", page)
     page = MANIFEST.sub("", page)
     page = ICON.sub(lambda _: f'<link rel="icon" href="data:image/svg+xml;base64,{icon}">', page)
@@ -77,5 +79,5 @@ def _block(name: str) -> str:
 
 def _picture(name: str, data: bytes) -> str:
     text = base64.b64encode(data).decode()
-    quoted = html.escape(json.dumps(name), quote=True)
+    quoted = html.escape(json.dumps(as_text(name)), quote=True)
     return f'<script type="text/plain" data-picture="{quoted}">{text}</script>'

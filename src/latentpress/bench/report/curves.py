@@ -38,13 +38,17 @@ def chart(
     log: bool = False,
     alone: bool = False,
 ) -> str:
-    """SVG of the curves, values that are not finite left out; "" where no point is left.
+    """SVG of the curves, values that the y axis cannot hold left out: those that are not finite,
+    and of a logarithmic one 0. "" where no point is left.
 
     title: the metric with its unit, written along the y axis. lower_is_better: the y axis is
     turned, so that up is better. log: the y axis is logarithmic too. alone: a whole file with its
     own legend and colors, not a part of the page.
     """
-    drawn = [s._replace(points=sorted(p for p in s.points if math.isfinite(p[1]))) for s in series]
+    least = 0.0 if log else -math.inf
+    drawn = [
+        s._replace(points=sorted(p for p in s.points if least < p[1] < math.inf)) for s in series
+    ]
     # what is drawn last lies on top
     drawn = sorted((s for s in drawn if s.points), key=lambda s: s.ours)
     if not drawn:
