@@ -143,7 +143,9 @@ def main() -> None:
         print(f"back: {path.relative_to(out)}, {path.stat().st_size / 2**20:.2f} MiB", flush=True)
     shutil.rmtree(out)
     shutil.copytree(back, machine / "checkout" / "started")
-    first = sorted(back.glob("*-1.safetensors"))[0]
+    first = next(iter(sorted(back.glob("*-1.safetensors"))), None)
+    if first is None:
+        raise SystemExit("no weights came back")
     name = first.name.removesuffix("-1.safetensors")
     run_there(machine, out, ["--steps", "1", "--continue", f"started:{name}"])
     check_back(out)

@@ -105,6 +105,8 @@ def test_compare_measures_what_the_api_measures(folder: Path, small: NDArray[np.
     assert size_of(folder / "both.png")[0] > 3 * 109
     assert "PSNR" in run("compare", "a.png", "b.jpg", cwd=folder).stdout
     assert "both.png" in fails(1, "compare", "a.png", file, "-o", "both.png", cwd=folder)
+    same = json.loads(run("compare", "a.png", "a.png", "--json", cwd=folder).stdout)
+    assert (same["identical"], same["psnr"]) == (True, "inf")
 
 
 def test_models_are_listed_and_the_shipped_one_verifies() -> None:

@@ -302,7 +302,8 @@ def test_what_could_not_be_captured_is_not_tried_again(tmp_path: Path) -> None:
 
 
 def test_a_longer_phase_sees_larger_crops_at_half_the_rate() -> None:
-    variant = longer_phase(Variant(rate=1e-3, crops=((0.0, 20, 256), (0.9, 6, 512))))
+    variant = longer_phase(Variant(rate=1e-3, crops=((0.0, 20, 256), (0.9, 6, 512)), keep=False))
+    assert variant.keep
     assert variant.rate == 5e-4
     assert variant.crops == ((0.0, 20, 256), (0.5, 5, 512))
 

@@ -150,11 +150,11 @@ def int8_phase(variant: Variant) -> Variant:
 
 def longer_phase(variant: Variant) -> Variant:
     """A variant that goes on: half the rate, and a quarter as many crops of twice the side from
-    the half of the time on.
+    the half of the time on. It is kept, whatever it was among others.
     """
     n, side = variant.crops_at(0.0)
     larger = (0.5, max(1, n // 4), 2 * side)
-    return replace(variant, rate=0.5 * variant.rate, crops=((0.0, n, side), larger))
+    return replace(variant, rate=0.5 * variant.rate, crops=((0.0, n, side), larger), keep=True)
 
 
 PHASES = {"int8": int8_phase, "longer": longer_phase}

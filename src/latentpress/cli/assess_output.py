@@ -4,14 +4,13 @@ values are the text inf.
 
 import csv
 import io
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import typer
 
-from latentpress.cli.json_output import to_json
+from latentpress.cli.json_output import finite, to_json
 from latentpress.cli.terminal import console
 from latentpress.system.spreadsheet import write_sheets
 
@@ -34,12 +33,10 @@ def mean_of(rows: Sequence[Row], columns: Sequence[str]) -> Row:
 def as_object(
     rows: Sequence[Row], columns: Sequence[str], gray: bool, folders: bool
 ) -> dict[str, Any]:
-    """The result as JSON has it: metrics that could not be computed are null, infinite ones the
-    string "inf".
-    """
+    """The result as `to_json` takes it. Metrics that could not be computed are None."""
     images = [
         {key: row[key] for key in ("image", "width", "height", "bytes", "bpp", "identical")}
-        | {"metrics": {key: _plain(row[key]) for key in columns}}
+        | {"metrics": {key: row[key] for key in columns}}
         for row in rows
     ]
     if not folders:
@@ -48,7 +45,7 @@ def as_object(
     mean_object = {
         "bytes": mean["bytes"],
         "bpp": mean["bpp"],
-        "metrics": {key: _plain(mean[key]) for key in columns},
+        "metrics": {key: mean[key] for key in columns},
     }
     return {"grey": gray, "images": images, "mean": mean_object}
 
@@ -62,7 +59,7 @@ def table_bytes(
     if suffix == ".json":
         return (to_json(result) + "\n").encode()
     head = ["image", "width", "height", "bytes", "bpp", *columns]
-    lines = [[_plain(row[key]) for key in head] for row in rows]
+    lines = [[finite(row[key]) for key in head] for row in rows]
     if suffix == ".csv":
         stream = io.StringIO(newline="")
         csv.writer(stream, lineterminator="\n").writerows([head, *lines])
@@ -119,12 +116,3 @@ def print_rows(rows: Sequence[Row], columns: Sequence[str]) -> None:
 
 def _shown(key: str, value: float | None) -> str:
     return "-" if value is None else f"{value:.{DIGITS.get(key, 4)}f}"
-
-
-def _plain(value: Any) -> Any:
-    """As CSV, Excel and JSON can hold it."""
-    return (
-        ("inf" if value > 0 else "-inf")
-        if isinstance(value, float) and math.isinf(value)
-        else value
-    )

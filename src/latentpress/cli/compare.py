@@ -1,6 +1,5 @@
 """`latentpress compare`: how far a file is from its original, in numbers and side by side."""
 
-import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -108,11 +107,7 @@ def compare(
             "other": str(other),
             "output": str(output) if output else None,
         }
-        finite = {
-            k: None if isinstance(v, float) and math.isinf(v) else v for k, v in result.items()
-        }
-        # JSON has no infinity: PSNR is null where identical is true
-        typer.echo(to_json(files | finite, None))
+        typer.echo(to_json(files | result, None))
     else:
         _print_table(result, original, other)
         if output is not None:
