@@ -2,7 +2,7 @@
 takes are gone through by every test of the suite's machine. What CUDA itself does is not played.
 """
 
-import json
+import functools
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,6 +14,8 @@ from training.lp1 import speed
 from training.lp1.blocks import Layout
 from training.lp1.capture import Pool
 from training.lp1.run import Run, Settings
+from training.lp1.session import log_of
+from training.lp1.train import continue_from, int8_phase
 from training.lp1.variant import read_variants
 
 ROOT = Path(__file__).parents[2]
@@ -92,13 +94,11 @@ def test_a_run_on_cuda_rehearses_captures_profiles_and_learns(
     toy = (ROOT / "training/lp1/variants/toy.toml").read_text()
     file, out = tmp_path / "variants.toml", tmp_path / "out"
     file.write_text(toy + VARIANTS)
-    settings = Settings(packs, out, steps=4, pages=2, profile=True, turn=0.5)
-    Run(read_variants(file), settings, device=cuda).train()
-    rows = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
-
-    def of(kind: str) -> list[dict[str, Any]]:
-        return [row for row in rows if row["kind"] == kind]
-
+    variants = read_variants(file)
+    Run(
+        variants, Settings(packs, out, steps=4, pages=2, profile=True, turn=0.5), None, cuda
+    ).train()
+    of = functools.partial(log_of, out)
     assert of("device")[0]["name"] == "played"
     assert len(of("layout")) == 1
     assert not of("failure")
@@ -109,3 +109,10 @@ def test_a_run_on_cuda_rehearses_captures_profiles_and_learns(
     assert {row["variant"] for row in of("train")} == {"muon", "soap", "natural"}
     assert len(of("panel")) == 6
     assert (out / "table.md").exists()
+
+    last = {"int8": int8_phase(variants["muon"])}
+    source = f"{out}:muon"
+    settings = Settings(packs, tmp_path / "last", steps=2, pages=2)
+    Run(last, settings, functools.partial(continue_from, source), cuda).train()
+    assert not log_of(tmp_path / "last", "failure")
+    assert len(log_of(tmp_path / "last", "train")) == 1
