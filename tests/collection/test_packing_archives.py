@@ -153,6 +153,8 @@ def test_metadata_beside_a_picture() -> None:
     assert metadata_of({"json": b'{"caption": "own"}', "txt": b"other"}, "a") == {"caption": "own"}
     assert metadata_of({"cls": b"-3\n"}, "a") == {"label": -3}
     assert metadata_of({"cls": b"cat"}, "a") == {"label": "cat"}
+    for word in ("--5", "-", "3-", "9" * 5000):  # the last has more digits than Python reads
+        assert metadata_of({"cls": word.encode()}, "a") == {"label": word}
     with pytest.raises(ImageError, match=r"a\.json beside it is no JSON"):
         metadata_of({"json": b"{"}, "x/a")
     with pytest.raises(ImageError, match=r"a\.txt is no UTF-8"):

@@ -123,3 +123,10 @@ def test_looking_through_a_shard_reads_its_headers_only(
     PictureDataset(shards)
     assert sum(read) < os.path.getsize(shards / "00.tar")
     assert max(read) == 512
+
+
+def test_a_label_is_a_whole_number_or_none() -> None:
+    labels = {b"7\n": 7, b"-1": -1, b"": None, b"cat": None, b"--5": None, b"9" * 5000: None}
+    for text, label in labels.items():
+        assert Sample("a", {"cls": text}).label == label
+    assert Sample("a", {}).label is None

@@ -16,7 +16,7 @@ from latentpress.collection.tables import batches, open_table, picture_columns, 
 from latentpress.collection.unit import Made
 from latentpress.errors import ImageError, LatentpressError
 from latentpress.latents.conversion import read_metadata
-from latentpress.system.members import check_size, leads_out, sample_key
+from latentpress.system.members import check_size, label_number, leads_out, sample_key
 from latentpress.system.tars import TarReader
 
 TEXT_FIELDS = {"txt": "caption", "cls": "label"}  # webdataset's names -> those of metadata
@@ -54,8 +54,8 @@ def metadata_of(companions: Mapping[str, bytes], name: str) -> dict[str, Any] | 
                 text = companions[field].decode("utf-8").strip()
             except UnicodeDecodeError as error:
                 raise ImageError(f"{posixpath.basename(name)}.{field} is no UTF-8") from error
-            is_number = field == "cls" and text.lstrip("-").isdecimal()
-            found.setdefault(key, int(text) if is_number else text)
+            number = label_number(text) if field == "cls" else None
+            found.setdefault(key, text if number is None else number)
     return found
 
 

@@ -13,7 +13,7 @@ from torch.utils.data import Dataset
 
 from latentpress.data.decoder import Decoder
 from latentpress.errors import LatentpressError, UsageError, prefixed
-from latentpress.system.members import check_size, sample_key
+from latentpress.system.members import check_size, label_number, sample_key
 from latentpress.system.sources import read_source, unreadable
 from latentpress.system.tars import TarReader
 
@@ -42,8 +42,7 @@ class Sample:
     @property
     def label(self) -> int | None:
         """The number of "cls", None where there is none."""
-        text = self.fields.get("cls", b"").strip()
-        return int(text) if text.isdigit() else None
+        return label_number(self.fields.get("cls", b"").decode("utf-8", "replace").strip())
 
     @property
     def metadata(self) -> dict[str, Any]:

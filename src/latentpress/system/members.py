@@ -44,3 +44,11 @@ def sample_key(name: str) -> tuple[str, str] | None:
     """
     found = _SAMPLE.fullmatch(name)
     return (found[1], found[2]) if found else None
+
+
+def label_number(text: str) -> int | None:
+    """The number that a label is, None where it is a word or has more digits than Python reads."""
+    try:
+        return int(text) if text.removeprefix("-").isdecimal() else None
+    except ValueError:
+        return None
