@@ -23,6 +23,9 @@ PRECISIONS: list[dict[str, Any]] = [
     {"quality": 60},
     {"lossless": True},
 ]
+NESTED: dict[str, Any] = {}  # deeper than JSON's encoder follows
+for _ in range(100_000):
+    NESTED = {"a": NESTED}
 
 
 def batch(space: str, amount: int = 2) -> Any:
@@ -129,6 +132,13 @@ def test_names_and_metadata(tmp_path: Path) -> None:
         )
 
 
+def test_names_in_an_array(tmp_path: Path) -> None:
+    y = batch("sd15")
+    save(y, tmp_path / "a", lossless=True, names=np.array(["one", "two"]))
+    with Reader(tmp_path / "a") as reader:
+        assert reader.names() == ["one", "two"]
+
+
 def test_a_constant_latent_is_padded_rather_than_refused(tmp_path: Path) -> None:
     y = np.full((1, 3, 900, 900), 2.5, np.float32)
     save(y, tmp_path / "a", max_error=0.01)
@@ -227,6 +237,10 @@ def test_an_empty_file_of_latents(tmp_path: Path) -> None:
         (np.full((1, 2, 2), np.inf, np.float32), {"rmse": 0.1}, "infinity"),
         (np.zeros((1, 2, 2), np.float32), {"lossless": True, "names": ["a", "b"]}, "names"),
         (np.zeros((1, 2, 2), np.float32), {"lossless": True, "metadata": [{"a": {1}}]}, "JSON"),
+        (np.zeros((1, 2, 2), np.float32), {"lossless": True, "metadata": [NESTED]}, "JSON"),
+        (np.zeros((1, 2, 2), np.float32), {"lossless": True, "metadata": [["a"]]}, "dictionary"),
+        (np.zeros((1, 2, 2), np.float32), {"lossless": True, "metadata": ["a"]}, "dictionary"),
+        (np.zeros((1, 2, 2), np.float32), {"lossless": True, "names": [1]}, "text, not int"),
     ],
 )
 def test_what_is_refused(tmp_path: Path, latent: Any, arguments: dict[str, Any], said: str) -> None:

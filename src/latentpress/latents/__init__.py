@@ -118,7 +118,9 @@ def save(
     ) as writer:
         for i, latent in enumerate(many):
             total += writer.add(
-                latent, name=names[i] if names else "", metadata=metadata[i] if metadata else None
+                latent,
+                name="" if names is None else names[i],
+                metadata=None if metadata is None else metadata[i],
             )
     return total
 

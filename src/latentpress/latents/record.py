@@ -65,6 +65,12 @@ def pack(
     fit the space or the format.
     """
     check_shape(y.shape, space)
+    if not isinstance(name, str):
+        raise UsageError(f"the name of a latent must be text, not {type(name).__name__}")
+    if metadata is not None and not isinstance(metadata, dict):
+        raise UsageError(
+            f"the metadata of a latent must be a dictionary, not {type(metadata).__name__}"
+        )
     candidates = (space,) if space != RAW else (predictive.GENERIC, predictive.NONE)
     method, payload = min(
         (encode(y, kind, precision, model) for model in candidates), key=lambda coded: len(coded[1])
@@ -82,7 +88,7 @@ def pack(
             label = json.dumps(
                 metadata, ensure_ascii=False, allow_nan=False, separators=(",", ":")
             ).encode()
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, RecursionError) as error:
             raise UsageError(
                 f"the metadata of a latent must be what JSON can say: {error}"
             ) from error
