@@ -99,3 +99,10 @@ def test_the_splits_of_a_dictionary() -> None:
     assert isinstance(pressed, datasets.DatasetDict)
     raw = pressed["test"].cast_column("image", datasets.Image(decode=False))
     assert raw[0]["image"]["bytes"] == latentpress.compress(picture(2), quality=60)
+
+
+@pytest.mark.parametrize("is_stream", [False, True])
+def test_a_column_that_is_not_there(is_stream: bool) -> None:
+    table = made([stored(0)])
+    with pytest.raises(UsageError, match="no column 'img': there are image, label"):
+        compress_dataset(table.to_iterable_dataset() if is_stream else table, "img")

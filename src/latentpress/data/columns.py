@@ -86,7 +86,8 @@ def compress_dataset(
 
     Raises:
         ImageError: a picture fails, and errors is "raise".
-        UsageError: an option is outside its range, or `datasets` is not installed.
+        UsageError: an option is outside its range, there is no such column, or `datasets` is not
+            installed.
 
     Example:
         >>> pressed = compress_dataset(dataset, "image", quality=40)  # doctest: +SKIP
@@ -104,6 +105,9 @@ def compress_dataset(
     more = {} if num_proc is None else {"num_proc": num_proc}
 
     def one(split: Any) -> Any:
+        names = split.column_names  # None of a stream that does not know them yet
+        if names is not None and column not in names:
+            raise UsageError(f"there is no column {column!r}: there are {', '.join(names)}")
         stored = split.cast_column(column, datasets.Image(decode=False))
         features = stored.features
         if isinstance(split, datasets.IterableDataset):  # which decodes what was cast at last only
