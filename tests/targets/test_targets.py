@@ -206,6 +206,8 @@ def test_what_cannot_be_met_names_the_nearest_and_best_effort_gives_it(
 def test_targets_that_mean_nothing_are_refused(analyzed: Analyzed) -> None:
     for wrong in (
         lambda: targets.to_size(analyzed, 0),
+        lambda: targets.to_size(analyzed, math.inf),  # type: ignore[arg-type]
+        lambda: targets.to_total([analyzed], math.nan),  # type: ignore[arg-type]
         lambda: targets.to_rate(analyzed, 0),
         lambda: targets.to_rate(analyzed, math.nan),
         lambda: targets.to_metric(analyzed, "beauty", 3),

@@ -43,7 +43,7 @@ class Sizes:
         fixed: bytes that the files have at every step. estimate: (TOP_STEP + 1,), rising: about the
         logarithm of the other bytes at each step.
         """
-        if limit < 1:
+        if not 1 <= limit < math.inf:
             raise UsageError(f"a size is a number of bytes above 0, not {limit}")
         if limit - fixed < 1:
             return 0
