@@ -1,5 +1,6 @@
 """Decoder: bytes of a picture into what a model takes, and in forked processes."""
 
+import io
 import multiprocessing
 import os
 import pickle
@@ -15,6 +16,7 @@ from helpers.shards import picture
 from latentpress.data import Decoder
 from latentpress.data.decoder import FORMS
 from latentpress.errors import FormatError, UsageError
+from latentpress.image.picture import read_picture
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +60,27 @@ def test_other_fields_are_for_the_next_handler(pressed: bytes) -> None:
 
 def test_pictures_that_were_kept_are_decoded_too() -> None:
     assert Decoder("rgb8").decode(picture(1, "PNG")).shape == (16, 16, 3)
+
+
+@pytest.mark.parametrize("form", ["JPEG", "PNG"])
+def test_a_kept_picture_stands_as_its_pressed_one(form: str) -> None:
+    turned = Image.Exif()
+    turned[0x112] = 6  # a quarter to the right
+    stream = io.BytesIO()
+    Image.open(io.BytesIO(picture(1))).resize((24, 16)).save(stream, form, exif=turned)
+    kept = Decoder("rgb8").decode(stream.getvalue())
+    expected = read_picture(stream.getvalue()).image
+    assert expected.size == (16, 24)
+    assert np.array_equal(kept, np.asarray(expected))
+
+
+def test_sixteen_bits_are_scaled_and_not_clipped() -> None:
+    samples = np.arange(0, 65536, 257, dtype=np.uint16).reshape(16, 16)
+    stream = io.BytesIO()
+    Image.fromarray(samples).save(stream, "PNG")
+    assert np.array_equal(Decoder("l8").decode(stream.getvalue()), samples // 257)
+    shown = Decoder("rgb8").convert(Image.open(stream))
+    assert np.array_equal(shown, np.repeat(samples[..., None] // 257, 3, axis=2))
 
 
 def test_what_is_wrong_is_told(pressed: bytes) -> None:

@@ -6,9 +6,10 @@ import io
 from typing import Any
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 
 from latentpress.errors import UsageError
+from latentpress.image import color
 from latentpress.runtimes.threads import limited_to
 from latentpress.system.sources import LTP
 
@@ -91,6 +92,8 @@ class Decoder:
         if not data.startswith(LTP):
             with Image.open(io.BytesIO(data)) as image:
                 image.load()
+                # as `.ltp` files are made, and as `datasets` shows its pictures
+                ImageOps.exif_transpose(image, in_place=True)
                 return self.convert(image)
         with limited_to(self.threads):
             if self.reduced:
@@ -104,6 +107,8 @@ class Decoder:
     def convert(self, image: Image.Image) -> Any:
         """An image of Pillow in the form asked for."""
         kind, mode, is_float = FORMS[self.form]
+        if image.mode[0] in "IF":  # of more than 8 bits, which Pillow would clip rather than scale
+            image = color.convert(image, None).image
         image = image if image.mode == mode else image.convert(mode)
         if kind == "pil":
             return image
