@@ -163,3 +163,20 @@ def test_a_broken_file_is_tried_again(here: Path) -> None:
     Path("in/files/03.npy").write_bytes(npy(3))
     assert ", 1 latents, " in pack()
     assert len(names()) == len(set(names())) == MANY
+
+
+def test_what_is_no_latent_makes_no_file(here: Path) -> None:
+    pack()
+    before = sorted(os.listdir("out"))
+    Path("in/files/aa.npy").write_bytes(npy(0).replace(b"<f4", b"<i4"))
+    for _ in range(2):
+        assert "aa.npy: latents are float32, float16" in pack(code=1)
+        assert sorted(os.listdir("out")) == before
+    assert len(names()) == MANY
+    shutil.rmtree("in/files")
+    shutil.rmtree("out")
+    Path("in/files").mkdir()
+    Path("in/files/aa.npy").write_bytes(npy(0).replace(b"<f4", b"<i4"))
+    Path("in/z.tar").unlink()
+    assert "0 shards, 0 latents, 0 bytes" in pack(code=1)
+    assert os.listdir("out") == ["manifest.jsonl"]

@@ -212,10 +212,10 @@ class ShardPacking:
                 if number < kept:
                     self._packed.kept += 1
                     continue
-                if not row["latents"]:
-                    self._rows.append(row)
                 before = len(shards.files)
                 add(shards, source, name, metadata, latent)
+                if not row["latents"]:
+                    self._rows.append(row)
                 row["latents"] += 1
                 self._packed.latents += 1
                 self._packed.numbers += math.prod(latent.shape)
@@ -235,6 +235,6 @@ class ShardPacking:
         """Tell what the file that is full holds."""
         file = shards.files[-1]
         about = {"shard": file.name, "output_bytes": file.stat().st_size}
-        lines = [{**row, "output": file.name} for row in self._rows if row["latents"]]
+        lines = [{**row, "output": file.name} for row in self._rows]
         manifest.append([*lines, about])
         self._rows = []

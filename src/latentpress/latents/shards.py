@@ -84,7 +84,12 @@ class ShardWriter:
                 raise OutputError(f"{path}: exists already, and overwriting was not asked for")
             self._current = Writer(path, **{**self._how, "overwrite": overwrite}).__enter__()
             self.files.append(path)
-        size = self._current.add(latent, name=name, metadata=metadata)
+        try:
+            size = self._current.add(latent, name=name, metadata=metadata)
+        except BaseException as error:
+            if not self._size:  # a file without a latent is none
+                self._close(type(error), error, error.__traceback__)
+            raise
         self._size += size
         if self._size >= self.shard_size:
             self._close(None, None, None)
