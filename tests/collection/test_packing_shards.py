@@ -180,3 +180,28 @@ def test_what_is_no_latent_makes_no_file(here: Path) -> None:
     Path("in/z.tar").unlink()
     assert "0 shards, 0 latents, 0 bytes" in pack(code=1)
     assert os.listdir("out") == ["manifest.jsonl"]
+
+
+def test_beginning_anew_leaves_no_file_of_the_run_before(here: Path) -> None:
+    pack()
+    assert len(os.listdir("out")) > 3
+    Path("out/000777.ltps").write_bytes(b"another's")
+    pack("--overwrite", "--shard-size", "1MB")
+    assert sorted(os.listdir("out")) == ["000000.ltps", "000777.ltps", "manifest.jsonl"]
+    Path("out/000777.ltps").unlink()
+    assert sorted(names()) == sorted(set(names()))
+    assert len(names()) == MANY
+
+
+def test_a_run_killed_while_it_begins_anew_leaves_none_either(here: Path) -> None:
+    pack()
+    manifest = Path("out/manifest.jsonl")
+    before = manifest.read_text()
+    pack("--overwrite", "--shard-size", "1MB")
+    begun = manifest.read_text()[len(before) :].splitlines(keepends=True)[:2]
+    shutil.rmtree("out")
+    pack()
+    manifest.write_text(before + "".join(begun))
+    pack("--shard-size", "1MB")
+    assert sorted(os.listdir("out")) == ["000000.ltps", "manifest.jsonl"]
+    assert len(names()) == MANY

@@ -9,6 +9,7 @@ bytes. What the last run under the same request recorded is not packed again.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -23,9 +24,10 @@ from latentpress.collection.tasks import kept_store
 from latentpress.collection.unit import Unit, joined
 from latentpress.errors import OutputError
 from latentpress.latents.shards import ShardWriter
-from latentpress.system.stores import FolderStore, Store, open_file, open_store
+from latentpress.system.stores import FolderStore, ObjectStore, Store, open_file, open_store
 
 ANEW = "--overwrite begins anew"
+SHARD = re.compile(r"[0-9]+\.ltps", re.ASCII)
 
 
 @dataclass
@@ -47,9 +49,7 @@ class Earlier:
         """Take a line of the manifest into account."""
         if "run" in line:
             if line["run"].get("begins"):
-                self.begun |= self.files.keys()
-                for known in (self.files, self.counts, self.whole, self.versions):
-                    known.clear()
+                self.forget()
             self.request = str(line["run"].get("request"))
             self._waiting = []  # of a file whose lines were not all written
         elif "begun" in line:
@@ -61,6 +61,12 @@ class Earlier:
             self._waiting = []
         elif "latents" in line:
             self._waiting.append(line)
+
+    def forget(self) -> None:
+        """Begin anew: what is there may be replaced."""
+        self.begun |= self.files.keys()
+        for known in (self.files, self.counts, self.whole, self.versions):
+            known.clear()
 
     def _add_source(self, line: Mapping[str, Any]) -> None:
         key = hash((line["source"], line.get("member", "")))
@@ -142,21 +148,28 @@ class ShardPacking:
         with closing(open_manifest(store)) as manifest:
             if isinstance(store, FolderStore):
                 store.tidy(MANIFEST)
-            if not self._how.get("overwrite"):
-                for line in manifest.lines():
-                    self._earlier.add(line)
+            for line in manifest.lines():
+                self._earlier.add(line)
+            if self._how.get("overwrite"):
+                self._earlier.forget()
+            else:
                 self._earlier.check(store, request)
             begins = not self._earlier.files
             told = {"version": __version__, "request": request, "asked": asked, "begins": begins}
             manifest.append([{"run": told}])
-            self._write(units, manifest, advance)
+            written = self._write(units, manifest, advance)
+            left = self._earlier.begun - self._earlier.files.keys() - written
+            for name in filter(SHARD.fullmatch, left):  # of a run that was begun anew
+                if isinstance(store, FolderStore | ObjectStore):
+                    store.remove(name)
         self._packed.size = self._packed.written + sum(self._earlier.files.values())
         self._packed.files += len(self._earlier.files)
         return self._packed
 
     def _write(
         self, units: Iterable[Unit], manifest: Manifest, advance: Callable[[], None]
-    ) -> None:
+    ) -> set[str]:
+        """Pack into further files; their names."""
         shards = ShardWriter(
             self._folder,
             self._shard_size,
@@ -176,6 +189,7 @@ class ShardPacking:
             self._record(shards, manifest)
         self._packed.files = len(shards.files)
         self._packed.written = sum(file.stat().st_size for file in shards.files)
+        return {file.name for file in shards.files}
 
     def _sources(self, unit: Unit) -> Iterator[tuple[str, Iterator[Latent]]]:
         """The files of latents in a unit that were not packed whole: name within it, latents."""

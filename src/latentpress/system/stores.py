@@ -172,6 +172,14 @@ class FolderStore:
         with replacing(path, overwrite=True, like=like) as stream:
             yield stream
 
+    def remove(self, key: str) -> None:
+        """Delete a file, where it is there. OutputError."""
+        path = self.path(key)
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise output_error(path, error) from None
+
     def tidy(self, key: str) -> None:
         """Remove what writers that were killed left beside a file."""
         remove_stale(self.path(key).parent)
@@ -267,6 +275,10 @@ class ObjectStore:
     def write(self, key: str, data: bytes) -> None:
         """As of Store."""
         self._remote().write(data, key)
+
+    def remove(self, key: str) -> None:
+        """Delete a file, where it is there. OutputError."""
+        self._remote().remove(key)
 
     def open(self, key: str) -> BinaryIO:
         """As `open_file`: fetched into a temporary file, a part at a time."""
