@@ -10,6 +10,7 @@ import re
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -234,6 +235,26 @@ def test_markdown_and_its_curves(folder: Any, story: Any, tmp_path: Path) -> Non
     for line in text.splitlines():
         assert not line.startswith("|") or line.endswith("|")
     assert f"<!-- source: {folder.as_posix()}/rows.csv -->\n| codec | setting | bytes |" in text
+
+
+def test_names_are_no_markup(folder: Any, tmp_path: Path) -> None:
+    original = read_run(folder)
+    evil = "a|b <script>alert(1)</script> `c` *d* [e](javascript:1)\n--> f"
+    first = original.images[0]
+    renamed = {name: evil if name == first else name for name in original.images}
+    images = [{**image, "name": renamed[image["name"]]} for image in original.info["images"]]
+    rows = [{**row, "image": renamed[row["image"]], "screen_share": 0.5} for row in original.rows]
+    about = {"command": f"latentpress bench '{evil}'", "images": images, "dataset": evil}
+    told = replace(original, info={**original.info, **about}, rows=rows)
+    text = write_report(told, tmp_path / "a.md", images=0)[0].read_text(encoding="utf-8")
+    escaped = r"&lt;script>alert(1)&lt;/script> \`c\`"
+    assert escaped + r" \*d\* \[e\](javascript:1) --> f" in text.splitlines()[0]
+    assert rf"| a\|b {escaped} *d* \[e\](javascript:1) --> f |" in text
+    assert "- command: `` latentpress bench 'a|b <script>" in text
+    within = re.sub(r"<!--.*?-->|`` .* ``", "", text)  # where nothing is markup
+    assert "<script" not in within
+    assert "--> f" in within
+    assert "-->" not in text.splitlines()[2][:-3]
 
 
 def test_up_is_better_in_every_chart(story: Any) -> None:

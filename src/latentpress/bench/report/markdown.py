@@ -3,6 +3,7 @@
 Above each table of figures stands `<!-- source: RUN/rows.csv -->`.
 """
 
+import re
 from collections.abc import Sequence
 
 from latentpress.bench.report import text_tables
@@ -18,13 +19,14 @@ def markdown(story: Story, stem: str) -> tuple[str, dict[str, str]]:
     """(the text, its curves: file name -> SVG). stem: of the file that is written; the curves are
     called stem-metric.svg.
     """
-    source = f"<!-- source: {(story.run.folder / ROWS).as_posix()} -->"
+    source = f"<!-- source: {_comment((story.run.folder / ROWS).as_posix())} -->"
+    command = _comment(story.run.info["command"])
     curves = {m: svg for m in story.metrics if (svg := draw(story, m, alone=True))}
     names = {m: f"{stem}-{m}.svg" for m in curves}
     lines = [
-        f"# {text_tables.heading(story)}",
+        f"# {_literal(text_tables.heading(story))}",
         "",
-        f"<!-- Made by `latentpress report`; do not edit. {story.run.info['command']} -->",
+        f"<!-- Made by `latentpress report`; do not edit. {command} -->",
         "",
         text_tables.subtitle(story),
         "",
@@ -81,7 +83,7 @@ def markdown(story: Story, stem: str) -> tuple[str, dict[str, str]]:
         "",
     ]
     made = [
-        f"- {term}: {f'`{text}`' if term == 'command' else text}"
+        f"- {term}: {_code(text) if term == 'command' else _literal(text)}"
         for term, text in text_tables.made(story)
     ]
     lines += ["## How it was made", "", *made, ""]
@@ -98,8 +100,31 @@ def _charts(charts: Sequence[tuple[str, str]]) -> list[str]:
 
 
 def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    lines = [
-        "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in row) + " |"
-        for row in (columns, *rows)
-    ]
+    lines = ["| " + " | ".join(_cell(cell) for cell in row) + " |" for row in (columns, *rows)]
     return [lines[0], "|" + "---|" * len(columns), *lines[1:]]
+
+
+def _cell(text: str) -> str:
+    """Within a table: as `_literal`, but bold stays."""
+    return re.sub(r"[\\`\[\]|]", r"\\\g<0>", _line(text)).replace("<", "&lt;")
+
+
+def _literal(text: str) -> str:
+    """A text with names, which come from outside, of which nothing is taken for markup."""
+    return re.sub(r"[\\`*\[\]]", r"\\\g<0>", _line(text)).replace("<", "&lt;")
+
+
+def _code(text: str) -> str:
+    """Within a line, set as code: between more backticks than it has in a row."""
+    ticks = "`" * (1 + max(map(len, re.findall("`+", text)), default=0))
+    space = " " if len(ticks) > 1 else ""
+    return f"{ticks}{space}{_line(text)}{space}{ticks}"
+
+
+def _comment(text: str) -> str:
+    """Within an HTML comment, which two hyphens and a > would end."""
+    return _line(text).replace(">", "&gt;")
+
+
+def _line(text: str) -> str:
+    return " ".join(text.splitlines())
