@@ -20,7 +20,7 @@ from latentpress.image.limits import no_pillow_limit
 from latentpress.image.picture import Source, frames_of, open_source, read_picture
 from latentpress.metrics.registry import Names
 from latentpress.metrics.registry import assess as assess_arrays
-from latentpress.system.places import elsewhere
+from latentpress.system.places import elsewhere, located
 from latentpress.system.sources import name_of, read_source
 
 # those that become 8-bit gray or RGB without loss
@@ -82,6 +82,7 @@ def read_graded(source: Source, *, model: str | None = None, device: str = "auto
     if isinstance(source, Image.Image):
         _check_mode("the image", source)
         return _graded("the image", source)
+    source = located(source)
     name = name_of(source) or "the file"
     if not isinstance(source, (str, os.PathLike)) or elsewhere(source) is not None:
         source = read_source(source)

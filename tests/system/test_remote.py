@@ -9,12 +9,19 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
+from typer.testing import CliRunner
 
+import latentpress
 from helpers.object_store import KEYS, Proxy, web_server
 from helpers.s3_fixtures import BUCKET, forget
+from latentpress import latents
+from latentpress.cli.app import app
 from latentpress.errors import ImageError, OutputError, UsageError
 from latentpress.system import remote
+from latentpress.system.files import replacing
 from latentpress.system.places import UrlPath, as_path, elsewhere
 from latentpress.system.sources import read_source
 from latentpress.system.stores import FolderStore, LeftOut, ObjectStore, open_store
@@ -344,3 +351,38 @@ def test_a_scheme_that_nothing_is_known_of_or_that_needs_a_package_is_told(
         UsageError, match=r"^gs:// needs the extra remote: pip install 'latentpress\[remote\]'$"
     ):
         open_store("gs://bucket/c")
+
+
+def test_the_url_of_a_path_is_taken_as_the_path(tmp_path: Path) -> None:
+    url = f"{tmp_path.as_uri()}/a%20b"
+    Image.new("RGB", (40, 24), (9, 99, 199)).save(tmp_path / "a b.png")
+    data = latentpress.compress(f"{url}.png")
+    assert data == latentpress.compress(tmp_path / "a b.png")
+    with replacing(f"{url}.ltp", overwrite=False) as stream:
+        stream.write(data)
+    assert (tmp_path / "a b.ltp").read_bytes() == data
+    assert latentpress.decompress(f"{url}.ltp").size == (40, 24)
+    assert latentpress.read_header(f"{url}.ltp").width == 40
+    assert latentpress.assess(f"{url}.png", f"{url}.ltp", ["psnr"])["psnr"] > 30
+
+
+def test_latents_under_the_url_of_a_path(tmp_path: Path) -> None:
+    url = f"{tmp_path.as_uri()}/a%20b.ltps"
+    y = np.zeros((2, 4, 8, 8), np.float32)
+    latents.save(y, url, lossless=True)
+    with latents.Writer(url, lossless=True, append=True) as writer:
+        writer.add(y[0])
+    assert os.listdir(tmp_path) == ["a b.ltps"]
+    with latents.Reader(url) as reader:
+        assert len(pickle.loads(pickle.dumps(reader))) == 3
+    with pytest.raises(OutputError, match="exists already"):
+        latents.save(y, url, lossless=True)
+    result = CliRunner().invoke(app, ["latents", "info", url])
+    assert "3, 768 numbers" in result.output
+    packed = f"{tmp_path.as_uri()}/packed.ltps"
+    np.save(tmp_path / "y.npy", y)
+    result = CliRunner().invoke(
+        app, ["latents", "pack", str(tmp_path), "-o", packed, "--lossless", "--include", "*.npy"]
+    )
+    assert result.exit_code == 0, (result.output, result.exception)
+    assert len(latents.load(tmp_path / "packed.ltps")) == 2

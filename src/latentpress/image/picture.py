@@ -34,7 +34,7 @@ from latentpress.image.strip import find_metadata, without_profile
 from latentpress.image.text import Text, text_entries
 from latentpress.options import check_strip
 from latentpress.system.files import output_error
-from latentpress.system.places import elsewhere
+from latentpress.system.places import elsewhere, located
 from latentpress.system.sources import ByteSource, name_of, not_a_picture, read_source
 
 __all__ = [
@@ -222,6 +222,7 @@ def count_pixels(path: str | os.PathLike[str]) -> int:
 
 def open_source(source: ByteSource) -> io.BufferedReader:
     """A path of the file system as an open file, all else as a file in memory."""
+    source = located(source)
     if isinstance(source, (str, os.PathLike)) and elsewhere(source) is None:
         return open(source, "rb")
     return io.BufferedReader(io.BytesIO(read_source(source)))

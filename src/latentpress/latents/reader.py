@@ -15,7 +15,7 @@ from latentpress.errors import FormatError, ImageError, prefixed
 from latentpress.latents import index, record
 from latentpress.latents.dtypes import to_torch
 from latentpress.latents.record import Info
-from latentpress.system.places import elsewhere, path_name
+from latentpress.system.places import elsewhere, located, path_name
 
 
 class Reader:
@@ -38,6 +38,7 @@ class Reader:
     """
 
     def __init__(self, file: str | os.PathLike[str], *, torch: bool = False) -> None:
+        file = located(file)
         self.file = os.fspath(file)
         self._place = elsewhere(file)
         self.torch = torch

@@ -15,7 +15,7 @@ from latentpress.latents import index, record
 from latentpress.latents.dtypes import as_array
 from latentpress.latents.precision import Precision
 from latentpress.system.files import UntouchedError, output_error, replacing
-from latentpress.system.places import elsewhere, path_name
+from latentpress.system.places import elsewhere, located, path_name
 
 COPY_BYTES = 1 << 20
 
@@ -57,7 +57,7 @@ class Writer:
     ) -> None:
         self.precision = Precision(max_error, rmse, quality, lossless)
         self.space = index.space_id(space)
-        self.file = file
+        self.file = file = located(file)
         self._name = os.fspath(file) if isinstance(file, (str, os.PathLike)) else ""
         if self.space == index.RAW and quality is not None:
             raise UsageError(

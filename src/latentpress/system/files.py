@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import BinaryIO, NoReturn
 
 from latentpress.errors import DiskFullError, OutputError
-from latentpress.system.places import Elsewhere, elsewhere, path_name
+from latentpress.system.places import Elsewhere, elsewhere, located, path_name
 
 REASONS = {
     errno.ENOSPC: "the disk is full",
@@ -56,6 +56,7 @@ def replacing(
     file. What lies behind a URL is replaced at the end, too, and an existing one looked for at the
     beginning alone.
     """
+    path = located(path)
     place = elsewhere(path)
     if place is not None:
         with _sending(place, overwrite) as stream:

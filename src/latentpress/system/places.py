@@ -12,7 +12,7 @@ import io
 import os
 import stat
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 from latentpress.errors import ImageError, OutputError
 from latentpress.system.urls import bare, is_url, joined, scheme, shown
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     LocalPath = Path
 else:
     LocalPath = type(Path())  # of the system, which Python 3.11 cannot derive from Path
+
+Asked = TypeVar("Asked")
+LOCAL = ("file", "local")  # schemes of URLs that are paths
 
 
 class Elsewhere(LocalPath):
@@ -205,9 +208,16 @@ def as_path(text: str) -> Path:
     """A path, or what stands for a URL; file:// is a path."""
     if not is_url(text):
         return Path(text)
-    if scheme(text) in ("file", "local"):
+    if scheme(text) in LOCAL:
         return Path(_unquoted("/" + text.partition("://")[2].partition("/")[2]))
     return UrlPath(text)
+
+
+def located(path: Asked) -> Asked | Path:
+    """The path that a URL with file:// names; all else as it is."""
+    if isinstance(path, str) and is_url(path) and scheme(path) in LOCAL:
+        return as_path(path)
+    return path
 
 
 def _unquoted(text: str) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 from latentpress.errors import ImageError, LatentpressError, UsageError, prefixed
-from latentpress.system.places import elsewhere, path_name
+from latentpress.system.places import elsewhere, located, path_name
 
 LTP = b"LTP"  # how an .ltp file begins
 LTPS = b"LTPS"  # how a .ltps file begins
@@ -31,6 +31,7 @@ def read_source(source: ByteSource) -> bytes:
         return source
     if isinstance(source, (bytearray, memoryview)):
         return bytes(source)
+    source = located(source)
     place = elsewhere(source)
     if place is not None:
         return place.load()
