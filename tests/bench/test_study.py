@@ -144,3 +144,20 @@ def test_an_unknown_vae_is_told(tmp_path: Path) -> None:
     assert isinstance(done.exception, latentpress.UsageError)
     assert "the VAE is one of builtin" in str(done.exception)
     assert not (tmp_path / "x").exists()
+
+
+def test_a_picture_that_is_all_screen_layer_has_no_latent_to_show(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, photo: NDArray[np.uint8]
+) -> None:
+    (tmp_path / "photos").mkdir()
+    Image.fromarray(photo[:64, :96]).save(tmp_path / "photos" / "a.png")
+    Image.new("RGB", (96, 64), (9, 99, 199)).save(tmp_path / "photos" / "flat.png")
+    monkeypatch.setattr(study_preset, "VAE_QUALITIES", ())
+    monkeypatch.setattr(study_preset, "JPEG_QUALITIES", (5, 100))
+    monkeypatch.setattr(study_preset, "WEBP_QUALITIES", (0, 80))
+    out = tmp_path / "out"
+    done = CliRunner().invoke(app, ["study", "--images", str(tmp_path / "photos"), "-o", str(out)])
+    assert done.exit_code == 0, (done.output, done.exception)
+    assert [path.name for path in (out / "latents").iterdir()] == ["a-builtin.png"]
+    for kind in ("comparisons", "differences"):
+        assert len(list((out / kind).iterdir())) == 2
