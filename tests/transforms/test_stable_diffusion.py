@@ -5,6 +5,8 @@ AutoencoderKL.
 import json
 import re
 import shutil
+import subprocess
+import sys
 import threading
 import warnings
 from pathlib import Path
@@ -437,3 +439,23 @@ def test_precision_on_cuda(
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: bf16)
     assert stable_diffusion.precision_on({"force_upcast": upcast}, "cuda") == expected
     assert stable_diffusion.precision_on({"force_upcast": upcast}, "cpu") == "float32"
+
+
+@needs_tiny
+def test_threads_that_load_the_first_model_at_a_time() -> None:
+    """In a process of its own, where diffusers is not imported yet."""
+    program = f"""
+import concurrent.futures
+import numpy as np
+import latentpress
+
+def pressed(i):
+    picture = np.full((16, 16, 3), 40 * i, np.uint8)
+    return len(latentpress.compress(picture, codec="sd15", model=MODEL, content="photo"))
+
+MODEL = {str(WEIGHTS / "taesd")!r}
+with concurrent.futures.ThreadPoolExecutor(4) as pool:
+    print(len(list(pool.map(pressed, range(4)))))
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.stdout == "4\n", done.stderr

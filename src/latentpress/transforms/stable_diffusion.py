@@ -44,6 +44,9 @@ OLD_ATTENTION = {"query": "to_q", "key": "to_k", "value": "to_v", "proj_attn": "
 # the transform that a thread used last: a batch, a target or a benchmark reads and checks its
 # weights once
 _last = threading.local()
+# diffusers puts another module in its own place when its import ends: a thread whose `import` had
+# to wait for that gets the first one, which lacks the autoencoders
+_importing = threading.Lock()
 
 
 class StableDiffusionTransform:
@@ -303,9 +306,10 @@ def load_autoencoder(weights: Weights, space: Space) -> Any:
     """An autoencoder with these weights; WeightsError where they are no autoencoder
     of diffusers or LDM.
     """
-    import diffusers
-    import torch
-    from diffusers.loaders.single_file_utils import convert_ldm_vae_checkpoint
+    with _importing:
+        import diffusers
+        import torch
+        from diffusers.loaders.single_file_utils import convert_ldm_vae_checkpoint
 
     tensors = _tensors(weights)
     if "encoder.mid.block_1.norm1.weight" in tensors:
