@@ -315,6 +315,18 @@ def test_work_can_be_canceled_and_removed(page: Any, photo: NDArray[np.uint8]) -
     assert difference(shown(page), latentpress.decompress(data)) <= 1
 
 
+def test_removing_a_pressed_picture_leaves_the_one_that_is_pressed_alone(
+    page: Any, photo: NDArray[np.uint8], small: NDArray[np.uint8]
+) -> None:
+    give(page, "first.jpg", jpeg(small))
+    page.wait_for_selector("#list .state:text('bpp')")
+    give(page, "second.jpg", jpeg(np.tile(photo, (3, 3, 1))))
+    page.wait_for_selector("#list .state:text('pressing')")
+    page.get_by_role("button", name="Remove first.jpg").click()
+    page.wait_for_selector("#list .state:text('bpp')")
+    assert page.inner_text("#viewer-title") == "second.jpg"
+
+
 def test_the_keyboard_alone_reaches_everything(page: Any, small: NDArray[np.uint8]) -> None:
     give(page, "small.jpg", jpeg(small))
     shown(page)
