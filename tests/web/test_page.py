@@ -432,6 +432,43 @@ def test_files_named_on_the_command_line_are_opened(
         assert page.inner_text("#viewer-title") == file.name
 
 
+def test_a_folder_among_dropped_files_does_not_keep_the_others_out(
+    page: Any, small: NDArray[np.uint8], tmp_path: Path
+) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "a.ltp").write_bytes(latentpress.compress(small))
+    files = [str(tmp_path / "folder"), str(tmp_path / "a.ltp")]
+    protocol = page.context.new_cdp_session(page)
+    for kind in ("dragEnter", "dragOver", "drop"):
+        data = {"items": [], "files": files, "dragOperationsMask": 1}
+        protocol.send("Input.dispatchDragEvent", {"type": kind, "x": 100, "y": 100, "data": data})
+    assert problem(page) == "The file cannot be read: it is a folder, or has been moved or changed."
+    page.get_by_role("button", name="a.ltp").first.click()
+    assert shown(page).shape == small.shape
+
+
+def test_a_file_that_has_gone_since_the_command_is_told(
+    browser: Any, small: NDArray[np.uint8], tmp_path: Path
+) -> None:
+    gone, there = tmp_path / "gone.ltp", tmp_path / "there.ltp"
+    for file in (gone, there):
+        file.write_bytes(latentpress.compress(small))
+    told = "The file cannot be loaded: it has been moved, or latentpress web has ended."
+    with browser.new_context() as context:
+        opened = context.new_page()
+        opened.set_default_timeout(SLOW)
+        with serving(opened=[gone, there]) as server:
+            gone.unlink()
+            opened.goto(server.url)
+            assert shown(opened).shape == small.shape
+            opened.get_by_role("button", name="gone.ltp").first.click()
+            assert problem(opened) == told
+            until(opened, "navigator.serviceWorker.controller !== null")
+        context.set_offline(True)  # a thread of the server may still have a connection
+        opened.reload()  # now from the service worker
+        assert problem(opened) == told
+
+
 def test_the_build_works_below_any_path(
     browser: Any, tmp_path: Path, photo: NDArray[np.uint8]
 ) -> None:

@@ -45,17 +45,32 @@ export function onChange(told) {
 
 /** Take a file in. @param {File} file @param {Item["settings"]} settings */
 export async function add(file, settings) {
-  const start = new Uint8Array(await file.slice(0, 3).arrayBuffer());
-  // an empty file has no first bytes to tell by
-  const ltp = file.size ? MAGIC.every((byte, i) => start[i] === byte) : true;
-  const pressed = !(ltp || /\.ltps?$/i.test(file.name));
+  // a folder or a file that has gone cannot be read: the work on it says so
+  const found = await file.slice(0, MAGIC.length).arrayBuffer().catch(() => new ArrayBuffer(0));
+  const start = new Uint8Array(found);
+  // what is empty has no first bytes to tell by
+  const ltp = !start.length || MAGIC.every((byte, i) => start[i] === byte);
+  const item = put(file, !(ltp || /\.ltps?$/i.test(file.name)), settings);
+  if (item.pressed) item.original = URL.createObjectURL(file);
+  enqueue(item);
+  return item;
+}
+
+/** Take in a name alone, whose file is not to be had. @param {string} name @param {string} problem */
+export function addMissing(name, problem) {
+  const item = put(new File([], name), false, {});
+  Object.assign(item, { state: "failed", problem });
+  changed(item);
+  return item;
+}
+
+/** @param {File} file @param {boolean} pressed @param {Item["settings"]} settings @returns {Item} */
+function put(file, pressed, settings) {
   /** @type {Item} */
   const item = { id: ++lastId, file, pressed, state: "waiting", progress: 0, problem: "",
     bytes: null, notice: null, header: null, result: null, original: null, pressTime: 0,
     openTime: 0, settings, controller: new AbortController() };
-  if (pressed) item.original = URL.createObjectURL(file);
   items.push(item);
-  enqueue(item);
   return item;
 }
 
