@@ -127,3 +127,28 @@ def test_a_browser_that_leaves_and_an_address_that_is_none_print_nothing(
         server.server_close()
     time.sleep(0.3)  # the threads of the answers end
     assert capfd.readouterr().err == ""
+
+
+def status(server: Server, head: str) -> int:
+    """The status that the server gives a request of this header."""
+    with socket.create_connection(("127.0.0.1", server.socket.getsockname()[1])) as connection:
+        connection.sendall(f"GET / HTTP/1.1\r\n{head}\r\n\r\n".encode())
+        return int(connection.recv(100).split()[1])
+
+
+def test_at_the_usual_port_of_http_its_number_may_be_left_out() -> None:
+    with Server(0) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        try:
+            number = server.server_port
+            assert status(server, f"Host: 127.0.0.1:{number}") == 200
+            assert status(server, "Host: 127.0.0.1") == 403
+            server.server_port = 80  # the tests may not be allowed to take it
+            assert status(server, "Host: 127.0.0.1") == 200
+            assert status(server, "Host: localhost") == 200
+            assert status(server, "Host: localhost:80") == 200
+            assert status(server, "Host: example.org") == 403
+        finally:
+            server.shutdown()
+            thread.join()
