@@ -327,6 +327,31 @@ def test_removing_a_pressed_picture_leaves_the_one_that_is_pressed_alone(
     assert page.inner_text("#viewer-title") == "second.jpg"
 
 
+def test_a_picture_that_is_drawn_late_is_not_shown_for_another(
+    page: Any, photo: NDArray[np.uint8], small: NDArray[np.uint8]
+) -> None:
+    give(page, "plain.ltp", latentpress.compress(small))
+    page.wait_for_selector("#list .state:text('bpp')")
+    image = Image.fromarray(np.tile(photo, (4, 4, 1)))  # drawn as a PNG, for its profile's sake
+    image.info["icc_profile"] = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    give(page, "profile.ltp", latentpress.compress(image, quality=0, content="photo"))
+    page.evaluate(
+        """() => new Promise((done) => {
+          const row = () => document.querySelector("#list li:nth-child(2)")?.innerText ?? "";
+          const list = document.querySelector("#list");
+          new MutationObserver((_, observer) => {
+            if (!row().includes("bpp")) return;
+            observer.disconnect();
+            document.querySelector("#list li:first-child .pick").click();
+            done();
+          }).observe(list, { subtree: true, childList: true, characterData: true });
+        })"""
+    )
+    page.wait_for_timeout(3000)  # the other one has been drawn by now
+    assert page.inner_text("#viewer-title") == "plain.ltp"
+    assert shown(page).shape == small.shape
+
+
 def test_the_keyboard_alone_reaches_everything(page: Any, small: NDArray[np.uint8]) -> None:
     give(page, "small.jpg", jpeg(small))
     shown(page)
