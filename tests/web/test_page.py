@@ -352,6 +352,28 @@ def test_a_picture_that_is_drawn_late_is_not_shown_for_another(
     assert shown(page).shape == small.shape
 
 
+def test_the_picture_that_is_shown_stays_while_others_are_opened(
+    page: Any, photo: NDArray[np.uint8]
+) -> None:
+    def few(route: Any) -> None:
+        route.fulfill(content_type="text/javascript", body="export const KEPT_PIXELS = 130_000;")
+
+    page.route("**/limits.js", few)
+    page.reload()
+    files = [latentpress.compress(np.roll(photo, 50 * i, 1)) for i in range(3)]
+    given = [
+        {"name": f"{i}.ltp", "mimeType": "application/octet-stream", "buffer": data}
+        for i, data in enumerate(files)
+    ]
+    page.set_input_files("#files", given)
+    page.wait_for_selector("#list li:nth-child(3) .state:text('bpp')")
+    assert difference(shown(page), latentpress.decompress(files[0])) <= 1
+    _, data = saved(page, "#save-png")
+    assert difference(Image.open(io.BytesIO(data)), shown(page)) == 0
+    page.locator("#list .pick").last.click()  # decoded again
+    assert difference(shown(page), latentpress.decompress(files[2])) <= 1
+
+
 def test_the_keyboard_alone_reaches_everything(page: Any, small: NDArray[np.uint8]) -> None:
     give(page, "small.jpg", jpeg(small))
     shown(page)
