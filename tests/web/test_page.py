@@ -254,6 +254,22 @@ def test_the_latent_is_shown(page: Any, small: NDArray[np.uint8]) -> None:
     )
 
 
+def test_no_latent_of_another_picture_stays(page: Any, small: NDArray[np.uint8]) -> None:
+    give(page, "photo.ltp", latentpress.compress(small))
+    page.wait_for_selector("#shown:not([hidden])")
+    page.click("#tab-latent")
+    until(page, "document.querySelector('#latent-text').textContent.includes('320 channels')")
+    give(page, "color.ltp", latentpress.compress(np.full((40, 50, 3), 90, np.uint8)))
+    assert problem(page) == "The file holds no latent: its whole picture is a screen layer."
+    assert page.inner_text("#latent-text") == ""
+    assert page.evaluate("document.querySelector('#channels').width") == 0
+    page.click("#tab-picture")
+    page.locator("#list .pick").first.click()
+    page.click("#tab-latent")  # once more, after another picture was shown
+    until(page, "document.querySelector('#latent-text').textContent.includes('320 channels')")
+    assert page.evaluate("document.querySelector('#channels').width") > 0
+
+
 def header(data: bytes, at: int, value: bytes) -> bytes:
     """The file with other bytes in its header, its checksum made good."""
     import google_crc32c
