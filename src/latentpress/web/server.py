@@ -130,7 +130,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             status, data = HTTPStatus.NOT_MODIFIED, b""
         self.send_response(status)
         self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(len(data)))
+        if status != HTTPStatus.NOT_MODIFIED:  # there it would be the length of what is known
+            self.send_header("Content-Length", str(len(data)))
         self.send_header("Content-Security-Policy", POLICY)
         self.send_header("X-Content-Type-Options", "nosniff")
         self.send_header("Referrer-Policy", "no-referrer")
