@@ -17,7 +17,6 @@ from latentpress.bench.codec_protocol import Codec
 from latentpress.bench.image_codecs import find_codec
 from latentpress.bench.report.number_format import kilobytes
 from latentpress.bench.rows import Row, Run, decoded, file_of, original
-from latentpress.container import read_header
 from latentpress.image.formats import write_image
 from latentpress.image.panels import difference, latent_panels, side_by_side
 from latentpress.metrics.display import metric_name, number
@@ -141,15 +140,14 @@ def write_study(run: Run, codec: str, quality: float) -> list[Path]:
 
 
 def _pictures(run: Run, table: Sequence[Column], image: str) -> Iterator[tuple[str, Image.Image]]:
-    """("latents", ...), ("comparisons", ...), ("differences", ...) of one image; without the first
-    where the file is a screen layer alone.
-    """
+    """("latents", ...), ("comparisons", ...), ("differences", ...) of one image."""
     from latentpress.codec import decode_latent
 
     vae = table[0].rows[image]
-    data = file_of(run.folder, run.codec(vae["codec"]), vae["setting"], image).read_bytes()
-    if read_header(data).has_latent:
-        yield "latents", latent_panels(decode_latent(data))
+    y = decode_latent(
+        file_of(run.folder, run.codec(vae["codec"]), vae["setting"], image).read_bytes()
+    )
+    yield "latents", latent_panels(y)
     lossy = [column for column in table if column.title != "PNG"]
     first = Image.fromarray(original(run, image))
     pictures = [
