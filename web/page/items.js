@@ -32,6 +32,8 @@ const MAGIC = [0x4c, 0x54, 0x50];
 export const items = [];
 /** @type {Item[]} those with pixels, the last shown at the end */
 const kept = [];
+/** @type {Item | null} whose pixels were asked for last */
+let shown = null;
 /** @type {(item: Item) => void} */
 let changed = () => {};
 /** @type {Promise<void>} */
@@ -92,6 +94,7 @@ export function again(item, settings) {
 
 /** Make sure that the item's pixels are there, or will be. @param {Item} item */
 export function needPixels(item) {
+  shown = item;
   if (item.result) keep(item);
   else if (item.state === "done") enqueue(item);
 }
@@ -159,6 +162,8 @@ function keep(item) {
   const at = kept.indexOf(item);
   if (at >= 0) kept.splice(at, 1);
   kept.push(item);
+  const stays = shown ? kept.indexOf(shown) : -1;
+  if (stays >= 0) kept.push(...kept.splice(stays, 1));
   let pixels = 0;
   for (let i = kept.length - 1; i >= 0; i--) {
     pixels += kept[i].header.width * kept[i].header.height;

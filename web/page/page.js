@@ -55,7 +55,7 @@ onChange((item) => {
   if (!items.includes(item)) return;
   showRow(item, actions);
   if (item === current()) refresh();
-  if (item.state === "done" && item.result) {
+  if (item.state === "done") {
     const { width, height } = item.header;
     const size = /** @type {Uint8Array} */ (item.bytes).length;
     announce(`${item.file.name} is ${item.pressed ? "pressed" : "open"}: ${width} by ${height} ` +
