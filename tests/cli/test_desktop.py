@@ -189,3 +189,23 @@ def test_other_systems_are_told_so(platform: str, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(sys, "platform", platform)
     with pytest.raises(latentpress.UsageError, match="Linux"):
         desktop.install()
+
+
+def test_a_command_whose_place_is_no_text_is_refused(home: Path, tmp_path: Path) -> None:
+    folder = os.fsencode(tmp_path) + b"/odd\xff"
+    script = folder + b"/latentpress"
+    try:
+        os.mkdir(folder)
+    except OSError:
+        pytest.skip("this file system takes no such name")
+    with open(script, "w", encoding="utf-8") as text:
+        text.write(f"#!{sys.executable}\nfrom latentpress.__main__ import command\ncommand()\n")
+    os.chmod(script, 0o755)
+    for more in ([], ["--dry-run"]):
+        done = subprocess.run(
+            [script, "desktop", "install", *more], capture_output=True, text=True, timeout=120
+        )
+        assert done.returncode == 2
+        [line] = done.stderr.splitlines()
+        assert "odd\\xff/latentpress: the name of the command's place is no text" in line
+    assert not home.exists()

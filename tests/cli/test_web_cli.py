@@ -1,6 +1,7 @@
 """`latentpress web` and `latentpress share`, without a browser."""
 
 import base64
+import http.client
 import os
 import re
 import signal
@@ -127,3 +128,51 @@ def test_a_browser_that_leaves_and_an_address_that_is_none_print_nothing(
         server.server_close()
     time.sleep(0.3)  # the threads of the answers end
     assert capfd.readouterr().err == ""
+
+
+def status(server: Server, head: str) -> int:
+    """The status that the server gives a request of this header."""
+    with socket.create_connection(("127.0.0.1", server.socket.getsockname()[1])) as connection:
+        connection.sendall(f"GET / HTTP/1.1\r\n{head}\r\n\r\n".encode())
+        return int(connection.recv(100).split()[1])
+
+
+def test_at_the_usual_port_of_http_its_number_may_be_left_out() -> None:
+    with Server(0) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        try:
+            number = server.server_port
+            assert status(server, f"Host: 127.0.0.1:{number}") == 200
+            assert status(server, "Host: 127.0.0.1") == 403
+            server.server_port = 80  # the tests may not be allowed to take it
+            assert status(server, "Host: 127.0.0.1") == 200
+            assert status(server, "Host: localhost") == 200
+            assert status(server, "Host: localhost:80") == 200
+            assert status(server, "Host: example.org") == 403
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def test_what_has_not_changed_has_no_length_of_its_own() -> None:
+    """RFC 9110, 8.6: the length that a 304 names is that of the file."""
+    with Server(0) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        try:
+            connection = http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=30)
+            connection.request("GET", "/icon.svg")
+            first = connection.getresponse()
+            assert len(first.read()) == int(first.headers["Content-Length"]) > 0
+            tag = first.headers["ETag"]
+            connection.request("GET", "/icon.svg", headers={"If-None-Match": tag})
+            second = connection.getresponse()
+            assert (second.status, second.read()) == (304, b"")
+            assert second.headers["Content-Length"] in (None, first.headers["Content-Length"])
+            connection.request("HEAD", "/icon.svg")  # the connection goes on
+            assert connection.getresponse().status == 200
+            connection.close()
+        finally:
+            server.shutdown()
+            thread.join()

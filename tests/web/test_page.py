@@ -254,6 +254,22 @@ def test_the_latent_is_shown(page: Any, small: NDArray[np.uint8]) -> None:
     )
 
 
+def test_no_latent_of_another_picture_stays(page: Any, small: NDArray[np.uint8]) -> None:
+    give(page, "photo.ltp", latentpress.compress(small))
+    page.wait_for_selector("#shown:not([hidden])")
+    page.click("#tab-latent")
+    until(page, "document.querySelector('#latent-text').textContent.includes('320 channels')")
+    give(page, "color.ltp", latentpress.compress(np.full((40, 50, 3), 90, np.uint8)))
+    assert problem(page) == "The file holds no latent: its whole picture is a screen layer."
+    assert page.inner_text("#latent-text") == ""
+    assert page.evaluate("document.querySelector('#channels').width") == 0
+    page.click("#tab-picture")
+    page.locator("#list .pick").first.click()
+    page.click("#tab-latent")  # once more, after another picture was shown
+    until(page, "document.querySelector('#latent-text').textContent.includes('320 channels')")
+    assert page.evaluate("document.querySelector('#channels').width") > 0
+
+
 def header(data: bytes, at: int, value: bytes) -> bytes:
     """The file with other bytes in its header, its checksum made good."""
     import google_crc32c
@@ -313,6 +329,65 @@ def test_work_can_be_canceled_and_removed(page: Any, photo: NDArray[np.uint8]) -
     data = latentpress.compress(photo[:50, :60])
     give(page, "after.ltp", data)  # what was canceled is not in its way
     assert difference(shown(page), latentpress.decompress(data)) <= 1
+
+
+def test_removing_a_pressed_picture_leaves_the_one_that_is_pressed_alone(
+    page: Any, photo: NDArray[np.uint8], small: NDArray[np.uint8]
+) -> None:
+    give(page, "first.jpg", jpeg(small))
+    page.wait_for_selector("#list .state:text('bpp')")
+    give(page, "second.jpg", jpeg(np.tile(photo, (3, 3, 1))))
+    page.wait_for_selector("#list .state:text('pressing')")
+    page.get_by_role("button", name="Remove first.jpg").click()
+    page.wait_for_selector("#list .state:text('bpp')")
+    assert page.inner_text("#viewer-title") == "second.jpg"
+
+
+def test_a_picture_that_is_drawn_late_is_not_shown_for_another(
+    page: Any, photo: NDArray[np.uint8], small: NDArray[np.uint8]
+) -> None:
+    give(page, "plain.ltp", latentpress.compress(small))
+    page.wait_for_selector("#list .state:text('bpp')")
+    image = Image.fromarray(np.tile(photo, (4, 4, 1)))  # drawn as a PNG, for its profile's sake
+    image.info["icc_profile"] = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    give(page, "profile.ltp", latentpress.compress(image, quality=0, content="photo"))
+    page.evaluate(
+        """() => new Promise((done) => {
+          const row = () => document.querySelector("#list li:nth-child(2)")?.innerText ?? "";
+          const list = document.querySelector("#list");
+          new MutationObserver((_, observer) => {
+            if (!row().includes("bpp")) return;
+            observer.disconnect();
+            document.querySelector("#list li:first-child .pick").click();
+            done();
+          }).observe(list, { subtree: true, childList: true, characterData: true });
+        })"""
+    )
+    page.wait_for_timeout(3000)  # the other one has been drawn by now
+    assert page.inner_text("#viewer-title") == "plain.ltp"
+    assert shown(page).shape == small.shape
+
+
+def test_the_picture_that_is_shown_stays_while_others_are_opened(
+    page: Any, photo: NDArray[np.uint8]
+) -> None:
+    def few(route: Any) -> None:
+        route.fulfill(content_type="text/javascript", body="export const KEPT_PIXELS = 130_000;")
+
+    page.route("**/limits.js", few)
+    page.reload()
+    files = [latentpress.compress(np.roll(photo, 50 * i, 1)) for i in range(3)]
+    given = [
+        {"name": f"{i}.ltp", "mimeType": "application/octet-stream", "buffer": data}
+        for i, data in enumerate(files)
+    ]
+    page.set_input_files("#files", given)
+    page.wait_for_selector("#list li:nth-child(3) .state:text('bpp')")
+    assert difference(shown(page), latentpress.decompress(files[0])) <= 1
+    _, data = saved(page, "#save-png")
+    assert difference(Image.open(io.BytesIO(data)), shown(page)) == 0
+    page.locator("#list .pick").last.click()  # decoded again
+    assert difference(shown(page), latentpress.decompress(files[2])) <= 1
 
 
 def test_the_keyboard_alone_reaches_everything(page: Any, small: NDArray[np.uint8]) -> None:
@@ -418,6 +493,43 @@ def test_files_named_on_the_command_line_are_opened(
         page.goto(server.url)
         assert difference(shown(page), latentpress.decompress(file)) <= 1
         assert page.inner_text("#viewer-title") == file.name
+
+
+def test_a_folder_among_dropped_files_does_not_keep_the_others_out(
+    page: Any, small: NDArray[np.uint8], tmp_path: Path
+) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "a.ltp").write_bytes(latentpress.compress(small))
+    files = [str(tmp_path / "folder"), str(tmp_path / "a.ltp")]
+    protocol = page.context.new_cdp_session(page)
+    for kind in ("dragEnter", "dragOver", "drop"):
+        data = {"items": [], "files": files, "dragOperationsMask": 1}
+        protocol.send("Input.dispatchDragEvent", {"type": kind, "x": 100, "y": 100, "data": data})
+    assert problem(page) == "The file cannot be read: it is a folder, or has been moved or changed."
+    page.get_by_role("button", name="a.ltp").first.click()
+    assert shown(page).shape == small.shape
+
+
+def test_a_file_that_has_gone_since_the_command_is_told(
+    browser: Any, small: NDArray[np.uint8], tmp_path: Path
+) -> None:
+    gone, there = tmp_path / "gone.ltp", tmp_path / "there.ltp"
+    for file in (gone, there):
+        file.write_bytes(latentpress.compress(small))
+    told = "The file cannot be loaded: it has been moved, or latentpress web has ended."
+    with browser.new_context() as context:
+        opened = context.new_page()
+        opened.set_default_timeout(SLOW)
+        with serving(opened=[gone, there]) as server:
+            gone.unlink()
+            opened.goto(server.url)
+            assert shown(opened).shape == small.shape
+            opened.get_by_role("button", name="gone.ltp").first.click()
+            assert problem(opened) == told
+            until(opened, "navigator.serviceWorker.controller !== null")
+        context.set_offline(True)  # a thread of the server may still have a connection
+        opened.reload()  # now from the service worker
+        assert problem(opened) == told
 
 
 def test_the_build_works_below_any_path(

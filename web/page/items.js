@@ -32,6 +32,8 @@ const MAGIC = [0x4c, 0x54, 0x50];
 export const items = [];
 /** @type {Item[]} those with pixels, the last shown at the end */
 const kept = [];
+/** @type {Item | null} whose pixels were asked for last */
+let shown = null;
 /** @type {(item: Item) => void} */
 let changed = () => {};
 /** @type {Promise<void>} */
@@ -45,17 +47,32 @@ export function onChange(told) {
 
 /** Take a file in. @param {File} file @param {Item["settings"]} settings */
 export async function add(file, settings) {
-  const start = new Uint8Array(await file.slice(0, 3).arrayBuffer());
-  // an empty file has no first bytes to tell by
-  const ltp = file.size ? MAGIC.every((byte, i) => start[i] === byte) : true;
-  const pressed = !(ltp || /\.ltps?$/i.test(file.name));
+  // a folder or a file that has gone cannot be read: the work on it says so
+  const found = await file.slice(0, MAGIC.length).arrayBuffer().catch(() => new ArrayBuffer(0));
+  const start = new Uint8Array(found);
+  // what is empty has no first bytes to tell by
+  const ltp = !start.length || MAGIC.every((byte, i) => start[i] === byte);
+  const item = put(file, !(ltp || /\.ltps?$/i.test(file.name)), settings);
+  if (item.pressed) item.original = URL.createObjectURL(file);
+  enqueue(item);
+  return item;
+}
+
+/** Take in a name alone, whose file is not to be had. @param {string} name @param {string} problem */
+export function addMissing(name, problem) {
+  const item = put(new File([], name), false, {});
+  Object.assign(item, { state: "failed", problem });
+  changed(item);
+  return item;
+}
+
+/** @param {File} file @param {boolean} pressed @param {Item["settings"]} settings @returns {Item} */
+function put(file, pressed, settings) {
   /** @type {Item} */
   const item = { id: ++lastId, file, pressed, state: "waiting", progress: 0, problem: "",
     bytes: null, notice: null, header: null, result: null, original: null, pressTime: 0,
     openTime: 0, settings, controller: new AbortController() };
-  if (pressed) item.original = URL.createObjectURL(file);
   items.push(item);
-  enqueue(item);
   return item;
 }
 
@@ -77,6 +94,7 @@ export function again(item, settings) {
 
 /** Make sure that the item's pixels are there, or will be. @param {Item} item */
 export function needPixels(item) {
+  shown = item;
   if (item.result) keep(item);
   else if (item.state === "done") enqueue(item);
 }
@@ -144,6 +162,8 @@ function keep(item) {
   const at = kept.indexOf(item);
   if (at >= 0) kept.splice(at, 1);
   kept.push(item);
+  const stays = shown ? kept.indexOf(shown) : -1;
+  if (stays >= 0) kept.push(...kept.splice(stays, 1));
   let pixels = 0;
   for (let i = kept.length - 1; i >= 0; i--) {
     pixels += kept[i].header.width * kept[i].header.height;

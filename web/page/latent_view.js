@@ -91,9 +91,11 @@ export function showLatent(latent) {
   showChannel(0);
 }
 
-/** Forget the latent. */
+/** Forget the latent, and what is drawn of it. */
 export function clearLatent() {
   shown = null;
+  $("channel-picture").width = $("channels").width = 0;
+  $("latent-text").textContent = "";
 }
 
 /** Connect the controls. */

@@ -2,7 +2,7 @@
 
 import { MAX_PIXELS } from "../src/index.js";
 import { $, announce } from "./dom.js";
-import { add, again, items, onChange, remove } from "./items.js";
+import { add, addMissing, again, items, onChange, remove } from "./items.js";
 import { markRow, removeRow, showRow } from "./list.js";
 import { embeddedPictures, hasEncoder, isSingle } from "./models.js";
 import { current, refresh, setUpViewer, view } from "./viewer.js";
@@ -11,6 +11,7 @@ import { bpp, count, noticed } from "./words.js";
 /** @typedef {import("./items.js").Item} Item */
 
 const KILO = 1000;
+const NOT_GIVEN = "The file cannot be loaded: it has been moved, or latentpress web has ended.";
 const NARROW = "(max-width: 52rem)";  // where page.css puts the picture below the list
 const actions = { pick: show, drop };
 
@@ -54,7 +55,7 @@ onChange((item) => {
   if (!items.includes(item)) return;
   showRow(item, actions);
   if (item === current()) refresh();
-  if (item.state === "done" && item.result) {
+  if (item.state === "done") {
     const { width, height } = item.header;
     const size = /** @type {Uint8Array} */ (item.bytes).length;
     announce(`${item.file.name} is ${item.pressed ? "pressed" : "open"}: ${width} by ${height} ` +
@@ -113,11 +114,24 @@ async function openGiven() {
   if (isSingle) return take(embeddedPictures());
   const asked = new URLSearchParams(location.search).getAll("open");
   const own = asked.filter((path) => /^open\/\d+\/[^/]+$/.test(path));
-  take(await Promise.all(own.map(async (path) => {
-    const name = path.split("/")[2];
-    const response = await fetch(`open/${path.split("/")[1]}/${encodeURIComponent(name)}`);
-    return new File([await response.blob()], name);
-  })));
+  const found = await Promise.all(own.map(given));
+  const missing = own.filter((_, i) => !found[i]).map((path) => addMissing(nameOf(path), NOT_GIVEN));
+  await take(found.filter((file) => file !== null));
+  if (!current() && missing.length) show(missing[0]);
+}
+
+/** @param {string} path */
+const nameOf = (path) => path.split("/")[2];
+
+/** @param {string} path @returns {Promise<File | null>} null where the server does not give it */
+async function given(path) {
+  const [folder, number, name] = path.split("/");
+  try {
+    const response = await fetch(`${folder}/${number}/${encodeURIComponent(name)}`);
+    return response.ok ? new File([await response.blob()], name) : null;
+  } catch {
+    return null;
+  }
 }
 
 setUpInput();

@@ -33,17 +33,19 @@ export async function press(file, url, settings, { onProgress, signal }) {
     if (worker === own) worker = null;
   };
   return new Promise((resolve, reject) => {
+    const settled = new AbortController();
     signal.addEventListener("abort", () => {
-      if (worker === own && own.onmessage) end();
+      end();
       reject(signal.reason);
-    }, { once: true });
+    }, { signal: settled.signal });
     own.onerror = (event) => {
+      settled.abort();
       end();
       reject(new Error(event.message || "the worker that presses could not be started"));
     };
     own.onmessage = ({ data: { progress, bytes, notice, error } }) => {
       if (progress !== undefined) return onProgress(progress);
-      own.onmessage = null;
+      settled.abort();  // from now on the worker may be busy with another picture
       if (!bytes || pixels > LARGE) end();
       if (bytes) return resolve({ bytes, notice });
       reject(error.kind ? new LtpError(error.kind, error.message)

@@ -9,6 +9,8 @@ const PIXELS_FROM = 2;  // zoom at which samples are shown as squares
 let size = { width: 1, height: 1 };
 let zoom = 1;
 let fits = true;
+/** What is to be shown, and may have yet to be drawn. @type {any} */
+let wanted = null;
 /** @type {HTMLElement | null} */
 let before = null;
 /** @type {HTMLElement} */
@@ -19,12 +21,18 @@ let seam;
  * @param {string | null} original URL of the picture that was pressed
  */
 export async function showPicture(result, original) {
-  const after = await drawable(result);
+  wanted = result;
   for (const old of $("layers").querySelectorAll("[data-url]")) {
     URL.revokeObjectURL(old.dataset.url);
   }
-  seam = element("div", { className: "seam" });
   before = null;
+  $("layers").replaceChildren();  // so that it never stands below the name of another
+  const after = await drawable(result);
+  if (wanted !== result) {
+    if (after.dataset.url) URL.revokeObjectURL(after.dataset.url);
+    return;
+  }
+  seam = element("div", { className: "seam" });
   $("layers").replaceChildren(after);
   after.setAttribute("role", "img");
   after.setAttribute("aria-label", "The picture that the file holds");

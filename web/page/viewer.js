@@ -51,6 +51,7 @@ export function refresh() {
   $("notice").hidden = !item.notice;
   describe($("facts"), facts({ ...item, ltpName: ltpName(item) }));
   showPicture(item.result, item.original).catch((error) => fail(error));
+  latentOf = null;
   clearLatent();
   if (currentTab() === "latent") openLatent();
 }
@@ -84,7 +85,9 @@ async function openLatent() {
       { models: await pageModels(), workers: pageWorkers });
     if (latentOf === item.result) showLatent(found);
   } catch (error) {
+    if (latentOf !== item.result) return;  // another is shown
     latentOf = null;
+    clearLatent();
     fail(error);
   }
 }

@@ -2,6 +2,7 @@
 
 import { MAX_PIXELS } from "../src/index.js";
 
+const UNREADABLE = ["NotFoundError", "NotReadableError"];  // what a Blob's bytes are refused with
 const whole = new Intl.NumberFormat("en-US");
 
 /** @param {number} n */
@@ -43,6 +44,9 @@ export function sentence(error) {
   if (isAbort(error)) return "Canceled.";
   const told = String(error?.message ?? error).trim();
   if (error?.kind) return finished(told);  // an LtpError is a sentence already
+  if (UNREADABLE.includes(error?.name)) {
+    return "The file cannot be read: it is a folder, or has been moved or changed.";
+  }
   if (error instanceof RangeError || /memory|allocation/i.test(told)) {
     return `There is not enough memory for this picture; the page takes up to ${
       MAX_PIXELS / 1e6} megapixels.`;

@@ -227,12 +227,29 @@ class Block {
    */
   without(gone, kept) {
     const { bytes } = this;
-    const state = new Uint8Array(bytes.length);
-    for (const [start, end] of gone) state.fill(1, Math.min(start, state.length), end);
-    for (const [start, end] of kept) state.fill(0, Math.min(start, state.length), end);
-    for (let i = 0; i < bytes.length; i++) if (state[i]) bytes[i] = 0;
-    let end = bytes.length;
-    while (end && state[end - 1]) end--;
+    const [isGone, isKept] = [this.covered(gone), this.covered(kept)];
+    let end = 0;
+    for (let i = 0; i < bytes.length; i++) {
+      if (isGone[i] && !isKept[i]) bytes[i] = 0;
+      else end = i + 1;
+    }
     return bytes.subarray(0, end);
+  }
+
+  /**
+   * Which bytes lie in one of the ranges. Each range is counted at its ends alone: a hostile block
+   * may have a great many that span it.
+   * @param {Range[]} ranges
+   * @returns {Int32Array} for each byte, in how many it lies
+   */
+  covered(ranges) {
+    const size = this.bytes.length;
+    const found = new Int32Array(size + 1);
+    for (const [start, end] of ranges) {
+      found[Math.min(start, size)]++;
+      found[Math.min(end, size)]--;
+    }
+    for (let i = 1; i < size; i++) found[i] += found[i - 1];
+    return found;
   }
 }

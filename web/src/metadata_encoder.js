@@ -7,6 +7,7 @@ import { writeVarint } from "./varint.js";
 
 const MAX_TEXT = 2 ** 22; // bytes of all texts of a picture
 const DENSITY_UNIT = 1000; // steps in one dot an inch
+const MAX_DENSITY = 1e6; // dots an inch
 // Keywords of programs that tell of the file alone, and those that Pillow uses for other things.
 const TOOLS = [
   "date:", "exif:", "icc:", "jpeg:", "png:", "tiff:", "pdf:", "photoshop:", "xmp:", "dng:",
@@ -43,7 +44,7 @@ export async function encodeMetadata({ icc, exif, xmp, text, density }) {
   if (packed.length && packed.length <= MAX_TEXT) {
     chunks.push([TYPE.text, await deflatedBody(packed)]);
   }
-  if (density) chunks.push([TYPE.density, packDensity(density)]);
+  if (density && isDensity(density)) chunks.push([TYPE.density, packDensity(density)]);
   return chunks;
 }
 
@@ -76,6 +77,14 @@ function packText(text) {
  */
 function isKept(key) {
   return isKeyword(key) && !TAKEN.has(key) && !TOOLS.some((start) => key.startsWith(start));
+}
+
+/**
+ * @param {[number, number]} density dots an inch, across and down
+ * @returns {boolean} whether the format can say it; a senseless one is not kept
+ */
+export function isDensity(density) {
+  return density.every((value) => value >= 1 / DENSITY_UNIT && value <= MAX_DENSITY);
 }
 
 /**

@@ -4,6 +4,7 @@
  * the samples that are stored. Sources: ITU-T T.81; PNG, third edition; RFC 9649 (WebP).
  */
 import { decompressed, joined } from "./deflate.js";
+import { isDensity } from "./metadata_encoder.js";
 
 const MOST = 2 ** 26; // bytes of a compressed part of a file
 const XMP_KEY = "XML:com.adobe.xmp";
@@ -190,9 +191,10 @@ function withoutPrefix(exif) {
  *   where nobody has chosen
  */
 function density(across, down) {
+  /** @type {[number, number]} */
   const values = [across, down];
-  if (!values.every((value) => value >= 0.001 && value <= 1e6)) return undefined;
-  return values.every((value) => Math.abs(value - 72) <= 0.5) ? undefined : [across, down];
+  if (!isDensity(values)) return undefined;
+  return values.every((value) => Math.abs(value - 72) <= 0.5) ? undefined : values;
 }
 
 /**

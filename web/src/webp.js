@@ -54,7 +54,11 @@ export function webpFits(body, width, height) {
  * @returns {Uint8Array} the green channel
  */
 export function decodeGreenWebp(body, width, height) {
-  return Uint8Array.from(decodeWebp(body, width, height), (argb) => argb >>> 8);
+  const pixels = decodeWebp(body, width, height);
+  // not by Uint8Array.from, which makes a list of all numbers first
+  const green = new Uint8Array(pixels.length);
+  for (let i = 0; i < pixels.length; i++) green[i] = pixels[i] >>> 8;
+  return green;
 }
 
 /**

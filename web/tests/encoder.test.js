@@ -5,7 +5,7 @@ import test from "node:test";
 import { encodeAlpha } from "../src/alpha_encoder.js";
 import { bracket, firstAtLeast, TOP_STEP } from "../src/bracket.js";
 import { fillHidden } from "../src/hidden_colors.js";
-import { encode, packageModels, readHeader } from "../src/node.js";
+import { decode, encode, packageModels, readHeader } from "../src/node.js";
 import { turned } from "../src/picture.js";
 import { RansDecoder } from "../src/rans.js";
 import { RansEncoder } from "../src/rans_encoder.js";
@@ -196,4 +196,18 @@ test("an encoding can be given up, and the next one is not hurt", async () => {
   assert.deepEqual([columns, quality], [width, 30]);
   const again = await encode({ width, height, data }, options);
   assert.deepEqual(again, await kept);
+});
+
+test("a senseless density is not kept, which no reader would take", async () => {
+  const white = { width: 2, height: 1, data: new Uint8Array(8).fill(255) };
+  const models = packageModels();
+  const read = async (density) => {
+    const file = await encode({ ...white, metadata: { density } }, { models });
+    return (await decode(file, { models })).metadata.density;
+  };
+  assert.deepEqual(await read([0.001, 1e6]), [0.001, 1e6]);
+  for (const value of [0, -3, 0.0009, NaN, 1.1e6, Infinity]) {
+    assert.equal(await read([value, value]), null);
+    assert.equal(await read([96, value]), null);
+  }
 });

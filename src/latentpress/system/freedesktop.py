@@ -14,7 +14,9 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
+from latentpress.errors import UsageError
 from latentpress.system.files import atomic_write, output_error
+from latentpress.system.names import as_text
 from latentpress.system.sources import LTP_MIME, LTPS_MIME
 
 MIME_FILE = Path("mime", "packages", "latentpress.xml")
@@ -58,8 +60,14 @@ def data_home() -> Path:
 def files(program: Sequence[str]) -> dict[Path, str]:
     """The files below the data folder, with their text.
 
-    program: the command that starts latentpress, its first word an absolute path.
+    program: the command that starts latentpress, its first word an absolute path. UsageError where
+    it is no text: such files are in UTF-8.
     """
+    if program[0] != as_text(program[0]):
+        raise UsageError(
+            f"{as_text(program[0])}: the name of the command's place is no text in UTF-8, and a "
+            "desktop finds no command there"
+        )
     try_exec = escaped(program[0])
     thumbnailer = (
         "[Thumbnailer Entry]\n"
@@ -115,7 +123,7 @@ def tools(home: Path) -> list[list[str]]:
 
 def install(home: Path, program: Sequence[str]) -> list[str]:
     """Write the files and renew the caches -> sentences about what a tool found wrong. OutputError
-    where a file cannot be written.
+    where a file cannot be written, UsageError as of `files`.
     """
     for name, text in files(program).items():
         path = home / name

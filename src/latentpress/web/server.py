@@ -17,6 +17,7 @@ from latentpress.web import assets
 
 HOST = "127.0.0.1"
 PORT = 8717  # always the same, so that an installed page finds its address again
+HTTP_PORT = 80
 TYPES = {
     ".js": "text/javascript; charset=utf-8",
     ".css": "text/css; charset=utf-8",
@@ -59,6 +60,11 @@ class Server(http.server.ThreadingHTTPServer):
         asked = "&".join(f"open={quote(path, safe='')}" for path in self.opened)
         self.url = f"http://{HOST}:{self.server_port}/{asked and '?' + asked}"
 
+    def hosts(self) -> list[str]:
+        """What the header Host of a request may be: browsers leave the usual port of HTTP out."""
+        ports = [f":{self.server_port}", *([""] if self.server_port == HTTP_PORT else [])]
+        return [name + port for name in (HOST, "localhost") for port in ports]
+
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A browser that leaves before it has all, as of a page that is closed, is no error."""
         if not isinstance(sys.exc_info()[1], ConnectionError):
@@ -92,8 +98,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def _answer(self, *, body: bool) -> None:
         self.server.asked_at = time.monotonic()
-        port = self.server.server_port
-        if self.headers.get("Host") not in (f"{HOST}:{port}", f"localhost:{port}"):
+        if self.headers.get("Host") not in self.server.hosts():
             # another site whose name was made to lead here must not read the opened files
             self._send(HTTPStatus.FORBIDDEN, b"", "text/plain", body=False)
             return
@@ -125,7 +130,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             status, data = HTTPStatus.NOT_MODIFIED, b""
         self.send_response(status)
         self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(len(data)))
+        if status != HTTPStatus.NOT_MODIFIED:  # there it would be the length of what is known
+            self.send_header("Content-Length", str(len(data)))
         self.send_header("Content-Security-Policy", POLICY)
         self.send_header("X-Content-Type-Options", "nosniff")
         self.send_header("Referrer-Policy", "no-referrer")
