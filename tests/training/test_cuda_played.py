@@ -1,5 +1,5 @@
-"""A run as CUDA would take it, its device played by the processor: the branches that only CUDA
-takes are gone through by every test of the suite's machine. What CUDA itself does is not played.
+"""A run as CUDA would take it, its device played by the processor: the order of its parts, and the
+branches of the run that only CUDA takes. Captures, streams and pinned memory are not played.
 """
 
 import functools
