@@ -3,6 +3,7 @@ same form everywhere.
 """
 
 import hashlib
+import importlib.util
 import itertools
 import pickle
 from typing import Any
@@ -17,6 +18,16 @@ ALEX = [(11, 3, 64), (5, 64, 192), (3, 192, 384), (3, 384, 256), (3, 256, 256)]
 VGG_WIDTHS = [3, 64, 64, 128, 128, 256, 256, 256, 512, 512, 512, 512, 512, 512]
 VGG = [(3, a, b) for a, b in itertools.pairwise(VGG_WIDTHS)]
 TAPS = {"alex": [64, 192, 384, 256, 256], "vgg": [64, 128, 256, 512, 512]}
+
+RUNTIMES = [
+    pytest.param(
+        name,
+        marks=pytest.mark.skipif(
+            importlib.util.find_spec(name) is None, reason=f"{name} is not installed"
+        ),
+    )
+    for name in ("onnx", "torch")
+]
 
 
 def clear() -> None:

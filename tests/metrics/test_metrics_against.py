@@ -3,7 +3,6 @@ numbers are those of one picture alone, to the bit.
 """
 
 import importlib
-import importlib.util
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,30 +11,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from helpers.metric_weights import clear, install, made_dists, made_params, old_pickle
+from helpers.metric_weights import RUNTIMES, clear, install
 from latentpress.errors import ImageError
 from latentpress.metrics import METRICS, Reference, assess, features, registry, ssimulacra2
 
 LEARNED = ["lpips", "lpips-vgg", "dists"]
 FREE = [key for key in METRICS if key not in LEARNED]
-RUNTIMES = [
-    pytest.param(
-        name,
-        marks=pytest.mark.skipif(
-            importlib.util.find_spec(name) is None, reason=f"{name} is not installed"
-        ),
-    )
-    for name in ("onnx", "torch")
-]
-
-
-@pytest.fixture(scope="module")
-def made() -> Any:
-    return {
-        "alex": old_pickle(made_params("alex")),
-        "vgg": old_pickle(made_params("vgg")),
-        "dists": made_dists(),
-    }
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from helpers.metric_weights import clear, install, made_dists, made_params, old_pickle, published
+from helpers.metric_weights import RUNTIMES, clear, install, published
 from latentpress.errors import ImageError
 from latentpress.metrics import METRICS, features, trunks, weights
 from latentpress.metrics.dists import dists
@@ -20,15 +20,6 @@ from latentpress.metrics.lpips import lpips, lpips_vgg
 
 torch = pytest.importorskip("torch")
 F = torch.nn.functional
-RUNTIMES = [
-    pytest.param(
-        name,
-        marks=pytest.mark.skipif(
-            importlib.util.find_spec(name) is None, reason=f"{name} is not installed"
-        ),
-    )
-    for name in ("onnx", "torch")
-]
 
 
 @pytest.fixture(autouse=True)
@@ -36,15 +27,6 @@ def fresh() -> Any:
     clear()
     yield
     clear()
-
-
-@pytest.fixture(scope="module")
-def made() -> Any:
-    return {
-        "alex": old_pickle(made_params("alex")),
-        "vgg": old_pickle(made_params("vgg")),
-        "dists": made_dists(),
-    }
 
 
 @pytest.fixture
