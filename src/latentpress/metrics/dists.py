@@ -3,7 +3,6 @@ arXiv:2004.07728).
 """
 
 from collections.abc import Iterator
-from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -11,7 +10,7 @@ from numpy.typing import NDArray
 
 from latentpress._typing import Floats, Pixels
 from latentpress.metrics import features, weights
-from latentpress.metrics.checks import check_least_side, check_pair
+from latentpress.metrics.against import Against
 
 MIN_SIDE = 16  # pixels
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of samples in [0, 1], ImageNet's
@@ -46,7 +45,7 @@ def dists(a: Pixels, b: Pixels, *, gray: bool = False) -> float:
         >>> dists(original, decoded)  # doctest: +SKIP
         0.0534
     """
-    return Against(a)(b)
+    return against(a)(b)
 
 
 def missing() -> str | None:
@@ -56,26 +55,22 @@ def missing() -> str | None:
     )
 
 
-class Against:
+def against(original: Pixels) -> Against[list["_Map"]]:
     """DISTS of pictures against one original, whose features are kept."""
+    return Against("DISTS", MIN_SIDE, _kept_maps, _distance, original)
 
-    def __init__(self, original: Pixels) -> None:
-        self._original = original
 
-    def __call__(self, distorted: Pixels) -> float:
-        """As `dists`."""
-        a, b = check_pair(self._original, distorted)
-        check_least_side("DISTS", MIN_SIDE, a)
-        alpha, beta = (t.astype(np.float64) for t in weights.load_dists())
-        total = alpha.sum() + beta.sum()
-        first = self._maps
-        parts = [_similarities(f, g) for f, g in zip(first, _maps(b), strict=True)]
-        luminance, structure = (np.concatenate(t) for t in zip(*parts, strict=True))
-        return float((alpha @ (1 - luminance) + beta @ (1 - structure)) / total)
+def _kept_maps(original: Pixels) -> list["_Map"]:
+    weights.load_dists()  # where they are missing, that is told before a network runs
+    return list(_maps(original))
 
-    @cached_property
-    def _maps(self) -> list["_Map"]:
-        return list(_maps(self._original))
+
+def _distance(first: list["_Map"], distorted: Pixels) -> float:
+    alpha, beta = (t.astype(np.float64) for t in weights.load_dists())
+    total = alpha.sum() + beta.sum()
+    parts = [_similarities(f, g) for f, g in zip(first, _maps(distorted), strict=True)]
+    luminance, structure = (np.concatenate(t) for t in zip(*parts, strict=True))
+    return float((alpha @ (1 - luminance) + beta @ (1 - structure)) / total)
 
 
 class _Map(NamedTuple):

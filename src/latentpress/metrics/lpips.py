@@ -2,13 +2,13 @@
 2018, arXiv:1801.03924).
 """
 
-from functools import cached_property
+from functools import partial
 
 import numpy as np
 
 from latentpress._typing import Floats, Pixels
 from latentpress.metrics import features, weights
-from latentpress.metrics.checks import check_least_side, check_pair
+from latentpress.metrics.against import Against
 
 MIN_SIDE = {"alex": 31, "vgg": 16}  # pixels: the coarsest feature map has one sample
 # of samples in [-1, 1], as the authors' code has them
@@ -41,7 +41,7 @@ def lpips(a: Pixels, b: Pixels, *, gray: bool = False) -> float:
         >>> lpips(original, decoded)  # doctest: +SKIP
         0.0812
     """
-    return Against("alex", a)(b)
+    return against("alex", a)(b)
 
 
 def lpips_vgg(a: Pixels, b: Pixels, *, gray: bool = False) -> float:
@@ -64,7 +64,7 @@ def lpips_vgg(a: Pixels, b: Pixels, *, gray: bool = False) -> float:
         >>> lpips_vgg(original, decoded)  # doctest: +SKIP
         0.1432
     """
-    return Against("vgg", a)(b)
+    return against("vgg", a)(b)
 
 
 def missing(net: str) -> str | None:
@@ -72,25 +72,16 @@ def missing(net: str) -> str | None:
     return weights.missing(net) or (None if features.runtime() else features.EXTRA)
 
 
-class Against:
+def against(net: str, original: Pixels) -> Against[list[Floats]]:
     """LPIPS on "alex" or "vgg" of pictures against one original, whose features are kept."""
+    find, score = partial(_unit_vectors, net), partial(_distance, net)
+    return Against(f"LPIPS ({net})", MIN_SIDE[net], find, score, original)
 
-    def __init__(self, net: str, original: Pixels) -> None:
-        self._net = net
-        self._original = original
 
-    def __call__(self, distorted: Pixels) -> float:
-        """As `lpips`."""
-        a, b = check_pair(self._original, distorted)
-        check_least_side(f"LPIPS ({self._net})", MIN_SIDE[self._net], a)
-        first = self._unit_vectors
-        second = _unit_vectors(self._net, b)
-        linear = weights.load_network(self._net).linear
-        return sum(_layer(f, g, w) for f, g, w in zip(first, second, linear, strict=True))
-
-    @cached_property
-    def _unit_vectors(self) -> list[Floats]:
-        return _unit_vectors(self._net, self._original)
+def _distance(net: str, first: list[Floats], distorted: Pixels) -> float:
+    second = _unit_vectors(net, distorted)
+    linear = weights.load_network(net).linear
+    return sum(_layer(f, g, w) for f, g, w in zip(first, second, linear, strict=True))
 
 
 def _unit_vectors(net: str, image: Pixels) -> list[Floats]:

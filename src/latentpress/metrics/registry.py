@@ -11,13 +11,13 @@ from latentpress._typing import Pixels
 from latentpress.errors import UsageError, WeightsError
 from latentpress.metrics.checks import check_pair
 from latentpress.metrics.dists import MIN_SIDE as DISTS_SIDE
-from latentpress.metrics.dists import Against as DistsAgainst
+from latentpress.metrics.dists import against as against_dists
 from latentpress.metrics.dists import dists
 from latentpress.metrics.dists import missing as dists_missing
 from latentpress.metrics.gmsd import MIN_SIDE as GMSD_SIDE
 from latentpress.metrics.gmsd import gmsd
 from latentpress.metrics.lpips import MIN_SIDE as LPIPS_SIDE
-from latentpress.metrics.lpips import Against as LpipsAgainst
+from latentpress.metrics.lpips import against as against_lpips
 from latentpress.metrics.lpips import lpips, lpips_vgg
 from latentpress.metrics.lpips import missing as lpips_missing
 from latentpress.metrics.ms_ssim import MIN_SIDE as MS_SSIM_SIDE
@@ -27,7 +27,7 @@ from latentpress.metrics.psnr import psnr, psnr_of_mse
 from latentpress.metrics.ssim import WINDOW as SSIM_SIDE
 from latentpress.metrics.ssim import ssim
 from latentpress.metrics.ssimulacra2 import MIN_SIDE as SSIMULACRA2_SIDE
-from latentpress.metrics.ssimulacra2 import Against as Ssimulacra2Against
+from latentpress.metrics.ssimulacra2 import against as against_ssimulacra2
 from latentpress.metrics.ssimulacra2 import ssimulacra2
 
 Names = Sequence[str] | Literal["all"] | None
@@ -100,7 +100,7 @@ METRICS = {
         "higher",
         ssimulacra2,
         smallest=SSIMULACRA2_SIDE,
-        keeping=Ssimulacra2Against,
+        keeping=against_ssimulacra2,
     ),
     "lpips": Metric(
         "LPIPS",
@@ -111,7 +111,7 @@ METRICS = {
         True,
         functools.partial(lpips_missing, "alex"),
         smallest=LPIPS_SIDE["alex"],
-        keeping=functools.partial(LpipsAgainst, "alex"),
+        keeping=functools.partial(against_lpips, "alex"),
     ),
     "lpips-vgg": Metric(
         "LPIPS (VGG)",
@@ -123,7 +123,7 @@ METRICS = {
         functools.partial(lpips_missing, "vgg"),
         LPIPS_SIDE["vgg"],
         slow=True,
-        keeping=functools.partial(LpipsAgainst, "vgg"),
+        keeping=functools.partial(against_lpips, "vgg"),
     ),
     "dists": Metric(
         "DISTS",
@@ -135,7 +135,7 @@ METRICS = {
         dists_missing,
         DISTS_SIDE,
         slow=True,
-        keeping=DistsAgainst,
+        keeping=against_dists,
     ),
 }
 # metric -> (of which one, how)

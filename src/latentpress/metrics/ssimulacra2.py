@@ -1,14 +1,13 @@
 """SSIMULACRA 2.1 (Jon Sneyers, Cloudinary 2023, https://github.com/cloudinary/ssimulacra2)."""
 
 from collections.abc import Iterable, Iterator
-from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from latentpress._typing import Floats, Pixels
-from latentpress.metrics.checks import check_least_side, check_pair
+from latentpress.metrics.against import Against
 from latentpress.metrics.windows import bands, blur
 
 SCALES = 6
@@ -179,26 +178,12 @@ def ssimulacra2(a: Pixels, b: Pixels, *, gray: bool = False) -> float:
         >>> ssimulacra2(a, a)
         100.0
     """
-    a, b = check_pair(a, b)
-    check_least_side("SSIMULACRA 2", MIN_SIDE, a)
-    return _score(_bands_of(a), b)
+    return Against("SSIMULACRA 2", MIN_SIDE, _bands_of, _score, a)(b)
 
 
-class Against:
+def against(original: Pixels) -> Against[list[list[list["_Band"]]]]:
     """SSIMULACRA 2 of pictures against one original, of which all that can be is kept."""
-
-    def __init__(self, original: Pixels) -> None:
-        self._original = original
-
-    def __call__(self, distorted: Pixels) -> float:
-        """As `ssimulacra2`."""
-        a, b = check_pair(self._original, distorted)
-        check_least_side("SSIMULACRA 2", MIN_SIDE, a)
-        return _score(self._bands, b)
-
-    @cached_property
-    def _bands(self) -> list[list[list["_Band"]]]:
-        return [[list(channel) for channel in scale] for scale in _bands_of(self._original)]
+    return Against("SSIMULACRA 2", MIN_SIDE, _kept_bands, _score, original)
 
 
 class _Band(NamedTuple):
@@ -213,6 +198,10 @@ class _Band(NamedTuple):
 def _bands_of(original: Pixels) -> Iterator[list[Iterator[_Band]]]:
     """The scales, their channels, and their bands."""
     return ([_bands_of_channel(x) for x in scale] for scale in _scales(original))
+
+
+def _kept_bands(original: Pixels) -> list[list[list[_Band]]]:
+    return [[list(channel) for channel in scale] for scale in _bands_of(original)]
 
 
 def _bands_of_channel(x: Floats) -> Iterator[_Band]:
