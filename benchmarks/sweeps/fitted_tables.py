@@ -120,7 +120,7 @@ def main() -> None:
         total = row(counts, set(kinds))
         for kind in (*kinds, "all"):
             found = total if kind == "all" else row(counts, {kind})
-            shares = " | ".join(f"{100 * (bits / found[0] - 1):+.2f} %" for bits in found[1:])
+            shares = " | ".join(f"{100 * (other / found[0] - 1):+.2f} %" for other in found[1:])
             print(f"| {quality} | {kind} | {found[0] / total[0]:.0%} | {shares} |", flush=True)
 
 

@@ -2,7 +2,6 @@
 from where; fetch them.
 """
 
-import math
 from typing import Annotated, Any
 
 import typer
@@ -27,9 +26,7 @@ def metrics(
     rows = listing()
     lines = []
     for row in rows:
-        low, high = (
-            "∞" if end == "inf" else "-∞" if end == "-inf" else f"{end:g}" for end in row["range"]
-        )
+        low, high = (f"{end:g}".replace("inf", "∞") for end in row["range"])
         status = row["missing"] or (
             "ready" if not row["weights"] else f"ready, {', '.join(row['weights'])}"
         )
@@ -40,7 +37,7 @@ def metrics(
 
 
 def listing() -> list[dict[str, Any]]:
-    """A row a metric: name, label, unit, range (infinite ends as "inf" and "-inf"), direction,
+    """A row a metric: name, label, unit, range (its two ends), direction,
     needs_weights, smallest (pixels a side), slow, missing (why it cannot be computed here, or None)
     and weights (the files that it uses).
     """
@@ -50,13 +47,12 @@ def listing() -> list[dict[str, Any]]:
     rows = []
     for key, metric in METRICS.items():
         files = [path for used in USED_BY.get(key, ()) for path in found(used)]
-        ends = [str(end) if math.isinf(end) else end for end in metric.range]
         rows.append(
             {
                 "name": key,
                 "label": metric.name,
                 "unit": metric.unit,
-                "range": ends,
+                "range": metric.range,
                 "direction": metric.direction,
                 "needs_weights": metric.needs_weights,
                 "smallest": metric.smallest,
