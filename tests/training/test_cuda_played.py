@@ -13,8 +13,8 @@ import torch
 from training.lp1 import speed
 from training.lp1.blocks import Layout
 from training.lp1.capture import Pool
+from training.lp1.record import of_kind, read_log
 from training.lp1.run import Run, Settings
-from training.lp1.session import log_of
 from training.lp1.train import continue_from, int8_phase
 from training.lp1.variant import read_variants
 
@@ -98,7 +98,7 @@ def test_a_run_on_cuda_rehearses_captures_profiles_and_learns(
     Run(
         variants, Settings(packs, out, steps=4, pages=2, profile=True, turn=0.5), None, cuda
     ).train()
-    of = functools.partial(log_of, out)
+    of = functools.partial(of_kind, read_log(out))
     assert of("device")[0]["name"] == "played"
     assert len(of("layout")) == 1
     assert not of("failure")
@@ -114,5 +114,5 @@ def test_a_run_on_cuda_rehearses_captures_profiles_and_learns(
     source = f"{out}:muon"
     settings = Settings(packs, tmp_path / "last", steps=2, pages=2)
     Run(last, settings, functools.partial(continue_from, source), cuda).train()
-    assert not log_of(tmp_path / "last", "failure")
-    assert len(log_of(tmp_path / "last", "train")) == 1
+    assert not of_kind(read_log(tmp_path / "last"), "failure")
+    assert len(of_kind(read_log(tmp_path / "last"), "train")) == 1

@@ -11,17 +11,16 @@ What is not listed below goes to both: --pages, --painters, --no-graphs.
 """
 
 import argparse
-import json
 import shutil
 import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 from training import STARTED
 from training.lp1.keeper import LOG
 from training.lp1.panel import Point
+from training.lp1.record import of_kind, read_log
 from training.lp1.run import TABLE
 from training.lp1.shape import Shape
 from training.lp1.table import against, overall
@@ -32,15 +31,9 @@ PAIRS = "pairs"
 SHARE = 0.5  # of the minutes, for the comparison
 
 
-def log_of(folder: Path, kind: str) -> list[dict[str, Any]]:
-    """The rows of a kind in a run's log."""
-    rows = [json.loads(line) for line in (folder / LOG).read_text().splitlines()]
-    return [row for row in rows if row["kind"] == kind]
-
-
 def last_points(folder: Path) -> dict[str, list[Point]]:
     """The last points of every variant of a run, in the order of its first judgment."""
-    judged = log_of(folder, "panel")
+    judged = of_kind(read_log(folder), "panel")
     return {row["variant"]: [Point(**point) for point in row["rows"]] for row in judged}
 
 
@@ -48,7 +41,7 @@ def as_graphs_went(folder: Path) -> list[str]:
     """Arguments for a run after another on the same device: what could not be captured there is
     not tried again.
     """
-    return [f"--no-graphs={row['told']}" for row in log_of(folder, "graphs")[:1]]
+    return [f"--no-graphs={row['told']}" for row in of_kind(read_log(folder), "graphs")[:1]]
 
 
 def best_of(points: dict[str, list[Point]], candidates: set[str]) -> str:
