@@ -252,7 +252,9 @@ def test_a_run_ends_before_its_work_where_it_cannot_be_recorded(
 @pytest.fixture
 def memory() -> Iterator[str]:
     yield "memory://run"
-    fsspec.filesystem("memory").rm("/run", recursive=True)
+    store = fsspec.filesystem("memory")
+    if store.exists("/run"):  # a test that is skipped within has written nothing
+        store.rm("/run", recursive=True)
 
 
 def test_trees_go_between_stores_and_folders(
