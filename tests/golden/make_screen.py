@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw
 import latentpress
 from golden.folders import emptied
 from latentpress import container
-from latentpress.container import GRAY, LATENT_MASKED, SCREEN, SCREEN_WHOLE
+from latentpress.container import GRAY, LATENT_TYPES, SCREEN, SCREEN_WHOLE
 from latentpress.image.lossless_webp import encode_webp
 from latentpress.screen.layer import pack_pieces
 from latentpress.screen.mask import boxes, pack_mask
@@ -38,12 +38,13 @@ def with_mask(image: Image.Image, mask: np.ndarray, pieces: list[bytes]) -> byte
     """A file whose latent is that of the picture, beside pieces of a layer."""
     header, chunks = container.unpack(latentpress.compress(image, quality=50, content="photo"))
     body = pack_mask(mask) + pack_pieces(pieces)
+    latent = {kind: chunk for kind, chunk in chunks.items() if kind in LATENT_TYPES}
     return container.pack(
         LP1,
         bytes.fromhex(header.model_hash),
         *image.size,
         50,
-        {LATENT_MASKED: chunks[LATENT_MASKED], SCREEN: body},
+        {**latent, SCREEN: body},
     )
 
 

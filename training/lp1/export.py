@@ -28,6 +28,7 @@ from training.lp1.halo import halo
 from training.lp1.integer import LAYERS, LOG_SIGMA_UNIT, IntegerLayer, integer_layer
 from training.lp1.onnx_graph import Graph
 from training.lp1.prior import Prior
+from training.lp1.pruning import activity, hidden_channels, prune
 from training.lp1.shape import LEVELS
 
 OUT = Path(__file__).parents[2] / "src/latentpress/models/lp1"
@@ -263,8 +264,14 @@ def main() -> None:
         metavar="FILE",
         help="write the synthesis alone, for the files of the package's model",
     )
+    parser.add_argument(
+        "--packs", type=Path, help="leave out of the residual blocks what never fires on these"
+    )
     args = parser.parse_args()
     net = load_run(args.run)
+    if args.packs:
+        prune(net, activity(net, args.packs))
+        print("inside the blocks that are left:", *hidden_channels(net))
     if args.synthesis:
         check_same_files(net)
         export_synthesis(net, args.synthesis)

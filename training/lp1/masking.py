@@ -8,7 +8,7 @@ from training.grids import LOG_STEP
 
 # As in the package: a test holds them equal.
 STRENGTH, SHIFT, FLOOR, REACH, MOST = 152, 14, 3840, 2, 64
-REFERENCE = (3088, 3100, 3124, 3180, 3264, 3352, 3434)
+REFERENCE = (3092, 3112, 3155, 3223, 3306, 3387, 3471)
 
 
 def step_factor(sigma: Tensor, reference: Tensor) -> Tensor:

@@ -23,14 +23,15 @@ IR_VERSION = 8
 Shape = list[int | str]  # of a tensor; a string names a free dimension
 
 
-def geometry(conv: nn.Conv2d) -> dict[str, list[int]]:
+def geometry(conv: nn.Conv2d) -> dict[str, Any]:
     """The attributes of a convolution's ONNX node."""
+    grouped = {"group": conv.groups} if conv.groups > 1 else {}  # most runtimes know one group
     return {
         "kernel_shape": list(conv.kernel_size),
         "pads": [*conv.padding, *conv.padding],
         "strides": list(conv.stride),
         "dilations": list(conv.dilation),
-        "group": conv.groups,
+        **grouped,
     }
 
 
@@ -114,6 +115,8 @@ class Graph:
             return self.convolution(x, m, name)
         if isinstance(m, nn.ReLU):
             return self.node("Relu", x)
+        if isinstance(m, nn.Identity):  # a block that `training.lp1.pruning` left out
+            return x
         if isinstance(m, WSiLU):
             gate = self.node("Sigmoid", self.node("Mul", x, self.scalar(4)))
             return self.node("Mul", x, gate)

@@ -151,13 +151,11 @@ def main() -> None:
         analysis.run(rng, pixels=pixels[None])
         y_hat = codec.decode_latent(codec.compress(pixels, quality=quality, content="photo"))
         synthesis.run(rng, y=y_hat[None])
-    kept = {
-        name: limits
-        for name, limits in (analysis.ranges() | synthesis.ranges()).items()
-        if re.search(options.only, name)
-    }
+    seen = analysis.ranges() | synthesis.ranges()
+    kept = {name: limits for name, limits in seen.items() if re.search(options.only, name)}
     if options.limits:
-        kept = limits_of(load_run(options.limits))
+        limits = limits_of(load_run(options.limits))
+        kept = {name: limits[name] for name in limits if name in seen}  # the export may drop blocks
     steps = {
         name: one
         for name, one in (analysis.steps() | synthesis.steps()).items()

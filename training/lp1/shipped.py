@@ -1,5 +1,7 @@
 """Read the shipped ONNX model back into torch, to go on training from it."""
 
+import re
+
 import numpy as np
 import onnx
 import torch
@@ -12,12 +14,43 @@ from training.lp1.export import OUT
 from training.lp1.integer import LAYERS, LOG_SIGMA_UNIT, IntegerLayer, real_layer
 
 
+INSIDE = re.compile(r"\.(spatial|a|b)\.(weight|bias)$")  # of a residual block
+
+
+def whole(name: str, found: dict[str, np.ndarray], fresh: Tensor) -> Tensor:
+    """A parameter of a transform at its full width.
+
+    What `training.lp1.pruning` left out of a residual block begins fresh, and what its last
+    convolution makes of that is zero, so that the model computes what the shipped one does.
+
+    Args:
+        name: Of the parameter.
+        found: The shipped parameters.
+        fresh: It, as it would begin.
+
+    Raises:
+        KeyError: It is missing, and not inside a residual block.
+    """
+    if name not in found and not INSIDE.search(name):
+        raise KeyError(name)
+    out = torch.zeros_like(fresh) if ".b." in name else fresh.clone()
+    if name in found:
+        given = torch.from_numpy(found[name].astype(np.float32))
+        if given.numel() == fresh.numel():
+            return given.view(fresh.shape)
+        out[tuple(map(slice, given.shape))] = given
+    return out
+
+
 def load_shipped() -> dict[str, Tensor]:
     """The state of a `Codec` with the weights in src/latentpress/models/lp1.
 
-    The transforms are float16 there, the prior's layers integers.
+    The transforms are float16 there, the prior's layers integers. See `whole` for channels that
+    are not shipped; what they begin with is always the same.
     """
-    net = Codec()
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        net = Codec()
     found: dict[str, np.ndarray] = {}
     for path in OUT.glob("*.onnx"):
         found |= {t.name: numpy_helper.to_array(t) for t in onnx.load(path).graph.initializer}
@@ -25,8 +58,7 @@ def load_shipped() -> dict[str, Tensor]:
         levels = dict(file)
     state = net.state_dict()
     names = [k for k in state if k.startswith(("ga.", "gs.", "prior.ha."))]
-    as_float = lambda name: torch.from_numpy(found[name].astype(np.float32))
-    net.load_state_dict({k: as_float(k).view(state[k].shape) for k in names}, strict=False)
+    net.load_state_dict({k: whole(k, found, state[k]) for k in names}, strict=False)
     for layer, (convolutions, _) in LAYERS.items():
         if layer == "hs1":
             bias, shift = levels["bias"], levels["hs1_shift"]

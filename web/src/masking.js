@@ -3,7 +3,7 @@
 import { scaleIndex } from "./cdf_tables.js";
 import { integersAt } from "./levels.js";
 
-export const REFERENCE = [3088, 3100, 3124, 3180, 3264, 3352, 3434]; // of the levels
+export const REFERENCE = [3092, 3112, 3155, 3223, 3306, 3387, 3471]; // of the levels
 const FLOOR = 3840;
 const STRENGTH = 152;
 const REACH = 2;

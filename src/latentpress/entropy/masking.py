@@ -20,7 +20,7 @@ from latentpress.entropy.quantizer import interpolate
 
 STRENGTH = 152  # a step grows as the activity to the power of 1.2 = STRENGTH / 127
 # Per level: log2(activity) in 1/256 at which the step equals the quality's own step.
-REFERENCE = np.array([[3088], [3100], [3124], [3180], [3264], [3352], [3434]])
+REFERENCE = np.array([[3092], [3112], [3155], [3223], [3306], [3387], [3471]])
 SHIFT = 14
 FLOOR = 3840  # added to the activity: 60 bits a position
 REACH = 2  # positions each way over which the activity is averaged

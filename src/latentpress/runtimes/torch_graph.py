@@ -107,12 +107,12 @@ def _convolution(
     pads: Sequence[int],
     strides: Sequence[int] = (1, 1),
     dilations: Sequence[int] = (1, 1),
+    group: int = 1,
 ) -> Tensor:
     bias = x[2] if len(x) > 2 else None
     y = x[0] if x[1].dtype == torch.float32 else x[0].to(x[1].dtype)
-    return F.conv2d(
-        y, x[1], bias, stride=tuple(strides), padding=tuple(pads[:2]), dilation=tuple(dilations)
-    )
+    padding = tuple(pads[:2])
+    return F.conv2d(y, x[1], bias, tuple(strides), padding, tuple(dilations), group)
 
 
 def _channels_last(t: Tensor) -> Tensor:
