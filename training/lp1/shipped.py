@@ -13,7 +13,6 @@ from training.lp1.codec import Codec
 from training.lp1.export import OUT
 from training.lp1.integer import LAYERS, LOG_SIGMA_UNIT, IntegerLayer, real_layer
 
-
 INSIDE = re.compile(r"\.(spatial|a|b)\.(weight|bias)$")  # of a residual block
 
 
