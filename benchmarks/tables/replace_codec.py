@@ -18,7 +18,8 @@ from benchmarks import provenance
 from latentpress.bench.results_folder import TIMED_BY
 from latentpress.bench.rows import INFO, ROWS, read_run
 
-SAME = ("images", "metrics", "grey", "repeats")
+SAME = ("metrics", "grey", "repeats")
+PICTURE = ("name", "width", "height", "sha256")  # wherever its file lies
 
 
 def refuse_if(different: bool, what: str) -> None:
@@ -31,6 +32,7 @@ def replace(old: Path, new: Path, name: str) -> int:
     was, now = read_run(old), read_run(new)
     for key in SAME:
         refuse_if(was.info.get(key) != now.info.get(key), key)
+    refuse_if(_pictures(was.info) != _pictures(now.info), "pictures")
     for key in TIMED_BY:
         refuse_if(was.info["machine"].get(key) != now.info["machine"].get(key), key)
     lines, fresh = _lines(old), {_place(row): row for row in _lines(new) if row["codec"] == name}
@@ -50,6 +52,10 @@ def replace(old: Path, new: Path, name: str) -> int:
     (old / INFO).write_text(json.dumps(info, indent=1, ensure_ascii=False) + "\n")
     provenance.record_run(old)
     return len(fresh)
+
+
+def _pictures(info: dict[str, Any]) -> list[tuple[Any, ...]]:
+    return [tuple(picture[key] for key in PICTURE) for picture in info["images"]]
 
 
 def _lines(folder: Path) -> list[dict[str, Any]]:
