@@ -291,6 +291,10 @@ def test_the_shape_of_the_shipped_model_goes_on_from_the_shipped_weights(tmp_pat
     assert to_go_on_from(tmp_path, variants) == ("dense", "shipped")
     judge(dense=0, kept=1, gone=2)
     assert to_go_on_from(tmp_path, variants) == ("kept", f"{tmp_path}:kept")
+    # Those that were continued have learned since, so that the shipped weights are behind them.
+    (tmp_path / "dense-1.safetensors").touch()
+    judge(dense=1, kept=0, gone=2)
+    assert to_go_on_from(tmp_path, variants, fresh=False) == ("dense", f"{tmp_path}:dense")
 
 
 def test_what_could_not_be_captured_is_not_tried_again(tmp_path: Path) -> None:
