@@ -213,6 +213,8 @@ class Run:
         """The whole run: a first evaluation, turns, a last evaluation, the table."""
         self.look_at_device()
         if self.device == "cuda":
+            # The host computes little; waiting threads of torch would take cores of the painters.
+            torch.set_num_threads(1)
             self.rehearse()
         for turn in self.turns:
             if self.settings.steps is None:
