@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 
+from training.losses.layer_distance import Kernels
 from training.lp1 import speed
 from training.lp1.blocks import Layout
 from training.lp1.capture import Pool
@@ -83,8 +84,10 @@ def cuda(monkeypatch: pytest.MonkeyPatch) -> PlayedCuda:
     monkeypatch.setattr(Pool, "_graph", graph)
     monkeypatch.setattr("training.lp1.capture._nearly_nothing", lambda: None)
     monkeypatch.setattr("training.lp1.run.LOG_EVERY", 2)
+    monkeypatch.setattr(speed, "LARGEST_MAP", (1, 8, 8))
     monkeypatch.setattr(speed, "PRODUCT", {"cuda": (64, torch.bfloat16)})
     monkeypatch.setattr(Layout, "plain", Layout.plain)
+    monkeypatch.setattr(Kernels, "fused", False)
     return PlayedCuda()
 
 
@@ -101,6 +104,7 @@ def test_a_run_on_cuda_rehearses_captures_profiles_and_learns(
     of = functools.partial(of_kind, read_log(out))
     assert of("device")[0]["name"] == "played"
     assert len(of("layout")) == 1
+    assert len(of("kernels")) == 1
     assert not of("failure")
     rehearsed = of("rehearsal")
     assert [row["size"] for row in rehearsed] == 3 * [[2, 64], [1, 96]]

@@ -31,6 +31,7 @@ from training.lp1.panel import Panel, Point, as_line
 from training.lp1.rehearsal import memory, rehearse
 from training.lp1.shape import LEVELS
 from training.lp1.speed import (
+    choose_kernels,
     choose_layout,
     operations_per_pixel,
     parts_of_a_step,
@@ -255,6 +256,7 @@ class Run:
         self.say(f"{kind}: matrix product {tera:.1f} TFLOP/s", "device", name=kind, tera=tera)
         if self.device == "cuda":
             self.say(choose_layout(self.device), "layout")
+            self.say(choose_kernels(self.device), "kernels")
         if self.settings.no_graphs:
             told = self.settings.no_graphs
             self.say(f"steps are not captured: {told}", "graphs", told=told)
