@@ -23,6 +23,7 @@ from training.data.store import load_held_out, load_store
 from training.losses.parts import Distances
 from training.losses.trunks import load_trunks
 from training.lp1.capture import CaptureError, Pool, mend, reason
+from training.lp1.device_time import TOLD, as_lines, spent, together
 from training.lp1.int8 import begin_int8
 from training.lp1.keeper import Copy, Keeper
 from training.lp1.learner import COUNTERS, Learner
@@ -33,6 +34,7 @@ from training.lp1.shape import LEVELS
 from training.lp1.speed import (
     choose_kernels,
     choose_layout,
+    jobs_of_a_step,
     operations_per_pixel,
     parts_of_a_step,
     product_rate,
@@ -322,6 +324,23 @@ class Run:
         speed = n * side**2 / 1000 / parts["step"]
         line = f"{turn.name}: {n} crops of {side}: {shown}; {speed:.1f} Mpx/s"
         self.say(line, "profile", variant=turn.name, batch=[n, side], milliseconds=parts)
+        if factor == 1:
+            self.look_into(turn)
+
+    def look_into(self, turn: Turn) -> None:
+        """Tell which kernels a step is made of; where that cannot be, why."""
+        learner = turn.learner
+        try:
+            with learner.trial():
+                jobs = jobs_of_a_step(learner)
+                rows = {name: spent(job, learner.device) for name, job in jobs.items()}
+        except Exception as error:  # of the profiler
+            self.say(f"{turn.name}: no kernels: {reason(error)}", "device_time", variant=turn.name)
+            return
+        parts = {name: together(row) for name, row in rows.items()}
+        line = f"{turn.name}: {as_lines(parts, rows['step'])}"
+        longest = [row._asdict() for row in rows["step"][:TOLD]]
+        self.say(line, "device_time", variant=turn.name, parts=parts, kernels=longest)
 
     def open(self, turn: Turn, budget: float | None) -> bool:
         """Whether a learner has time or steps left."""
