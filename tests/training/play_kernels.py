@@ -1,4 +1,4 @@
-"""Compares Triton's kernels of the layers' distances with torch, and prints what it finds as JSON.
+"""Compares the losses' own kernels with torch's, and prints what it finds as JSON.
 
 It runs in a process of its own, with TRITON_INTERPRET=1, which Triton reads when it is imported.
 """
@@ -7,8 +7,10 @@ import json
 
 import torch
 
-from training.losses.layer_distance import Kernels, LayerDistance
-from training.lp1 import speed
+from training.losses.kernels import Kernels
+from training.losses.layer_distance import LayerDistance
+from training.losses.trunks import Trunk, random_weights
+from training.lp1 import kernels
 
 CASES = (
     ((3, 6, 5, 7), torch.float32),
@@ -43,17 +45,36 @@ def compared(shape: tuple[int, ...], dtype: torch.dtype) -> dict[str, float]:
     return {"distances": float((distances - want).abs().max()), "gradients": float(off)}
 
 
+def features() -> float:
+    """The largest relative difference of the maps of both trunks, and of their gradients."""
+    weights = random_weights(16)
+    offs = []
+    for net in ("alex", "vgg"):
+        trunk = Trunk(net, weights, "cpu", torch.float32)
+        trunk.biases = [torch.randn(t.shape) * 0.1 for t in trunk.biases]
+        found = []
+        for fused in (True, False):
+            Kernels.fused = fused
+            x = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(1))
+            maps = trunk(x.requires_grad_())
+            (gradient,) = torch.autograd.grad(sum(t.square().sum() for t in maps), x)
+            found.append([*(t.detach() for t in maps), gradient])
+        offs += [float((a - b).norm() / b.norm()) for a, b in zip(*found, strict=True)]
+    return max(offs)
+
+
 def chosen(milliseconds: float) -> tuple[str, bool]:
     """What is told and taken where the kernels take so long and torch half a millisecond."""
     times = iter((milliseconds / 1000, 0.0005))
-    speed.median_seconds = lambda *_: next(times)
-    return speed.choose_kernels("cpu"), Kernels.fused
+    kernels.median_seconds = lambda *_: next(times)
+    return kernels.choose_kernels("cpu"), Kernels.fused
 
 
 if __name__ == "__main__":
-    speed.WIDTHS, speed.LARGEST_MAP = (24,), (1, 8, 8)
+    kernels.WIDTHS, kernels.LARGEST_MAP = (24,), (1, 8, 8)
     result = {"compared": [compared(*case) for case in CASES]}
+    result["features"] = features()
     result["slow"], result["fast"] = chosen(2.0), chosen(0.1)
-    speed.KERNELS_OFF = 0.0
+    kernels.OFF = 0.0
     result["wrong"] = chosen(0.1)
     print(json.dumps(result))

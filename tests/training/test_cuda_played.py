@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import torch
 
-from training.losses.layer_distance import Kernels
-from training.lp1 import speed
+from training.losses.kernels import Kernels
+from training.lp1 import kernels, speed
 from training.lp1.blocks import Layout
 from training.lp1.capture import Pool
 from training.lp1.record import of_kind, read_log
@@ -84,7 +84,7 @@ def cuda(monkeypatch: pytest.MonkeyPatch) -> PlayedCuda:
     monkeypatch.setattr(Pool, "_graph", graph)
     monkeypatch.setattr("training.lp1.capture._nearly_nothing", lambda: None)
     monkeypatch.setattr("training.lp1.run.LOG_EVERY", 2)
-    monkeypatch.setattr(speed, "LARGEST_MAP", (1, 8, 8))
+    monkeypatch.setattr(kernels, "LARGEST_MAP", (1, 8, 8))
     monkeypatch.setattr(speed, "PRODUCT", {"cuda": (64, torch.bfloat16)})
     monkeypatch.setattr(Layout, "plain", Layout.plain)
     monkeypatch.setattr(Kernels, "fused", False)

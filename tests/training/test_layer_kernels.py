@@ -1,4 +1,4 @@
-"""Triton's kernels of the layers' distances give what torch gives: played by its interpreter."""
+"""The losses' own kernels give what torch gives: played by Triton's interpreter."""
 
 import json
 import os
@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("triton", reason="kernels of one's own need Triton")
+pytest.importorskip("triton", reason="the losses' own kernels need Triton")
 
 ROOT = Path(__file__).parents[2]
+KERNELS = {"_sum": "*fp32", "_finish": "*fp32", "_differentiate": "*bf16", "_rectify": ""}
 
 
-def test_kernels_give_torchs_distances_and_are_taken_where_they_are_right_and_faster() -> None:
+def test_kernels_give_what_torch_gives_and_are_taken_where_they_are_right_and_faster() -> None:
     paths = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
     ran = subprocess.run(
         [sys.executable, "tests/training/play_kernels.py"],
@@ -29,10 +30,11 @@ def test_kernels_give_torchs_distances_and_are_taken_where_they_are_right_and_fa
     floats, more_floats, halves = (case["gradients"] for case in found["compared"])
     assert max(floats, more_floats) < 1e-6
     assert halves < 1e-2
-    assert found["slow"] == ["layer distances: kernels 2.00 ms, torch 0.50: torch", False]
-    assert found["fast"] == ["layer distances: kernels 0.10 ms, torch 0.50: kernels", True]
+    assert found["features"] < 1e-5
+    assert found["slow"] == ["losses: own kernels 2.00 ms, torch's 0.50: torch's", False]
+    assert found["fast"] == ["losses: own kernels 0.10 ms, torch's 0.50: their own", True]
     told, taken = found["wrong"]
-    assert "torch (FloatingPointError: off by" in told
+    assert "torch's kernels (FloatingPointError: off by" in told
     assert not taken
 
 
@@ -47,9 +49,9 @@ def test_kernels_compile_for_an_accelerator(
 
     monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))
     numbers = {"positions": "i32", "pictures": "i32", "channels": "i32", "least": "fp32"}
-    maps = dict.fromkeys(("f_map", "g_map"), "*bf16")
+    maps = dict.fromkeys(("f_map", "g_map", "t", "bias"), "*bf16")
     constants = {"padded": 64, "tile_rows": 32, "tiles": layer_kernels.TILES}
-    for kernel, out in (("_sum", "*fp32"), ("_finish", "*fp32"), ("_differentiate", "*bf16")):
+    for kernel, out in KERNELS.items():
         function = getattr(layer_kernels, kernel)
         known = numbers | maps | {"out": out} | dict.fromkeys(constants, "constexpr")
         types = {name: known.get(name, "*fp32") for name in function.arg_names}

@@ -10,18 +10,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from training.losses.kernels import Kernels
 from training.precision import float32
 
 LEAST = 1e-4  # steadies the quotients of the texture distance
-
-
-class Kernels:
-    """Whether layers are compared by `layer_kernels`.
-
-    It is found out on CUDA (`training.lp1.speed.choose_kernels`).
-    """
-
-    fused = False
 
 
 def _rows(t: Tensor) -> Tensor:

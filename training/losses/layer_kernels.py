@@ -1,7 +1,7 @@
-"""`LayerDistance` as Triton kernels: both maps are read once forward, once backward, as they are.
+"""Triton kernels of losses: `LayerDistance`, and the bias and the ReLU after a convolution.
 
-Torch walks through a map fifty times, in float32: at VGG16's first layers that took a third of a
-training step on the first accelerator. The formulas are those of `layer_distance`, in float32.
+For the distances torch walks through a map fifty times, in float32; here both maps are read as they
+are, once forward and once backward. The formulas are those of `layer_distance`, in float32.
 """
 
 import torch
@@ -142,6 +142,28 @@ def _differentiate(
         tl.store(out + offsets, result.to(out.dtype.element_ty), mask=here)
 
 
+@triton.jit(do_not_specialize=["positions"])
+def _rectify(
+    t,
+    bias,
+    positions,
+    channels,
+    padded: tl.constexpr,
+    tile_rows: tl.constexpr,
+    tiles: tl.constexpr,
+):
+    """Add the bias to so many tiles of all the positions, and cut at 0, in place."""
+    c = tl.arange(0, padded)
+    inside = c < channels
+    b = tl.load(bias + c, mask=inside, other=0.0).to(tl.float32)[None, :]
+    for tile in range(tiles):
+        rows = (tl.program_id(0) * tiles + tile) * tile_rows + tl.arange(0, tile_rows)
+        here = (rows < positions)[:, None] & inside[None, :]
+        place = t + rows[:, None].to(tl.int64) * channels + c[None, :]
+        value = tl.load(place, mask=here, other=0.0).to(tl.float32) + b
+        tl.store(place, tl.maximum(value, 0.0).to(t.dtype.element_ty), mask=here)
+
+
 def _rows(t: Tensor) -> Tensor:
     """(N, C, H, W) -> (N, H, W, C); no copy where channels are last."""
     return t.permute(0, 2, 3, 1).contiguous()
@@ -180,3 +202,12 @@ def gradient(g: Tensor, f: Tensor, w: Tensor, sums: Tensor, of: Tensor, least: f
         f, g, w, sums, of, out, positions, n, c, least, channels, rows, TILES
     )
     return out.permute(0, 3, 1, 2)
+
+
+def rectify_(t: Tensor, bias: Tensor) -> None:
+    """t = ReLU(t + bias), in place. t: (N, C, H, W) with channels last. bias: (C,)."""
+    n, c, height, width = t.shape
+    positions, padded = n * height * width, triton.next_power_of_2(c)
+    tile_rows = max(1, TILE // padded)
+    programs = triton.cdiv(positions, TILES * tile_rows)
+    _rectify[(programs,)](t, bias, positions, c, padded, tile_rows, TILES)

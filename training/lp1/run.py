@@ -26,13 +26,13 @@ from training.lp1.capture import CaptureError, Pool, mend, reason
 from training.lp1.device_time import TOLD, as_lines, spent, together
 from training.lp1.int8 import begin_int8
 from training.lp1.keeper import Copy, Keeper
+from training.lp1.kernels import choose_kernels
 from training.lp1.learner import COUNTERS, Learner
 from training.lp1.linear_start import begin_linear
 from training.lp1.panel import Panel, Point, as_line
 from training.lp1.rehearsal import memory, rehearse
 from training.lp1.shape import LEVELS
 from training.lp1.speed import (
-    choose_kernels,
     choose_layout,
     jobs_of_a_step,
     operations_per_pixel,

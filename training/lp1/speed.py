@@ -2,25 +2,18 @@
 
 import time
 from collections.abc import Callable
-from functools import partial
 
 import torch
-from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from training.data.crops import cut
 from training.data.plan import FLOATS
-from training.losses.layer_distance import Kernels, LayerDistance
 from training.lp1.blocks import Layout
-from training.lp1.capture import reason
 from training.lp1.learner import EAGER_STEPS, Learner
 from training.precision import bfloat16
 
 PRODUCT = {"cuda": (8192, torch.bfloat16), "cpu": (1024, torch.float32)}  # side, type
 REPEATS = 10
-KERNELS_OFF = 0.01  # largest relative difference of Triton's kernels; bfloat16 rounds by less
-WIDTHS = (64, 128, 192, 256, 384, 512)  # channels of maps of AlexNet and VGG16
-LARGEST_MAP = (20, 64, 256)  # pictures, channels, side: what kernels are timed on
 
 
 def synchronize(device: str) -> None:
@@ -130,52 +123,6 @@ def choose_layout(device: str, channels: int = 192, side: int = 32, n: int = 20)
     Layout.plain = times[True] < times[False]
     chosen = "planes" if Layout.plain else "channels last"
     return f"depthwise: planes {times[True]:.2f} ms, channels last {times[False]:.2f}: {chosen}"
-
-
-def choose_kernels(device: str) -> str:
-    """Hold Triton's kernels of layer distances against torch's, on maps of every width that AlexNet
-    and VGG16 have, and let the loss take them where they give the same in less time.
-
-    Returns:
-        What was found, for the log.
-    """
-    try:
-        for channels in WIDTHS:
-            maps = _maps(device, 3, channels, 13)
-            own, plain = (_distances(fused, *maps) for fused in (True, False))
-            for a, b in zip(own, plain, strict=True):
-                off = float((a.float() - b.float()).norm() / b.float().norm())
-                if not off < KERNELS_OFF:
-                    raise FloatingPointError(f"off by {off:.2g} at {channels} channels")
-        maps = _maps(device, *LARGEST_MAP)
-        times = {}
-        for fused in (True, False):
-            _distances(fused, *maps)
-            job = partial(_distances, fused, *maps)
-            times[fused] = 1000 * median_seconds(job, device, REPEATS)
-    except Exception as error:  # of Triton, its compiler, the driver
-        Kernels.fused = False
-        return f"layer distances: torch ({reason(error)})"
-    Kernels.fused = times[True] < times[False]
-    chosen = "kernels" if Kernels.fused else "torch"
-    shown = f"kernels {times[True]:.2f} ms, torch {times[False]:.2f}"
-    return f"layer distances: {shown}: {chosen}"
-
-
-def _maps(device: str, n: int, channels: int, side: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Two random maps, and LPIPS's weights."""
-    shape = (n, side, side, channels)
-    f, g = (torch.randn(shape, device=device).relu_().permute(0, 3, 1, 2) for _ in range(2))
-    return f.bfloat16(), g.bfloat16(), torch.rand(channels, device=device)
-
-
-def _distances(fused: bool, f: Tensor, g: Tensor, w: Tensor) -> tuple[Tensor, Tensor]:
-    """The distances of two maps, and the gradient of their sum."""
-    Kernels.fused = fused
-    g = g.detach().requires_grad_()
-    found = LayerDistance.apply(g, f, w)
-    (gradient,) = torch.autograd.grad(found.sum(), g)
-    return found.detach(), gradient
 
 
 def median_seconds(job: Callable[[], object], device: str, repeats: int) -> float:
