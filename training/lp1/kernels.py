@@ -28,9 +28,9 @@ def choose_kernels(device: str) -> str:
         for channels in WIDTHS:
             _compare(_maps(device, 3, channels, 13))
         maps = _maps(device, *LARGEST_MAP)
+        _compare(maps)
         for fused in (True, False):
             job = partial(_layer, fused, maps)
-            job()
             times[fused] = 1000 * median_seconds(job, device, REPEATS)
     except Exception as error:  # of Triton, its compiler, the driver
         Kernels.fused = False
