@@ -109,7 +109,7 @@ def test_a_run_on_cuda_rehearses_captures_profiles_and_learns(
     rehearsed = of("rehearsal")
     assert [row["size"] for row in rehearsed] == 3 * [[2, 64], [1, 96]]
     assert all(row["captured"] > 0 for row in rehearsed)
-    assert [row["batch"][0] for row in of("profile")] == [2, 2, 2, 4, 8]
+    assert [row["batch"][0] for row in of("profile")] == [2, 2, 2, 4]
     assert len(of("device_time")) == 3  # that there is no driver is told and harmless
     assert {row["variant"] for row in of("train")} == {"muon", "soap", "natural"}
     assert len(of("panel")) == 6

@@ -86,7 +86,7 @@ def test_a_run_of_pairs_ends_in_one_table(packs: Path, tmp_path: Path) -> None:
     assert {row["variant"] for row in log(out, "train")} == {"muon", "soap"}
     assert len(log(out, "panel")) == 4
     batches = [row["batch"] for row in log(out, "profile")]
-    assert batches == [[2, 64], [2, 64], [4, 64], [8, 64]]
+    assert batches == [[2, 64], [2, 64], [4, 64]]
     for row in log(out, "device_time"):
         assert row["parts"]["step"][0] > row["parts"]["update"][0] > 0
         assert len(row["kernels"]) == TOLD

@@ -43,7 +43,7 @@ from training.lp1.table import Row, table_of
 from training.lp1.variant import Variant, as_table
 
 TURN = 10.0  # seconds that a variant has the device before the next one
-LARGER_BATCHES = (2, 4)  # times the crops of the first variant: do larger ones pay?
+LARGER_BATCHES = (2,)  # times the crops of the first variant: do larger ones pay?
 START_CROPS = 256  # whose principal components a fresh model begins with
 INT8_CROPS = 64  # that limits of int8 begin with
 KEEP_EVERY = 60.0  # seconds between checkpoints
