@@ -21,7 +21,7 @@ class Spent(NamedTuple):
     """What all runs of a kernel took together; on a processor, of an operator."""
 
     name: str
-    count: int
+    runs: int
     milliseconds: float
 
 
@@ -38,11 +38,11 @@ def spent(job: Callable[[], object], device: str) -> list[Spent]:
 
 def together(rows: list[Spent]) -> tuple[int, float]:
     """How many kernels ran, and their milliseconds."""
-    return sum(row.count for row in rows), sum(row.milliseconds for row in rows)
+    return sum(row.runs for row in rows), sum(row.milliseconds for row in rows)
 
 
 def as_lines(parts: Mapping[str, tuple[int, float]], step: list[Spent]) -> str:
     """For a reader: a line for all parts, then the longest kernels of a step."""
     shown = [f"{name} {count} kernels {ms:.2f} ms" for name, (count, ms) in parts.items()]
-    rows = [f"    {row.milliseconds:7.3f} ms {row.count:5} x {row.name[:NAME]}" for row in step]
+    rows = [f"    {row.milliseconds:7.3f} ms {row.runs:5} x {row.name[:NAME]}" for row in step]
     return "\n".join([", ".join(shown), *rows[:TOLD]])
