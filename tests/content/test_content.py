@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 import latentpress
+from benchmarks.data.patterns import PATTERNS
 from helpers.paths import DATA, ROOT
 from latentpress import targets
 from latentpress.container import SCREEN, SCREEN_WHOLE, unpack
@@ -294,6 +295,19 @@ def avif_in(limit: int, pixels: Pixels) -> Pixels:
             high = middle - 1
     assert best is not None
     return best
+
+
+@pytest.mark.parametrize("name", ["rows-1", "interlaced"])
+def test_a_pattern_that_av1_gives_back_far_better_is_the_layers(name: str) -> None:
+    pixels = PATTERNS[name]()
+    auto, photo_only = (
+        latentpress.compress(pixels, quality=80, content=content) for content in ("auto", "photo")
+    )
+    ours, latent = (
+        block_errors(pixels, np.asarray(latentpress.decompress(data)))[0].min()
+        for data in (auto, photo_only)
+    )
+    assert ours > latent + 3
 
 
 def test_a_mean_color_that_the_latent_moves_is_kept_from_quality_90_on() -> None:

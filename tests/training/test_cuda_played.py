@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 import torch
 
-from training.lp1 import speed
+from training.losses.kernels import Kernels
+from training.lp1 import kernels, speed
 from training.lp1.blocks import Layout
 from training.lp1.capture import Pool
 from training.lp1.record import of_kind, read_log
@@ -83,8 +84,10 @@ def cuda(monkeypatch: pytest.MonkeyPatch) -> PlayedCuda:
     monkeypatch.setattr(Pool, "_graph", graph)
     monkeypatch.setattr("training.lp1.capture._nearly_nothing", lambda: None)
     monkeypatch.setattr("training.lp1.run.LOG_EVERY", 2)
+    monkeypatch.setattr(kernels, "LARGEST_MAP", (1, 8, 8))
     monkeypatch.setattr(speed, "PRODUCT", {"cuda": (64, torch.bfloat16)})
     monkeypatch.setattr(Layout, "plain", Layout.plain)
+    monkeypatch.setattr(Kernels, "fused", False)
     return PlayedCuda()
 
 
@@ -101,11 +104,13 @@ def test_a_run_on_cuda_rehearses_captures_profiles_and_learns(
     of = functools.partial(of_kind, read_log(out))
     assert of("device")[0]["name"] == "played"
     assert len(of("layout")) == 1
+    assert len(of("kernels")) == 1
     assert not of("failure")
     rehearsed = of("rehearsal")
     assert [row["size"] for row in rehearsed] == 3 * [[2, 64], [1, 96]]
     assert all(row["captured"] > 0 for row in rehearsed)
-    assert [row["batch"][0] for row in of("profile")] == [2, 2, 2, 4, 8]
+    assert [row["batch"][0] for row in of("profile")] == [2, 2, 2, 4]
+    assert len(of("device_time")) == 3  # that there is no driver is told and harmless
     assert {row["variant"] for row in of("train")} == {"muon", "soap", "natural"}
     assert len(of("panel")) == 6
     assert (out / "table.md").exists()

@@ -81,7 +81,7 @@ def test_the_checkout_leaves_room_for_two_packs_or_the_largest() -> None:
     assert size + MOST_BYTES <= dry_run.TRANSFER_BYTES
 
 
-@pytest.mark.parametrize("name", ["first-pairs", "second-pairs"])
+@pytest.mark.parametrize("name", ["first-pairs", "second-pairs", "prior-pairs"])
 def test_weights_of_pairs_come_back(tmp_path: Path, name: str) -> None:
     variants = read_variants(ROOT / f"training/lp1/variants/{name}.toml")
     for name, variant in variants.items():

@@ -6,7 +6,7 @@ from torch import nn
 
 from training.optimizers.adam import BETAS, EPSILON, Adam
 from training.optimizers.flat import LINEAR_SHARE, FlatParameters
-from training.optimizers.muon import MOMENTUM, RMS, Muon, orthogonal
+from training.optimizers.muon import MOMENTUM, PADDED, RMS, Muon, orthogonal
 from training.optimizers.soap import Soap, _Side
 from training.optimizers.together import Together, averaging_weight, learning_rate
 
@@ -106,6 +106,22 @@ def test_muon_moves_every_matrix_of_a_batch_as_if_alone() -> None:
             scale = 0.1 * RMS * max(batch.shape[1:]) ** 0.5
             torch.testing.assert_close(moved, orthogonal(ahead[i][None])[0] * scale)
     assert torch.equal(before[flat.rest :], flat.values[flat.rest :])
+
+
+def test_muon_takes_all_matrices_of_one_padded_side_at_once() -> None:
+    torch.manual_seed(5)
+    sizes = [(8, 12, 1), (12, 8, 3), (80, 16, 1), (PADDED + 6, 9, 3)]
+    net = nn.Sequential(*(nn.Conv2d(a, b, k) for b, a, k in sizes))
+    flat = FlatParameters(net)
+    muon = Muon(flat)
+    assert [len(group.places) for group in muon.groups] == [3, 1]
+    before = flat.values.clone()
+    flat.gradients.copy_(torch.randn(flat.gradients.shape))
+    muon.step(flat.gradients, torch.tensor(0.1))
+    for batch in flat.batches:
+        moved = batch.of(before) - batch.of(flat.values)
+        scale = 0.1 * RMS * max(batch.shape[1:]) ** 0.5
+        torch.testing.assert_close(moved, orthogonal(batch.of(flat.gradients)) * scale)
 
 
 def test_soaps_bases_become_the_eigenvectors() -> None:

@@ -426,6 +426,29 @@ def test_a_natural_look_starts_from_the_shipped_model(
     assert pytest.approx(variant.loss.squared[0], rel=1e-4) == 150 / 65025
 
 
+def test_parts_begin_fresh_where_the_variant_says_so(place: dict[str, Any]) -> None:
+    source = learner(place, BASE).net.state_dict()
+    other = dataclasses.replace(
+        BASE,
+        shape=dataclasses.replace(SHAPE, prior="grid"),
+        fresh=("prior",),
+        learn=("prior",),
+    )
+    one = learner(place, other)
+    with torch.no_grad():
+        for t in source.values():
+            t += 0.01
+    one.start_from(source)
+    assert {name.split(".")[0] for name in one.fresh} == {"prior"}
+    torch.testing.assert_close(one.net.state_dict()["gs.coarse.0.bias"], source["gs.coarse.0.bias"])
+    before = {name: t.clone() for name, t in one.net.state_dict().items()}
+    one.step(0.5)
+    after = one.net.state_dict()
+    assert {n.split(".")[0] for n in before if not torch.equal(before[n], after[n])} == {"prior"}
+    with pytest.raises((ValueError, RuntimeError)):  # its prior is another one
+        learner(place, dataclasses.replace(other, fresh=())).start_from(source)
+
+
 def test_averaged_weights_are_lent_and_given_back(place: dict[str, Any]) -> None:
     one = learner(place, BASE)
     train(one, 8)

@@ -12,7 +12,7 @@ from torch import nn
 
 from training.grids import LOG_STEP, gaussian_bits, skipped, table_sigma
 from training.losses.parts import LossShape
-from training.lp1.blocks import Conv, HaarConv, build, haar, reduction
+from training.lp1.blocks import Conv, HaarConv, Residual, WSiLU, activation, build, haar, reduction
 from training.lp1.codec import Codec, interpolate, rate_of
 from training.lp1.grid_prior import PASSES, WIDEST, GridPrior, places
 from training.lp1.halo import halo, reach
@@ -28,6 +28,7 @@ SMALL = Shape(
     hyper=8,
     features=16,
     context=16,
+    leak=0.01,
 )
 FOLDED = Shape(
     analysis="fold:16:8 depthwise:2 fold:20 depthwise",
@@ -99,6 +100,32 @@ def test_a_folded_haar_convolution_is_the_transform_beside_the_convolution(up: b
         bands = torch.einsum("bk,nckhw->ncbhw", basis, x.view(2, 3, 4, 6, 7))
         want = torch.nn.functional.conv2d(bands.reshape(2, 12, 6, 7), weight, bias)
     torch.testing.assert_close(conv(x), want, atol=1e-5, rtol=1e-4)
+
+
+def test_a_leak_changes_the_gradient_alone() -> None:
+    torch.manual_seed(4)
+    plain, leaking = (activation(dataclasses.replace(SMALL, leak=leak)) for leak in (0.0, 0.1))
+    assert type(plain) is nn.ReLU
+    x = torch.tensor([-2.0, 0.0, 3.0], requires_grad=True)
+    torch.testing.assert_close(leaking(x), torch.relu(x))
+    leaking(x).backward(torch.tensor([1.0, 2.0, 4.0]))
+    torch.testing.assert_close(x.grad, torch.tensor([0.1, 0.2, 4.0]))
+    wsilu = activation(dataclasses.replace(SMALL, activation="wsilu", leak=0.1))
+    assert isinstance(wsilu, WSiLU)  # it has a gradient of its own
+
+
+def test_a_leak_brings_a_dead_channel_back() -> None:
+    torch.manual_seed(5)
+    block = Residual(dataclasses.replace(SMALL, leak=0.05), 4)
+    block.a.weight.data[0], block.a.bias.data[0] = 0.0, -0.5
+    block.b.weight.data.fill_(0.1)
+    optimizer = torch.optim.Adam(block.parameters(), 0.02)
+    x = torch.randn(2, 4, 8, 8)
+    for _ in range(60):
+        optimizer.zero_grad()
+        (block(x) - x - 1).square().mean().backward()
+        optimizer.step()
+    assert (block.a(x)[:, 0] > 0).any()
 
 
 @pytest.mark.parametrize("shape", [SMALL, FOLDED], ids=["dense", "folded"])

@@ -17,6 +17,7 @@ import training
 from helpers.notebook import complaints
 from training.lp1.capture import CaptureError
 from training.lp1.checkpoint import load_weights
+from training.lp1.device_time import TOLD
 from training.lp1.panel import Point
 from training.lp1.run import Run, Settings
 from training.lp1.session import as_graphs_went, best_of, to_go_on_from
@@ -85,7 +86,12 @@ def test_a_run_of_pairs_ends_in_one_table(packs: Path, tmp_path: Path) -> None:
     assert {row["variant"] for row in log(out, "train")} == {"muon", "soap"}
     assert len(log(out, "panel")) == 4
     batches = [row["batch"] for row in log(out, "profile")]
-    assert batches == [[2, 64], [2, 64], [4, 64], [8, 64]]
+    assert batches == [[2, 64], [2, 64], [4, 64]]
+    for row in log(out, "device_time"):
+        assert row["parts"]["step"][0] > row["parts"]["update"][0] > 0
+        assert len(row["kernels"]) == TOLD
+        assert row["kernels"][0]["milliseconds"] >= row["kernels"][1]["milliseconds"] > 0
+    assert shown.count(" kernels ") == 2 * 6
     assert load_weights(out, "soap")[1].optimizer == "soap"
     assert not list(out.glob("*momenta*"))
 
@@ -291,6 +297,10 @@ def test_the_shape_of_the_shipped_model_goes_on_from_the_shipped_weights(tmp_pat
     assert to_go_on_from(tmp_path, variants) == ("dense", "shipped")
     judge(dense=0, kept=1, gone=2)
     assert to_go_on_from(tmp_path, variants) == ("kept", f"{tmp_path}:kept")
+    # Those that were continued have learned since, so that the shipped weights are behind them.
+    (tmp_path / "dense-1.safetensors").touch()
+    judge(dense=1, kept=0, gone=2)
+    assert to_go_on_from(tmp_path, variants, fresh=False) == ("dense", f"{tmp_path}:dense")
 
 
 def test_what_could_not_be_captured_is_not_tried_again(tmp_path: Path) -> None:

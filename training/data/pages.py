@@ -1,10 +1,11 @@
 """Painted pages: drawn by processes beside the training loop, which never waits for them.
 
-Before a step the loop takes the pages that are ready (`training.data.painter`) and copies them
-into the store, each in the place of the oldest. Where painters are slow, pages are seen more than
-once.
+Before a step the loop takes pages that are ready (`training.data.painter`), about as many as a step
+sees, and copies them into the store, each in the place of the oldest. Where painters are slow,
+pages are seen more than once.
 """
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -20,6 +21,8 @@ from training.data.painters.fonts import Fonts
 from training.data.store import PAGE, Store, rgbx
 
 FIRST = 16  # pages that are there before the first step
+TAKEN = 2  # new pages before a step, at most: more would be replaced unseen
+ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}  # of a painter
 
 
 class Pages:
@@ -54,16 +57,21 @@ class Pages:
         self.states, self.slots = open_slots(path, "w+")
         pinned = self.store.pixels.is_cuda
         self.staging = torch.empty(SLOTS, PAGE * PAGE, dtype=torch.int32, pin_memory=pinned)
+        self.staged = self.staging.numpy()
         self.copied: list[Any] = [None] * SLOTS
         fonts = [str(archive)] if archive else []
         root = Path(__file__).parents[2]
         for index in range(painters):
             numbers = [str(n) for n in (index, painters, seed + 1000 + index)]
             command = [sys.executable, "-m", "training.data.painter", str(path), *numbers, *fonts]
-            self.processes.append(subprocess.Popen(command, cwd=root))
+            process = subprocess.Popen(command, cwd=root, env=os.environ | ONE_THREAD)
+            self.processes.append(process)
 
-    def refresh(self, most: int = 8) -> None:
-        """Take at most so many new pages that are ready. Returns at once where there are none."""
+    def refresh(self, most: int = TAKEN) -> None:
+        """Take at most so many new pages that are ready. Returns at once where there are none.
+
+        NumPy copies them, not torch, whose threads would spin for cores that painters have.
+        """
         if not self.processes:
             return
         for slot in np.flatnonzero(self.states == READY)[:most].tolist():
@@ -71,7 +79,7 @@ class Pages:
             if before is not None and not before.query():
                 continue  # the copy of the page before has not run yet
             page = self.slots[slot].view(np.int32).reshape(-1)
-            self.staging[slot].copy_(torch.from_numpy(page))
+            np.copyto(self.staged[slot], page)
             place = self.store.page(self.painted % self.store.pages)
             place.copy_(self.staging[slot], non_blocking=True)
             if place.is_cuda:

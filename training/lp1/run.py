@@ -23,8 +23,10 @@ from training.data.store import load_held_out, load_store
 from training.losses.parts import Distances
 from training.losses.trunks import load_trunks
 from training.lp1.capture import CaptureError, Pool, mend, reason
+from training.lp1.device_time import TOLD, as_lines, spent, together
 from training.lp1.int8 import begin_int8
 from training.lp1.keeper import Copy, Keeper
+from training.lp1.kernels import choose_kernels
 from training.lp1.learner import COUNTERS, Learner
 from training.lp1.linear_start import begin_linear
 from training.lp1.panel import Panel, Point, as_line
@@ -32,6 +34,7 @@ from training.lp1.rehearsal import memory, rehearse
 from training.lp1.shape import LEVELS
 from training.lp1.speed import (
     choose_layout,
+    jobs_of_a_step,
     operations_per_pixel,
     parts_of_a_step,
     product_rate,
@@ -40,7 +43,7 @@ from training.lp1.table import Row, table_of
 from training.lp1.variant import Variant, as_table
 
 TURN = 10.0  # seconds that a variant has the device before the next one
-LARGER_BATCHES = (2, 4)  # times the crops of the first variant: do larger ones pay?
+LARGER_BATCHES = (2,)  # times the crops of the first variant: do larger ones pay?
 START_CROPS = 256  # whose principal components a fresh model begins with
 INT8_CROPS = 64  # that limits of int8 begin with
 KEEP_EVERY = 60.0  # seconds between checkpoints
@@ -213,6 +216,8 @@ class Run:
         """The whole run: a first evaluation, turns, a last evaluation, the table."""
         self.look_at_device()
         if self.device == "cuda":
+            # The host computes little; waiting threads of torch would take cores of the painters.
+            torch.set_num_threads(1)
             self.rehearse()
         for turn in self.turns:
             if self.settings.steps is None:
@@ -253,6 +258,7 @@ class Run:
         self.say(f"{kind}: matrix product {tera:.1f} TFLOP/s", "device", name=kind, tera=tera)
         if self.device == "cuda":
             self.say(choose_layout(self.device), "layout")
+            self.say(choose_kernels(self.device), "kernels")
         if self.settings.no_graphs:
             told = self.settings.no_graphs
             self.say(f"steps are not captured: {told}", "graphs", told=told)
@@ -318,6 +324,23 @@ class Run:
         speed = n * side**2 / 1000 / parts["step"]
         line = f"{turn.name}: {n} crops of {side}: {shown}; {speed:.1f} Mpx/s"
         self.say(line, "profile", variant=turn.name, batch=[n, side], milliseconds=parts)
+        if factor == 1:
+            self.look_into(turn)
+
+    def look_into(self, turn: Turn) -> None:
+        """Tell which kernels a step is made of; where that cannot be, why."""
+        learner = turn.learner
+        try:
+            with learner.trial():
+                jobs = jobs_of_a_step(learner)
+                rows = {name: spent(job, learner.device) for name, job in jobs.items()}
+        except Exception as error:  # of the profiler
+            self.say(f"{turn.name}: no kernels: {reason(error)}", "device_time", variant=turn.name)
+            return
+        parts = {name: together(row) for name, row in rows.items()}
+        line = f"{turn.name}: {as_lines(parts, rows['step'])}"
+        longest = [row._asdict() for row in rows["step"][:TOLD]]
+        self.say(line, "device_time", variant=turn.name, parts=parts, kernels=longest)
 
     def open(self, turn: Turn, budget: float | None) -> bool:
         """Whether a learner has time or steps left."""

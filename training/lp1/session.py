@@ -3,9 +3,11 @@
     python -m training.lp1.session PACKS OUT --pairs FILE --minutes 9.6
 
 First `training.lp1.train --pairs FILE` with a share of the minutes, into the folder `pairs` beside
-PACKS, which need not come back: its log and its table are copied to OUT/pairs. Then the variant
-whose pictures are nearest at equal rate goes on alone in OUT, by `--phase longer`. Where that is
-the shape of the shipped model, it goes on from the shipped weights, which have seen more.
+PACKS, which need not come back: its log and its table are copied to OUT/pairs. With `--continue
+SOURCE` all variants begin with the weights of SOURCE, else fresh. Then the variant whose pictures
+are nearest at equal rate goes on alone in OUT, by `--phase longer`. Where fresh ones were compared
+and that is the shape of the shipped model, it goes on from the shipped weights, which have seen
+more.
 
 What is not listed below goes to both: --pages, --painters, --no-graphs.
 """
@@ -62,16 +64,18 @@ def best_of(points: dict[str, list[Point]], candidates: set[str]) -> str:
     return min(scores, key=lambda name: scores[name])
 
 
-def to_go_on_from(pairs: Path, variants: dict[str, Variant]) -> tuple[str, str]:
+def to_go_on_from(pairs: Path, variants: dict[str, Variant], fresh: bool = True) -> tuple[str, str]:
     """The best variant of a run of pairs, and the source of the weights that it goes on from.
 
     Args:
         pairs: What the run left.
-        variants: Of the run. Those whose weights were kept can go on, and those of the shape of
-            the shipped model.
+        variants: Of the run. Those whose weights were kept can go on and, of fresh ones, those of
+            the shape of the shipped model.
+        fresh: Whether they began without weights of before.
     """
     kept = {name for name in variants if (pairs / f"{name}-1.safetensors").exists()}
-    shipped = {name for name, variant in variants.items() if variant.shape == Shape()}
+    alike = {name for name, variant in variants.items() if variant.shape == Shape()}
+    shipped = alike if fresh else set()
     best = best_of(last_points(pairs), kept | shipped)
     return best, SHIPPED if best in shipped else f"{pairs}:{best}"
 
@@ -100,16 +104,19 @@ def main() -> None:
     budget.add_argument("--minutes", type=float, help="of both together")
     budget.add_argument("--steps", type=int, help="of each variant, and of the best one again")
     parser.add_argument("--share", type=float, default=SHARE, help="of the minutes, for the pairs")
+    parser.add_argument("--continue", dest="source", help="weights that the pairs begin with")
     args, others = parser.parse_known_args()
     variants = read_variants(args.pairs)
     pairs = args.packs.resolve().parent / PAIRS
     shutil.rmtree(pairs, ignore_errors=True)  # weights of another run must not be taken for its
     first = ["--steps", args.steps] if args.steps else ["--minutes", args.share * args.minutes]
+    if args.source:
+        first += ["--continue", args.source]
     train(args.packs, pairs, "--pairs", args.pairs, *first, "--profile", *others)
     (args.out / PAIRS).mkdir(parents=True, exist_ok=True)
     for name in (LOG, TABLE):
         shutil.copyfile(pairs / name, args.out / PAIRS / name)
-    best, source = to_go_on_from(pairs, variants)
+    best, source = to_go_on_from(pairs, variants, not args.source)
     left = (args.minutes or 0.0) - (time.monotonic() - STARTED) / 60
     second = ["--steps", args.steps] if args.steps else ["--minutes", round(left, 2)]
     which = ["--variant", f"{args.pairs}:{best}", "--continue", source, "--phase", "longer"]

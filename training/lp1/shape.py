@@ -20,6 +20,8 @@ class Shape:
         head: How pixels are made of the synthesis' last maps. "branch": a pixel shuffle beside a
             branch at twice the resolution that removes its grid. "shuffle": a pixel shuffle alone.
         activation: Between the convolutions: relu, gelu or wsilu (x * sigmoid(4 x)).
+        leak: Share of the gradient that a residual block's ReLU lets through where it is zero.
+            What the network computes is the same.
         scales: Learned factors for the inputs and outputs of every convolution, folded when
             exported.
         haar: Up- and downsampling through the Haar basis, folded when exported.
@@ -34,6 +36,7 @@ class Shape:
     synthesis: str = "mix:192 dense:2 up:128 dense:3 up:64 dense:2"
     head: str = "branch"
     activation: str = "relu"
+    leak: float = 0.0
     scales: bool = False
     haar: bool = False
     latent: int = 320

@@ -58,10 +58,16 @@ def parts_of_a_step(learner: Learner, repeats: int = 5) -> dict[str, float]:
     captured where it is. The learner is as before, but for its plans.
     """
     with learner.trial():
-        return _parts(learner, repeats)
+        out = {}
+        for name, job in jobs_of_a_step(learner).items():
+            for _ in range(EAGER_STEPS + 1):
+                job()
+            out[name] = 1000 * median_seconds(job, learner.device, repeats)
+        return out
 
 
-def _parts(learner: Learner, repeats: int) -> dict[str, float]:
+def jobs_of_a_step(learner: Learner) -> dict[str, Callable[[], object]]:
+    """The parts of a step, by name, see `parts_of_a_step`. They are run in a learner's trial."""
     size = learner.variant.crops_at(0.0)
     learner.step(0.0)
     x, text = cut(learner.pixels, *learner.plan, size[1])
@@ -77,7 +83,7 @@ def _parts(learner: Learner, repeats: int) -> dict[str, float]:
         parts = learner.distances(x, x_hat, text)
         torch.stack(list(parts)).sum().backward()
 
-    jobs: dict[str, Callable[[], object]] = {
+    return {
         "crops": lambda: cut(learner.pixels, *learner.plan, size[1]),
         "networks": networks,
         "losses": losses,
@@ -85,12 +91,6 @@ def _parts(learner: Learner, repeats: int) -> dict[str, float]:
         "update": learner.update,
         "step": lambda: learner.step(0.0),
     }
-    out = {}
-    for name, job in jobs.items():
-        for _ in range(EAGER_STEPS + 1):
-            job()
-        out[name] = 1000 * median_seconds(job, learner.device, repeats)
-    return out
 
 
 def choose_layout(device: str, channels: int = 192, side: int = 32, n: int = 20) -> str:

@@ -38,6 +38,7 @@ from training.lp1.variant import Variant, read_variants
 from training.optimizers.together import NAMES
 
 SHIPPED = "shipped"
+PAINTING = 3  # a painter for so many cores: more pages would be replaced unseen
 SEARCHED = 4  # algorithms that cuDNN tries for a convolution; a search takes seconds of a run
 
 
@@ -113,7 +114,9 @@ def parse() -> argparse.Namespace:
     which.add_argument("--variant")
     parser.add_argument("--continue", dest="source")
     parser.add_argument("--phase", choices=list(PHASES), help="of a run that goes on")
-    parser.add_argument("--painters", type=int, help="processes; default: what CUDA leaves free")
+    parser.add_argument(
+        "--painters", type=int, help="processes; default: on CUDA one for three cores"
+    )
     parser.add_argument(
         "--pages", type=int, default=256, help="painted pages in memory, 1 MiB each"
     )
@@ -200,8 +203,9 @@ def main() -> None:
         torch.backends.cudnn.benchmark = True
         torch.backends.cudnn.benchmark_limit = SEARCHED
     painters = args.painters
-    if painters is None:  # the loop, the thread of gradients and the keeper want a core each
-        painters = max(1, (os.cpu_count() or 1) // processes - 3) if device == "cuda" else 0
+    if painters is None:
+        cores = (os.cpu_count() or 1) // processes
+        painters = max(1, cores // PAINTING) if device == "cuda" else 0
     settings = Settings(
         packs=args.packs,
         out=args.out,

@@ -28,6 +28,7 @@ class Variant:
         averaging: Exponent of the averaged weights, see `averaging_weight`.
         clip: Largest norm of the gradient.
         learn: Parts that learn, as names of modules or parameters of the codec.
+        fresh: Parts that begin fresh though a source has weights of them, likewise.
         hard: Whether symbols are rounded as the coder rounds them, where nothing before the
             synthesis learns. Else noise takes the place of rounding in the rate, which has a
             gradient.
@@ -47,6 +48,7 @@ class Variant:
     averaging: float = 16.0
     clip: float = 2.0
     learn: tuple[str, ...] = ("ga", "gs", "prior", "gain", "inverse")
+    fresh: tuple[str, ...] = ()
     hard: bool = False
     discriminator_rate: float = 4e-4
     discriminator_width: int = 64

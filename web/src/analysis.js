@@ -12,7 +12,8 @@ const HYPER_FACTOR = 4; // latent positions a hyper position, each way
 const Z_MOST = 127;
 const LAG = 48; // latent rows that the deep layers may lie behind the straight one, and more
 const STRIP_ROWS = 64; // latent rows that are given at a time
-// The layers of analysis.onnx in their order; a block has two, and adds its input.
+// The layers of analysis.onnx in their order; a block has two, and adds its input. A model may have
+// fewer blocks.
 const DEEP = ["0", "1 block", "2", "3 block", "4 block", "5 block", "6", "7 block", "8 block", "9"];
 // Stride and padding of the kernels of each size.
 const GEOMETRY = /** @type {Record<number, {stride: number, pad: number}>} */ ({
@@ -59,11 +60,14 @@ export class Analysis {
   constructor(engine, tensors) {
     this.engine = engine;
     this.linear = load(engine, tensors, "ga.linear");
-    this.steps = DEEP.map((step) => {
+    /** @type {FloatLayer[][]} */
+    this.steps = [];
+    for (const step of DEEP) {
       const [name, isBlock] = step.split(" ");
       const names = isBlock ? [`${name}.a`, `${name}.b`] : [name];
-      return names.map((each) => load(engine, tensors, `ga.deep.${each}`));
-    });
+      if (isBlock && !tensors[`ga.deep.${name}.a.weight`]) continue;
+      this.steps.push(names.map((each) => load(engine, tensors, `ga.deep.${each}`)));
+    }
   }
 
   /**

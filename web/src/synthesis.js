@@ -15,10 +15,11 @@ import { forgetAbove, rowOf } from "./strips.js";
  */
 
 export const FACTOR = 16; // pixels a latent position, each way
-export const HALO = 9; // latent positions that a pixel sees on each side
+export const HALO = 5; // latent positions that a pixel sees on each side, as in model.json
 const PIXEL_ROWS = 48; // that the two outputs of the trunk may be apart, and more
 
-// Layers by their names, each with the side of the block of pixels that its output becomes.
+// Layers by their names, each with the side of the block of pixels that its output becomes. Of the
+// blocks, which have two, a model may have fewer.
 /** @type {[string, number][]} */
 const LAYERS = [
   ["trunk.0", 1],
@@ -80,6 +81,7 @@ export class Synthesis {
     this.layers = {};
     for (const [name, shuffle] of LAYERS) {
       const [weight, bias] = [weights[`gs.${name}.weight`], weights[`gs.${name}.bias`]];
+      if (!weight && /\.[ab]$/.test(name)) continue;
       this.layers[name] = engine.floatLayer(weight, bias, { shuffle });
     }
   }
@@ -139,11 +141,13 @@ export class Synthesis {
       /** @type {Ring} */ from,
       /** @type {number | undefined} */ last,
     ) =>
-      names.reduce((residual, name, i) => {
-        const depth = i < names.length - 1 ? RESIDUAL : last;
-        const inner = convolution(`${name}.a`, residual, { relu: true });
-        return convolution(`${name}.b`, inner, { residual, depth });
-      }, from);
+      names
+        .filter((name) => layers[`${name}.a`])
+        .reduce((residual, name, i, present) => {
+          const depth = i < present.length - 1 ? RESIDUAL : last;
+          const inner = convolution(`${name}.a`, residual, { relu: true });
+          return convolution(`${name}.b`, inner, { residual, depth });
+        }, from);
 
     const input = add(new Ring(engine, rows, columns, CHANNELS, 1));
     const wider = { shuffle: 2, depth: RESIDUAL };

@@ -103,7 +103,7 @@ test("damaged layers are refused before anything is decoded", () => {
 });
 
 test("a file has a latent or a whole layer", () => {
-  const fields = { spaceId: 1, modelHash: "82a90373", width: 40, height: 40, quality: 5000 };
+  const fields = { spaceId: 1, modelHash: "d8af0931", width: 40, height: 40, quality: 5000 };
   const color = Uint8Array.of(1, 2, 3);
   for (const chunks of [
     [[TYPE.screen, color]],

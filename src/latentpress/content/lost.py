@@ -21,10 +21,13 @@ SUSPICIOUS = 2000
 CHECKED = 4  # cells: side of a window in which blocks are compared
 LEAST_PSNR = 25.0  # dB of a block at the promised quality, from which on it is given back
 FAR_BETTER = 2.5  # dB that AV1 has more in as many bytes, where a block is not
+FINE_PSNR = 35.0  # dB from which on AV1 is not asked
+MUCH_BETTER = 6.0  # dB that AV1 has more, where a block below that is given back
 MOST_SHIFT = 2.7  # levels of its mean color; 3 are promised
 AV1_QUALITIES = tuple(range(10, 95, 6))  # of which the best that fits is compared
 MOST_ERROR = 255**2 * 10 ** (-LEAST_PSNR / 10)
-FAR_LESS = 10 ** (FAR_BETTER / 10)
+FINE_ERROR = 255**2 * 10 ** (-FINE_PSNR / 10)
+FAR_LESS, MUCH_LESS = 10 ** (FAR_BETTER / 10), 10 ** (MUCH_BETTER / 10)
 
 
 def lost_blocks(trial: Trial, fine: Floats) -> Mask:
@@ -79,12 +82,14 @@ def _lost_in(
     ]
     errors = [block_error(pixels[block], decoded[block]) for block in blocks]
     rival = decoded
-    if max(errors) > MOST_ERROR:
+    if max(errors) > FINE_ERROR:
         rival = _av1_within(pixels, len(coder.encode(latent)))
     lost = []
     for block, error in zip(blocks, errors, strict=True):
-        is_poor = error > MOST_ERROR
-        is_poor = is_poor and error > FAR_LESS * block_error(pixels[block], rival[block])
+        least = (FAR_LESS if error > MOST_ERROR else MUCH_LESS) * block_error(
+            pixels[block], rival[block]
+        )
+        is_poor = error > FINE_ERROR and error > least
         if is_poor or shift(pixels[block], decoded[block]) > MOST_SHIFT:
             lost.append((y + block[0].start // CELL, x + block[1].start // CELL))
     return lost
