@@ -42,7 +42,7 @@ latentpress report results/cid22 -o docs/measurements/codecs-on-cid22.md --overw
 
 unseen() {
     OMP_NUM_THREADS=1 latentpress bench --dataset kodak --codecs builtin \
-        --qualities builtin=30,45,60,75 --metrics psnr,ms-ssim,ssimulacra2,lpips,lpips-vgg,dists \
+        --qualities builtin=15,30,45,60,75 --metrics psnr,ms-ssim,ssimulacra2,lpips,lpips-vgg,dists \
         --repeats 1 --jobs 2 -o "$scratch/unseen"
     python -m benchmarks.tables.replace_codec results/unseen "$scratch/unseen" builtin
     python -m benchmarks.tables.equal_bytes results/unseen --against avif
