@@ -32,7 +32,7 @@ def replace(old: Path, new: Path, name: str) -> int:
     was, now = read_run(old), read_run(new)
     for key in SAME:
         refuse_if(was.info.get(key) != now.info.get(key), key)
-    refuse_if(_pictures(was.info) != _pictures(now.info), "pictures")
+    refuse_if(_pictures(was.info) != _pictures(now.info), "images")
     for key in TIMED_BY:
         refuse_if(was.info["machine"].get(key) != now.info["machine"].get(key), key)
     lines, fresh = _lines(old), {_place(row): row for row in _lines(new) if row["codec"] == name}

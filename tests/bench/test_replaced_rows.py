@@ -1,5 +1,5 @@
-"""The scripts that keep results/ up to date after a new model: benchmarks/tables/replace_codec.py
-and tables/equal_bytes.py.
+"""The scripts that keep results/ up to date after a new model: benchmarks/tables/replace_codec.py,
+tables/equal_bytes.py and tables/model_gain.py.
 """
 
 import csv
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks.tables import equal_bytes, replace_codec
+from benchmarks.tables import equal_bytes, model_gain, replace_codec
 from benchmarks.tables.check_published import at_rate
 from helpers.bench_runs import make_run
 from latentpress.bench.rate_distortion import curve
@@ -119,3 +119,17 @@ def test_equal_bytes_lie_on_the_mean_curves(measured: Path) -> None:
     assert found[len(run.metrics) :] == [
         f"{1.01 * end:.2f} bpp {metric}: a curve does not reach this rate" for metric in run.metrics
     ]
+
+
+def test_a_model_is_compared_with_the_one_before(
+    pair: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(model_gain, "OURS", "jpeg")
+    old, new = map(read_run, pair)
+    found = model_gain.gains([old, old], [old, new])
+    assert found.keys() == set(old.metrics)
+    assert all(percent == pytest.approx(0) for percent in found.values())
+    for row in new.rows:
+        row["bpp"] *= 1.1
+    more = model_gain.gains([old], [new])
+    assert all(percent == pytest.approx(10) for percent in more.values())
