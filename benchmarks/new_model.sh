@@ -20,7 +20,7 @@ mkdir -p "$scratch"
 echo "== the model and its golden files"
 if [ -n "$run" ]; then
     python -m training.lp1.export "$run" --packs "$packs"
-    python -m training.lp1.ranges "$data/train"
+    python -m training.lp1.ranges "$data/train" --int8 analysis.onnx synthesis.onnx
     python -m training.lp1.quarter "$data/train" --pictures 160
     PYTHONPATH=tests python tests/golden/make.py --replace
     PYTHONPATH=tests python tests/golden/make_screen.py --replace

@@ -10,7 +10,9 @@ crops are cut afterwards, unscaled.
 """
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -32,6 +34,41 @@ CROPS = {  # what -> (file, left, top)
 SIDE, GAP, LINE = 224, 6, 15  # pixels
 
 
+class Crop(NamedTuple):
+    """A row of a sheet: a name, a picture, the left and the top of the crop, bytes of its files."""
+
+    name: str
+    picture: Image.Image
+    left: int
+    top: int
+    size: int
+
+
+def sheet_of(crops: Sequence[Crop], rivals: Sequence[str] = tuple(RIVALS)) -> Image.Image:
+    """A row for each crop: the original, latentpress and rivals at the same bytes."""
+    columns = ["original", "latentpress", *rivals]
+    sheet = Image.new(
+        "RGB",
+        (len(columns) * (SIDE + GAP) + GAP, len(crops) * (SIDE + 2 * LINE + GAP) + GAP),
+        "white",
+    )
+    ink, font = ImageDraw.Draw(sheet), ImageFont.load_default(12)
+    for row, (name, picture, left, top, wanted) in enumerate(crops):
+        pixels = picture.width * picture.height
+        pressed = at_size(picture, wanted)
+        for column, codec in enumerate(columns):
+            x, y = GAP + column * (SIDE + GAP), GAP + row * (SIDE + 2 * LINE + GAP)
+            image, lines = picture, (name, "original")
+            if codec in pressed:
+                image, size = pressed[codec]
+                quality = psnr(np.asarray(picture), np.asarray(image))
+                lines = (codec, f"{8 * size / pixels:.3f} bpp, {quality:.1f} dB")
+            for i, line in enumerate(lines):
+                ink.text((x, y + i * LINE), line, "black", font)
+            sheet.paste(image.crop((left, top, left + SIDE, top + SIDE)), (x, y + 2 * LINE))
+    return sheet
+
+
 def main() -> None:
     """Draw the sheet."""
     parser = argparse.ArgumentParser(
@@ -41,30 +78,14 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--output", type=Path, default=ROOT / "results" / "contact_sheet.jpg")
     arguments = parser.parse_args()
-    columns = ["original", "latentpress", *RIVALS]
-    sheet = Image.new(
-        "RGB",
-        (len(columns) * (SIDE + GAP) + GAP, len(CROPS) * (SIDE + 2 * LINE + GAP) + GAP),
-        "white",
-    )
-    ink, font = ImageDraw.Draw(sheet), ImageFont.load_default(12)
-    for row, (what, (name, left, top)) in enumerate(CROPS.items()):
+    crops = []
+    for what, (name, left, top) in CROPS.items():
         with Image.open(arguments.data / name) as file:
             picture = file.convert("RGB")
-        pixels = picture.width * picture.height
-        pressed = at_size(picture, int(arguments.bpp * pixels / 8))
-        for column, codec in enumerate(columns):
-            x, y = GAP + column * (SIDE + GAP), GAP + row * (SIDE + 2 * LINE + GAP)
-            image, lines = picture, (f"{what} ({Path(name).stem})", "original")
-            if codec in pressed:
-                image, size = pressed[codec]
-                quality = psnr(np.asarray(picture), np.asarray(image))
-                lines = (codec, f"{8 * size / pixels:.3f} bpp, {quality:.1f} dB")
-            for i, line in enumerate(lines):
-                ink.text((x, y + i * LINE), line, "black", font)
-            sheet.paste(image.crop((left, top, left + SIDE, top + SIDE)), (x, y + 2 * LINE))
+        size = int(arguments.bpp * picture.width * picture.height / 8)
+        crops.append(Crop(f"{what} ({Path(name).stem})", picture, left, top, size))
     arguments.output.parent.mkdir(parents=True, exist_ok=True)
-    sheet.save(arguments.output, quality=92)
+    sheet_of(crops).save(arguments.output, quality=92)
     provenance.record(arguments.output, "crops beside AVIF and WebP at the same bytes", ["builtin"])
     print(arguments.output)
 
