@@ -18,7 +18,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from benchmarks import provenance
-from benchmarks.figures.rivals import RIVALS, at_size
+from benchmarks.figures.rivals import RIVALS, Pressed, at_size
 from benchmarks.rows import DATA, ROOT
 from latentpress.metrics import psnr
 
@@ -35,13 +35,13 @@ SIDE, GAP, LINE = 224, 6, 15  # pixels
 
 
 class Crop(NamedTuple):
-    """A row of a sheet: a name, a picture, the left and the top of the crop, bytes of its files."""
+    """A row of a sheet: a name, a picture, what `at_size` makes of it, left and top of the crop."""
 
     name: str
     picture: Image.Image
+    pressed: Pressed
     left: int
     top: int
-    size: int
 
 
 def sheet_of(crops: Sequence[Crop], rivals: Sequence[str] = tuple(RIVALS)) -> Image.Image:
@@ -53,9 +53,8 @@ def sheet_of(crops: Sequence[Crop], rivals: Sequence[str] = tuple(RIVALS)) -> Im
         "white",
     )
     ink, font = ImageDraw.Draw(sheet), ImageFont.load_default(12)
-    for row, (name, picture, left, top, wanted) in enumerate(crops):
+    for row, (name, picture, pressed, left, top) in enumerate(crops):
         pixels = picture.width * picture.height
-        pressed = at_size(picture, wanted)
         for column, codec in enumerate(columns):
             x, y = GAP + column * (SIDE + GAP), GAP + row * (SIDE + 2 * LINE + GAP)
             image, lines = picture, (name, "original")
@@ -82,8 +81,8 @@ def main() -> None:
     for what, (name, left, top) in CROPS.items():
         with Image.open(arguments.data / name) as file:
             picture = file.convert("RGB")
-        size = int(arguments.bpp * picture.width * picture.height / 8)
-        crops.append(Crop(f"{what} ({Path(name).stem})", picture, left, top, size))
+        pressed = at_size(picture, int(arguments.bpp * picture.width * picture.height / 8))
+        crops.append(Crop(f"{what} ({Path(name).stem})", picture, pressed, left, top))
     arguments.output.parent.mkdir(parents=True, exist_ok=True)
     sheet_of(crops).save(arguments.output, quality=92)
     provenance.record(arguments.output, "crops beside AVIF and WebP at the same bytes", ["builtin"])

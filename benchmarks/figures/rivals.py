@@ -12,6 +12,7 @@ import latentpress
 from latentpress import targets
 
 RIVALS = {"AVIF": {"format": "AVIF", "speed": 6}, "WebP": {"format": "WEBP", "method": 6}}
+Pressed = dict[str, tuple[Image.Image, int]]  # codec -> what it decodes to, and its bytes
 
 
 def rival(image: Image.Image, options: dict[str, object], wanted: int) -> bytes:
@@ -29,7 +30,7 @@ def rival(image: Image.Image, options: dict[str, object], wanted: int) -> bytes:
     return min((encode(low), encode(high)), key=lambda data: abs(len(data) - wanted))
 
 
-def at_size(picture: Image.Image, limit: int) -> dict[str, tuple[Image.Image, int]]:
+def at_size(picture: Image.Image, limit: int) -> Pressed:
     """Codec -> what it decodes to, and its bytes: at most `limit` of latentpress, of its rivals as
     close to these as they come.
     """

@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.figures.contact_sheet import SIDE, Crop, sheet_of
-from benchmarks.figures.rivals import at_size
+from benchmarks.figures.rivals import Pressed, at_size
 from benchmarks.provenance import RESULTS
 from benchmarks.rows import DATA, ROOT
 from benchmarks.tables.check_published import at_rate
@@ -36,14 +36,13 @@ def ratios(run: Run) -> dict[str, float]:
         for codec in ("builtin", "avif"):
             rows = [row for row in run.rows if (row["image"], row["codec"]) == (name, codec)]
             at.append(at_rate(sorted((row["bpp"], row[METRIC]) for row in rows), RATE))
-        if all(at):
+        if None not in at:
             found[name] = at[0] / at[1]
     return found
 
 
-def worst_crop(picture: Image.Image, size: int) -> tuple[int, int]:
+def worst_crop(picture: Image.Image, pressed: Pressed) -> tuple[int, int]:
     """Left and top of the crop in which latentpress' error exceeds AVIF's by most."""
-    pressed = at_size(picture, size)
     original = np.asarray(picture, np.float32)
     errors = [
         np.square(np.asarray(pressed[codec][0], np.float32) - original).sum(2)
@@ -69,10 +68,11 @@ def main() -> None:
     for name in sorted(found, key=lambda name: -found[name])[:SHOWN]:
         with Image.open(arguments.data / "kodak" / f"{name}.png") as file:
             picture = file.convert("RGB")
-        size = int(RATE * picture.width * picture.height / 8)
+        pressed = at_size(picture, int(RATE * picture.width * picture.height / 8))
         gain = 100 * (found[name] - 1)
         print(f"{name}: {gain:+.0f} %")
-        crops.append(Crop(f"{name} ({gain:+.0f} %)", picture, *worst_crop(picture, size), size))
+        place = worst_crop(picture, pressed)
+        crops.append(Crop(f"{name} ({gain:+.0f} %)", picture, pressed, *place))
     sheet_of(crops, ["AVIF"]).save(arguments.output, quality=90)
     print(arguments.output)
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from benchmarks.panel.from_runs import OURS, RUNS
 from benchmarks.provenance import RESULTS, ROOT
 from latentpress.bench.bd_rate import bd_rate
-from latentpress.bench.rate_distortion import curve
+from latentpress.bench.rate_distortion import curve, lossy
 from latentpress.bench.rows import INFO, ROWS, Run, read_run
 from latentpress.metrics import METRICS
 
@@ -57,12 +57,9 @@ def main() -> None:
     commit = parser.parse_args().commit
     tables = {}
     for dataset, names in RUNS.items():
-        ours = [
-            name for name in names if any(r["codec"] == OURS for r in read_run(RESULTS / name).rows)
-        ]
-        tables[dataset] = gains(
-            [run_at(commit, name) for name in ours], [read_run(RESULTS / name) for name in ours]
-        )
+        runs = (read_run(RESULTS / name) for name in names)
+        now = [run for run in runs if OURS in lossy(run)]
+        tables[dataset] = gains([run_at(commit, run.folder.name) for run in now], now)
     print("| at equal | " + " | ".join(tables) + " |")
     print("|---" * (1 + len(tables)) + "|")
     for metric in dict.fromkeys(name for table in tables.values() for name in table):

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from helpers.browser import serving
+from helpers.paths import ROOT
 from latentpress import models
 from latentpress.errors import UsageError
 from latentpress.web import assets
@@ -187,3 +188,9 @@ def test_the_files_that_were_named_are_given_out(tmp_path: Path) -> None:
         path = re.search(r"\?open=([^&]+)$", server.url)
         assert path is not None
         assert get(server.server_port, "/" + path[1].replace("%2F", "/"))[::2] == (200, b"LTP")
+
+
+def test_a_box_of_a_picture_brings_as_much_as_the_model_sees() -> None:
+    source = (ROOT / "web/src/synthesis.js").read_text(encoding="utf-8")
+    [halo] = re.findall(r"^export const HALO = (\d+);", source, re.MULTILINE)
+    assert int(halo) == models.manifest("lp1")["halo"]

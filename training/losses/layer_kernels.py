@@ -16,6 +16,16 @@ SUMS = tl.constexpr(6)
 
 
 @triton.jit
+def _tile(f_map, g_map, start, rows, c, inside, positions, channels):
+    """Some rows of both maps in float32, which of their numbers exist, and where they lie."""
+    here = (rows < positions)[:, None] & inside[None, :]
+    offsets = start + rows[:, None] * channels + c[None, :]
+    f = tl.load(f_map + offsets, mask=here, other=0.0).to(tl.float32)
+    g = tl.load(g_map + offsets, mask=here, other=0.0).to(tl.float32)
+    return here, offsets, f, g
+
+
+@triton.jit
 def _of_positions(f, g, w):
     """Sums over the channels of (tile_rows, padded): w f^2, w g^2, w f g; 1 / |f|, 1 / |g|."""
     ff, gg = f * f, g * g
@@ -61,10 +71,7 @@ def _sum(
     start = picture.to(tl.int64) * positions * channels
     for tile in range(tiles):
         rows = (part * tiles + tile) * tile_rows + tl.arange(0, tile_rows)
-        here = (rows < positions)[:, None] & inside[None, :]
-        offsets = start + rows[:, None] * channels + c[None, :]
-        f = tl.load(f_map + offsets, mask=here, other=0.0).to(tl.float32)
-        g = tl.load(g_map + offsets, mask=here, other=0.0).to(tl.float32)
+        _, _, f, g = _tile(f_map, g_map, start, rows, c, inside, positions, channels)
         f_sum += f
         g_sum += g
         ff_sum += f * f
@@ -128,10 +135,7 @@ def _differentiate(
     start = picture.to(tl.int64) * positions * channels
     for tile in range(tiles):
         rows = (part * tiles + tile) * tile_rows + tl.arange(0, tile_rows)
-        here = (rows < positions)[:, None] & inside[None, :]
-        offsets = start + rows[:, None] * channels + c[None, :]
-        f = tl.load(f_map + offsets, mask=here, other=0.0).to(tl.float32)
-        g = tl.load(g_map + offsets, mask=here, other=0.0).to(tl.float32)
+        here, offsets, f, g = _tile(f_map, g_map, start, rows, c, inside, positions, channels)
         _, gg, fg, one_f, one_g = _of_positions(f, g, w)
         own = of_lpips * 2 * one_g * one_g / n
         cross = of_lpips * -2 * one_f * one_g / n
@@ -169,20 +173,19 @@ def _rows(t: Tensor) -> Tensor:
     return t.permute(0, 2, 3, 1).contiguous()
 
 
-def _tiling(t: Tensor) -> tuple[int, int, int, int]:
-    """Of (N, H, W, C): positions of a picture, parts that they are split into; channels and rows
-    of a tile.
-    """
-    positions, channels = t.shape[1] * t.shape[2], triton.next_power_of_2(t.shape[3])
-    rows = max(1, TILE // channels)
-    return positions, triton.cdiv(positions, TILES * rows), channels, rows
+def _tiling(positions: int, channels: int) -> tuple[int, int, int]:
+    """Parts that positions are split into; channels and rows of a tile."""
+    padded = triton.next_power_of_2(channels)
+    rows = max(1, TILE // padded)
+    return triton.cdiv(positions, TILES * rows), padded, rows
 
 
 def distances(g: Tensor, f: Tensor, w: Tensor, least: float) -> tuple[Tensor, Tensor]:
     """(2, N) of maps (N, C, H, W) and weights (C,), and the sums that `gradient` wants."""
     f, g = _rows(f), _rows(g)
-    n, c = g.shape[0], g.shape[3]
-    positions, parts, channels, rows = _tiling(g)
+    n, height, width, c = g.shape
+    positions = height * width
+    parts, channels, rows = _tiling(positions, c)
     partial = g.new_empty(n, parts, SUMS.value, c, dtype=torch.float32)
     _sum[(n, parts)](f, g, w, partial, positions, c, channels, rows, TILES)
     sums = partial.sum(1)
@@ -194,8 +197,9 @@ def distances(g: Tensor, f: Tensor, w: Tensor, least: float) -> tuple[Tensor, Te
 def gradient(g: Tensor, f: Tensor, w: Tensor, sums: Tensor, of: Tensor, least: float) -> Tensor:
     """Of g (N, C, H, W), channels last, where the distances have the gradients `of` (2, N)."""
     f, g = _rows(f), _rows(g)
-    n, c = g.shape[0], g.shape[3]
-    positions, parts, channels, rows = _tiling(g)
+    n, height, width, c = g.shape
+    positions = height * width
+    parts, channels, rows = _tiling(positions, c)
     out = torch.empty_like(g)
     of = of.float().contiguous()
     _differentiate[(n, parts)](
@@ -207,7 +211,6 @@ def gradient(g: Tensor, f: Tensor, w: Tensor, sums: Tensor, of: Tensor, least: f
 def rectify_(t: Tensor, bias: Tensor) -> None:
     """t = ReLU(t + bias), in place. t: (N, C, H, W) with channels last. bias: (C,)."""
     n, c, height, width = t.shape
-    positions, padded = n * height * width, triton.next_power_of_2(c)
-    tile_rows = max(1, TILE // padded)
-    programs = triton.cdiv(positions, TILES * tile_rows)
-    _rectify[(programs,)](t, bias, positions, c, padded, tile_rows, TILES)
+    positions = n * height * width
+    parts, channels, rows = _tiling(positions, c)
+    _rectify[(parts,)](t, bias, positions, c, channels, rows, TILES)

@@ -269,11 +269,12 @@ def main() -> None:
     )
     args = parser.parse_args()
     net = load_run(args.run)
+    if args.synthesis:
+        check_same_files(net)  # at its full width
     if args.packs:
         prune(net, activity(net, args.packs))
         print("inside the blocks that are left:", *hidden_channels(net))
     if args.synthesis:
-        check_same_files(net)
         export_synthesis(net, args.synthesis)
         print(f"{args.synthesis}: {args.synthesis.stat().st_size} bytes")
         return

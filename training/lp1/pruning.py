@@ -6,6 +6,7 @@ pictures; `training.lp1.shipped` gives the model its full width again, to go on 
 """
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -44,14 +45,11 @@ def activity(net: Codec, packs: Path, batches: int = BATCHES, side: int = SIDE) 
     counts = [torch.zeros(block.a.out_channels, dtype=torch.float64) for block in blocks]
     positions = [0] * len(blocks)
 
-    def watch(index: int, output: Tensor) -> None:
+    def watch(index: int, _module: nn.Module, _inputs: object, output: Tensor) -> None:
         counts[index] += (output > 0).sum((0, 2, 3))
         positions[index] += output[:, 0].numel()
 
-    hooks = [
-        block.a.register_forward_hook(lambda _module, _inputs, out, i=i: watch(i, out))
-        for i, block in enumerate(blocks)
-    ]
+    hooks = [block.a.register_forward_hook(partial(watch, i)) for i, block in enumerate(blocks)]
     generator = torch.Generator().manual_seed(0)
     for _ in range(batches):
         x = crops.batch(CROPS, side)

@@ -89,10 +89,9 @@ def _lost_in(
         rival = _av1_within(pixels, len(coder.encode(latent)))
     lost = []
     for block, error in zip(blocks, errors, strict=True):
-        least = (FAR_LESS if error > MOST_ERROR else MUCH_LESS) * block_error(
-            pixels[block], rival[block]
-        )
-        is_poor = error > FINE_ERROR and error > least
+        less = FAR_LESS if error > MOST_ERROR else MUCH_LESS
+        is_poor = error > FINE_ERROR
+        is_poor = is_poor and error > less * block_error(pixels[block], rival[block])
         if is_poor or shift(pixels[block], decoded[block]) > MOST_SHIFT:
             lost.append((y + block[0].start // CELL, x + block[1].start // CELL))
     return lost
