@@ -77,6 +77,9 @@ def _filled(base: Any, values: dict[str, Any], name: str) -> Any:
     return dataclasses.replace(base, **out)
 
 
+BEFORE = "before"  # in a table: what a run goes on from
+
+
 def read_variants(path: Path) -> dict[str, Variant]:
     """The variants of a TOML file.
 
@@ -84,12 +87,14 @@ def read_variants(path: Path) -> dict[str, Variant]:
     does differently. Without [variants] the base is the only one and is called "base".
 
     Raises:
-        ValueError: A field is unknown.
+        ValueError: A field is unknown, or a name is that of another row of a table.
     """
     with path.open("rb") as file:
         table = tomllib.load(file)
     base = _filled(Variant(), table.get("base", {}), "base")
     rows = table.get("variants", {"base": {}})
+    if BEFORE in rows:
+        raise ValueError(f"{BEFORE!r} is the name of what a run goes on from")
     return {name: _filled(base, values, name) for name, values in rows.items()}
 
 
