@@ -29,6 +29,8 @@ class Variant:
         clip: Largest norm of the gradient.
         learn: Parts that learn, as names of modules or parameters of the codec.
         fresh: Parts that begin fresh though a source has weights of them, likewise.
+        revive: Whether channels that the shipped model was exported without learn again, where a
+            run goes on from it. Else they stay silent, and the next export leaves them out too.
         hard: Whether symbols are rounded as the coder rounds them, where nothing before the
             synthesis learns. Else noise takes the place of rounding in the rate, which has a
             gradient.
@@ -49,6 +51,7 @@ class Variant:
     clip: float = 2.0
     learn: tuple[str, ...] = ("ga", "gs", "prior", "gain", "inverse")
     fresh: tuple[str, ...] = ()
+    revive: bool = True
     hard: bool = False
     discriminator_rate: float = 4e-4
     discriminator_width: int = 64
