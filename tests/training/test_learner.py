@@ -53,6 +53,7 @@ MODES = {
     "adam": dataclasses.replace(BASE, optimizer="adam"),
     "soap": dataclasses.replace(BASE, optimizer="soap"),
     "masking": dataclasses.replace(BASE, shape=dataclasses.replace(SHAPE, masking=True)),
+    "leak": dataclasses.replace(BASE, shape=dataclasses.replace(SHAPE, leak=0.01)),
     "grid": dataclasses.replace(BASE, shape=dataclasses.replace(SHAPE, prior="grid")),
     "synthesis": dataclasses.replace(BASE, learn=("gs", "inverse")),
     "discriminator": dataclasses.replace(

@@ -9,12 +9,14 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 
 import training
 from helpers.notebook import complaints
+from training.lp1 import session
 from training.lp1.capture import CaptureError
 from training.lp1.checkpoint import load_weights
 from training.lp1.device_time import TOLD
@@ -171,8 +173,10 @@ def test_a_variant_that_cannot_learn_is_left_out(packs: Path, tmp_path: Path, ti
     run = Run({"bad": bad, "good": good}, Settings(packs, tmp_path / "out", steps=1, pages=2))
     assert run.rehearse() == 1
     assert [turn.name for turn in run.turns] == ["good"]
-    run.close()
+    run.train()
     assert "4096 pixels" in (tmp_path / "out/log.jsonl").read_text()
+    # The last one of several keeps its name, by which a session goes on from it.
+    assert to_go_on_from(tmp_path / "out", {"bad": bad, "good": good}, fresh=False)[0] == "good"
 
 
 def test_time_is_the_budget_of_the_whole_process(packs: Path, tmp_path: Path, tiny: Path) -> None:
@@ -244,6 +248,15 @@ def test_a_wrong_command_is_told(packs: Path, tmp_path: Path) -> None:
         assert "Traceback" not in done.stderr
 
 
+def test_no_variant_is_called_like_what_a_run_goes_on_from(tmp_path: Path) -> None:
+    file = tmp_path / "pairs.toml"
+    file.write_text("[variants.before]\n")
+    with pytest.raises(ValueError, match="'before' is the name of what a run goes on from"):
+        read_variants(file)
+    for file in (ROOT / "training/lp1/variants").glob("*.toml"):
+        assert read_variants(file)
+
+
 def points(scale: float, better: float) -> list[Point]:
     rates = (0.05 * scale, 0.1 * scale, 0.4 * scale, 1.0 * scale)
     return [
@@ -275,6 +288,9 @@ def test_the_best_is_the_nearest_at_equal_rate_among_those_that_can_go_on() -> N
     assert best_of(curves, set(curves)) == "best"
     assert best_of(curves, {"first", "worse", "better"}) == "better"
     assert best_of(curves, {"first", "worse", "failed"}) == "first"
+    lost = [point._replace(psnr=math.nan) for point in points(1, 9)]
+    judged = {"first": points(1, 0), "lost": lost, "worse": points(1.5, 0)}
+    assert best_of(judged, {"lost", "worse"}) == "worse"
     with pytest.raises(ValueError, match="none of beyond has a rate in common"):
         best_of(curves, {"beyond"})
 
@@ -309,6 +325,33 @@ def test_what_could_not_be_captured_is_not_tried_again(tmp_path: Path) -> None:
     assert as_graphs_went(tmp_path) == []
     log.write_text('{"kind": "device"}\n{"kind": "graphs", "told": "not permitted"}\n')
     assert as_graphs_went(tmp_path) == ["--no-graphs=not permitted"]
+
+
+@pytest.mark.parametrize("source", [["--continue", "shipped"], []])
+def test_where_pairs_fail_the_first_variant_has_the_time_that_is_left(
+    tmp_path: Path, tiny: Path, monkeypatch: pytest.MonkeyPatch, source: list[str]
+) -> None:
+    file, out = tmp_path / "pairs.toml", tmp_path / "out"
+    file.write_text(PAIRS)
+    called: list[list[str]] = []
+
+    def crash(command: list[str]) -> SimpleNamespace:
+        called.append(command[3:])
+        (tmp_path / "pairs").mkdir(exist_ok=True)
+        (tmp_path / "pairs/log.jsonl").write_text('{"kind": "device"}\n')
+        return SimpleNamespace(returncode=0 if len(called) == 2 else -11)
+
+    monkeypatch.setattr(session.subprocess, "run", crash)
+    arguments = [str(tmp_path / "packs"), str(out), "--pairs", str(file), "--minutes", "999"]
+    monkeypatch.setattr(sys, "argv", ["session", *arguments, *source])
+    with pytest.raises(SystemExit) as ended:
+        session.main()
+    assert ended.value.code == -11
+    assert (out / "pairs/log.jsonl").exists()
+    assert called[1][:4] == [*arguments[:2], "--variant", f"{file}:muon"]
+    longer = [*source, "--phase", "longer"] if source else []
+    assert called[1][4:-2] == longer
+    assert called[1][-2] == "--minutes"
 
 
 def test_a_longer_phase_sees_larger_crops_at_half_the_rate() -> None:

@@ -18,7 +18,8 @@ from training.lp1.codec import Codec  # noqa: E402
 from training.lp1.exactness import float_bits, float_prior  # noqa: E402
 from training.lp1.export import Float64Prior  # noqa: E402
 from training.lp1.integer import LAYERS, IntegerLayer, check, integer_layer  # noqa: E402
-from training.lp1.shape import LEVELS  # noqa: E402
+from training.lp1.pruning import blocks_of  # noqa: E402
+from training.lp1.shape import LEVELS, Shape  # noqa: E402
 from training.lp1.shipped import load_shipped, shipped_codec  # noqa: E402
 
 
@@ -39,6 +40,24 @@ def test_the_state_is_of_a_whole_model(net: Codec) -> None:
     state = load_shipped()
     assert set(state) == set(net.state_dict())
     assert all(torch.equal(value, net.state_dict()[name]) for name, value in state.items())
+
+
+@pytest.mark.parametrize("leak", [0.0, 0.01])
+def test_channels_that_are_not_shipped_learn_again_or_stay_silent(net: Codec, leak: float) -> None:
+    x = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    pictures = []
+    for revive in (True, False):
+        one = Codec(Shape(leak=leak))
+        one.load_state_dict(load_shipped(revive))
+        coded = one(x, torch.tensor([3.0]), hard=True)
+        (coded.x_hat.square().sum() + coded.bits.sum()).backward()
+        pictures.append(coded.x_hat.detach())
+        for _, _, block in blocks_of(one):
+            silent = (block.b.weight == 0).all(3).all(2).all(0)
+            assert bool(block.b.weight.grad[:, silent].any()) == (revive and bool(silent.any()))
+            assert not block.a.weight.grad[silent].any()
+            assert not block.a.bias.grad[silent].any()
+    assert torch.equal(*pictures)
 
 
 def test_reading_back_and_quantizing_again_gives_the_shipped_integers(net: Codec) -> None:

@@ -40,7 +40,7 @@ from training.lp1.speed import (
     product_rate,
 )
 from training.lp1.table import Row, table_of
-from training.lp1.variant import Variant, as_table
+from training.lp1.variant import BEFORE, Variant, as_table
 
 TURN = 10.0  # seconds that a variant has the device before the next one
 LARGER_BATCHES = (2,)  # times the crops of the first variant: do larger ones pay?
@@ -66,7 +66,7 @@ class Settings:
         pages: Painted pages in the store.
         seed: Of everything random.
         no_graphs: Why steps are not captured on CUDA; None where they are.
-        profile: Whether the parts of a step are timed first.
+        profile: Whether the parts of a step are timed first, and their kernels told at the end.
         keep_every: Seconds between checkpoints.
         turn: Seconds of a variant's turn.
     """
@@ -147,6 +147,7 @@ class Run:
         photographs = [x.to(device) for x in held[:4]]
         pool = Pool()
         self.turns: list[Turn] = []
+        self.alone = len(variants) == 1
         self.started = start is not None
         for name, variant in variants.items():
             torch.manual_seed(settings.seed)  # variants of one shape begin alike
@@ -230,7 +231,7 @@ class Run:
         begun = self.now()
         for turn in self.turns:
             self.judge(turn)
-        before = ("before", 0, 0.0, 0.0, self.turns[0].points)
+        before = (BEFORE, 0, 0.0, 0.0, self.turns[0].points)
         judging = self.now() - begun
         begun = self.now()
         budget = None
@@ -324,8 +325,6 @@ class Run:
         speed = n * side**2 / 1000 / parts["step"]
         line = f"{turn.name}: {n} crops of {side}: {shown}; {speed:.1f} Mpx/s"
         self.say(line, "profile", variant=turn.name, batch=[n, side], milliseconds=parts)
-        if factor == 1:
-            self.look_into(turn)
 
     def look_into(self, turn: Turn) -> None:
         """Tell which kernels a step is made of; where that cannot be, why."""
@@ -380,11 +379,14 @@ class Run:
         return True
 
     def keep(self, turn: Turn) -> None:
-        """Hand a learner's weights to the keeper; its momenta too where it is the only one."""
+        """Hand a learner's weights to the keeper; its momenta too where it is the only one.
+
+        What is left of several keeps its name: by that a session goes on from it.
+        """
         if not turn.learner.variant.keep:
             return
-        name = turn.name if len(self.turns) > 1 else "weights"
-        self.keeper.keep(turn.learner, name, momenta=len(self.turns) == 1)
+        name = "weights" if self.alone else turn.name
+        self.keeper.keep(turn.learner, name, momenta=self.alone)
 
     def flush(self, turn: Turn, wait: bool = False) -> None:
         """Print the counters that have come from the device."""
@@ -427,7 +429,9 @@ class Run:
         self.say(line, "panel", variant=turn.name, steps=learner.steps, used=turn.used, rows=rows)
 
     def finish(self, before: list[Row]) -> None:
-        """Write the table, wait for the files, end the painters.
+        """Write the table, wait for the files, end the painters; then tell the kernels of a step.
+
+        A profiler of the device may slow what comes after it, or end the process.
 
         Args:
             before: What a run goes on from, which all is then compared with.
@@ -438,6 +442,9 @@ class Run:
             (self.settings.out / TABLE).write_text(table)
             print(table)
         self.close()
+        if self.settings.profile:
+            for turn in self.turns:
+                self.look_into(turn)
         self.say(f"done, {self.pages.painted} pages painted meanwhile", "done")
 
     def close(self) -> None:

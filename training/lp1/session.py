@@ -7,12 +7,13 @@ PACKS, which need not come back: its log and its table are copied to OUT/pairs. 
 SOURCE` all variants begin with the weights of SOURCE, else fresh. Then the variant whose pictures
 are nearest at equal rate goes on alone in OUT, by `--phase longer`. Where fresh ones were compared
 and that is the shape of the shipped model, it goes on from the shipped weights, which have seen
-more.
+more. Where the comparison fails, the first variant has the time that is left, from SOURCE or fresh.
 
 What is not listed below goes to both: --pages, --painters, --no-graphs.
 """
 
 import argparse
+import math
 import shutil
 import subprocess
 import sys
@@ -59,6 +60,7 @@ def best_of(points: dict[str, list[Point]], candidates: set[str]) -> str:
     first = next(iter(points.values()))
     found = {name: against(first, points[name]) for name in points if name in candidates}
     scores = {name: overall(one) for name, one in found.items() if one}
+    scores = {name: score for name, score in scores.items() if math.isfinite(score)}
     if not scores:
         raise ValueError(f"none of {', '.join(sorted(candidates))} has a rate in common")
     return min(scores, key=lambda name: scores[name])
@@ -80,16 +82,32 @@ def to_go_on_from(pairs: Path, variants: dict[str, Variant], fresh: bool = True)
     return best, SHIPPED if best in shipped else f"{pairs}:{best}"
 
 
-def train(*arguments: object) -> None:
-    """Run the training command.
-
-    Raises:
-        SystemExit: It failed, with its status.
-    """
+def train(*arguments: object) -> int:
+    """Run the training command. Returns its status."""
     command = [sys.executable, "-m", "training.lp1.train", *map(str, arguments)]
     print("$", *command[1:], flush=True)
-    if status := subprocess.run(command).returncode:
-        raise SystemExit(status)
+    return subprocess.run(command).returncode
+
+
+def after(pairs: Path, file: Path, source: str | None) -> list[str]:
+    """Arguments for the run after that of pairs, whose variants FILE has.
+
+    Args:
+        pairs: What the run of pairs left. Without a table it failed.
+        file: Its variants.
+        source: What they began with; None where they were fresh.
+    """
+    variants = read_variants(file)
+    try:
+        if not (pairs / TABLE).exists():
+            raise ValueError("no table")
+        name, source = to_go_on_from(pairs, variants, not source)
+    except ValueError as error:
+        name = next(iter(variants))
+        print(f"the pairs failed ({error}): {name} goes on alone", flush=True)
+    going_on = ["--continue", source, "--phase", "longer"] if source else []
+    graphs = as_graphs_went(pairs) if (pairs / LOG).exists() else []
+    return ["--variant", f"{file}:{name}", *going_on, *graphs]
 
 
 def main() -> None:
@@ -106,21 +124,21 @@ def main() -> None:
     parser.add_argument("--share", type=float, default=SHARE, help="of the minutes, for the pairs")
     parser.add_argument("--continue", dest="source", help="weights that the pairs begin with")
     args, others = parser.parse_known_args()
-    variants = read_variants(args.pairs)
+    read_variants(args.pairs)  # what is wrong with them is told before anything is computed
     pairs = args.packs.resolve().parent / PAIRS
     shutil.rmtree(pairs, ignore_errors=True)  # weights of another run must not be taken for its
     first = ["--steps", args.steps] if args.steps else ["--minutes", args.share * args.minutes]
     if args.source:
         first += ["--continue", args.source]
-    train(args.packs, pairs, "--pairs", args.pairs, *first, "--profile", *others)
+    failed = train(args.packs, pairs, "--pairs", args.pairs, *first, "--profile", *others)
     (args.out / PAIRS).mkdir(parents=True, exist_ok=True)
-    for name in (LOG, TABLE):
-        shutil.copyfile(pairs / name, args.out / PAIRS / name)
-    best, source = to_go_on_from(pairs, variants, not args.source)
+    for path in filter(Path.exists, (pairs / LOG, pairs / TABLE)):
+        shutil.copyfile(path, args.out / PAIRS / path.name)
+    which = after(pairs, args.pairs, args.source)
     left = (args.minutes or 0.0) - (time.monotonic() - STARTED) / 60
     second = ["--steps", args.steps] if args.steps else ["--minutes", round(left, 2)]
-    which = ["--variant", f"{args.pairs}:{best}", "--continue", source, "--phase", "longer"]
-    train(args.packs, args.out, *which, *second, *as_graphs_went(pairs), *others)
+    # The status of the pairs, where they failed, is still told at the end.
+    raise SystemExit(train(args.packs, args.out, *which, *second, *others) or failed)
 
 
 if __name__ == "__main__":

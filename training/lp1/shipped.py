@@ -41,11 +41,14 @@ def whole(name: str, found: dict[str, np.ndarray], fresh: Tensor) -> Tensor:
     return out
 
 
-def load_shipped() -> dict[str, Tensor]:
+def load_shipped(revive: bool = True) -> dict[str, Tensor]:
     """The state of a `Codec` with the weights in src/latentpress/models/lp1.
 
     The transforms are float16 there, the prior's layers integers. See `whole` for channels that
     are not shipped; what they begin with is always the same.
+
+    Args:
+        revive: Whether they begin fresh. Else they are zero, get no gradient and stay so.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
@@ -57,7 +60,8 @@ def load_shipped() -> dict[str, Tensor]:
         levels = dict(file)
     state = net.state_dict()
     names = [k for k in state if k.startswith(("ga.", "gs.", "prior.ha."))]
-    net.load_state_dict({k: whole(k, found, state[k]) for k in names}, strict=False)
+    fresh = {k: state[k] if revive else torch.zeros_like(state[k]) for k in names}
+    net.load_state_dict({k: whole(k, found, t) for k, t in fresh.items()}, strict=False)
     for layer, (convolutions, _) in LAYERS.items():
         if layer == "hs1":
             bias, shift = levels["bias"], levels["hs1_shift"]

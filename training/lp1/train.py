@@ -54,8 +54,9 @@ def continue_from(source: str, learner: Learner) -> str:
     if source == SHIPPED:
         from training.lp1.shipped import load_shipped
 
-        learner.start_from(load_shipped())
-        return "the shipped weights, fresh momenta"
+        revive = learner.variant.revive
+        learner.start_from(load_shipped(revive))
+        return "the shipped weights, fresh momenta" + ("" if revive else ", no channels revived")
     folder, name = split_source(source)
     state, _ = load_weights(folder, name)
     learner.start_from(state)

@@ -29,6 +29,8 @@ class Variant:
         clip: Largest norm of the gradient.
         learn: Parts that learn, as names of modules or parameters of the codec.
         fresh: Parts that begin fresh though a source has weights of them, likewise.
+        revive: Whether channels that the shipped model was exported without learn again, where a
+            run goes on from it. Else they stay silent, and the next export leaves them out too.
         hard: Whether symbols are rounded as the coder rounds them, where nothing before the
             synthesis learns. Else noise takes the place of rounding in the rate, which has a
             gradient.
@@ -49,6 +51,7 @@ class Variant:
     clip: float = 2.0
     learn: tuple[str, ...] = ("ga", "gs", "prior", "gain", "inverse")
     fresh: tuple[str, ...] = ()
+    revive: bool = True
     hard: bool = False
     discriminator_rate: float = 4e-4
     discriminator_width: int = 64
@@ -77,6 +80,9 @@ def _filled(base: Any, values: dict[str, Any], name: str) -> Any:
     return dataclasses.replace(base, **out)
 
 
+BEFORE = "before"  # in a table: what a run goes on from
+
+
 def read_variants(path: Path) -> dict[str, Variant]:
     """The variants of a TOML file.
 
@@ -84,12 +90,14 @@ def read_variants(path: Path) -> dict[str, Variant]:
     does differently. Without [variants] the base is the only one and is called "base".
 
     Raises:
-        ValueError: A field is unknown.
+        ValueError: A field is unknown, or a name is that of another row of a table.
     """
     with path.open("rb") as file:
         table = tomllib.load(file)
     base = _filled(Variant(), table.get("base", {}), "base")
     rows = table.get("variants", {"base": {}})
+    if BEFORE in rows:
+        raise ValueError(f"{BEFORE!r} is the name of what a run goes on from")
     return {name: _filled(base, values, name) for name, values in rows.items()}
 
 
