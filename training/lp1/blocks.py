@@ -1,5 +1,6 @@
 """The parts that analysis and synthesis are built of. Every part can be written as ONNX."""
 
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -89,7 +90,14 @@ class Layout:
 
 
 class Conv(nn.Conv2d):
-    """A convolution; with learned factors of its inputs and outputs where the shape asks."""
+    """A convolution; where the shape asks, with learned factors of its inputs and outputs, or of
+    inputs less their means.
+
+    Attributes:
+        mean: Of each input, (inputs,), where the shape is centered. What is computed is `weight`
+            times the inputs less it, which is another bias alone; but a step of the weights then
+            moves no output as a whole. See `training.lp1.centers`.
+    """
 
     def __init__(
         self,
@@ -105,14 +113,25 @@ class Conv(nn.Conv2d):
         if shape.scales:
             self.scale_in = nn.Parameter(torch.ones(inputs // groups))
             self.scale_out = nn.Parameter(torch.ones(outputs))
+        if shape.centered:
+            self.register_buffer("mean", torch.zeros(inputs))
         self.bytes: Bytes | None = None
 
     def folded(self) -> tuple[Tensor, Tensor]:
         """Weight and bias of the plain convolution that this one is."""
-        if not hasattr(self, "scale_in"):
-            return self.weight, self.bias
-        factors = self.scale_out[:, None, None, None] * self.scale_in[:, None, None]
-        return self.weight * factors, self.bias
+        weight, bias = self.weight, self.bias
+        if hasattr(self, "scale_in"):
+            factors = self.scale_out[:, None, None, None] * self.scale_in[:, None, None]
+            weight = weight * factors
+        if hasattr(self, "mean"):
+            bias = bias - self.of_constant(weight, self.mean)
+        return weight, bias
+
+    def of_constant(self, weight: Tensor, inputs: Tensor) -> Tensor:
+        """What the weight makes of inputs (C,) that are the same everywhere: (outputs,) float32."""
+        with float32(weight.device.type):  # large numbers that nearly cancel each other
+            sums = weight.float().sum((2, 3)).view(self.groups, -1, weight.shape[1])
+            return (sums @ inputs.view(self.groups, -1, 1)).flatten()
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, inputs, H, W) -> (N, outputs, H / stride, W / stride)."""
@@ -132,7 +151,7 @@ class HaarConv(Conv):
     """
 
     def __init__(self, shape: Shape, inputs: int, outputs: int, factor: int, before: bool) -> None:
-        super().__init__(shape, inputs, outputs, 1)
+        super().__init__(replace(shape, centered=False), inputs, outputs, 1)
         self.before = before
         self.register_buffer("basis", haar(factor), persistent=False)
         with torch.no_grad():

@@ -102,7 +102,7 @@ def narrow(block: Residual | Depthwise, kept: Tensor) -> None:
 
 def replace(conv: Conv, weight: Tensor, bias: Tensor) -> None:
     """Give a convolution other weights, as they are once its factors are folded."""
-    for name in ("scale_in", "scale_out"):
+    for name in ("scale_in", "scale_out", "mean"):
         if hasattr(conv, name):
             delattr(conv, name)
     conv.out_channels, conv.in_channels = len(weight), weight.shape[1] * conv.groups

@@ -23,6 +23,7 @@ from training.data.store import load_held_out, load_store
 from training.losses.parts import Distances
 from training.losses.trunks import load_trunks
 from training.lp1.capture import CaptureError, Pool, mend, reason
+from training.lp1.centers import begin_centers, has_centers
 from training.lp1.device_time import TOLD, as_lines, spent, together
 from training.lp1.int8 import begin_int8
 from training.lp1.keeper import Copy, Keeper
@@ -45,6 +46,7 @@ from training.lp1.variant import BEFORE, Variant, as_table
 TURN = 10.0  # seconds that a variant has the device before the next one
 LARGER_BATCHES = (2,)  # times the crops of the first variant: do larger ones pay?
 START_CROPS = 256  # whose principal components a fresh model begins with
+CENTER_CROPS = 64  # that give the means of what convolutions read
 INT8_CROPS = 64  # that limits of int8 begin with
 KEEP_EVERY = 60.0  # seconds between checkpoints
 LOG_EVERY = 50  # steps
@@ -158,6 +160,8 @@ class Run:
             pixels = self.store.pixels
             learner = Learner(variant, device, pixels, planner, distances, pool)
             note = start(learner) if start else self.start_fresh(learner)
+            if variant.shape.centered and not has_centers(learner.net):
+                note += self.start_centers(learner)
             if variant.shape.int8 and any(".bytes" in part for part in learner.fresh):
                 note += self.start_int8(learner)
             self.turns.append(Turn(name, learner))
@@ -181,6 +185,12 @@ class Run:
         begin_linear(learner.net, variant.loss, self.some_crops(learner, START_CROPS)[0])
         learner.average.copy_(learner.flat.values)
         return "fresh weights, linear paths from principal components"
+
+    def start_centers(self, learner: Learner) -> str:
+        """Measure what convolutions take off their inputs. Returns what was done, for the log."""
+        begin_centers(learner.net, *self.some_crops(learner, CENTER_CROPS))
+        learner.average.copy_(learner.flat.values)
+        return f", means of inputs from {CENTER_CROPS} crops"
 
     def start_int8(self, learner: Learner) -> str:
         """Measure the limits that int8 begins with. Returns what was done, for the log."""

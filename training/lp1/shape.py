@@ -24,6 +24,8 @@ class Shape:
             What the network computes is the same.
         scales: Learned factors for the inputs and outputs of every convolution, folded when
             exported.
+        centered: Whether convolutions of the deep paths see their inputs less the inputs' means,
+            folded when exported. Those of `haar` do not.
         haar: Up- and downsampling through the Haar basis, folded when exported.
         latent, hyper, features, context: Channels of the latent, the hyper latent, the hyper
             features and the context's hidden layer.
@@ -38,6 +40,7 @@ class Shape:
     activation: str = "relu"
     leak: float = 0.0
     scales: bool = False
+    centered: bool = False
     haar: bool = False
     latent: int = 320
     hyper: int = 64
