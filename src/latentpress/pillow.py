@@ -4,7 +4,7 @@ image.save("photo.ltp", quality=60) work.
 Opening reads the header and the metadata: quality, model (the hash of the encoder's), space, ICC
 profile, EXIF, XMP, texts and density stand in `info`. The picture is decoded when its pixels are
 first asked for, once, and the file is closed then. `draft` asks for it at a quarter of the size,
-which costs a fraction of the time (`thumbnails.py`); `thumbnail` calls it where that is enough.
+which takes about half of the time (`thumbnails.py`); `thumbnail` calls it where that is enough.
 """
 
 from __future__ import annotations
