@@ -17,6 +17,7 @@ from latentpress.web import assets
 
 RESULTS, SHIPPED = ROOT / "results", ROOT / "src" / "latentpress" / "models" / "lp1"
 TRANSFORMS = ("analysis", "synthesis")
+KEYS = {"SSIMULACRA 2": "ssimulacra2"}  # a metric's name -> its key, where lower case is not enough
 
 
 def of(page: str) -> str:
@@ -76,6 +77,28 @@ def test_the_model_in_the_package_is_as_large_as_told() -> None:
     size = sum(path.stat().st_size for path in SHIPPED.iterdir())
     for page in ("README.md", "docs/index.md"):
         assert f"with the package ({size / 1e6:.0f} MB;" in of(page)
+
+
+def change(percent: float) -> str:
+    """A BD-rate in words."""
+    return f"{abs(percent):.0f} % {'fewer' if percent < 0 else 'more'}"
+
+
+def test_the_bytes_of_the_readme_are_those_of_the_panel() -> None:
+    panel = {row["key"]: float(row["value"]) for row in rows("panel.csv")}
+    text = of("README.md")
+    for metric in ("LPIPS", "SSIMULACRA 2", "MS-SSIM", "PSNR"):
+        told = [
+            change(panel[f"Kodak bd-rate {rival} {KEYS.get(metric, metric.lower())}"])
+            for rival in ("avif", "webp", "jxl")
+        ]
+        cells = (f"**{one}**" if one.endswith("fewer") else one for one in told)
+        assert f"| {metric} | {' | '.join(cells)} |" in text
+    lpips, psnr, ssimulacra2 = (
+        change(panel[f"CID22 bd-rate avif {metric}"]) for metric in ("lpips", "psnr", "ssimulacra2")
+    )
+    bytes_than = lpips.replace("fewer", "fewer bytes than AVIF")
+    assert f"it needs {bytes_than} at equal LPIPS, {psnr} at equal PSNR, {ssimulacra2} at" in text
 
 
 def test_the_speeds_of_the_readme_are_those_of_its_tables() -> None:
