@@ -51,7 +51,7 @@ class LatentpressImageFile(ImageFile.ImageFile):
             raise OSError(str(error)) from error
         names = {chunk.name for chunk in header.chunks}
         self._size = (header.width, header.height)
-        self._mode = ("L" if "grey" in names else "RGB") + ("A" if "alpha" in names else "")
+        self._mode = ("L" if "gray" in names else "RGB") + ("A" if "alpha" in names else "")
         bodies = {
             chunk.type: data[chunk.offset : chunk.offset + chunk.size + 4]
             for chunk in header.chunks
