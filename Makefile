@@ -82,7 +82,7 @@ web: $(VENV)/core  ## build the page into web/dist: a folder for any static host
 	$(BIN)/python -m latentpress.web.static web/dist
 
 docs: $(VENV)/docs  ## build the site into site/; a broken link fails
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 $(VENV)/python:
 	$(PYTHON) -m venv $(VENV)

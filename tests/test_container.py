@@ -128,7 +128,7 @@ def test_one_latent_is_required() -> None:
 
 def test_a_gray_chunk_is_empty() -> None:
     assert GRAY in unpack(pack(LP1, HASH, 1, 1, 50, {LATENT_HYPERPRIOR: b"", GRAY: b""}))[1]
-    with pytest.raises(FormatError, match="grey chunk"):
+    with pytest.raises(FormatError, match="gray chunk"):
         unpack(pack(LP1, HASH, 1, 1, 50, {LATENT_HYPERPRIOR: b"", GRAY: b"x"}))
 
 

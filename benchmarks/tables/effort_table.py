@@ -33,7 +33,8 @@ def cells(effort: str, aim: str, part: Rows, curves: dict[str, Rows]) -> list[st
     bpp = statistics.fmean(float(row["bpp"]) for row in part)
     ratios = [compared(part, curves, metric)[0] for metric in ("psnr", "lpips")]
     changes = [percent(r) if len(r) == len(part) else "beyond the curve" for r in ratios]
-    return [effort, AIMS[aim], f"{seconds:.1f}", f"{bpp:.3f}", *changes, str(len(part))]
+    shown = f"{seconds:.{1 if seconds >= 1 else 2}f}"
+    return [effort, AIMS[aim], shown, f"{bpp:.3f}", *changes, str(len(part))]
 
 
 def table(file: Path) -> list[list[str]]:

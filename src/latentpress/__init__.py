@@ -10,8 +10,8 @@
 
 Names load when they are first used: `read_header` imports neither NumPy nor ONNX Runtime. Beside
 the names below there are the modules `targets` (a size, a rate or a metric instead of a quality),
-`latents` (latents as data), `metrics`, `pillow` (a plugin), `ray` (many machines) and `thumbnails`
-(small pictures, fast).
+`latents` (latents as data), `data` (loaders for training), `metrics`, `pillow` (a plugin), `ray`
+(many machines) and `thumbnails` (small pictures, fast).
 """
 
 from typing import TYPE_CHECKING
@@ -33,6 +33,7 @@ from latentpress.errors import (
 from latentpress.options import EncodeOptions
 
 if TYPE_CHECKING:
+    from latentpress import data as data
     from latentpress import latents as latents
     from latentpress import metrics as metrics
     from latentpress import pillow as pillow

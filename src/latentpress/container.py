@@ -56,7 +56,7 @@ LATENT_TYPES = (
 )
 CHUNK_NAMES = dict.fromkeys(LATENT_TYPES, "latent") | {
     ALPHA: "alpha",
-    GRAY: "grey",
+    GRAY: "gray",
     SCREEN: "screen",
     SCREEN_WHOLE: "screen",
     ICC: "icc",
@@ -239,7 +239,7 @@ def _parsed(data: bytes) -> Header:
     if len({*metadata}) < len(metadata):
         raise FormatError("the chunk table holds one kind of metadata in two ways of coding")
     if any(c.type == GRAY and c.size for c in chunks):
-        raise FormatError("the grey chunk holds bytes, and must be empty")
+        raise FormatError("the gray chunk holds bytes, and must be empty")
     if offset != len(data):
         raise FormatError(
             "the file is cut off" if offset > len(data) else "bytes follow the end of the file"

@@ -4,7 +4,7 @@ image.save("photo.ltp", quality=60) work.
 Opening reads the header and the metadata: quality, model (the hash of the encoder's), space, ICC
 profile, EXIF, XMP, texts and density stand in `info`. The picture is decoded when its pixels are
 first asked for, once, and the file is closed then. `draft` asks for it at a quarter of the size,
-which costs a fraction of the time (`thumbnails.py`); `thumbnail` calls it where that is enough.
+which takes about half of the time (`thumbnails.py`); `thumbnail` calls it where that is enough.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class LatentpressImageFile(ImageFile.ImageFile):
             raise OSError(str(error)) from error
         names = {chunk.name for chunk in header.chunks}
         self._size = (header.width, header.height)
-        self._mode = ("L" if "grey" in names else "RGB") + ("A" if "alpha" in names else "")
+        self._mode = ("L" if "gray" in names else "RGB") + ("A" if "alpha" in names else "")
         bodies = {
             chunk.type: data[chunk.offset : chunk.offset + chunk.size + 4]
             for chunk in header.chunks

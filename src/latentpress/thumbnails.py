@@ -1,4 +1,4 @@
-"""Small pictures of .ltp files at a fraction of the time, by a linear map from the latent instead
+"""Small pictures of .ltp files in about half of the time, by a linear map from the latent instead
 of the synthesis network (`transforms/lp1_quarter.py`).
 
 The file is decoded and verified as by `codec.decompress`; what is saved is stage 2. Files of the

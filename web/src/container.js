@@ -51,7 +51,7 @@ export const TYPE = {
 const NAMES = new Map([
   ...LATENT_TYPES.map((type) => /** @type {[number, string]} */ ([type, "latent"])),
   [TYPE.alpha, "alpha"],
-  [TYPE.gray, "grey"],
+  [TYPE.gray, "gray"],
   [TYPE.screen, "screen"],
   [TYPE.screenWhole, "screen"],
   [TYPE.icc, "icc"],
@@ -226,7 +226,7 @@ function checkRows(chunks) {
     throw formatError("the chunk table holds one kind of metadata in two ways of coding");
   }
   if (chunks.some((row) => row.type === TYPE.gray && row.size)) {
-    throw formatError("the grey chunk holds bytes, and must be empty");
+    throw formatError("the gray chunk holds bytes, and must be empty");
   }
 }
 

@@ -24,15 +24,16 @@ EXIT_USAGE = 2
 
 ENVIRONMENT = """\b
 Environment variables:
-  LATENTPRESS_THREADS         threads of the built-in model (default: all cores)
-  LATENTPRESS_RUNTIME         native, onnxruntime, openvino or torch (default: the fastest there)
-  LATENTPRESS_PRECISION       float, half or int8 (default: as the processor gains by it)
-  LATENTPRESS_NATIVE          0: do without the C libraries, which takes longer
-  LATENTPRESS_MAX_PIXELS      largest picture that is read (default: 10^9 pixels)
-  LATENTPRESS_MAX_NUMBERS     largest latent of a .ltps file
-  LATENTPRESS_METRIC_WEIGHTS  folder of LPIPS's and DISTS's weights
-  LATENTPRESS_DATA            folder of the benchmark's data sets
-  HF_HOME, HF_HUB_OFFLINE     of the Hugging Face hub: where weights lie, no network
+  LATENTPRESS_THREADS           threads of the built-in model (default: all cores)
+  LATENTPRESS_RUNTIME           native, onnxruntime, openvino or torch (default: the fastest there)
+  LATENTPRESS_PRECISION         float, half or int8 (default: as the processor gains by it)
+  LATENTPRESS_NATIVE            0: do without the C libraries, which takes longer
+  LATENTPRESS_MAX_PIXELS        largest picture that is read (default: 10^9 pixels)
+  LATENTPRESS_MAX_NUMBERS       largest latent of a .ltps file
+  LATENTPRESS_MAX_MEMBER_BYTES  largest member of an archive that is read (default: 2^30 bytes)
+  LATENTPRESS_METRIC_WEIGHTS    folder of LPIPS's and DISTS's weights
+  LATENTPRESS_DATA              folder of the benchmark's data sets
+  HF_HOME, HF_HUB_OFFLINE       of the Hugging Face hub: where weights lie, no network
 """
 
 # modules of this folder that hold a command of the same name, in the order of the help

@@ -43,13 +43,14 @@ def report(
     """
     from latentpress.bench.report import write_report
     from latentpress.bench.rows import read_run
+    from latentpress.collection.sizes import size_words
 
     target = output or run / "report.html"
     if (run / MANIFEST).is_file():
         from latentpress.collection.report import write_report as write_pictures
 
         write_pictures(str(run), target, overwrite)
-        typer.echo(f"{target}: {target.stat().st_size / 1e6:.2f} MB")
+        typer.echo(f"{target}: {size_words(target.stat().st_size)}")
         return
     found = read_run(run)
     with progress(
@@ -57,4 +58,4 @@ def report(
     ) as advance:
         written = write_report(found, target, images=images, overwrite=overwrite, advance=advance)
     for path in written:
-        typer.echo(f"{path}: {path.stat().st_size / 1e6:.2f} MB")
+        typer.echo(f"{path}: {size_words(path.stat().st_size)}")

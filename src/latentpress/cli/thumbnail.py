@@ -28,8 +28,8 @@ def thumbnail(
 ) -> None:
     """Write a small picture of a .ltp file, in sRGB and without metadata.
 
-    Where a quarter of the picture's width and height is enough, it takes a fraction of the time of
-    `decompress`, and is made by a linear map from the latent.
+    Where a quarter of the picture's width and height is enough, it is made by a linear map from the
+    latent, in less time than `decompress` takes.
 
     Example: latentpress thumbnail photo.ltp -s 256 -o small.png
     """

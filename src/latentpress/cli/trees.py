@@ -239,7 +239,7 @@ def run_tree(
     if tree.report is not None:
         write_report(task.output, tree.report)
         if not tree.as_json:
-            terminal.line(f"{tree.report}: {tree.report.stat().st_size / 1e6:.2f} MB")
+            terminal.line(f"{tree.report}: {size_words(tree.report.stat().st_size)}")
     if skipped := search.found.words():
         terminal.notice(skipped)
     if summary.notices and not terminal.voice.verbose:

@@ -45,7 +45,7 @@ class Decoder:
         form: what comes out, as webdataset names it: "pil" for an image of Pillow, "rgb8" for a
             uint8 array (H, W, 3), "rgb" for float32 from 0 to 1, "torchrgb8" and "torchrgb" for
             tensors (3, H, W); "l" or "rgba" in the place of "rgb" for gray and for alpha.
-        reduced: decode a quarter of the width and height, in a fraction of the time.
+        reduced: decode a quarter of the width and height, in about half of the time.
         threads: of a graph; 0 for all cores.
 
     Raises:
