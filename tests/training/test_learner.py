@@ -54,6 +54,7 @@ MODES = {
     "soap": dataclasses.replace(BASE, optimizer="soap"),
     "masking": dataclasses.replace(BASE, shape=dataclasses.replace(SHAPE, masking=True)),
     "leak": dataclasses.replace(BASE, shape=dataclasses.replace(SHAPE, leak=0.01)),
+    "centered": dataclasses.replace(BASE, shape=dataclasses.replace(SHAPE, centered=True)),
     "grid": dataclasses.replace(BASE, shape=dataclasses.replace(SHAPE, prior="grid")),
     "synthesis": dataclasses.replace(BASE, learn=("gs", "inverse")),
     "discriminator": dataclasses.replace(
