@@ -192,6 +192,22 @@ def test_an_output_that_was_written_before_its_row_is_taken(here: Path) -> None:
     assert agrees(here / "pressed") == (3, 0)
 
 
+def test_what_is_skipped_leaves_no_output_of_an_earlier_run(here: Path) -> None:
+    stripes = np.tile(np.array([0, 255], np.uint8), (256, 128))
+    picture(Path("drawn/stripes.png"), np.stack([stripes] * 3, axis=-1))
+    lp("compress", "drawn", "-o", "pressed")
+    assert files_of(here / "pressed").keys() == {"stripes.ltp"}
+    larger = ("-q", "100", "--content", "photo", "--skip-larger")
+    assert "1 not written" in lp("compress", "drawn", "-o", "pressed", *larger).stdout
+    assert files_of(here / "pressed") == {}
+    assert "1 done before" in lp("compress", "drawn", "-o", "pressed", *larger).stdout
+    lp("compress", "drawn", "-o", "pressed")
+    assert agrees(here / "pressed") == (1, 0)
+    Path("pressed/stripes.ltp").write_bytes(b"mine")  # and so no earlier run's
+    lp("compress", "drawn", "-o", "pressed", *larger)
+    assert Path("pressed/stripes.ltp").read_bytes() == b"mine"
+
+
 def test_verify_makes_what_is_damaged_anew(here: Path) -> None:
     lp("compress", "photos", "-o", "pressed")
     whole = files_of(here / "pressed")
