@@ -205,7 +205,6 @@ class FileTask:
         else:
             store.write(unit.output, data)
 
-
     def _remove(self, unit: Unit) -> None:
         """Delete what an earlier run made of it, where now nothing is to be there. OutputError."""
         store = kept_store(self.output)
