@@ -250,6 +250,15 @@ def test_lists_of_files(here: Path) -> None:
     )
 
 
+def test_lists_as_windows_writes_them(here: Path) -> None:
+    names = "photos/a.jpg\r\nphotos/deep/b.png\r\n"
+    Path("list").write_bytes(names.encode("utf-8-sig"))
+    lp("compress", "--files-from", "list", "-o", "pressed")
+    assert len(files_of(here / "pressed")) == 2
+    Path("list").write_bytes(names.encode("utf-16"))
+    assert "save it as UTF-8" in error_of("compress", "--files-from", "list", "-o", "p", code=2)
+
+
 def test_files_alone_with_the_options_of_folders_have_their_outputs_beside_them(here: Path) -> None:
     lp("compress", "photos/a.jpg", "photos/deep/b.png", "--keep-suffix")
     assert (here / "photos" / "a.jpg.ltp").exists()
