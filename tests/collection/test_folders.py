@@ -329,6 +329,9 @@ def test_a_budget_for_a_tree(here: Path) -> None:
     assert "do not fit into 30 bytes" in error_of(
         "compress", "photos", "-o", "x", "--total-size", "30", code=1
     )
+    done = lp("compress", "photos", "-o", "x", "--total-size", "30", "--best-effort", code=1)
+    assert "latentpress: these pictures do not fit into 30 bytes: at quality 0" in done.stderr
+    assert len(files_of(here / "x")) == 3
 
 
 def test_the_quality_of_a_budget_is_remembered(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
