@@ -87,6 +87,8 @@ def test_metadata_survives(small: NDArray[np.uint8]) -> None:
         {"quality": -1},
         {"quality": 100.5},
         {"quality": float("nan")},
+        {"quality": "high"},
+        {"quality": None},
         {"codec": "jpeg"},
         {"device": "tpu"},
         {"model": "x/y"},

@@ -130,7 +130,11 @@ def grid_step(quality: float) -> int:
 
 def check_quality(quality: float) -> float:
     """Quality as the file will hold it (hundredths); UsageError outside 0..100."""
-    if not 0 <= quality <= 100:
+    try:
+        fits = 0 <= quality <= 100
+    except TypeError:  # it comes from outside
+        fits = False
+    if not fits:
         raise UsageError(f"quality must lie in 0..100, not {quality}")
     return grid_step(quality) / QUALITY_UNIT
 

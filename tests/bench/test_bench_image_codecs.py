@@ -121,6 +121,9 @@ def test_qualities_that_do_not_fit() -> None:
         ([], "--qualities x=10"),
         (["z=1"], "not in this run"),
         (["x=a"], "numbers"),
+        (["x=nan"], "numbers"),
+        (["x=1", "jpeg=50,101"], "jpeg takes 0 to 100"),
+        (["x=1", "builtin=-1"], "builtin takes 0 to 100"),
         (["png=3", "x=1"], "no quality"),
         (["x=1", "builtin=2.5", "jpeg=20.5"], "jpeg takes whole"),
     ):

@@ -192,6 +192,22 @@ def test_an_output_that_was_written_before_its_row_is_taken(here: Path) -> None:
     assert agrees(here / "pressed") == (3, 0)
 
 
+def test_what_is_skipped_leaves_no_output_of_an_earlier_run(here: Path) -> None:
+    stripes = np.tile(np.array([0, 255], np.uint8), (256, 128))
+    picture(Path("drawn/stripes.png"), np.stack([stripes] * 3, axis=-1))
+    lp("compress", "drawn", "-o", "pressed")
+    assert files_of(here / "pressed").keys() == {"stripes.ltp"}
+    larger = ("-q", "100", "--content", "photo", "--skip-larger")
+    assert "1 not written" in lp("compress", "drawn", "-o", "pressed", *larger).stdout
+    assert files_of(here / "pressed") == {}
+    assert "1 done before" in lp("compress", "drawn", "-o", "pressed", *larger).stdout
+    lp("compress", "drawn", "-o", "pressed")
+    assert agrees(here / "pressed") == (1, 0)
+    Path("pressed/stripes.ltp").write_bytes(b"mine")  # and so no earlier run's
+    lp("compress", "drawn", "-o", "pressed", *larger)
+    assert Path("pressed/stripes.ltp").read_bytes() == b"mine"
+
+
 def test_verify_makes_what_is_damaged_anew(here: Path) -> None:
     lp("compress", "photos", "-o", "pressed")
     whole = files_of(here / "pressed")
@@ -232,6 +248,15 @@ def test_lists_of_files(here: Path) -> None:
     assert "nothing.txt: no such file" in error_of(
         "compress", "--files-from", "nothing.txt", "-o", "x", code=1
     )
+
+
+def test_lists_as_windows_writes_them(here: Path) -> None:
+    names = "photos/a.jpg\r\nphotos/deep/b.png\r\n"
+    Path("list").write_bytes(names.encode("utf-8-sig"))
+    lp("compress", "--files-from", "list", "-o", "pressed")
+    assert len(files_of(here / "pressed")) == 2
+    Path("list").write_bytes(names.encode("utf-16"))
+    assert "save it as UTF-8" in error_of("compress", "--files-from", "list", "-o", "p", code=2)
 
 
 def test_files_alone_with_the_options_of_folders_have_their_outputs_beside_them(here: Path) -> None:
@@ -304,6 +329,9 @@ def test_a_budget_for_a_tree(here: Path) -> None:
     assert "do not fit into 30 bytes" in error_of(
         "compress", "photos", "-o", "x", "--total-size", "30", code=1
     )
+    done = lp("compress", "photos", "-o", "x", "--total-size", "30", "--best-effort", code=1)
+    assert "latentpress: these pictures do not fit into 30 bytes: at quality 0" in done.stderr
+    assert len(files_of(here / "x")) == 3
 
 
 def test_the_quality_of_a_budget_is_remembered(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:

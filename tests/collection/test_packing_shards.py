@@ -71,7 +71,7 @@ def test_the_same_command_again_packs_what_came(here: Path) -> None:
     assert f"{len(first)} shards, 0 latents, " in told
     assert f", {MANY} latents packed before" in told
     Path("in/files/99.npy").write_bytes(npy(99))
-    assert ", 1 latents, " in pack()
+    assert ", 1 latent, " in pack()
     for name, data in first.items():
         assert Path("out", name).read_bytes() == data
     assert len(names()) == len(set(names())) == MANY + 1
@@ -161,7 +161,7 @@ def test_a_broken_file_is_tried_again(here: Path) -> None:
     assert "03.npy: cannot be read as npy" in pack(code=1)
     assert "03.npy: cannot be read as npy" in pack(code=1)
     Path("in/files/03.npy").write_bytes(npy(3))
-    assert ", 1 latents, " in pack()
+    assert ", 1 latent, " in pack()
     assert len(names()) == len(set(names())) == MANY
 
 

@@ -156,3 +156,27 @@ def test_ltp_columns_are_found_by_what_they_hold() -> None:
         CHANGE, looks=is_ltp, press=lambda name, output, data: shortened(name, output, picture(1))
     )
     assert [row.member for row in changed(table, change)[1]] == ["pressed[0]"]
+
+
+def test_a_picture_that_was_kept_before_the_others_is_kept_on_the_way_back() -> None:
+    table = written(pyarrow.table({"image": [picture(1), b"LTP\1 and more", b"text"]}))
+    change = replace(
+        CHANGE,
+        looks=is_ltp,
+        press=lambda name, output, data: shortened(
+            name, output, picture(2) if is_ltp(data) else data
+        ),
+    )
+    data, rows = changed(table, change)
+    after = parquet.read_table(io.BytesIO(data))["image"].to_pylist()
+    assert after == [picture(1), shortened("", "", picture(2)).data, b"text"]
+    assert [(row.member, bool(row.error)) for row in rows] == [
+        ("image[1]", False),
+        ("image[2]", True),
+    ]
+
+
+def test_a_column_may_begin_with_many_rows_that_hold_nothing() -> None:
+    columns = {"image": [*[None] * 300, picture(1)], "other": [b"text"] * 301}
+    table = written(pyarrow.table(columns), row_group_size=100)
+    assert [row.member for row in changed(table)[1]] == ["image[300]"]

@@ -106,6 +106,23 @@ def test_damage_names_the_shard_and_the_picture(shards: Path) -> None:
         PictureDataset(shards)
 
 
+def test_damage_of_another_format_names_the_shard_and_the_picture(tmp_path: Path) -> None:
+    kept = picture(1, "PNG")
+    (tmp_path / "0.tar").write_bytes(shard([("a.jpg", b"text"), ("b.jpg", kept[:-30])]))
+    data = PictureDataset(tmp_path, field="jpg")
+    with pytest.raises(ImageError, match=r"0\.tar, a\.jpg: neither an \.ltp file nor a picture"):
+        data[0]
+    with pytest.raises(ImageError, match=r"0\.tar, b\.jpg: "):
+        data[1]
+
+
+@pytest.mark.parametrize("name", ["a.ltp", "a.parquet"])
+def test_a_file_that_is_no_shard_is_told_as_one(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(latentpress.compress(picture(1)))
+    with pytest.raises(UsageError, match=r"neither a \.tar shard nor a folder"):
+        PictureDataset(tmp_path / name)
+
+
 def test_looking_through_a_shard_reads_its_headers_only(
     shards: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

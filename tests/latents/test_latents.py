@@ -172,6 +172,58 @@ def test_appending(tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == ["a"]
 
 
+@pytest.mark.parametrize("there", [True, False])
+def test_of_two_that_append_at_a_time_none_is_lost_silently(tmp_path: Path, there: bool) -> None:
+    y, file = batch("raw", 3), tmp_path / "a"
+    if there:
+        save(y[:1], file, lossless=True)
+
+    def append(latent: Any) -> Writer:
+        writer = Writer(file, lossless=True, append=True)
+        with writer:
+            writer.add(latent)
+        return writer
+
+    def both() -> None:
+        with Writer(file, lossless=True, append=True) as writer:
+            writer.add(y[1])
+            append(y[2])
+
+    with pytest.raises(OutputError, match=r"another process is appending|exists already"):
+        both()
+    kept = len(load(file))
+    append(y[2])  # and nothing stays locked
+    assert len(load(file)) == kept + 1
+    assert [p.name for p in tmp_path.iterdir()] == ["a"]
+
+
+def test_a_disk_that_is_full_before_the_first_latent_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "a"
+    save(batch("raw"), file, lossless=True)
+    before = file.read_bytes()
+
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Writer, "_copy", full)
+    with (
+        pytest.raises(OutputError, match="a: the disk is full"),
+        Writer(file, lossless=True, append=True),
+    ):
+        pass
+    assert file.read_bytes() == before
+    assert [p.name for p in tmp_path.iterdir()] == ["a"]
+
+
+@pytest.mark.parametrize("wrong", ["a", slice(0, 2), [0, 1], 1.0, None])
+def test_a_number_that_is_none_is_told_as_python_does(tmp_path: Path, wrong: Any) -> None:
+    save(batch("raw"), tmp_path / "a", lossless=True)
+    with pytest.raises(TypeError, match="integer"), Reader(tmp_path / "a") as reader:
+        reader[wrong]
+
+
 def test_an_error_of_the_block_is_not_the_outputs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -64,6 +64,44 @@ def test_there_and_back(folder: Path, tmp_path: Path) -> None:
     assert "exists" in run("unpack", file, "-o", tmp_path / "out", fails=True)
 
 
+def test_what_was_appended_is_told_and_not_the_whole_file(folder: Path, tmp_path: Path) -> None:
+    file = tmp_path / "set.ltps"
+    first = run("pack", folder, "-o", file, "--lossless")
+    second = run("pack", folder, "-o", file, "--lossless", "--append")
+    assert "bytes more, " in second
+    rates = [float(told.split(", ")[-1].split()[0]) for told in (first, second)]
+    assert rates[1] == pytest.approx(rates[0], rel=0.1)
+    assert run("pack", folder, "-o", file, "--lossless", "--append", "--quiet") == ""
+    assert ": 1 latent, " in run("pack", folder / "a.npy", "-o", tmp_path / "b.ltps", "--lossless")
+
+
+@pytest.mark.parametrize(
+    ("output", "options", "sentence"),
+    [
+        ("set.ltps", ["--append", "--overwrite"], "--append keeps what --overwrite"),
+        ("packed", ["--append"], "--append puts latents behind those of one .ltps file"),
+        ("packed", ["--append", "--shard-size", "1kB"], "--append puts latents behind"),
+        ("packed", ["--verify", "--shard-size", "1kB"], "--skip-existing and --verify are of"),
+        ("set.ltps", ["--verify"], "--skip-existing and --verify are of folders"),
+        ("set.ltps", ["--skip-existing"], "--skip-existing and --verify are of folders"),
+    ],
+)
+def test_options_that_would_do_nothing_are_refused(
+    folder: Path, tmp_path: Path, output: str, options: list[str], sentence: str
+) -> None:
+    told = run("pack", folder, "-o", tmp_path / output, "--lossless", *options, fails=True)
+    assert sentence in told
+    assert not (tmp_path / output).exists()
+
+
+def test_what_holds_no_latent_to_pack_is_named(folder: Path, tmp_path: Path) -> None:
+    file = tmp_path / "set.ltps"
+    run("pack", folder, "-o", file, "--lossless")
+    again = run("pack", file, "-o", tmp_path / "again.ltps", "--lossless", fails=True)
+    assert "packed already: `latentpress latents unpack`" in again
+    assert "name a folder with -o" in run("unpack", file, "-o", "-", fails=True)
+
+
 def test_append_and_precision(folder: Path, tmp_path: Path) -> None:
     file = tmp_path / "set.ltps"
     run("pack", folder / "a.npy", "-o", file, "--max-error", "0.01")

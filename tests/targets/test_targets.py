@@ -247,3 +247,21 @@ def test_what_is_no_rate_and_no_picture_is_usage() -> None:
         targets.to_total([], 1000)
     # more than any machine's integer
     assert read_header(targets.to_rate(np.zeros((8, 8, 3), np.uint8), 1e308)).quality == 100
+
+
+def test_a_size_that_only_the_latent_reaches_is_reached() -> None:
+    dots = np.random.default_rng(0).integers(0, 2, (96, 128), np.uint8) * 255
+    auto = EncodeOptions(content="auto")
+    layer = latentpress.compress(dots, quality=0, content="auto")
+    photo = latentpress.compress(dots, quality=0, content="photo")
+    assert len(photo) < len(layer)
+    assert targets.to_size(dots, len(layer), options=auto) == layer
+    limit = (len(photo) + len(layer)) // 2
+    assert targets.to_size(dots, limit, options=auto) == targets.to_size(
+        dots, limit, options=EncodeOptions(content="photo")
+    )
+    assert targets.to_size(dots, 50, options=auto, best_effort=True) == photo
+    with pytest.raises(TargetError, match=f"the least, at quality 0, has {len(photo):,}"):
+        targets.to_size(dots, 50, options=auto)
+    with pytest.raises(TargetError, match=f"has {len(layer):,}"):  # as asked for
+        targets.to_size(dots, limit, options=EncodeOptions(content="screen"))

@@ -1,5 +1,6 @@
 """From the words of a command to codecs and their qualities."""
 
+import math
 import os
 import shlex
 from collections.abc import Sequence
@@ -68,6 +69,9 @@ def qualities(
         tried = named.get(codec.name, own)
         if codec.kind == "rival" and any(quality % 1 for quality in tried):
             raise UsageError(f"--qualities {codec.name}=...: {codec.name} takes whole numbers")
+        if codec.kind in ("rival", "ours") and not all(0 <= quality <= 100 for quality in tried):
+            # libjpeg would take the nearest, and the row would tell a quality that is none
+            raise UsageError(f"--qualities {codec.name}=...: {codec.name} takes 0 to 100")
         if not tried:
             raise UsageError(f"say which values {{q}} takes: --qualities {codec.name}=10,20,30")
         settings.append((codec, tried))
@@ -117,6 +121,9 @@ def _pair(option: str, text: str) -> tuple[str, str]:
 
 def _numbers(name: str, text: str) -> list[float]:
     try:
-        return sorted({float(word) for word in text.split(",")})
+        numbers = sorted({float(word) for word in text.split(",")})
+        if not all(map(math.isfinite, numbers)):
+            raise ValueError
+        return numbers
     except ValueError:
         raise UsageError(f"--qualities {name}={text}: write numbers with commas between") from None

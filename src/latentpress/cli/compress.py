@@ -370,7 +370,7 @@ def run_compress(
     quality = recorded(task.output, budget)
     if quality is None:
         with batch.Bar(None, "searching the quality") as bar:
-            quality = best_quality(found, task, total_size, jobs, bar.advance)
+            quality = best_quality(found, task, total_size, jobs, bar.advance, terminal.notice)
     task = replace(task, asked=replace(task.asked, quality=quality))
     header = {"budget": {**budget, "quality": quality}}
     run_tree(tree, task, engine, search, "pressing", found, header)

@@ -29,6 +29,7 @@ from latentpress.cli.arguments import (
 from latentpress.cli.batch import check_kept, end, names_folder, progress
 from latentpress.cli.engines import Address, EngineName, check_engine, engine_of
 from latentpress.cli.json_output import to_json
+from latentpress.cli.pipes import DASH
 from latentpress.cli.units import parse_size
 from latentpress.collection.faults import describe
 from latentpress.collection.unit import Row, Unit
@@ -158,6 +159,13 @@ def pack(
     _check_precision(max_error, rmse, quality, lossless)
     if source is not None and not source.exists():
         raise UsageError(f"{source} does not exist")
+    is_folder = names_folder(output)
+    if append and (is_folder or shard_size is not None):
+        raise UsageError("--append puts latents behind those of one .ltps file, which -o names")
+    if append and overwrite:
+        raise UsageError("--append keeps what --overwrite would replace: give one of them")
+    if (skip_existing or verify) and (not is_folder or shard_size is not None):
+        raise UsageError("--skip-existing and --verify are of folders with an .ltps file of each")
     tree = Tree(
         [source] if source is not None else [],
         output,
@@ -168,7 +176,7 @@ def pack(
         skip_existing=skip_existing,
         verify=verify,
     )
-    is_tree = tree.is_wanted() and names_folder(output) and shard_size is None
+    is_tree = tree.is_wanted() and is_folder and shard_size is None
     within = output if is_tree or shard_size is not None else ""
     search = tree.search(SUFFIXES | ARCHIVES, LTPS, within, keeps_archives=False)
     exactness = Exactness(max_error, rmse, quality, lossless)
@@ -198,7 +206,7 @@ def pack(
     how = {**vars(exactness), "space": reading.space, "overwrite": overwrite}
     if shard_size is None:
         _pack_into_one(output, units, reading, column or (), {**how, "append": append})
-    elif append or not names_folder(output):
+    elif not is_folder:
         raise UsageError("shards are new files in a folder, which -o names")
     else:
         _pack_into_shards(output, parse_size(shard_size), units, reading, column or (), how)
@@ -216,13 +224,14 @@ def _pack_into_one(
     from latentpress.latents.writer import Writer
 
     check_kept(as_path(output), [as_path(unit.source) for unit in units])
+    path = as_path(output)
+    before = path.stat().st_size if how["append"] and path.exists() else 0
     writer = Writer(output, **how)
     with writer, progress(len(units)) as advance:
         packed = pack_together(units, reading, writer, advance, columns)
-    path = as_path(output)
-    size = path.stat().st_size
-    typer.echo(
-        f"{path}: {packed.latents} latents, {size:,} bytes, "
+    size = path.stat().st_size - before
+    terminal.line(
+        f"{path}: {_latents(packed.latents)}, {size:,} bytes{' more' if before else ''}, "
         f"{8 * size / max(packed.numbers, 1):.3f} bits a number"
     )
 
@@ -245,15 +254,19 @@ def _pack_into_shards(
         done = sharded.run(units, advance)
     told = [
         f"{done.files} {'shard' if done.files == 1 else 'shards'}",
-        f"{done.latents} latents",
+        _latents(done.latents),
         f"{done.size:,} bytes",
     ]
     if done.numbers:
         told.append(f"{8 * done.written / done.numbers:.3f} bits a number")
     if done.kept:
-        told.append(f"{done.kept} latents packed before")
-    typer.echo(f"{as_path(output)}: {', '.join(told)}")
+        told.append(f"{_latents(done.kept)} packed before")
+    terminal.line(f"{as_path(output)}: {', '.join(told)}")
     end(done.failed, done.failed + done.latents)
+
+
+def _latents(many: int) -> str:
+    return f"{many} {'latent' if many == 1 else 'latents'}"
 
 
 def _check_precision(
@@ -293,6 +306,8 @@ def unpack(
     """
     if to not in FORMATS:
         raise UsageError(f"unknown format {to!r}: choose one of {', '.join(FORMATS)}")
+    if str(output) == DASH:
+        raise UsageError("standard output holds one file: name a folder with -o")
     from latentpress.latents.conversion import targets, write
     from latentpress.latents.reader import Reader
 
@@ -307,7 +322,7 @@ def unpack(
                     raise OutputError(f"{place.parent}: {error.strerror or error}") from error
                 write(latent, info.metadata, place, overwrite)
                 advance()
-    typer.echo(f"{output}: {len(places)} latents")
+    typer.echo(f"{output}: {_latents(len(places))}")
 
 
 @latents_app.command()

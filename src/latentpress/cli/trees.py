@@ -2,6 +2,7 @@
 it.
 """
 
+import codecs
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -164,7 +165,8 @@ def _holds_many(path: Path) -> bool:
 
 def lines_of(name: str) -> Iterator[str]:
     """The names in a file, one a line, or each with a null character behind it, as `find -print0`
-    writes them; of standard input for "-". ImageError where it cannot be read.
+    writes them; of standard input for "-". The mark by which Windows tells UTF-8 is no part of
+    them. ImageError where it cannot be read; UsageError where it is UTF-16.
     """
     try:
         # standard input not as sys.stdin, which is locked while it is read: see pipes
@@ -176,6 +178,9 @@ def lines_of(name: str) -> Iterator[str]:
 
 def _names(stream: BufferedReader) -> Iterator[str]:
     head = stream.read(LONGEST_NAME)
+    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) and b"\0" in head[:4]:
+        raise UsageError("the list of files is UTF-16: save it as UTF-8")
+    head = head.removeprefix(codecs.BOM_UTF8)
     end = b"\0" if b"\0" in head else b"\n"
     rest = b""
     for block in chain([head], iter(partial(stream.read1, LONGEST_NAME), b""), [end]):

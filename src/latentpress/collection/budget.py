@@ -52,6 +52,7 @@ def best_quality(
     limit: int,
     jobs: int | None = None,
     passed: Callable[[], None] = lambda: None,
+    told: Callable[[str], None] = lambda sentence: None,
 ) -> float:
     """The best quality at which the outputs of all that can be read, files and .tar shards, have
     at most `limit` bytes together; 0 with the task's best effort where they have more.
@@ -59,7 +60,8 @@ def best_quality(
     Every picture is analyzed once, and its latent kept in a temporary file: 5 bytes a pixel. At
     efforts 7 to 9 the quality that effort 6 needs is the first guess; then all pictures are made,
     mostly twice. jobs: as of LocalEngine. passed: is called for every file that is analyzed or
-    made, and for every picture that is tried.
+    made, and for every picture that is tried. told: is called with a sentence where the best effort
+    is more than was asked for.
 
     Raises:
         TargetError: even at quality 0 they have more.
@@ -111,10 +113,13 @@ def best_quality(
 
         sizes = Sizes(made)
         step = _corrected(sizes, step, limit, estimate)
-    if (least := sizes.size(step)) > limit and not task.asked.best_effort:
-        raise TargetError(
+    if (least := sizes.size(step)) > limit:
+        sentence = (
             f"these pictures do not fit into {limit:,} bytes: at quality 0 they have {least:,}"
         )
+        if not task.asked.best_effort:
+            raise TargetError(sentence)
+        told(sentence)
     return step / QUALITY_UNIT
 
 

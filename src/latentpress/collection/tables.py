@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from latentpress.collection.members import KEPT, Change, pressed
+from latentpress.collection.members import KEPT, Change, is_image, pressed
 from latentpress.collection.unit import Row
 from latentpress.errors import FormatError, ImageError, UsageError
 from latentpress.system.members import check_size
@@ -78,8 +78,8 @@ def parquet_module() -> Any:
 
 def picture_columns(table: Any, change: Change, asked: Sequence[str] = ()) -> list[str]:
     """The columns of a table that hold pictures: those asked for, else those that the table says
-    are pictures, else those whose first value is one. UsageError for one that is asked for and is
-    not there; ImageError where there are none.
+    are pictures, else those with one among the first values. UsageError for one that is asked for
+    and is not there; ImageError where there are none.
     """
     schema = table.schema_arrow
     holding = [field.name for field in schema if _holds_bytes(field.type)]
@@ -92,7 +92,7 @@ def picture_columns(table: Any, change: Change, asked: Sequence[str] = ()) -> li
                 )
         return list(asked)
     said = [name for name in said_to_be_pictures(schema.metadata) if name in holding]
-    found = said or [name for name in holding if change.looks(_first(table, name))]
+    found = said or [name for name in holding if _holds_pictures(table, name, change)]
     if not found:
         raise ImageError(
             "no column holds pictures; its columns are "
@@ -141,15 +141,18 @@ def _holds_bytes(kind: Any) -> bool:
     return bool(types.is_binary(kind) or types.is_large_binary(kind))
 
 
-def _first(table: Any, name: str) -> bytes:
-    """The first value of a column that is not null, b"" where there is none in the first rows."""
-    for batch in batches(table, 0, 0, [name]) if table.metadata.num_row_groups else ():
-        for value in batch.column(0):
-            data, _ = value_of(value.as_py())
-            if data:
-                return data
-        break
-    return b""
+def _holds_pictures(table: Any, name: str, change: Change) -> bool:
+    """Whether a picture is among the first values of a column: a picture that failed, or that was
+    not to become larger, may stand before those that were changed.
+    """
+    row = 0
+    for group in range(table.metadata.num_row_groups):
+        for batch in batches(table, group, row, [name]):
+            values = [data for value in batch.column(0) if (data := value_of(value.as_py())[0])]
+            if values:
+                return any(map(change.looks, values))
+            row += batch.num_rows
+    return False
 
 
 def batches(
@@ -192,6 +195,8 @@ def _value(value: Any, member: str, change: Change) -> tuple[Any, Row | None]:
         check_size(len(data))
     except ImageError as error:
         return value, change.failed(member, len(data), f"{error}; {KEPT}")
+    if not change.looks(data) and is_image(data):  # kept when the others were changed
+        return value, None
     new_path = (change.renamed(path) or path) if path is not None else None
     new, row = pressed(change, member, new_path or f"{member}{change.suffix}", data)
     if new is None:

@@ -27,7 +27,7 @@ from latentpress.errors import LatentpressError, OutputError
 from latentpress.options import EncodeOptions
 from latentpress.system.malloc import make_room
 from latentpress.system.once import once
-from latentpress.system.stores import FolderStore, Store, open_file, open_store
+from latentpress.system.stores import FolderStore, ObjectStore, Store, open_file, open_store
 
 kept_store: Callable[[str], Store] = once(open_store)  # one a process
 
@@ -100,6 +100,8 @@ class FileTask:
             if made.data is not None:
                 output = made.data
                 self._write(unit, output)
+            elif unit.replace:
+                self._remove(unit)
         except ENDING:
             raise
         except Exception as fault:  # of a million pictures one finds what nobody expected
@@ -202,6 +204,12 @@ class FileTask:
             store.write(unit.output, data, like=root.path(unit.key))
         else:
             store.write(unit.output, data)
+
+    def _remove(self, unit: Unit) -> None:
+        """Delete what an earlier run made of it, where now nothing is to be there. OutputError."""
+        store = kept_store(self.output)
+        if isinstance(store, FolderStore | ObjectStore) and not same_place(unit, self.output):
+            store.remove(unit.output)
 
 
 def failed(unit: Unit, error: str) -> Row:

@@ -6,7 +6,7 @@ import io
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from latentpress.errors import UsageError
 from latentpress.image import color
@@ -90,7 +90,13 @@ class Decoder:
             OSError: as of Pillow, for other formats.
         """
         if not data.startswith(LTP):
-            with Image.open(io.BytesIO(data)) as image:
+            try:
+                opened = Image.open(io.BytesIO(data))
+            except UnidentifiedImageError:  # which tells where the bytes lie in memory
+                raise UnidentifiedImageError(
+                    "neither an .ltp file nor a picture that Pillow reads"
+                ) from None
+            with opened as image:
                 image.load()
                 # as `.ltp` files are made, and as `datasets` shows its pictures
                 ImageOps.exif_transpose(image, in_place=True)

@@ -12,12 +12,16 @@ from typing import Any
 from torch.utils.data import Dataset
 
 from latentpress.data.decoder import Decoder
-from latentpress.errors import LatentpressError, UsageError, prefixed
+from latentpress.errors import ImageError, LatentpressError, UsageError, prefixed
 from latentpress.system.members import check_size, label_number, sample_key
 from latentpress.system.sources import read_source, unreadable
 from latentpress.system.tars import TarReader
 
 Source = str | os.PathLike[str]
+OTHERS = {
+    ".ltp": "name the folder that it lies in",
+    ".parquet": "the library `datasets` opens tables, and ColumnDecoder their pictures",
+}
 Place = tuple[str, int, int]  # of a field: its name, where it begins, its bytes; a file: -1, -1
 
 
@@ -65,7 +69,7 @@ class PictureDataset(Dataset[Any]):  # type: ignore[misc]
             gives the picture.
 
     Raises:
-        UsageError: there is no picture.
+        UsageError: there is no picture, or a source is neither a shard nor a folder.
         FormatError: a shard is damaged.
 
     Example:
@@ -109,12 +113,16 @@ class PictureDataset(Dataset[Any]):  # type: ignore[misc]
             picture = self.decoder.decode(fields.pop(self.field))
         except LatentpressError as error:
             raise prefixed(f"{shard}, {key}.{self.field}", error) from error
+        except OSError as error:  # Pillow's, of another format
+            raise ImageError(f"{shard}, {key}.{self.field}: {error}") from error
         return picture if self.transform is None else self.transform(picture, Sample(key, fields))
 
 
 def _samples(source: Path) -> Iterator[tuple[str, str, tuple[Place, ...]]]:
     """(shard or folder, key, fields) of all samples of a source, in its order."""
     if not source.is_dir():
+        if other := OTHERS.get(source.suffix.lower()):
+            raise UsageError(f"{source}: neither a .tar shard nor a folder: {other}")
         yield from _of_shard(source)
         return
     shards = sorted(source.rglob("*.tar"))

@@ -119,6 +119,8 @@ def _tensors(
     if suffix == ".pt":
         loaded = torch_module().load(io.BytesIO(data), map_location="cpu", weights_only=True)
         return _single(loaded if isinstance(loaded, dict) else {"": loaded})
+    if suffix == ".ltps":
+        raise ImageError("its latents are packed already: `latentpress latents unpack` opens it")
     if codec is None or codec == "builtin":
         raise UsageError(
             f"{name}: a photograph becomes a latent with --codec sd15, sdxl, sd3 or flux1"
@@ -131,7 +133,8 @@ def _tensors(
 def _single(tensors: dict[str, Any]) -> dict[str, Any]:
     wrong = [key for key, value in tensors.items() if not hasattr(value, "ndim")]
     if wrong:
-        raise ImageError(f"its entry {wrong[0]!r} is no tensor")
+        what = f"its entry {wrong[0]!r}" if wrong[0] != "" else "what it holds"
+        raise ImageError(f"{what} is no tensor")
     return (
         {"": next(iter(tensors.values()))}
         if len(tensors) == 1

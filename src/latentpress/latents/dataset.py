@@ -1,6 +1,7 @@
 """A torch Dataset over .ltps files."""
 
 import bisect
+import operator
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -62,6 +63,7 @@ class LatentDataset(Dataset[Any]):  # type: ignore[misc]  # torch is not here wh
         return self._ends[-1]
 
     def __getitem__(self, n: int) -> Any:
+        n = operator.index(n)
         if not -len(self) <= n < len(self):
             raise IndexError(f"the Dataset holds {len(self)} latents; there is no number {n}")
         n %= len(self)

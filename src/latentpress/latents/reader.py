@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import operator
 import os
 from collections.abc import Iterator
 from threading import Lock
@@ -126,6 +127,7 @@ class Reader:
 
     def _named(self, n: int, work: Any) -> Any:
         """work(the bytes of record n), errors with the file's name."""
+        n = operator.index(n)
         if not -len(self) <= n < len(self):
             raise IndexError(f"{self.file} holds {len(self)} latents; there is no number {n}")
         # forked: a descriptor shared with the parent would share its position

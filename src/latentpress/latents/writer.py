@@ -14,7 +14,7 @@ from latentpress.errors import OutputError, UsageError
 from latentpress.latents import index, record
 from latentpress.latents.dtypes import as_array
 from latentpress.latents.precision import Precision
-from latentpress.system.files import UntouchedError, output_error, replacing
+from latentpress.system.files import UntouchedError, locked, output_error, replacing
 from latentpress.system.places import elsewhere, located, path_name
 
 COPY_BYTES = 1 << 20
@@ -64,7 +64,7 @@ class Writer:
                 "quality is a step in a named space; for raw latents say max_error or rmse in "
                 "their own unit"
             )
-        self.overwrite = overwrite or append
+        self.overwrite = overwrite
         self.append = append
         self._stack = ExitStack()
         self._rows = bytearray()
@@ -72,32 +72,37 @@ class Writer:
         self._stream: BinaryIO | None = None
 
     def __enter__(self) -> Writer:
-        old = None
         if self.append and elsewhere(self._name) is not None:
             raise UsageError(f"{path_name(self._name)}: latents are appended to local files alone")
+        appends = bool(self.append and self._name) and os.path.exists(self._name)
         with ExitStack() as stack:
-            if self.append and self._name and os.path.exists(self._name):
-                old = stack.enter_context(open(self._name, "rb"))
-                present = index.read_index(old, os.fstat(old.fileno()).st_size)
-                if present.space != self.space:
-                    raise UsageError(
-                        f"{self._name} holds latents of space {index.space_name(present.space)}: "
-                        "append only such"
-                    )
-            stream = self._stack.enter_context(self._opened())
+            stream = stack.enter_context(self._opened(self.overwrite or appends))
             self._header = index.write_header(stream, self.space)
-            if old is not None:
-                self._rows, self._end = (
-                    bytearray(present.rows.tobytes()),
-                    self._copy(old, stream, present),
-                )
+            if appends:
+                # locked until the stack ends, which closes it before the new file takes its place
+                old = stack.enter_context(open(self._name, "rb"))
+                if not (locked(old.fileno()) and _is_at(old, self._name)):
+                    raise OutputError(f"{self._name}: another process is appending to it")
+                self._take(old, stream)
+            self._stack = stack.pop_all()
         self._stream = stream
         return self
 
-    def _opened(self) -> AbstractContextManager[BinaryIO]:
+    def _opened(self, overwrite: bool) -> AbstractContextManager[BinaryIO]:
         if isinstance(self.file, (str, os.PathLike)):
-            return replacing(self.file, overwrite=self.overwrite)
+            return replacing(self.file, overwrite=overwrite)
         return nullcontext(self.file)
+
+    def _take(self, old: BinaryIO, stream: BinaryIO) -> None:
+        """The latents of the file that is there come first."""
+        present = index.read_index(old, os.fstat(old.fileno()).st_size)
+        if present.space != self.space:
+            raise UsageError(
+                f"{self._name} holds latents of space {index.space_name(present.space)}: "
+                "append only such"
+            )
+        self._rows = bytearray(present.rows.tobytes())
+        self._end = self._copy(old, stream, present)
 
     def add(self, latent: Any, *, name: str = "", metadata: dict[str, Any] | None = None) -> int:
         """One latent (C, H, W), a NumPy array or a torch tensor, behind the others; the bytes it
@@ -158,3 +163,11 @@ class Writer:
             stream.write(block)
             left -= len(block)
         return end
+
+
+def _is_at(file: BinaryIO, path: str) -> bool:
+    """Whether this open file is the one that lies there, and no other took its place."""
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), os.stat(path))
+    except FileNotFoundError:
+        return False

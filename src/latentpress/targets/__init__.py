@@ -285,8 +285,13 @@ def _within(
             return [a.optimized(step) for a in analyzed]
 
         data = corrected_size(optimized, data, step, limit, slope=slope, top=TOP_STEP)
-    if sum(map(len, data)) > limit and not best_effort:
-        raise TargetError(too_small(data), data)
+    if sum(map(len, data)) > limit:
+        photographs = [a.as_photograph() for a in analyzed]
+        if photographs != list(analyzed):  # a layer may take more bytes than its latent would
+            plain = _within(photographs, limit, too_small, best_effort=True)
+            data = min(data, plain, key=lambda files: sum(map(len, files)))
+        if sum(map(len, data)) > limit and not best_effort:
+            raise TargetError(too_small(data), data)
     return data
 
 

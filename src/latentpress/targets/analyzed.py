@@ -78,6 +78,14 @@ class Analyzed:
         analyzed.options = replace(self.options, **fields)
         return analyzed
 
+    def as_photograph(self) -> Analyzed:
+        """The same picture without the screen layer that content "auto" gave it; itself where it
+        has none, or its pixels were let go.
+        """
+        if not self.layer or self.options.content != "auto" or self.picture is None:
+            return self
+        return Analyzed(self.picture, replace(self.options, content="photo"))
+
     @property
     def chunk_type(self) -> int:
         """The type of the latent chunk that `write` makes, which for a large picture is
