@@ -234,6 +234,16 @@ def test_a_gray_picture_is_saved_as_gray(page: Any, small: NDArray[np.uint8]) ->
         assert difference(found, latentpress.decompress(data)) <= 1
 
 
+def test_the_longest_row_is_seen_and_saved(page: Any) -> None:
+    pixels = np.full((1, 65535, 3), (90, 120, 40), np.uint8)
+    give(page, "row.ltp", latentpress.compress(pixels))
+    page.wait_for_selector("#shown:not([hidden]) #layers > :first-child")
+    until(page, "document.querySelector('#layers').getBoundingClientRect().height >= 1")
+    _, file = saved(page, "#save-png")
+    with Image.open(io.BytesIO(file)) as found:
+        assert np.array_equal(np.asarray(found), pixels)
+
+
 def test_the_latent_is_shown(page: Any, small: NDArray[np.uint8]) -> None:
     data = latentpress.compress(small, quality=60)
     give(page, "small.ltp", data)

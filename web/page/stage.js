@@ -4,6 +4,7 @@ import { $, element } from "./dom.js";
 import { drawable } from "./save.js";
 
 const STEPS = [0.05, 0.1, 0.25, 0.5, 0.75, 1, 1.5, 2, 3, 4, 6, 8, 12, 16];
+const LEAST_SIDE = 8;  // CSS pixels of a side, so that a picture of one row is seen
 const PIXELS_FROM = 2;  // zoom at which samples are shown as squares
 
 let size = { width: 1, height: 1 };
@@ -78,12 +79,13 @@ function apply(next = zoom) {
     middle[0] * zoom - stage.clientWidth / 2, middle[1] * zoom - stage.clientHeight / 2);
 }
 
-/** The largest zoom, at most 100 %, that shows everything. */
+/** The largest zoom, at most 100 %, that shows everything; very narrow pictures are larger. */
 function fit() {
   fits = true;
   const stage = $("stage");
   const most = parseFloat(getComputedStyle(stage).maxHeight);
-  apply(Math.min(1, stage.clientWidth / size.width, most / size.height));
+  const whole = Math.min(stage.clientWidth / size.width, most / size.height);
+  apply(Math.min(1, Math.max(whole, LEAST_SIDE / Math.min(size.width, size.height))));
 }
 
 /** @param {number} direction */
