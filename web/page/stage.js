@@ -14,6 +14,8 @@ let fits = true;
 let wanted = null;
 /** @type {HTMLElement | null} */
 let before = null;
+/** @type {HTMLElement | null} */
+let after = null;
 /** @type {HTMLElement} */
 let seam;
 
@@ -26,13 +28,14 @@ export async function showPicture(result, original) {
   for (const old of $("layers").querySelectorAll("[data-url]")) {
     URL.revokeObjectURL(old.dataset.url);
   }
-  before = null;
+  before = after = null;
   $("layers").replaceChildren();  // so that it never stands below the name of another
-  const after = await drawable(result);
+  const drawn = await drawable(result);
   if (wanted !== result) {
-    if (after.dataset.url) URL.revokeObjectURL(after.dataset.url);
+    if (drawn.dataset.url) URL.revokeObjectURL(drawn.dataset.url);
     return;
   }
+  after = drawn;
   seam = element("div", { className: "seam" });
   $("layers").replaceChildren(after);
   after.setAttribute("role", "img");
@@ -49,10 +52,13 @@ export async function showPicture(result, original) {
   divide();
 }
 
-/** The original's share, from the left. */
+/** The original's share, from the left; where both have opacity, neither shows through the other. */
 function divide() {
   const share = Number($("divide").value);
-  if (before) before.style.clipPath = `inset(0 ${100 - share}% 0 0)`;
+  if (before && after) {
+    before.style.clipPath = `inset(0 ${100 - share}% 0 0)`;
+    after.style.clipPath = `inset(0 0 0 ${share}%)`;
+  }
   if (seam) seam.style.left = `${share}%`;
 }
 
