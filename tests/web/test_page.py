@@ -198,6 +198,29 @@ def test_a_drawing_is_kept_exactly_or_the_command_is_named(
     page.wait_for_selector("#notice:has-text('latentpress compress')")
 
 
+def test_the_original_is_seen_alone_where_it_has_opacity(page: Any) -> None:
+    give(page, "veil.png", png(np.full((80, 120, 4), (200, 30, 30, 128), np.uint8)))
+    page.wait_for_selector("#shown:not([hidden]) #layers > .before")
+    with Image.open(io.BytesIO(page.locator("#layers").screenshot())) as found:
+        seen = np.asarray(found.convert("RGB"))
+    assert difference(seen[40, 20], seen[40, 100]) <= 2
+
+
+def test_forced_colors_show_what_is_chosen(
+    browser: Any, server: Any, small: NDArray[np.uint8]
+) -> None:
+    with browser.new_context(forced_colors="active", service_workers="block") as context:
+        page = watched(context.new_page())
+        page.goto(server.url)
+        for name in ("a.ltp", "b.ltp"):
+            give(page, name, latentpress.compress(small))
+        page.wait_for_selector("#shown:not([hidden]) #layers > canvas")
+        bordered = """(selector) => [...document.querySelectorAll(selector)].map(
+          (e) => getComputedStyle(e).borderBottomColor + getComputedStyle(e).borderLeftWidth)"""
+        for selector in (".tabs button", "#list .pick"):
+            assert len(set(page.evaluate(bordered, selector))) == 2, selector
+
+
 def test_a_profile_and_opacity_are_kept_and_png_has_them(
     page: Any, small: NDArray[np.uint8]
 ) -> None:
@@ -232,6 +255,16 @@ def test_a_gray_picture_is_saved_as_gray(page: Any, small: NDArray[np.uint8]) ->
     with Image.open(io.BytesIO(file)) as found:
         assert found.mode == "L"
         assert difference(found, latentpress.decompress(data)) <= 1
+
+
+def test_the_longest_row_is_seen_and_saved(page: Any) -> None:
+    pixels = np.full((1, 65535, 3), (90, 120, 40), np.uint8)
+    give(page, "row.ltp", latentpress.compress(pixels))
+    page.wait_for_selector("#shown:not([hidden]) #layers > :first-child")
+    until(page, "document.querySelector('#layers').getBoundingClientRect().height >= 1")
+    _, file = saved(page, "#save-png")
+    with Image.open(io.BytesIO(file)) as found:
+        assert np.array_equal(np.asarray(found), pixels)
 
 
 def test_the_latent_is_shown(page: Any, small: NDArray[np.uint8]) -> None:

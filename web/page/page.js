@@ -5,6 +5,7 @@ import { $, announce } from "./dom.js";
 import { add, addMissing, again, items, onChange, remove } from "./items.js";
 import { markRow, removeRow, showRow } from "./list.js";
 import { embeddedPictures, hasEncoder, isSingle } from "./models.js";
+import { workOffline } from "./offline.js";
 import { current, refresh, setUpViewer, view } from "./viewer.js";
 import { bpp, count, noticed } from "./words.js";
 
@@ -14,6 +15,7 @@ const KILO = 1000;
 const NOT_GIVEN = "The file cannot be loaded: it has been moved, or latentpress web has ended.";
 const NARROW = "(max-width: 52rem)";  // where page.css puts the picture below the list
 const actions = { pick: show, drop };
+let wasGiven = false;  // whether there are pictures that a reload would lose
 
 /** What the encoder is asked for now. @returns {Item["settings"]} */
 function settings() {
@@ -65,10 +67,17 @@ onChange((item) => {
   }
 });
 
-/** Files that are chosen, dropped, pasted, opened by the system or named by `latentpress web`. */
+/** Files that the user hands over to the page as it is. @param {Iterable<File>} files */
+async function receive(files) {
+  const given = [...files];
+  if (given.length) wasGiven = true;
+  await take(given);
+}
+
+/** Files that are chosen, dropped, pasted or opened by the system. */
 function setUpInput() {
   $("files").addEventListener("change", () => {
-    take([...$("files").files]);
+    receive($("files").files);
     $("files").value = "";  // the same file may be chosen again
   });
   addEventListener("dragover", (event) => {
@@ -81,11 +90,12 @@ function setUpInput() {
   addEventListener("drop", (event) => {
     event.preventDefault();
     document.body.classList.remove("over");
-    take(event.dataTransfer?.files ?? []);
+    receive(event.dataTransfer?.files ?? []);
   });
-  addEventListener("paste", (event) => take(event.clipboardData?.files ?? []));
+  addEventListener("paste", (event) => receive(event.clipboardData?.files ?? []));
   /** @type {any} */ (globalThis).launchQueue?.setConsumer(async (/** @type {any} */ launch) => {
-    take(await Promise.all(launch.files.map((/** @type {any} */ handle) => handle.getFile())));
+    receive(await Promise.all(
+      launch.files.map((/** @type {any} */ handle) => handle.getFile())));
   });
 }
 
@@ -141,5 +151,5 @@ $("limit").textContent = count(MAX_PIXELS / 1e6);
 if (!hasEncoder) $("drop-hint").textContent = "or drop them anywhere here: it opens .ltp files.";
 openGiven();
 if (!isSingle && "serviceWorker" in navigator && isSecureContext) {
-  navigator.serviceWorker.register("sw.js").catch(() => {});  // the page works without it
+  workOffline(() => wasGiven && items.length > 0).catch(() => {});  // the page works without it
 }

@@ -52,7 +52,11 @@ function filtered(row, above, n, room) {
 export async function png({ width, height, channels, pixels, metadata = {} }, signal) {
   const from = [[], [0], [0, 3], [0, 1, 2], [0, 1, 2, 3]][channels];
   const length = width * channels;
-  const room = [1, 2, 4].map((type) => Uint8Array.of(type, ...new Uint8Array(length)));
+  const room = [1, 2, 4].map((type) => {
+    const filter = new Uint8Array(1 + length);
+    filter[0] = type;
+    return filter;
+  });
   let [row, above] = [new Uint8Array(length), new Uint8Array(length)];
   const parts = [];
   for (let y = 0; y < height; y++) {

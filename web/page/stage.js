@@ -4,6 +4,7 @@ import { $, element } from "./dom.js";
 import { drawable } from "./save.js";
 
 const STEPS = [0.05, 0.1, 0.25, 0.5, 0.75, 1, 1.5, 2, 3, 4, 6, 8, 12, 16];
+const LEAST_SIDE = 8;  // CSS pixels of a side, so that a picture of one row is seen
 const PIXELS_FROM = 2;  // zoom at which samples are shown as squares
 
 let size = { width: 1, height: 1 };
@@ -13,6 +14,8 @@ let fits = true;
 let wanted = null;
 /** @type {HTMLElement | null} */
 let before = null;
+/** @type {HTMLElement | null} */
+let after = null;
 /** @type {HTMLElement} */
 let seam;
 
@@ -25,13 +28,14 @@ export async function showPicture(result, original) {
   for (const old of $("layers").querySelectorAll("[data-url]")) {
     URL.revokeObjectURL(old.dataset.url);
   }
-  before = null;
+  before = after = null;
   $("layers").replaceChildren();  // so that it never stands below the name of another
-  const after = await drawable(result);
+  const drawn = await drawable(result);
   if (wanted !== result) {
-    if (after.dataset.url) URL.revokeObjectURL(after.dataset.url);
+    if (drawn.dataset.url) URL.revokeObjectURL(drawn.dataset.url);
     return;
   }
+  after = drawn;
   seam = element("div", { className: "seam" });
   $("layers").replaceChildren(after);
   after.setAttribute("role", "img");
@@ -48,10 +52,13 @@ export async function showPicture(result, original) {
   divide();
 }
 
-/** The original's share, from the left. */
+/** The original's share, from the left; where both have opacity, neither shows through the other. */
 function divide() {
   const share = Number($("divide").value);
-  if (before) before.style.clipPath = `inset(0 ${100 - share}% 0 0)`;
+  if (before && after) {
+    before.style.clipPath = `inset(0 ${100 - share}% 0 0)`;
+    after.style.clipPath = `inset(0 0 0 ${share}%)`;
+  }
   if (seam) seam.style.left = `${share}%`;
 }
 
@@ -78,12 +85,13 @@ function apply(next = zoom) {
     middle[0] * zoom - stage.clientWidth / 2, middle[1] * zoom - stage.clientHeight / 2);
 }
 
-/** The largest zoom, at most 100 %, that shows everything. */
+/** The largest zoom, at most 100 %, that shows everything; very narrow pictures are larger. */
 function fit() {
   fits = true;
   const stage = $("stage");
   const most = parseFloat(getComputedStyle(stage).maxHeight);
-  apply(Math.min(1, stage.clientWidth / size.width, most / size.height));
+  const whole = Math.min(stage.clientWidth / size.width, most / size.height);
+  apply(Math.min(1, Math.max(whole, LEAST_SIDE / Math.min(size.width, size.height))));
 }
 
 /** @param {number} direction */

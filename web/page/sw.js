@@ -1,5 +1,6 @@
 // The service worker: the page and the decoder are kept when the page is first opened, the
-// encoder's models when they are first used. So the page works without a network.
+// encoder's models when they are first used. So the page works without a network. Whatever is kept
+// is asked of the server, not of the browser's HTTP cache, which may hold an older version.
 
 /* the build writes the list of files here */
 
@@ -9,8 +10,11 @@ self.addEventListener("install", (event) => {
   event.waitUntil((async () => {
     const cache = await caches.open(CACHE);
     await cache.addAll(KEPT.map((path) => new Request(path, { cache: "no-cache" })));
-    await self.skipWaiting();
   })());
+});
+
+self.addEventListener("message", ({ data }) => {
+  if (data === "take over") self.skipWaiting();  // see offline.js
 });
 
 self.addEventListener("activate", (event) => {
@@ -37,7 +41,9 @@ async function answer(request, path) {
   const kept = await cache.match(path === "" || path === "index.html" ? "./" : request,
     { ignoreSearch: true });
   if (kept) return kept;
-  const response = await fetch(request);
-  if (response.ok && path.startsWith("models/")) await cache.put(request, response.clone());
+  if (!path.startsWith("models/")) return fetch(request);
+  const response = await fetch(request, { cache: "no-cache" });
+  // where there is no room to keep it, it is asked for again
+  if (response.ok) await cache.put(request, response.clone()).catch(() => {});
   return response;
 }

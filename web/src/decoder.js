@@ -152,9 +152,12 @@ export class Decoder {
     if (!this.workers?.count) return [await LocalRunner.open(files)];
     const { count, create } = this.workers;
     try {
-      return await Promise.all(
+      const runners = await Promise.all(
         Array.from({ length: count }, () => WorkerRunner.open(create(), files)),
       );
+      // one that ended, as where memory is short, answers nobody: the next picture gets new ones
+      for (const runner of runners) runner.onEnd = () => void this.close();
+      return runners;
     } catch (error) {
       if (error instanceof LtpError) throw error;
       return [await LocalRunner.open(files)]; // where the browser allows no worker, as from a file

@@ -22,6 +22,7 @@ export function nodeWorkers(count) {
       };
       worker.on("message", (data) => port.onmessage?.({ data }));
       worker.on("error", (error) => port.onerror?.(error));
+      worker.on("exit", () => port.onerror?.(new Error("the worker has ended")));
       return port;
     },
   };

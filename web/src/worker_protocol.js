@@ -91,12 +91,21 @@ export class WorkerRunner {
     this.next = 0;
     /** @type {Map<number, {resolve: Function, reject: Function, onRows?: Function}>} */
     this.waiting = new Map();
+    this.onEnd = () => {}; // called when the worker has ended by itself
+    /** @type {Error | null} why it answers no more */
+    this.ended = null;
     worker.onmessage = ({ data }) => this.receive(data);
     worker.onerror = (event) => {
-      const error = new Error(event?.message ?? "the worker could not be started");
-      for (const { reject } of this.waiting.values()) reject(error);
-      this.waiting.clear();
+      this.giveUp(new Error(event?.message ?? "the worker could not be started"));
+      this.onEnd();
     };
+  }
+
+  /** @param {Error} error for all who wait, and who ask from now on */
+  giveUp(error) {
+    this.ended ??= error;
+    for (const { reject } of this.waiting.values()) reject(error);
+    this.waiting.clear();
   }
 
   /** @param {any} message */
@@ -119,6 +128,7 @@ export class WorkerRunner {
    * @returns {Promise<any>}
    */
   ask(message, { onRows, signal } = {}) {
+    if (this.ended) return Promise.reject(this.ended);
     const id = this.next++;
     const cancel = () => {
       const job = this.waiting.get(id);
@@ -162,6 +172,8 @@ export class WorkerRunner {
 
   /** End the worker. */
   close() {
+    this.onEnd = () => {};
     this.worker.terminate();
+    this.giveUp(new Error("the decoder has been closed"));
   }
 }

@@ -68,6 +68,28 @@ test("an aborted decoding stops, and the next one works", async () => {
   }
 });
 
+test("a thread that ends by itself is told, and the next picture gets another", async () => {
+  const { count, create } = nodeWorkers(2);
+  const ports = [];
+  const counted = () => ports[ports.push(create()) - 1];
+  const decoder = new Decoder({ models: packageModels(), workers: { count, create: counted } });
+  const bytes = golden("segments");
+  const { pixels } = await decoder.decode(bytes);
+  const failing = decoder.decode(bytes, { onProgress: () => ports[0].terminate() });
+  await assert.rejects(failing, /ended|closed/);
+  assert.deepEqual((await decoder.decode(bytes)).pixels, pixels);
+  ports[2].terminate(); // between two pictures
+  while (decoder.opened) await new Promise((go) => setTimeout(go, 10));
+  assert.deepEqual((await decoder.decode(bytes)).pixels, pixels);
+  await decoder.close();
+});
+
+test("a decoder that is closed leaves no picture waiting", async () => {
+  const decoder = new Decoder({ models: packageModels(), workers: nodeWorkers(1) });
+  const onProgress = () => void decoder.close();
+  await assert.rejects(decoder.decode(golden("segments"), { onProgress }), /closed/);
+});
+
 test("the latent is in planes", async () => {
   const { channels, rows, columns, data } = await latent(golden("odd"), options);
   assert.deepEqual([channels, rows, columns, data.length], [320, 3, 4, 320 * 12]);
