@@ -181,20 +181,22 @@ def test_levels_are_interpolated_linearly_and_rates_geometrically() -> None:
 def test_masking_in_torch_is_the_packages() -> None:
     from latentpress.entropy import cdf_tables, masking
 
-    assert (STRENGTH, SHIFT, FLOOR, REACH, MOST) == (
-        masking.STRENGTH,
+    assert (SHIFT, FLOOR, REACH, MOST) == (
         masking.SHIFT,
         masking.FLOOR,
         masking.REACH,
         masking.MOST,
     )
     np.testing.assert_array_equal(masking.REFERENCE[:, 0], REFERENCE)
+    np.testing.assert_array_equal(masking.STRENGTH[:, 0], STRENGTH)
 
     scale = np.random.default_rng(5).integers(0, 50, (40, 9, 11)).astype(np.uint8)
     scale[:, :4] = 0
     want = masking.shifts(cdf_tables.activities().take(scale).sum(0), 50.0)
     sigma = torch.from_numpy(cdf_tables.sigmas()[scale])[None]
-    got = step_factor(sigma, torch.tensor([float(REFERENCE[3])]))
+    got = step_factor(
+        sigma, torch.tensor([float(REFERENCE[3])]), torch.tensor([float(STRENGTH[3])])
+    )
     eighths = got.log()[0, 0].numpy() / (LOG_STEP / 8)
     assert np.abs(eighths - want).max() <= 1.01
     assert want.min() < -5 < 5 < want.max()
