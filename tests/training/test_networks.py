@@ -209,7 +209,7 @@ def test_masking_spends_more_where_little_happens() -> None:
     net = Codec(FOLDED).eval()
     sigma = torch.ones(1, 24, 8, 16) * 0.2
     sigma[..., 8:] = 40.0
-    factor = step_factor(sigma, torch.tensor([3200.0]))[0, 0]
+    factor = step_factor(sigma, torch.tensor([3200.0]), torch.tensor([152.0]))[0, 0]
     assert factor[:, :5].min() > 1.2 > 0.8 > factor[:, -5:].max()
     with torch.inference_mode():
         assert net(x, torch.tensor([3.0]), hard=True).x_hat.isfinite().all()
