@@ -3,10 +3,10 @@
     python -m benchmarks.sweeps.masking_strength FOLDER/*.jpg    -> results/masking_strength.csv
 
 The middle of every picture, under masking of several strengths (`entropy/masking.py`; 127 is a step
-that grows with the activity, 0 is none), as files. Pictures that are tuned on are not those that
-tables are made of. A row a strength, quality and picture; rows that the file has already are kept.
-Then prints, for every other strength than the shipped one and every quality, the bytes that all
-pictures together take at equal mean metric, against the curve of the shipped strength.
+that grows with the activity, 0 is none, -1 what is shipped), as files. Pictures that are tuned on
+are not those that tables are made of. A row a strength, quality and picture; rows that the file has
+already are kept. Then prints, for every strength and quality, the bytes that all pictures together
+take at equal mean metric, against the curve of what is shipped.
 """
 
 import argparse
@@ -16,6 +16,7 @@ from typing import Any
 from unittest.mock import patch
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 import latentpress
@@ -29,7 +30,13 @@ from latentpress.targets import Analyzed
 
 MEASURED = ("psnr", "ssimulacra2", "lpips", "lpips-vgg", "dists")
 KEY = ("strength", "quality", "image")
+SHIPPED = -1  # in place of a strength: that of the level
 COLUMNS = (*KEY, "bytes", *MEASURED)
+
+
+def of_all_levels(strength: int) -> NDArray[np.int64]:
+    """Masking's table with one strength at all levels; the shipped one where it is SHIPPED."""
+    return masking.STRENGTH if strength == SHIPPED else np.full_like(masking.STRENGTH, strength)
 
 
 def rows_of(
@@ -44,7 +51,7 @@ def rows_of(
     pixels = np.asarray(middle)
     reference, analyzed = Reference(pixels), Analyzed(pixels, EncodeOptions(content="photo"))
     for strength, quality in cells:
-        with patch.object(masking, "STRENGTH", strength):
+        with patch.object(masking, "STRENGTH", of_all_levels(strength)):
             data = analyzed.write(QUALITY_UNIT * quality)
             decoded = np.asarray(latentpress.decompress(data).convert("RGB"))
         values = reference.assess(decoded, metrics)
@@ -69,7 +76,7 @@ def means(rows: Rows, strength: int, metric: str) -> dict[int, tuple[float, floa
 
 def gains(rows: Rows, strength: int, metric: str) -> dict[int, float]:
     """Quality -> bytes at equal mean metric against the shipped strength, in percent."""
-    curve = list(means(rows, masking.STRENGTH, metric).values())
+    curve = list(means(rows, SHIPPED, metric).values())
     direction = METRICS[metric].direction
     found = {}
     for quality, (size, value) in means(rows, strength, metric).items():
@@ -102,7 +109,7 @@ def main() -> None:
         args.output, "bytes and quality by the strength of masking", ["builtin"], goes_on=bool(rows)
     )
     metrics = usable(",".join(MEASURED))
-    cells = [(masking.STRENGTH, quality) for quality in args.curve]
+    cells = [(SHIPPED, quality) for quality in args.curve]
     cells += [(strength, quality) for strength in args.strengths for quality in args.qualities]
     for path in args.images:
         missing = [(s, q) for s, q in cells if (str(s), str(q), path.stem) not in done]

@@ -401,6 +401,7 @@ def test_the_table_of_the_spaces_is_the_code_s() -> None:
 def test_the_constants_are_the_code_s() -> None:
     page = decoder()
     np.testing.assert_array_equal(page["REFERENCE"], masking.REFERENCE)
+    np.testing.assert_array_equal(page["STRENGTH"], masking.STRENGTH)
     assert page["RATIO"] == pytest.approx(float(SCALE_RATIO), rel=1e-6)
     files = [
         read_file("lp1", name)

@@ -37,13 +37,14 @@ def test_a_flat_field_has_one_shift_and_it_is_the_formula(quality: float, index:
     assert found.shape == (12, 14)
     assert found.dtype == np.int64
     assert np.unique(found).size == 1
-    reference = np.interp(
-        quality, np.linspace(0, 100, len(masking.REFERENCE)), masking.REFERENCE.ravel()
+    at = np.linspace(0, 100, len(masking.REFERENCE))
+    reference, strength = (
+        np.interp(quality, at, a.ravel()) for a in (masking.REFERENCE, masking.STRENGTH)
     )
     activity = C * int(cdf_tables.activities()[index]) + FLOOR
-    exact = (reference - 256 * np.log2(activity)) * (2 * REACH + 1) ** 2 * masking.STRENGTH / 2**14
+    exact = (reference - 256 * np.log2(activity)) * (2 * REACH + 1) ** 2 * strength / 2**14
     # the logarithm is linear between powers of 2: up to 22 off
-    tolerance = 1 + 25 * (2 * REACH + 1) ** 2 * masking.STRENGTH / 2**14
+    tolerance = 1 + 25 * (2 * REACH + 1) ** 2 * strength / 2**14
     assert abs(found[0, 0] - np.clip(exact, -MOST, MOST)) <= tolerance
 
 

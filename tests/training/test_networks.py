@@ -181,20 +181,22 @@ def test_levels_are_interpolated_linearly_and_rates_geometrically() -> None:
 def test_masking_in_torch_is_the_packages() -> None:
     from latentpress.entropy import cdf_tables, masking
 
-    assert (STRENGTH, SHIFT, FLOOR, REACH, MOST) == (
-        masking.STRENGTH,
+    assert (SHIFT, FLOOR, REACH, MOST) == (
         masking.SHIFT,
         masking.FLOOR,
         masking.REACH,
         masking.MOST,
     )
     np.testing.assert_array_equal(masking.REFERENCE[:, 0], REFERENCE)
+    np.testing.assert_array_equal(masking.STRENGTH[:, 0], STRENGTH)
 
     scale = np.random.default_rng(5).integers(0, 50, (40, 9, 11)).astype(np.uint8)
     scale[:, :4] = 0
     want = masking.shifts(cdf_tables.activities().take(scale).sum(0), 50.0)
     sigma = torch.from_numpy(cdf_tables.sigmas()[scale])[None]
-    got = step_factor(sigma, torch.tensor([float(REFERENCE[3])]))
+    got = step_factor(
+        sigma, torch.tensor([float(REFERENCE[3])]), torch.tensor([float(STRENGTH[3])])
+    )
     eighths = got.log()[0, 0].numpy() / (LOG_STEP / 8)
     assert np.abs(eighths - want).max() <= 1.01
     assert want.min() < -5 < 5 < want.max()
@@ -207,7 +209,7 @@ def test_masking_spends_more_where_little_happens() -> None:
     net = Codec(FOLDED).eval()
     sigma = torch.ones(1, 24, 8, 16) * 0.2
     sigma[..., 8:] = 40.0
-    factor = step_factor(sigma, torch.tensor([3200.0]))[0, 0]
+    factor = step_factor(sigma, torch.tensor([3200.0]), torch.tensor([152.0]))[0, 0]
     assert factor[:, :5].min() > 1.2 > 0.8 > factor[:, -5:].max()
     with torch.inference_mode():
         assert net(x, torch.tensor([3.0]), hard=True).x_hat.isfinite().all()

@@ -76,8 +76,8 @@ class Codec(nn.Module):
         start = start[:, None].repeat(1, self.shape.latent)
         self.gain = nn.Parameter(start.clone())
         self.inverse = nn.Parameter(-start.clone())
-        reference = torch.tensor(masking.REFERENCE, dtype=torch.float32)[:, None]
-        self.register_buffer("masking_reference", reference, persistent=False)
+        rule = torch.tensor([masking.REFERENCE, masking.STRENGTH], dtype=torch.float32)
+        self.register_buffer("masking_rule", rule.T.contiguous(), persistent=False)
 
     def forward(self, x: Tensor, level: Tensor, hard: bool = False) -> Coded:
         """Code images.
@@ -128,8 +128,8 @@ class Codec(nn.Module):
         """How much finer steps are where (N, 1, h, w); None where they are the same everywhere."""
         if not self.shape.masking:
             return None
-        reference = interpolate(self.masking_reference, level)[:, 0]
-        return masking.step_factor(table_sigma(log_sigma, True), reference)
+        reference, strength = interpolate(self.masking_rule, level).unbind(1)
+        return masking.step_factor(table_sigma(log_sigma, True), reference, strength)
 
     def code_symbols(
         self, y: Tensor, f: Tensor, mu1: Tensor, s1: Tensor, hard: bool

@@ -3,8 +3,8 @@
 Prints a row a level: the reference at which the held-out images together take as many bytes under
 steps that follow the activity (latent chunk 05) as under the same steps everywhere (04), by
 secants. To be run after a new model was exported; the numbers go by hand into
-`src/latentpress/entropy/masking.py`, `training/lp1/masking.py` and `docs/formats/ltp.md`, before
-the golden files are made.
+`src/latentpress/entropy/masking.py`, `training/lp1/masking.py`, `web/src/masking.js` and
+`docs/formats/ltp.md`, before the golden files are made.
 """
 
 import argparse

@@ -18,7 +18,7 @@ import { Engine } from "./engine.js";
 import { LtpError } from "./errors.js";
 import { Hyperprior, SEGMENT, segmentsOf } from "./hyperprior.js";
 import { integersAt } from "./levels.js";
-import { REFERENCE } from "./masking.js";
+import { REFERENCE, STRENGTH } from "./masking.js";
 import { encodeMetadata } from "./metadata_encoder.js";
 import { readVerified } from "./models.js";
 import { readNpz } from "./npz.js";
@@ -304,6 +304,7 @@ class Writer {
     const estimate = logSizes(strips, (step) => ({
       gain: this.networks.at(step).gain,
       reference: integersAt(REFERENCE, step)[0],
+      strength: integersAt(STRENGTH, step)[0],
     }));
     const fixed = this.pack([this.type, new Uint8Array(0)], 0).length;
     const { file, fits } = await fileWithin(

@@ -3,9 +3,9 @@
 import { scaleIndex } from "./cdf_tables.js";
 import { integersAt } from "./levels.js";
 
-export const REFERENCE = [3092, 3112, 3155, 3223, 3306, 3387, 3471]; // of the levels
+export const REFERENCE = [3092, 3112, 3155, 3223, 3315, 3403, 3487]; // of the levels
 const FLOOR = 3840;
-const STRENGTH = 152;
+export const STRENGTH = [152, 152, 152, 152, 105, 80, 75];
 const REACH = 2;
 const MOST = 64;
 
@@ -30,6 +30,7 @@ export function activityShift(eighths, h, w, activity, quality) {
   });
   const side = 2 * REACH + 1;
   const reference = side * side * integersAt(REFERENCE, quality)[0];
+  const [strength] = integersAt(STRENGTH, quality);
   const inside = (/** @type {number} */ v, /** @type {number} */ end) =>
     v < 0 ? 0 : v >= end ? end - 1 : v;
   return sums.map((_, i) => {
@@ -41,7 +42,7 @@ export function activityShift(eighths, h, w, activity, quality) {
         nearby += logs[inside(y + dy, h) * w + inside(x + dx, w)];
       }
     }
-    const shift = ((reference - nearby) * STRENGTH + (1 << 13)) >> 14;
+    const shift = ((reference - nearby) * strength + (1 << 13)) >> 14;
     return Math.max(-MOST, Math.min(MOST, shift));
   });
 }

@@ -85,7 +85,7 @@ export async function fileWithin(write, limit, fixed, estimate) {
  * The logarithm of a latent chunk's bytes, about, at each step of the grid of qualities.
  * @param {{rows: number, columns: number, data: Float32Array}[]} strips of the latent, channels
  *   last
- * @param {(step: number) => {gain: ArrayLike<number>, reference: number}} levelAt gains of the
+ * @param {(step: number) => {gain: ArrayLike<number>, reference: number, strength: number}} levelAt gains of the
  *   channels and the activity of unchanged steps, log2 in 1/256
  * @returns {Float64Array} TOP_STEP + 1, rising
  */
@@ -118,9 +118,9 @@ export function logSizes(strips, levelAt) {
  * @param {Float32Array} data
  * @param {number} at
  * @param {Float64Array} mean
- * @param {{gain: ArrayLike<number>, reference: number}} level
+ * @param {{gain: ArrayLike<number>, reference: number, strength: number}} level
  */
-function bitsOfPosition(data, at, mean, { gain, reference }) {
+function bitsOfPosition(data, at, mean, { gain, reference, strength }) {
   const channels = mean.length;
   let activity = 0;
   for (let c = 0; c < channels; c++) {
@@ -129,7 +129,7 @@ function bitsOfPosition(data, at, mean, { gain, reference }) {
   }
   // as masking.estimate: shifts in eighths of a scale
   const level = 256 * Math.log2(32 * activity + 3840);
-  const shift = Math.min(Math.max(((reference - level) * 25 * 152) / 16384, -64), 64);
+  const shift = Math.min(Math.max(((reference - level) * 25 * strength) / 16384, -64), 64);
   const finer = 1.118571 ** (shift / 4); // the square of the factor of a step
   let bits = 0;
   for (let c = 0; c < channels; c++) {

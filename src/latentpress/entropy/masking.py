@@ -18,9 +18,11 @@ from latentpress.entropy import cdf_tables
 from latentpress.entropy.integers import round_shift
 from latentpress.entropy.quantizer import interpolate
 
-STRENGTH = 152  # a step grows as the activity to the power of 1.2 = STRENGTH / 127
+# Per level: a step grows as the activity to the power of STRENGTH / 127, 1.2 at low rates. At high
+# ones errors show in busy places too.
+STRENGTH = np.array([[152], [152], [152], [152], [105], [80], [75]])
 # Per level: log2(activity) in 1/256 at which the step equals the quality's own step.
-REFERENCE = np.array([[3092], [3112], [3155], [3223], [3306], [3387], [3471]])
+REFERENCE = np.array([[3092], [3112], [3155], [3223], [3315], [3403], [3487]])
 SHIFT = 14
 FLOOR = 3840  # added to the activity: 60 bits a position
 REACH = 2  # positions each way over which the activity is averaged
@@ -42,7 +44,8 @@ def shifts(activity: Ints, quality: float) -> NDArray[np.int64]:
     of_rows = np.sum([padded[y : y + h] for y in range(side)], axis=0)
     window_sums = np.sum([of_rows[:, x : x + w] for x in range(side)], axis=0)
     reference = int(interpolate(REFERENCE, quality)[0]) * side**2
-    return np.clip(round_shift((reference - window_sums) * STRENGTH, SHIFT), -MOST, MOST)
+    strength = int(interpolate(STRENGTH, quality)[0])
+    return np.clip(round_shift((reference - window_sums) * strength, SHIFT), -MOST, MOST)
 
 
 def estimate(v: Floats, quality: float) -> NDArray[np.float64]:
@@ -51,9 +54,9 @@ def estimate(v: Floats, quality: float) -> NDArray[np.float64]:
     v: (C, n) values about their channels' means, in steps of the quality.
     """
     activity = 64 * 0.5 * np.log2(1 + np.square(v)).sum(0, dtype=np.float64) + FLOOR
-    reference = float(interpolate(REFERENCE, quality)[0])
+    reference, strength = (float(interpolate(a, quality)[0]) for a in (REFERENCE, STRENGTH))
     shift: NDArray[np.float64] = (
-        (reference - 256 * np.log2(activity)) * (2 * REACH + 1) ** 2 * STRENGTH / (1 << SHIFT)
+        (reference - 256 * np.log2(activity)) * (2 * REACH + 1) ** 2 * strength / (1 << SHIFT)
     )
     return np.clip(shift, -MOST, MOST)
 
