@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from training.lp1.blocks import Conv
+from training.precision import bfloat16
 
 
 def centered(net: nn.Module) -> list[Conv]:
@@ -45,7 +46,8 @@ def begin_centers(net: nn.Module, pictures: list[Tensor], levels: list[Tensor]) 
         for i, conv in enumerate(found)
     ]
     for x, level in zip(pictures, levels, strict=True):
-        net(x * 2 - 1, level, True)
+        with bfloat16(x.device.type):  # the convolutions that a step will run
+            net(x * 2 - 1, level, True)
     for hook in hooks:
         hook.remove()
     for conv, total, count in zip(found, sums, counts, strict=True):
