@@ -1,11 +1,11 @@
-"""How hard each part of the loss pulls:  python -m training.lp1.balance PACKS [RUN]
+"""How hard each part of the loss pulls:  python -m training.lp1.balance PACKS [--run RUN]
 
 Of a model (the shipped one where no run is named) on crops of photographs, for four levels: the
 root mean square over pixels of each part's gradient, as the weight of one would have it, and the
 part itself. A new part's weight is chosen so that it pulls as hard as the one it replaces.
 """
 
-import sys
+import argparse
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,8 +27,14 @@ ALL = replace(EVERYTHING, coarse=1.0)
 
 def main() -> None:
     """Print the table."""
-    packs = Path(sys.argv[1])
-    net = load_run(sys.argv[2]) if len(sys.argv) > 2 else shipped_codec()
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("packs", type=Path)
+    parser.add_argument("--run", help="output folder of a run, or folder:NAME of a run of pairs")
+    args = parser.parse_args()
+    packs = args.packs
+    net = load_run(args.run) if args.run else shipped_codec()
     trunks = load_trunks(packs / LPIPS, "cpu", torch.float32)
     distances = Distances(ALL, *trunks, load_held_out(packs)[:4])
     x = Crops(packs, seed=1).batch(CROPS, SIDE)

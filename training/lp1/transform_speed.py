@@ -6,7 +6,7 @@ times of analysis and synthesis in milliseconds, their ratio to the shipped ones
 and thousand multiplications a pixel. Values do not change the time: no training is needed.
 """
 
-import sys
+import argparse
 import tempfile
 import time
 from pathlib import Path
@@ -49,8 +49,14 @@ def sessions(folder: Path) -> list[ort.InferenceSession]:
 
 def main() -> None:
     """Print the table."""
-    variants = read_variants(Path(sys.argv[1]))
-    wanted = sys.argv[2:] or list(variants)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("file", type=Path, help="TOML with variants")
+    parser.add_argument("names", nargs="*", help="of those that are timed; all by default")
+    args = parser.parse_args()
+    variants = read_variants(args.file)
+    wanted = args.names or list(variants)
     described: dict[str, str] = {SHIPPED: "||"}
     running = {SHIPPED: sessions(OUT)}
     with tempfile.TemporaryDirectory() as scratch:
