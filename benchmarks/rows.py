@@ -5,7 +5,7 @@ measured again; rows of another model than the shipped one are refused.
 import argparse
 import csv
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +58,14 @@ def usable(metrics: str) -> Sequence[str]:
     names, missing = available(metrics.split(","))
     print(*(f"left out: {name}: {reason}" for name, reason in missing.items()), sep="\n")
     return names
+
+
+def row_of(
+    columns: Sequence[str], key: dict[str, Any], size: int, values: Mapping[str, float]
+) -> dict[str, Any]:
+    """A row of a file of `size` bytes, graded by metrics; empty where a column has no value."""
+    graded = {name: f"{value:.5f}" for name, value in values.items()}
+    return dict.fromkeys(columns, "") | key | {"bytes": size} | graded
 
 
 def write(output: Path, columns: Sequence[str], rows: Rows) -> None:

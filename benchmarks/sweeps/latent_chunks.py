@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks import provenance
-from benchmarks.rows import ROOT, read, usable, write
+from benchmarks.rows import ROOT, read, row_of, usable, write
 from benchmarks.tables.effort_rates import at_equal
 from latentpress import codec
 from latentpress.entropy.hyperprior import HyperpriorCoder
@@ -54,12 +54,7 @@ def rows_of(
         )
         values = reference.assess(np.asarray(codec.decompress(data).convert("RGB")), metrics)
         key = {"chunk": kind, "quality": quality, "image": path.stem}
-        yield (
-            dict.fromkeys(COLUMNS, "")
-            | key
-            | {"bytes": len(data)}
-            | {name: f"{value:.5f}" for name, value in values.items()}
-        )
+        yield row_of(COLUMNS, key, len(data), values)
 
 
 def main() -> None:

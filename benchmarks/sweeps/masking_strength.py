@@ -21,7 +21,7 @@ from PIL import Image
 
 import latentpress
 from benchmarks import provenance
-from benchmarks.rows import ROOT, Rows, read, usable, write
+from benchmarks.rows import ROOT, Rows, read, row_of, usable, write
 from latentpress.bench.bd_rate import rate_at
 from latentpress.entropy import masking
 from latentpress.metrics import METRICS, Reference
@@ -44,11 +44,9 @@ def rows_of(
 ) -> Iterator[dict[str, Any]]:
     """A row a cell (strength, quality); the picture is analyzed once."""
     with Image.open(path) as image:
-        left, top = (max(0, n - side) // 2 for n in image.size)
-        middle = image.convert("RGB").crop(
-            (left, top, min(left + side, image.width), min(top + side, image.height))
-        )
-    pixels = np.asarray(middle)
+        whole = np.asarray(image.convert("RGB"))
+    top, left = (max(0, n - side) // 2 for n in whole.shape[:2])
+    pixels = whole[top : top + side, left : left + side]
     reference, analyzed = Reference(pixels), Analyzed(pixels, EncodeOptions(content="photo"))
     for strength, quality in cells:
         with patch.object(masking, "STRENGTH", of_all_levels(strength)):
@@ -56,12 +54,7 @@ def rows_of(
             decoded = np.asarray(latentpress.decompress(data).convert("RGB"))
         values = reference.assess(decoded, metrics)
         key = {"strength": strength, "quality": quality, "image": path.stem}
-        yield (
-            dict.fromkeys(COLUMNS, "")
-            | key
-            | {"bytes": len(data)}
-            | {name: f"{value:.5f}" for name, value in values.items()}
-        )
+        yield row_of(COLUMNS, key, len(data), values)
 
 
 def means(rows: Rows, strength: int, metric: str) -> dict[int, tuple[float, float]]:

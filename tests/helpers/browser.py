@@ -3,6 +3,7 @@
 import functools
 import http.server
 import shutil
+import socketserver
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -33,16 +34,22 @@ def launch() -> Iterator[Any]:
 
 
 @contextmanager
+def running(server: socketserver.BaseServer) -> Iterator[None]:
+    """A server that is open, at work in a thread."""
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    yield
+    server.shutdown()
+    thread.join()
+
+
+@contextmanager
 def serving(port: int = 0, opened: Sequence[Path] = ()) -> Iterator[Any]:
     """The server of `latentpress web`, in a thread."""
     from latentpress.web.server import Server
 
-    with Server(port, opened) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-        thread.start()
+    with Server(port, opened) as server, running(server):
         yield server
-        server.shutdown()
-        thread.join()
 
 
 class Files(http.server.SimpleHTTPRequestHandler):
@@ -67,11 +74,13 @@ class Files(http.server.SimpleHTTPRequestHandler):
 @contextmanager
 def serving_checkout(given: Path | None = None) -> Iterator[str]:
     """The address of a server of the checkout, and of a folder below /given/."""
-    handler = type("Given", (Files,), {"given": given})
-    bound = functools.partial(handler, directory=str(ROOT))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), bound) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-        thread.start()
+    with giving_out(ROOT, type("Given", (Files,), {"given": given})) as address:
+        yield address
+
+
+@contextmanager
+def giving_out(folder: Path, handler: type[Files]) -> Iterator[str]:
+    """The address of a server of a folder."""
+    bound = functools.partial(handler, directory=str(folder))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), bound) as server, running(server):
         yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()

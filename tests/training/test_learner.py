@@ -398,6 +398,7 @@ def test_a_natural_look_starts_from_the_shipped_model(
 ) -> None:
     pytest.importorskip("onnx", reason="the shipped model is ONNX")
     pytest.importorskip("onnxruntime", reason="training.lp1.export needs it")
+    from training.lp1.centers import begin_centers
     from training.lp1.export import check_same_files, export_synthesis
     from training.lp1.shipped import load_shipped
 
@@ -418,6 +419,12 @@ def test_a_natural_look_starts_from_the_shipped_model(
         for p in one.net.parameters():
             p.copy_(p.half().float())
     check_same_files(one.net)
+    shape = dataclasses.replace(variant.shape, centered=True)
+    centered = learner(place, dataclasses.replace(variant, shape=shape))
+    centered.start_from(one.net.state_dict())
+    assert centered.fresh == []  # means are no weights
+    begin_centers(centered.net, [torch.rand(1, 3, 64, 64)], [torch.tensor([3.0])])
+    check_same_files(centered.net)
     export_synthesis(one.net, tmp_path / "natural.onnx")
     assert (tmp_path / "natural.onnx").stat().st_size > 5_000_000
     with torch.no_grad():

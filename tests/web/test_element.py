@@ -6,7 +6,6 @@ import contextlib
 import http.server
 import io
 import re
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 import latentpress
-from helpers.browser import launch
+from helpers.browser import launch, running
 from helpers.pictures import OWN_PROFILE
 from latentpress.web import assets
 
@@ -101,13 +100,9 @@ def built() -> dict[str, bytes]:
 
 @pytest.fixture
 def site(built: dict[str, bytes]) -> Iterator[Site]:
-    with Site() as found:
+    with Site() as found, running(found):
         found.files |= built
-        thread = threading.Thread(target=found.serve_forever, kwargs={"poll_interval": 0.05})
-        thread.start()
         yield found
-        found.shutdown()
-        thread.join()
 
 
 @pytest.fixture

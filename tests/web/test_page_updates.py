@@ -1,8 +1,5 @@
 """The page after an update: no old version stays, none is mixed with a newer one."""
 
-import functools
-import http.server
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import latentpress
-from helpers.browser import Files, serving
+from helpers.browser import Files, giving_out, serving
 from latentpress.models import manifest
 from latentpress.web import assets
 from latentpress.web.static import build
@@ -48,6 +45,15 @@ def visit(page: Any, url: str) -> None:
     until(page, "navigator.serviceWorker.controller !== null")
 
 
+@contextmanager
+def visited(browser: Any) -> Iterator[tuple[Any, Any]]:  # noqa: F811
+    """The server of `latentpress web`, and its page, whose service worker is at work."""
+    with serving() as server, browser.new_context() as context:
+        page = watched(context.new_page())
+        visit(page, server.url)
+        yield server, page
+
+
 def test_what_the_command_names_is_opened_by_the_version_of_the_command(
     browser: Any,  # noqa: F811
     tmp_path: Path,
@@ -71,9 +77,7 @@ def test_a_page_with_pictures_stays_until_it_is_told_to_reload(
     browser: Any,  # noqa: F811
     small: NDArray[np.uint8],
 ) -> None:
-    with serving() as server, browser.new_context() as context:
-        page = watched(context.new_page())
-        visit(page, server.url)
+    with visited(browser) as (server, page):
         give(page, "small.ltp", latentpress.compress(small))
         shown(page)
         server.given = {**server.given, "sw.js": named(server.given["sw.js"], b"new")}
@@ -99,17 +103,6 @@ class Kept(Files):
         super().end_headers()
 
 
-@contextmanager
-def static_host(folder: Path) -> Iterator[str]:
-    handler = functools.partial(Kept, directory=str(folder))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}/"
-        server.shutdown()
-        thread.join()
-
-
 def test_a_model_of_the_http_cache_is_not_taken_for_the_one_of_an_update(
     browser: Any,  # noqa: F811
     tmp_path: Path,
@@ -121,7 +114,8 @@ def test_a_model_of_the_http_cache_is_not_taken_for_the_one_of_an_update(
     newest = [file.read_bytes() for file in (analysis, worker)]
     analysis.write_bytes(assets.packed_model_file("hyper_analysis.onnx"))
     worker.write_bytes(named(newest[1], b"old"))
-    with static_host(tmp_path) as url, browser.new_context() as context:
+    with giving_out(tmp_path, Kept) as address, browser.new_context() as context:
+        url = f"{address}/"
         page = watched(context.new_page())
         visit(page, url)
         page.reload()  # so that the service worker is there from the start
@@ -143,10 +137,8 @@ def test_a_browser_without_room_presses_all_the_same(
     browser: Any,  # noqa: F811
     photo: NDArray[np.uint8],
 ) -> None:
-    with serving() as server, browser.new_context() as context:
-        page = watched(context.new_page())
-        visit(page, server.url)
-        protocol = context.new_cdp_session(page)
+    with visited(browser) as (server, page):
+        protocol = page.context.new_cdp_session(page)
         protocol.send(
             "Storage.overrideQuotaForOrigin", {"origin": server.url.rstrip("/"), "quotaSize": 1000}
         )

@@ -9,6 +9,7 @@ float16.
 """
 
 import argparse
+import copy
 import hashlib
 import json
 from pathlib import Path
@@ -22,13 +23,14 @@ from onnx import TensorProto
 from torch import Tensor
 
 from training.grids import ACT, ACT_MAX, SIGMA_MIN, WHITE_MAX, Z_MAX
+from training.lp1.centers import centered
 from training.lp1.checkpoint import load_run
 from training.lp1.codec import Codec
 from training.lp1.halo import halo
 from training.lp1.integer import LAYERS, LOG_SIGMA_UNIT, IntegerLayer, integer_layer
 from training.lp1.onnx_graph import Graph
 from training.lp1.prior import Prior
-from training.lp1.pruning import activity, hidden_channels, prune
+from training.lp1.pruning import activity, hidden_channels, prune, replace
 from training.lp1.shape import LEVELS
 
 OUT = Path(__file__).parents[2] / "src/latentpress/models/lp1"
@@ -80,7 +82,10 @@ def check_same_files(net: Codec) -> None:
     """
     from training.lp1.shipped import load_shipped
 
-    state = net.state_dict()
+    plain = copy.deepcopy(net)
+    for conv in centered(plain):
+        replace(conv, *(t.detach() for t in conv.folded()))
+    state = plain.state_dict()
     for name, of_package in load_shipped().items():
         if name.startswith("gs."):
             continue

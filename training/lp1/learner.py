@@ -113,7 +113,8 @@ class Learner:
         missing, unknown = self.net.load_state_dict(taken, strict=False)
         if unknown:
             raise ValueError(f"no such parameter: {unknown[0]}")
-        self.fresh = sorted({name.rsplit(".", 1)[0] for name in missing})
+        learned = dict(self.net.named_parameters())
+        self.fresh = sorted({name.rsplit(".", 1)[0] for name in missing if name in learned})
         self.average.copy_(self.flat.values)
 
     def start_discriminator(self, state: dict[str, Tensor]) -> None:

@@ -82,11 +82,17 @@ export async function fileWithin(write, limit, fixed, estimate) {
 }
 
 /**
+ * @typedef {object} Level what a step of the grid of qualities says of the latent
+ * @property {ArrayLike<number>} gain of the channels
+ * @property {number} reference the activity of unchanged steps, log2 in 1/256
+ * @property {number} strength the power of the activity that steps grow with, in 1/127
+ */
+
+/**
  * The logarithm of a latent chunk's bytes, about, at each step of the grid of qualities.
  * @param {{rows: number, columns: number, data: Float32Array}[]} strips of the latent, channels
  *   last
- * @param {(step: number) => {gain: ArrayLike<number>, reference: number, strength: number}} levelAt gains of the
- *   channels and the activity of unchanged steps, log2 in 1/256
+ * @param {(step: number) => Level} levelAt
  * @returns {Float64Array} TOP_STEP + 1, rising
  */
 export function logSizes(strips, levelAt) {
@@ -118,7 +124,7 @@ export function logSizes(strips, levelAt) {
  * @param {Float32Array} data
  * @param {number} at
  * @param {Float64Array} mean
- * @param {{gain: ArrayLike<number>, reference: number, strength: number}} level
+ * @param {Level} level
  */
 function bitsOfPosition(data, at, mean, { gain, reference, strength }) {
   const channels = mean.length;
