@@ -68,7 +68,7 @@ def test_what_the_command_names_is_opened_by_the_version_of_the_command(
         assert OLD in problem(page)
         server.given = newest
         page.goto("about:blank")
-        page.goto(server.url)  # which is reloaded once more by itself
+        page.goto(server.url, wait_until="commit")  # it is reloaded once more by itself
         assert shown(page).shape == small.shape
         assert page.wrong == []
 
@@ -125,12 +125,13 @@ def test_a_model_of_the_http_cache_is_not_taken_for_the_one_of_an_update(
             file.write_bytes(data)
         beside = context.new_page()  # it stays while the page is reloaded
         beside.goto(f"{url}icon.svg")
-        page.reload()
+        page.reload(wait_until="commit")  # it is reloaded once more by itself, at some moment
         names = "caches.keys().then((names) => names.join())"
         until(beside, f"{names}.then((names) => names !== '' && !names.includes('old'))")
-        page.goto(url)
-        give(page, "photo.jpg", jpeg(photo[:64, :64]))
-        assert shown(page).shape == (64, 64, 3)
+        newer = watched(context.new_page())
+        newer.goto(url)
+        give(newer, "photo.jpg", jpeg(photo[:64, :64]))
+        assert shown(newer).shape == (64, 64, 3)
 
 
 def test_a_browser_without_room_presses_all_the_same(
