@@ -451,6 +451,10 @@ def test_contradicting_and_meaningless_targets(folder: Path) -> None:
         ("--total-size", "x"),
     ):
         fails(2, "compress", "a.png", *wrong, cwd=folder)
+    for quality in ((), ("-q", 30)):
+        assert "--target-bpp" in fails(
+            2, "compress", "a.png", "--best-effort", *quality, cwd=folder
+        )
 
 
 def test_a_file_larger_than_its_input_is_told_and_can_be_skipped(folder: Path) -> None:

@@ -54,6 +54,9 @@ class Asked:
         given = [name for name, value in options.items() if value is not None]
         if len(given) > 1:
             raise UsageError(f"{' and '.join(given)} ask for different files: give one of them")
+        if best_effort and given in ([], ["-q"]):
+            targets = ", ".join(name for name in options if name != "-q")
+            raise UsageError(f"--best-effort is for a target that is out of reach: {targets}")
         if bpp is not None and not 0 < bpp < float("inf"):
             raise UsageError(f"--target-bpp is a number of bits a pixel above 0, not {bpp}")
         return cls(
