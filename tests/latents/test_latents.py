@@ -3,6 +3,7 @@ asked for.
 """
 
 import errno
+import os
 import pickle
 import subprocess
 import sys
@@ -195,6 +196,31 @@ def test_of_two_that_append_at_a_time_none_is_lost_silently(tmp_path: Path, ther
     append(y[2])  # and nothing stays locked
     assert len(load(file)) == kept + 1
     assert [p.name for p in tmp_path.iterdir()] == ["a"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="locks of POSIX")
+def test_nobody_appends_to_a_file_that_is_just_being_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    y, file = batch("raw", 3), tmp_path / "a"
+    save(y[:1], file, lossless=True)
+    replace = os.replace
+
+    def replaced(*paths: str) -> None:
+        monkeypatch.undo()
+        with pytest.raises(OutputError, match="another process is appending"):
+            write(file, [y[2]], lossless=True, append=True)
+        replace(*paths)
+
+    monkeypatch.setattr(os, "replace", replaced)
+    write(file, [y[1]], lossless=True, append=True)
+    assert os.replace is replace
+    assert (load(file) == y[:2]).all()
+
+
+def test_what_cannot_be_appended_to_is_told(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="is a folder, not a file"):
+        write(tmp_path, [], lossless=True, append=True)
 
 
 def test_a_disk_that_is_full_before_the_first_latent_is_told(

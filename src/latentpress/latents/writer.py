@@ -76,17 +76,30 @@ class Writer:
             raise UsageError(f"{path_name(self._name)}: latents are appended to local files alone")
         appends = bool(self.append and self._name) and os.path.exists(self._name)
         with ExitStack() as stack:
+            # locked until the stack ends, which closes it when the new file has taken its place
+            old = stack.enter_context(self._old()) if appends else None
             stream = stack.enter_context(self._opened(self.overwrite or appends))
             self._header = index.write_header(stream, self.space)
-            if appends:
-                # locked until the stack ends, which closes it before the new file takes its place
-                old = stack.enter_context(open(self._name, "rb"))
-                if not (locked(old.fileno()) and _is_at(old, self._name)):
-                    raise OutputError(f"{self._name}: another process is appending to it")
+            if old is not None:
                 self._take(old, stream)
+                if os.name == "nt":  # which has no such locks, and replaces no open file
+                    old.close()
             self._stack = stack.pop_all()
         self._stream = stream
         return self
+
+    def _old(self) -> BinaryIO:
+        """The file that is there, opened and locked. OutputError where another process has it, or
+        where it cannot be opened.
+        """
+        try:
+            old = open(self._name, "rb")  # noqa: SIM115  closed by who appends
+        except OSError as error:
+            raise output_error(self._name, error) from error
+        if locked(old.fileno()) and _is_at(old, self._name):
+            return old
+        old.close()
+        raise OutputError(f"{self._name}: another process is appending to it")
 
     def _opened(self, overwrite: bool) -> AbstractContextManager[BinaryIO]:
         if isinstance(self.file, (str, os.PathLike)):
