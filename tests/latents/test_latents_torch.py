@@ -1,5 +1,6 @@
 """Latents as torch tensors: types, no copies, the Dataset."""
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -65,6 +66,26 @@ def test_dataset_over_a_folder_with_workers(tmp_path: Path) -> None:
     )
     assert labeled[1][1] == 1
     assert labeled[1][0].dtype == torch.float16
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="limits of POSIX")
+def test_dataset_over_more_files_than_a_process_may_open(tmp_path: Path) -> None:
+    import resource
+
+    from latentpress.latents import LatentDataset
+
+    most = 200
+    for number in range(most + 50):
+        save(BATCH[number % 6], tmp_path / f"{number:03}.ltps", lossless=True)
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, before[1]))
+    try:
+        data = LatentDataset(tmp_path)
+        assert len(data) == most + 50
+        for number in (0, most, 7, most + 49, 0):
+            assert np.array_equal(data[number], BATCH[number % 6])
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
 def test_dataset_refuses(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import bisect
 import operator
 import os
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from latentpress.errors import UsageError
 from latentpress.latents.reader import Reader
 
 Source = str | os.PathLike[str]
+OPEN = 100  # files at a time; a process may have 1,024 on Linux by default, 256 on macOS
 
 
 class LatentDataset(Dataset[Any]):  # type: ignore[misc]  # torch is not here when types are checked
@@ -49,15 +51,29 @@ class LatentDataset(Dataset[Any]):  # type: ignore[misc]  # torch is not here wh
             raise UsageError(f"no .ltps file in {', '.join(map(str, sources)) or 'an empty list'}")
         self.transform = transform
         self.dtype = dtype
-        self.readers = [Reader(f, torch=True) for f in files]
-        if len({r.space for r in self.readers}) > 1:
+        self.files = files
+        self._open: OrderedDict[int, Reader] = OrderedDict()  # in the order of their use
+        self._ends: list[int] = []
+        spaces = set()
+        for which in range(len(files)):
+            reader = self._reader(which)
+            spaces.add(reader.space)
+            self._ends.append((self._ends[-1] if self._ends else 0) + len(reader))
+        if len(spaces) > 1:
             raise UsageError(
                 "the files hold latents of different spaces: take one Dataset for each"
             )
-        self.space = self.readers[0].space
-        self._ends: list[int] = []
-        for reader in self.readers:
-            self._ends.append((self._ends[-1] if self._ends else 0) + len(reader))
+        self.space = spaces.pop()
+
+    def _reader(self, which: int) -> Reader:
+        """Of a file. One that is not among the last OPEN is closed when no thread reads it."""
+        reader = self._open.pop(which, None)
+        if reader is None:
+            reader = Reader(self.files[which], torch=True)
+        self._open[which] = reader
+        while len(self._open) > OPEN:
+            self._open.popitem(last=False)
+        return reader
 
     def __len__(self) -> int:
         return self._ends[-1]
@@ -68,7 +84,7 @@ class LatentDataset(Dataset[Any]):  # type: ignore[misc]  # torch is not here wh
             raise IndexError(f"the Dataset holds {len(self)} latents; there is no number {n}")
         n %= len(self)
         which = bisect.bisect_right(self._ends, n)
-        tensor, info = self.readers[which].read(n - (self._ends[which - 1] if which else 0))
+        tensor, info = self._reader(which).read(n - (self._ends[which - 1] if which else 0))
         if self.dtype is not None:
             tensor = tensor.to(self.dtype)
         return tensor if self.transform is None else self.transform(tensor, info)
