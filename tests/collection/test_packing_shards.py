@@ -100,6 +100,25 @@ def test_a_run_goes_on_after_any_line(here: Path, lines: int) -> None:
         assert Path("out", path.name).read_bytes() == path.read_bytes()
 
 
+def test_members_of_one_name_are_told_apart(here: Path) -> None:
+    """As in a table whose pictures are a/0.png and b/0.png, of which the last parts are names."""
+    shutil.rmtree("in/files")
+    Path("in/z.tar").write_bytes(shard([("0.npy", npy(number)) for number in range(6)]))
+    pack()
+    shards = sorted(Path("out").glob("*.ltps"))
+    assert len(shards) > 1
+    text = Path("out/manifest.jsonl").read_text().splitlines(keepends=True)
+    first = next(n for n, line in enumerate(text) if "shard" in json.loads(line))
+    Path("out/manifest.jsonl").write_text("".join(text[: first + 1]))
+    for path in shards[1:]:
+        path.unlink()
+    pack()
+    assert ", 0 latents, " in pack()
+    held = [latents.load(path) for path in sorted(Path("out").glob("*.ltps"))]
+    expected = [np.load(io.BytesIO(npy(number))) for number in range(6)]
+    assert np.array_equal(np.concatenate(held), np.stack(expected))
+
+
 def test_a_run_that_is_killed_goes_on(here: Path) -> None:
     for number in range(100, 300):
         Path(f"in/files/{number}.npy").write_bytes(npy(number))

@@ -2,14 +2,16 @@
 run that was ended goes on.
 
 The manifest has a line {"begun": FILE} for each file before it is there, and, once it is full, a
-line for each source with how many of its latents the file holds, then {"shard": FILE} with its
-bytes. What the last run under the same request recorded is not packed again.
+line for each source with how many of its latents the file holds (and, where members of one name
+came before it, as in a table, how many: "again"), then {"shard": FILE} with its bytes. What the
+last run under the same request recorded is not packed again.
 """
 
 from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -30,11 +32,16 @@ ANEW = "--overwrite begins anew"
 SHARD = re.compile(r"[0-9]+\.ltps", re.ASCII)
 
 
+def _key(source: str, member: str, again: int) -> int:
+    """Of a file of latents; again: how many members of that name came before it."""
+    return hash((source, member, again))
+
+
 @dataclass
 class Earlier:
     """What earlier runs packed. files: bytes by name. begun: files that may be there without being
-    of these. counts: latents by the hash of source and member. whole: of those the ones that are
-    packed to their end. versions: hashes, by that of the source.
+    of these. counts: latents by `_key`. whole: of those the ones that are packed to their end.
+    versions: hashes, by that of the source.
     """
 
     files: dict[str, int] = field(default_factory=dict)
@@ -69,7 +76,7 @@ class Earlier:
             known.clear()
 
     def _add_source(self, line: Mapping[str, Any]) -> None:
-        key = hash((line["source"], line.get("member", "")))
+        key = _key(line["source"], line.get("member", ""), line.get("again", 0))
         self.counts[key] = self.counts.get(key, 0) + int(line["latents"])
         if line.get("ends"):
             self.whole.add(key)
@@ -182,8 +189,8 @@ class ShardPacking:
                 version = self._earlier.versions.get(hash(unit.source))
                 if version not in (None, hash(unit.version)):
                     raise OutputError(f"{unit.source}: was changed since it was packed; {ANEW}")
-                for member, latents in self._sources(unit):
-                    self._put(unit, member, latents, shards, manifest)
+                for member, again, latents in self._sources(unit):
+                    self._put(unit, member, again, latents, shards, manifest)
                 advance()
         if self._rows:
             self._record(shards, manifest)
@@ -191,19 +198,24 @@ class ShardPacking:
         self._packed.written = sum(file.stat().st_size for file in shards.files)
         return {file.name for file in shards.files}
 
-    def _sources(self, unit: Unit) -> Iterator[tuple[str, Iterator[Latent]]]:
-        """The files of latents in a unit that were not packed whole: name within it, latents."""
+    def _sources(self, unit: Unit) -> Iterator[tuple[str, int, Iterator[Latent]]]:
+        """The files of latents in a unit that were not packed whole: name within it, how many of
+        that name came before, latents.
+        """
         if not is_archive(unit.key):
-            if not self._is_kept(unit, ""):
-                yield "", latents_of(unit, self._reading)
+            if not self._is_kept(unit, "", 0):
+                yield "", 0, latents_of(unit, self._reading)
             return
+        seen = Counter[str]()
         with open_file(kept_store(unit.root), unit.key) as stream, naming(unit.source):
             for sample in self._reading.samples(unit, stream, self._columns):
-                if not self._is_kept(unit, sample.name):
-                    yield sample.name, self._reading.of_sample(unit, sample)
+                again = seen[sample.name]
+                seen[sample.name] += 1
+                if not self._is_kept(unit, sample.name, again):
+                    yield sample.name, again, self._reading.of_sample(unit, sample)
 
-    def _is_kept(self, unit: Unit, member: str) -> bool:
-        key = hash((unit.source, member))
+    def _is_kept(self, unit: Unit, member: str, again: int) -> bool:
+        key = _key(unit.source, member, again)
         if key in self._earlier.whole:
             self._packed.kept += self._earlier.counts[key]
         return key in self._earlier.whole
@@ -212,14 +224,16 @@ class ShardPacking:
         self,
         unit: Unit,
         member: str,
+        again: int,
         latents: Iterator[Latent],
         shards: ShardWriter,
         manifest: Manifest,
     ) -> None:
         """Add the latents of a file that are not packed yet."""
         source = joined(unit.source, member) if member else unit.source
-        kept = self._earlier.counts.get(hash((unit.source, member)), 0)
+        kept = self._earlier.counts.get(_key(unit.source, member, again), 0)
         row: dict[str, Any] = {"source": unit.source, **({"member": member} if member else {})}
+        row |= {"again": again} if again else {}
         row |= {"latents": 0, "error": "", "version": unit.version}
         try:
             for number, (name, metadata, latent) in enumerate(latents):
