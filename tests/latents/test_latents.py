@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from helpers.latent_files import CHANNELS, record_of, smooth
+from helpers.object_store import web_server
 from latentpress import latents
 from latentpress.errors import FormatError, ImageError, OutputError, UsageError
 from latentpress.latents import Reader, Writer, load, save
@@ -241,6 +242,21 @@ def test_a_disk_that_is_full_before_the_first_latent_is_told(
         pass
     assert file.read_bytes() == before
     assert [p.name for p in tmp_path.iterdir()] == ["a"]
+
+
+def test_no_message_of_a_reader_shows_what_is_secret_in_a_url(tmp_path: Path) -> None:
+    pytest.importorskip("aiohttp", reason="needs the extra remote")
+    save(batch("raw"), tmp_path / "a", lossless=True)
+    data = bytearray((tmp_path / "a").read_bytes())
+    data[30] ^= 1
+    with (
+        web_server({"a": bytes(data)}) as url,
+        Reader(f"{url}/a?signature=secret") as reader,
+    ):
+        with pytest.raises(FormatError, match="/a, latent 0: it is damaged"):
+            reader[0]
+        with pytest.raises(IndexError, match="/a holds 2 latents; there is no number 2"):
+            reader[2]
 
 
 @pytest.mark.parametrize("wrong", ["a", slice(0, 2), [0, 1], 1.0, None])

@@ -12,11 +12,12 @@ from typing import Any
 
 import google_crc32c
 
-from latentpress.errors import FormatError, ImageError, prefixed
+from latentpress.errors import FormatError, prefixed
 from latentpress.latents import index, record
 from latentpress.latents.dtypes import to_torch
 from latentpress.latents.record import Info
 from latentpress.system.places import elsewhere, located, path_name
+from latentpress.system.sources import unreadable
 
 
 class Reader:
@@ -49,7 +50,7 @@ class Reader:
         try:
             self._stream = self._file()
         except OSError as error:
-            raise ImageError(f"{path_name(self.file)}: {error.strerror or error}") from error
+            raise unreadable(path_name(self.file), error) from error
         try:
             self._index = index.read_index(self._stream, os.fstat(self._stream.fileno()).st_size)
         except FormatError as error:
@@ -129,7 +130,9 @@ class Reader:
         """work(the bytes of record n), errors with the file's name."""
         n = operator.index(n)
         if not -len(self) <= n < len(self):
-            raise IndexError(f"{self.file} holds {len(self)} latents; there is no number {n}")
+            raise IndexError(
+                f"{path_name(self.file)} holds {len(self)} latents; there is no number {n}"
+            )
         # forked: a descriptor shared with the parent would share its position
         if os.getpid() != self._process:
             self._open()
@@ -143,4 +146,4 @@ class Reader:
                 raise FormatError("it is damaged: its checksum does not match")
             return work(data)
         except FormatError as error:
-            raise prefixed(f"{self.file}, latent {n}", error) from error
+            raise prefixed(f"{path_name(self.file)}, latent {n}", error) from error
