@@ -116,7 +116,7 @@ def test_damage_of_another_format_names_the_shard_and_the_picture(tmp_path: Path
         data[1]
 
 
-@pytest.mark.parametrize("name", ["a.ltp", "a.parquet"])
+@pytest.mark.parametrize("name", ["a.ltp", "a.parquet", "a.tar.gz", "a.tgz", "a.zip"])
 def test_a_file_that_is_no_shard_is_told_as_one(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(latentpress.compress(picture(1)))
     with pytest.raises(UsageError, match=r"neither a \.tar shard nor a folder"):

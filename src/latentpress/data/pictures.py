@@ -18,8 +18,12 @@ from latentpress.system.sources import read_source, unreadable
 from latentpress.system.tars import TarReader
 
 Source = str | os.PathLike[str]
+UNPACK = "unpack it to a .tar, of which any picture can be read without the others"
 OTHERS = {
     ".ltp": "name the folder that it lies in",
+    ".gz": UNPACK,
+    ".tgz": UNPACK,
+    ".zip": "unpack it to a folder",
     ".parquet": "the library `datasets` opens tables, and ColumnDecoder their pictures",
 }
 Place = tuple[str, int, int]  # of a field: its name, where it begins, its bytes; a file: -1, -1
