@@ -11,7 +11,7 @@ from PIL import Image
 import latentpress
 from helpers.shards import picture
 from latentpress.data import ColumnDecoder, compress_dataset
-from latentpress.errors import ImageError, UsageError
+from latentpress.errors import FormatError, ImageError, UsageError
 
 os.environ.setdefault("HF_DATASETS_OFFLINE", "1")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -57,9 +57,11 @@ def test_a_data_set_there_and_back(tmp_path: Path) -> None:
 
 def test_missing_and_broken_pictures() -> None:
     data = made([stored(0), None, {"bytes": b"broken", "path": "b.jpg"}])
-    with pytest.raises(ImageError):
+    with pytest.raises(ImageError, match=r"^image\[2\], b\.jpg: not an image"):
         compress_dataset(data, quality=60)
-    with pytest.warns(UserWarning, match=r"b\.jpg: .*; it is kept as it is"):
+    with pytest.raises(ImageError, match=r"^image\[2\], b\.jpg: not an image"):
+        list(compress_dataset(data.to_iterable_dataset(), quality=60))
+    with pytest.warns(UserWarning, match=r"^image\[2\], b\.jpg: .*; it is kept as it is"):
         pressed = compress_dataset(data, quality=60, errors="keep")
     raw = pressed.cast_column("image", datasets.Image(decode=False))
     assert raw[0]["image"]["path"] == "0.ltp"
@@ -67,6 +69,21 @@ def test_missing_and_broken_pictures() -> None:
     assert raw[2]["image"] == {"bytes": b"broken", "path": "b.jpg"}
     with pytest.raises(UsageError, match="raise"):
         compress_dataset(data, errors="ignore")
+
+
+def test_a_damaged_picture_is_named_where_it_is_decoded() -> None:
+    data = [stored(0), {"bytes": latentpress.compress(picture(1))[:-9], "path": "b.ltp"}]
+    rows = made(data).cast_column("image", datasets.Image(decode=False))
+    rows = rows.with_transform(ColumnDecoder("image", "rgb8"))
+    with pytest.raises(FormatError, match=r"^column 'image', b\.ltp: "):
+        rows[1]
+    with pytest.raises(ImageError, match=r"^column 'image': neither an \.ltp file nor a picture"):
+        ColumnDecoder("image")({"image": [b"broken"]})
+
+
+def test_a_column_that_holds_no_pictures() -> None:
+    with pytest.raises(UsageError, match="the column 'label' holds no pictures: "):
+        compress_dataset(made([stored(0)]), "label")
 
 
 def test_a_stream_of_rows() -> None:

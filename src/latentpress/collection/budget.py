@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentpress.collection.archives import is_table, size_of_shard
-from latentpress.collection.faults import ENDING, Named
+from latentpress.collection.faults import ENDING
 from latentpress.collection.find import is_archive
 from latentpress.collection.manifest import fingerprint, open_manifest
 from latentpress.collection.pool import SAMPLE, Pool, sharing
@@ -21,6 +21,7 @@ from latentpress.collection.tasks import Compress, kept_store
 from latentpress.collection.unit import Made, Row, Unit, joined
 from latentpress.errors import LatentpressError, TargetError, UsageError
 from latentpress.options import FIRST_EFFORT, QUALITY_UNIT, TOP_STEP
+from latentpress.system.sources import Named
 from latentpress.system.stores import open_store
 from latentpress.system.tars import BLOCK
 from latentpress.targets import Analyzed

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -48,11 +47,3 @@ def naming(
         raise
     except LatentpressError as error:
         raise prefixed(source, error) from error
-
-
-class Named(io.BytesIO):
-    """Bytes in memory under the name of the file they are from, as messages tell it."""
-
-    def __init__(self, data: bytes, name: str) -> None:
-        super().__init__(data)
-        self.name = name

@@ -9,11 +9,12 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from latentpress.collection.faults import ENDING, Named, naming, sentence
+from latentpress.collection.faults import ENDING, naming, sentence
 from latentpress.collection.find import Found, Selection
 from latentpress.collection.tasks import kept_store
 from latentpress.collection.unit import Row, Unit, joined
 from latentpress.image.picture import Source
+from latentpress.system.sources import Named
 from latentpress.system.stores import Entry, FolderStore, Store
 from latentpress.system.urls import shown
 

@@ -16,7 +16,7 @@ from latentpress.collection.archives import (
     checksum_of,
     is_table,
 )
-from latentpress.collection.faults import ENDING, Named, naming, sentence
+from latentpress.collection.faults import ENDING, naming, sentence
 from latentpress.collection.find import LTP, image_suffixes, is_archive
 from latentpress.collection.members import Change, Press, is_image, is_ltp
 from latentpress.collection.request import Request
@@ -27,6 +27,7 @@ from latentpress.errors import LatentpressError, OutputError
 from latentpress.options import EncodeOptions
 from latentpress.system.malloc import make_room
 from latentpress.system.once import once
+from latentpress.system.sources import Named
 from latentpress.system.stores import FolderStore, ObjectStore, Store, open_file, open_store
 
 kept_store: Callable[[str], Store] = once(open_store)  # one a process

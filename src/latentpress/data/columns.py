@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 from PIL import Image
 
 from latentpress.data.decoder import Decoder
-from latentpress.errors import ImageError, LatentpressError, UsageError
+from latentpress.errors import ImageError, LatentpressError, UsageError, prefixed
 from latentpress.options import EncodeOptions
+from latentpress.system.sources import Named
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -57,10 +58,17 @@ class ColumnDecoder:
         if isinstance(value, Image.Image):
             picture = self.decoder.convert(value)
         else:
-            data = value.get("bytes") if isinstance(value, dict) else value
+            is_stored = isinstance(value, dict)
+            data, path = (value.get("bytes"), value.get("path")) if is_stored else (value, None)
+            name = f"column {self.column!r}{f', {path}' if path else ''}"
             if data is None:
-                raise ImageError(f"column {self.column!r}: a picture without bytes")
-            picture = self.decoder.decode(data)
+                raise ImageError(f"{name}: a picture without bytes")
+            try:
+                picture = self.decoder.decode(data)
+            except LatentpressError as error:
+                raise prefixed(name, error) from error
+            except OSError as error:  # Pillow's, of another format
+                raise ImageError(f"{name}: {error}") from error
         return picture if self.transform is None else self.transform(picture)
 
 
@@ -86,8 +94,8 @@ def compress_dataset(
 
     Raises:
         ImageError: a picture fails, and errors is "raise".
-        UsageError: an option is outside its range, there is no such column, or `datasets` is not
-            installed.
+        UsageError: an option is outside its range, there is no such column, it holds no pictures,
+            or `datasets` is not installed.
 
     Example:
         >>> pressed = compress_dataset(dataset, "image", quality=40)  # doctest: +SKIP
@@ -108,11 +116,15 @@ def compress_dataset(
         names = split.column_names  # None of a stream that does not know them yet
         if names is not None and column not in names:
             raise UsageError(f"there is no column {column!r}: there are {', '.join(names)}")
-        stored = split.cast_column(column, datasets.Image(decode=False))
+        try:
+            stored = split.cast_column(column, datasets.Image(decode=False))
+        except (TypeError, ValueError, NotImplementedError) as error:  # the latter are Arrow's
+            raise UsageError(f"the column {column!r} holds no pictures: {error}") from error
         features = stored.features
         if isinstance(split, datasets.IterableDataset):  # which decodes what was cast at last only
-            return stored.map(press).cast(datasets.Features({**features, column: datasets.Image()}))
-        pressed = stored.map(press, features=features, **more)
+            decoded = datasets.Features({**features, column: datasets.Image()})
+            return stored.map(press, with_indices=True).cast(decoded)
+        pressed = stored.map(press, with_indices=True, features=features, **more)
         return pressed.cast_column(column, datasets.Image())
 
     if isinstance(dataset, dict):
@@ -128,23 +140,24 @@ class _Press:
         self.options = options
         self.keeps = keeps
 
-    def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
+    def __call__(self, row: dict[str, Any], number: int) -> dict[str, Any]:
         from latentpress.codec import compress
 
         value = row[self.column]
         if value is None:
             return {}
         data, path = value["bytes"], value["path"]
+        label = f"{self.column}[{number}]{f', {path}' if path else ''}"
         try:
             if data is None and path is None:
-                raise ImageError("neither bytes nor a path")
-            pressed = compress(path if data is None else data, options=self.options)
+                raise ImageError(f"{label}: neither bytes nor a path")
+            pressed = compress(path if data is None else Named(data, label), options=self.options)
         except UsageError:
             raise
         except LatentpressError as error:
             if not self.keeps:
                 raise
-            warnings.warn(f"{path or 'a picture'}: {error}; it is kept as it is", stacklevel=2)
+            warnings.warn(f"{error}; it is kept as it is", stacklevel=2)
             return {}
         name = None if path is None else os.path.splitext(os.path.basename(path))[0] + ".ltp"
         return {self.column: {"bytes": pressed, "path": name}}

@@ -5,6 +5,7 @@ file.
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 from collections.abc import Iterator
 from typing import BinaryIO
@@ -18,6 +19,14 @@ LTP_MIME = "image/x-latentpress"
 LTPS_MIME = "application/x-latentpress-latents"
 # an open file is read from where it stands
 ByteSource = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO
+
+
+class Named(io.BytesIO):
+    """Bytes in memory under the name of the file they are from, as messages tell it."""
+
+    def __init__(self, data: bytes, name: str) -> None:
+        super().__init__(data)
+        self.name = name
 
 
 def read_source(source: ByteSource) -> bytes:
