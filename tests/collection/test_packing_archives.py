@@ -198,6 +198,25 @@ def test_rows_of_a_table_without_what_json_cannot_say() -> None:
     assert one.name == "00000000"
 
 
+def test_another_caption_beside_a_latent_is_taken_up(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    for number in range(2):
+        (tmp_path / f"in/{number}.npy").write_bytes(npy(number))
+    shards = ("in", "-o", "shards", "--lossless", "--shard-size", "1MB")
+    folder = ("in", "-o", "out", "--lossless")
+    assert run(*shards, cwd=tmp_path).exit_code == 0
+    for name, data in (("0.txt", b"a cat"), ("0.txt", b"a squirrel"), ("0.json", b"{}")):
+        run(*folder, cwd=tmp_path)
+        (tmp_path / "in" / name).write_bytes(data)
+        assert "1 file written" in (told := run(*folder, cwd=tmp_path).stdout)
+        assert "1 done before" in told
+        assert "0 files written" in run(*folder, cwd=tmp_path).stdout
+    with latents.Reader(tmp_path / "out/0.ltps") as reader:
+        assert reader.info(0).metadata == {"caption": "a squirrel"}
+    with pytest.raises(AssertionError, match=r"0\.npy: was changed, or a file beside it, since"):
+        run(*shards, cwd=tmp_path)
+
+
 def test_a_writer_of_shards(tmp_path: Path) -> None:
     with latents.ShardWriter(tmp_path / "a", 1500, lossless=True) as writer:
         for latent in LATENTS:

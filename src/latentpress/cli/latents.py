@@ -153,6 +153,7 @@ def pack(
         Pack,
         Reading,
         check,
+        with_companions,
     )
     from latentpress.latents.conversion import LATENTS, common_space
 
@@ -193,10 +194,11 @@ def pack(
             reading=reading,
             exactness=exactness,
         )
-        run_tree(tree, task, engine_of(engine, address, jobs, device), search, "packing")
+        workers = engine_of(engine, address, jobs, device)
+        run_tree(tree, task, workers, search, "packing", with_companions(tree.found(search)))
         return
     units = []
-    for found in tree.found(search):
+    for found in with_companions(tree.found(search)):
         if isinstance(found, Row):
             raise ImageError(found.error)
         units.append(found)

@@ -8,9 +8,9 @@ import math
 import posixpath
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol, cast
@@ -36,7 +36,7 @@ from latentpress.collection.unit import Made, Row, Unit, joined
 from latentpress.errors import ImageError, UsageError
 from latentpress.latents.conversion import LATENTS, PHOTOGRAPHS
 from latentpress.latents.writer import Writer
-from latentpress.system.stores import open_file
+from latentpress.system.stores import Entry, ObjectStore, Store, open_file
 from latentpress.system.tars import inflated
 
 LTPS = ".ltps"
@@ -68,15 +68,11 @@ class Reading:
         within the tree, without the suffix; metadata are in the files beside it, as of
         `samples.metadata_of`. ImageError.
         """
-        stem = posixpath.splitext(unit.key)[0]
         store = kept_store(unit.root)
         with naming(unit.source):
-            beside = {
-                name: store.read(f"{stem}.{name}")
-                for name in COMPANIONS
-                if store.entry(f"{stem}.{name}") is not None
-            }
-            yield from self._read(unit.key, data, metadata_of(beside, stem))
+            beside = {name: store.read(entry.key) for name, entry in companions(store, unit.key)}
+            about = metadata_of(beside, posixpath.splitext(unit.key)[0])
+            yield from self._read(unit.key, data, about)
 
     def samples(
         self, unit: Unit, stream: BinaryIO, columns: Sequence[str] = ()
@@ -105,6 +101,28 @@ class Reading:
         space = self.space_of(name, data)
         name = name if "." in posixpath.basename(name) else f"{name}."  # of a row without a path
         yield from read(data, name, metadata, space, self.codec, self.model, self.device)
+
+
+def companions(store: Store, key: str) -> Iterator[tuple[str, Entry]]:
+    """What says something of a file of latents: the files beside it, by their suffixes."""
+    stem = posixpath.splitext(key)[0]
+    for name in COMPANIONS:
+        entry = store.entry(f"{stem}.{name}")
+        if entry is not None:
+            yield name, entry
+
+
+def with_companions(found: Iterable[Unit | Row]) -> Iterator[Unit | Row]:
+    """What was found, each file's version with those of its companions, so that a latent is packed
+    again where its caption is another one. Not of an object store, which each would ask for.
+    """
+    for item in found:
+        if isinstance(item, Unit) and not is_archive(item.key):
+            store = kept_store(item.root)
+            if not isinstance(store, ObjectStore):
+                beside = [f"{name} {e.version}" for name, e in companions(store, item.key)]
+                item = replace(item, version=" ".join([item.version, *beside]))
+        yield item
 
 
 @dataclass(frozen=True)

@@ -144,8 +144,8 @@ class ShardPacking:
         """Pack what was not packed before.
 
         Raises:
-            OutputError: the shards that are there are others, or cannot be written.
-            ImageError: a source was changed since it was packed.
+            OutputError: the shards that are there are others, or cannot be written; a source, or
+                a file beside it, was changed since it was packed.
         """
         asked = {key: value for key, value in self._how.items() if key != "overwrite"}
         reading = {key: value for key, value in vars(self._reading).items() if key != "device"}
@@ -188,7 +188,10 @@ class ShardPacking:
             for unit in units:
                 version = self._earlier.versions.get(hash(unit.source))
                 if version not in (None, hash(unit.version)):
-                    raise OutputError(f"{unit.source}: was changed since it was packed; {ANEW}")
+                    raise OutputError(
+                        f"{unit.source}: was changed, or a file beside it, since it was packed; "
+                        f"{ANEW}"
+                    )
                 for member, again, latents in self._sources(unit):
                     self._put(unit, member, again, latents, shards, manifest)
                 advance()
