@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -171,14 +172,26 @@ def test_damaged_files_are_one_sentence(
     out, y = tmp_path / "a.ltps", smooth(3, 4, 4)
     np.savez(tmp_path / "arrays.npz", y=y, z=y)
     (tmp_path / "arrays.npz").rename(tmp_path / "arrays.npy")
+    np.save(tmp_path / "none.npy", np.empty((0, 3, 4, 4), np.float32))
     cases: dict[str, tuple[bytes, str]] = {
         "x.npy": (b"", "x.npy"),
         "y.npy": ((tmp_path / "arrays.npy").read_bytes(), "several arrays"),
+        "n.npy": ((tmp_path / "none.npy").read_bytes(), "holds no latent"),
         "o.npy": (b"\x93NUMPY\x01\x00" + b"\xff" * 40, "cannot be read as npy"),
     }
     if importlib.util.find_spec("torch") and importlib.util.find_spec("safetensors"):
         cases["s.safetensors"] = (b"\x10\0\0\0\0\0\0\0no header", "cannot be read as safetensors")
         cases["t.pt"] = (pickle.dumps(Path("x")), "cannot be read as pt")
+        import torch
+
+        of_torch: list[tuple[str, Any, str]] = [
+            ("objects.pt", Path("x"), "holds other objects than tensors"),
+            ("nothing.pt", {}, "holds no latent"),
+            ("sparse.pt", torch.zeros(3, 4, 4).to_sparse(), "not torch.float32 torch.sparse_coo"),
+        ]
+        for name, value, said in of_torch:
+            torch.save(value, tmp_path / name)
+            cases[name] = ((tmp_path / name).read_bytes(), said)
     for name, (data, said) in cases.items():
         (tmp_path / name).write_bytes(data)
         code, sentence = in_process("pack", tmp_path / name, "-o", out, "--lossless")

@@ -6,6 +6,7 @@ import io
 import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import numpy as np
@@ -76,6 +77,8 @@ def read(
     except Exception as error:  # on damaged files their readers raise nearly anything
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise ImageError(f"cannot be read as {suffix or 'a latent'}: {reason}") from error
+    if not tensors or any(tensor.ndim == 4 and not len(tensor) for tensor in tensors.values()):
+        raise ImageError("it holds no latent")
     for key, tensor in tensors.items():
         label = f"{stem}/{key}" if key else stem
         if tensor.ndim == 4 and len(tensor) == 1:
@@ -117,7 +120,13 @@ def _tensors(
             from safetensors.numpy import load
         return _single(dict(sorted(load(data).items())))
     if suffix == ".pt":
-        loaded = torch_module().load(io.BytesIO(data), map_location="cpu", weights_only=True)
+        try:
+            loaded = torch_module().load(io.BytesIO(data), map_location="cpu", weights_only=True)
+        except UnpicklingError as error:
+            raise ImageError(
+                "cannot be read as pt: it is damaged, or holds other objects than tensors, which "
+                "are not loaded: save the tensors alone"
+            ) from error
         return _single(loaded if isinstance(loaded, dict) else {"": loaded})
     if suffix == ".ltps":
         raise ImageError("its latents are packed already: `latentpress latents unpack` opens it")

@@ -43,9 +43,10 @@ def as_array(latent: Any) -> tuple[Array, int]:
         try:
             latent = latent.numpy()
         except (TypeError, RuntimeError) as error:  # of 8 bits, sparse, quantized
+            layout = "" if str(latent.layout) == "torch.strided" else f" {latent.layout}"
             raise UsageError(
-                f"latents are dense tensors, float32, float16 or bfloat16, not {latent.dtype}: "
-                "convert them first"
+                "latents are dense tensors, float32, float16 or bfloat16, not "
+                f"{latent.dtype}{layout}: convert them first"
             ) from error
     array = np.asarray(latent)
     if array.dtype == np.float32:
