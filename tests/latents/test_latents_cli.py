@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import pickle
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -292,6 +293,25 @@ def test_a_ltp_file_knows_its_space(tmp_path: Path) -> None:
     assert json.loads(run("info", out, "--json"))["space"] == "raw"
     (folder / "b.ltp").write_bytes(b"LTP\x01")
     assert "b.ltp" in run("pack", folder, "-o", out, "--lossless", "--overwrite", fails=True)
+
+
+@pytest.mark.parametrize("form", ["zip", "tar"])
+def test_ltp_files_in_an_archive_know_their_space(tmp_path: Path, form: str) -> None:
+    folder, out = _made(tmp_path / "in"), tmp_path / "a.ltps"
+    y_hat = ltp_file(folder / "a.ltp", "sdxl")
+    for space in ("sdxl", "raw"):
+        archive = shutil.make_archive(str(tmp_path / "in"), form, folder)
+        run("pack", archive, "-o", out, "--lossless", "--overwrite")
+        run("pack", archive, "-o", tmp_path / space, "--lossless", "--shard-size", "1MB")
+        for file in (out, tmp_path / space / "000000.ltps"):
+            assert json.loads(run("info", file, "--json"))["space"] == space
+            assert (load(file)[0] == y_hat).all()
+        ltp_file(folder / "b.ltp", "sd15")
+    (folder / "c.ltp").write_bytes(b"LTP\x01")  # is told where it is packed, beside the others
+    archive = shutil.make_archive(str(tmp_path / "in"), form, folder)
+    sized = ("-o", tmp_path / "sized", "--lossless", "--shard-size", "1MB")
+    assert "c.ltp: " in run("pack", archive, *sized, fails=True)
+    assert len(load(tmp_path / "sized/000000.ltps")) == 2
 
 
 def _made(folder: Path) -> Path:

@@ -153,9 +153,10 @@ def pack(
         Pack,
         Reading,
         check,
+        common_space,
         with_companions,
     )
-    from latentpress.latents.conversion import LATENTS, common_space
+    from latentpress.latents.conversion import LATENTS
 
     _check_precision(max_error, rmse, quality, lossless)
     if source is not None and not source.exists():
@@ -204,7 +205,7 @@ def pack(
         units.append(found)
     if not units:
         raise UsageError(f"{source} holds no {', '.join(LATENTS)} file and no photograph")
-    reading = replace(reading, space=reading.space or common_space(unit.source for unit in units))
+    reading = replace(reading, space=reading.space or common_space(units, column or ()))
     how = {**vars(exactness), "space": reading.space, "overwrite": overwrite}
     if shard_size is None:
         _pack_into_one(output, units, reading, column or (), {**how, "append": append})

@@ -9,7 +9,7 @@ import posixpath
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -22,7 +22,7 @@ from latentpress.collection.archives import (
     make_of_archive,
 )
 from latentpress.collection.faults import ENDING, naming, sentence
-from latentpress.collection.find import is_archive
+from latentpress.collection.find import LTP, is_archive, suffix_of
 from latentpress.collection.members import LEFT_OUT, is_image, is_ltp
 from latentpress.collection.samples import (
     COMPANIONS,
@@ -33,10 +33,10 @@ from latentpress.collection.samples import (
 )
 from latentpress.collection.tasks import FileTask, kept_store
 from latentpress.collection.unit import Made, Row, Unit, joined
-from latentpress.errors import ImageError, UsageError
-from latentpress.latents.conversion import LATENTS, PHOTOGRAPHS
+from latentpress.errors import FormatError, ImageError, UsageError
+from latentpress.latents.conversion import LATENTS, PHOTOGRAPHS, space_of
 from latentpress.latents.writer import Writer
-from latentpress.system.stores import Entry, ObjectStore, Store, open_file
+from latentpress.system.stores import Entry, FolderStore, ObjectStore, Store, open_file
 from latentpress.system.tars import inflated
 
 LTPS = ".ltps"
@@ -91,8 +91,6 @@ class Reading:
 
     def space_of(self, name: str, data: bytes) -> str:
         """The space of the latents of a file. FormatError where its header is damaged."""
-        from latentpress.latents.conversion import space_of
-
         return self.space or self.codec or space_of(name, data)
 
     def _read(self, name: str, data: bytes, metadata: dict[str, Any] | None) -> Iterator[Latent]:
@@ -249,6 +247,35 @@ def _row(writer: Writer, reading: Reading, unit: Unit, sample: Sample) -> Row:
         seconds=time.perf_counter() - begin,
         error=error,
     )
+
+
+def common_space(units: Iterable[Unit], columns: Sequence[str] = ()) -> str:
+    """The space of the latents of files and archives, of all of which that can be read it is the
+    same; else raw.
+    """
+    spaces = set()
+    for space in _spaces(units, columns):
+        spaces.add(space)
+        if len(spaces) > 1 or "raw" in spaces:
+            return "raw"
+    return spaces.pop() if spaces else "raw"
+
+
+def _spaces(units: Iterable[Unit], columns: Sequence[str]) -> Iterator[str]:
+    reading = Reading(None)
+    for unit in units:
+        store = kept_store(unit.root)
+        with suppress(FormatError, ImageError):  # which is told where the latents are read
+            if is_archive(unit.key):
+                with open_file(store, unit.key) as stream:
+                    for sample in reading.samples(unit, stream, columns):
+                        with suppress(FormatError):
+                            yield space_of(sample.name, sample.data)
+            elif isinstance(store, FolderStore):
+                yield space_of(unit.key, store.path(unit.key))
+            else:
+                data = store.read(unit.key) if suffix_of(unit.key) == LTP else b""
+                yield space_of(unit.key, data)
 
 
 def latents_of(unit: Unit, reading: Reading) -> Iterator[Latent]:

@@ -4,7 +4,7 @@ transform; read and written.
 
 import io
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
@@ -30,18 +30,6 @@ def space_of(name: str, data: ByteSource) -> str:
         return "raw"
     space = read_header(data).space
     return "raw" if space == "lp1" else space
-
-
-def common_space(names: Iterable[str]) -> str:
-    """The space of files, paths, of all of which it is the same; else raw. Errors as of
-    `space_of`.
-    """
-    spaces = set()
-    for name in names:
-        spaces.add(space_of(name, name))
-        if len(spaces) > 1 or "raw" in spaces:
-            return "raw"
-    return spaces.pop() if spaces else "raw"
 
 
 def read(
