@@ -95,6 +95,16 @@ def test_a_stream_of_rows() -> None:
     assert np.array_equal(np.asarray(images[1]), np.asarray(expected))
 
 
+def test_a_stream_that_does_not_know_its_columns_yet() -> None:
+    stream = made([stored(i) for i in range(3)]).to_iterable_dataset().map(lambda row: row)
+    assert stream.features is None
+    rows = list(compress_dataset(stream, quality=60))
+    assert [row["label"] for row in rows] == [0, 1, 2]
+    assert [row["image"].format for row in rows] == ["LTP"] * 3
+    with pytest.raises(UsageError, match="no column 'img': there are image, label"):
+        compress_dataset(stream, "img")
+
+
 def test_processes_press_and_workers_decode() -> None:
     torch = pytest.importorskip("torch")
     latentpress.decompress(latentpress.compress(picture(1)))  # the models are open in this process

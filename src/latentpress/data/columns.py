@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from latentpress.options import EncodeFields
 
 
+HEAD = 5  # rows of a stream by which `datasets` itself tells the kinds of its columns
+
+
 class ColumnDecoder:
     """Decodes a column of pictures; a transform for `datasets.Dataset.with_transform`.
 
@@ -113,8 +116,10 @@ def compress_dataset(
     more = {} if num_proc is None else {"num_proc": num_proc}
 
     def one(split: Any) -> Any:
-        names = split.column_names  # None of a stream that does not know them yet
-        if names is not None and column not in names:
+        if split.features is None:  # of a stream, as one that was mapped: its first rows tell
+            split = split.cast(datasets.Dataset.from_list(list(split.take(HEAD))).features)
+        names = split.column_names
+        if column not in names:
             raise UsageError(f"there is no column {column!r}: there are {', '.join(names)}")
         try:
             stored = split.cast_column(column, datasets.Image(decode=False))
