@@ -173,7 +173,7 @@ def assess(
     elif output is not None:
         typer.echo(
             f"{output}: {len(rows)} {'pictures' if len(rows) > 1 else 'picture'}, {len(columns)} "
-            "metrics"
+            f"{'metrics' if len(columns) > 1 else 'metric'}"
         )
     elif folders:
         print_rows([*rows, mean_of(rows, columns)], columns)
