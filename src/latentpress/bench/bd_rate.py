@@ -53,8 +53,8 @@ def bd_rate(
 
 
 def rate_at(curve: Curve, metric: float, *, direction: str = "higher") -> float | None:
-    """The rate in bpp at which a curve reaches this metric value (PCHIP of log rate); None outside
-    of its range.
+    """The rate, in the curve's unit, at which it reaches this metric value (PCHIP of log rate);
+    None outside of its range.
     """
     sign = {"higher": 1, "lower": -1}[direction]
     x, y = _monotone([(rate, sign * value) for rate, value in curve])

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 from latentpress.bench import rate_distortion
-from latentpress.bench.bd_rate import bd_rate
+from latentpress.bench.bd_rate import bd_rate, rate_at
 from latentpress.bench.rate_distortion import Comparison
 from latentpress.bench.report.curves import Series
 from latentpress.bench.report.style import looks
@@ -110,7 +110,7 @@ class Story:
         drawn = looks(list(self.codecs.values()))
         curves = []
         for codec in self.lossy:
-            rows = [r for r in self.means if r["codec"] == codec and r.get(metric) is not None]
+            rows = self._rows_with(codec, metric)
             texts = [f"{self.label(codec)} {r['setting']}: {r['bpp']:.3f} bpp, "
                     f"{metric_name(metric)} {number(metric, r[metric])}" for r in rows]  # fmt: skip
             points = [(r["bpp"], r[metric], text) for r, text in zip(rows, texts, strict=True)]
@@ -165,21 +165,26 @@ class Story:
         """
         levels = []
         for mine, metric in ((c, m) for m in self.told for c in self.ours[:1]):
-            rows = [r for r in self.means if r["codec"] == mine and r.get(metric) is not None]
-            equal = rate_distortion.bytes_at_equal_quality(self.run, metric, mine)
+            rows = self._rows_with(mine, metric)
             for row in (
                 rows[i]
                 for i in sorted({round(share * (len(rows) - 1)) for share in LEVELS if rows})
             ):
-                rates = {e.codec: e.bpp for e in equal if e.setting == row["setting"]} | {
-                    mine: row["bpp"]
-                }
-                sizes = {
-                    c: None if (rate := rates.get(c)) is None else rate * self.pixels / 8
-                    for c in self.lossy
-                }
+                sizes = {c: self._bytes_at(c, metric, row[metric]) for c in self.lossy}
+                sizes[mine] = row["bytes"]
                 levels.append(Level(metric, mine, row["setting"], row[metric], sizes))
         return levels
+
+    def _rows_with(self, codec: str, metric: str) -> list[Row]:
+        """A codec's rows of `means` that have a metric."""
+        return [r for r in self.means if r["codec"] == codec and r.get(metric) is not None]
+
+    def _bytes_at(self, codec: str, metric: str, value: float) -> float | None:
+        """The mean bytes an image at which a codec's curve reaches a value of a metric. Not its
+        mean bpp by the mean pixels: where sizes differ, those are the bytes of no file.
+        """
+        curve = [(float(r["bytes"]), r[metric]) for r in self._rows_with(codec, metric)]
+        return rate_at(curve, value, direction=self.metrics[metric].direction)
 
     @cached_property
     def layers(self) -> dict[str, dict[str, list[float]]]:
