@@ -351,6 +351,21 @@ def test_an_unfinished_run_says_so(tmp_path: Path, photo: NDArray[np.uint8]) -> 
     assert write_report(story.run, tmp_path / "b.xlsx") == [tmp_path / "b.xlsx"]
 
 
+def only(folder: Any, codecs: set[str]) -> Any:
+    """The run of a folder with the rows of these codecs alone, as where the next one failed."""
+    made = read_run(folder)
+    return replace(made, rows=[row for row in made.rows if row["codec"] in codecs])
+
+
+@pytest.mark.parametrize("suffix", [".html", ".md", ".xlsx"])
+def test_a_run_of_lossless_codecs_alone_is_shown(folder: Any, tmp_path: Path, suffix: str) -> None:
+    pytest.importorskip({".html": "jinja2", ".xlsx": "openpyxl"}.get(suffix, "json"))
+    made = only(folder, {"png"})
+    info = made.info | {"codecs": [c for c in made.info["codecs"] if c["name"] == "png"]}
+    [path, *_] = write_report(replace(made, info=info), tmp_path / f"r{suffix}")
+    assert suffix == ".xlsx" or "Lossless, so not drawn: PNG" in path.read_text(encoding="utf-8")
+
+
 def test_refusals(folder: Any, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"\.html, \.xlsx or \.md"):
         write_report(read_run(folder), tmp_path / "a.pdf")

@@ -67,7 +67,7 @@ def html(story: Story, items: Sequence[Item], requested: int) -> str:
         "speed": text_tables.speed(story),
         "items": items,
         "gain": GAIN,
-        "gallery_note": text_tables.gallery_note(story, len(items), requested),
+        "gallery_note": text_tables.gallery_note(story, len(items), requested) if items else "",
         "numbers": text_tables.numbers(story),
         "made": text_tables.made(story),
         "codecs": list(story.codecs.values()),
