@@ -357,6 +357,15 @@ def only(folder: Any, codecs: set[str]) -> Any:
     return replace(made, rows=[row for row in made.rows if row["codec"] in codecs])
 
 
+def test_a_codec_that_has_no_file_yet_is_told(folder: Any) -> None:
+    story = Story(only(folder, {"builtin", "jpeg"}))
+    assert text_tables.notices(story) == [
+        "The run is not finished; left out: webp (0 of 2), png (0 of 2)."
+    ]
+    assert text_tables.heading(story) == "latentpress beside 1 other codec on pictures"
+    assert text_tables.heading(Story(only(folder, {"jpeg"}))) == "1 codec on pictures"
+
+
 @pytest.mark.parametrize("suffix", [".html", ".md", ".xlsx"])
 def test_a_run_of_lossless_codecs_alone_is_shown(folder: Any, tmp_path: Path, suffix: str) -> None:
     pytest.importorskip({".html": "jinja2", ".xlsx": "openpyxl"}.get(suffix, "json"))

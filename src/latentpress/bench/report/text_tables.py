@@ -23,19 +23,23 @@ Table = dict[str, Any]
 
 def images(story: Story) -> str:
     """ "24 images" """
-    count = len(story.run.images)
-    return f"{count} image{'s' if count != 1 else ''}"
+    return _counted(len(story.run.images), "image")
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}{'s' if count != 1 else ''}"
 
 
 def heading(story: Story) -> str:
     """The title of a report."""
     names = [story.label(c) for c in story.ours if story.codecs[c]["ours"]]
     rest = [c for c in story.codecs if not story.codecs[c]["ours"]]
-    beside = f"{' and '.join(names)} beside {len(rest)} other codec{'s' if len(rest) != 1 else ''}"
-    return (
-        f"{beside if names and rest else f'{len(story.codecs)} codecs'} on "
-        f"{story.run.info['dataset']}"
+    shown = (
+        f"{' and '.join(names)} beside {_counted(len(rest), 'other codec')}"
+        if names and rest
+        else _counted(len(story.codecs), "codec")
     )
+    return f"{shown} on {story.run.info['dataset']}"
 
 
 def subtitle(story: Story) -> str:
@@ -79,9 +83,14 @@ def headline(story: Story) -> list[str]:
 
 def notices(story: Story) -> list[str]:
     """What a reader must know first: a run that was interrupted."""
+    many = len(story.run.images)
     missing = [
-        f"{row['codec']} {row['setting']} ({row['images']} of {len(story.run.images)})"
-        for row in story.unfinished
+        f"{row['codec']} {row['setting']} ({row['images']} of {many})" for row in story.unfinished
+    ]
+    missing += [
+        f"{codec['name']} (0 of {many})"
+        for codec in story.run.info["codecs"]
+        if codec["name"] not in story.codecs
     ]
     return [f"The run is not finished; left out: {', '.join(missing)}."] if missing else []
 
