@@ -22,7 +22,7 @@ from latentpress.errors import TargetError, UsageError
 from latentpress.metrics import METRICS, psnr, ssim
 from latentpress.options import TOP_STEP, EncodeOptions
 from latentpress.targets import Analyzed
-from latentpress.targets.bracket import MAX_PROBES, WrittenFiles, bracket
+from latentpress.targets.bracket import MAX_PROBES, Sizes, WrittenFiles, bracket
 
 
 @pytest.fixture(scope="module")
@@ -234,6 +234,15 @@ def test_the_bracket_holds_the_root_of_any_rising_function(root: float, power: f
         assert (low, high) == (-1, 0)
     if root > TOP_STEP + 1:
         assert (low, high) == (TOP_STEP, TOP_STEP + 1)
+
+
+def test_sizes_that_go_up_and_down_lead_no_search_astray() -> None:
+    estimate = np.linspace(math.log(100), math.log(1800), TOP_STEP + 1)
+    wobble = np.random.default_rng(0).normal(0, 0.015, TOP_STEP + 1)  # as of 3500 pixels
+    sizes = np.exp(0.97 * estimate + 0.2 + wobble).astype(int)
+    for limit in range(200, 1500):
+        files = Sizes(lambda step: int(sizes[step]))
+        assert files.size(files.within(limit, 25, estimate)) >= 0.9 * limit
 
 
 def test_what_is_no_rate_and_no_picture_is_usage() -> None:

@@ -85,7 +85,8 @@ class Probes {
     let rise = (valueB - valueA) / (this.axis[b] - this.axis[a]);
     // sizes of neighboring steps go up and down a little
     if (!(this.slope / 2 <= rise && rise <= this.slope * 2)) rise = this.slope;
-    return this.stepAt(this.axis[a] - (valueA - aim) / rise);
+    const [end, value] = this.nearerEnd(aim);
+    return this.stepAt(this.axis[end] - (value - aim) / rise);
   }
 
   /**
@@ -99,6 +100,17 @@ class Probes {
       .sort((a, b) => a.distance - b.distance || +isInside(a.step) - +isInside(b.step))
       .slice(0, 2)
       .map(({ step, value }) => [step, value]);
+  }
+
+  /**
+   * The probed end of the bracket whose value is nearer to aim. Secants start there: a step beyond
+   * it, whose value may be nearer, leads out of the bracket.
+   * @param {number} aim
+   */
+  nearerEnd(aim) {
+    const ends = [...this.values].filter(([step]) => step === this.low || step === this.high);
+    const distance = (/** @type {[number, number]} */ [, value]) => Math.abs(value - aim);
+    return ends.sort((a, b) => distance(a) - distance(b) || a[0] - b[0])[0];
   }
 
   /**

@@ -113,6 +113,17 @@ test("a bracket closes around the step where a function passes 0", async () => {
   assert.deepEqual(await bracket(async () => -1, options), [TOP_STEP, TOP_STEP + 1]);
 });
 
+test("values that go up and down lead no secant out of the bracket", async () => {
+  const axis = Float64Array.from({ length: TOP_STEP + 1 }, (_, i) => i / 4000);
+  const done = (low, high) => high - low <= 1;
+  for (let zero = 500; zero < TOP_STEP - 500; zero += 3) {
+    const gap = async (step) => axis[step] - axis[zero] + 0.04 * Math.sin(step * step);
+    const options = { start: zero + 900, axis, slope: 1, aim: () => -0.005, done };
+    const [low] = await bracket(gap, options);
+    assert.ok(Math.abs(low - zero) < 400, `${low} for ${zero}`);
+  }
+});
+
 test("the first number that is not below another", () => {
   const rising = Float64Array.of(1, 2, 2, 5);
   assert.deepEqual([0, 1, 2, 3, 9].map((v) => firstAtLeast(rising, v)), [0, 0, 1, 3, 4]);

@@ -201,7 +201,8 @@ class _Probes:
             rise = self.slope
         if rise <= 0:
             return middle
-        return self._step_at(self.axis[a] - (self.values[a] - aim) / rise)
+        end = self._nearer_end(aim)
+        return self._step_at(self.axis[end] - (self.values[end] - aim) / rise)
 
     def _nearest_two(self, aim: float) -> list[int]:
         """The steps whose values are nearest to aim; of equal ones those of the bracket first."""
@@ -210,6 +211,13 @@ class _Probes:
             self.values, key=lambda step: (abs(self.values[step] - aim), step not in ends)
         )
         return by_distance[:2]
+
+    def _nearer_end(self, aim: float) -> int:
+        """The probed end of the bracket whose value is nearer to aim. Secants start there: a step
+        beyond it, whose value may be nearer, leads out of the bracket.
+        """
+        ends = [step for step in (self.low, self.high) if step in self.values]
+        return min(ends, key=lambda step: abs(self.values[step] - aim))
 
     def _step_at(self, place: float) -> float:
         """Where on the axis a value stands; beyond its ends a step beyond them."""
