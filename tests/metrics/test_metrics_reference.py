@@ -47,6 +47,20 @@ def test_ms_ssim_is_that_of_pytorch_msssim(pressed: Any, size: Any, color: Any) 
     assert ms_ssim_db(a, b) == pytest.approx(-10 * np.log10(1 - expected), abs=1e-4)
 
 
+def test_decibels_of_smooth_bright_pictures_are_right_too() -> None:
+    torch, other = pytest.importorskip("torch"), pytest.importorskip("pytorch_msssim")
+    rows = np.broadcast_to(np.linspace(200, 255, 200)[:, None], (200, 220)).astype(np.uint8)
+    a = np.ascontiguousarray(rows)
+    stream = io.BytesIO()
+    Image.fromarray(a).save(stream, "JPEG", quality=90)
+    pressed = np.asarray(Image.open(stream))
+    for b in (pressed, np.minimum(a, 254) + np.uint8(1)):
+        expected = other.ms_ssim(planes(torch, a), planes(torch, b), data_range=255).item()
+        assert ms_ssim_db(a, b) == pytest.approx(-10 * np.log10(1 - expected), abs=0.005)
+    flat = np.full((170, 170), 255, np.uint8)
+    assert ms_ssim(flat, flat) == 1
+
+
 def test_ms_ssim_of_inverted_structure_is_zero_and_too_small_images_are_an_error(
     pressed: Any,
 ) -> None:

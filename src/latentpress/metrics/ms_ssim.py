@@ -16,7 +16,8 @@ MIN_SIDE = (TAPS - 1) * 2 ** (len(WEIGHTS) - 1) + 1  # pixels: the window fits t
 C1, C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
 
 _half = np.exp(-(np.arange(TAPS // 2 + 1) ** 2) / (2 * SIGMA**2))
-WINDOW = (_half / (2 * _half.sum() - 1)).astype(np.float32)  # center first; all 11 sum to 1
+WINDOW = _half / (2 * _half.sum() - 1)  # center first; all 11 sum to 1
+WINDOW_FLOAT32 = WINDOW.astype(np.float32)
 
 
 def ms_ssim(a: Pixels, b: Pixels, *, gray: bool = False) -> float:
@@ -87,35 +88,48 @@ def decibels(similarity: float) -> float:
 def _of_planes(x: Floats, y: Floats) -> float:
     """MS-SSIM of one channel."""
     product = 1.0
-    for scale, weight in enumerate(WEIGHTS):
-        if scale:
-            x = _halve(x)
-            y = _halve(y)
-        similarity, structure = _means(x, y)
-        factor = similarity if scale == len(WEIGHTS) - 1 else structure
-        product *= max(factor, 0.0) ** weight
-    return product
+    for weight in WEIGHTS[:-1]:
+        product *= max(_mean_structure(x, y), 0.0) ** weight
+        x = _halve(x)
+        y = _halve(y)
+    return product * max(_mean_similarity(x, y), 0.0) ** WEIGHTS[-1]
 
 
-def _means(x: Floats, y: Floats) -> tuple[float, float]:
-    """Mean of l cs and mean of cs over all windows inside the plane, a band of rows at a time."""
-    similarity = structure = 0.0
+def _mean_structure(x: Floats, y: Floats) -> float:
+    """Mean of cs over all windows inside the plane, a band of rows at a time.
+
+    What cs lacks of 1 is summed, by the variance of the difference d = a - b, so that float32 loses
+    nothing of planes that are nearly the same:
+
+        1 - cs = s_dd / (s_aa + s_bb + C2)
+    """
+    lack = 0.0
+    offset = np.float32(np.round((x - y).mean(dtype=np.float64)))
     for band in bands(x.shape[0], x.shape[1], TAPS - 1):
         # closer to 0, so that float32 loses less in the variances
         u = x[band] - 128
         v = y[band] - 128
-        mu_u = blur(u, WINDOW)
-        mu_v = blur(v, WINDOW)
-        covariance = blur(u * v, WINDOW) - mu_u * mu_v
-        variances = blur(u * u + v * v, WINDOW) - (mu_u * mu_u + mu_v * mu_v)
-        cs = (2 * covariance + C2) / (variances + C2)
-        mu_u += 128
-        mu_v += 128
-        luminance = (2 * mu_u * mu_v + C1) / (mu_u * mu_u + mu_v * mu_v + C1)
-        structure += float(cs.sum(dtype=np.float64))
-        similarity += float((luminance * cs).sum(dtype=np.float64))
-    windows = (x.shape[0] - TAPS + 1) * (x.shape[1] - TAPS + 1)
-    return similarity / windows, structure / windows
+        d = u - v - offset
+        mu_u = blur(u, WINDOW_FLOAT32)
+        mu_d = blur(d, WINDOW_FLOAT32)
+        mu_v = mu_u - mu_d - offset
+        of_difference = blur(d * d, WINDOW_FLOAT32) - mu_d * mu_d
+        variances = blur(u * u + v * v, WINDOW_FLOAT32) - (mu_u * mu_u + mu_v * mu_v)
+        lack += float((of_difference / (variances + C2)).sum(dtype=np.float64))
+    return 1 - lack / ((x.shape[0] - TAPS + 1) * (x.shape[1] - TAPS + 1))
+
+
+def _mean_similarity(x: Floats, y: Floats) -> float:
+    """Mean of l cs over all windows inside the plane, the coarsest: in float64, as it is small."""
+    u = x.astype(np.float64)
+    v = y.astype(np.float64)
+    mu_u = blur(u, WINDOW)
+    mu_v = blur(v, WINDOW)
+    covariance = blur(u * v, WINDOW) - mu_u * mu_v
+    variances = blur(u * u + v * v, WINDOW) - (mu_u * mu_u + mu_v * mu_v)
+    structure = (2 * covariance + C2) / (variances + C2)
+    luminance = (2 * mu_u * mu_v + C1) / (mu_u * mu_u + mu_v * mu_v + C1)
+    return float((luminance * structure).mean())
 
 
 def _halve(t: Floats) -> Floats:
