@@ -135,6 +135,10 @@ def test_dists_is_plain_torch_code_on_both_runtimes(
     assert dists(a, a) == 0
     assert 0 < dists(a, a // 2 + b // 2) < dists(a, b)
     assert dists(a, b) == pytest.approx(dists(b, a), abs=1e-9)
+    dot = a.copy()
+    dot[30, 30, 1] ^= 1
+    assert dists(a, dot) == pytest.approx(plain_dists(a, dot), abs=1e-9)
+    assert dists(a, dot) > 0
     gray = a[:, :, 0], b[:, :, 0]
     assert dists(*gray) == pytest.approx(dists(*(np.stack([t] * 3, -1) for t in gray)), abs=1e-9)
 

@@ -68,9 +68,9 @@ def _kept_maps(original: Pixels) -> list["_Map"]:
 def _distance(first: list["_Map"], distorted: Pixels) -> float:
     alpha, beta = (t.astype(np.float64) for t in weights.load_dists())
     total = alpha.sum() + beta.sum()
-    parts = [_similarities(f, g) for f, g in zip(first, _maps(distorted), strict=True)]
+    parts = [_dissimilarities(f, g) for f, g in zip(first, _maps(distorted), strict=True)]
     luminance, structure = (np.concatenate(t) for t in zip(*parts, strict=True))
-    return float((alpha @ (1 - luminance) + beta @ (1 - structure)) / total)
+    return float((alpha @ luminance + beta @ structure) / total)
 
 
 class _Map(NamedTuple):
@@ -101,11 +101,16 @@ def _product(u: Floats, v: Floats) -> Floats:
     return np.asarray(np.einsum("cn,cn->c", u, v, dtype=np.float32) / u.shape[1])
 
 
-def _similarities(f: _Map, g: _Map) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """l and s of each channel of f and g -> (C,), (C,)."""
-    covariance = _product(f.beyond, g.beyond)
-    luminance = (2 * f.mean * g.mean + C1) / (f.mean * f.mean + g.mean * g.mean + C1)
-    structure = (2 * covariance.astype(np.float64) + C2) / (
+def _dissimilarities(f: _Map, g: _Map) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """1 - l and 1 - s of each channel of f and g -> (C,), (C,); g is used up.
+
+        1 - l = (mu_f - mu_g)^2 / (mu_f^2 + mu_g^2 + c),  1 - s = s_dd / (s_ff + s_gg + c)
+
+    with the difference d = f - g: float32 loses nothing of maps that are nearly the same.
+    """
+    luminance = np.square(f.mean - g.mean) / (f.mean * f.mean + g.mean * g.mean + C1)
+    difference = np.subtract(f.beyond, g.beyond, out=g.beyond)
+    structure = _product(difference, difference).astype(np.float64) / (
         f.variance.astype(np.float64) + g.variance + C2
     )
     return luminance, structure
