@@ -12,6 +12,8 @@ import pytest
 
 from helpers.paths import ROOT
 from latentpress import models
+from latentpress.bench.rows import read_run
+from latentpress.bench.study_preset import columns, means
 from latentpress.runtimes.onnx_file import Node, read_graph
 from latentpress.web import assets
 
@@ -116,6 +118,28 @@ def test_the_speeds_of_the_readme_are_those_of_its_tables() -> None:
     assert f"compress {here[0]} megapixels a second, AVIF {here[1]}, WebP {here[2]};" in text
     assert f"decompress {here[3]}, AVIF {here[4]}, WebP {here[5]}" in text
     assert f"without AVX-512 compress makes {elsewhere[0]}, AVIF {elsewhere[1]}" in text
+
+
+@pytest.mark.parametrize(
+    ("field", "row", "form"),
+    [
+        ("bytes", "bytes", ",.0f"),
+        ("bpp", "bits per pixel", ".3f"),
+        ("lpips", "LPIPS, lower is better", ".3f"),
+        ("ssim", "SSIM", ".3f"),
+        ("psnr", "PSNR, dB", ".2f"),
+    ],
+)
+def test_the_study_at_real_bytes_is_what_its_command_prints(
+    field: str, row: str, form: str
+) -> None:
+    table = {column.title: column for column in columns(read_run(RESULTS / "study"), "builtin", 50)}
+    text = of("docs/measurements/study.md").replace("**", "")
+    titles = ["latentpress q50", "JPEG, same bytes", "WebP, same bytes", "WebP q80", "JPEG q100"]
+    assert f"| {' | '.join(titles)} |" in text
+    told = [format(value, form) for value in means([table[title] for title in titles], field)]
+    cells = [cell.removeprefix("0") if field in ("lpips", "ssim") else cell for cell in told]
+    assert f"| {row} | {' | '.join(cells)} |" in text
 
 
 def test_the_first_band_is_as_high_as_told() -> None:
