@@ -62,6 +62,11 @@ def test_a_run_ends_with_its_tables_and_goes_on_when_asked_again(
     again = bench(*words, cwd=tmp_path)
     assert "0 files to compress and grade, 14 are there already" in again.stderr
     assert again.stdout == done.stdout
+    held = bench(
+        *("in", "--codecs", "png", "--metrics", "psnr,ssim", "--anchor", "jpeg", "-o", "run"),
+        cwd=tmp_path,
+    )
+    assert "BD-rate against JPEG" in held.stdout, held.stderr
 
 
 @pytest.mark.parametrize(

@@ -110,6 +110,7 @@ def bench(
     from latentpress.bench import cli_arguments
     from latentpress.bench.datasets import find_sources
     from latentpress.bench.rate_distortion import default_anchor, lossy
+    from latentpress.bench.rows import INFO, read_run
     from latentpress.bench.run import Plan, run
     from latentpress.cli import bench_tables
     from latentpress.errors import UsageError
@@ -117,8 +118,10 @@ def bench(
 
     chosen = cli_arguments.codecs(codecs, model or [], external or [], pictures or [])
     tried = cli_arguments.qualities(chosen, points, qualities or [])
-    if anchor is not None and anchor not in [codec.name for codec in chosen if not codec.lossless]:
-        raise UsageError(f"--anchor {anchor} is not among the lossy codecs of this run")
+    if anchor is not None:
+        there = lossy(read_run(output)) if (output / INFO).is_file() else []
+        if anchor not in [*there, *(codec.name for codec in chosen if not codec.lossless)]:
+            raise UsageError(f"--anchor {anchor} is not among the lossy codecs of this run")
     usable, reasons = available(
         metrics if metrics in (None, "all") else [name.strip() for name in metrics.split(",")]
     )
