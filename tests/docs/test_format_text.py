@@ -15,7 +15,7 @@ from PIL import Image
 
 from helpers.format_pages import decoder, dumps, files_of, load, table
 from helpers.paths import ROOT
-from latentpress import container, decompress, latents, read_header
+from latentpress import compress, container, decompress, latents, read_header
 from latentpress.entropy import masking
 from latentpress.entropy.cdf_tables import SCALE_RATIO
 from latentpress.entropy.hyperprior import HyperpriorCoder
@@ -507,6 +507,13 @@ def test_the_code_reads_screen_layers(file: Path) -> None:
                 sequence.level,
                 sequence.chroma,
             )
+
+
+@pytest.mark.parametrize("color", [(18, 0, 10), (0, 0, 0)], ids=["begins as AV1", "black"])
+def test_the_code_reads_a_single_color(color: tuple[int, int, int]) -> None:
+    _, bodies = decoder()["read_file"](compress(Image.new("RGB", (40, 24), color)))
+    _, [piece] = decoder()["read_layer"](bodies, 40, 24)
+    assert piece == (0, 0, 40, 24, bytes(color))
 
 
 @pytest.mark.parametrize("file", SCREENS, ids=lambda file: file.stem)
