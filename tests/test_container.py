@@ -14,6 +14,8 @@ from latentpress.container import (
     ICC,
     LATENT_FACTORIZED,
     LATENT_HYPERPRIOR,
+    RESTORATION,
+    SCREEN_WHOLE,
     SKIPPABLE,
     pack,
     read_header,
@@ -130,6 +132,14 @@ def test_a_gray_chunk_is_empty() -> None:
     assert GRAY in unpack(pack(LP1, HASH, 1, 1, 50, {LATENT_HYPERPRIOR: b"", GRAY: b""}))[1]
     with pytest.raises(FormatError, match="gray chunk"):
         unpack(pack(LP1, HASH, 1, 1, 50, {LATENT_HYPERPRIOR: b"", GRAY: b"x"}))
+
+
+@pytest.mark.parametrize("picture", [{LATENT_HYPERPRIOR: b""}, {SCREEN_WHOLE: b"rgb"}])
+def test_a_restoration_chunk_is_one_byte(picture: dict[int, bytes]) -> None:
+    assert RESTORATION in unpack(pack(LP1, HASH, 1, 1, 50, {**picture, RESTORATION: b"\7"}))[1]
+    for body in (b"", b"\1\1"):
+        with pytest.raises(FormatError, match="restoration chunk"):
+            unpack(pack(LP1, HASH, 1, 1, 50, {**picture, RESTORATION: body}))
 
 
 @given(st.binary(max_size=100))

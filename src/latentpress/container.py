@@ -240,6 +240,8 @@ def _parsed(data: bytes) -> Header:
         raise FormatError("the chunk table holds one kind of metadata in two ways of coding")
     if any(c.type == GRAY and c.size for c in chunks):
         raise FormatError("the gray chunk holds bytes, and must be empty")
+    if any(c.type == RESTORATION and c.size != 1 for c in chunks):
+        raise FormatError("the restoration chunk must be one byte, the number of its weights")
     if offset != len(data):
         raise FormatError(
             "the file is cut off" if offset > len(data) else "bytes follow the end of the file"

@@ -228,6 +228,9 @@ function checkRows(chunks) {
   if (chunks.some((row) => row.type === TYPE.gray && row.size)) {
     throw formatError("the gray chunk holds bytes, and must be empty");
   }
+  if (chunks.some((row) => row.type === TYPE.restoration && row.size !== 1)) {
+    throw formatError("the restoration chunk must be one byte, the number of its weights");
+  }
 }
 
 /**

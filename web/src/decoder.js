@@ -296,7 +296,6 @@ function open(bytes, manifest, { maxPixels = MAX_PIXELS }) {
   if ((space === "lp1") !== isLp1) {
     throw formatError(`latents of space ${space} are not coded this way`);
   }
-  const restoration = chunks.get(TYPE.restoration);
   if (space !== "lp1") {
     throw new LtpError(
       "model",
@@ -310,9 +309,6 @@ function open(bytes, manifest, { maxPixels = MAX_PIXELS }) {
       `the file was made with lp1 model ${modelHash}; this latentpress ships ` +
         manifest.model_hash,
     );
-  }
-  if (restoration && restoration.length !== 1) {
-    throw formatError("the restoration chunk must be one byte, the number of its weights");
   }
   return { header, chunks, type };
 }

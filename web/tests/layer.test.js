@@ -116,3 +116,11 @@ test("a file has a latent or a whole layer", () => {
   }
   assert.equal(unpack(pack(fields, [[TYPE.screenWhole, color]])).chunks.size, 1);
 });
+
+test("a restoration chunk is one byte, also beside a whole layer", () => {
+  const fields = { spaceId: 1, modelHash: "d8af0931", width: 40, height: 40, quality: 5000 };
+  const layer = [TYPE.screenWhole, Uint8Array.of(1, 2, 3)];
+  const read = (body) => unpack(pack(fields, [layer, [TYPE.restoration, Uint8Array.from(body)]]));
+  assert.equal(read([7]).chunks.size, 2);
+  for (const body of [[], [1, 1]]) assert.throws(() => read(body), /restoration chunk/);
+});

@@ -16,7 +16,6 @@ import numpy as np
 from latentpress import models
 from latentpress._typing import Floats
 from latentpress.container import RESTORATION
-from latentpress.errors import FormatError
 from latentpress.spaces import COARSEST, FINEST, Space, step_size
 from latentpress.transforms.tiling import TILE_POSITIONS, strips, tile_columns, with_halo
 
@@ -40,21 +39,15 @@ def chunks(space: Space) -> dict[int, bytes]:
 
 
 def is_wanted(space: Space, file_chunks: Mapping[int, bytes]) -> bool:
-    """Whether a file asks for the shipped weights; other numbers go without, as in older readers.
-    FormatError for a bad chunk.
-    """
-    if RESTORATION not in file_chunks:
-        return False
-    if len(file_chunks[RESTORATION]) != 1:
-        raise FormatError("the restoration chunk must be one byte, the number of its weights")
-    return file_chunks[RESTORATION][0] == NUMBER and is_shipped(space)
+    """Whether a file asks for the shipped weights; others are done without, as by older readers."""
+    return file_chunks.get(RESTORATION) == bytes([NUMBER]) and is_shipped(space)
 
 
 def restore_wanted(
     space: Space, y_hat: Iterator[Floats], quality: float, file_chunks: Mapping[int, bytes]
 ) -> Iterator[Floats]:
     """Strips of y_hat (C, r, w) -> strips of the latent that the synthesis takes: of z where the
-    file asks for the shipped weights, else y_hat as it is. FormatError for a bad chunk.
+    file asks for the shipped weights, else y_hat as it is.
     """
     return restore(space, y_hat, quality) if is_wanted(space, file_chunks) else y_hat
 
