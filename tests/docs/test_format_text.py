@@ -213,6 +213,16 @@ def test_the_code_refuses_the_records_that_the_package_refuses(name: str) -> Non
             assert refuses(page["read_record"], wrong, space) == is_refused(unpack, wrong, space)
 
 
+@pytest.mark.parametrize("label", ["{}", '{"a":NaN}', '{"a":-Infinity}', "[]"])
+@pytest.mark.parametrize("charset", ["utf-8", "utf-8-sig", "utf-16-le"])
+def test_metadata_of_a_latent(label: str, charset: str) -> None:
+    data = label.encode(charset)
+    record = bytes([1, 0, 1, 1, 1, 0, len(data)]) + data + bytes(8)
+    verdict = (label, charset) != ("{}", "utf-8")
+    assert refuses(decoder()["read_record"], record, 0) == verdict
+    assert is_refused(unpack, record, 0) == verdict
+
+
 @pytest.mark.parametrize(
     "body",
     [

@@ -188,6 +188,16 @@ def test_a_prior_belongs_to_a_space(files: dict[str, bytes], tmp_path: Path) -> 
         assert reader.info(0).method == "learned"
 
 
+NOT_JSON_IN_UTF_8 = (
+    b'{"a":NaN}',
+    b'{"a":-Infinity}',
+    "{}".encode("utf-16-le"),
+    "{}".encode("utf-32"),
+    "{}".encode("utf-8-sig"),
+    b'{"a":"\xed\xa0\x80"}',
+)
+
+
 def write(file: Path, data: bytes) -> Path:
     file.write_bytes(data)
     return file
@@ -210,6 +220,10 @@ def write(file: Path, data: bytes) -> Path:
         (head(2, 2, 8, 8) + payload(), "checksum"),
         (head(2, 2, 8, 8)[:-1] + b"\x02[]" + payload(), "JSON object"),
         (head(2, 2, 8, 8)[:-1] + b"\x02{!" + payload(), "metadata"),
+        *(
+            (head(2, 2, 8, 8)[:-1] + bytes([len(label)]) + label + payload(), "metadata")
+            for label in NOT_JSON_IN_UTF_8
+        ),
         (head(2, 2, 8, 8)[:-2] + b"\x01\xff\0" + payload(), "name"),
         (head(2, 2, 8, 8)[:-1] + b"\xff\x7f", "cut off"),
     ],

@@ -142,7 +142,7 @@ def unpack_head(record: bytes) -> tuple[int, int, Info, int]:
         position += size
     try:
         name = texts[0].decode()
-        metadata = json.loads(texts[1]) if texts[1] else {}
+        metadata = json.loads(texts[1].decode(), parse_constant=_no_number) if texts[1] else {}
     except (ValueError, RecursionError) as error:
         raise FormatError("the name or the metadata of a latent is damaged") from error
     if not isinstance(metadata, dict):
@@ -153,6 +153,10 @@ def unpack_head(record: bytes) -> tuple[int, int, Info, int]:
         Info(METHODS[record[0]], NAMES[record[1]], (c, h, w), name, metadata, len(record)),
         position,
     )
+
+
+def _no_number(constant: str) -> None:
+    raise ValueError(f"{constant} is no number of JSON")
 
 
 def max_numbers() -> int:
