@@ -2,6 +2,7 @@
 
 import inspect
 import io
+import pickle
 import re
 from pathlib import Path
 from typing import Any
@@ -198,6 +199,30 @@ def test_info_tells_quality_model_and_space_and_they_are_no_metadata(tmp_path: P
         assert (tmp_path / "b.ltp").read_bytes() == codec.compress(np.asarray(opened))
     with Image.open(tmp_path / "c.png") as png:
         assert png.info == {}
+
+
+def test_what_is_told_of_a_file_is_no_text_of_a_picture_made_of_it() -> None:
+    with Image.open(io.BytesIO(codec.compress(image_in("RGB")))) as opened:
+        for made in (opened.resize((20, 20)), pickle.loads(pickle.dumps(opened)), opened.copy()):
+            assert made.info == TOLD
+            assert "text" not in latentpress.read_header(codec.compress(made)).metadata
+
+
+def test_texts_named_as_what_is_told_hide_nothing_and_stay() -> None:
+    image = image_in("RGB")
+    texts = {
+        "model": "a diffusion model",
+        "space": "outer",
+        "quality": "masterpiece",
+        "prompt": "p",
+    }
+    image.info.update(texts)
+    file = io.BytesIO()
+    with Image.open(io.BytesIO(codec.compress(image))) as opened:
+        assert opened.info == TOLD | {"prompt": "p"}
+        assert opened.text == texts
+        opened.save(file, "LTP")
+    assert codec.decompress(file.getvalue()).info == texts
 
 
 def test_smaller_pictures_cost_one_decoding(monkeypatch: pytest.MonkeyPatch) -> None:

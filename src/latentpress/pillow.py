@@ -19,6 +19,7 @@ from latentpress.container import MAGIC, crc, metadata_bodies, read_header, unpa
 from latentpress.errors import FormatError, LatentpressError, UsageError
 from latentpress.image.metadata_chunks import decode_metadata
 from latentpress.image.picture import info_entries
+from latentpress.image.text import Told, text_of_info
 from latentpress.options import EncodeOptions
 from latentpress.system.sources import LTP_MIME
 
@@ -37,6 +38,7 @@ class LatentpressImageFile(ImageFile.ImageFile):
 
     format = FORMAT
     format_description = "latentpress"
+    text: dict[str, str]  # all texts of the picture; in `info` quality, model and space come first
     _data: bytes | None = None
     _is_draft = False
 
@@ -58,8 +60,10 @@ class LatentpressImageFile(ImageFile.ImageFile):
         }
         # damaged: loading says so
         whole = {kind: body[:-4] for kind, body in bodies.items() if body[-4:] == crc(body[:-4])}
-        self.info.update(quality=header.quality, model=header.model_hash, space=header.space)
         self.info.update(_entries(whole))
+        self.text = dict(text_of_info(self.info))
+        told = {"model": Told(header.model_hash), "space": Told(header.space)}
+        self.info.update(told, quality=header.quality)
         self._data = data
 
     def verify(self) -> None:

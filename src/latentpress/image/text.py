@@ -39,19 +39,25 @@ SIGNATURES = (  # how comments begin that encoders write of themselves
     "File source:", "File written by", "Intel(R) JPEG Library", "Kakadu", "LEAD Technologies",
     "Lavc", "Optimized by", "Software:",
 )  # fmt: skip
-OWN_KEYS = ("codec", "model", "space")  # what a reader of .ltp files may say of the file itself
 COMMENT = "Comment"
 MAX_JPEG_COMMENT = 65533  # bytes of a segment without its length (ITU T.81, B.2.4.5)
 TEXT_FORMATS = (None, "PNG", "LTP")  # whose `info` holds texts under their keywords
+
+
+class Told(str):
+    """What stands in an `info` of the file itself, and is no text of its picture."""
+
+    __slots__ = ()
 
 
 def read_text(image: Image.Image) -> Text:
     """The texts of a loaded image that are kept, in the order in which they stand there."""
     found: dict[str, str] = {}
     if image.format in TEXT_FORMATS:
-        own = OWN_KEYS if image.format == "LTP" else ()
-        found |= {str(k): v for k, v in image.info.items() if isinstance(v, str) and k not in own}
-    written = getattr(image, "text", None)  # of PNG: what stands behind the pixels, too
+        texts = {k: v for k, v in image.info.items() if not isinstance(v, Told)}
+        found |= {str(k): v for k, v in texts.items() if isinstance(v, str)}
+    # of PNG also what stands behind the pixels, of .ltp what another entry of `info` hides
+    written = getattr(image, "text", None)
     if isinstance(written, dict):
         found |= {str(k): str(v) for k, v in written.items()}
     comment = image.info.get("comment")
