@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from latentpress.system.once import once
+from latentpress.system.once import cached_property, once
 
 
 def test_threads_that_ask_at_once_get_one_result() -> None:
@@ -66,5 +66,61 @@ def test_a_forked_process_does_not_wait_for_a_thread_that_it_lacks() -> None:
         os._exit(made())
     _, status = os.waitpid(child, 0)
     go_on.set()
+    thread.join()
+    assert os.waitstatus_to_exitcode(status) == 1
+
+
+class Slow:
+    """Whose number takes until `go_on` is set."""
+
+    def __init__(self) -> None:
+        self.begun, self.go_on = threading.Event(), threading.Event()
+
+    @cached_property
+    def number(self) -> int:
+        """1, made once."""
+        self.begun.set()
+        assert self.go_on.wait(30)
+        return 1
+
+
+def test_a_property_is_made_once_and_keeps_its_words() -> None:
+    slow = Slow()
+    slow.go_on.set()
+    assert slow.number == 1
+    slow.go_on.clear()
+    assert slow.number == 1
+    assert Slow.number.__doc__ == "1, made once."
+
+
+def test_a_property_does_not_wait_for_that_of_another_object() -> None:
+    slow, quick = Slow(), Slow()
+    quick.go_on.set()
+    thread = threading.Thread(target=lambda: slow.number)
+    thread.start()
+    slow.begun.wait(30)
+    other = threading.Thread(target=lambda: quick.number)
+    other.start()
+    other.join(10)
+    is_done = not other.is_alive()
+    slow.go_on.set()
+    thread.join()
+    assert is_done
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are not forked here")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
+def test_a_property_in_a_forked_process_waits_for_no_thread_that_it_lacks() -> None:
+    slow, quick = Slow(), Slow()
+    quick.go_on.set()
+    thread = threading.Thread(target=lambda: slow.number)
+    thread.start()
+    slow.begun.wait(30)
+    child = os.fork()
+    if child == 0:
+        signal.alarm(10)
+        os._exit(quick.number)
+    _, status = os.waitpid(child, 0)
+    slow.go_on.set()
     thread.join()
     assert os.waitstatus_to_exitcode(status) == 1

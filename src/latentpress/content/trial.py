@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +15,7 @@ from latentpress.parts import parts_of
 from latentpress.screen.encoder import av1_quality
 from latentpress.screen.mask import CELL, Mask
 from latentpress.screen.pieces import SPEED, decode_piece, encode_piece
+from latentpress.system.once import cached_property
 from latentpress.transforms import Transform
 
 QUALITY = 60.0  # at which both ways are tried

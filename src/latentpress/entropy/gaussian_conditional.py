@@ -7,7 +7,6 @@ ratio of neighboring scales, since both quantizers together are twice as fine; s
 is one scale lower there.
 """
 
-from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -19,6 +18,7 @@ from latentpress.entropy.cdf_tables import SCALES
 from latentpress.entropy.planes import Gaussians
 from latentpress.entropy.rdoq import quantize_rdoq
 from latentpress.entropy.trellis import Path
+from latentpress.system.once import cached_property
 
 FIRST_TRELLIS_SCALE = 14  # scale index, .53 steps: from here on symbols are trellis-coded
 LENGTH = 128  # symbols a lane, at most

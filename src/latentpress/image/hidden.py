@@ -7,7 +7,6 @@ built upwards ("pull"), and downwards each hole is filled from the next coarser 
 
 from __future__ import annotations
 
-import functools
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -16,6 +15,7 @@ from PIL import Image
 from latentpress._typing import Floats, Pixels
 from latentpress.image.color import BAND_PIXELS
 from latentpress.image.picture import Picture
+from latentpress.system.once import cached_property
 
 LEVELS = 4  # of the pyramid that a window makes for itself
 CELL = 1 << LEVELS  # pixels a side of the coarsest of them, which is kept for the whole picture
@@ -44,7 +44,7 @@ class FilledPicture(Picture):
 
     cells: Floats
 
-    @functools.cached_property
+    @cached_property
     def image(self) -> Image.Image:
         """As of Picture."""
         image = Image.new("RGB", (self.width, self.height))

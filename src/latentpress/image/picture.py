@@ -8,7 +8,6 @@ write_image:  PIL image -> file                  (formats.py)
 from __future__ import annotations
 
 import contextlib
-import functools
 import io
 import itertools
 import os
@@ -34,6 +33,7 @@ from latentpress.image.strip import find_metadata, without_profile
 from latentpress.image.text import Text, text_entries
 from latentpress.options import check_strip
 from latentpress.system.files import output_error
+from latentpress.system.once import cached_property
 from latentpress.system.places import elsewhere, located
 from latentpress.system.sources import ByteSource, name_of, not_a_picture, read_source
 
@@ -119,7 +119,7 @@ class Picture:
         """The picture without its pixels."""
         return Outline(self.width, self.height, self.notices)
 
-    @functools.cached_property
+    @cached_property
     def image(self) -> Image.Image:
         """The whole upright picture in mode RGB: a second copy in memory unless it is stored so."""
         if isinstance(self.stored, OnDisk):
@@ -145,7 +145,7 @@ class Picture:
             return self._small[top:bottom, left:right].copy()
         return self._converted(top, bottom, left, right)
 
-    @functools.cached_property
+    @cached_property
     def _small(self) -> Pixels | None:
         """All pixels of a small picture, which is looked at many times; None of a larger one."""
         if self.width * self.height > SMALL:

@@ -1,11 +1,11 @@
 """A metric of one picture after the other against one original, in which it looks only once."""
 
 from collections.abc import Callable
-from functools import cached_property
 from typing import Generic, TypeVar
 
 from latentpress._typing import Pixels
 from latentpress.metrics.checks import check_least_side, check_pair
+from latentpress.system.once import cached_property
 
 Found = TypeVar("Found")
 

@@ -9,12 +9,12 @@ https://github.com/onnx/onnx/blob/main/onnx/onnx.proto.
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from latentpress.system.once import cached_property
 from latentpress.varint import read_leb128
 
 # wire types

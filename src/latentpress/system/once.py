@@ -4,7 +4,7 @@ import os
 import threading
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, Generic, ParamSpec, TypeVar, overload
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -29,3 +29,30 @@ def once(function: Callable[P, T]) -> Callable[P, T]:
         return made[key]
 
     return kept
+
+
+class cached_property(Generic[T]):  # noqa: N801  named as that of functools
+    """`functools.cached_property` without a lock. That one has a lock before Python 3.12, which all
+    objects of a class share: one thread waits there for the work of another on another object, and
+    a forked process for a thread that it lacks.
+    """
+
+    def __init__(self, make: Callable[[Any], T]) -> None:
+        self._make = make
+        self.__doc__ = make.__doc__
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    @overload
+    def __get__(self, owner: None, kind: type) -> "cached_property[T]": ...
+
+    @overload
+    def __get__(self, owner: object, kind: type) -> T: ...
+
+    def __get__(self, owner: object, kind: type) -> "cached_property[T] | T":
+        if owner is None:
+            return self
+        value = self._make(owner)
+        owner.__dict__[self._name] = value  # which is found before this is asked again
+        return value
