@@ -15,6 +15,7 @@ from PIL import Image, ImageCms
 
 import latentpress
 from helpers.browser import launch, serving
+from helpers.paths import ROOT
 from latentpress.codec import decode_latent
 from latentpress.web.shown import MAX_PIXELS
 from latentpress.web.single import single_page
@@ -347,6 +348,22 @@ def test_each_kind_of_bad_file_gets_a_sentence(page: Any, small: NDArray[np.uint
         assert "undefined" not in told
         assert page.is_hidden("#shown")
     assert page.locator("#list .failed").count() == len(bad_files(latentpress.compress(small)))
+
+
+def test_the_formats_that_the_guide_names_are_pressed(page: Any, small: NDArray[np.uint8]) -> None:
+    guide = (ROOT / "docs" / "guide" / "browser.md").read_text(encoding="utf-8")
+    [named] = re.findall(r"reads what the browser reads: mostly ([\w, ]+), but no SVG", guide)
+    for form in re.split(", | and ", named):
+        stream = io.BytesIO()
+        Image.fromarray(small).save(stream, form)
+        give(page, form, stream.getvalue())
+        page.wait_for_selector(f"#list .pick[aria-current=true]:has-text('{form}')")
+        page.wait_for_selector("#shown:not([hidden]) #layers > :first-child")
+    vector = b"<svg xmlns='http://www.w3.org/2000/svg' width='9' height='9'/>"
+    page.set_input_files(
+        "#files", {"name": "vector.svg", "mimeType": "image/svg+xml", "buffer": vector}
+    )
+    assert problem(page) == "The file is no picture that this browser can read."
 
 
 def test_the_limit_is_the_one_that_share_knows(page: Any) -> None:
