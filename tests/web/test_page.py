@@ -639,6 +639,7 @@ def test_a_shared_page_opens_its_pictures(
         assert difference(shown(page), latentpress.decompress(first)) <= 1
         assert (page.title(), page.inner_text("#viewer-title")) == ("Two", "a & <b>.ltp")
         assert page.is_hidden("#how")  # it holds no encoder
+        assert re.findall(r"\bpress\w*", page.inner_text("body")) == []
         page.click("text=c.ltp")
         page.wait_for_selector("#layers > canvas[width='109']")
         assert difference(shown(page), latentpress.decompress(second)) <= 1
