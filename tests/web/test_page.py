@@ -366,6 +366,14 @@ def test_the_formats_that_the_guide_names_are_pressed(page: Any, small: NDArray[
     assert problem(page) == "The file is no picture that this browser can read."
 
 
+def test_a_name_that_begins_with_a_dot_is_kept(page: Any, small: NDArray[np.uint8]) -> None:
+    give(page, ".photo", png(small))
+    page.wait_for_selector("#shown:not([hidden]) #layers > :first-child")
+    page.click("#save-ltp")
+    until(page, "document.querySelector('#status').textContent.startsWith('Saved')")
+    assert page.text_content("#status") == "Saved .photo.ltp."
+
+
 def test_the_limit_is_the_one_that_share_knows(page: Any) -> None:
     assert page.inner_text("#limit") == f"{MAX_PIXELS // 10**6}"
 

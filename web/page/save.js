@@ -4,8 +4,12 @@ import { png } from "./png.js";
 
 const WEBP_QUALITY = 0.9;
 
-/** @param {string} name @param {string} suffix */
-export const renamed = (name, suffix) => name.replace(/\.[^.]*$/, "") + suffix;
+/**
+ * A name with another suffix; a dot at its start begins none.
+ * @param {string} name
+ * @param {string} suffix
+ */
+export const renamed = (name, suffix) => name.replace(/(?<=.)\.[^.]*$/s, "") + suffix;
 
 /** @param {Blob} blob @param {string} name */
 export function save(blob, name) {
