@@ -9,7 +9,7 @@ const WEBP_QUALITY = 0.9;
  * @param {string} name
  * @param {string} suffix
  */
-export const renamed = (name, suffix) => name.replace(/(?<=.)\.[^.]*$/s, "") + suffix;
+export const renamed = (name, suffix) => name.replace(/(.)\.[^.]*$/s, "$1") + suffix;
 
 /** @param {Blob} blob @param {string} name */
 export function save(blob, name) {
