@@ -8,8 +8,8 @@ innovations of the first at the same position, in both passes of the checkerboar
 and the shipped prior stay as they are. With 0 the network sees no innovation, only the features and
 the level: what it gains is no gain of the channels.
 
-A row a number of first channels: how many bits are saved at the levels 1 to 5, in percent of all
-bits of y, on photographs that the network was not trained on.
+A row a number of first channels: their share of all bits of y, and how many of these are saved at
+the levels 1 to 5, on photographs that the network was not trained on.
 """
 
 import argparse
@@ -170,9 +170,9 @@ def main() -> None:
     every = torch.stack(
         [bits(*held_out.some(i)[:2]).sum(0) for i in torch.arange(len(held_out.level)).split(BATCH)]
     )
-    order = every.sum(0).argsort(descending=True)
-    print("| first channels |" + "".join(f" level {n} |" for n in JUDGED))
-    print("|---|" + "---|" * len(JUDGED), flush=True)
+    by_channel, order = every.sum(0).sort(descending=True)
+    print("| first channels | their bits |" + "".join(f" level {n} |" for n in JUDGED))
+    print("|---|---|" + "---|" * len(JUDGED), flush=True)
     for count in args.first:
         net = Correction(order[:count], order[count:], seen.features.shape[1])
         usual = sums(net, held_out)[2] / torch.bincount(held_out.level.long(), minlength=LEVELS)
@@ -180,7 +180,8 @@ def main() -> None:
         before, after, whole = sums(net, held_out)
         saved = 100 * (after - before) / whole
         cells = "".join(f" {float(saved[level]):+.2f} % |" for level in JUDGED)
-        print(f"| {count} |{cells}", flush=True)
+        share = float(by_channel[:count].sum() / by_channel.sum())
+        print(f"| {count} | {share:.0%} |{cells}", flush=True)
 
 
 if __name__ == "__main__":
