@@ -160,6 +160,20 @@ def test_the_size_that_exif_holds_does_not_become_the_size_of_a_tiff_file(tmp_pa
     assert kept.get_ifd(0x8769)[0x927C] == b"a maker's note"
 
 
+def test_texts_beyond_ascii_pass_through_tiff(tmp_path: Path) -> None:
+    texts = {0x013B: "Jürgen Groß".encode(), 0x8298: "© 2026 Zoë".encode("latin-1")}
+    image, exif = images()["RGB"], Image.Exif()
+    exif.update({**texts, 0x8769: {0xA005: {1: "R98"}}})
+    image.info["exif"] = exif.tobytes()
+    write_image(image, tmp_path / "a.tif")
+    picture = read_picture(tmp_path / "a.tif")
+    assert picture.exif is not None
+    assert all(text + b"\0" in picture.exif for text in texts.values())
+    kept = Image.Exif()
+    kept.load(picture.exif)
+    assert kept.get_ifd(0xA005)[1] == "R98"
+
+
 def test_an_opaque_alpha_channel_may_go(tmp_path: Path) -> None:
     image = images()["RGBA"]
     image.putalpha(255)

@@ -10,6 +10,8 @@ from typing import Any
 
 from PIL import Image
 
+from latentpress.image.exif import INTEROPERABILITY_IFD
+
 EXIF_PREFIX = b"Exif\x00\x00"
 ORIENTATION = 0x0112
 IPTC_TAG = 0x83BB  # of TIFF
@@ -42,6 +44,18 @@ TIFF_DESCRIPTION = (
 )
 TIFF_RESOLUTION = {0x011A, 0x011B, 0x0128}
 SUB_IFDS = (0x8769, 0x8825)  # EXIF, GPS
+
+
+class Verbatim(str):
+    """A text of a TIFF tag. Pillow reads its bytes as Latin-1 whatever they are, and would write
+    question marks for those beyond ASCII: this one is written as it was read.
+    """
+
+    __slots__ = ()
+
+    def encode(self, encoding: str = "latin-1", errors: str = "strict") -> bytes:
+        """Its bytes, whatever encoding is asked for."""
+        return super().encode("latin-1", "replace")
 
 
 def read_metadata(image: Image.Image) -> tuple[bytes | None, bytes | None, bytes | None]:
@@ -124,6 +138,13 @@ def description(tags: Image.Exif) -> dict[int, Any]:
     """The tags and sub-IFDs that describe the picture, as Pillow's `tiffinfo`; empty when there is
     nothing but a resolution.
     """
-    found = {tag: tags[tag] for tag in TIFF_DESCRIPTION if tag in tags}
-    found |= {tag: dict(ifd) for tag in SUB_IFDS if (ifd := tags.get_ifd(tag))}
+    found = _verbatim({tag: tags[tag] for tag in TIFF_DESCRIPTION if tag in tags})
+    found |= {tag: _verbatim(ifd) for tag in SUB_IFDS if (ifd := tags.get_ifd(tag))}
+    for ifd in (found.get(tag, {}) for tag in SUB_IFDS):
+        if INTEROPERABILITY_IFD in ifd:  # an offset in the block that it was read from
+            ifd[INTEROPERABILITY_IFD] = _verbatim(tags.get_ifd(INTEROPERABILITY_IFD))
     return {} if set(found) <= TIFF_RESOLUTION else found
+
+
+def _verbatim(values: dict[int, Any]) -> dict[int, Any]:
+    return {tag: Verbatim(v) if isinstance(v, str) else v for tag, v in values.items()}
