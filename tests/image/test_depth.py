@@ -62,29 +62,50 @@ def test_heic_of_ten_bits(tmp_path: Path) -> None:
     )
 
 
+def tiff(width: int, data: bytes, tags: dict[int, tuple[int, ...]], order: str = "<") -> bytes:
+    """An uncompressed TIFF file of one row, which stands behind the tags (SHORT)."""
+    count = len(tags[258])
+    each = len(data) // count if tags.get(284) == (2,) else len(data)
+    places = tuple(400 + i for i in range(0, len(data), each))
+    rows = {256: (width,), 257: (1,), 259: (1,), 277: (count,), 278: (1,), **tags}
+    rows |= {273: places, 279: (each,) * len(places)}
+    table, values = b"", b""
+    for tag, value in sorted(rows.items()):
+        body = struct.pack(f"{order}{len(value)}H", *value)
+        if len(body) > 4:
+            values += body
+            body = struct.pack(order + "I", 300 + len(values) - len(body))
+        table += struct.pack(order + "HHI", tag, 3, len(value)) + body.ljust(4, b"\0")
+    head = struct.pack(order + "2sHIH", {"<": b"II", ">": b"MM"}[order], 42, 8, len(rows))
+    return ((head + table).ljust(300, b"\0") + values).ljust(400, b"\0") + data
+
+
 def test_twelve_bits_of_gray_in_tiff_are_as_bright_as_they_are(tmp_path: Path) -> None:
     """One strip of 0, 2048, 4095, 1024 in 12 bits each; Pillow gives them unscaled."""
-    tags = [
-        (256, 4),
-        (257, 1),
-        (258, 12),
-        (259, 1),
-        (262, 1),
-        (273, 200),
-        (277, 1),
-        (278, 1),
-        (279, 6),
-    ]
-    rows = b"".join(
-        struct.pack("<HHII", tag, 4 if tag == 273 else 3, 1, value) for tag, value in tags
-    )
-    data = (struct.pack("<2sHI", b"II", 42, 8) + struct.pack("<H", len(tags)) + rows).ljust(
-        200, b"\0"
-    )
-    data += bytes.fromhex("000800fff400")
+    data = tiff(4, bytes.fromhex("000800fff400"), {258: (12,), 262: (1,)})
     picture = read(tmp_path, data)
     assert whole(picture)[0, :, 0].tolist() == [0, 128, 255, 64]
     assert picture.notices == ("12-bit samples were scaled to 8 bits",)
+
+
+def test_deep_gray_in_tiff_whose_zero_is_white_is_no_negative(tmp_path: Path) -> None:
+    samples = np.array([0, 257, 65535], "<u2")
+    picture = read(tmp_path, tiff(3, samples.tobytes(), {258: (16,), 262: (0,)}))
+    assert whole(picture)[0, :, 0].tolist() == [255, 254, 0]
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_planes_of_sixteen_bits_in_tiff_are_read_as_such(tmp_path: Path, order: str) -> None:
+    row = np.arange(12, dtype=np.uint8).reshape(3, 4) * 21 + 2
+    tags = {258: (16,) * 3, 262: (2,), 284: (2,)}
+    picture = read(tmp_path, tiff(4, (row.astype(order + "u2") * 257).tobytes(), tags, order))
+    assert whole(picture)[0].T.tolist() == row.tolist()
+    assert picture.notices == ("16-bit samples were cut to 8 bits",)
+    with pytest.raises(ImageError, match="more than 8 bits"):
+        read_pixels(tmp_path / "a.img")
+    cmyk = tiff(4, bytes(32), {258: (16,) * 4, 262: (5,), 284: (2,)}, order)
+    with pytest.raises(ImageError, match="CMYK of 16 bits in planes"):
+        read(tmp_path, cmyk)
 
 
 def test_the_depth_behind_a_large_profile_in_jpeg_2000(tmp_path: Path) -> None:

@@ -317,6 +317,8 @@ def frames_of(image: Image.Image) -> int:
 def _picture(name: str, image: Image.Image, strict: bool, strip: Sequence[str]) -> Picture:
     _check_size(name, *image.size)
     declared = read_declared(image)
+    color.mend_planes(image)
+    negative = color.is_negative(image)
     bits = 16 if color.is_deep(image) else declared.bits
     deep_gray = color.is_deep_gray(image)
     white = color.peak(image)
@@ -327,7 +329,7 @@ def _picture(name: str, image: Image.Image, strict: bool, strip: Sequence[str]) 
     if found.has_gain_map:  # which Pillow may count as a frame
         frames -= 1
 
-    converted = color.convert(image, found.metadata.icc, white)
+    converted = color.convert(image, found.metadata.icc, white, negative=negative)
     if deep_gray:
         converted = color.Converted(image.getchannel("R"), converted.alpha)
     settled = settle(converted, found.metadata.icc, declared)
