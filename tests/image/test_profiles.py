@@ -121,6 +121,17 @@ def test_a_profile_that_does_not_fit_is_left_out_when_read(
         read(tmp_path, data, strict=True)
 
 
+def test_a_profile_in_jpeg_that_lacks_a_segment_is_told(tmp_path: Path) -> None:
+    data = saved(Image.fromarray(RGB), "JPEG", icc_profile=PROFILE + bytes(70_000))
+    start = data.index(b"\xff\xe2")
+    end = start + 2 + int.from_bytes(data[start + 2 : start + 4], "big")
+    data = data[:start] + data[end:]
+    assert read(tmp_path, data).notices == ("the ICC profile was left out: it is damaged",)
+    with pytest.raises(ConversionError, match="ICC profile"):
+        read(tmp_path, data, strict=True)
+    assert read(tmp_path, data, strict=True, strip="icc").notices == ()
+
+
 @pytest.mark.parametrize(("icc", "words"), DAMAGED)
 @pytest.mark.parametrize("suffix", [".avif", ".png", ".jpg", ".webp", ".tif"])
 def test_a_profile_that_does_not_fit_is_left_out_when_written(

@@ -34,6 +34,7 @@ from latentpress.image.cicp import (
     Curve,
 )
 from latentpress.image.color import Converted
+from latentpress.image.companions import JPEG_FORMATS
 from latentpress.image.jxl import CONTAINER, read_jxl_header
 
 PNG_COLOR = (b"cICP", b"sRGB", b"gAMA", b"cHRM")
@@ -212,6 +213,8 @@ def _from_info(image: Image.Image) -> Declared:
     )
     bits = info.get("bit_depth")
     return Declared(
+        # some segments of the profile are missing
+        lost_icc=image.format in JPEG_FORMATS and info.get("icc_profile", b"") is None,
         cicp=Cicp(nclx["color_primaries"], nclx["transfer_characteristics"])
         if isinstance(nclx, dict) and {"color_primaries", "transfer_characteristics"} <= set(nclx)
         else None,
