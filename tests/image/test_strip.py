@@ -222,6 +222,8 @@ def test_comments_are_kept_and_signatures_of_encoders_dropped_and_neither_is_tol
 ) -> None:
     for comment, text in (
         (b"our cat", (("Comment", "our cat"),)),
+        ("Grüße".encode(), (("Comment", "Grüße"),)),
+        ("Grüße".encode("latin-1"), (("Comment", "Grüße"),)),
         (b"CREATOR: gd-jpeg v1.0", ()),
         (b"Lavc58.54.100", ()),
     ):

@@ -87,6 +87,8 @@ def cases(pixels: np.ndarray) -> dict[str, bytes]:
         "plain.jpg": saved(rgb, "JPEG"),
         "turned.jpg": saved(rgb, "JPEG", exif=block + exif(6), icc_profile=WIDE, dpi=(300, 200)),
         "big-endian.jpg": saved(rgb, "JPEG", exif=block + exif(3, order=">"), comment=b"a comment"),
+        "comment.jpg": saved(rgb, "JPEG", comment="ein Gruß".encode()),
+        "latin-comment.jpg": saved(rgb, "JPEG", comment="ein Gruß".encode("latin-1")),
         "thumbnail.jpg": saved(rgb, "JPEG", exif=block + exif(1, thumbnail=True), xmp=XMP),
         "by-xmp.jpg": saved(rgb, "JPEG", xmp=XMP, icc_profile=SRGB),
         "gray.jpg": saved(rgb.convert("L"), "JPEG", icc_profile=GRAY),

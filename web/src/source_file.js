@@ -67,7 +67,7 @@ function readJpeg(file) {
       }
     } else {
       if (marker === 0xe0 && ascii(body, 0, 5) === "JFIF\0") found.density = jfifDensity(body);
-      if (marker === 0xfe) found.text.push(["Comment", utf8(body)]);
+      if (marker === 0xfe) found.text.push(["Comment", commentText(body)]);
       kept.push(segment);
     }
     at = end;
@@ -217,6 +217,18 @@ function ascii(bytes, at, length) {
 /** @param {Uint8Array} bytes */
 function latin1(bytes) {
   return Array.from(bytes, (byte) => String.fromCharCode(byte)).join("");
+}
+
+/**
+ * A comment, whose file does not name its encoding: UTF-8, or else Latin-1, which takes any.
+ * @param {Uint8Array} bytes
+ */
+function commentText(bytes) {
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch {
+    return latin1(bytes);
+  }
 }
 
 /** @param {Uint8Array} bytes */

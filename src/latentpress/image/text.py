@@ -62,7 +62,7 @@ def read_text(image: Image.Image) -> Text:
         found |= {str(k): str(v) for k, v in written.items()}
     comment = image.info.get("comment")
     if isinstance(comment, bytes):
-        comment = comment.decode("utf-8", "replace")
+        comment = _decoded(comment)
     if isinstance(comment, str) and not comment.startswith(SIGNATURES):
         found.setdefault(COMMENT, comment)
     pairs = (
@@ -70,6 +70,14 @@ def read_text(image: Image.Image) -> Text:
         for key, value in found.items()
     )
     return tuple((key, value) for key, value in pairs if value.strip() and _is_kept(key))
+
+
+def _decoded(comment: bytes) -> str:
+    """A comment, whose file does not name its encoding: UTF-8, or else Latin-1, which takes any."""
+    try:
+        return comment.decode()
+    except UnicodeDecodeError:
+        return comment.decode("latin-1")
 
 
 def _is_kept(key: str) -> bool:
