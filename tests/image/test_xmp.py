@@ -43,6 +43,25 @@ def test_places_go_where_they_are_not_wanted() -> None:
     assert true_xmp(given, 9, 7, keeps_gps=False) == packet(b' dc:x="1"', b"t")
     assert true_xmp(given.decode().encode("utf-16"), 9, 7, keeps_gps=False) is None
     assert true_xmp(packet(b"", b"<exif:GPSLatitude>1"), 9, 7, keeps_gps=False) is None
+    hidden = packet(b' dc:title="a > b" exif:GPSLatitude="52,30N"')
+    assert true_xmp(hidden, 9, 7, keeps_gps=False) is None
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        b' drone-dji:GpsLatitude="+52.5" drone-dji:GpsLongtitude="+13.4"',
+        b' drone-skydio:Longitude="13.4"',
+        b' e:GPSLatitude="52,30N"',
+        b' photoshop:City="Berlin" photoshop:Country="Germany" Iptc4xmpCore:Location="Mitte"',
+    ],
+)
+def test_places_go_under_whatever_name(place: bytes) -> None:
+    shown = b"<Iptc4xmpExt:LocationShown><rdf:Bag><rdf:li/></rdf:Bag></Iptc4xmpExt:LocationShown>"
+    given = packet(place + b' dc:x="1" Iptc4xmpCore:CiAdrCity="K"', shown)
+    kept = packet(b' dc:x="1" Iptc4xmpCore:CiAdrCity="K"')
+    assert true_xmp(given, 9, 7) == given
+    assert true_xmp(given, 9, 7, keeps_gps=False) == kept
 
 
 def test_a_namespace_goes_under_any_prefix() -> None:
@@ -66,6 +85,7 @@ def test_a_name_that_does_not_end_costs_little(start: bytes) -> None:
     begin = time.process_time()
     given = start + b"a" * 60_000
     assert true_xmp(given, 9, 7) == given
+    true_xmp(given + b":" + given, 9, 7, keeps_gps=False)
     packets.is_empty(given)
     assert time.process_time() - begin < 2
 

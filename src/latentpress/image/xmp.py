@@ -22,7 +22,14 @@ TAG = re.compile(rb"<(/?)(" + NAME + rb")(?![\w.-])([^<>]*?)(/?)>")
 # only the first space of a run begins an attribute: a long run costs no more than its length
 ATTRIBUTE = re.compile(rb"(?<!\s)\s+(" + NAME + rb")\s*=\s*(?:\"[^\"]*\"|'[^']*')")
 PREFIX = re.compile(rb"xmlns:([\w.-]+)\s*=\s*[\"']([^\"']*)[\"']")
-GPS_NAMES = rb"exif:GPS\w+"
+# Where a picture was taken: Exif's names and those of the makers of drones, under any prefix, and
+# what programs look up for them (IPTC Photo Metadata Standard 2023.2).
+GPS_NAME = rb":(?i:gps\w+|\w*(?:lat|longt?)itude)"
+GPS_NAMES = (
+    rb"[\w.-]+" + GPS_NAME + rb"|photoshop:(?:City|State|Country)"
+    rb"|Iptc4xmpCore:(?:Location|CountryCode)|Iptc4xmpExt:Location(?:Created|Shown)"
+)
+LEFT_GPS = re.compile(GPS_NAME + rb"\s*[=>]")  # of a tag that was not found
 THUMBNAIL_NAMES = rb"(?:xmp|xap):Thumbnails"
 EXTENDED_NAMES = rb"xmpNote:HasExtendedXMP"
 FRAME_NAMES = rb"x:\w+|rdf:\w+|xmlns:[\w.-]+|xml:lang"  # of a packet that says nothing
@@ -47,7 +54,7 @@ def true_xmp(xmp: bytes, width: int, height: int, *, keeps_gps: bool = True) -> 
     """
     names = THUMBNAIL_NAMES if keeps_gps else THUMBNAIL_NAMES + b"|" + GPS_NAMES
     found = without_names(xmp, names)
-    if not keeps_gps and (found is None or b"\0" in xmp):
+    if not keeps_gps and (found is None or b"\0" in xmp or LEFT_GPS.search(found)):
         return None
     if found is None:  # damaged: kept as it is
         return xmp
