@@ -145,6 +145,20 @@ def test_xmp_orientation_counts_when_exif_has_none_and_no_longer_says_so(tmp_pat
     assert picture.xmp == xmp.replace(b'Orientation="6"', b'Orientation="1"')
 
 
+def test_avif_is_turned_by_its_boxes_alone(tmp_path: Path) -> None:
+    xmp = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><d tiff:Orientation="6" dc:a="b"/></x:xmpmeta>'
+    exif = Image.Exif()
+    exif[0x010F] = "Maker"
+    image = Image.fromarray(np.kron(RGB, np.ones((8, 8, 1), np.uint8)))
+    for options in ({}, {"exif": exif.tobytes()}):
+        picture = read(tmp_path, saved(image, "AVIF", xmp=xmp, **options))
+        assert (picture.width, picture.height) == image.size
+        assert picture.xmp == xmp.replace(b'Orientation="6"', b'Orientation="1"')
+    exif[0x0112] = 8
+    picture = read(tmp_path, saved(image, "AVIF", xmp=xmp, exif=exif.tobytes()))
+    assert picture.orientation == 8
+
+
 @pytest.mark.parametrize(
     "exif",
     [b"", b"II", b"II*\0\xff\xff\xff\xff", b"MM\0*\0\0\0\x08\xff\xff", b"nonsense", exif_block(9)],

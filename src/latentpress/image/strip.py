@@ -63,6 +63,9 @@ def find_metadata(
         words.append(IPTC_WORDS)
     by_exif, exif = metadata.upright_exif(exif) if exif else (0, None)
     by_xmp, xmp = metadata.upright_xmp(xmp) if xmp else (0, None)
+    if image.format == "AVIF":  # turned by boxes alone (MIAF), of which Pillow makes Exif's number
+        by_xmp = 0
+        by_exif = by_exif if image.info.get("exif") else 0
     orientation = 1 if is_upright else by_exif or by_xmp or 1
     is_turned = orientation >= 5
     width, height = reversed(image.size) if is_turned else image.size
