@@ -228,10 +228,16 @@ def test_a_full_disk_leaves_the_old_file(
     assert os.listdir(tmp_path) == [path.name]
 
 
+def test_the_longest_avif_file_opens(tmp_path: Path) -> None:
+    write_image(Image.new("RGB", (32768, 1)), tmp_path / "a.avif")
+    assert read_picture(tmp_path / "a.avif").width == 32768
+
+
 def test_what_an_encoder_refuses_is_one_sentence(tmp_path: Path) -> None:
     for case, suffix in [
         (Image.new("RGB", (16384, 1)), ".webp"),
         (Image.new("L", (65501, 1)), ".jpg"),
+        (Image.new("RGB", (1, 32769)), ".avif"),
     ]:
         with pytest.raises(OutputError, match=r"^[^\n]*a\.\w+: [^\n]*$"):
             write_image(case, tmp_path / f"a{suffix}")

@@ -59,9 +59,10 @@ WEBP = ImageFormat(
     {"lossless": True, "quality": 20, "method": 1, "exact": True},
 )
 # Pillow's AVIF is never lossless; this is 45 dB on a Kodak image, at a speed whose files are no
-# larger than the default's.
+# larger than the default's. Of longer sides libavif opens none that it wrote itself
+# (AVIF_DEFAULT_IMAGE_DIMENSION_LIMIT).
 AVIF = ImageFormat(
-    "AVIF", ("RGB", "RGBA"), 65535, ALL, {"quality": 95, "subsampling": "4:4:4", "speed": 8}
+    "AVIF", ("RGB", "RGBA"), 32768, ALL, {"quality": 95, "subsampling": "4:4:4", "speed": 8}
 )
 # Pillow writes the EXIF and GPS directories of a photograph into uncompressed TIFF files only.
 TIFF = ImageFormat("TIFF", WITH_ALPHA, 65535, ALL, {"compression": "raw"})
