@@ -43,6 +43,17 @@ def test_formats_are_told_by_their_first_bytes() -> None:
         assert plugin_for(other[:64]) is None
 
 
+def test_the_preview_in_a_raw_file_is_not_taken_for_its_picture(tmp_path: Path) -> None:
+    """As most cameras write: a small picture, marked so, and a directory with the large one."""
+    tags = {0x00FE: 1, 0x014A: 8}
+    raw = saved(Image.fromarray(RGB), "TIFF", tiffinfo=tags)
+    with pytest.raises(ImageError, match=r"a\.img: only a preview of 48 x 32 pixels .* develop"):
+        read(tmp_path, raw)
+    for tag in tags:  # one of several pages, and a picture with smaller ones
+        whole_one = saved(Image.fromarray(RGB), "TIFF", tiffinfo={tag: tags[tag]})
+        assert read(tmp_path, whole_one).width == 48
+
+
 @pytest.mark.parametrize(
     ("head", "plugin"), [(HEIC_HEAD, HEIC), (b"\xff\x0a\x87" + bytes(40), JXL)]
 )

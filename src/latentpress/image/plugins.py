@@ -34,6 +34,8 @@ HEIC = Plugin("HEIC", "HEIF", "pillow-heif", "pillow_heif")
 JXL = Plugin("JPEG XL", "JXL", "pillow-jxl-plugin", "pillow_jxl")
 # ISO/IEC 23008-12, annex B: still pictures and sequences in HEVC; mif1 and msf1 are for any codec
 HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
+SUBFILE_TYPE, SUB_IFDS = 0x00FE, 0x014A  # of TIFF
+REDUCED = 1  # bit of the former
 JXL_SIGNATURES = (b"\xff\x0a", b"\0\0\0\x0cJXL \r\n\x87\n")
 
 
@@ -81,6 +83,15 @@ def register(plugin: Plugin) -> bool:
     return True
 
 
+def is_preview(image: Image.Image) -> bool:
+    """Whether an open image is a reduced copy of what its file is about, as in the raw files of
+    most cameras: it is marked so, and the pictures of sub-IFDs, which Pillow does not read, follow.
+    """
+    tags = getattr(image, "tag_v2", None) or {}
+    kind = tags.get(SUBFILE_TYPE)
+    return isinstance(kind, int) and bool(kind & REDUCED) and SUB_IFDS in tags
+
+
 def open_image(file: BinaryIO, head: bytes, name: str) -> Image.Image:
     """Image.open, with the plugin that the file asks for.
 
@@ -90,14 +101,14 @@ def open_image(file: BinaryIO, head: bytes, name: str) -> Image.Image:
         name: for the message.
 
     Raises:
-        ImageError: the plugin's package is not installed.
+        ImageError: the plugin's package is not installed, or Pillow reads a preview alone.
         UnidentifiedImageError: of a kind that is not known.
     """
     load_own(own_format(head))
     plugin = plugin_for(head)
     missing = plugin is not None and not register(plugin)
     try:
-        return Image.open(file)
+        image = Image.open(file)
     except UnidentifiedImageError:
         if plugin is not None and missing:
             raise ImageError(
@@ -105,3 +116,9 @@ def open_image(file: BinaryIO, head: bytes, name: str) -> Image.Image:
                 f"pip install '{EXTRA}'"
             ) from None
         raise
+    if is_preview(image):
+        raise ImageError(
+            f"{name}: only a preview of {image.width} x {image.height} pixels can be read, as of a "
+            "camera's raw file: develop it to a TIFF or JPEG file first"
+        )
+    return image
