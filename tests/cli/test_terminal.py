@@ -269,7 +269,11 @@ def test_outputs_are_no_more_open_than_their_inputs(
             (tmp_path / "a.ltp").chmod(given)
             assert run("decompress", "a.ltp", "-o", "b.png", cwd=tmp_path).returncode == 0
             assert mode("b.png") == expected
-            for name in ("a.png", "a.ltp", "b.png"):
+            (tmp_path / "b.png").chmod(0o644)
+            assert run("latent", "a.ltp", "-o", "l.png", cwd=tmp_path).returncode == 0
+            assert run("compare", "b.png", "a.ltp", "-o", "c.png", cwd=tmp_path).returncode == 0
+            assert [mode("l.png"), mode("c.png")] == [expected] * 2
+            for name in ("a.png", "a.ltp", "b.png", "l.png", "c.png"):
                 (tmp_path / name).unlink()
     finally:
         os.umask(before)

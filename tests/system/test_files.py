@@ -232,6 +232,17 @@ def test_a_folder_that_even_root_cannot_write_to() -> None:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="POSIX permissions")
+def test_what_is_made_of_several_files_is_as_private_as_each(tmp_path: Path) -> None:
+    for name, mode in (("a", 0o644), ("b", 0o640), ("c", 0o604)):
+        (tmp_path / name).touch()
+        (tmp_path / name).chmod(mode)
+    atomic_write(tmp_path / "d", b"", like=(tmp_path / "a", tmp_path / "b"))
+    atomic_write(tmp_path / "e", b"", like=(tmp_path / "b", tmp_path / "none", tmp_path / "c"))
+    assert stat.S_IMODE((tmp_path / "d").stat().st_mode) & 0o007 == 0
+    assert stat.S_IMODE((tmp_path / "e").stat().st_mode) == 0o600
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX permissions")
 @pytest.mark.parametrize("umask", [0o022, 0o077, 0o002])
 def test_permissions_follow_the_umask_and_stay_when_replaced(tmp_path: Path, umask: Any) -> None:
     path = tmp_path / "a"

@@ -100,7 +100,8 @@ def compare(
         if layer is not None:
             panels.append(marked(b, layer.shown()))
             captions.append(f"screen layer, marked\n{100 * layer.share:.1f} % of the picture")
-        write_image(side_by_side(panels, captions), output, overwrite=overwrite)
+        shown = side_by_side(panels, captions)
+        write_image(shown, output, overwrite=overwrite, like=(original, other))
     if json:
         files = {
             "original": str(original),

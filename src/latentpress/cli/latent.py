@@ -63,7 +63,7 @@ def latent(
     else:
         with naming(source):
             y = decode_latent(data)
-    write_image(latent_panels(y), target, overwrite=overwrite)
+    write_image(latent_panels(y), target, overwrite=overwrite, like=source)
     channels, h, w = y.shape
     typer.echo(
         f"{target}: {'quantized ' if data is not None else ''}latent with {channels} channels of "

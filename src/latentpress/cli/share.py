@@ -45,5 +45,5 @@ def share(
             check_shown(data)
         pictures.append((file.name, data))
     page = single_page(encoder=False, pictures=pictures, title=title or files[0].name).encode()
-    atomic_write(target, page, overwrite=overwrite, like=files[0])
+    atomic_write(target, page, overwrite=overwrite, like=tuple(files))
     terminal.line(f"{target}: {len(page):,} bytes, opens in a browser")

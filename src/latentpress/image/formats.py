@@ -16,7 +16,7 @@ from latentpress.image.pixel_density import density_options
 from latentpress.image.plugins import load_own
 from latentpress.image.profiles import fitting
 from latentpress.image.text import COMMENT, jpeg_comment, png_text, text_of_info
-from latentpress.system.files import replacing
+from latentpress.system.files import Like, replacing
 from latentpress.system.places import elsewhere, path_name
 
 # zlib, mean of Kodak: 684 kB in 32 ms; level 3: 670 kB in 44 ms; level 6: 664 kB in 112 ms
@@ -107,7 +107,7 @@ def write_image(
     path: str | os.PathLike[str],
     *,
     overwrite: bool = False,
-    like: str | os.PathLike[str] | None = None,
+    like: Like = None,
     **save_options: Any,
 ) -> tuple[str, ...]:
     """Write an image in the format of the path's suffix, whole or not at all.
@@ -121,7 +121,7 @@ def write_image(
         image: in mode L, LA, RGB or RGBA.
         path: the file; its suffix is one of FORMATS.
         overwrite: replace a file that is there.
-        like: a file whose permissions a new one does not exceed.
+        like: a file, or several, whose permissions a new one does not exceed.
         **save_options: Pillow's. Without any the format's own in FORMATS hold, with any of them
             none of these do.
 

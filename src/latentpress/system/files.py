@@ -31,6 +31,8 @@ REASONS = {
 TEMPORARY, TEMPORARY_SUFFIX = ".latentpress-", ".tmp"
 FULL = (errno.ENOSPC, errno.EDQUOT)
 
+Like = str | os.PathLike[str] | tuple[str | os.PathLike[str], ...] | None
+
 
 class OutputStream(io.BufferedRandom):
     """A buffered file without a descriptor: Pillow then writes through Python, where a full disk is
@@ -44,14 +46,14 @@ class OutputStream(io.BufferedRandom):
 
 @contextlib.contextmanager
 def replacing(
-    path: str | os.PathLike[str], *, overwrite: bool, like: str | os.PathLike[str] | None = None
+    path: str | os.PathLike[str], *, overwrite: bool, like: Like = None
 ) -> Iterator[BinaryIO]:
     """Open a temporary file in the folder of `path`; move it to `path` when the block ends, delete
     it when the block fails.
 
     A symbolic link stays and its target is written. A new file gets the permissions of the umask,
-    but for others and the group none that the file `like` does not give them; a replaced one keeps
-    its own. Of two concurrent writers each writes a whole file; without
+    but for others and the group none that the file `like`, or one of several, does not give them; a
+    replaced one keeps its own. Of two concurrent writers each writes a whole file; without
     `overwrite` exactly one of them succeeds. Raises OutputError, in one sentence that names the
     file. What lies behind a URL is replaced at the end, too, and an existing one looked for at the
     beginning alone.
@@ -123,17 +125,19 @@ def output_error(path: str | os.PathLike[str], error: OSError) -> OutputError:
     )
 
 
-def _permissions(like: str | os.PathLike[str] | None) -> int:
+def _permissions(like: Like) -> int:
     """What a new file is opened with: read and write for all (the umask takes away from it), for
-    the group and others as far as the file `like` lets them.
+    the group and others as far as the files `like` let them.
     """
-    if like is None or elsewhere(like) is not None:
-        return 0o666
-    try:
-        status = os.stat(like)
-    except OSError:
-        return 0o666
-    return 0o600 | (status.st_mode & 0o066) if stat.S_ISREG(status.st_mode) else 0o666
+    mode = 0o666
+    for file in like if isinstance(like, tuple) else (like,):
+        if file is None or elsewhere(file) is not None:
+            continue
+        with contextlib.suppress(OSError):
+            status = os.stat(file)
+            if stat.S_ISREG(status.st_mode):
+                mode &= 0o600 | status.st_mode
+    return mode
 
 
 def atomic_write(
@@ -141,7 +145,7 @@ def atomic_write(
     data: bytes,
     *,
     overwrite: bool = False,
-    like: str | os.PathLike[str] | None = None,
+    like: Like = None,
 ) -> None:
     """Write `data` to `path`, all of it or nothing; the rules and the OutputError of
     `replacing`.
