@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
+from helpers.pictures import OWN_PROFILE
 from latentpress.errors import OutputError
 from latentpress.image.formats import FORMATS, write_image
 from latentpress.image.picture import read_picture
@@ -69,6 +70,18 @@ def test_metadata_is_written(tmp_path: Path, suffix: Any) -> None:
     exif = Image.Exif()
     exif.load(picture.exif)
     assert exif[0x010F] == "Abc"
+
+
+@pytest.mark.parametrize("suffix", [".bmp", ".ppm", ".tga", ".jp2"])
+def test_metadata_that_a_format_has_no_place_for_are_told(tmp_path: Path, suffix: str) -> None:
+    image = images()["RGB"]
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    image.info = {"icc_profile": srgb}
+    assert write_image(image, tmp_path / f"a{suffix}") == ()
+    image.info = {"icc_profile": OWN_PROFILE, "exif": EXIF, "xmp": b"<x/>", "dpi": (300.0, 300.0)}
+    [notice] = write_image(image, tmp_path / f"b{suffix}")
+    density = "" if suffix == ".bmp" else ", the density"
+    assert notice.startswith(f"the ICC profile, EXIF, XMP{density} left out: no ")
 
 
 def gray_profile() -> Any:

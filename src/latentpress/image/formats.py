@@ -11,8 +11,9 @@ from PIL import Image, PngImagePlugin
 
 from latentpress.errors import OutputError
 from latentpress.image.color import to_srgb
+from latentpress.image.known_profiles import GRAY_SRGB, SRGB, known_number
 from latentpress.image.metadata import description
-from latentpress.image.pixel_density import density_options
+from latentpress.image.pixel_density import density_options, read_density
 from latentpress.image.plugins import load_own
 from latentpress.image.profiles import fitting
 from latentpress.image.text import COMMENT, jpeg_comment, png_text, text_of_info
@@ -178,7 +179,7 @@ def save_image(
     image, notices = _fitted(image, form, name)
     image, dropped = _with_fitting_profile(image, form)
     notices += dropped
-    notices += _homeless_text(image, form)
+    notices += _homeless_metadata(image, form) + _homeless_text(image, form)
     options = save_options or form.options
     try:
         _save(image, stream, form, options)
@@ -214,6 +215,24 @@ def _save(image: Image.Image, stream: BinaryIO, form: ImageFormat, options: dict
         raise OutputError(
             f"the {form.name} encoder failed: {str(error) or type(error).__name__}"
         ) from None
+
+
+def _homeless_metadata(image: Image.Image, form: ImageFormat) -> tuple[str, ...]:
+    """A notice of the metadata for which a format that holds hardly any has no place. A profile
+    that says what is taken for granted without one is no loss.
+    """
+    if form.metadata:
+        return ()
+    info = image.info
+    lost = [words for key, words in WORDS.items() if info.get(key)]
+    icc = info.get("icc_profile")
+    if isinstance(icc, bytes) and known_number(icc) in (SRGB, GRAY_SRGB):
+        lost.remove(WORDS["icc_profile"])
+    if read_density(info) and not density_options(info, form.name):
+        lost.append("the density")
+    if not lost:
+        return ()
+    return (f"{', '.join(lost)} left out: no {form.name} file holds that",)
 
 
 def _homeless_text(image: Image.Image, form: ImageFormat) -> tuple[str, ...]:
