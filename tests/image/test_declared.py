@@ -154,6 +154,7 @@ def test_chunks_that_make_no_sense_are_told(tmp_path: Path) -> None:
     for chunk, words in [
         ((b"cICP", bytes([77, 13, 0, 1])), "numbers 77 and 13"),
         ((b"gAMA", bytes(4)), "the gamma 0 cannot"),
+        (chromaticities([0] * 8), "the chromaticities were left out"),
         (
             chromaticities([0.3127, 0.329, 0.2, 0.2, 0.2, 0.2, 0.2, 0.2]),
             "the chromaticities were left out",

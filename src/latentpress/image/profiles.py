@@ -45,8 +45,9 @@ def make_profile(name: str, primaries: Sequence[float], curve: Curve) -> bytes:
     Raises:
         ValueError: the primaries span no triangle around the white.
     """
+    colors = to_xyz(primaries)  # which checks the white, too
     white = white_of(primaries)
-    colorants = adaptation(white) @ to_xyz(primaries)
+    colorants = adaptation(white) @ colors
     trc = _parametric(curve)
     return pack_profile(
         b"RGB ",
