@@ -108,6 +108,21 @@ def test_jpeg_xl_stays_as_it_is_shown(tmp_path: Path) -> None:
     assert read(tmp_path, data + (8 + len(xmp)).to_bytes(4, "big") + b"xml " + xmp).xmp == xmp
 
 
+def test_compressed_metadata_of_jpeg_xl_are_told(tmp_path: Path) -> None:
+    """As cjxl writes them: in Brotli, for which there is no decoder here."""
+    pytest.importorskip("pillow_jxl")
+    exif = Image.Exif()
+    exif[0x010F] = "Abc"
+    xmp = b"<x:xmpmeta xmlns:x='adobe:ns:meta/'/>"
+    boxes = {"exif": exif.tobytes(), "xmp": xmp, "compress_metadata": True}
+    data = saved(Image.fromarray(RGB), "JXL", use_container=True, **boxes)
+    [notice] = read(tmp_path, data).notices
+    assert notice == "EXIF compressed by Brotli and XMP compressed by Brotli were dropped"
+    with pytest.raises(ConversionError, match="XMP compressed by Brotli was dropped"):
+        read(tmp_path, data, strict=True, strip="exif")
+    assert read(tmp_path, data, strict=True, strip="exif,xmp").notices == ()
+
+
 def test_a_jpeg_inside_jpeg_xl_is_turned_by_its_exif(tmp_path: Path) -> None:
     pytest.importorskip("pillow_jxl")
     exif = Image.Exif()

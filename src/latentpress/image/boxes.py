@@ -101,24 +101,42 @@ def _associations(body: bytes, item: int) -> Iterator[int]:
 
 def top_box(file: BinaryIO, wanted: bytes, limit: int = LARGEST) -> bytes:
     """The body of a file's first box of this kind, at most `limit` bytes; empty where none is."""
+    for kind, start, size in _top_boxes(file):
+        if kind == wanted:
+            file.seek(start)
+            return file.read(limit if size is None else max(0, min(size, limit)))
+    return b""
+
+
+def compressed_kinds(file: BinaryIO) -> set[bytes]:
+    """The kinds of a JPEG XL file's boxes that are compressed by Brotli (ISO/IEC 18181-2, 9.5)."""
+    found = set()
+    for kind, start, _ in _top_boxes(file):
+        if kind == b"brob":
+            file.seek(start)
+            found.add(file.read(4))
+    return found
+
+
+def _top_boxes(file: BinaryIO) -> Iterator[tuple[bytes, int, int | None]]:
+    """Kinds of a file's boxes, where their bodies begin, and the bytes of these; None: up to the
+    file's end.
+    """
     at = 0
     for _ in range(MOST_BOXES):
         file.seek(at)
         head = file.read(16)
         if len(head) < 8:
-            break
+            return
         size, kind = struct.unpack_from(">I4s", head)
         start = 8
         if size == 1 and len(head) == 16:
             (size,) = struct.unpack_from(">Q", head, 8)
             start = 16
-        if kind == wanted:
-            file.seek(at + start)
-            return file.read(limit if size == 0 else max(0, min(size - start, limit)))
+        yield kind, at + start, size - start if size else None
         if not start <= size < 1 << 62:
-            break
+            return
         at += size
-    return b""
 
 
 def _boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:

@@ -19,6 +19,7 @@ from latentpress.image import hdr, profiles
 from latentpress.image.boxes import (
     LARGEST,
     Properties,
+    compressed_kinds,
     heif_properties,
     jp2_properties,
     top_box,
@@ -50,8 +51,8 @@ class Declared:
 
     cicp_first: the numbers count before an ICC profile, as in PNG, not after it. chromaticities:
     (x, y) of white, red, green, blue. lost_icc: a profile is there that Pillow could not read.
-    Of JPEG XL also what its plugin leaves out: XMP, that there are more frames, and that the pixels
-    are upright whatever EXIF says (ISO/IEC 18181-2).
+    Of JPEG XL also what its plugin leaves out: XMP, the kinds of its compressed boxes, that there
+    are more frames, and that the pixels are upright whatever EXIF says (ISO/IEC 18181-2).
     """
 
     cicp: Cicp | None = None
@@ -63,6 +64,7 @@ class Declared:
     chromaticities: tuple[float, ...] | None = None
     bits: int = 8
     xmp: bytes | None = None
+    compressed: frozenset[bytes] = frozenset()
     more_frames: bool = False
     upright: bool = False
 
@@ -289,9 +291,12 @@ def _jp2(file: BinaryIO, declared: Declared) -> Declared:
 
 def _jxl(file: BinaryIO, declared: Declared) -> Declared:
     bits, animated = read_jxl_header(file)
+    found = replace(declared, bits=bits, more_frames=animated)
     file.seek(0)
-    xmp = top_box(file, b"xml ") if file.read(len(CONTAINER)) == CONTAINER else b""
-    return replace(declared, bits=bits, more_frames=animated, xmp=xmp or None)
+    if file.read(len(CONTAINER)) != CONTAINER:
+        return found
+    kinds = frozenset(compressed_kinds(file)) if declared.upright else frozenset()
+    return replace(found, xmp=top_box(file, b"xml ") or None, compressed=kinds)
 
 
 def _with(declared: Declared, properties: Properties) -> Declared:

@@ -325,7 +325,7 @@ def _picture(name: str, image: Image.Image, strict: bool, strip: Sequence[str]) 
     frames = frames_of(image)
     tone_map = has_tone_map(image)
     image.load()
-    found = find_metadata(image, strip, tone_map, declared.xmp, is_upright=declared.upright)
+    found = find_metadata(image, strip, tone_map, declared)
     if found.has_gain_map:  # which Pillow may count as a frame
         frames -= 1
 

@@ -11,6 +11,7 @@ from PIL import Image
 
 from latentpress.image import companions, metadata
 from latentpress.image.color import Converted, to_srgb
+from latentpress.image.declared import Declared
 from latentpress.image.exif import true_exif
 from latentpress.image.known_profiles import GRAY_SRGB, SRGB, known_number
 from latentpress.image.metadata_chunks import Metadata
@@ -19,10 +20,12 @@ from latentpress.image.text import MAX_TEXT, Text, pack_text, read_text
 from latentpress.image.xmp import true_xmp
 
 IPTC_WORDS = "IPTC data"
+COMPRESSED_WORDS = {b"Exif": "EXIF compressed by Brotli", b"xml ": "XMP compressed by Brotli"}
 # what the name of STRIPPABLE keeps from being told, beside not being taken over
 WORDS_OF = {
     "gainmap": (companions.GAIN_MAP_WORDS, companions.VIDEO_WORDS, companions.BESIDE_WORDS),
-    "xmp": (companions.EXTENDED_WORDS,),
+    "exif": (COMPRESSED_WORDS[b"Exif"],),
+    "xmp": (companions.EXTENDED_WORDS, COMPRESSED_WORDS[b"xml "]),
     "iptc": (IPTC_WORDS,),
 }
 
@@ -43,9 +46,7 @@ def find_metadata(
     image: Image.Image,
     strip: Collection[str],
     tone_map: bool,
-    other_xmp: bytes | None = None,
-    *,
-    is_upright: bool = False,
+    declared: Declared,
 ) -> Found:
     """The metadata of a loaded image, for the upright picture.
 
@@ -53,12 +54,13 @@ def find_metadata(
         image: loaded.
         strip: names of STRIPPABLE.
         tone_map: as of companions.left_out.
-        other_xmp: XMP that Pillow does not read, taken where Pillow has none.
-        is_upright: whether the decoder has turned the picture already.
+        declared: what its file told before it was loaded: XMP, taken where Pillow has none, what of
+            it is compressed, and whether the decoder has turned the picture already.
     """
     icc, exif, xmp = metadata.read_metadata(image)
-    xmp = xmp or other_xmp
+    xmp = xmp or declared.xmp
     words, xmp = companions.left_out(image, xmp, tone_map)
+    words += [text for kind, text in COMPRESSED_WORDS.items() if kind in declared.compressed]
     if metadata.has_iptc(image):
         words.append(IPTC_WORDS)
     by_exif, exif = metadata.upright_exif(exif) if exif else (0, None)
@@ -66,7 +68,7 @@ def find_metadata(
     if image.format == "AVIF":  # turned by boxes alone (MIAF), of which Pillow makes Exif's number
         by_xmp = 0
         by_exif = by_exif if image.info.get("exif") else 0
-    orientation = 1 if is_upright else by_exif or by_xmp or 1
+    orientation = 1 if declared.upright else by_exif or by_xmp or 1
     is_turned = orientation >= 5
     width, height = reversed(image.size) if is_turned else image.size
     keeps_gps = "gps" not in strip
