@@ -362,6 +362,25 @@ def test_a_gain_map_of_an_avif_or_heic_file_is_told(tmp_path: Path) -> None:
     assert read_picture(heic, strip="gainmap", strict=True).notices == ()
 
 
+def psd(resources: dict[int, bytes]) -> bytes:
+    """A flat PSD file of 4 x 3 pixels with image resources of even length."""
+    blocks = b"".join(
+        struct.pack(">4sHHI", b"8BIM", number, 0, len(body)) + body
+        for number, body in resources.items()
+    )
+    head = struct.pack(">4sH6xHIIHHII", b"8BPS", 1, 3, 3, 4, 8, 3, 0, len(blocks))
+    return head + blocks + bytes(6) + bytes(36)
+
+
+def test_exif_and_xmp_of_photoshop_are_kept(tmp_path: Path) -> None:
+    block, xmp = camera_block(1), XMP % b'dc:title="ti"'
+    even = {0x0422: block + bytes(len(block) % 2), 0x0424: xmp + b" " * (len(xmp) % 2)}
+    picture = read(tmp_path, psd(even))
+    assert PLACE in (picture.exif or b"")
+    assert THUMBNAIL[:50] not in (picture.exif or b"")
+    assert (picture.xmp or b"").rstrip() == xmp
+
+
 def test_iptc_data_is_told(tmp_path: Path) -> None:
     block = b"8BIM\x04\x04\0\0" + struct.pack(">I", 12) + b"\x1c\x02\x05\0\x07a title"
     data = bytes(saved(Image.fromarray(RGB), "JPEG"))
@@ -376,6 +395,8 @@ def test_iptc_data_is_told(tmp_path: Path) -> None:
     image = Image.fromarray(RGB)
     for other in (
         saved(image, "TIFF", tiffinfo={0x83BB: block}),
+        saved(image, "TIFF", tiffinfo={0x8649: block}),
+        psd({0x0404: block[12:]}),
         with_texts(image, {"Raw profile type iptc": "\niptc\n 2\n00"}),
     ):
         assert read(tmp_path, other).notices == ("IPTC data was dropped",)

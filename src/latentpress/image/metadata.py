@@ -17,6 +17,8 @@ ORIENTATION = 0x0112
 IPTC_TAG = 0x83BB  # of TIFF
 IPTC_TEXT = "Raw profile type iptc"  # ImageMagick's keyword in a PNG file
 IPTC_RESOURCE = b"8BIM\x04\x04"
+PHOTOSHOP_TAG = 0x8649  # of TIFF
+PSD_IPTC, PSD_EXIF, PSD_XMP = 0x0404, 0x0422, 0x0424  # numbers of Photoshop's image resources
 XMP_ORIENTATION = re.compile(
     rb"""(tiff:Orientation\s*=\s*["']\s*|<tiff:Orientation>\s*)([1-8])(?=\s*["'<])"""
 )
@@ -66,6 +68,7 @@ def read_metadata(image: Image.Image) -> tuple[bytes | None, bytes | None, bytes
     """
     icc = image.info.get("icc_profile")
     xmp = image.info.get("xmp") or image.info.get("XML:com.adobe.xmp")
+    xmp = xmp or _resource(image, PSD_XMP)
     if isinstance(xmp, str):
         xmp = xmp.encode("utf-8", "surrogateescape")
     return (
@@ -111,16 +114,20 @@ def upright_xmp(xmp: bytes) -> tuple[int, bytes]:
 def has_iptc(image: Image.Image) -> bool:
     """Whether a loaded image carries IPTC data, which a picture of ours does not keep."""
     photoshop = image.info.get("photoshop")
+    tags = getattr(image, "tag_v2", None) or {}
+    block = tags.get(PHOTOSHOP_TAG)
     return (
         IPTC_TEXT in (getattr(image, "text", None) or ())
-        or IPTC_TAG in (getattr(image, "tag_v2", None) or ())
+        or IPTC_TAG in tags
+        or (isinstance(block, bytes) and IPTC_RESOURCE in block)
+        or _resource(image, PSD_IPTC) is not None
         or (isinstance(photoshop, dict) and 0x0404 in photoshop)
         or (isinstance(photoshop, bytes) and IPTC_RESOURCE in photoshop)
     )
 
 
 def _exif(image: Image.Image) -> bytes | None:
-    exif = image.info.get("exif")
+    exif = image.info.get("exif") or _resource(image, PSD_EXIF)
     if not isinstance(exif, bytes) or not exif:
         # TIFF tags, ImageMagick's text chunk in a PNG, or what the caller set
         found = image.getexif()
@@ -132,6 +139,12 @@ def _exif(image: Image.Image) -> bytes | None:
     while exif.startswith(EXIF_PREFIX):
         exif = exif[len(EXIF_PREFIX) :]
     return exif or None
+
+
+def _resource(image: Image.Image, number: int) -> bytes | None:
+    """An image resource of a PSD file, which Pillow reads and leaves where it is."""
+    found = {n: data for n, _, data in getattr(image, "resources", ()) if image.format == "PSD"}
+    return found.get(number)
 
 
 def description(tags: Image.Exif) -> dict[int, Any]:
