@@ -98,7 +98,7 @@ def test_info_compare_and_assess_read_a_pipe(folder: Path) -> None:
     rows, words = piped(folder, "a.ltp", "assess", "a.png", "-", "--metrics", "psnr", "-o", "-")
     head, row = rows.decode().splitlines()
     assert (head, row.split(",")[3]) == ("image,width,height,bytes,bpp,psnr", str(size))
-    assert words == "standard output: 1 picture, 1 metrics\n"
+    assert words == "standard output: 1 picture, 1 metric\n"
 
 
 def test_what_is_wrong_is_one_sentence_and_nothing_on_standard_output(folder: Path) -> None:
