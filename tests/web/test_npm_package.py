@@ -1,6 +1,7 @@
 """The npm package: packed, installed from its file into an empty folder, and used there."""
 
 import json
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -107,6 +108,22 @@ def test_it_holds_what_its_description_names(installed: Path) -> None:
     assert (package / "models" / "lp1" / "model.json").is_file()
     assert (package / "LICENSE").is_file()
     assert not (package / "tests").exists()
+
+
+def test_bundlers_find_whatever_a_module_names_beside_itself() -> None:
+    named = re.compile(r"new URL\((.+?), import\.meta\.url\)")
+    modules = [m for folder in ("src", "element") for m in sorted((WEB / folder).glob("*.js"))]
+    found = {
+        (module, address)
+        for module in modules
+        if not module.name.startswith("node")  # which browsers never load
+        for address in named.findall(module.read_text())
+    }
+    assert len(found) >= 3
+    for module, address in found - {(m, '"../models/lp1/"') for m in modules}:
+        path = re.fullmatch(r'"(\./[\w./]+)"', address)
+        assert path, f"{module.name}: {address} is no plain name"
+        assert (module.parent / path[1]).is_file()
 
 
 @needs_node

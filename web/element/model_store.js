@@ -49,7 +49,7 @@ async function open(base) {
  */
 async function kept(sha256, load) {
   const cache = await openCache();
-  const key = new URL(`./kept/${sha256}`, import.meta.url).href;
+  const key = `/latentpress/kept/${sha256}`; // bundlers rewrite what is relative to a module
   const found = await cache?.match(key);
   if (found) {
     const bytes = new Uint8Array(await found.arrayBuffer());
