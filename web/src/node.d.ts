@@ -10,5 +10,5 @@ export function packageModels(): Models;
 /** Models of folders that are looked through in turn, each with a slash at its end. */
 export function folderModels(folders: string[]): Models;
 
-/** Worker threads. */
+/** Worker threads, the same for the same count: `decode` keeps them for later pictures. */
 export function nodeWorkers(count: number): Workers;

@@ -90,6 +90,17 @@ test("a decoder that is closed leaves no picture waiting", async () => {
   await assert.rejects(decoder.decode(golden("segments"), { onProgress }), /closed/);
 });
 
+test("pictures that ask for as many threads share them", async () => {
+  let opened = 0;
+  const count = () => opened++;
+  process.on("worker", count);
+  for (let i = 0; i < 3; i++) {
+    await decode(golden("pixel"), { models, workers: nodeWorkers(3) });
+  }
+  process.off("worker", count);
+  assert.equal(opened, 3);
+});
+
 test("the latent is in planes", async () => {
   const { channels, rows, columns, data } = await latent(golden("odd"), options);
   assert.deepEqual([channels, rows, columns, data.length], [320, 3, 4, 320 * 12]);
