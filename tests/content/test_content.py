@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFont
 
 import latentpress
 from benchmarks.data.patterns import PATTERNS
@@ -87,6 +87,23 @@ def test_text_below_a_photograph_is_a_layer_and_the_photograph_a_latent() -> Non
     assert layer.mask[:8].mean() < 0.15
     decoded = np.asarray(latentpress.decompress(data)).astype(int)
     assert np.abs(decoded[256:] - pixels[256:]).mean() < 4
+
+
+@pytest.mark.parametrize("quality", [60, 90])
+def test_a_page_that_was_a_jpeg_is_a_layer_as_a_whole(quality: int) -> None:
+    """Its letters are no flat cells, since JPEG leaves traces about them; its margins are."""
+    image = Image.new("L", (640, 800), 235)
+    draw = ImageDraw.Draw(image)
+    for y in range(100, 700, 27):
+        line = "The quick brown fox jumps over the lazy dog"[y % 7 :]
+        draw.text((90, y), line, 20, ImageFont.load_default(22))
+    file = io.BytesIO()
+    image.convert("RGB").save(file, "JPEG", quality=quality)
+    found = features(read_picture(file.getvalue()))
+    assert (found.flat >= 0.4).mean() < 0.6
+    layer = screen_layer(read_picture(file.getvalue()), AUTO)
+    assert layer is not None
+    assert layer.is_whole
 
 
 def test_what_is_chosen_does_not_follow_from_the_quality_and_sizes_rise() -> None:

@@ -4,8 +4,8 @@ are coded both ways, and the decoded pixels compared.
 1. A picture of a single color is a layer of three bytes.
 2. What looks like a screen is one if AV1 needs far fewer bytes there than the latent at an equal
    SSIMULACRA 2; a small part with the many colors of a photograph is not tried. What is left then,
-   photographs within a page, stays a latent unless the page has more of the screen and AV1 needs
-   fewer bytes for the photographs too.
+   photographs around a drawing, stays a latent unless AV1 needs far fewer bytes there too, as for
+   drawings that were a JPEG, or fewer where the page has more of the screen.
 3. A block of a fine pattern that the latent does not give back is the layer's.
 4. A block whose mean color the latent moves is the layer's at the qualities that promise it.
 """
@@ -25,7 +25,7 @@ from latentpress.screen.encoder import PROMISED, ScreenLayer, whole_layer
 from latentpress.screen.mask import Mask
 
 FAR_FEWER = 0.75  # share of the latent's bytes: photographs take .85
-MANY = 0.5  # share of a picture that is a screen, from which on the rest may follow it
+MANY = 0.5  # share of a picture that is a screen, from which on the rest follows it more easily
 SMALL = 0.25  # share of a picture, below which what looks like a screen is none if it has
 MANY_COLORS = 0.7  # so many colors, as a share of the pixels that differ from a neighbor
 BAND = 32  # rows
@@ -66,8 +66,8 @@ def _screen(trial: Trial, found: Features) -> Mask:
         return np.zeros_like(region)
     if not trial.prefers_layer(region, found.drawn, FAR_FEWER):
         return np.zeros_like(region)
-    has_rest = region.mean() >= MANY and not region.all()
-    if has_rest and trial.prefers_layer(~region, np.zeros_like(region), 1.0):
+    share = 1.0 if region.mean() >= MANY else FAR_FEWER
+    if not region.all() and trial.prefers_layer(~region, np.zeros_like(region), share):
         return np.ones_like(region)
     return continued(region, trial.picture)
 

@@ -12,7 +12,7 @@ from latentpress.content.features import FLAT, Features
 from latentpress.image.picture import Picture
 from latentpress.screen.mask import CELL, Mask, grid
 
-DRAWN_CELLS, DRAWN_SHARE = 4, 0.1  # of a region of flat cells, from which on it is a screen
+DRAWN_CELLS, DRAWN_SHARE = 4, 0.05  # of a region of flat cells, from which on it is a screen
 MOSTLY = 0.5  # share of a picture, from which on its flat cells are a screen without sharp edges
 PARTLY_FLAT = 0.1  # share of flat pixels of a cell beside a screen, from which on it belongs to it
 # share of the pixels along a cell's side from which flat color goes on into the next cell, so many
