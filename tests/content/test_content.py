@@ -15,10 +15,12 @@ from benchmarks.data.patterns import PATTERNS
 from helpers.paths import DATA, ROOT
 from latentpress import targets
 from latentpress.container import SCREEN, SCREEN_WHOLE, unpack
-from latentpress.content import screen_layer
+from latentpress.content import lost, screen_layer
 from latentpress.content.features import color_share, features
 from latentpress.content.floor import RISKY, risks
 from latentpress.content.regions import continued, drawn_region, filled, regions
+from latentpress.content.trial import Trial
+from latentpress.image import lossless_webp
 from latentpress.image.picture import read_picture
 from latentpress.options import EncodeOptions
 
@@ -325,6 +327,21 @@ def test_a_pattern_that_av1_gives_back_far_better_is_the_layers(name: str) -> No
         for data in (auto, photo_only)
     )
     assert ours > latent + 3
+
+
+def test_blocks_are_looked_at_until_enough_are_lost_and_each_coded_exactly_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    windows, webps = [], []
+    looked, coded = lost._lost_in, lossless_webp.encode_webp
+    monkeypatch.setattr(lost, "_lost_in", lambda *a: windows.append(a) or looked(*a))
+    monkeypatch.setattr(lossless_webp, "encode_webp", lambda *a: webps.append(a) or coded(*a))
+    checker = (np.indices((1024, 256)).sum(0) % 2 * 255).astype(np.uint8)
+    trial = Trial(read_picture(np.repeat(checker[..., None], 3, 2)), AUTO)
+    found = lost.lost_blocks(trial, features(trial.picture).fine, 0.2)
+    assert 0.2 <= found.mean() < 0.5
+    assert len(windows) < 8  # of 17
+    assert len(webps) <= len(windows)
 
 
 def test_a_mean_color_that_the_latent_moves_is_kept_from_quality_90_on() -> None:

@@ -43,7 +43,7 @@ def chosen_layer(picture: Picture, options: EncodeOptions, highest: float) -> Sc
     mask = _screen(trial, found)
     fine = np.where(mask, 0, found.fine)
     if fine.any():
-        lost = lost_blocks(trial, fine)
+        lost = lost_blocks(trial, fine, MOSTLY_LOST)
         if lost.mean() >= MOSTLY_LOST:
             return whole_layer(picture, options.effort)
         mask = filled(mask | lost)

@@ -11,7 +11,7 @@ from latentpress.content.trial import Trial
 from latentpress.entropy.hyperprior import HyperpriorCoder
 from latentpress.screen.encoder import PROMISED
 from latentpress.screen.mask import CELL, Mask
-from latentpress.screen.pieces import QUICK, decode_piece, encode_piece
+from latentpress.screen.pieces import QUICK, decode_piece, encode_piece, exact_piece
 
 BLOCK = 2  # cells: side of a block that must be given back
 SIDE = BLOCK * CELL
@@ -33,11 +33,12 @@ FINE_ERROR = 255**2 * 10 ** (-FINE_PSNR / 10)
 FAR_LESS, MUCH_LESS = 10 ** (FAR_BETTER / 10), 10 ** (MUCH_BETTER / 10)
 
 
-def lost_blocks(trial: Trial, fine: Floats) -> Mask:
+def lost_blocks(trial: Trial, fine: Floats, enough: float) -> Mask:
     """The cells of those blocks with a fine pattern that the transforms do not give back.
 
     The block with the most of it is compared alone; where it is given back, no other is looked at.
-    fine: as of Features.
+    fine: as of Features. enough: share of the cells that are lost, from which on no more are looked
+    at.
     """
     rows, columns = fine.shape
     lost = np.zeros(fine.shape, bool)
@@ -58,6 +59,8 @@ def lost_blocks(trial: Trial, fine: Floats) -> Mask:
             if of_blocks[y : y + step, x : x + step].any():
                 for a, b in _lost_in(trial, coder, BLOCK * y, BLOCK * x, CHECKED):
                     lost[a : a + BLOCK, b : b + BLOCK] = True
+        if lost.mean() >= enough:
+            break
     return lost
 
 
@@ -115,12 +118,15 @@ def alternates(pixels: Pixels) -> bool:
 def _av1_within(pixels: Pixels, limit: int) -> Pixels:
     """What becomes of pixels in AV1 in so many bytes. The quality is found by the quick encoder."""
     height, width = pixels.shape[:2]
+    exact = exact_piece(pixels)
+    if exact and len(exact) <= limit:
+        return pixels
     low, high = 0, len(AV1_QUALITIES) - 1
     while low < high:
         middle = (low + high + 1) // 2
-        if len(encode_piece(pixels, AV1_QUALITIES[middle], speed=QUICK)) <= limit:
+        if len(encode_piece(pixels, AV1_QUALITIES[middle], speed=QUICK, exact=exact)) <= limit:
             low = middle
         else:
             high = middle - 1
-    piece = encode_piece(pixels, AV1_QUALITIES[low])
+    piece = encode_piece(pixels, AV1_QUALITIES[low], exact=exact)
     return decode_piece(piece, width, height) if len(piece) <= limit else np.zeros_like(pixels)

@@ -70,23 +70,41 @@ def decode_piece(body: bytes, width: int, height: int) -> Pixels:
         raise FormatError("the screen chunk is damaged") from error
 
 
-def encode_piece(pixels: Pixels, quality: int, *, gray: bool = False, speed: int = SPEED) -> bytes:
+def encode_piece(
+    pixels: Pixels,
+    quality: int,
+    *,
+    gray: bool = False,
+    speed: int = SPEED,
+    exact: bytes | None = None,
+) -> bytes:
     """(height, width, 3) -> the shortest piece.
 
     quality: of the AV1 encoder, 0 to 100. gray: whether the colors do not count. speed: of the AV1
-    encoder, 0 to 10. UsageError where Pillow can make no AV1.
+    encoder, 0 to 10. exact: what `exact_piece` makes of them, where that is known. UsageError
+    where Pillow can make no AV1.
+    """
+    exact = exact or exact_piece(pixels)
+    if exact and len(exact) == COLOR:
+        return exact
+    if not features.check("avif"):
+        raise UsageError("this Pillow was built without AVIF: --content photo does without")
+    image = Image.fromarray(pixels)
+    made = _av1(image.convert("L") if gray else image, quality, speed)
+    return exact if exact and len(exact) < len(made) else made
+
+
+def exact_piece(pixels: Pixels) -> bytes | None:
+    """(height, width, 3) -> a piece that gives every pixel back; None where there are too many
+    colors to try.
     """
     flat = pixels.reshape(-1, 3)
     if (flat == flat[0]).all():
         return flat[0].tobytes()
-    if not features.check("avif"):
-        raise UsageError("this Pillow was built without AVIF: --content photo does without")
     image = Image.fromarray(pixels)
-    made = [_av1(image.convert("L") if gray else image, quality, speed)]
-    if image.getcolors(WEBP_COLORS) is not None:
-        webp = lossless_webp.encode_webp(image, WEBP_METHOD)
-        made += [webp] if webp else []
-    return min(made, key=len)
+    if image.getcolors(WEBP_COLORS) is None:
+        return None
+    return lossless_webp.encode_webp(image, WEBP_METHOD)
 
 
 def _av1(image: Image.Image, quality: int, speed: int) -> bytes:
