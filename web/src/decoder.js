@@ -33,7 +33,7 @@ import { CHANNELS, splitBody } from "./hyperprior.js";
 import { pasteLayer, readLayer } from "./layer.js";
 import { decodeMetadata } from "./metadata.js";
 import { plainBytes } from "./models.js";
-import { LocalRunner } from "./runner.js";
+import { LocalRunner, pause } from "./runner.js";
 import { discard, rowOf } from "./strips.js";
 import { FACTOR } from "./synthesis.js";
 import { WorkerRunner } from "./worker_protocol.js";
@@ -61,6 +61,7 @@ export class Decoder {
   async decode(bytes, options = {}) {
     const { onProgress, onRows, signal } = options;
     const { header, chunks, type } = open(plainBytes(bytes), this.models.manifest, options);
+    signal?.throwIfAborted();
     const metadata = decodeMetadata(chunks);
     const { width, height } = header;
     const layer = readLayer(chunks, width, height);
@@ -76,7 +77,6 @@ export class Decoder {
     };
     if (type) {
       const jobs = jobsOf(header, chunks, type);
-      signal?.throwIfAborted();
       const boxes = boxesOf(header, (await this.runners()).length);
       await this.decodeLatent(jobs, boxes, signal, (share) => onProgress?.(share * LATENT_SHARE));
       signal?.throwIfAborted();
@@ -101,7 +101,11 @@ export class Decoder {
     }
     if (layer) {
       if (!type) pixels.fill(255);
-      await pasteLayer(layer, width, pixels, options.decodeImage);
+      await pasteLayer(layer, width, pixels, options.decodeImage, async () => {
+        await pause();
+        signal?.throwIfAborted();
+      });
+      signal?.throwIfAborted();
       finish(0, height);
       onProgress?.(1);
     }

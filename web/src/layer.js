@@ -67,9 +67,11 @@ export function readLayer(chunks, width, height) {
  * @param {number} width of the picture
  * @param {Uint8ClampedArray} pixels RGBA, whose opacity stays
  * @param {DecodeImage | undefined} decodeImage by default the browser's
+ * @param {() => Promise<void>} rest called before each piece
  */
-export async function pasteLayer({ mask, columns, pieces }, width, pixels, decodeImage) {
+export async function pasteLayer({ mask, columns, pieces }, width, pixels, decodeImage, rest) {
   for (const { left, top, right, bottom, bytes } of pieces) {
+    await rest();
     const rgba = await decodePiece(bytes, right - left, bottom - top, decodeImage);
     for (let y = top; y < bottom; y++) {
       const row = Math.floor(y / CELL) * columns;

@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 
 import { pack, TYPE, unpack } from "../src/container.js";
 import { readLayer } from "../src/layer.js";
-import { decode, LtpError, packageModels } from "../src/node.js";
+import { decode, LtpError, packageModels, readHeader } from "../src/node.js";
 import { readPng } from "./helpers.js";
 
 const FOLDER = fileURLToPath(new URL("../../tests/golden/screen_v1/", import.meta.url));
@@ -48,6 +48,20 @@ test("AV1 asks for a decoder, and says so", async () => {
   await assert.rejects(decode(file("whole-av1"), { models, workers: 0 }), (error) => {
     return error instanceof LtpError && error.kind === "image" && /decodeImage/.test(error.message);
   });
+});
+
+test("a layer is given up as a latent is", async () => {
+  const options = { models, workers: 0 };
+  const signal = AbortSignal.abort();
+  await assert.rejects(decode(file("whole-webp"), { ...options, signal }), { name: "AbortError" });
+  const controller = new AbortController();
+  const { width, height } = readHeader(file("whole-av1"));
+  const decodeImage = async () => {
+    controller.abort();
+    return { width, height, data: new Uint8Array(4 * width * height) };
+  };
+  const stopped = { ...options, signal: controller.signal, decodeImage };
+  await assert.rejects(decode(file("whole-av1"), stopped), { name: "AbortError" });
 });
 
 test("AV1 comes from the decoder passed in, as an AVIF file of the piece's size", async () => {
