@@ -16,8 +16,8 @@ let own = null;
  * @returns {Options}
  */
 function withModels(options) {
-  own ??= packageModels();
-  return /** @type {Options} */ ({ models: own, ...options });
+  const models = options?.models ?? (own ??= packageModels());
+  return /** @type {Options} */ ({ ...options, models });
 }
 
 /** @type {typeof everywhere.decode} */

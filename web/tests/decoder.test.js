@@ -101,6 +101,11 @@ test("pictures that ask for as many threads share them", async () => {
   assert.equal(opened, 3);
 });
 
+test("models that are left open are the package's", async () => {
+  const { pixels } = await decode(golden("pixel"), { models: undefined, workers: 0 });
+  assert.deepEqual(pixels, (await decode(golden("pixel"), options)).pixels);
+});
+
 test("the latent is in planes", async () => {
   const { channels, rows, columns, data } = await latent(golden("odd"), options);
   assert.deepEqual([channels, rows, columns, data.length], [320, 3, 4, 320 * 12]);
