@@ -34,13 +34,20 @@ console.log(JSON.stringify({ width, height, channels, same, quality }));
 process.exit(0);
 """
 TYPED = """
-import { decode, encode, readHeader, type Decoded, type Header } from "latentpress";
+import { decode, encode, LtpError, readHeader, type Decoded, type Header } from "latentpress";
 import { nodeWorkers } from "latentpress/node";
 
 const bytes = new Uint8Array(4);
 const header: Header = readHeader(bytes);
 const found: Decoded = await decode(bytes, { workers: nodeWorkers(2) });
 const again: Uint8Array = await encode(await found.bitmap(), { quality: header.quality });
+const { width, height, pixels: data, metadata } = found;
+await encode({ width, height, data, metadata }, { maxBytes: 2000 }).catch((error) => {
+  if (error instanceof LtpError && error.least !== undefined) console.log(error.least + 1);
+});
+await encode(document.createElement("canvas"), { content: "photo" });
+await encode(document.images[0]);
+await encode(new OffscreenCanvas(2, 2));
 // @ts-expect-error
 await encode(again, { quality: "high" });
 """

@@ -6,6 +6,8 @@ export type ErrorKind = "format" | "version" | "limit" | "model" | "image";
 export class LtpError extends Error {
   constructor(kind: ErrorKind, message: string);
   kind: ErrorKind;
+  /** Of the kind "limit", from `encode` with `maxBytes`: the least bytes that a file takes. */
+  least?: number;
 }
 
 export interface Manifest {
@@ -167,13 +169,15 @@ export interface EncodeOptions {
 export interface Pixels {
   width: number;
   height: number;
-  /** RGBA */
+  /** RGBA, not premultiplied */
   data: Uint8Array | Uint8ClampedArray;
+  /** Of the upright picture. */
+  metadata?: Partial<Metadata>;
 }
 
 /** Encode a picture; the encoder is loaded when it is first used. */
 export function encode(
-  source: Pixels | Blob | ImageBitmap,
+  source: Pixels | Blob | ImageBitmap | HTMLImageElement | HTMLCanvasElement | OffscreenCanvas,
   options?: EncodeOptions,
 ): Promise<Uint8Array>;
 
