@@ -155,6 +155,9 @@ export async function encode(source, options) {
   if (maxBytes !== undefined && !(maxBytes >= 1)) {
     throw new RangeError(`a size is a number of bytes above 0, not ${maxBytes}`);
   }
+  if (content !== "auto" && content !== "photo") {
+    throw new RangeError(`content is "auto" or "photo" here, not ${JSON.stringify(content)}`);
+  }
   const picture = await readPicture(source);
   signal?.throwIfAborted();
   const side = await sideChunks(picture);

@@ -40,9 +40,17 @@ const MAX_SIDE = 65535; // pixels; what the header of an .ltp file can say
  */
 export async function readPicture(source) {
   if (typeof Blob !== "undefined" && source instanceof Blob) return readFile(source);
-  if ("data" in source && "width" in source) {
+  const isSized = Object(source) === source && "width" in source;
+  if (isSized && "data" in source) {
     const { metadata = {} } = /** @type {PixelSource} */ (source);
     return assemble(/** @type {Pixels} */ (source), metadata, false);
+  }
+  if (!isSized || typeof OffscreenCanvas === "undefined") {
+    throw new LtpError(
+      "image",
+      "the source is no picture that can be read here: give width, height and data of its pixels, "
+        + "or in a browser a Blob, an image or a canvas",
+    );
   }
   return assemble(drawn(/** @type {any} */ (source)), {}, true);
 }

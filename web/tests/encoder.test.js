@@ -222,3 +222,12 @@ test("a senseless density is not kept, which no reader would take", async () => 
     assert.equal(await read([96, value]), null);
   }
 });
+
+test("what is no picture, and a content that the package has not, are refused", async () => {
+  for (const source of [null, "photo.jpg", Buffer.from("\xff\xd8\xff"), { width: 2, height: 2 }]) {
+    const message = /no picture that can be read here: give width, height and data/;
+    await assert.rejects(encode(source), { name: "LtpError", kind: "image", message });
+  }
+  const dot = { width: 1, height: 1, data: new Uint8Array(4) };
+  await assert.rejects(encode(dot, { content: "screen" }), { name: "RangeError", message: /screen/ });
+});
