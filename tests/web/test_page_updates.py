@@ -95,6 +95,27 @@ def test_a_page_with_pictures_stays_until_it_is_told_to_reload(
         assert page.is_hidden("#newer")
 
 
+def test_pages_at_two_paths_of_a_host_keep_their_files_and_the_elements_models(
+    browser: Any,  # noqa: F811
+    tmp_path: Path,
+) -> None:
+    build(tmp_path / "one")
+    build(tmp_path / "two")
+    worker = tmp_path / "two" / "sw.js"
+    worker.write_bytes(named(worker.read_bytes(), b"other"))
+    with giving_out(tmp_path, Files) as address, browser.new_context() as context:
+        page = watched(context.new_page())
+        visit(page, f"{address}/one/")
+        page.evaluate("caches.open('latentpress-models').then(() => {})")
+        visit(page, f"{address}/two/")
+        assert page.evaluate("caches.has('latentpress-models')")
+        context.set_offline(True)
+        for path in ("one", "two"):
+            page.goto(f"{address}/{path}/")
+            assert page.title() == "latentpress"
+        assert page.wrong == []
+
+
 class Kept(Files):
     """A static host that lets browsers keep its files, as most do."""
 

@@ -4,7 +4,9 @@
 
 /* the build writes the list of files here */
 
-const CACHE = `latentpress-${VERSION}`;
+// pages at other paths of the host have their own, and <ltp-img> its models
+const OWN = `latentpress-page ${new URL("./", self.location.href).pathname} `;
+const CACHE = OWN + VERSION;
 
 self.addEventListener("install", (event) => {
   event.waitUntil((async () => {
@@ -20,7 +22,7 @@ self.addEventListener("message", ({ data }) => {
 self.addEventListener("activate", (event) => {
   event.waitUntil((async () => {
     for (const name of await caches.keys()) {
-      if (name.startsWith("latentpress-") && name !== CACHE) await caches.delete(name);
+      if (name.startsWith(OWN) && name !== CACHE) await caches.delete(name);
     }
     await self.clients.claim();
   })());
