@@ -13,7 +13,7 @@ import pytest
 from helpers.browser import serving
 from helpers.paths import ROOT
 from latentpress import models
-from latentpress.errors import UsageError
+from latentpress.errors import OutputError, UsageError
 from latentpress.web import assets
 from latentpress.web.bundle import bundle, module
 from latentpress.web.server import HOST
@@ -131,6 +131,20 @@ def test_the_build_is_a_folder_and_one_file(tmp_path: Path) -> None:
     )
     assert opening < 8_000_000  # what is loaded before the first picture opens
     assert single < 20_000_000
+
+
+def test_a_build_replaces_an_earlier_page_and_nothing_else(tmp_path: Path) -> None:
+    folder = tmp_path / "dist"
+    folder.mkdir()
+    build(folder)
+    (folder / "src" / "gone.js").touch()
+    build(folder)
+    assert not (folder / "src" / "gone.js").exists()
+    (tmp_path / "thesis.txt").touch()
+    for taken in (tmp_path, tmp_path / "thesis.txt"):
+        with pytest.raises(OutputError, match="earlier page"):
+            build(taken)
+    assert (tmp_path / "thesis.txt").exists()
 
 
 def test_the_server_gives_out_the_page_under_a_policy() -> None:

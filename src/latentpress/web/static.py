@@ -3,10 +3,11 @@
 `python -m latentpress.web.static FOLDER` writes both; `make web` does so into web/dist.
 """
 
+import argparse
 import shutil
-import sys
 from pathlib import Path
 
+from latentpress.errors import OutputError
 from latentpress.web import assets
 from latentpress.web.single import single_page
 
@@ -14,7 +15,14 @@ SINGLE = "latentpress.html"
 
 
 def build(folder: Path) -> dict[str, int]:
-    """Write the page into a folder, which is emptied first -> path: bytes of what was written."""
+    """Write the page into a folder -> path: bytes of what was written.
+
+    An earlier page in the folder is deleted first, and all that lies beside it. OutputError where
+    something else is there.
+    """
+    is_free = not folder.exists() or (folder.is_dir() and not any(folder.iterdir()))
+    if not is_free and not (folder / SINGLE).is_file():
+        raise OutputError(f"{folder} is not the folder of an earlier page: name a new folder")
     found = assets.site(packed=True)
     found[SINGLE] = single_page().encode()
     shutil.rmtree(folder, ignore_errors=True)
@@ -26,11 +34,17 @@ def build(folder: Path) -> dict[str, int]:
 
 def main() -> None:
     """Build into the folder that is named, and tell what it holds."""
-    sizes = build(Path(sys.argv[1]))
+    parser = argparse.ArgumentParser(description="The page for a static host, and as one file.")
+    parser.add_argument("folder", type=Path, help="new, or one of an earlier page, to be replaced")
+    folder = parser.parse_args().folder
+    try:
+        sizes = build(folder)
+    except OutputError as error:
+        parser.error(str(error))
     single = sizes.pop(SINGLE)
     encoder = tuple(assets.MODELS + name for name in assets.ENCODER)
     opening = sum(size for path, size in sizes.items() if not path.startswith(encoder))
-    print(f"{sys.argv[1]}: {len(sizes)} files, {opening:,} bytes to open pictures, ", end="")
+    print(f"{folder}: {len(sizes)} files, {opening:,} bytes to open pictures, ", end="")
     print(f"{sum(sizes.values()) - opening:,} more to press them; {SINGLE} has {single:,} bytes")
 
 
