@@ -6,6 +6,10 @@ import os
 import re
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
+from functools import partial
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -177,6 +181,66 @@ def test_a_known_model_must_be_the_published_file(hub_cache: Any) -> None:
     hub_cache("stabilityai/sdxl-vae")
     with pytest.raises(WeightsError, match="not what stabilityai/sdxl-vae published"):
         hub.verify(hub.resolve(None, SDXL), SDXL)
+
+
+@pytest.fixture
+def hub_server(hub_cache: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """A hub on this machine. It has the files of the dictionary, by OWNER/NAME/PATH."""
+    import huggingface_hub
+    from huggingface_hub import constants
+
+    files = dict[str, bytes]()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_HEAD(self) -> None:
+            owner, name, _, _, path = self.path.strip("/").split("/", 4)
+            content = files.get(f"{owner}/{name}/{path}")
+            here = any(key.startswith(f"{owner}/{name}/") for key in files)
+            self.send_response(404 if content is None else 200)
+            if content is None:
+                self.send_header("X-Error-Code", "EntryNotFound" if here else "RepoNotFound")
+            content = content or b""
+            self.send_header("X-Repo-Commit", "0" * 40)
+            self.send_header("ETag", f'"{hashlib.sha256(content).hexdigest()}"')
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            if self.command == "GET":
+                self.wfile.write(content)
+
+        def do_GET(self) -> None:
+            self.do_HEAD()
+
+        def log_message(self, *arguments: Any) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_port}"
+        download = partial(huggingface_hub.hf_hub_download, endpoint=address)
+        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+        monkeypatch.setattr(hub, "_no_network", lambda library: None)
+        monkeypatch.setattr(huggingface_hub, "hf_hub_download", download)
+        yield files
+        server.shutdown()
+
+
+@pytest.mark.parametrize("folder", ["", "vae/"])
+def test_weights_are_fetched_from_either_place_of_a_repository(
+    hub_server: Any, folder: str
+) -> None:
+    hub_server[f"someone/mine/{folder}{hub.CONFIG}"] = b'{"_class_name": "AutoencoderKL"}'
+    hub_server[f"someone/mine/{folder}{hub.FILE}"] = safetensors_bytes()
+    found = hub.resolve("someone/mine", SD15)
+    assert found.file.read_bytes() == safetensors_bytes()
+    assert found == hub.cached("someone/mine")
+
+
+def test_what_the_hub_does_not_have_is_told(hub_server: Any) -> None:
+    hub_server["someone/words/config.json"] = b"{}"
+    with pytest.raises(WeightsError, match=f"it holds no {hub.CONFIG} with {hub.FILE}"):
+        hub.resolve("someone/words", SD15)
+    with pytest.raises(WeightsError, match="no model of this name, or it is private"):
+        hub.resolve("someone/nothing", SD15)
 
 
 def test_without_the_extra_the_message_names_it(monkeypatch: pytest.MonkeyPatch) -> None:

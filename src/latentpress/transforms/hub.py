@@ -274,14 +274,19 @@ def fetch(name: str) -> Weights:
             Exception
         ) as error:  # those of httpx, requests and huggingface_hub share no base class
             reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
+            if isinstance(error, hub.utils.RepositoryNotFoundError):
+                reason = "the hub has no model of this name, or it is private"
             if isinstance(error, hub.utils.GatedRepoError):
                 reason = (
                     f"accept its license at huggingface.co/{repository} and run `hf auth "
                     "login` first"
                 )
-            if isinstance(error, hub.utils.EntryNotFoundError) and not isinstance(error, OSError):
-                continue  # not at this place of the repository
-            break
+            if isinstance(error, hub.utils.LocalEntryNotFoundError) or not isinstance(
+                error, hub.utils.EntryNotFoundError
+            ):
+                break
+            reason = f"it holds no {CONFIG} with {FILE}"
+            continue  # it may stand at another place of the repository
         return Weights(repository, file, config, hub=True)
     raise WeightsError(
         f"the weights of {repository} are not on this machine and could not be fetched "
