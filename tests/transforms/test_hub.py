@@ -137,6 +137,13 @@ def test_a_name_that_is_nothing_is_refused(model: Any) -> None:
         hub.resolve(model, SD15)
 
 
+@pytest.mark.parametrize("model", [os.devnull, "a" * 5000, "~nobody-of-this-name/vae"])
+def test_a_name_that_the_system_refuses_is_named(model: str) -> None:
+    for find in (hub.resolve, lambda name: run_models("verify", name)):
+        with pytest.raises(WeightsError, match=f"^{re.escape(model)} "):
+            find(model)
+
+
 def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match="diffusers layout"):
         hub.resolve(str(tmp_path), SD15)

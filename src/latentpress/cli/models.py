@@ -2,7 +2,6 @@
 verify them.
 """
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -145,8 +144,8 @@ def _verified(name: str) -> list[tuple[str, str, str | None]]:
         return [(file, sha256, "builtin") for file, sha256 in lp1.verify()]
     from latentpress.transforms import hub
 
-    local = Path(name).expanduser().exists() or not hub.is_hub_name(name)
-    found = hub.resolve(name) if local else hub.cached(name)
+    at_hub = hub.is_hub_name(name) and not hub.is_here(name)
+    found = hub.cached(name) if at_hub else hub.resolve(name)
     if found is None:
         raise WeightsError(
             f"{name} is not in the cache: `latentpress models fetch {name}` downloads it"

@@ -164,6 +164,14 @@ def is_hub_name(name: str) -> bool:
     return find_known(name) is not None or _HUB_ID.fullmatch(name) is not None
 
 
+def is_here(model: str) -> bool:
+    """Whether a name is that of a file or folder on this machine."""
+    try:
+        return Path(model).expanduser().exists()
+    except (OSError, RuntimeError):  # too long for a name; ~ of a user who is not here
+        return False
+
+
 def resolve(model: str | None, space: Space | None = None) -> Weights:
     """The weights that `--model` means: a folder, a .safetensors file, a hub id, or None for the
     space's default model.
@@ -176,10 +184,13 @@ def resolve(model: str | None, space: Space | None = None) -> Weights:
                 "no model was named, and there is no default one to load from the hub"
             )
         model = space.default_model
-    path = Path(model).expanduser()
-    if path.exists():
-        return _from_disk(model, path)
-    if path.suffix in PICKLES or path.suffix == ".safetensors" or not is_hub_name(model):
+    if is_here(model):
+        try:
+            return _from_disk(model, Path(model).expanduser())
+        except OSError as error:
+            raise WeightsError(f"{model} cannot be read: {error.strerror}") from error
+    suffix = Path(model).suffix
+    if suffix in PICKLES or suffix == ".safetensors" or not is_hub_name(model):
         raise WeightsError(
             f"{model} is no folder, no .safetensors file and no hub id of the form OWNER/NAME"
         )
