@@ -55,6 +55,18 @@ def test_the_search_through_each_tiny_autoencoder(small: Image, codec: str, effo
     assert_search_pays(small, codec, str(WEIGHTS / TINY[codec]), effort)
 
 
+@pytest.mark.skipif(
+    not WEIGHTS.is_dir(), reason="the tiny autoencoders are not beside this checkout"
+)
+def test_the_search_keeps_what_the_factorized_prior_codes_better(photo: Image) -> None:
+    """Of a single row the multistage prior takes more bytes."""
+    row, model = photo[200:201].copy(), str(WEIGHTS / "taesd")
+    how = {"codec": "sd15", "model": model, "optimize_for": "mse", "device": "cpu"}
+    plain, searched = (latentpress.compress(row, effort=e, **how) for e in (0, 7))
+    bpp = 8 * len(plain) / row[:, :, 0].size
+    assert loss_of(searched, row, bpp, model) <= loss_of(plain, row, bpp, model)
+
+
 @pytest.mark.parametrize(
     ("codec", "channels", "scaling"),
     [("sd15", 4, 0.18215), ("sdxl", 4, 0.13025), ("sd3", 16, 1.5305)],

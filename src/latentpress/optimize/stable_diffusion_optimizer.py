@@ -1,20 +1,26 @@
 """Latent optimization in the Stable Diffusion spaces, tile after tile, through the given decoder:
-the bitstream is that of MultistageCoder.
+the bitstream is that of MultistageCoder, or of FactorizedCoder where that serves a made-up picture
+better.
 
 The prior's mu and scales depend on the symbols before. The optimization holds them fixed for
 BETWEEN iterations, moves y under them, and computes them anew. What it decodes is restored, as the
 file's decoder will restore it.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 import numpy as np
 import torch
 
 from latentpress._typing import Floats, Tensor
-from latentpress.entropy import cdf_tables
+from latentpress.entropy import Coder, cdf_tables
+from latentpress.entropy.factorized import FactorizedCoder
 from latentpress.entropy.multistage import FINE, MultistageCoder, table_numbers
 from latentpress.entropy.quantizer import check_finite
+from latentpress.entropy.smallest import Smallest
 from latentpress.image.picture import Picture
 from latentpress.optimize.annealing import Rounding, anneal
 from latentpress.optimize.loss import Distortion, half_precision, weights_at
@@ -33,6 +39,17 @@ from latentpress.transforms.tiling import with_halo
 TILE = 96
 HALO = 8  # latent positions around a tile whose pixels count too
 BETWEEN = 10  # iterations between two updates of the prior's mu and sigma
+
+
+class Tile(NamedTuple):
+    """A tile of a latent, in slices of its three axes. place: within the latent. window: the same
+    with HALO around it. own: the tile within the window. distortion: of the window's pixels.
+    """
+
+    place: tuple[slice, slice, slice]
+    window: tuple[slice, slice, slice]
+    own: tuple[slice, slice, slice]
+    distortion: Distortion
 
 
 class StableDiffusionOptimizer:
@@ -62,45 +79,63 @@ class StableDiffusionOptimizer:
 
     def encode(self, strips_of_y: Iterable[Floats]) -> tuple[int, bytes]:
         """Strips of y (C, r, w) -> (type, body) of the latent chunk; a tile whose loss does not
-        fall keeps the latent of analysis.
+        fall keeps the latent of analysis. Where the factorized prior codes the latent of analysis
+        in fewer bytes, the chunk of the smaller loss is taken.
         """
         y = np.concatenate([check_finite(strip) for strip in strips_of_y], axis=1)
-        plain = self.prior.encode([y])
+        factorized = FactorizedCoder(self.transform.space, self.quality)
+        chunk_type, plain = Smallest([self.prior, factorized]).encode([y])
         self.weights = weights_at(
             8 * len(plain) / (self.picture.width * self.picture.height), self.objective
         )
-        y_hat = next(self.prior.decode(plain, *y.shape[1:]))
+        y_hat = (self.prior.fine(self.prior.model(y)) / FINE).astype(np.float32)
         clock = Clock(y.shape[1] * y.shape[2] * self.iterations, self.progress)
-        for rows, columns in _tiles(*y.shape[1:]):
-            self.optimize_tile(y, y_hat, rows, columns, clock)
-        return self.prior.chunk_type, self.prior.encode([y])
+        for tile in self.tiles(*y.shape[1:]):
+            self.optimize_tile(y, y_hat, tile, clock)
+        searched = self.prior.encode([y])
+        if (
+            chunk_type == factorized.chunk_type
+            and len(plain) < len(searched)
+            and self.loss_of(factorized, plain) < self.loss_of(self.prior, searched)
+        ):
+            return chunk_type, plain
+        return self.prior.chunk_type, searched
 
-    def optimize_tile(
-        self, y: Floats, y_hat: Floats, rows: slice, columns: slice, clock: Clock
-    ) -> None:
+    def tiles(self, h: int, w: int) -> Iterator[Tile]:
+        """The tiles of a latent of h x w positions."""
+        f = self.transform.space.factor
+        for r in range(0, h, TILE):
+            for c in range(0, w, TILE):
+                rows, columns = slice(r, min(r + TILE, h)), slice(c, min(c + TILE, w))
+                top, bottom = with_halo(rows.start, rows.stop, HALO, h)
+                left, right = with_halo(columns.start, columns.stop, HALO, w)
+                area = (
+                    f * top,
+                    min(f * bottom, self.picture.height),
+                    f * left,
+                    min(f * right, self.picture.width),
+                )
+                yield Tile(
+                    (slice(None), rows, columns),
+                    (slice(None), slice(top, bottom), slice(left, right)),
+                    (
+                        slice(None),
+                        slice(rows.start - top, rows.stop - top),
+                        slice(columns.start - left, columns.stop - left),
+                    ),
+                    Distortion(
+                        self.picture.pixels(*area), self.weights, self.picture.opacity(*area)
+                    ),
+                )
+
+    def optimize_tile(self, y: Floats, y_hat: Floats, tile: Tile, clock: Clock) -> None:
         """Optimize one tile in place: its latent in y, and its decoded values in y_hat.
 
-        y, y_hat: (C, h, w) of the whole picture, in the latent's unit. rows, columns: of the tile.
+        y, y_hat: (C, h, w) of the whole picture, in the latent's unit.
         """
-        f = self.transform.space.factor
-        top, bottom = with_halo(rows.start, rows.stop, HALO, y.shape[1])
-        left, right = with_halo(columns.start, columns.stop, HALO, y.shape[2])
-        own = (
-            slice(None),
-            slice(rows.start - top, rows.stop - top),
-            slice(columns.start - left, columns.stop - left),
-        )
-        around = y_hat[:, top:bottom, left:right].copy()
-        area = (
-            f * top,
-            min(f * bottom, self.picture.height),
-            f * left,
-            min(f * right, self.picture.width),
-        )
-        distortion = Distortion(
-            self.picture.pixels(*area), self.weights, self.picture.opacity(*area)
-        )
-        v = torch.from_numpy(y[:, rows, columns] / np.float32(self.step))[None].requires_grad_()
+        own = tile.own
+        around = y_hat[tile.window].copy()
+        v = torch.from_numpy(y[tile.place] / np.float32(self.step))[None].requires_grad_()
         mu, sigma = self.predict(around, own, v)
         iterations_done = 0
         positions = v.shape[2] * v.shape[3]
@@ -109,15 +144,7 @@ class StableDiffusionOptimizer:
             symbols = rounding(v - mu)
             latent = torch.from_numpy(around)[None].clone()
             latent[:, :, own[1], own[2]] = (symbols + mu) * self.step
-            with half_precision():
-                x_hat = (
-                    self.transform.decode_tensor(
-                        restored(self.transform.space, latent, self.quality)
-                    )
-                    .float()
-                    .cpu()
-                )
-            return gaussian_bits(symbols, sigma).sum() + distortion(x_hat.clamp(0, 255))
+            return gaussian_bits(symbols, sigma).sum() + tile.distortion(self.shown(latent))
 
         def tick() -> None:
             nonlocal mu, sigma, iterations_done
@@ -132,9 +159,27 @@ class StableDiffusionOptimizer:
         mu, sigma = self.predict(around, own, v)
         with torch.no_grad():
             if float(loss(straight_through)) < plain_loss:
-                y[:, rows, columns] = y_hat[:, rows, columns] = (
-                    ((v - mu).round() + mu) * self.step
-                )[0].numpy()
+                y[tile.place] = y_hat[tile.place] = (((v - mu).round() + mu) * self.step)[0].numpy()
+
+    def shown(self, latent: Tensor) -> Tensor:
+        """What the decoder will show of a decoded latent (1, C, h, w), with gradients: (1, 3, 8 h,
+        8 w) in [0, 255].
+        """
+        with half_precision():
+            x_hat = self.transform.decode_tensor(
+                restored(self.transform.space, latent, self.quality)
+            )
+        return x_hat.float().cpu().clamp(0, 255)
+
+    def loss_of(self, coder: Coder, body: bytes) -> float:
+        """The loss of a coded latent, in bits. Pixels near the border of two tiles count twice."""
+        grid = self.transform.space.grid(self.picture.width, self.picture.height)
+        y_hat = np.concatenate(list(coder.decode(body, *grid)), axis=1)
+        with torch.no_grad():
+            return 8 * len(body) + sum(
+                float(tile.distortion(self.shown(torch.from_numpy(y_hat[tile.window])[None])))
+                for tile in self.tiles(*grid)
+            )
 
     def predict(
         self, around: Floats, own: tuple[slice, slice, slice], v: Tensor
@@ -162,9 +207,3 @@ def restored(space: Space, y_hat: Tensor, quality: float) -> Tensor:
     condition = torch.full_like(y_hat[:, :1], restoration.condition(quality))
     [f] = torch_graph(space.name, restoration.FILE)(x=torch.cat([y_hat, condition], 1))
     return y_hat + step_size(quality) * f
-
-
-def _tiles(h: int, w: int) -> Iterator[tuple[slice, slice]]:
-    for r in range(0, h, TILE):
-        for c in range(0, w, TILE):
-            yield slice(r, min(r + TILE, h)), slice(c, min(c + TILE, w))
