@@ -1,7 +1,9 @@
 """The latent search through every family of autoencoder, and that more effort is a smaller loss."""
 
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,6 +21,7 @@ import latentpress  # noqa: E402
 from latentpress import options  # noqa: E402
 from latentpress.container import read_header  # noqa: E402
 from latentpress.metrics import mse  # noqa: E402
+from latentpress.optimize import onnx_torch  # noqa: E402
 from latentpress.optimize.loss import weights_at  # noqa: E402
 
 TINY = {"sd15": "taesd", "sdxl": "taesdxl", "sd3": "taesd3", "flux1": "taef1"}
@@ -110,3 +113,34 @@ def test_more_effort_is_a_smaller_loss_on_average(
         )
     assert losses == sorted(losses, reverse=True)
     assert losses[-1] < losses[0]
+
+
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
+@pytest.mark.parametrize(
+    "codec",
+    [
+        "builtin",
+        pytest.param(
+            "sd15",
+            marks=pytest.mark.skipif(
+                not WEIGHTS.is_dir(), reason="the tiny autoencoders are not beside this checkout"
+            ),
+        ),
+    ],
+)
+def test_the_search_within_a_mode_of_torch_without_gradients(
+    small: Image, codec: str, mode: Any
+) -> None:
+    """In a new thread, whose model is loaded in that mode, too."""
+    how = {"codec": codec, "effort": 7, "optimize_for": "mse", "device": "cpu"}
+    if codec != "builtin":
+        how["model"] = str(WEIGHTS / TINY[codec])
+
+    def within() -> bytes:
+        with mode():
+            return latentpress.compress(small, **how)
+
+    onnx_torch.torch_graph.cache_clear()
+    with ThreadPoolExecutor(1) as pool:
+        found = pool.submit(within).result()
+    assert found == latentpress.compress(small, **how)

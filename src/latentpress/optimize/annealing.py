@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import torch
 
@@ -17,6 +17,16 @@ RATE = 0.03  # learning rate, in steps of the quantizer; it ends at a tenth of t
 EPSILON = 3.0
 TEMPERATURES = (0.4, 0.05)  # first and last, geometric between them
 EDGE = 1e-4  # the logit of a number this near an integer is that of this distance
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def with_gradients(function: Function) -> Function:
+    """The function, with gradients within it whatever mode of torch its caller is in, such as
+    `torch.no_grad`.
+    """
+    decorated: Function = torch.inference_mode(False)(function)
+    return decorated
 
 
 def anneal(

@@ -13,7 +13,7 @@ from latentpress.container import LATENT_HYPERPRIOR
 from latentpress.entropy.hyperprior import Z_MAX, HyperpriorCoder, join
 from latentpress.entropy.quantizer import check_finite
 from latentpress.image.picture import Picture
-from latentpress.optimize.annealing import Rounding, anneal
+from latentpress.optimize.annealing import Rounding, anneal, with_gradients
 from latentpress.optimize.loss import Distortion, half_precision, meant_rate, weights_at
 from latentpress.optimize.onnx_torch import torch_graph
 from latentpress.optimize.progress import Clock
@@ -31,6 +31,7 @@ HALO = 4
 class Lp1Optimizer:
     """The encoder of one picture at one quality. Arguments as of StableDiffusionOptimizer."""
 
+    @with_gradients
     def __init__(
         self,
         picture: Picture,
@@ -49,6 +50,7 @@ class Lp1Optimizer:
         positions = math.ceil(picture.height / FACTOR) * math.ceil(picture.width / FACTOR)
         self.clock = Clock(positions * iterations, progress)
 
+    @with_gradients
     def encode(self, strips_of_y: Iterable[Floats]) -> tuple[int, bytes]:
         """Strips of y (C, r, w), of one segment's height -> (type, body) of the latent chunk.
 

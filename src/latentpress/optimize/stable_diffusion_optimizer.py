@@ -22,7 +22,7 @@ from latentpress.entropy.multistage import FINE, MultistageCoder, table_numbers
 from latentpress.entropy.quantizer import check_finite
 from latentpress.entropy.smallest import Smallest
 from latentpress.image.picture import Picture
-from latentpress.optimize.annealing import Rounding, anneal
+from latentpress.optimize.annealing import Rounding, anneal, with_gradients
 from latentpress.optimize.loss import Distortion, half_precision, weights_at
 from latentpress.optimize.onnx_torch import torch_graph
 from latentpress.optimize.progress import Clock
@@ -59,6 +59,7 @@ class StableDiffusionOptimizer:
     without optimization. iterations: of each tile. progress: called after each of them.
     """
 
+    @with_gradients
     def __init__(
         self,
         picture: Picture,
@@ -77,6 +78,7 @@ class StableDiffusionOptimizer:
         self.step = self.prior.step / FINE
         self.progress = progress
 
+    @with_gradients
     def encode(self, strips_of_y: Iterable[Floats]) -> tuple[int, bytes]:
         """Strips of y (C, r, w) -> (type, body) of the latent chunk; a tile whose loss does not
         fall keeps the latent of analysis. Where the factorized prior codes the latent of analysis

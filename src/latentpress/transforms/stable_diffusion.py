@@ -115,16 +115,19 @@ class StableDiffusionTransform:
 
     @classmethod
     def _open(cls, space: Space, weights: Weights, device: str) -> StableDiffusionTransform:
+        import torch
+
         sha256 = hub.verify(weights, space)
-        autoencoder = load_autoencoder(weights, space)
-        return cls(
-            space,
-            weights.name,
-            bytes.fromhex(sha256[:8]),
-            autoencoder,
-            device,
-            precision_on(autoencoder.config, device),
-        )
+        with torch.inference_mode(False):  # the caller's, in which no gradient goes through
+            autoencoder = load_autoencoder(weights, space)
+            return cls(
+                space,
+                weights.name,
+                bytes.fromhex(sha256[:8]),
+                autoencoder,
+                device,
+                precision_on(autoencoder.config, device),
+            )
 
     def analyze(self, picture: Picture) -> Iterator[Floats]:
         """The latent, as one strip: shape (C, ceil(H / 8), ceil(W / 8)), float32.
