@@ -354,6 +354,23 @@ def test_where_pairs_fail_the_first_variant_has_the_time_that_is_left(
     assert called[1][-2] == "--minutes"
 
 
+@pytest.mark.parametrize("lost", ["packs", "out", "source"])
+def test_a_session_removes_nothing_that_it_needs(
+    tmp_path: Path, tiny: Path, monkeypatch: pytest.MonkeyPatch, lost: str
+) -> None:
+    weights = tmp_path / "pairs/muon-1.safetensors"
+    weights.parent.mkdir()
+    weights.touch()
+    places = {"packs": tmp_path / "packs", "out": tmp_path / "out", "source": tmp_path / "before"}
+    places[lost] = weights.parent
+    arguments = [places["packs"], places["out"], "--pairs", tiny, "--steps", 1]
+    command = [*arguments, "--continue", f"{places['source']}:muon"]
+    monkeypatch.setattr(sys, "argv", ["session", *map(str, command)])
+    with pytest.raises(SystemExit, match="would be lost, since the comparison empties"):
+        session.main()
+    assert weights.exists()
+
+
 def test_a_longer_phase_sees_larger_crops_at_half_the_rate() -> None:
     variant = longer_phase(Variant(rate=1e-3, crops=((0.0, 20, 256), (0.9, 6, 512)), keep=False))
     assert variant.keep

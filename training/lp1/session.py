@@ -21,6 +21,7 @@ import time
 from pathlib import Path
 
 from training import STARTED
+from training.lp1.checkpoint import split_source
 from training.lp1.keeper import LOG
 from training.lp1.panel import Point
 from training.lp1.record import of_kind, read_log
@@ -110,6 +111,20 @@ def after(pairs: Path, file: Path, source: str | None) -> list[str]:
     return ["--variant", f"{file}:{name}", *going_on, *graphs]
 
 
+def check_places(pairs: Path, packs: Path, out: Path, source: str | None) -> None:
+    """Raise where the comparison, which empties its folder, would remove what the session needs.
+
+    Raises:
+        SystemExit: PACKS, OUT or SOURCE lies in that folder.
+    """
+    places = [packs, out, *([split_source(source)[0]] if source not in (None, SHIPPED) else [])]
+    for place in places:
+        if place.resolve().is_relative_to(pairs):
+            raise SystemExit(
+                f"{place} would be lost, since the comparison empties {pairs}: move it elsewhere"
+            )
+
+
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(
@@ -126,6 +141,7 @@ def main() -> None:
     args, others = parser.parse_known_args()
     read_variants(args.pairs)  # what is wrong with them is told before anything is computed
     pairs = args.packs.resolve().parent / PAIRS
+    check_places(pairs, args.packs, args.out, args.source)
     shutil.rmtree(pairs, ignore_errors=True)  # weights of another run must not be taken for its
     first = ["--steps", args.steps] if args.steps else ["--minutes", args.share * args.minutes]
     if args.source:
