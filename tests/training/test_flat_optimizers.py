@@ -7,7 +7,7 @@ from torch import nn
 from training.optimizers.adam import BETAS, EPSILON, Adam
 from training.optimizers.flat import LINEAR_SHARE, FlatParameters
 from training.optimizers.muon import MOMENTUM, PADDED, RMS, Muon, orthogonal
-from training.optimizers.soap import Soap, _Side
+from training.optimizers.soap import LARGEST, Soap, _Side
 from training.optimizers.together import Together, averaging_weight, learning_rate
 
 
@@ -190,6 +190,25 @@ def test_a_fresh_soap_step_is_finite_where_there_is_no_gradient() -> None:
         optimizer.refresh(step)
     assert torch.equal(before, flat.values)
     assert isinstance(optimizer.all[1], Soap)
+
+
+def test_a_soap_that_goes_on_with_its_means_takes_no_leap() -> None:
+    """Its deviations begin with one gradient, which is zero where a channel did not fire."""
+    _, flat = flat_net()
+    before = Together("soap", flat)
+    for step in range(1, 31):
+        flat.gradients.normal_(generator=torch.Generator().manual_seed(step))
+        before.step(flat.gradients, torch.tensor(0.0))
+        before.refresh(step)
+    flat = flat_net()[1]
+    optimizer = Together("soap", flat)
+    for name, t in before.state.items():
+        optimizer.state[name].copy_(t)
+    flat.gradients.zero_()
+    kept = flat.values.clone()
+    optimizer.step(flat.gradients, torch.tensor(0.1))
+    moved = (flat.values - kept)[: flat.rest].abs()
+    assert 0 < moved.max() <= 0.1 * LARGEST + 1e-6
 
 
 def test_an_unknown_optimizer_is_an_error() -> None:

@@ -21,6 +21,8 @@ ORTHONORMAL = 1e-4  # largest scalar product of two vectors of a basis
 TURNING = 0.25  # of the steps' time, for turning them
 FIRST_TURNS = 4
 LONGEST = 640
+# Of a number's step, in learning rates. A mean of before is divided by deviations that begin anew.
+LARGEST = 4.0
 
 
 class _Side:
@@ -127,7 +129,7 @@ class Soap:
         self.steps += 1
         self.mean_steps += 1
         self.mean.lerp_(g, 1 - first)
-        rate = rate / (1 - first**self.mean_steps)
+        unbiased_mean = 1 - first**self.mean_steps
         unbiased = 1 - second**self.steps
         for one in self.matrices:
             gradient = one.batch.of(g)
@@ -135,7 +137,8 @@ class Soap:
             square = one.batch.of(self.square)
             square.mul_(second).addcmul_(rotated, rotated, value=1 - second)
             deviation = (square / unbiased).sqrt_().add_(EPSILON)
-            update = one.rotate_back(one.rotate(one.batch.of(self.mean)) / deviation)
+            update = one.rotate(one.batch.of(self.mean)) / (deviation * unbiased_mean)
+            update = one.rotate_back(update.clamp_(-LARGEST, LARGEST))
             one.batch.of(self.flat.values).sub_(update * rate)
             one.see(gradient)
 
