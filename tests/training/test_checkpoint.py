@@ -113,6 +113,32 @@ def test_variants_are_read_from_a_table(tmp_path: Path) -> None:
         read_variants(file)
 
 
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("rate = 1e-4\n[variants.a]\n", "'rate' stands in neither"),
+        ("[variant.a]\nrate = 1e-4\n", "'variant' stands in neither"),
+        ("[variants]\n", "no variant below"),
+        ("[base]\nlearn = 'gs'\n", r"base\.learn is 'gs' and must be a list"),
+        ("[base]\nkeep = 'no'\n", r"base\.keep is 'no' and must be true or false"),
+        ("[base]\nshape.latent = 24.5\n", r"base\.shape\.latent is 24\.5 and must be a whole"),
+        ("[base]\ncrops = []\n", "first row of crops must begin at 0"),
+        ("[base]\ncrops = [[0.1, 2, 64]]\n", "first row of crops must begin at 0"),
+        ("[base]\ncrops = [0.0, 2, 64]\n", r"0\.0 of crops is no row"),
+        ("[base]\ncrops = [[0.0, 2, 100]]\n", "multiples of 16 from 64 to 512"),
+        ("[base]\ncrops = [[0.0, 2, 64], [0.5, 1, 1024]]\n", "multiples of 16 from 64 to 512"),
+        ("[base]\ncrops = [[0.0, 2, 64], [0.0, 1, 96]]\n", "rows begin later and later"),
+    ],
+)
+def test_a_variant_that_cannot_be_is_told_before_a_run(
+    tmp_path: Path, text: str, told: str
+) -> None:
+    file = tmp_path / "variants.toml"
+    file.write_text(text)
+    with pytest.raises(ValueError, match=told):
+        read_variants(file)
+
+
 def test_every_variant_that_lies_beside_the_code_can_be_built() -> None:
     folder = Path(checkpoint.__file__).parent / "variants"
     files = sorted(folder.glob("*.toml"))

@@ -458,6 +458,12 @@ def test_parts_begin_fresh_where_the_variant_says_so(place: dict[str, Any]) -> N
         learner(place, dataclasses.replace(other, fresh=())).start_from(source)
 
 
+@pytest.mark.parametrize("field", ["learn", "fresh"])
+def test_a_part_that_is_none_is_told(place: dict[str, Any], field: str) -> None:
+    with pytest.raises(ValueError, match="'piror' is no part of the codec"):
+        learner(place, dataclasses.replace(BASE, **{field: ("gs", "piror")}))
+
+
 def test_averaged_weights_are_lent_and_given_back(place: dict[str, Any]) -> None:
     one = learner(place, BASE)
     train(one, 8)

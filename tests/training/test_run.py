@@ -375,6 +375,7 @@ def test_a_longer_phase_sees_larger_crops_at_half_the_rate() -> None:
     variant = longer_phase(Variant(rate=1e-3, crops=((0.0, 20, 256), (0.9, 6, 512)), keep=False))
     assert variant.keep
     assert variant.rate == 5e-4
+    assert longer_phase(Variant(crops=((0.0, 6, 512),))).crops == ((0.0, 6, 512), (0.5, 1, 512))
     assert variant.crops == ((0.0, 20, 256), (0.5, 5, 512))
 
 

@@ -66,6 +66,9 @@ class Learner:
         planner: Of the crops.
         distances: Parts of its loss.
         pool: Of the graphs, where several learners share it.
+
+    Raises:
+        ValueError: A part that shall learn, or begin fresh, is none of the codec's.
     """
 
     def __init__(
@@ -81,6 +84,9 @@ class Learner:
         self.planner, self.distances = planner, distances
         self.pool = pool or Pool()
         self.net = Codec(variant.shape).to(device)
+        for part in (*variant.learn, *variant.fresh):
+            if not any(learns(name, (part,)) for name, _ in self.net.named_parameters()):
+                raise ValueError(f"{part!r} is no part of the codec that could learn or be fresh")
         for name, parameter in self.net.named_parameters():
             parameter.requires_grad_(learns(name, variant.learn))
         self.flat = FlatParameters(self.net)

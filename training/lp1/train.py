@@ -29,6 +29,7 @@ import torch.distributed as dist
 from safetensors.torch import load_file
 
 from training import AGAIN, STARTED
+from training.data.painter import PAGE
 from training.lp1.capture import CaptureError
 from training.lp1.checkpoint import load_weights, split_source, unpack_state
 from training.lp1.keeper import DISCRIMINATOR
@@ -153,11 +154,11 @@ def int8_phase(variant: Variant) -> Variant:
 
 
 def longer_phase(variant: Variant) -> Variant:
-    """A variant that goes on: half the rate, and a quarter as many crops of twice the side from
-    the half of the time on. It is kept, whatever it was among others.
+    """A variant that goes on: half the rate, and from the half of the time on a quarter as many
+    crops of twice the side, or of a page's. It is kept, whatever it was among others.
     """
     n, side = variant.crops_at(0.0)
-    larger = (0.5, max(1, n // 4), 2 * side)
+    larger = (0.5, max(1, n // 4), min(2 * side, PAGE))
     return replace(variant, rate=0.5 * variant.rate, crops=((0.0, n, side), larger), keep=True)
 
 

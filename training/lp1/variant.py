@@ -7,8 +7,11 @@ from typing import Any
 
 import tomllib
 
+from training.data.painter import PAGE
 from training.losses.parts import LossShape
 from training.lp1.shape import Shape
+
+LEAST_SIDE, FACTOR = 64, 16  # of a crop, in pixels: what losses and a latent's position need
 
 
 @dataclass(frozen=True)
@@ -63,8 +66,13 @@ class Variant:
         return n, side
 
 
+TOLD = {tuple: "a list", bool: "true or false", int: "a whole number", str: "a string"}
+
+
 def _filled(base: Any, values: dict[str, Any], name: str) -> Any:
-    """A frozen dataclass with some fields replaced. ValueError where it has no such field."""
+    """A frozen dataclass with some fields replaced. ValueError where it has no such field, or the
+    value is of another type.
+    """
     known = {f.name: getattr(base, f.name) for f in dataclasses.fields(base)}
     out: dict[str, Any] = {}
     for key, value in values.items():
@@ -76,8 +84,33 @@ def _filled(base: Any, values: dict[str, Any], name: str) -> Any:
             value = tuple(tuple(row) if isinstance(row, list) else row for row in value)
         elif isinstance(known[key], float):
             value = float(value)
+        if type(value) is not type(known[key]):
+            kind = TOLD.get(type(known[key]), type(known[key]).__name__)
+            raise ValueError(f"{name}.{key} is {value!r} and must be {kind}")
         out[key] = value
     return dataclasses.replace(base, **out)
+
+
+def _check_crops(variant: Variant, name: str) -> Variant:
+    """The variant itself.
+
+    Raises:
+        ValueError: Its rows of crops are not as a step needs them.
+    """
+    last = -1.0
+    for row in variant.crops:
+        if not isinstance(row, tuple) or len(row) != 3:
+            raise ValueError(f"{name}: {row!r} of crops is no row [from, crops, side]")
+        share, n, side = row
+        if not last < share < 1 or n < 1 or side % FACTOR or not LEAST_SIDE <= side <= PAGE:
+            raise ValueError(
+                f"{name}: {list(row)} of crops: rows begin later and later, below 1, and sides are "
+                f"multiples of {FACTOR} from {LEAST_SIDE} to {PAGE}"
+            )
+        last = share
+    if not variant.crops or variant.crops[0][0]:
+        raise ValueError(f"{name}: the first row of crops must begin at 0")
+    return variant
 
 
 BEFORE = "before"  # in a table: what a run goes on from
@@ -90,15 +123,21 @@ def read_variants(path: Path) -> dict[str, Variant]:
     does differently. Without [variants] the base is the only one and is called "base".
 
     Raises:
-        ValueError: A field is unknown, or a name is that of another row of a table.
+        ValueError: A table or a field is unknown, a value cannot be, a name is that of another row
+            of a table, or there is no variant.
     """
     with path.open("rb") as file:
         table = tomllib.load(file)
+    for name in table.keys() - {"base", "variants"}:
+        raise ValueError(f"{path}: {name!r} stands in neither [base] nor [variants.NAME]")
     base = _filled(Variant(), table.get("base", {}), "base")
     rows = table.get("variants", {"base": {}})
+    if not rows:
+        raise ValueError(f"{path} has no variant below [variants]")
     if BEFORE in rows:
         raise ValueError(f"{BEFORE!r} is the name of what a run goes on from")
-    return {name: _filled(base, values, name) for name, values in rows.items()}
+    filled = {name: _filled(base, values, name) for name, values in rows.items()}
+    return {name: _check_crops(variant, name) for name, variant in filled.items()}
 
 
 def as_table(variant: Variant) -> dict[str, Any]:
