@@ -454,7 +454,7 @@ def test_parts_begin_fresh_where_the_variant_says_so(place: dict[str, Any]) -> N
     one.step(0.5)
     after = one.net.state_dict()
     assert {n.split(".")[0] for n in before if not torch.equal(before[n], after[n])} == {"prior"}
-    with pytest.raises((ValueError, RuntimeError)):  # its prior is another one
+    with pytest.raises(ValueError, match="prior"):  # another one
         learner(place, dataclasses.replace(other, fresh=())).start_from(source)
 
 
@@ -462,6 +462,23 @@ def test_parts_begin_fresh_where_the_variant_says_so(place: dict[str, Any]) -> N
 def test_a_part_that_is_none_is_told(place: dict[str, Any], field: str) -> None:
     with pytest.raises(ValueError, match="'piror' is no part of the codec"):
         learner(place, dataclasses.replace(BASE, **{field: ("gs", "piror")}))
+
+
+def test_weights_of_another_shape_are_told_and_a_discriminator_stays_fresh(
+    place: dict[str, Any],
+) -> None:
+    mode = MODES["discriminator"]
+    wider = dataclasses.replace(mode.shape, features=2 * mode.shape.features)
+    one = learner(place, mode)
+    other = learner(place, dataclasses.replace(mode, shape=wider, discriminator_width=16))
+    with pytest.raises(ValueError, match=r"prior\.level_bias has the shape .*, the network's"):
+        other.start_from(one.net.state_dict())
+    assert one.discriminator is not None
+    state = one.discriminator.state_dict()
+    before = other.flat_discriminator.values.clone()
+    assert not other.start_discriminator(state)
+    assert torch.equal(before, other.flat_discriminator.values)
+    assert one.start_discriminator(state)
 
 
 def test_averaged_weights_are_lent_and_given_back(place: dict[str, Any]) -> None:

@@ -113,9 +113,17 @@ class Learner:
 
     def start_from(self, state: dict[str, Tensor]) -> None:
         """Take over weights. Those that are missing stay fresh, and so do the parts that the
-        variant wants fresh; unknown ones are an error.
+        variant wants fresh.
+
+        Raises:
+            ValueError: One is unknown, or of another shape.
         """
         taken = {n: t for n, t in state.items() if not learns(n, self.variant.fresh)}
+        own = self.net.state_dict()
+        for name, t in taken.items():
+            if name in own and own[name].shape != t.shape:
+                shapes = f"{tuple(t.shape)}, the network's {tuple(own[name].shape)}"
+                raise ValueError(f"{name} has the shape {shapes}")
         missing, unknown = self.net.load_state_dict(taken, strict=False)
         if unknown:
             raise ValueError(f"no such parameter: {unknown[0]}")
@@ -123,10 +131,16 @@ class Learner:
         self.fresh = sorted({name.rsplit(".", 1)[0] for name in missing if name in learned})
         self.average.copy_(self.flat.values)
 
-    def start_discriminator(self, state: dict[str, Tensor]) -> None:
-        """Take over a discriminator's weights, where they are of its shape."""
+    def start_discriminator(self, state: dict[str, Tensor]) -> bool:
+        """Take over a discriminator's weights. Returns whether they are of its shape; else it stays
+        fresh.
+        """
         assert self.discriminator is not None
+        own = self.discriminator.state_dict()
+        if {n: t.shape for n, t in own.items()} != {n: t.shape for n, t in state.items()}:
+            return False
         self.discriminator.load_state_dict({name: t.float() for name, t in state.items()})
+        return True
 
     def step(self, share: float) -> None:
         """One step at a share of the budget, 0 to 1."""

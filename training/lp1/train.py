@@ -66,8 +66,8 @@ def continue_from(source: str, learner: Learner) -> str:
         note += f", fresh: {', '.join(learner.fresh)}"
     judge = folder / f"{name}-{DISCRIMINATOR}.safetensors"
     if learner.discriminator is not None and judge.exists():
-        learner.start_discriminator(load_file(judge))
-        note += ", its discriminator"
+        taken = learner.start_discriminator(load_file(judge))
+        note += ", its discriminator" if taken else ", a fresh discriminator of another shape"
     momenta = folder / f"{name}-momenta.safetensors"
     if not momenta.exists():
         return note + ", fresh momenta"
