@@ -53,6 +53,9 @@ def test_weights_come_back_with_their_variant_from_several_files(
         load_weights(tmp_path)
     with pytest.raises(ValueError, match=r"no other-1\.safetensors"):
         load_weights(tmp_path, "other")
+    monkeypatch.setattr(checkpoint, "FILE_BYTES", 10**7)
+    assert save_weights(state, variant, tmp_path) == paths[:1]  # the files of before are gone
+    assert load_weights(tmp_path)[0].keys() == state.keys()
 
 
 def test_the_default_model_fits_into_one_file(tmp_path: Path) -> None:

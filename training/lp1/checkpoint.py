@@ -38,7 +38,7 @@ def write_replacing(tensors: dict[str, Tensor], path: Path, metadata: dict[str, 
 def save_weights(
     state: dict[str, Tensor], variant: Variant, folder: Path, name: str = "weights"
 ) -> list[Path]:
-    """Write weights as NAME-1.safetensors and so on.
+    """Write weights as NAME-1.safetensors and so on, in the place of others of that name.
 
     Returns:
         The files.
@@ -56,7 +56,14 @@ def save_weights(
     paths = [folder / f"{name}-{i}.safetensors" for i in range(1, len(parts) + 1)]
     for part, path in zip(parts, paths, strict=True):
         write_replacing(part, path, metadata)
+    for old in set(parts_of(folder, name)) - set(paths):  # of a larger network
+        old.unlink()
     return paths
+
+
+def parts_of(folder: Path, name: str) -> list[Path]:
+    """The files of weights, in order."""
+    return sorted(folder.glob(f"{name}-[0-9].safetensors"))
 
 
 def load_weights(folder: Path, name: str = "weights") -> tuple[dict[str, Tensor], Variant]:
@@ -65,7 +72,7 @@ def load_weights(folder: Path, name: str = "weights") -> tuple[dict[str, Tensor]
     Raises:
         ValueError: A part is missing, or there are none.
     """
-    paths = sorted(folder.glob(f"{name}-[0-9].safetensors"))
+    paths = parts_of(folder, name)
     if not paths:
         raise ValueError(f"no {name}-1.safetensors in {folder}")
     with safe_open(paths[0], "pt") as file:
