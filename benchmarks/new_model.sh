@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# All that a new lp1 model changes, made and measured anew:
+# What a new lp1 model changes first, made and measured anew:
 #     benchmarks/new_model.sh ../shared/data SCRATCH [RUN PACKS]
 # The data folder holds kodak/, cid22-validation/, science-fair/ and train/; SCRATCH takes the runs
 # with their files. With RUN, a training run's output folder, and the PACKS it read, that is
@@ -10,6 +10,8 @@
 # with Chromium (`make browser`) and two quiet cores for about 25 minutes; the last part, chunks and
 # efforts, takes hours of one core. What it prints goes by hand into README.md, CHANGELOG.md,
 # docs/{models,measurements} and docs/notebook, each of which names the command behind its numbers.
+# tests/docs/test_results.py then names the other tables that the model before made (runtimes,
+# screens, thumbnails, the page, ...); their commands stand in results/README.md.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 data=$1 scratch=$2 run=${3:-} packs=${4:-}
@@ -73,8 +75,10 @@ END
 }
 echo "== results/unseen beside the study, the pictures and the rest"
 unseen > "$scratch/unseen.log" 2>&1 & other=$!
+trap 'tail -n 20 "$scratch"/{unseen,pictures}.log >&2' EXIT # one of the two failed
 pictures > "$scratch/pictures.log" 2>&1
 wait "$other"
+trap - EXIT
 cat "$scratch/unseen.log" "$scratch/pictures.log"
 python -m benchmarks.figures.worst --data "$data"
 
@@ -82,7 +86,7 @@ echo "== the panel -> results/panel.csv, docs/measurements/panel.md"
 python -m benchmarks.panel "$data"
 
 echo "== results/speed.csv, on cores that are quiet now"
-python -m benchmarks.tables.speed --decoded png --kodak "$kodak"
+python -m benchmarks.tables.speed --decoded png --huge --kodak "$kodak"
 python -m benchmarks.tables.speed_table
 
 echo "== results/latent_chunks.csv, results/effort.csv: chunks and efforts, hours of one core"

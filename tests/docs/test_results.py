@@ -55,6 +55,13 @@ def test_the_index_is_up_to_date() -> None:
     )
 
 
+def test_a_new_model_is_timed_as_the_table_was() -> None:
+    script = (ROOT / "benchmarks/new_model.sh").read_text(encoding="utf-8")
+    [line] = [line for line in script.splitlines() if "benchmarks.tables.speed " in line]
+    options = lambda command: {word for word in command.split() if word.startswith("--")}
+    assert options(line) == options(provenance.read(RESULTS / "speed.csv")["command"])
+
+
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
     """A checkout with one table of results that was made with the shipped model."""
