@@ -4,10 +4,12 @@ import io
 from pathlib import Path
 
 import pytest
+import torch
 from PIL import Image
 
 from training.data.kinds import HELD_OUT
 from training.data.packs import (
+    MANIFEST,
     Packed,
     check_packs,
     photograph_packs,
@@ -17,6 +19,7 @@ from training.data.packs import (
     write_photographs,
 )
 from training.data.store import load_held_out
+from training.losses.trunks import load_trunks
 from training.pack import pack, spread
 
 
@@ -60,6 +63,11 @@ def test_a_part_of_the_packs_is_fine_and_a_damaged_one_is_not(packs: Path, tmp_p
     first.write_bytes(data)
     with pytest.raises(ValueError, match=r"photographs-1\.zip is damaged"):
         check_packs(tmp_path)
+    (tmp_path / MANIFEST).unlink()
+    with pytest.raises(ValueError, match=r"no manifest\.json in"):
+        check_packs(tmp_path)
+    with pytest.raises(ValueError, match=r"no weights\.safetensors in .*: its losses need it"):
+        load_trunks(tmp_path / "weights.safetensors", "cpu", torch.float32)
 
 
 def test_the_manifest_names_what_is_held_out(packs: Path) -> None:

@@ -379,6 +379,23 @@ def test_a_longer_phase_sees_larger_crops_at_half_the_rate() -> None:
     assert variant.crops == ((0.0, 20, 256), (0.5, 5, 512))
 
 
+def test_a_table_of_a_run_before_is_not_taken_for_its_own(
+    packs: Path, tmp_path: Path, tiny: Path
+) -> None:
+    from training.lp1.record import record
+
+    out = tmp_path / "out"
+    out.mkdir()
+    for name in ("table.md", "log.jsonl"):
+        (out / name).write_text("of a run before\n")
+    with pytest.raises(ValueError, match=r"no manifest\.json"):
+        Run(read_variants(tiny), Settings(tmp_path / "nowhere", out, steps=1, pages=2))
+    assert (out / "log.jsonl").read_text() == "of a run before\n"
+    Run(read_variants(tiny), Settings(packs, out, steps=1, pages=2)).close()  # as if killed
+    with pytest.raises(SystemExit, match=r"has no table\.md: that run did not come to its end"):
+        record(out, "a-trial", "what", "abc1234", "2026-01-02", tmp_path / "r", tmp_path / "n")
+
+
 def test_a_run_is_recorded_by_one_command(packs: Path, tmp_path: Path) -> None:
     pytest.importorskip("matplotlib", reason="curves need matplotlib")
     from training.lp1.record import LIST_HEAD, record

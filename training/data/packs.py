@@ -120,8 +120,10 @@ def check_packs(folder: Path) -> list[str]:
     """The names of the packs that are there.
 
     Raises:
-        ValueError: A pack is damaged or unknown to the manifest, or there are none.
+        ValueError: A pack is damaged or unknown to the manifest, or there are none, or no manifest.
     """
+    if not (folder / MANIFEST).exists():
+        raise ValueError(f"no {MANIFEST} in {folder}")
     manifest = json.loads((folder / MANIFEST).read_text())
     names = [path.name for path in folder.iterdir() if path.suffix in (".zip", ".safetensors")]
     for name in names:

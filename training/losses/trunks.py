@@ -114,7 +114,13 @@ class Trunk:
 
 
 def load_trunks(path: Path, device: str, dtype: torch.dtype) -> tuple[Trunk, Trunk]:
-    """AlexNet and VGG16 from a file that `save_published` wrote."""
+    """AlexNet and VGG16 from a file that `save_published` wrote.
+
+    Raises:
+        ValueError: There is no such file.
+    """
+    if not path.exists():
+        raise ValueError(f"no {path.name} in {path.parent}: its losses need it")
     weights = load_file(path)
     return Trunk("alex", weights, device, dtype), Trunk("vgg", weights, device, dtype)
 

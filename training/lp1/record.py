@@ -154,7 +154,13 @@ def record(
     results: Path = RESULTS,
     notebook: Path = NOTEBOOK,
 ) -> Path:
-    """Write a run's log and curves, the draft of its entry and the row of the notebook's list."""
+    """Write a run's log and curves, the draft of its entry and the row of the notebook's list.
+
+    Raises:
+        SystemExit: The run has no table.
+    """
+    if not (run / TABLE).exists():
+        raise SystemExit(f"{run} has no {TABLE}: that run did not come to its end")
     rows = read_log(run)
     results.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(run / LOG, results / f"{name}.jsonl")

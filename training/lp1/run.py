@@ -128,7 +128,10 @@ class Run:
     ) -> None:
         self.settings, self.device = settings, device
         self.rank = dist.get_rank() if dist.is_initialized() else 0
+        check_packs(settings.packs)  # before the log of a run before is gone
         self.keeper = Keeper(settings.out, quiet=self.rank > 0)
+        if self.rank == 0:
+            (settings.out / TABLE).unlink(missing_ok=True)  # of a run before, in the same folder
         self.keeper.log(
             "command",
             f"{len(variants)} variants: {', '.join(variants)}",
@@ -138,7 +141,6 @@ class Run:
             variants={name: as_table(variant) for name, variant in variants.items()},
         )
         packs = settings.packs
-        check_packs(packs)
         self.store = load_store(packs, device, settings.pages)
         fonts = packs / FONTS if (packs / FONTS).exists() else None
         self.pages = Pages(self.store, fonts, settings.painters, settings.seed + 7919 * self.rank)
