@@ -269,7 +269,7 @@ def test_trees_go_between_stores_and_folders(
     code, printed, _ = command(
         "assess", tmp_path / "back", f"{memory}/out", "--metrics", "mse", "-o", f"{memory}/grades"
     )
-    assert (code, printed) == (0, f"{memory}/grades/table.csv: {MANY - BAD} pictures, 1 metrics\n")
+    assert (code, printed) == (0, f"{memory}/grades/table.csv: {MANY - BAD} pictures, 1 metric\n")
     table = open_store(f"{memory}/grades").read("table.csv").decode().splitlines()
     assert len(table) == MANY - BAD + 2
     assert all(line.endswith(",0.0") for line in table[1:])
@@ -346,7 +346,7 @@ def test_one_file_goes_through_every_command(
     graded = command(
         "assess", f"{memory}/a.png", f"{memory}/a.ltp", "--metrics", "psnr", "-o", f"{memory}/t.csv"
     )
-    assert graded[1] == f"{memory}/t.csv: 1 picture, 1 metrics\n"
+    assert graded[1] == f"{memory}/t.csv: 1 picture, 1 metric\n"
     with pytest.raises(ImageError, match=f"^{memory}/none.ltp: no such file$"):
         command("info", f"{memory}/none.ltp")
 

@@ -5,7 +5,8 @@ are coded both ways, and the decoded pixels compared.
 2. What looks like a screen is one if AV1 needs far fewer bytes there than the latent at an equal
    SSIMULACRA 2; a small part with the many colors of a photograph is not tried. What is left then,
    photographs around a drawing, stays a latent unless AV1 needs far fewer bytes there too, as for
-   drawings that were a JPEG, or fewer where the page has more of the screen.
+   drawings that were a JPEG, or fewer where the page has more of the screen. Around a small part
+   it stays one.
 3. A block of a fine pattern that the latent does not give back is the layer's.
 4. A block whose mean color the latent moves is the layer's at the qualities that promise it.
 """
@@ -26,8 +27,10 @@ from latentpress.screen.mask import Mask
 
 FAR_FEWER = 0.75  # share of the latent's bytes: photographs take .85
 MANY = 0.5  # share of a picture that is a screen, from which on the rest follows it more easily
-SMALL = 0.25  # share of a picture, below which what looks like a screen is none if it has
-MANY_COLORS = 0.7  # so many colors, as a share of the pixels that differ from a neighbor
+# Share of a picture: the rest does not follow a smaller part that looks like a screen, and with
+# many colors such a part is none.
+SMALL = 0.25
+MANY_COLORS = 0.7  # share of the pixels that differ from a neighbor
 BAND = 32  # rows
 MOSTLY_LOST = 0.2  # share of a picture, from which on all of it follows the blocks that are lost
 
@@ -66,8 +69,9 @@ def _screen(trial: Trial, found: Features) -> Mask:
         return np.zeros_like(region)
     if not trial.prefers_layer(region, found.drawn, FAR_FEWER):
         return np.zeros_like(region)
+    has_rest = region.mean() >= SMALL and not region.all()
     share = 1.0 if region.mean() >= MANY else FAR_FEWER
-    if not region.all() and trial.prefers_layer(~region, np.zeros_like(region), share):
+    if has_rest and trial.prefers_layer(~region, np.zeros_like(region), share):
         return np.ones_like(region)
     return continued(region, trial.picture)
 
