@@ -4,6 +4,8 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -93,34 +95,35 @@ def test_a_property_is_made_once_and_keeps_its_words() -> None:
     assert Slow.number.__doc__ == "1, made once."
 
 
-def test_a_property_does_not_wait_for_that_of_another_object() -> None:
+@contextmanager
+def while_another_is_made() -> Iterator[Slow]:
+    """An object whose number is made at once, while a thread makes that of another one."""
     slow, quick = Slow(), Slow()
     quick.go_on.set()
     thread = threading.Thread(target=lambda: slow.number)
     thread.start()
     slow.begun.wait(30)
-    other = threading.Thread(target=lambda: quick.number)
-    other.start()
-    other.join(10)
-    is_done = not other.is_alive()
+    yield quick
     slow.go_on.set()
     thread.join()
+
+
+def test_a_property_does_not_wait_for_that_of_another_object() -> None:
+    with while_another_is_made() as quick:
+        other = threading.Thread(target=lambda: quick.number)
+        other.start()
+        other.join(10)
+        is_done = not other.is_alive()
     assert is_done
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are not forked here")
 @pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
 def test_a_property_in_a_forked_process_waits_for_no_thread_that_it_lacks() -> None:
-    slow, quick = Slow(), Slow()
-    quick.go_on.set()
-    thread = threading.Thread(target=lambda: slow.number)
-    thread.start()
-    slow.begun.wait(30)
-    child = os.fork()
-    if child == 0:
-        signal.alarm(10)
-        os._exit(quick.number)
-    _, status = os.waitpid(child, 0)
-    slow.go_on.set()
-    thread.join()
+    with while_another_is_made() as quick:
+        child = os.fork()
+        if child == 0:
+            signal.alarm(10)
+            os._exit(quick.number)
+        _, status = os.waitpid(child, 0)
     assert os.waitstatus_to_exitcode(status) == 1

@@ -13,9 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-# tags of TIFF and what they say
-BITS, PHOTOMETRIC, PLANAR = 0x0102, 0x0106, 0x011C
-WHITE_IS_ZERO, IN_PLANES = 0, 2
+from latentpress.image.tiff import BITS, tags
+
 BAND_PIXELS = 1 << 22  # pixels converted at a time: bounds the memory of the intermediate floats
 
 
@@ -38,7 +37,7 @@ def is_deep(image: Image.Image) -> bool:
 
     That is less than one level from v / 257, and exact for 8-bit pictures stored in 16 bits.
     """
-    is_known = any(";16" in raw for raw in _raw_modes(image)) or 16 in _tags(image).get(BITS, ())
+    is_known = any(";16" in raw for raw in _raw_modes(image)) or 16 in tags(image).get(BITS, ())
     return image.mode[0] in "LR" and is_known
 
 
@@ -47,29 +46,6 @@ def peak(image: Image.Image) -> int:
     Pillow leaves as they are.
     """
     return 4095 if any("I;12" in raw for raw in _raw_modes(image)) else 65535
-
-
-def is_negative(image: Image.Image) -> bool:
-    """Whether the least sample of this image, not loaded yet, is white. Pillow turns such TIFF
-    files of up to 8 bits, and leaves deeper ones as they are.
-    """
-    return image.mode[0] in "IF" and _tags(image).get(PHOTOMETRIC) == WHITE_IS_ZERO
-
-
-def mend_planes(image: Image.Image) -> None:
-    """Have the planes of an uncompressed TIFF file, not loaded yet, read with 16 bits a sample
-    where they have as many; Pillow takes every byte for a sample. ValueError where it cannot.
-    """
-    tags = _tags(image)
-    tiles: Any = getattr(image, "tile", ())
-    if tags.get(PLANAR) != IN_PLANES or 16 not in tags.get(BITS, ()):
-        return
-    if image.mode == "CMYK" and any(tile[0] == "raw" for tile in tiles):
-        raise ValueError("CMYK of 16 bits in planes is not known")
-    order = "L" if tags.prefix == b"II" else "B"
-    for i, tile in enumerate(tiles):
-        if tile[0] == "raw" and tile[3][0] in ("R", "G", "B", "A"):
-            tiles[i] = tile._replace(args=(f"{tile[3][0]};16{order}", *tile[3][1:]))
 
 
 def is_deep_gray(image: Image.Image) -> bool:
@@ -93,7 +69,8 @@ def convert(
     image: Image.Image, icc: bytes | None, white: int = 65535, *, negative: bool = False
 ) -> Converted:
     """Convert a loaded image; white: of mode I;16, see `peak`; negative: of I;16, I and F, see
-    `is_negative`. Never changes `image`. Raises what Pillow raises when it knows no conversion.
+    `tiff.is_negative`. Never changes `image`. Raises what Pillow raises when it knows no
+    conversion.
     """
     mode = image.mode
     if mode in ("1", "L", "RGB"):
@@ -149,11 +126,6 @@ def to_srgb(image: Image.Image, icc: bytes) -> Image.Image | None:
 def _raw_modes(image: Image.Image) -> list[str]:
     """How the samples lie in a file that is open but not loaded yet, in Pillow's terms."""
     return [str(tile[3]) for tile in getattr(image, "tile", ())]
-
-
-def _tags(image: Image.Image) -> Any:
-    """The tags of an open TIFF file; none of any other image."""
-    return getattr(image, "tag_v2", None) or {}
 
 
 def _plain(image: Image.Image) -> Converted:

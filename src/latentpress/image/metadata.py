@@ -11,6 +11,7 @@ from typing import Any
 from PIL import Image
 
 from latentpress.image.exif import INTEROPERABILITY_IFD
+from latentpress.image.tiff import tags
 
 EXIF_PREFIX = b"Exif\x00\x00"
 ORIENTATION = 0x0112
@@ -114,11 +115,11 @@ def upright_xmp(xmp: bytes) -> tuple[int, bytes]:
 def has_iptc(image: Image.Image) -> bool:
     """Whether a loaded image carries IPTC data, which a picture of ours does not keep."""
     photoshop = image.info.get("photoshop")
-    tags = getattr(image, "tag_v2", None) or {}
-    block = tags.get(PHOTOSHOP_TAG)
+    found = tags(image)
+    block = found.get(PHOTOSHOP_TAG)
     return (
         IPTC_TEXT in (getattr(image, "text", None) or ())
-        or IPTC_TAG in tags
+        or IPTC_TAG in found
         or (isinstance(block, bytes) and IPTC_RESOURCE in block)
         or _resource(image, PSD_IPTC) is not None
         or (isinstance(photoshop, dict) and 0x0404 in photoshop)
@@ -132,9 +133,9 @@ def _exif(image: Image.Image) -> bytes | None:
         # TIFF tags, ImageMagick's text chunk in a PNG, or what the caller set
         found = image.getexif()
         if image.format == "TIFF":
-            tags = description(found)
+            described = description(found)
             found = Image.Exif()
-            found.update(tags)
+            found.update(described)
         exif = found.tobytes() if len(found) else b""
     while exif.startswith(EXIF_PREFIX):
         exif = exif[len(EXIF_PREFIX) :]
@@ -147,15 +148,15 @@ def _resource(image: Image.Image, number: int) -> bytes | None:
     return found.get(number)
 
 
-def description(tags: Image.Exif) -> dict[int, Any]:
+def description(exif: Image.Exif) -> dict[int, Any]:
     """The tags and sub-IFDs that describe the picture, as Pillow's `tiffinfo`; empty when there is
     nothing but a resolution.
     """
-    found = _verbatim({tag: tags[tag] for tag in TIFF_DESCRIPTION if tag in tags})
-    found |= {tag: _verbatim(ifd) for tag in SUB_IFDS if (ifd := tags.get_ifd(tag))}
+    found = _verbatim({tag: exif[tag] for tag in TIFF_DESCRIPTION if tag in exif})
+    found |= {tag: _verbatim(ifd) for tag in SUB_IFDS if (ifd := exif.get_ifd(tag))}
     for ifd in (found.get(tag, {}) for tag in SUB_IFDS):
         if INTEROPERABILITY_IFD in ifd:  # an offset in the block that it was read from
-            ifd[INTEROPERABILITY_IFD] = _verbatim(tags.get_ifd(INTEROPERABILITY_IFD))
+            ifd[INTEROPERABILITY_IFD] = _verbatim(exif.get_ifd(INTEROPERABILITY_IFD))
     return {} if set(found) <= TIFF_RESOLUTION else found
 
 

@@ -21,7 +21,7 @@ from PIL import Image, UnidentifiedImageError
 
 from latentpress._typing import Pixels
 from latentpress.errors import ConversionError, FormatError, ImageError, LatentpressError
-from latentpress.image import color, metadata, plugins
+from latentpress.image import color, metadata, plugins, tiff
 from latentpress.image.companions import has_tone_map
 from latentpress.image.declared import LEFT_OUT, read_declared, settle
 from latentpress.image.formats import write_image
@@ -317,8 +317,8 @@ def frames_of(image: Image.Image) -> int:
 def _picture(name: str, image: Image.Image, strict: bool, strip: Sequence[str]) -> Picture:
     _check_size(name, *image.size)
     declared = read_declared(image)
-    color.mend_planes(image)
-    negative = color.is_negative(image)
+    tiff.mend_planes(image)
+    negative = tiff.is_negative(image)
     bits = 16 if color.is_deep(image) else declared.bits
     deep_gray = color.is_deep_gray(image)
     white = color.peak(image)

@@ -12,6 +12,7 @@ from typing import BinaryIO
 from PIL import Image, UnidentifiedImageError
 
 from latentpress.errors import ImageError
+from latentpress.image.tiff import tags
 
 HEAD = 64  # bytes that tell the format
 EXTRA = "latentpress[formats]"
@@ -87,9 +88,9 @@ def is_preview(image: Image.Image) -> bool:
     """Whether an open image is a reduced copy of what its file is about, as in the raw files of
     most cameras: it is marked so, and the pictures of sub-IFDs, which Pillow does not read, follow.
     """
-    tags = getattr(image, "tag_v2", None) or {}
-    kind = tags.get(SUBFILE_TYPE)
-    return isinstance(kind, int) and bool(kind & REDUCED) and SUB_IFDS in tags
+    found = tags(image)
+    kind = found.get(SUBFILE_TYPE)
+    return isinstance(kind, int) and bool(kind & REDUCED) and SUB_IFDS in found
 
 
 def open_image(file: BinaryIO, head: bytes, name: str) -> Image.Image:

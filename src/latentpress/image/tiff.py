@@ -1,0 +1,39 @@
+"""The tags of TIFF files, and samples that Pillow reads otherwise than they say."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from PIL import Image
+
+# tags and what they say
+BITS, PHOTOMETRIC, PLANAR = 0x0102, 0x0106, 0x011C
+WHITE_IS_ZERO, IN_PLANES = 0, 2
+
+
+def tags(image: Image.Image) -> Any:
+    """The tags of an open TIFF file, by their numbers; none of any other image."""
+    return getattr(image, "tag_v2", None) or {}
+
+
+def is_negative(image: Image.Image) -> bool:
+    """Whether the least sample of this image, not loaded yet, is white. Pillow turns such TIFF
+    files of up to 8 bits, and leaves deeper ones as they are.
+    """
+    return image.mode[0] in "IF" and tags(image).get(PHOTOMETRIC) == WHITE_IS_ZERO
+
+
+def mend_planes(image: Image.Image) -> None:
+    """Have the planes of an uncompressed TIFF file, not loaded yet, read with 16 bits a sample
+    where they have as many; Pillow takes every byte for a sample. ValueError where it cannot.
+    """
+    found = tags(image)
+    tiles: Any = getattr(image, "tile", ())
+    if found.get(PLANAR) != IN_PLANES or 16 not in found.get(BITS, ()):
+        return
+    if image.mode == "CMYK" and any(tile[0] == "raw" for tile in tiles):
+        raise ValueError("CMYK of 16 bits in planes is not known")
+    order = "L" if found.prefix == b"II" else "B"
+    for i, tile in enumerate(tiles):
+        if tile[0] == "raw" and tile[3][0] in ("R", "G", "B", "A"):
+            tiles[i] = tile._replace(args=(f"{tile[3][0]};16{order}", *tile[3][1:]))
