@@ -205,6 +205,27 @@ def test_only_the_parts_that_are_asked_for_are_computed(trunks: tuple[Trunk, Tru
     assert float(parts.wasserstein) == pytest.approx(want, rel=1e-4)
 
 
+def test_vgg16_sees_a_window_at_a_random_place_and_the_other_parts_the_whole(
+    trunks: tuple[Trunk, Trunk],
+) -> None:
+    x, x_hat = noise(2, 3, 128, 160), noise(2, 3, 128, 160, seed=1)
+    text = (noise(2, 1, 128, 160, seed=2) > 0.5).float()
+    every = {"wasserstein": 1.0, "text": 1.0, "coarse": 1.0}
+    whole = Distances(LossShape(**every), *trunks, [x])
+    part = Distances(LossShape(window=0.5, **every), *trunks, [x])
+    whole.phase = part.phase = False
+    torch.manual_seed(5)
+    found = part(x, x_hat, text)
+    torch.manual_seed(5)
+    top, left = (int(torch.randint(n, (1,))) for n in (128 - 64 + 1, 160 - 80 + 1))
+    cut = [t[:, :, top : top + 64, left : left + 80] for t in (x, x_hat, text)]
+    in_window, outside = whole(*cut), whole(x, x_hat, text)
+    for name in Parts._fields:
+        of_vgg = name in ("lpips_vgg", "texture", "wasserstein")
+        want = getattr(in_window if of_vgg else outside, name)
+        torch.testing.assert_close(getattr(found, name), want, msg=name)
+
+
 def test_the_discriminator_judges_patches_and_never_text() -> None:
     torch.manual_seed(0)
     net = Discriminator(latent=5, width=4)

@@ -28,11 +28,21 @@ def random_phase(x: Tensor, x_hat: Tensor) -> tuple[Tensor, Tensor]:
     AlexNet's first layer looks every fourth pixel: at a fixed phase synthesis learns to hide a
     grid where it does not look.
     """
-    n, c, h, w = x.shape
-    top, left = torch.randint(ALEX_STRIDE, (2, 1), device=x.device)
-    rows = torch.arange(h - ALEX_STRIDE + 1, device=x.device) + top
-    columns = torch.arange(w - ALEX_STRIDE + 1, device=x.device) + left
-    index = (rows[:, None] * w + columns).flatten()
-    shape = (n, c, len(rows), len(columns))
-    both = [t.reshape(n, c, h * w).index_select(2, index).view(shape) for t in (x, x_hat)]
-    return both[0], both[1]
+    h, w = (n - ALEX_STRIDE + 1 for n in x.shape[2:])
+    a, b = random_window((x, x_hat), h, w)
+    return a, b
+
+
+def random_window(pictures: tuple[Tensor, ...], rows: int, columns: int) -> list[Tensor]:
+    """A window of rows x columns pixels of pictures (N, any C, H, W), at one place in all of them
+    that is drawn on the device.
+    """
+    x = pictures[0]
+    h, w = x.shape[2:]
+    top, left = (torch.randint(n, (1,), device=x.device) for n in (h - rows + 1, w - columns + 1))
+    here = (top + torch.arange(rows, device=x.device))[:, None] * w
+    index = (here + left + torch.arange(columns, device=x.device)).flatten()
+    return [
+        t.reshape(*t.shape[:2], h * w).index_select(2, index).view(*t.shape[:2], rows, columns)
+        for t in pictures
+    ]

@@ -16,11 +16,12 @@ from torch import Tensor
 
 from training.losses import pixels
 from training.losses.layer_distance import LayerDistance
-from training.losses.lpips import lpips, maps_of, random_phase
+from training.losses.lpips import lpips, maps_of, random_phase, random_window
 from training.losses.trunks import Trunk
 from training.losses.wasserstein import levels_of, wasserstein
 
 VGG_STRIDES = [1, 2, 4, 8, 16]
+VGG_SIDE = 16  # a window's sides are whole multiples of it
 SQUARES = 65025  # squared levels of 8 bits in a squared unit
 
 
@@ -33,6 +34,8 @@ class LossShape:
         squared, perceptual: (a, b, c, d) of a r^b / (1 + c r^d).
         balance: Power of r that the loss is divided by, so that no level outweighs the others.
         sigma: Of the Wasserstein distortion, in pixels; 0 in text.
+        window: Share of a crop's sides that VGG16 sees, at a random place. Most of a step's
+            arithmetic is VGG16's: half the sides are a quarter of it.
         adversarial_from: Share of the budget at which the discriminator's weight starts to grow.
             It is full as much later again.
     """
@@ -51,6 +54,7 @@ class LossShape:
     adversarial: float = 0.0
     adversarial_from: float = 0.1
     sigma: float = 8.0
+    window: float = 1.0
 
 
 class Parts(NamedTuple):
@@ -90,7 +94,9 @@ class Distances:
             self.units = feature_units(vgg, pictures)
 
     def __call__(self, x: Tensor, x_hat: Tensor, text: Tensor) -> Parts:
-        """The parts of pictures x, x_hat (N, 3, H, W), text (N, 1, H, W); sides at least 64."""
+        """The parts of pictures x, x_hat (N, 3, H, W), text (N, 1, H, W); sides at least 64, and
+        those of the window too.
+        """
         shape = self.shape
         zero = x.new_zeros(len(x))
         alex, deep = zero, (zero, zero, zero)
@@ -109,6 +115,9 @@ class Distances:
 
     def _deep(self, x: Tensor, x_hat: Tensor, text: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """LPIPS (VGG16), texture distance, Wasserstein distortion: of the same maps."""
+        if self.shape.window < 1:
+            sides = [VGG_SIDE * round(n * self.shape.window / VGG_SIDE) for n in x.shape[2:]]
+            x, x_hat, text = random_window((x, x_hat, text), *sides)
         maps = maps_of(self.vgg, x, x_hat)
         zero = x.new_zeros(len(x))
         similarity, texture, local = zero, zero, zero
