@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from helpers import gray_pngs
 from helpers.format_pages import decoder, dumps, files_of, load, table
 from helpers.paths import ROOT
 from latentpress import compress, container, decompress, latents, read_header
@@ -335,6 +336,21 @@ def test_an_alpha_png_is_gray_of_at_most_eight_bits(depth: int, extra: bytes) ->
 @pytest.mark.parametrize(("depth", "color"), [(16, 0), (8, 2), (8, 3), (1, 3), (8, 4), (8, 6)])
 def test_any_other_alpha_png_is_refused(depth: int, color: int) -> None:
     assert is_refused(alpha.decode_alpha, png(depth, color), 9, 1)
+
+
+@pytest.mark.parametrize("kind", [*gray_pngs.TAKEN, *gray_pngs.REFUSED])
+def test_the_code_refuses_the_pngs_that_the_package_refuses(kind: str) -> None:
+    body = (gray_pngs.TAKEN | gray_pngs.REFUSED)[kind]
+    verdict = kind in gray_pngs.REFUSED
+    assert refuses(decoder()["read_png"], body, *gray_pngs.SIZE) == verdict
+    assert is_refused(alpha.decode_alpha, body, *gray_pngs.SIZE) == verdict
+
+
+def test_the_code_finds_the_lines_of_a_png() -> None:
+    lines = b"".join(decoder()["read_png"](gray_pngs.PLAIN, *gray_pngs.SIZE)[2])
+    assert lines == gray_pngs.LINES
+    interlaced = decoder()["read_png"](gray_pngs.TAKEN["interlaced"], *gray_pngs.SIZE)
+    assert (interlaced[1], b"".join(interlaced[2])) == (True, gray_pngs.ADAM7)
 
 
 def test_an_alpha_png_is_written_in_one_or_eight_bits() -> None:

@@ -17,6 +17,7 @@ from PIL import Image
 import latentpress
 from golden.test_golden import BUILTIN
 from golden.test_golden import FOLDER as GOLDEN
+from helpers import gray_pngs
 from helpers.attacks import head_end, lp1_file, rebuilt, reseal
 from helpers.node import NODE, WEB, needs_node, run_node
 from helpers.prior_dumps import dump_prior
@@ -159,6 +160,47 @@ def test_opacity_and_profiles(tmp_path: Path) -> None:
     expected = [opacity(*case) for case in cases]
     assert [i for i, (a, b) in enumerate(zip(got["planes"], expected, strict=True)) if a != b] == []
     assert 100 < sum(plane is None for plane in expected) < 300
+
+
+def verdicts_on(tmp_path: Path, cases: list[tuple[bytes, int, int]]) -> list[tuple[bool, bool]]:
+    """Whether JavaScript takes the body of an alpha chunk, and whether Python does; held to give
+    the same plane.
+    """
+    bodies = [
+        {"body": base64.b64encode(body).decode(), "width": width, "height": height}
+        for body, width, height in cases
+    ]
+    (tmp_path / "planes.json").write_text(json.dumps({"bodies": bodies, "profiles": []}))
+    got = run_node("planes.js", tmp_path / "planes.json")["planes"]
+    expected = [opacity(*case) for case in cases]
+    assert all(None in (a, b) or a == b for a, b in zip(got, expected, strict=True))
+    return [(a is not None, b is not None) for a, b in zip(got, expected, strict=True)]
+
+
+def test_pngs_of_odd_chunks(tmp_path: Path) -> None:
+    cases = gray_pngs.TAKEN | gray_pngs.REFUSED
+    verdicts = verdicts_on(tmp_path, [(body, *gray_pngs.SIZE) for body in cases.values()])
+    for kind, verdict in zip(cases, verdicts, strict=True):
+        is_taken = kind in gray_pngs.TAKEN
+        assert verdict == (is_taken, is_taken), kind
+
+
+# VP8L, and whether it is whole: the last bits in the byte that fills up the size; bits that lack
+ENDS = (
+    (2, 1, "0d0000002f01000000c5fd00e302fefd8f00", True),
+    (7, 5, "090000002f060001008888fe7400", True),
+    (1, 1, "100000002f000000000750d7bad6b5ff8188e87f", False),
+    (2, 1, "160000002f010000000ff004922790bce57ffe63095588e8ff02", False),
+)
+
+
+def test_a_webp_ends_where_its_bytes_end(tmp_path: Path) -> None:
+    pytest.importorskip("PIL._webp")
+    cases = []
+    for width, height, image, _ in ENDS:
+        rest = b"WEBPVP8L" + bytes.fromhex(image)
+        cases.append((b"RIFF" + len(rest).to_bytes(4, "little") + rest, width, height))
+    assert verdicts_on(tmp_path, cases) == [(is_whole, is_whole) for *_, is_whole in ENDS]
 
 
 def sources() -> list[bytes]:

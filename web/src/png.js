@@ -97,31 +97,30 @@ function readChunks(data, width, height) {
   /** @type {{depth: number, interlaced: boolean} | null} */
   let header = null;
   const parts = [];
-  for (let at = 8; at + 8 <= data.length; ) {
-    const size = view.getUint32(at);
+  for (let at = 8; ; ) {
     const type = String.fromCharCode(...data.subarray(at + 4, at + 8));
-    const body = data.subarray(at + 8, at + 8 + size);
-    if (parts.length && type !== "IDAT") break;
-    if (type === "IDAT") {
-      parts.push(body); // where it is cut off, the stream says so
-    } else {
-      if (at + 12 + size > data.length) throw new Error("a PNG that is cut off");
-      const crc = crc32(data.subarray(at + 4, at + 8 + size));
-      if (crc !== view.getUint32(at + 8 + size)) throw new Error("a damaged PNG");
+    if (header && parts.length && type !== "IDAT") return { ...header, packed: joined(parts) };
+    if (at + 12 > data.length) throw new Error("a PNG without pixels");
+    const end = at + 8 + view.getUint32(at);
+    if (end + 4 > data.length) throw new Error("a PNG that is cut off");
+    const isWhole = crc32(data.subarray(at + 4, end)) === view.getUint32(end);
+    if (!isWhole || type === "IEND" || (type === "IHDR") !== !header) {
+      throw new Error("a damaged PNG");
     }
-    if (type === "IEND") break;
-    if (type === "IHDR") {
-      const [depth, colorType, , filter, interlace] = body.subarray(8);
+    const body = data.subarray(at + 8, end);
+    if (!header) {
+      const [depth, color, compression, filter, interlacing] = body.subarray(8);
       const fits = view.getUint32(at + 8) === width && view.getUint32(at + 12) === height;
-      if (!fits || colorType !== 0 || ![1, 2, 4, 8].includes(depth) || filter || size < 13) {
+      const isKind = color === 0 && [1, 2, 4, 8].includes(depth) && interlacing <= 1;
+      if (!fits || !isKind || compression || filter || body.length !== 13) {
         throw new Error("a PNG of another kind or size");
       }
-      header = { depth, interlaced: interlace !== 0 };
+      header = { depth, interlaced: interlacing === 1 };
+    } else if (type === "IDAT") {
+      parts.push(body);
     }
-    at += 12 + size;
+    at = end + 4;
   }
-  if (!header || !parts.length) throw new Error("a PNG without pixels");
-  return { ...header, packed: joined(parts) };
 }
 
 /**

@@ -71,7 +71,8 @@ export function decodeGreenWebp(body, width, height) {
  */
 export function decodeWebp(body, width, height) {
   const size = body[16] | (body[17] << 8) | (body[18] << 16) | (body[19] << 24);
-  const bits = new EndlessBits(body.subarray(HEADER, 20 + size));
+  // the byte that fills up an odd size is read like the others, as libwebp does
+  const bits = new EndlessBits(body.subarray(HEADER, 20 + size + (size % 2)));
   /** @type {((pixels: Uint32Array) => Uint32Array)[]} */
   const inverse = [];
   const seen = new Set();
@@ -106,7 +107,7 @@ export function decodeWebp(body, width, height) {
  */
 const blocks = (size, bits) => (size + (1 << bits) - 1) >> bits;
 
-/** Behind the last bit stand zeros; an image may end with a symbol that takes some of them. */
+/** Behind the last bit stand zeros: an image that took some is cut off. */
 class EndlessBits extends Bits {
   /** @param {Uint8Array} data */
   constructor(data) {
@@ -221,7 +222,7 @@ function readImage(bits, w, h, isMain) {
       for (; cached < i; cached++) cache[cacheIndex(out[cached], cacheBits)] = out[cached];
       out[i++] = cache[symbol - 256 - LENGTHS];
     }
-    if (bits.ended && (i < out.length || !isMain)) throw new Error("an image that is cut off");
+    if (bits.ended) throw new Error("an image that is cut off");
   }
   return out;
 }

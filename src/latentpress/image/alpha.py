@@ -9,6 +9,7 @@ from PIL import Image
 
 from latentpress._typing import Pixels
 from latentpress.errors import FormatError
+from latentpress.image.gray_png import decode_gray_png
 from latentpress.image.limits import no_pillow_limit
 from latentpress.image.lossless_webp import MAGIC, check_webp, encode_webp
 from latentpress.image.plugins import load_own
@@ -28,18 +29,15 @@ def decode_alpha(body: bytes, width: int, height: int) -> Pixels:
     """The chunk's body -> alpha (height, width) uint8; FormatError where it is no such plane."""
     if len(body) == 1:
         return np.full((height, width), body[0], np.uint8)
-    is_webp = body.startswith(MAGIC)
-    if is_webp:
-        check_webp(body, width, height, "alpha")
     try:
-        kind = "WEBP" if is_webp else "PNG"
-        load_own(kind)
-        with no_pillow_limit(), Image.open(io.BytesIO(body), formats=(kind,)) as image:
-            if image.size != (width, height) or image.mode not in (
-                ("RGB",) if is_webp else ("L", "1")
-            ):
+        if not body.startswith(MAGIC):
+            return decode_gray_png(body, width, height)
+        check_webp(body, width, height, "alpha")
+        load_own("WEBP")
+        with no_pillow_limit(), Image.open(io.BytesIO(body), formats=("WEBP",)) as image:
+            if image.size != (width, height) or image.mode != "RGB":
                 raise FormatError("the alpha chunk does not fit the picture")
-            return np.asarray(image.getchannel("G") if is_webp else image.convert("L"))
+            return np.asarray(image.getchannel("G"))
     except (FormatError, MemoryError):
         raise
     except Exception as error:  # on damaged files Pillow's readers raise nearly anything

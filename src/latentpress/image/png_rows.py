@@ -39,13 +39,13 @@ def write_png(
     is_written = False
     for kind, body in chunks_of(pixel):
         if kind == b"IHDR":
-            _write_chunk(stream, kind, struct.pack(">II", *size) + body[8:])
+            write_chunk(stream, kind, struct.pack(">II", *size) + body[8:])
         elif kind != b"IDAT":
-            _write_chunk(stream, kind, body)
+            write_chunk(stream, kind, body)
         elif not is_written:
             is_written = True
             for packed in _deflated(filtered(bands), level, strategy):
-                _write_chunk(stream, kind, packed)
+                write_chunk(stream, kind, packed)
 
 
 def filtered(bands: Iterable[Image.Image]) -> Iterator[bytes]:
@@ -91,7 +91,8 @@ def _deflated(parts: Iterable[bytes], level: int, strategy: int) -> Iterator[byt
     yield bytes(held + packer.flush())
 
 
-def _write_chunk(stream: BinaryIO, kind: bytes, body: bytes) -> None:
+def write_chunk(stream: BinaryIO, kind: bytes, body: bytes) -> None:
+    """A chunk of a PNG file."""
     checksum = zlib.crc32(body, zlib.crc32(kind))
     stream.write(struct.pack(">I4s", len(body), kind))
     stream.write(body)
