@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 import latentpress
+from helpers.attacks import rebuilt
 from helpers.commands import fails, run
 from latentpress.container import pack, unpack
 from latentpress.errors import UsageError
@@ -151,6 +152,18 @@ def test_info_says_which_model_a_hash_is(folder: Path) -> None:
     (folder / "sd.ltp").write_bytes(file_of("01234567"))
     assert "no published one" in run("info", "sd.ltp", cwd=folder).stdout
     assert "built-in model" in run("info", "p.ltp", cwd=folder).stdout
+
+
+def test_info_says_that_another_lp1_model_is_none_of_ours(tmp_path: Path) -> None:
+    file = tmp_path / "a.ltp"
+    data = latentpress.compress(np.zeros((16, 16, 3), np.uint8), content="photo")
+    file.write_bytes(rebuilt(data, model_hash=bytes(4)))
+    shown = run("info", file).stdout
+    assert "00000000 (of another lp1 model: this latentpress has d8af0931, and cannot" in shown
+    assert json.loads(run("info", file, "--json").stdout)["model"] is None
+    layer = latentpress.compress(np.zeros((16, 16, 3), np.uint8), content="screen")
+    file.write_bytes(rebuilt(layer, model_hash=bytes(4)))
+    assert "00000000 (of another lp1 model, which a screen layer" in run("info", file).stdout
 
 
 def test_decompress_asks_for_the_encoder_s_model(monkeypatch: pytest.MonkeyPatch) -> None:
