@@ -19,7 +19,9 @@ import pytest
 from numpy.typing import NDArray
 
 import latentpress
+from helpers.attacks import rebuilt
 from helpers.commands import fails, run
+from latentpress.spaces import space_of_codec
 from latentpress.web.server import Server
 
 
@@ -56,6 +58,13 @@ def test_share_refuses_what_the_page_could_not_open(file: Path) -> None:
     assert "a.ltp: not an .ltp file" in fails(1, "share", "a.ltp", cwd=folder)
     assert "ends in .html" in fails(2, "share", "photo.ltp", "-o", "page.png", cwd=folder)
     assert not list(folder.glob("*.html"))
+
+
+def test_share_takes_a_screen_layer_of_any_space(tmp_path: Path) -> None:
+    layer = latentpress.compress(np.zeros((16, 16, 3), np.uint8), content="screen")
+    data = rebuilt(layer, space=space_of_codec("sd15"))  # as --codec sd15 writes it
+    (tmp_path / "a.ltp").write_bytes(data)
+    assert run("share", "a.ltp", cwd=tmp_path).returncode == 0
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for a process alone")

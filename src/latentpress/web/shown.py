@@ -13,11 +13,11 @@ def check_shown(data: bytes) -> None:
 
     data: a whole .ltp file.
 
-    FormatError where it is damaged, too large or of a Stable Diffusion space; WeightsError where
-    another lp1 model coded it.
+    FormatError where it is damaged, too large or has a latent of a Stable Diffusion space;
+    WeightsError where another lp1 model coded it.
     """
     header, chunks = unpack(data)
-    if header.latent_space != LP1:
+    if header.has_latent and header.latent_space != LP1:
         raise FormatError(
             f"a page holds the built-in model only, and this file is of the space {header.space}: "
             "`latentpress decompress` makes a picture of it"
