@@ -30,6 +30,8 @@ from latentpress.parts import open_decoder
 from latentpress.screen import av1
 from latentpress.screen.layer import Layer, read_layer
 from latentpress.spaces import SPACES
+from latentpress.transforms import restoration
+from latentpress.varint import write_varint
 
 GOLDEN = ROOT / "tests" / "golden"
 FILES = [
@@ -148,6 +150,7 @@ def test_the_code_refuses_the_headers_that_the_package_refuses() -> None:
             0x0B,
             0x3F,
             0x41,
+            0x44,
             0x45,
             0x4A,
             0x4B,
@@ -214,11 +217,20 @@ def test_the_code_refuses_the_records_that_the_package_refuses(name: str) -> Non
             assert refuses(page["read_record"], wrong, space) == is_refused(unpack, wrong, space)
 
 
-@pytest.mark.parametrize("label", ["{}", '{"a":NaN}', '{"a":-Infinity}', "[]"])
+LABELS = {
+    "empty": "{}",
+    "nan": '{"a":NaN}',
+    "infinity": '{"a":-Infinity}',
+    "list": "[]",
+    "deep": '{"a":' + "[" * 200_000 + "]" * 200_000 + "}",
+}
+
+
+@pytest.mark.parametrize("label", LABELS.values(), ids=LABELS)
 @pytest.mark.parametrize("charset", ["utf-8", "utf-8-sig", "utf-16-le"])
 def test_metadata_of_a_latent(label: str, charset: str) -> None:
     data = label.encode(charset)
-    record = bytes([1, 0, 1, 1, 1, 0, len(data)]) + data + bytes(8)
+    record = bytes([1, 0, 1, 1, 1, 0]) + write_varint(len(data)) + data + bytes(8)
     verdict = (label, charset) != ("{}", "utf-8")
     assert refuses(decoder()["read_record"], record, 0) == verdict
     assert is_refused(unpack, record, 0) == verdict
@@ -422,6 +434,11 @@ def test_the_table_of_the_spaces_is_the_code_s() -> None:
     for row, space in zip(rows[1:], SPACES[1:], strict=True):
         assert row[4] == f"(raw - {space.shift:g}) x {space.scaling:g}"
     assert decoder()["SPACES"] == tuple(s.id for s in SPACES)
+
+
+def test_the_number_of_the_restorations_is_the_code_s() -> None:
+    text = (ROOT / "docs/formats/ltp.md").read_text()
+    assert f"the shipped ones have number {restoration.NUMBER}." in text
 
 
 def test_the_constants_are_the_code_s() -> None:
