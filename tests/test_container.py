@@ -45,7 +45,7 @@ def reseal(head: bytes) -> bytes:
 def test_unpack_inverts_pack(
     space: Space, model_hash: bytes, width: int, height: int, quality: int, extra: dict[int, bytes]
 ) -> None:
-    chunks = {LATENT_FACTORIZED: b"latent", **extra}
+    chunks = {LATENT_HYPERPRIOR if space == LP1 else LATENT_FACTORIZED: b"latent", **extra}
     data = pack(space, model_hash, width, height, quality / 100, chunks)
     header, bodies = unpack(data)
     assert bodies == chunks

@@ -125,8 +125,9 @@ def test_trailing_bytes_versions_and_spaces(name: str) -> None:
         read(reseal(data[:3] + b"\2" + data[4:]))
     with pytest.raises(SpaceError, match="77"):
         read(reseal(data[:4] + bytes([77]) + data[5:]))
+    other = SD15 if name == "lp1" else LP1
     with pytest.raises(FormatError, match="not coded this way"):
-        read(reseal(data[:4] + bytes([SD15.id if name == "lp1" else LP1.id]) + data[5:]))
+        container.read_header(reseal(data[:4] + bytes([other.id]) + data[5:]))
 
 
 def test_other_weights_are_named() -> None:

@@ -17,7 +17,7 @@ import google_crc32c
 
 from latentpress.errors import FormatError, VersionError
 from latentpress.options import QUALITY_UNIT, TOP_STEP, grid_step
-from latentpress.spaces import Space, space_by_id
+from latentpress.spaces import LP1, Space, space_by_id
 from latentpress.system.sources import LTP, LTPS, ByteSource, reading
 from latentpress.varint import read_varint, write_varint
 
@@ -54,6 +54,8 @@ LATENT_TYPES = (
     LATENT_MASKED,
     LATENT_CONTINUED,
 )
+# of space lp1; the other two are of the Stable Diffusion spaces
+LP1_LATENTS = (LATENT_HYPERPRIOR, LATENT_TRELLIS, LATENT_MASKED, LATENT_CONTINUED)
 CHUNK_NAMES = dict.fromkeys(LATENT_TYPES, "latent") | {
     ALPHA: "alpha",
     GRAY: "gray",
@@ -233,6 +235,8 @@ def _parsed(data: bytes) -> Header:
         raise FormatError(
             "the chunk table must hold each type once, and one latent or a screen layer instead"
         )
+    if any((kind in LP1_LATENTS) != (space == LP1) for kind in types & {*LATENT_TYPES}):
+        raise FormatError(f"latents of space {space.name} are not coded this way")
     if {SCREEN, SCREEN_WHOLE} <= types:
         raise FormatError("the chunk table holds two screen layers")
     metadata = [c.name for c in chunks if c.type in METADATA_TYPES.values()]

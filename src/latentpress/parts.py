@@ -14,13 +14,12 @@ from latentpress.container import (
     CHUNK_NAMES,
     LATENT_CONTINUED,
     LATENT_FACTORIZED,
-    LATENT_HYPERPRIOR,
     LATENT_MASKED,
     LATENT_MULTISTAGE,
     LATENT_TRELLIS,
     Header,
 )
-from latentpress.errors import FormatError, WeightsError
+from latentpress.errors import WeightsError
 from latentpress.optimize import check_torch
 from latentpress.options import FIRST_EFFORT, ITERATIONS, EncodeOptions
 
@@ -50,11 +49,6 @@ class Parts(Protocol):
     @property
     def space(self) -> Space:
         """The space."""
-        ...
-
-    @property
-    def chunk_types(self) -> tuple[int, ...]:
-        """Types of the latent chunks that its decoder takes."""
         ...
 
     def transform(self, model: str | None, device: str) -> Transform:
@@ -115,7 +109,6 @@ class Lp1Parts:
     """Space lp1: the shipped transform, and a hyperprior with a checkerboard context."""
 
     space = spaces.LP1
-    chunk_types = (LATENT_HYPERPRIOR, LATENT_TRELLIS, LATENT_MASKED, LATENT_CONTINUED)
 
     def transform(self, model: str | None, device: str) -> Transform:
         """As of Parts; the one model is the shipped one."""
@@ -205,8 +198,6 @@ class StableDiffusionParts:
     """A Stable Diffusion space: a transform through diffusers, a multistage prior or a factorized
     one.
     """
-
-    chunk_types = (LATENT_FACTORIZED, LATENT_MULTISTAGE)
 
     def __init__(self, space: Space) -> None:
         self.space = space
@@ -304,15 +295,13 @@ def load_transform(space: Space, model: str | None = None, device: str = "auto")
 
 
 def open_decoder(header: Header, chunks: Mapping[int, bytes]) -> tuple[Coder, bytes]:
-    """The coder of a file's latent chunk, and its body. FormatError where the chunk belongs to
-    another space, WeightsError where another model made it.
+    """The coder of a file's latent chunk, and its body. WeightsError where another model made
+    it.
     """
     parts = parts_of(header.latent_space)
     [(chunk_type, body)] = [
         (kind, chunk) for kind, chunk in chunks.items() if CHUNK_NAMES.get(kind) == "latent"
     ]
-    if chunk_type not in parts.chunk_types:
-        raise FormatError(f"latents of space {parts.space.name} are not coded this way")
     parts.check_model(header)
     return parts.coder(chunk_type, header.quality), body
 

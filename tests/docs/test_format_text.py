@@ -148,6 +148,7 @@ def test_the_code_refuses_the_headers_that_the_package_refuses() -> None:
             8,
             9,
             0x0B,
+            0x10,
             0x3F,
             0x41,
             0x44,

@@ -6,11 +6,16 @@ from numpy.typing import NDArray
 
 import latentpress
 from latentpress import codec
-from latentpress.container import LATENT_HYPERPRIOR, LATENT_MASKED, LATENT_TRELLIS, unpack
+from latentpress.container import (
+    LATENT_HYPERPRIOR,
+    LATENT_MASKED,
+    LATENT_TRELLIS,
+    LP1_LATENTS,
+    unpack,
+)
 from latentpress.entropy import cdf_tables
 from latentpress.entropy.gaussian_conditional import FIRST_TRELLIS_SCALE, STEP, WHITE_MAX
 from latentpress.entropy.hyperprior import HyperpriorCoder
-from latentpress.parts import Lp1Parts
 
 Floats = NDArray[np.float32]
 pytestmark = pytest.mark.usefixtures("engine")
@@ -32,7 +37,7 @@ def coded(
     )
 
 
-@pytest.mark.parametrize("kind", Lp1Parts.chunk_types)
+@pytest.mark.parametrize("kind", LP1_LATENTS)
 @pytest.mark.parametrize("quality", [0, 45, 100])
 @pytest.mark.parametrize("lagrangian_weight", [None, 25.0])
 def test_the_decoder_has_what_the_encoder_meant(

@@ -48,6 +48,7 @@ export const TYPE = {
   text: 0x49,
   density: 0x4a,
 };
+const LP1_LATENTS = [TYPE.rounded, TYPE.trellis, TYPE.masked, TYPE.continued];
 const NAMES = new Map([
   ...LATENT_TYPES.map((type) => /** @type {[number, string]} */ ([type, "latent"])),
   [TYPE.alpha, "alpha"],
@@ -118,7 +119,7 @@ export function parseHeader(data) {
     offset += size + 4;
     return row;
   });
-  checkRows(chunks);
+  checkRows(chunks, SPACES[spaceId]);
   if (offset !== data.length) {
     throw formatError(
       offset > data.length ? "the file is cut off" : "bytes follow the end of the file",
@@ -201,8 +202,11 @@ function checkMagic(data) {
   }
 }
 
-/** @param {ChunkRow[]} chunks */
-function checkRows(chunks) {
+/**
+ * @param {ChunkRow[]} chunks
+ * @param {string} space
+ */
+function checkRows(chunks, space) {
   const types = chunks.map((row) => row.type);
   for (const { type, name } of chunks) {
     if (name === "unknown" && !(type & SKIPPABLE)) {
@@ -217,6 +221,10 @@ function checkRows(chunks) {
     throw formatError(
       "the chunk table must hold each type once, and one latent or a screen layer instead",
     );
+  }
+  const latent = types.find((type) => LATENT_TYPES.includes(type));
+  if (latent && LP1_LATENTS.includes(latent) !== (space === "lp1")) {
+    throw formatError(`latents of space ${space} are not coded this way`);
   }
   if (types.includes(TYPE.screen) && types.includes(TYPE.screenWhole)) {
     throw formatError("the chunk table holds two screen layers");

@@ -39,7 +39,6 @@ import { FACTOR } from "./synthesis.js";
 import { WorkerRunner } from "./worker_protocol.js";
 
 export const MAX_PIXELS = 64e6;
-const LP1_TYPES = [TYPE.rounded, TYPE.trellis, TYPE.masked, TYPE.continued];
 const LATENT_SHARE = 0.2; // of the time that decoding takes
 
 export class Decoder {
@@ -296,10 +295,6 @@ function open(bytes, manifest, { maxPixels = MAX_PIXELS }) {
   }
   const type = LATENT_TYPES.find((t) => chunks.has(t)) ?? 0;
   if (!type) return { header, chunks, type };
-  const isLp1 = LP1_TYPES.includes(type);
-  if ((space === "lp1") !== isLp1) {
-    throw formatError(`latents of space ${space} are not coded this way`);
-  }
   if (space !== "lp1") {
     throw new LtpError(
       "model",
