@@ -33,6 +33,7 @@ CASES = [
     ("10-bit", ppm(1023), None),
     ("16-bit", ppm(65535), None),
     ("16-bit", deep_files.JXL_16, "pillow_jxl"),
+    ("16-bit", saved(Image.fromarray(FLAT), "SGI", bpc=2), None),
 ]
 
 
@@ -60,6 +61,14 @@ def test_heic_of_ten_bits(tmp_path: Path) -> None:
         "10-bit samples were cut to 8 bits"
         in read(tmp_path, (tmp_path / "a.heic").read_bytes()).notices
     )
+
+
+def test_half_floats_in_dds_are_told(tmp_path: Path) -> None:
+    """Two blocks of 4 x 4 in BC6H, whose bits are any."""
+    size = struct.pack("<7I44x", 124, 0x1007, 4, 8, 32, 0, 0)
+    kind = struct.pack("<2I4s20x20x", 32, 4, b"DX10") + struct.pack("<5I", 95, 3, 0, 1, 0)
+    data = b"DDS " + size + kind + bytes(32)
+    assert "16-bit samples were cut to 8 bits" in read(tmp_path, data).notices
 
 
 def tiff(width: int, data: bytes, tags: dict[int, tuple[int, ...]], order: str = "<") -> bytes:

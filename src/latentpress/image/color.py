@@ -16,6 +16,8 @@ from PIL import Image
 from latentpress.image.tiff import BITS, tags
 
 BAND_PIXELS = 1 << 22  # pixels converted at a time: bounds the memory of the intermediate floats
+# 16 bits in Pillow's terms of how samples lie in a file: raw ones, SGI's, half floats of a DDS file
+DEEP = (";16", "SGI16", "BC6H")
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,8 @@ def is_deep(image: Image.Image) -> bool:
 
     That is less than one level from v / 257, and exact for 8-bit pictures stored in 16 bits.
     """
-    is_known = any(";16" in raw for raw in _raw_modes(image)) or 16 in tags(image).get(BITS, ())
+    lies = [f"{tile[0]} {tile[3]}" for tile in getattr(image, "tile", ())]
+    is_known = any(sign in how for how in lies for sign in DEEP) or 16 in tags(image).get(BITS, ())
     return image.mode[0] in "LR" and is_known
 
 
