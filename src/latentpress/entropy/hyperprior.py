@@ -169,11 +169,11 @@ class HyperpriorCoder:
         rans.push(coder, z, self.z_tables(z.shape))
         return rans.symbols_crc(z, together(coded)) + rans.to_bytes(coder)
 
-    def model_segment(self, y: Floats, z: Ints | None = None) -> tuple[Ints, Coded, Floats]:
+    def model_segment(self, y: Floats) -> tuple[Ints, Coded, Floats]:
         """Quantize a segment without coding it: y (C, h, w) in steps -> z, the two passes with
         their symbols in decoding order, and y_hat (C, h, w) in steps.
         """
-        z = self.hyper_analysis(y) if z is None else z
+        z = self.hyper_analysis(y)
         coded, *distributions = self.coding_loop(z, y.shape[1:], self._quantizing(y))
         return z, coded, reconstructed(coded, *distributions)
 

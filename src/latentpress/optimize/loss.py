@@ -85,11 +85,11 @@ class Distortion:
         return self.count * loss
 
 
-def half_precision(device: str = "cpu") -> AbstractContextManager[Any]:
-    """bfloat16 for the convolutions where the device has it: the optimization needs speed there,
-    not exactness.
+def half_precision() -> AbstractContextManager[Any]:
+    """bfloat16 for convolutions on the CPU where it has it: the optimization needs speed there, not
+    exactness.
     """
-    return torch.autocast(device, torch.bfloat16, enabled=device != "cpu" or native_bfloat16())
+    return torch.autocast("cpu", torch.bfloat16, enabled=native_bfloat16())
 
 
 def native_bfloat16() -> bool:

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 STEPS = (1, 2, 2.5, 5, 10)
+TICKS = 6
 
 
 class Axis(NamedTuple):
@@ -25,15 +26,15 @@ class Axis(NamedTuple):
         return 1 - share if self.flipped else share
 
 
-def linear_axis(values: Iterable[float], *, flipped: bool = False, count: int = 6) -> Axis:
-    """An axis that holds all values, with about `count` ticks at round numbers."""
+def linear_axis(values: Iterable[float], *, flipped: bool = False) -> Axis:
+    """An axis that holds all values, with about TICKS ticks at round numbers."""
     low = min(values := list(values))
     high = max(values)
     if low == high:
         low, high = low - 0.5, high + 0.5
     margin = 0.04 * (high - low)
     low, high = low - margin, high + margin
-    raw = (high - low) / count
+    raw = (high - low) / TICKS
     power = 10.0 ** math.floor(math.log10(raw))
     step = power * next(s for s in STEPS if s * power >= raw)
     digits = max(0, -math.floor(math.log10(step) + 1e-9))

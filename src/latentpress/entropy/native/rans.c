@@ -152,7 +152,7 @@ EXPORT int arrange_tables(const int32_t *counts, int64_t amount, const int32_t *
     return begin == amount ? OK : NO_SUCH_TABLE;
 }
 
-/* The CRC-32 of the sources, which build.py gives. */
+/* The CRC-32 of the sources, which c_libraries.py gives. */
 EXPORT uint32_t built_of(void)
 {
     return SOURCE_CRC;

@@ -76,7 +76,7 @@ int64_t parts_of(const Convolution *c, int64_t columns, int how);
 void sum_columns(const Convolution *c, int64_t row, int64_t part, int64_t parts, int64_t first,
                  int64_t end, int how);
 
-/* CRC-32 of the sources, as build.py gives it to the compiler. */
+/* CRC-32 of the sources, as c_libraries.py gives it to the compiler. */
 EXPORT uint32_t convolutions_built_of(void);
 
 #endif
