@@ -16,7 +16,8 @@ from latentpress.image.picture import read_picture
 from latentpress.image.profiles import make_profile
 from web.node_jobs import needs_node, run_jobs
 
-pytestmark = needs_node
+# Pillow warns of damaged EXIF
+pytestmark = [needs_node, pytest.mark.filterwarnings("ignore:Truncated File Read")]
 
 XMP = (
     b'<?xpacket begin="" id="W5M0MpCehiHzreSzNTczkc9d"?><x:xmpmeta xmlns:x="adobe:ns:meta/">'
@@ -67,6 +68,24 @@ def exif(orientation: int, *, order: str = "<", thumbnail: bool = False) -> byte
     return block[:link] + start.to_bytes(4, byteorder) + block[link + 4 :] + ifd + b"\xff" * 50
 
 
+def cut_within_rows(block: bytes) -> bytes:
+    """An EXIF block, little-endian, that ends within the last row of its first IFD."""
+    first = int.from_bytes(block[4:8], "little")
+    count = int.from_bytes(block[first : first + 2], "little")
+    return block[: first + 2 + 12 * count - 1]
+
+
+def with_segments(jpeg: bytes, *segments: tuple[int, bytes]) -> bytes:
+    """A JPEG file with further segments in front: of each the marker's second byte, and the
+    body.
+    """
+    added = b"".join(
+        bytes([0xFF, marker]) + (2 + len(body)).to_bytes(2, "big") + body
+        for marker, body in segments
+    )
+    return jpeg[:2] + added + jpeg[2:]
+
+
 def cases(pixels: np.ndarray) -> dict[str, bytes]:
     """Picture files by their names."""
     rgb = Image.fromarray(pixels)
@@ -83,6 +102,13 @@ def cases(pixels: np.ndarray) -> dict[str, bytes]:
         return out.getvalue()
 
     block = b"Exif\0\0"
+    jpeg = saved(rgb, "JPEG")
+    signed = PngImagePlugin.PngInfo()
+    signed.add_text("Comment", "Created with GIMP")
+    described = Image.Exif()
+    described.update({0x0112: 6, 0x010E: "a pier" + " " * 70000 + "in the rain"})
+    long = described.tobytes().removeprefix(block)
+    xmp = b"http://ns.adobe.com/xap/1.0/\0" + XMP
     return {
         "plain.jpg": saved(rgb, "JPEG"),
         "turned.jpg": saved(rgb, "JPEG", exif=block + exif(6), icc_profile=WIDE, dpi=(300, 200)),
@@ -100,6 +126,13 @@ def cases(pixels: np.ndarray) -> dict[str, bytes]:
             rgb, "WEBP", lossless=True, exif=block + exif(5), icc_profile=WIDE, xmp=XMP
         ),
         "plain.webp": saved(rgb, "WEBP", lossless=True),
+        "signed.png": saved(rgb, "PNG", pnginfo=signed),
+        "signed.jpg": with_segments(jpeg, (0xFE, b"a pier"), (0xFE, b"Created with GIMP")),
+        "two-exif.jpg": with_segments(
+            jpeg, (0xE1, block + long[:65000]), (0xE1, block + long[65000:])
+        ),
+        "cut-exif.jpg": with_segments(jpeg, (0xE1, block + cut_within_rows(exif(6)))),
+        "two-xmp.jpg": with_segments(jpeg, (0xE1, xmp), (0xE1, xmp.replace(b"a pier", b"fog"))),
     }
 
 

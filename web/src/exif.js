@@ -25,13 +25,9 @@ const THUMBNAIL_DATA = [[0x0201, 0x0202], [0x0111, 0x0117]];
  * @returns {number} its orientation, 1 to 8; 0 where it has none
  */
 export function exifOrientation(exif) {
-  try {
-    const block = new Block(exif);
-    const row = block.orientations()[0];
-    return row === undefined ? 0 : block.number(row);
-  } catch (error) {
-    return damaged(error, 0);
-  }
+  const block = new Block(exif);
+  const row = block.orientations()[0];
+  return row === undefined ? 0 : block.number(row);
 }
 
 /**
@@ -43,8 +39,8 @@ export function exifOrientation(exif) {
 export function uprightExif(exif, width, height) {
   const block = new Block(exif.slice());
   let first;
+  for (const row of block.orientations()) block.setNumber(row, 1);
   try {
-    for (const row of block.orientations()) block.setNumber(row, 1);
     first = block.directory(block.u32(4));
   } catch (error) {
     return damaged(error, block.bytes);
@@ -92,29 +88,53 @@ class Block {
     return this.view.getUint32(at, this.little);
   }
 
+  /** RangeError where the bytes do not begin as a TIFF stream. */
+  checkOrder() {
+    const order = this.u16(0);
+    if (order !== (this.little ? 0x4949 : 0x4d4d)) throw new RangeError("no TIFF stream");
+  }
+
+  /**
+   * @param {number} at
+   * @returns {Entry}
+   */
+  entry(at) {
+    return { tag: this.u16(at), type: this.u16(at + 2), length: this.u32(at + 4), at };
+  }
+
   /**
    * @param {number} start
    * @returns {Directory}
    */
   directory(start) {
-    const order = this.u16(0);
-    if (order !== (this.little ? 0x4949 : 0x4d4d)) throw new RangeError("no TIFF stream");
+    this.checkOrder();
     const count = this.u16(start);
     const link = start + 2 + ENTRY * count;
     if (link > this.bytes.length) throw new RangeError("the last row is cut off");
-    const entries = Array.from({ length: count }, (_, i) => {
-      const at = start + 2 + ENTRY * i;
-      return { tag: this.u16(at), type: this.u16(at + 2), length: this.u32(at + 4), at };
-    });
+    const entries = Array.from({ length: count }, (_, i) => this.entry(start + 2 + ENTRY * i));
     return { start, entries, next: link + 4 <= this.bytes.length ? this.u32(link) : 0, link };
   }
 
-  /** @returns {Entry[]} the rows of the first IFD that hold an orientation of 1 to 8 */
+  /**
+   * @returns {Entry[]} the rows of the first IFD that hold an orientation of 1 to 8; where it is
+   *   damaged, those before the damage
+   */
   orientations() {
-    return this.directory(this.u32(4)).entries.filter((row) => {
-      const isOne = row.tag === ORIENTATION && row.length === 1 && [1, 3, 4].includes(row.type);
-      return isOne && this.number(row) >= 1 && this.number(row) <= 8;
-    });
+    /** @type {Entry[]} */
+    const found = [];
+    try {
+      this.checkOrder();
+      const start = this.u32(4);
+      const rows = this.u16(start);
+      for (let at = start + 2; at < start + 2 + ENTRY * rows; at += ENTRY) {
+        const row = this.entry(at);
+        const isOne = row.tag === ORIENTATION && row.length === 1 && [1, 3, 4].includes(row.type);
+        if (isOne && this.number(row) >= 1 && this.number(row) <= 8) found.push(row);
+      }
+      return found;
+    } catch (error) {
+      return damaged(error, found);
+    }
   }
 
   /** @param {Entry} row of type BYTE, SHORT or LONG */

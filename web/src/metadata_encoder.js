@@ -19,12 +19,6 @@ const TAKEN = new Set((
   + "timestamp transparency version xmp adobe adobe_transform chromaticity filename hotspot "
   + "id_section jfif_density jfif_unit jfif_version no_jp2 optimize orientation palette rle "
   + "append_images bbox").split(" "));
-// how comments begin that encoders write of themselves
-const SIGNATURES = [
-  "AppleMark", "Compressed by", "Created by OpenJPEG", "Created with GIMP", "CREATOR:",
-  "File source:", "File written by", "Intel(R) JPEG Library", "Kakadu", "LEAD Technologies",
-  "Lavc", "Optimized by", "Software:",
-];
 
 /** @typedef {Partial<import("./metadata.js").Metadata>} Metadata of an upright picture */
 
@@ -56,8 +50,7 @@ function packText(text) {
   const kept = new Map();
   for (const [key, value] of text) {
     const plain = value.replaceAll("\0", "");
-    const isSigned = key === "Comment" && SIGNATURES.some((start) => plain.startsWith(start));
-    if (plain.trim() && isKept(key) && !isSigned) kept.set(key, plain);
+    if (plain.trim() && isKept(key)) kept.set(key, plain);
   }
   const encoder = new TextEncoder();
   const out = [];

@@ -8,6 +8,12 @@ import { isDensity } from "./metadata_encoder.js";
 
 const MOST = 2 ** 26; // bytes of a compressed part of a file
 const XMP_KEY = "XML:com.adobe.xmp";
+// how comments of JPEG files begin that encoders write of themselves
+const SIGNATURES = [
+  "AppleMark", "Compressed by", "Created by OpenJPEG", "Created with GIMP", "CREATOR:",
+  "File source:", "File written by", "Intel(R) JPEG Library", "Kakadu", "LEAD Technologies",
+  "Lavc", "Optimized by", "Software:",
+];
 
 /**
  * @typedef {object} SourceFile
@@ -42,6 +48,9 @@ function readJpeg(file) {
   /** @type {{number: number, data: Uint8Array}[]} */
   const profile = [];
   const profileSegments = [];
+  /** @type {Uint8Array[]} */
+  const exif = [];
+  let comment = "";
   let components = 3;
   let at = 2;
   while (at + 4 <= file.length && file[at] === 0xff) {
@@ -57,9 +66,9 @@ function readJpeg(file) {
     const isFrame = marker >= 0xc0 && marker <= 0xcf && ![0xc4, 0xc8, 0xcc].includes(marker);
     if (isFrame) components = body[5];
     if (marker === 0xe1) {
-      if (ascii(body, 0, 6) === "Exif\0\0") found.exif ??= body.slice(6);
+      if (ascii(body, 0, 6) === "Exif\0\0") exif.push(body.subarray(6)); // a long one goes on
       const key = "http://ns.adobe.com/xap/1.0/\0";
-      if (ascii(body, 0, key.length) === key) found.xmp ??= body.slice(key.length);
+      if (ascii(body, 0, key.length) === key) found.xmp = body.slice(key.length);
     } else if (marker === 0xe2) {
       if (ascii(body, 0, 12) === "ICC_PROFILE\0") {
         profile.push({ number: body[12], data: body.subarray(14) });
@@ -67,7 +76,7 @@ function readJpeg(file) {
       }
     } else {
       if (marker === 0xe0 && ascii(body, 0, 5) === "JFIF\0") found.density = jfifDensity(body);
-      if (marker === 0xfe) found.text.push(["Comment", commentText(body)]);
+      if (marker === 0xfe) comment = commentText(body);
       kept.push(segment);
     }
     at = end;
@@ -78,6 +87,9 @@ function readJpeg(file) {
     profile.sort((a, b) => a.number - b.number);
     found.icc = joined(profile.map((part) => part.data));
   }
+  if (exif.length) found.exif = joined(exif);
+  const isSigned = SIGNATURES.some((start) => comment.startsWith(start));
+  if (comment && !isSigned) found.text.push(["Comment", comment]);
   found.bare = joined([...kept, file.subarray(at)]);
   found.isGray = components === 1;
   return found;
