@@ -87,7 +87,8 @@ def png(depth: Any, rows: Any, transparent: Any = None, color_type: Any = 0) -> 
 
     width = len(rows[0]) * 8 // depth // {0: 1, 2: 3, 4: 2, 6: 4}[color_type]
     head = chunk(b"IHDR", struct.pack(">IIBBBBB", width, len(rows), depth, color_type, 0, 0, 0))
-    trns = b"" if transparent is None else chunk(b"tRNS", struct.pack(">H", transparent))
+    colors = [] if transparent is None else np.ravel(transparent)
+    trns = chunk(b"tRNS", struct.pack(f">{len(colors)}H", *colors)) if len(colors) else b""
     return (
         b"\x89PNG\r\n\x1a\n"
         + head
@@ -111,6 +112,13 @@ def test_the_transparent_color_of_a_low_depth_is_scaled_with_its_samples(
     picture = read(tmp_path, png(depth, [row], transparent=(1 << depth) - 1), strict=True)
     assert whole(picture)[0, :, 0].tolist() == levels
     assert (picture.alpha[0] == 0).tolist() == [level == 255 for level in levels]
+
+
+def test_the_transparent_color_of_16_bits_is_cut_with_its_samples(tmp_path: Path) -> None:
+    samples = np.array([[257, 20000, 65535], [20000, 257, 65535]], ">u2")
+    picture = read(tmp_path, png(16, [samples.tobytes()], (257, 20000, 65535), color_type=2))
+    assert whole(picture)[0].tolist() == [[1, 78, 255], [78, 1, 255]]
+    assert picture.alpha.tolist() == [[0, 255]]
 
 
 # ---- lossy conversions

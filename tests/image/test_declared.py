@@ -23,6 +23,8 @@ from helpers.pictures import (
     with_png_chunks,
 )
 from latentpress.errors import ConversionError
+from latentpress.image.boxes import heif_properties
+from latentpress.image.cicp import Cicp
 from latentpress.image.picture import read_picture, write_image
 
 RNG = np.random.default_rng(3)
@@ -139,6 +141,47 @@ def test_the_order_of_png(tmp_path: Path) -> None:
         read(tmp_path, with_png_chunks(with_icc, (b"cICP", bytes([1, 13, 0, 1]))), strict=True).icc
         is None
     )
+
+
+@pytest.mark.parametrize("numbers", [(2, 2), (0, 0), (0, 2)])
+def test_numbers_that_say_nothing_leave_the_profile(tmp_path: Path, numbers: Any) -> None:
+    with_icc = saved(Image.fromarray(RGB), "PNG", icc_profile=PROFILE)
+    for chunk, says_nothing in [
+        ((b"cICP", bytes([*numbers, 0, 1])), True),
+        ((b"cICP", bytes([9, numbers[1] or 2, 0, 1])), False),
+        ((b"cICP", bytes([numbers[0] or 2, 8, 0, 1])), False),
+    ]:
+        found = read(tmp_path, with_png_chunks(with_icc, chunk), strict=True)
+        assert (found.icc == PROFILE) == says_nothing
+
+
+@pytest.mark.parametrize("version", [0, 1])
+@pytest.mark.parametrize("wide", [0, 1])
+def test_the_properties_of_the_first_item_are_told_from_those_of_others(
+    version: int, wide: int
+) -> None:
+    """A HEIF file whose property 130 is the color of item 3; items of a thumbnail stand before and
+    behind it.
+    """
+
+    def box(kind: bytes, body: bytes) -> bytes:
+        return struct.pack(">I4s", 8 + len(body), kind) + body
+
+    place = 130 if wide else 3
+    properties = [box(b"colr", b"nclx" + struct.pack(">HHHB", 9, 16, 0, 128))]
+    properties += [box(b"free", b"")] * (place - 2)
+    properties += [box(b"colr", b"nclx" + struct.pack(">HHHB", 12, 13, 0, 128))]
+    properties += [box(b"pixi", bytes([0, 0, 0, 0, 1, 12]))]
+    rows = b""
+    for item, found in ((1, (1, place + 1)), (3, (place,)), (4, (1, place + 1))):
+        rows += struct.pack(">I" if version else ">H", item) + bytes([len(found)])
+        rows += struct.pack(f">{len(found)}{'H' if wide else 'B'}", *found)
+    ipma = bytes([version, 0, 0, wide]) + struct.pack(">I", 3) + rows
+    iprp = box(b"iprp", box(b"ipco", b"".join(properties)) + box(b"ipma", ipma))
+    pitm = box(b"pitm", bytes([version, 0, 0, 0]) + struct.pack(">I" if version else ">H", 3))
+    data = box(b"ftyp", b"avif") + box(b"meta", bytes(4) + pitm + iprp)
+    found = heif_properties(io.BytesIO(data))
+    assert (found.cicp, found.bits) == (Cicp(12, 13), 8)
 
 
 def test_a_damaged_iccp_chunk_is_told_and_the_next_in_order_counts(tmp_path: Path) -> None:

@@ -107,7 +107,8 @@ def test_deep_gray_in_tiff_whose_zero_is_white_is_no_negative(tmp_path: Path) ->
 def test_planes_of_sixteen_bits_in_tiff_are_read_as_such(tmp_path: Path, order: str) -> None:
     row = np.arange(12, dtype=np.uint8).reshape(3, 4) * 21 + 2
     tags = {258: (16,) * 3, 262: (2,), 284: (2,)}
-    picture = read(tmp_path, tiff(4, (row.astype(order + "u2") * 257).tobytes(), tags, order))
+    samples = (256 * row.astype(np.uint16) + 9).astype(order + "u2")
+    picture = read(tmp_path, tiff(4, samples.tobytes(), tags, order))
     assert whole(picture)[0].T.tolist() == row.tolist()
     assert picture.notices == ("16-bit samples were cut to 8 bits",)
     with pytest.raises(ImageError, match="more than 8 bits"):

@@ -96,6 +96,13 @@ def test_windows_agree_with_the_whole_and_visible_pixels_stay(orientation: int) 
         )
 
 
+def test_one_visible_row_colors_all_that_is_hidden() -> None:
+    pixels = np.zeros((100, 70, 4), np.uint8)
+    pixels[0] = 200, 40, 90, 255
+    found = fill_hidden(read_picture(Image.fromarray(pixels)))
+    assert np.abs(found.pixels(0, 100, 0, 70).astype(int) - pixels[0, 0, :3]).max() <= 1
+
+
 def test_hidden_colors_go_on_smoothly_from_the_visible_ones() -> None:
     ramp = np.tile(np.linspace(40, 200, 96).astype(np.uint8), (96, 1))
     original = np.dstack([ramp, ramp, ramp, np.full_like(ramp, 255)])
@@ -158,4 +165,5 @@ def test_alpha_is_the_smaller_of_png_and_webp() -> None:
             planes.decode_alpha(planes.encode_alpha(plane), plane.shape[1], plane.shape[0]), plane
         )
     assert planes.encode_alpha(long)[:4] == b"\x89PNG"
+    assert planes.encode_alpha(noise[:3, :3].copy())[:4] == b"\x89PNG"  # 77 bytes, 102 as WebP
     assert unpack(latentpress.compress(badge((0, 0, 0)), content="photo"))[1][ALPHA] == body

@@ -91,6 +91,7 @@ BAD = {
 @pytest.mark.parametrize("kind", BAD)
 def test_hostile_deflated_bodies_are_refused(kind: str) -> None:
     assert inflate(DEFLATED, "exif") == b"metadata " * 50
+    assert inflate(deflate(b"a"), "exif") == b"a"
     for name in ("icc deflated", "exif deflated", "xmp deflated", "text"):
         with pytest.raises(FormatError):
             decode_metadata({name: BAD[kind]})
@@ -157,6 +158,7 @@ def test_a_density_of_png_comes_back_to_the_dot() -> None:
         dpi = dots * 0.0254
         found = unpack_density(pack_density((dpi, dpi * 2)))
         assert [int(d / 0.0254 + 0.5) for d in found] == [dots, dots * 2]
+    assert unpack_density(pack_density((300, 300))) == (300, 300)
 
 
 NO_DENSITY = [
@@ -188,7 +190,7 @@ def matrix_profile(
     gamma: float | None = None,
     *,
     description: str = "sRGB IEC61966-2.1",
-    table: bool = False,
+    table: bytes = b"",
     damaged: bool = False,
 ) -> bytes:
     """A profile of version 2 whose curves are tables, as scanners and cameras have them: of sRGB,
@@ -219,7 +221,7 @@ def matrix_profile(
     ]
     tags += [(n, trc) for n in (b"rTRC", b"gTRC", b"bTRC")]
     if table:
-        tags.append((b"A2B0", b"mft2" + bytes(100)))
+        tags.append((table, b"mft2" + bytes(100)))
     profile = bytearray(profiles.pack_profile(b"RGB ", tags))
     profile[8:12] = bytes([2, 0x10, 0, 0])
     return bytes(profile[:-900]) if damaged else bytes(profile)
@@ -251,7 +253,8 @@ def test_a_profile_counts_by_its_colors_and_never_by_its_name() -> None:
         "linear": matrix_profile(COLORANTS[SRGB], 1.0),
         "swapped": matrix_profile((green, red, blue)),
         "another red": matrix_profile(((red[0] - 1500, *red[1:]), green, blue)),
-        "a table": matrix_profile(COLORANTS[SRGB], table=True),
+        "a table": matrix_profile(COLORANTS[SRGB], table=b"A2B0"),
+        "a table of the other way": matrix_profile(COLORANTS[SRGB], table=b"B2A1"),
         "cut off": matrix_profile(COLORANTS[SRGB], damaged=True),
         "no profile": b"not a real profile" * 20,
         "nothing": b"",

@@ -99,13 +99,12 @@ def without_profile(converted: Converted, icc: bytes) -> Converted:
     """The picture in sRGB, as it is seen without a profile; a damaged profile, or one that does not
     fit, is left out alone.
     """
-    without = replace(converted, keeps_icc=False)
     if known_number(icc) in (SRGB, GRAY_SRGB):
-        return without
+        return converted
     is_gray = converted.image.mode == "L"
     rgb = to_srgb(converted.image if is_gray else converted.image.convert("RGB"), icc)
     if rgb is None:
-        return without
+        return converted
     told = "colors were converted to sRGB, for the ICC profile is left out"
     notice = f"{converted.notice} and {told}" if converted.notice else told
-    return replace(without, image=rgb.getchannel("G") if is_gray else rgb, notice=notice)
+    return replace(converted, image=rgb.getchannel("G") if is_gray else rgb, notice=notice)
