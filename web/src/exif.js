@@ -7,6 +7,9 @@
 const ENTRY = 12;
 const MAX_SUB_IFDS = 2; // of one tag in one IFD: a hostile block may have thousands
 const ORIENTATION = 0x0112;
+const X_RESOLUTION = 0x011a;
+const RESOLUTION_UNIT = 0x0128;
+const CENTIMETER = 3; // of that unit; else it is an inch
 const EXIF_IFD = 0x8769;
 const GPS_IFD = 0x8825;
 const INTEROPERABILITY_IFD = 0xa005;
@@ -28,6 +31,25 @@ export function exifOrientation(exif) {
   const block = new Block(exif);
   const row = block.orientations()[0];
   return row === undefined ? 0 : block.number(row);
+}
+
+/**
+ * @param {Uint8Array} exif a TIFF stream
+ * @returns {number} dots an inch, across, that it says; NaN where it says none
+ */
+export function exifResolution(exif) {
+  try {
+    const block = new Block(exif);
+    const { entries } = block.directory(block.u32(4));
+    const unit = entries.find((row) => row.tag === RESOLUTION_UNIT && row.type === 3);
+    const across = entries.find((row) => row.tag === X_RESOLUTION && row.type === 5);
+    if (!unit || !across) return NaN;
+    const at = block.u32(across.at + 8); // of a fraction
+    const dots = block.u32(at) / block.u32(at + 4);
+    return block.number(unit) === CENTIMETER ? dots * 2.54 : dots;
+  } catch (error) {
+    return damaged(error, NaN);
+  }
 }
 
 /**

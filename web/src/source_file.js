@@ -4,6 +4,7 @@
  * the samples that are stored. Sources: ITU-T T.81; PNG, third edition; RFC 9649 (WebP).
  */
 import { decompressed, joined } from "./deflate.js";
+import { exifResolution } from "./exif.js";
 import { isDensity } from "./metadata_encoder.js";
 
 const MOST = 2 ** 26; // bytes of a compressed part of a file
@@ -51,6 +52,7 @@ function readJpeg(file) {
   /** @type {Uint8Array[]} */
   const exif = [];
   let comment = "";
+  let hasDensity = false;
   let components = 3;
   let at = 2;
   while (at + 4 <= file.length && file[at] === 0xff) {
@@ -75,7 +77,10 @@ function readJpeg(file) {
         profileSegments.push(segment);
       }
     } else {
-      if (marker === 0xe0 && ascii(body, 0, 5) === "JFIF\0") found.density = jfifDensity(body);
+      if (marker === 0xe0 && ascii(body, 0, 5) === "JFIF\0" && [1, 2].includes(body[7])) {
+        hasDensity = true;
+        found.density = jfifDensity(body);
+      }
       if (marker === 0xfe) comment = commentText(body);
       kept.push(segment);
     }
@@ -87,7 +92,11 @@ function readJpeg(file) {
     profile.sort((a, b) => a.number - b.number);
     found.icc = joined(profile.map((part) => part.data));
   }
-  if (exif.length) found.exif = joined(exif);
+  if (exif.length) {
+    found.exif = joined(exif);
+    const dots = exifResolution(found.exif);
+    if (!hasDensity) found.density = density(dots, dots);
+  }
   const isSigned = SIGNATURES.some((start) => comment.startsWith(start));
   if (comment && !isSigned) found.text.push(["Comment", comment]);
   found.bare = joined([...kept, file.subarray(at)]);
@@ -95,10 +104,10 @@ function readJpeg(file) {
   return found;
 }
 
-/** @param {Uint8Array} body of a JFIF segment */
+/** @param {Uint8Array} body of a JFIF segment that tells a density */
 function jfifDensity(body) {
-  const unit = [0, 1, 2.54][body[7]] ?? 0; // none, dots an inch, dots a centimeter
-  return unit ? density(u16(body, 8) * unit, u16(body, 10) * unit) : undefined;
+  const unit = body[7] === 2 ? 2.54 : 1; // dots a centimeter, dots an inch
+  return density(u16(body, 8) * unit, u16(body, 10) * unit);
 }
 
 /**
