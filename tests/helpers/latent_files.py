@@ -23,8 +23,8 @@ def record_of(data: bytes, number: int) -> tuple[int, int]:
     return index.read_index(io.BytesIO(data), len(data)).span(number)
 
 
-def ltps(records: list[bytes], space: int = 0) -> bytes:
-    """A well-formed file around any records."""
+def ltps(records: list[bytes], space: int = 0, *, behind: bytes = b"") -> bytes:
+    """A well-formed file around any records. behind: bytes between the last one and the index."""
     header, ends = (
         index.HEADER.pack(index.MAGIC, index.VERSION, space),
         index.HEADER.size + np.cumsum([len(r) for r in records]),
@@ -32,8 +32,7 @@ def ltps(records: list[bytes], space: int = 0) -> bytes:
     rows = np.array(
         [(end, google_crc32c.value(r)) for end, r in zip(ends, records, strict=True)], index.ROW
     ).tobytes()
-    start = int(ends[-1]) if records else index.HEADER.size
+    start = (int(ends[-1]) if records else index.HEADER.size) + len(behind)
     crc = google_crc32c.value(header + rows + index.NUMBERS.pack(start, len(records)))
-    return (
-        header + b"".join(records) + rows + index.FOOTER.pack(start, len(records), crc, index.END)
-    )
+    footer = index.FOOTER.pack(start, len(records), crc, index.END)
+    return header + b"".join(records) + behind + rows + footer

@@ -233,7 +233,7 @@ def test_every_rule_of_a_record(tmp_path: Path, body: bytes, said: str) -> None:
         read_all(tmp_path / "a", ltps([body]))
 
 
-def test_every_rule_of_the_file(tmp_path: Path) -> None:
+def test_every_rule_of_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     good = ltps([b"x"])
     with pytest.raises(VersionError, match="version 9"):
         read_all(tmp_path / "a", good[:4] + b"\x09" + good[5:])
@@ -243,6 +243,11 @@ def test_every_rule_of_the_file(tmp_path: Path) -> None:
         read_all(tmp_path / "a", ltps([b"x"], 1))  # lp1 is no space of this format
     with pytest.raises(FormatError, match="overlap"):
         read_all(tmp_path / "a", ltps([b"x", b""]))
+    with pytest.raises(FormatError, match="not where they should be"):
+        read_all(tmp_path / "a", ltps([b"x"], behind=b"y"))
+    with monkeypatch.context() as patch, pytest.raises(FormatError, match="too long"):
+        patch.setattr(index, "MAX_RECORD_BYTES", 3)
+        read_all(tmp_path / "a", ltps([b"four"]))
     with pytest.raises(FormatError, match=r"not an \.ltps"):
         read_all(tmp_path / "a", b"LTP\x01" + good[4:])
     assert index.space_name(0) == "raw"
