@@ -40,6 +40,17 @@ def test_pop_inverts_push_and_empties_the_stack(cases: list[tuple[int, int]]) ->
     rans.check_empty(coder)
 
 
+def test_many_symbols_of_a_table_are_taken_a_slice_at_a_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("latentpress.entropy.rans_constriction.SLICE", 7)
+    symbols = np.random.default_rng(0).integers(-900, 900, 50).tolist()  # with escaped ones
+    numbers = np.full(50, 30, np.uint16)
+    coder = rans.from_bytes(fast_encode(symbols, numbers.tolist()))
+    assert rans.pop(coder, numbers).tolist() == symbols
+    rans.check_empty(coder)
+
+
 def test_coded_bits_stay_by_the_tables_bits() -> None:
     rng = np.random.default_rng(0)
     numbers = rng.integers(0, cdf_tables.SCALES, 50_000).astype(np.uint8)

@@ -179,7 +179,8 @@ def test_the_properties_of_the_first_item_are_told_from_those_of_others(
     ipma = bytes([version, 0, 0, wide]) + struct.pack(">I", 3) + rows
     iprp = box(b"iprp", box(b"ipco", b"".join(properties)) + box(b"ipma", ipma))
     pitm = box(b"pitm", bytes([version, 0, 0, 0]) + struct.pack(">I" if version else ">H", 3))
-    data = box(b"ftyp", b"avif") + box(b"meta", bytes(4) + pitm + iprp)
+    wide_box = struct.pack(">I4sQ", 1, b"mdat", 21) + b"a pic"  # whose size has 64 bits
+    data = box(b"ftyp", b"avif") + wide_box + box(b"meta", bytes(4) + pitm + iprp)
     found = heif_properties(io.BytesIO(data))
     assert (found.cicp, found.bits) == (Cicp(12, 13), 8)
 

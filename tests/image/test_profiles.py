@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from helpers.pictures import GRAY_PROFILE, PROFILE, read, saved, shown
+from helpers.pictures import GRAY_PROFILE, PROFILE, read, saved, shown, with_png_chunks
 from latentpress.errors import ConversionError
 from latentpress.image.cicp import PRIMARIES, SRGB_CURVE, TRANSFERS
 from latentpress.image.formats import write_image
@@ -171,10 +171,25 @@ def test_bytes_behind_a_profile_are_cut_off() -> None:
     assert fitting(GRAY_PROFILE, "LA") == (GRAY_PROFILE, None)
 
 
+def with_code_points(primaries: int, transfer: int) -> bytes:
+    """A profile with a tag of H.273's numbers in the place of its first one."""
+    numbers = b"cicp" + bytes(4) + bytes([primaries, transfer, 0, 1])
+    row = b"cicp" + struct.pack(">II", len(PROFILE), 12)
+    return PROFILE[:132] + row + PROFILE[144:] + numbers
+
+
+def test_a_profile_that_names_pq_is_converted_as_the_numbers_are(tmp_path: Path) -> None:
+    image = Image.fromarray(RGB)
+    by_profile = read(tmp_path, saved(image, "PNG", icc_profile=with_code_points(9, 16)))
+    chunk = (b"cICP", bytes([9, 16, 0, 1]))
+    by_numbers = read(tmp_path, with_png_chunks(saved(image, "PNG"), chunk))
+    assert np.array_equal(by_profile.image, by_numbers.image)
+    assert not np.array_equal(by_profile.image, RGB)
+    assert (by_profile.icc, by_profile.notices) == (by_numbers.icc, by_numbers.notices)
+
+
 def test_code_points_in_a_profile() -> None:
     assert code_points(PROFILE) is None
-    numbers = b"cicp" + bytes(4) + bytes([9, 16, 0, 1])
-    icc = PROFILE[:132] + b"cicp" + struct.pack(">II", len(PROFILE), 12) + PROFILE[144:] + numbers
-    found = code_points(icc)
+    found = code_points(with_code_points(9, 16))
     assert found is not None
     assert (found.primaries, found.transfer) == (9, 16)

@@ -156,6 +156,52 @@ def test_no_correction_passes_a_limit(factor: float, step: int, limit: int) -> N
     assert len(files[0]) <= limit
 
 
+@given(share=st.floats(0.5, 1.6), step=st.integers(3000, 7000), limit=st.integers(10_000, 10**6))
+def test_a_correction_uses_the_bytes_of_a_limit(share: float, step: int, limit: int) -> None:
+    """Where the slope is right, one is enough."""
+    written: list[int] = []
+
+    def write(at: int) -> list[bytes]:
+        written.append(at)
+        return [bytes(int(limit * share * np.exp((at - step) * 3e-4)))]
+
+    files = corrected_size(write, [bytes(limit)], step, limit, slope=3e-4, top=10_000)
+    assert 0.98 * limit <= len(files[0]) <= limit
+    assert len(written) <= 2
+
+
+@pytest.mark.parametrize(("size", "smallest"), [(120, 120), (140, 130)])
+def test_where_no_corrected_file_fits_the_smallest_of_all_is_taken(
+    size: int, smallest: int
+) -> None:
+    files = corrected_size(lambda step: [bytes(size)], [bytes(130)], 50, 100, slope=0.1, top=100)
+    assert files == [bytes(smallest)]
+
+
+@pytest.mark.parametrize("least", [120, 300, 450, 501, 700, 930])
+def test_a_metric_is_met_a_little_above_the_least_step_that_reaches_it(least: int) -> None:
+    """From the step 500, whose plain file is long; searched ones reach the target from `least`
+    on.
+    """
+    written: list[int] = []
+
+    def write(step: int) -> bytes:
+        written.append(step)
+        return bytes(step)
+
+    data = corrected_metric(
+        write,
+        lambda data: 0.01 * (len(data) - least),
+        bytes(2000),
+        500,
+        slope=0.01,
+        near=100,
+        top=1000,
+    )
+    assert least <= len(data) < least + 100
+    assert len(written) <= 2
+
+
 def test_a_metric_that_no_searched_file_reaches_gives_the_plain_one() -> None:
     assert (
         corrected_metric(
