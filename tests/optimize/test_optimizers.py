@@ -178,10 +178,10 @@ def test_where_no_corrected_file_fits_the_smallest_of_all_is_taken(
     assert files == [bytes(smallest)]
 
 
-@pytest.mark.parametrize("least", [120, 300, 450, 501, 700, 930])
+@pytest.mark.parametrize("least", [120, 300, 450])
 def test_a_metric_is_met_a_little_above_the_least_step_that_reaches_it(least: int) -> None:
-    """From the step 500, whose plain file is long; searched ones reach the target from `least`
-    on.
+    """From the step 500, whose plain file is long; optimized ones are beyond the target there, and
+    reach it from `least` on.
     """
     written: list[int] = []
 
