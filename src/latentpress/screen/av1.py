@@ -14,7 +14,7 @@ from latentpress.varint import read_varint
 
 START = b"\x12\x00\x0a"  # a temporal delimiter, then a sequence header
 SEQUENCE_HEADER, FRAME = 0x0A, 0x32  # unit headers: the type, and that a size follows
-BITS_709, SRGB, BT601 = 1, 13, 6  # primaries, transfer, matrix (ITU-T H.273)
+BT709, SRGB, BT601 = 1, 13, 6  # primaries, transfer, matrix (ITU-T H.273)
 BRANDS = b"avif\0\0\0\0avifmif1miaf"
 
 
@@ -135,7 +135,7 @@ def _sequence(bits: _Bits) -> Sequence:
     is_deep = bits.take(1)
     is_gray = bits.take(1) if profile == 0 else 0
     colors = (bits.take(1), bits.take(8), bits.take(8), bits.take(8), bits.take(1))
-    if profile > 1 or not is_still or is_deep or colors != (1, BITS_709, SRGB, BT601, 1):
+    if profile > 1 or not is_still or is_deep or colors != (1, BT709, SRGB, BT601, 1):
         raise FormatError("the screen chunk holds an AV1 picture of a kind that none may have")
     if not is_gray:
         bits.take(2 if profile == 0 else 0)  # where chroma samples lie

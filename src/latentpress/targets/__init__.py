@@ -226,9 +226,10 @@ def to_metric(
         reached = gaps[best]
         if analyzed.options.optimizes_latent:  # which may reach what rounding does not
             optimized = analyzed.optimized(best)
-            if beyond(optimized) > reached:
+            found = beyond(optimized)
+            if found > reached:
                 data = optimized
-                reached = beyond(optimized)
+                reached = found
         if reached < 0 and not best_effort:
             raise TargetError(
                 f"no quality reaches {name} {value:g} on this picture: the best, at "

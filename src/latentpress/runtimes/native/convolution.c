@@ -1,5 +1,6 @@
 /* Convolutions of bytes and of floats over images whose channels lie side by side (H, W, C), for
-   processors with AVX-512: bytes by VNNI or in tiles of AMX, floats by fused multiply-adds.
+   processors with AVX-512: bytes by VNNI or in tiles of AMX, floats by fused multiply-adds; floats
+   also for those that have AVX2 alone (avx2.c).
 
    A row of a kernel reads one run of neighboring numbers: `kernel width x channels` of them. So
    every convolution here is `kernel_rows` runs for each position, whatever its width and stride.
