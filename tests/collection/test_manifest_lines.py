@@ -57,13 +57,14 @@ def test_lines_are_whole_however_a_file_is_cut(chunks: list[bytes]) -> None:
 
 
 def test_sizes_are_told_in_units_of_a_thousand() -> None:
-    sizes = (0, 999, 1000, 1051, 999_000, 10**6, 25 * 10**8, 10**13)
+    sizes = (0, 999, 1000, 1051, 999_949, 999_950, 10**6, 25 * 10**8, 10**13)
     assert [size_words(size) for size in sizes] == [
         "0 bytes",
         "999 bytes",
         "1.0 kB",
         "1.1 kB",
-        "999.0 kB",
+        "999.9 kB",
+        "1.0 MB",
         "1.0 MB",
         "2.5 GB",
         "10.0 TB",

@@ -17,6 +17,6 @@ def larger_words(before: int, after: int, *, is_written: bool) -> str:
 def size_words(size: int) -> str:
     """Bytes as people read them: kB is 1000 of them."""
     for unit, bytes_of in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
-        if size >= bytes_of:
+        if size >= 0.99995 * bytes_of:  # 1000.0 of the unit below are 1.0 of this one
             return f"{size / bytes_of:.1f} {unit}"
     return f"{size} bytes"
