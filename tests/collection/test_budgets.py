@@ -76,6 +76,27 @@ def test_what_is_no_picture_may_be_more_than_the_budget(tree: Path, tmp_path: Pa
     assert not (tmp_path / "out").exists()
 
 
+def test_drawings_are_photographs_where_their_layers_leave_no_room(tmp_path: Path) -> None:
+    photos = tmp_path / "in"
+    photos.mkdir()
+    dots = np.random.default_rng(0).integers(0, 2, (96, 128), np.uint8) * 255
+    Image.fromarray(dots).save(photos / "dots.png")
+    Image.new("L", (128, 96), 255).save(photos / "flat.png")
+    (photos / "noise.png").write_bytes(noise(0))
+    paths = sorted(photos.iterdir())
+    limit = sum(len(latentpress.compress(path, quality=0)) for path in paths) - 100
+    asked = ("compress", photos, "-o", tmp_path / "out", "--total-size", limit)
+    lp(*asked)
+    files = files_of(tmp_path / "out")
+    expected = latentpress.targets.to_total(paths, limit)
+    assert [files[f"{path.stem}.ltp"] for path in paths] == expected
+    assert 0.97 * limit < sum(map(len, expected)) <= limit
+    assert "3 done before" in lp(*asked)
+    (tmp_path / "out/dots.ltp").unlink()
+    assert "1 file written" in lp(*asked)
+    assert files_of(tmp_path / "out") == files
+
+
 def test_a_table_has_no_total_size(tmp_path: Path) -> None:
     (tmp_path / "a.parquet").write_bytes(b"")
     told = lp(

@@ -337,7 +337,7 @@ def test_a_budget_for_a_tree(here: Path) -> None:
 def test_the_quality_of_a_budget_is_remembered(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     lp("compress", "photos", "-o", "pressed", "--total-size", "1300")
     monkeypatch.setattr(
-        "latentpress.collection.budget.best_quality", lambda *_: pytest.fail("searched again")
+        "latentpress.collection.budget.best_request", lambda *_: pytest.fail("searched again")
     )
     Path("pressed/a.ltp").unlink()
     assert (

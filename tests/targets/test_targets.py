@@ -274,3 +274,22 @@ def test_a_size_that_only_the_latent_reaches_is_reached() -> None:
         targets.to_size(dots, 50, options=auto)
     with pytest.raises(TargetError, match=f"has {len(layer):,}"):  # as asked for
         targets.to_size(dots, limit, options=EncodeOptions(content="screen"))
+
+
+def test_a_total_that_only_the_latents_of_some_drawings_reach_is_reached() -> None:
+    dots = np.random.default_rng(0).integers(0, 2, (96, 128), np.uint8) * 255
+    square = np.full((96, 128), 255, np.uint8)
+    square[30:60, 40:90] = 0  # which a layer shows in fewer bytes than a latent
+    pictures = [dots, square]
+    layers = [latentpress.compress(picture, quality=0) for picture in pictures]
+    latents = [latentpress.compress(picture, quality=0, content="photo") for picture in pictures]
+    least = [latents[0], layers[1]]
+    assert list(map(len, least)) == list(map(min, map(len, layers), map(len, latents)))
+    limit = sum(map(len, least))
+    for more in (0, 100, 300):
+        files = targets.to_total(pictures, limit + more)
+        assert 0.97 * (limit + more) < sum(map(len, files)) <= limit + more < sum(map(len, layers))
+    assert targets.to_total(pictures, 100, best_effort=True) == least
+    with pytest.raises(TargetError, match=f"at quality 0 they have {limit:,}"):
+        targets.to_total(pictures, limit - 1)
+    assert targets.to_total(pictures, sum(map(len, layers))) == layers

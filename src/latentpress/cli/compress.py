@@ -363,16 +363,16 @@ def run_compress(
     if total_size is None:
         run_tree(tree, task, engine, search, "pressing")
         return
-    from latentpress.collection.budget import as_budget, best_quality, recorded
+    from latentpress.collection.budget import as_budget, as_found, best_request, recorded
 
     found = list(without_collisions(tree.found(search)))
     budget = as_budget(total_size, found, task)
-    quality = recorded(task.output, budget)
-    if quality is None:
+    asked = recorded(task.output, budget, task.asked)
+    if asked is None:
         with batch.Bar(None, "searching the quality") as bar:
-            quality = best_quality(found, task, total_size, jobs, bar.advance, terminal.notice)
-    task = replace(task, asked=replace(task.asked, quality=quality))
-    header = {"budget": {**budget, "quality": quality}}
+            asked = best_request(found, task, total_size, jobs, bar.advance, terminal.notice)
+    task = replace(task, asked=asked)
+    header = {"budget": {**budget, **as_found(asked)}}
     run_tree(tree, task, engine, search, "pressing", found, header)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
 from typing import TypeVar
@@ -17,6 +17,7 @@ from latentpress.collection.faults import ENDING
 from latentpress.collection.find import is_archive
 from latentpress.collection.manifest import fingerprint, open_manifest
 from latentpress.collection.pool import SAMPLE, Pool, sharing
+from latentpress.collection.request import Request
 from latentpress.collection.tasks import Compress, kept_store
 from latentpress.collection.unit import Made, Row, Unit, joined
 from latentpress.errors import LatentpressError, TargetError, UsageError
@@ -46,17 +47,33 @@ class Content:
         """The bytes that a picture takes at a step of the quality grid."""
         return -(-len(picture.write(step)) // self.block) * self.block
 
+    @property
+    def pixels(self) -> int:
+        """Of all pictures."""
+        return sum(picture.pixels for picture in self.pictures)
 
-def best_quality(
+    @property
+    def has_layers(self) -> bool:
+        """Whether a picture has a screen layer."""
+        return any(picture.layer for picture in self.pictures)
+
+    def smallest(self) -> Content:
+        """The same with each picture as of `Analyzed.smallest`."""
+        return replace(self, pictures=[picture.smallest() for picture in self.pictures])
+
+
+def best_request(
     units: Iterable[Unit | Row],
     task: Compress,
     limit: int,
     jobs: int | None = None,
     passed: Callable[[], None] = lambda: None,
     told: Callable[[str], None] = lambda sentence: None,
-) -> float:
-    """The best quality at which the outputs of all that can be read, files and .tar shards, have
-    at most `limit` bytes together; 0 with the task's best effort where they have more.
+) -> Request:
+    """What to ask of each picture: the best quality at which the outputs of all that can be read,
+    files and .tar shards, have at most `limit` bytes together; 0 with the task's best effort where
+    they have more. Where screen layers leave too little room, a picture is a photograph where that
+    takes fewer bytes.
 
     Every picture is analyzed once, and its latent kept in a temporary file: 5 bytes a pixel. At
     efforts 7 to 9 the quality that effort 6 needs is the first guess; then all pictures are made,
@@ -92,36 +109,45 @@ def best_quality(
     if task.options.optimizes_latent:
         plain = replace(task, options=replace(task.options, effort=FIRST_EFFORT - 1))
     contents = every(lambda unit: _content(unit, plain), found, task.pixels)
-    pictures = [(content, picture) for content in contents for picture in content.pictures]
-    if not pictures:
+    if not any(content.pictures for content in contents):
         raise UsageError("there is no picture to share the bytes among")
-    beside = sum(content.beside for content in contents)
 
-    def measure(step: int) -> int:
-        sizes = every(lambda one: one[0].size(one[1], step), pictures, lambda one: one[1].pixels)
-        return beside + sum(sizes)
+    def searched(contents: Sequence[Content], asked: Request) -> tuple[Request, int]:
+        """What to ask of each picture, and the bytes of all that it leads to."""
+        pictures = [(content, picture) for content in contents for picture in content.pictures]
+        beside = sum(content.beside for content in contents)
 
-    sizes = Sizes(measure)
-    estimate = reduce(np.logaddexp, (picture.log_sizes() for _, picture in pictures))
-    fixed = beside + sum(picture.fixed_bytes() for _, picture in pictures)
-    step = sizes.within(limit, fixed, estimate)
-    if task.options.optimizes_latent:
-        del contents, pictures
+        def measure(step: int) -> int:
+            return beside + sum(
+                every(lambda one: one[0].size(one[1], step), pictures, lambda one: one[1].pixels)
+            )
 
-        def made(step: int) -> int:
-            asked = replace(task, asked=replace(task.asked, quality=step / QUALITY_UNIT))
-            return sum(every(lambda unit: _size(unit, asked), found, task.pixels))
+        sizes = Sizes(measure)
+        estimate = reduce(np.logaddexp, (picture.log_sizes() for _, picture in pictures))
+        fixed = beside + sum(picture.fixed_bytes() for _, picture in pictures)
+        step = sizes.within(limit, fixed, estimate)
+        if task.options.optimizes_latent:
 
-        sizes = Sizes(made)
-        step = _corrected(sizes, step, limit, estimate)
-    if (least := sizes.size(step)) > limit:
+            def made(step: int) -> int:
+                at_step = replace(task, asked=replace(asked, quality=step / QUALITY_UNIT))
+                return sum(every(lambda unit: _size(unit, at_step), found, task.pixels))
+
+            sizes = Sizes(made)
+            step = _corrected(sizes, step, limit, estimate)
+        return replace(asked, quality=step / QUALITY_UNIT), sizes.size(step)
+
+    asked, least = searched(contents, task.asked)
+    if least > limit and any(content.has_layers for content in contents):
+        contents = every(Content.smallest, contents, lambda content: content.pixels)
+        asked, least = searched(contents, replace(task.asked, smallest=True))
+    if least > limit:
         sentence = (
             f"these pictures do not fit into {limit:,} bytes: at quality 0 they have {least:,}"
         )
         if not task.asked.best_effort:
             raise TargetError(sentence)
         told(sentence)
-    return step / QUALITY_UNIT
+    return asked
 
 
 def _corrected(sizes: Sizes, step: int, limit: int, estimate: NDArray[np.float64]) -> int:
@@ -176,17 +202,25 @@ def _size(unit: Unit, task: Compress) -> int:
         return 0
 
 
-def recorded(folder: str, budget: Mapping[str, object]) -> float | None:
-    """The quality that an earlier run found for the same budget, None where none did."""
+def recorded(folder: str, budget: Mapping[str, object], asked: Request) -> Request | None:
+    """What an earlier run found to ask of each picture for the same budget, None where none did.
+    asked: what it is beside that.
+    """
     found = None
     try:
         for line in open_manifest(open_store(folder), read_only=True).lines():
             told = line["run"].get("budget") if "run" in line else None
-            if told and {**told, "quality": None} == {**budget, "quality": None}:
-                found = float(told["quality"])
+            if told and {key: told.get(key) for key in budget} == budget:
+                quality, smallest = float(told["quality"]), bool(told["smallest"])
+                found = replace(asked, quality=quality, smallest=smallest)
     except (LatentpressError, AttributeError, KeyError, TypeError, ValueError):
         return None
     return found
+
+
+def as_found(asked: Request) -> dict[str, object]:
+    """What was found to ask of each picture, as the manifest tells it beside the budget."""
+    return {"quality": asked.quality, "smallest": asked.smallest}
 
 
 def as_budget(limit: int, units: Iterable[Unit | Row], task: Compress) -> dict[str, object]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from latentpress.errors import TargetError
+from latentpress.options import QUALITY_UNIT
 
 if TYPE_CHECKING:
     from latentpress.image.picture import Picture
@@ -15,7 +16,8 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Request:
     """One of quality, size (bytes), bpp and metric (its name and value). best_effort: the nearest
-    file where that is out of reach.
+    file where that is out of reach. smallest: whether a file of a quality is as of
+    `Analyzed.smallest`.
     """
 
     quality: float = 50.0
@@ -23,6 +25,7 @@ class Request:
     bpp: float | None = None
     metric: tuple[str, float] | None = None
     best_effort: bool = False
+    smallest: bool = False
 
     def file(self, picture: Picture, options: EncodeOptions) -> tuple[bytes, list[str]]:
         """The file of a picture, and notices. options: their quality is not looked at.
@@ -33,6 +36,9 @@ class Request:
         from latentpress import codec, targets
 
         if self.size is None and self.bpp is None and self.metric is None:
+            if self.smallest:
+                analyzed = targets.Analyzed(picture, options).smallest()
+                return analyzed.optimized(round(self.quality * QUALITY_UNIT)), []
             return codec.compress(picture, options=options, quality=self.quality), []
         analyzed = targets.Analyzed(picture, options)
         try:

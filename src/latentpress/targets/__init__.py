@@ -287,11 +287,10 @@ def _within(
 
         data = corrected_size(optimized, data, step, limit, slope=slope, top=TOP_STEP)
     if sum(map(len, data)) > limit:
-        photographs = [a.as_photograph() for a in analyzed]
-        if photographs != list(analyzed):  # a layer may take more bytes than its latent would
-            plain = _within(photographs, limit, too_small, best_effort=True)
-            data = min(data, plain, key=lambda files: sum(map(len, files)))
-        if sum(map(len, data)) > limit and not best_effort:
+        smallest = [a.smallest() for a in analyzed]
+        if smallest != list(analyzed):  # a layer may take more bytes than its latent would
+            return _within(smallest, limit, too_small, best_effort)
+        if not best_effort:
             raise TargetError(too_small(data), data)
     return data
 

@@ -78,13 +78,18 @@ class Analyzed:
         analyzed.options = replace(self.options, **fields)
         return analyzed
 
-    def as_photograph(self) -> Analyzed:
-        """The same picture without the screen layer that content "auto" gave it; itself where it
-        has none, or its pixels were let go.
+    def smallest(self) -> Analyzed:
+        """The same picture without the screen layer that content "auto" gave it, where its file at
+        quality 0 is smaller so; else itself.
         """
-        if not self.layer or self.options.content != "auto" or self.picture is None:
+        if not self.layer or self.options.content != "auto":
             return self
-        return Analyzed(self.picture, replace(self.options, content="photo"))
+        photograph = Analyzed(
+            self.layer.picture,
+            replace(self.options, content="photo"),
+            keep_pixels=self.picture is not None,
+        )
+        return min(self, photograph, key=lambda one: len(one.write(0)))
 
     @property
     def chunk_type(self) -> int:
