@@ -141,6 +141,18 @@ def test_a_run_that_is_killed_goes_on(here: Path) -> None:
     assert not [name for name in os.listdir("out") if name.startswith(".")]
 
 
+def test_a_file_whose_last_latent_fills_a_shard_is_not_read_again(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stacked = np.stack([np.load(io.BytesIO(npy(number))) for number in range(3)])
+    np.save("in/many.npy", stacked)
+    result = CliRunner().invoke(app, ["latents", "pack", "in", *ASKED[:-1], "1"])  # one a shard
+    assert f"{MANY + 3} shards, {MANY + 3} latents, " in result.output
+    monkeypatch.setattr("latentpress.latents.conversion.read", lambda *_: pytest.fail("read again"))
+    result = CliRunner().invoke(app, ["latents", "pack", "in", *ASKED[:-1], "1"])
+    assert f", {MANY + 3} latents packed before" in result.output
+
+
 def test_a_file_of_many_latents_that_ends_in_another_shard(here: Path) -> None:
     stacked = np.stack([np.load(io.BytesIO(npy(number))) for number in range(6)])
     shutil.rmtree("in")

@@ -243,6 +243,9 @@ class ShardPacking:
                 if number < kept:
                     self._packed.kept += 1
                     continue
+                if self._rows and not shards.is_open:  # full, and not with the last one of a file
+                    self._record(shards, manifest)
+                    row = {**row, "latents": 0}
                 before = len(shards.files)
                 add(shards, source, name, metadata, latent)
                 if not row["latents"]:
@@ -252,15 +255,14 @@ class ShardPacking:
                 self._packed.numbers += math.prod(latent.shape)
                 if len(shards.files) > before:
                     manifest.append([{"begun": shards.files[-1].name}])
-                if not shards.is_open:
-                    self._record(shards, manifest)
-                    row = {**row, "latents": 0}
             row["ends"] = True
         except (*ENDING, OutputError):
             raise
         except Exception as fault:
             self._told(sentence(source, fault))
             self._packed.failed += 1
+        if self._rows and not shards.is_open:
+            self._record(shards, manifest)
 
     def _record(self, shards: ShardWriter, manifest: Manifest) -> None:
         """Tell what the file that is full holds."""
