@@ -12,6 +12,7 @@ from PIL import Image, ImageCms
 import latentpress
 import latentpress.pillow
 from helpers.commands import fails, run
+from helpers.paths import WEIGHTS
 from latentpress import models, thumbnails
 from latentpress.spaces import LP1
 from latentpress.transforms import lp1_quarter
@@ -180,3 +181,22 @@ def test_the_command_writes_it(pressed: bytes, tmp_path: Path) -> None:
             assert image.format == form
     fails(1, "thumbnail", source, "-o", tmp_path / "c")  # it is there
     fails(2, "thumbnail", source, "-s", "0", "-o", tmp_path / "d.png")
+
+
+@pytest.mark.skipif(not (WEIGHTS / "taesd").is_dir(), reason="needs shared/weights")
+def test_the_weights_that_decode_may_be_named(tmp_path: Path) -> None:
+    pytest.importorskip("diffusers")
+    model = str(WEIGHTS / "taesd")
+    image = Image.new("RGB", (64, 48), (200, 100, 50))
+    data = latentpress.compress(image, codec="sd15", model=model)
+    source = tmp_path / "a.ltp"
+    source.write_bytes(data)
+    assert "16 x 12" in run("thumbnail", source, "-s", "16", "--model", model).stdout
+    with Image.open(tmp_path / "a.thumbnail.png") as small:
+        whole = latentpress.decompress(data, model=model)
+        assert small.tobytes() == whole.reduce(thumbnails.REDUCTION).tobytes()
+    source.write_bytes(latentpress.compress(image, content="photo"))
+    for size in ("16", "64"):  # a quarter, the whole picture
+        output = tmp_path / "b.png"
+        words = fails(2, "thumbnail", source, "-s", size, "--model", model, "-o", output)
+        assert "the built-in codec has one model" in words

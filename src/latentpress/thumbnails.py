@@ -24,12 +24,15 @@ from latentpress.transforms.lp1_quarter import (
 __all__ = ["REDUCTION", "decompress_quarter", "reduced_size", "thumbnail"]
 
 
-def thumbnail(data: ByteSource, size: int = 256) -> Image.Image:
+def thumbnail(
+    data: ByteSource, size: int = 256, *, model: str | None = None, device: str = "auto"
+) -> Image.Image:
     """A picture of a file that fits into a square, its sides in proportion; never enlarged.
 
     Args:
         data: a whole file: a path, its bytes, or an open binary file.
         size: pixels of the square's side, 1 or more.
+        model, device: as of `codec.decompress`.
 
     Returns:
         The picture in sRGB, mode RGB, RGBA, L or LA, without metadata. Where a quarter of the
@@ -39,7 +42,7 @@ def thumbnail(data: ByteSource, size: int = 256) -> Image.Image:
         FormatError: the bytes are no valid file.
         ImageError: the file cannot be read.
         WeightsError: weights are missing or do not fit.
-        UsageError: the size is below 1.
+        UsageError: the size is below 1, or the device is not there.
 
     Example:
         >>> import numpy as np, latentpress
@@ -52,22 +55,26 @@ def thumbnail(data: ByteSource, size: int = 256) -> Image.Image:
     with reading(data) as whole:
         header = container.read_header(whole)
         is_enough = max(reduced_size(header.width, header.height)) >= size
-        image = decompress_quarter(whole) if is_enough else codec.decompress(whole)
+        decode = decompress_quarter if is_enough else codec.decompress
+        image = decode(whole, model=model, device=device)
     image.thumbnail((size, size), Image.Resampling.LANCZOS, reducing_gap=None)
     return _plain(image)
 
 
-def decompress_quarter(data: ByteSource) -> Image.Image:
+def decompress_quarter(
+    data: ByteSource, *, model: str | None = None, device: str = "auto"
+) -> Image.Image:
     """The image of a file at a quarter of its width and height.
 
     Args:
         data: a whole file: a path, its bytes, or an open binary file.
+        model, device: as of `codec.decompress`.
 
     Returns:
         As `codec.decompress` gives it, reduced: ceil(width / 4) x ceil(height / 4) pixels.
 
     Raises:
-        FormatError, ImageError, WeightsError: as `codec.decompress`.
+        FormatError, ImageError, WeightsError, UsageError: as `codec.decompress`.
 
     Example:
         >>> decompress_quarter(latentpress.compress(np.zeros((48, 61, 3), np.uint8))).size
@@ -75,8 +82,9 @@ def decompress_quarter(data: ByteSource) -> Image.Image:
     """
     with reading(data) as whole:
         header, chunks = container.unpack(whole)
-        if header.has_latent and (header.latent_space != LP1 or not is_shipped()):
-            return _reduced(codec.decompress(whole))
+        has_map = header.latent_space == LP1 and is_shipped() and model is None
+        if header.has_latent and not has_map:
+            return _reduced(codec.decompress(whole, model=model, device=device))
         if not header.has_latent:
             return codec.put_together((), header, chunks, REDUCTION).image()
         latent = codec.decode(header, chunks)

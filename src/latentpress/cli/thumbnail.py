@@ -7,7 +7,13 @@ from typing import Annotated
 import typer
 
 from latentpress.cli import terminal
-from latentpress.cli.arguments import OverwriteOne, output_option, path_argument
+from latentpress.cli.arguments import (
+    OverwriteOne,
+    device_option,
+    model_option,
+    output_option,
+    path_argument,
+)
 from latentpress.cli.batch import output_for, read_bytes
 from latentpress.collection.faults import naming
 
@@ -25,6 +31,11 @@ def thumbnail(
         int, typer.Option("-s", "--size", help="Pixels of its longer side, at most.")
     ] = 256,
     overwrite: OverwriteOne = False,
+    model: Annotated[
+        str | None,
+        model_option("Folder, file or hub id of the weights that decode."),
+    ] = None,
+    device: Annotated[str, device_option()] = "auto",
 ) -> None:
     """Write a small picture of a .ltp file, in sRGB and without metadata.
 
@@ -41,7 +52,7 @@ def thumbnail(
     check_output(target, overwrite=overwrite)
     data = read_bytes(source)
     with naming(source):
-        image = thumbnails.thumbnail(data, size)
+        image = thumbnails.thumbnail(data, size, model=model, device=device)
     if target.suffix.lower() in FORMATS:
         write_image(image, target, overwrite=overwrite, like=source)
     else:  # file managers ask for a PNG under a name of their own
