@@ -15,8 +15,9 @@ from helpers.shards import members, shard
 from helpers.trees import files_of
 from latentpress.cli.app import app
 from latentpress.collection.budget import _corrected
-from latentpress.errors import LatentpressError, UsageError
+from latentpress.errors import ImageError, LatentpressError, UsageError
 from latentpress.options import ITERATIONS
+from latentpress.system import stores
 from latentpress.targets.bracket import Sizes
 
 SIDE = 96
@@ -95,6 +96,40 @@ def test_drawings_are_photographs_where_their_layers_leave_no_room(tmp_path: Pat
     (tmp_path / "out/dots.ltp").unlink()
     assert "1 file written" in lp(*asked)
     assert files_of(tmp_path / "out") == files
+
+
+def test_what_has_no_part_in_a_budget_is_not_made(
+    tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where a disk or a network fails, or a file is private, for a while: nothing changed."""
+    (tree / "c.png").write_bytes(noise(4))
+    (tree / "a.tar").unlink()
+    limit = 1000
+    asked = ("compress", tree, "-o", tmp_path / "out", "--total-size", limit)
+
+    def sizes() -> dict[str, int]:
+        return {name: len(data) for name, data in files_of(tmp_path / "out").items()}
+
+    read_source = stores.read_source
+    left = 1
+
+    def failing(path: Path) -> bytes:
+        nonlocal left
+        if path.name == "c.png" and left:
+            left -= 1
+            raise ImageError(f"{path}: the disk has failed")
+        return read_source(path)
+
+    monkeypatch.setattr(stores, "read_source", failing)
+    assert "c.png: the disk has failed" in lp(*asked, code=1)
+    assert 0.95 * limit < sizes()["b.ltp"] <= limit
+    alone = files_of(tmp_path / "out")
+    left = 1
+    assert "1 done before" in lp(*asked, code=1)  # it fails again, and is not searched again
+    assert files_of(tmp_path / "out") == alone
+    lp(*asked)
+    assert sizes().keys() == {"b.ltp", "c.ltp"}
+    assert 0.95 * limit < sum(sizes().values()) <= limit
 
 
 def test_a_table_has_no_total_size(tmp_path: Path) -> None:

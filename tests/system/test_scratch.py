@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from latentpress.errors import OutputError
+from latentpress.errors import DiskFullError
 from latentpress.system import scratch
 
 
@@ -71,5 +71,5 @@ def test_a_full_disk_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
             raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(scratch.tempfile, "TemporaryFile", Full)
-    with pytest.raises(OutputError, match="No space left"):
+    with pytest.raises(DiskFullError, match="the disk is full"):
         scratch.Scratch().write(arrays(0)[0])

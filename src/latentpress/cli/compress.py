@@ -363,17 +363,17 @@ def run_compress(
     if total_size is None:
         run_tree(tree, task, engine, search, "pressing")
         return
-    from latentpress.collection.budget import as_budget, as_found, best_request, recorded
+    from latentpress.collection.budget import as_budget, best_request, recorded
 
     found = list(without_collisions(tree.found(search)))
     budget = as_budget(total_size, found, task)
-    asked = recorded(task.output, budget, task.asked)
-    if asked is None:
+    best = recorded(found, task, budget)
+    if best is None:
         with batch.Bar(None, "searching the quality") as bar:
-            asked = best_request(found, task, total_size, jobs, bar.advance, terminal.notice)
-    task = replace(task, asked=asked)
-    header = {"budget": {**budget, **as_found(asked)}}
-    run_tree(tree, task, engine, search, "pressing", found, header)
+            best = best_request(found, task, total_size, jobs, bar.advance, terminal.notice)
+    task = replace(task, asked=best.asked)
+    header = {"budget": {**budget, **best.as_told()}}
+    run_tree(tree, task, engine, search, "pressing", best.left(found), header)
 
 
 def check_metrics(names: str | None) -> list[str]:

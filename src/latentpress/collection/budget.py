@@ -7,18 +7,18 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from latentpress.collection.archives import is_table, size_of_shard
-from latentpress.collection.faults import ENDING
+from latentpress.collection.faults import ENDING, sentence
 from latentpress.collection.find import is_archive
 from latentpress.collection.manifest import fingerprint, open_manifest
 from latentpress.collection.pool import SAMPLE, Pool, sharing
 from latentpress.collection.request import Request
-from latentpress.collection.tasks import Compress, kept_store
+from latentpress.collection.tasks import Compress, failed, kept_store
 from latentpress.collection.unit import Made, Row, Unit, joined
 from latentpress.errors import LatentpressError, TargetError, UsageError
 from latentpress.options import FIRST_EFFORT, QUALITY_UNIT, TOP_STEP
@@ -36,12 +36,14 @@ T = TypeVar("T")
 @dataclass(frozen=True)
 class Content:
     """The pictures of a unit after their analysis. beside: bytes of its output that hold none of
-    them. block: what the bytes of each are filled up to a multiple of.
+    them. block: what the bytes of each are filled up to a multiple of. error: why it holds nothing,
+    a sentence.
     """
 
     pictures: list[Analyzed]
     beside: int = 0
     block: int = 1
+    error: str = ""
 
     def size(self, picture: Analyzed, step: int) -> int:
         """The bytes that a picture takes at a step of the quality grid."""
@@ -62,6 +64,30 @@ class Content:
         return replace(self, pictures=[picture.smallest() for picture in self.pictures])
 
 
+@dataclass(frozen=True)
+class Best:
+    """What was found for a budget. asked: what to ask of each picture. failed: rows of the units
+    that could not be read. These have no part in the budget, so that the run must not make them,
+    even where they can be read by then.
+    """
+
+    asked: Request
+    failed: list[Row]
+
+    def left(self, units: Iterable[Unit | Row]) -> list[Unit | Row]:
+        """The units with the rows of those that failed in their place."""
+        rows = {row.source: row for row in self.failed}
+        return [rows.get(unit.source, unit) for unit in units]
+
+    def as_told(self) -> dict[str, object]:
+        """As the manifest has it."""
+        return {
+            "quality": self.asked.quality,
+            "smallest": self.asked.smallest,
+            "failed": [row.source for row in self.failed],
+        }
+
+
 def best_request(
     units: Iterable[Unit | Row],
     task: Compress,
@@ -69,7 +95,7 @@ def best_request(
     jobs: int | None = None,
     passed: Callable[[], None] = lambda: None,
     told: Callable[[str], None] = lambda sentence: None,
-) -> Request:
+) -> Best:
     """What to ask of each picture: the best quality at which the outputs of all that can be read,
     files and .tar shards, have at most `limit` bytes together; 0 with the task's best effort where
     they have more. Where screen layers leave too little room, a picture is a photograph where that
@@ -109,6 +135,8 @@ def best_request(
     if task.options.optimizes_latent:
         plain = replace(task, options=replace(task.options, effort=FIRST_EFFORT - 1))
     contents = every(lambda unit: _content(unit, plain), found, task.pixels)
+    both = zip(found, contents, strict=True)
+    errors = [failed(unit, content.error) for unit, content in both if content.error]
     if not any(content.pictures for content in contents):
         raise UsageError("there is no picture to share the bytes among")
 
@@ -141,13 +169,11 @@ def best_request(
         contents = every(Content.smallest, contents, lambda content: content.pixels)
         asked, least = searched(contents, replace(task.asked, smallest=True))
     if least > limit:
-        sentence = (
-            f"these pictures do not fit into {limit:,} bytes: at quality 0 they have {least:,}"
-        )
+        words = f"these pictures do not fit into {limit:,} bytes: at quality 0 they have {least:,}"
         if not task.asked.best_effort:
-            raise TargetError(sentence)
-        told(sentence)
-    return asked
+            raise TargetError(words)
+        told(words)
+    return Best(asked, errors)
 
 
 def _corrected(sizes: Sizes, step: int, limit: int, estimate: NDArray[np.float64]) -> int:
@@ -163,7 +189,7 @@ def _corrected(sizes: Sizes, step: int, limit: int, estimate: NDArray[np.float64
 
 
 def _content(unit: Unit, task: Compress) -> Content:
-    """What a unit holds; nothing where it fails, for the run tells why."""
+    """What a unit holds; nothing where it fails."""
     pictures: list[Analyzed] = []
 
     def analyzed(name: str, data: bytes) -> None:
@@ -185,8 +211,8 @@ def _content(unit: Unit, task: Compress) -> Content:
         return Content(pictures, beside, BLOCK)
     except ENDING:
         raise
-    except Exception:  # whatever it is, the run tells it
-        return Content([])
+    except Exception as fault:  # as of FileTask
+        return Content([], error=sentence(unit.source, fault))
 
 
 def _size(unit: Unit, task: Compress) -> int:
@@ -202,25 +228,32 @@ def _size(unit: Unit, task: Compress) -> int:
         return 0
 
 
-def recorded(folder: str, budget: Mapping[str, object], asked: Request) -> Request | None:
-    """What an earlier run found to ask of each picture for the same budget, None where none did.
-    asked: what it is beside that.
+def recorded(
+    units: Iterable[Unit | Row], task: Compress, budget: Mapping[str, object]
+) -> Best | None:
+    """What an earlier run found for the same budget. None where none did, or where what could not
+    be read then can be now.
     """
-    found = None
+    told: Mapping[str, Any] | None = None
     try:
-        for line in open_manifest(open_store(folder), read_only=True).lines():
-            told = line["run"].get("budget") if "run" in line else None
-            if told and {key: told.get(key) for key in budget} == budget:
-                quality, smallest = float(told["quality"]), bool(told["smallest"])
-                found = replace(asked, quality=quality, smallest=smallest)
+        for line in open_manifest(open_store(task.output), read_only=True).lines():
+            found = line["run"].get("budget") if "run" in line else None
+            if found and {key: found.get(key) for key in budget} == budget:
+                told = found
+        if told is None:
+            return None
+        asked = replace(task.asked, quality=float(told["quality"]), smallest=bool(told["smallest"]))
+        sources = set(told["failed"])
     except (LatentpressError, AttributeError, KeyError, TypeError, ValueError):
         return None
-    return found
-
-
-def as_found(asked: Request) -> dict[str, object]:
-    """What was found to ask of each picture, as the manifest tells it beside the budget."""
-    return {"quality": asked.quality, "smallest": asked.smallest}
+    errors = []
+    for unit in units:
+        if isinstance(unit, Unit) and unit.source in sources:
+            content = _content(unit, task)
+            if not content.error:
+                return None
+            errors.append(failed(unit, content.error))
+    return Best(asked, errors)
 
 
 def as_budget(limit: int, units: Iterable[Unit | Row], task: Compress) -> dict[str, object]:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from latentpress._typing import Floats
-from latentpress.errors import OutputError
+from latentpress.system.files import output_error
 
 
 class Scratch:
@@ -23,7 +23,7 @@ class Scratch:
         self._end = 0
 
     def write(self, array: Floats) -> int:
-        """Append an array -> where it begins. OutputError where the disk is full."""
+        """Append an array -> where it begins. DiskFullError where there is no room."""
         data = np.ascontiguousarray(array, np.float32)
         with self._lock:
             begin = self._end
@@ -32,7 +32,7 @@ class Scratch:
                 self._file.write(data.tobytes())
                 self._file.flush()
             except OSError as error:
-                raise OutputError(f"{tempfile.gettempdir()}: {error.strerror or error}") from error
+                raise output_error(tempfile.gettempdir(), error) from error
             self._end += data.nbytes
         return begin
 
