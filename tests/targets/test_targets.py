@@ -258,6 +258,14 @@ def test_what_is_no_rate_and_no_picture_is_usage() -> None:
     assert read_header(targets.to_rate(np.zeros((8, 8, 3), np.uint8), 1e308)).quality == 100
 
 
+def test_a_rate_may_be_met_to_the_byte() -> None:
+    """8 x bytes / pixels x pixels / 8 may be a little less than the bytes."""
+    for width in range(20, 60):
+        analyzed = targets.Analyzed(np.zeros((20, width, 3), np.uint8))
+        data = analyzed.write(0)
+        assert len(targets.to_rate(analyzed, 8 * len(data) / analyzed.pixels)) == len(data)
+
+
 def test_a_size_that_only_the_latent_reaches_is_reached() -> None:
     dots = np.random.default_rng(0).integers(0, 2, (96, 128), np.uint8) * 255
     auto = EncodeOptions(content="auto")

@@ -121,6 +121,7 @@ def to_rate(
         )
 
     limit = max(1, int(min(bpp * analyzed.pixels / 8, sys.maxsize)))
+    limit += 8 * (limit + 1) / analyzed.pixels <= bpp  # which rounding may have taken away
     return _within([analyzed], limit, too_small, best_effort)[0]
 
 
