@@ -563,6 +563,36 @@ def test_a_full_disk_loses_nothing_that_other_threads_did(
     assert sorted(told) == ["0", "1", "2"]
 
 
+@pytest.mark.parametrize("where", ["in the engine", "in the run"])
+def test_what_is_written_when_a_run_is_interrupted_is_recorded(
+    here: Path, where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that a run of another quality finds no file that none has written."""
+    from latentpress.collection.find import Naming, Search, Selection
+    from latentpress.collection.local import LocalEngine
+    from latentpress.collection.pool import Pool
+    from latentpress.collection.run import run
+    from latentpress.collection.tasks import Compress
+
+    make_tree(here / "many", 8)
+    found = list(Search(Selection(frozenset({".png"})), Naming(".ltp")).tree("many"))
+
+    def interrupt(_: object) -> Any:
+        while len(files_of(here / "out")) < 6:
+            time.sleep(0.01)
+        raise KeyboardInterrupt
+
+    told = interrupt if where == "in the run" else lambda row: None
+    with monkeypatch.context() as patched:
+        if where == "in the engine":
+            patched.setattr(Pool, "_finished", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            run(found, Compress("out"), LocalEngine(2), told=told)
+    written = files_of(here / "out").keys()
+    assert {row["output"] for row in rows_of(here / "out").values()} == written
+    assert "8 files written" in lp("compress", "many", "-o", "out", "-q", "20").stdout
+
+
 def test_a_folder_that_vanishes_costs_its_pictures(here: Path) -> None:
     import shutil
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from dataclasses import dataclass
 from itertools import chain, islice
 
@@ -16,7 +16,7 @@ class LocalEngine:
 
     jobs: int | None = None
 
-    def map(self, task: Task, units: Iterable[Unit]) -> Iterator[tuple[Unit, list[Row]]]:
+    def map(self, task: Task, units: Iterable[Unit]) -> Generator[tuple[Unit, list[Row]]]:
         """As of Engine."""
         stream = iter(units)
         first = list(islice(stream, SAMPLE))
@@ -26,9 +26,12 @@ class LocalEngine:
         pool = Pool(task, chain(first, stream), many, threads, task.pixels, in_order=False)
         try:
             for unit, rows in pool.results():
-                if rows.exception() is not None:  # the end of the run: what is done is told of
-                    pool.stop()
-                    yield from pool.finished()
                 yield unit, rows.result()
+        except GeneratorExit:
+            raise
+        except BaseException:  # the end of the run: what is done is told of
+            pool.stop()
+            yield from pool.finished()
+            raise
         finally:
             pool.stop()

@@ -6,12 +6,14 @@ import json
 import posixpath
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
 from latentpress.collection.find import without_collisions
 from latentpress.collection.manifest import Earlier, as_line, fingerprint, open_manifest
 from latentpress.collection.unit import Engine, Row, Task, Unit
+from latentpress.errors import OutputError
 from latentpress.system.stores import FolderStore, ObjectStore, Store, open_store
 
 
@@ -88,10 +90,12 @@ def run(
     earlier = Earlier(checksums=verify)
     refused: deque[Row] = deque()  # this and the next grow in a thread of the engine
     kept = 0
+    unwritten: list[Row] = []
 
-    def record(rows: Iterable[Row]) -> None:
-        rows = list(rows)
+    def record(rows: list[Row]) -> None:
+        unwritten.extend(rows)
         manifest.append(as_line(row, request) for row in rows)
+        unwritten.clear()
         for row in rows:
             summary.add(row)
             told(row)
@@ -140,13 +144,23 @@ def run(
         size_there = _sizes(store)
         plain = json.loads(json.dumps(task.request(), default=str))
         manifest.append([{"run": {**(header or {}), "request": request, "asked": plain}}])
-        for _, rows in engine.map(task, waiting()):
-            flush()
-            if rows:
-                record(rows)
-            else:
-                summary.kept += 1
-            passed()
+        results = engine.map(task, waiting())
+        try:
+            for _, rows in results:
+                flush()
+                if rows:
+                    record(rows)
+                else:
+                    summary.kept += 1
+                passed()
+        except BaseException as error:  # here, as of a signal; what is written by now is recorded
+            with suppress(type(error)):
+                unwritten += results.throw(error)[1]
+                for _, rows in results:
+                    unwritten += rows
+            with suppress(OutputError):
+                manifest.append(as_line(row, request) for row in unwritten)
+            raise
         flush()
     finally:
         manifest.close()

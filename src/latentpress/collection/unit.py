@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -109,8 +109,10 @@ class Task(Protocol):
 class Engine(Protocol):
     """Who works: threads of this process, or a cluster."""
 
-    def map(self, task: Task, units: Iterable[Unit]) -> Iterator[tuple[Unit, list[Row]]]:
-        """The rows of each unit, as they come; few units more than are in work are taken ahead."""
+    def map(self, task: Task, units: Iterable[Unit]) -> Generator[tuple[Unit, list[Row]]]:
+        """The rows of each unit, as they come; few units more than are in work are taken ahead. An
+        exception that is thrown in ends the work, after the rows of what is done by then.
+        """
         ...
 
 

@@ -11,7 +11,7 @@ import os
 import posixpath
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain, islice
 from typing import Any
@@ -63,7 +63,7 @@ class RayEngine:
     cpus: int | None = None
     gpus: float = 0
 
-    def map(self, task: Task, units: Iterable[Unit]) -> Iterator[tuple[Unit, list[Row]]]:
+    def map(self, task: Task, units: Iterable[Unit]) -> Generator[tuple[Unit, list[Row]]]:
         """As of Engine.
 
         Raises:
