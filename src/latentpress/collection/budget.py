@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentpress.collection.archives import is_table, size_of_shard
-from latentpress.collection.faults import ENDING, sentence
+from latentpress.collection.faults import ENDING, naming, sentence
 from latentpress.collection.find import is_archive
 from latentpress.collection.manifest import fingerprint, open_manifest
 from latentpress.collection.pool import SAMPLE, Pool, sharing
@@ -207,7 +207,8 @@ def _content(unit: Unit, task: Compress) -> Content:
         if not is_archive(unit.key):
             analyzed(unit.source, kept_store(unit.root).read(unit.key))
             return Content(pictures)
-        beside = size_of_shard(unit, kept_store(unit.root), task.change(unit, press))
+        with naming(unit.source):
+            beside = size_of_shard(unit, kept_store(unit.root), task.change(unit, press))
         return Content(pictures, beside, BLOCK)
     except ENDING:
         raise
