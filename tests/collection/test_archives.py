@@ -134,6 +134,16 @@ def test_a_run_goes_on_where_it_ended_and_is_verified(tmp_path: Path) -> None:
     assert files_of(out) == whole
 
 
+def test_what_was_kept_as_it_was_is_no_damage(tmp_path: Path) -> None:
+    (tmp_path / "a.tar").write_bytes(shard([*samples(1), ("bad.png", b"broken")]))
+    (tmp_path / "b.tar").write_bytes(shard([*samples(1), ("bad.ltp", b"broken")]))
+    run("compress", "a.tar", "-o", "a", cwd=tmp_path)
+    for command in (("decompress", "a", "-o", "back"), ("compress", "b.tar", "-o", "b")):
+        assert "1 file written with 1 picture" in run(*command, cwd=tmp_path).stdout
+        again = run(*command, "--verify", cwd=tmp_path)
+        assert "0 files written, 1 done before" in again.stdout
+
+
 def test_an_output_that_is_another_is_not_replaced(tmp_path: Path) -> None:
     (tmp_path / "a.tar").write_bytes(shard(samples(1)))
     (tmp_path / "out").mkdir()
