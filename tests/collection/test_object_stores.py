@@ -383,6 +383,21 @@ def test_latents_are_packed_and_unpacked(memory: str, tmp_path: Path, command: C
         )
 
 
+def test_outputs_below_a_url_are_written_there_or_refused(
+    memory: str, tree: Path, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not into a local folder of the name "memory:"."""
+    monkeypatch.chdir(tree.parent)
+    command("compress", tree, "-o", "pressed")
+    before = os.listdir()
+    assert command("report", "pressed", "-o", f"{memory}/report.html")[0] == 0
+    assert b"22 pictures" in open_store(memory).read("report.html")
+    for name in ("bench", "study"):
+        with pytest.raises(typer.BadParameter, match="is a URL: name a path on this machine"):
+            command(name, "-o", f"{memory}/run")
+    assert os.listdir() == before
+
+
 def test_a_report_of_a_store_goes_into_it(memory: str, tree: Path, command: Command) -> None:
     code, _, _ = command(
         "compress",

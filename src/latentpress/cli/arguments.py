@@ -8,7 +8,7 @@ import typer
 from latentpress.cli.pipes import input_path
 from latentpress.cli.terminal import voice
 from latentpress.spaces import CODECS
-from latentpress.system.places import as_path
+from latentpress.system.places import as_path, elsewhere
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
 
@@ -27,6 +27,14 @@ def _output(text: str) -> Path:
     if not text:
         raise typer.BadParameter("the name of the file is empty")
     return as_path(text)
+
+
+def local_path(text: str) -> Path:
+    """A path on this machine, for what can work with no other."""
+    path = as_path(text)
+    if elsewhere(path) is not None:
+        raise typer.BadParameter(f"{path} is a URL: name a path on this machine")
+    return path
 
 
 def _choices(values: tuple[str, ...]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from latentpress.cli.arguments import local_path
 from latentpress.cli.terminal import console, notice
 
 DEFAULT_CODECS = "builtin,jpeg,webp,avif,png"
@@ -26,7 +27,10 @@ def bench(
     output: Annotated[
         Path,
         typer.Option(
-            "-o", "--output", help="The run's folder; a run that is there is gone on with."
+            "-o",
+            "--output",
+            help="The run's folder; a run that is there is gone on with.",
+            parser=local_path,
         ),
     ] = Path("run"),
     codecs: Annotated[

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from latentpress.cli.arguments import Overwrite, path_argument
+from latentpress.cli.arguments import Overwrite, output_option, path_argument
 from latentpress.cli.batch import progress
 from latentpress.collection.find import MANIFEST
 
@@ -19,11 +19,8 @@ def report(
     ],
     output: Annotated[
         Path | None,
-        typer.Option(
-            "-o",
-            "--output",
-            help="A .html, .xlsx or .md file.",
-            show_default="report.html in the run's folder",
+        output_option(
+            "A .html, .xlsx or .md file.", show_default="report.html in the run's folder"
         ),
     ] = None,
     images: Annotated[

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from latentpress.cli.arguments import codec_option, model_option
+from latentpress.cli.arguments import codec_option, local_path, model_option
 from latentpress.cli.terminal import console, notice
 
 if TYPE_CHECKING:
@@ -22,7 +22,10 @@ def study(
     output: Annotated[
         Path,
         typer.Option(
-            "-o", "--output", help="Folder of the results; a run that is there is gone on with."
+            "-o",
+            "--output",
+            help="Folder of the results; a run that is there is gone on with.",
+            parser=local_path,
         ),
     ] = Path("study"),
     codec: Annotated[str, codec_option("The VAE.")] = "builtin",
