@@ -563,6 +563,18 @@ def test_a_full_disk_loses_nothing_that_other_threads_did(
     assert sorted(told) == ["0", "1", "2"]
 
 
+def test_another_request_grades_anew(here: Path) -> None:
+    lp("compress", "photos", "-o", "pressed", "--content", "photo")
+    asked = ("assess", "photos", "pressed", "-o", "graded")
+    lp(*asked, "--metrics", "all")
+    run = json.loads(Path("graded/manifest.jsonl").read_text().splitlines()[0])["run"]
+    names = ",".join(run["asked"]["metrics"])
+    assert "needs at least" in lp(*asked, "--metrics", names, code=1).stderr  # as it was named
+    lp(*asked, "--metrics", "psnr")
+    words = error_of(*asked, "--metrics", "psnr", "--model", "other", code=2)
+    assert "the built-in codec has one model" in words
+
+
 @pytest.mark.parametrize("where", ["in the engine", "in the run"])
 def test_what_is_written_when_a_run_is_interrupted_is_recorded(
     here: Path, where: str, monkeypatch: pytest.MonkeyPatch

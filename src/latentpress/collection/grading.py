@@ -102,6 +102,8 @@ class Assess:
             "command": "assess",
             "metrics": self.metrics,
             "gray": self.gray,
+            "strict": self.strict,
+            "model": self.model,
             "of": shown(self.output),
         }
 
