@@ -111,7 +111,7 @@ class Engine(Protocol):
 
     def map(self, task: Task, units: Iterable[Unit]) -> Generator[tuple[Unit, list[Row]]]:
         """The rows of each unit, as they come; few units more than are in work are taken ahead. An
-        exception that is thrown in ends the work, after the rows of what is done by then.
+        exception that is thrown in ends the work; rows of what is done by then may come before.
         """
         ...
 
