@@ -5,11 +5,13 @@ import dataclasses
 import doctest
 import importlib
 import inspect
+import re
 from typing import Any
 
 import pytest
 
 import latentpress
+from helpers.paths import ROOT
 from latentpress import options
 
 FUNCTIONS = (
@@ -27,6 +29,7 @@ FUNCTIONS = (
     "latents.load",
     "metrics.assess",
     "metrics.available",
+    "metrics.check_names",
     "metrics.mse.mse",
     "metrics.psnr.psnr",
     "metrics.ssim.ssim",
@@ -130,3 +133,35 @@ def test_the_package_shows_what_is_meant() -> None:
     errors = {name for name in shown if name.endswith("Error")}
     assert all(issubclass(getattr(latentpress, name), Exception) for name in errors)
     assert set(shown) - modules == set(latentpress.__all__)
+
+
+MODULES_WITH_A_PAGE = ("targets", "latents", "data", "metrics", "thumbnails", "ray")
+PLACE = re.compile(r"^::: latentpress\.([\w.]+)$", re.M)  # of what is put into a page
+
+
+def page_of(name: str) -> str:
+    """The text of a page of the reference."""
+    return (ROOT / "docs" / "reference" / f"{name}.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", MODULES_WITH_A_PAGE)
+def test_what_a_page_describes_is_found_in_its_module(name: str) -> None:
+    module = importlib.import_module(f"latentpress.{name}")
+    for path in PLACE.findall(page_of(name)):
+        if path != name:  # the page of latentpress.ray shows members of the module
+            last = path.rpartition(".")[2]
+            assert last in module.__all__
+            assert last in ("LatentDataset", "PictureDataset", "Sample") or (
+                getattr(module, last) is named(path)
+            )
+
+
+@pytest.mark.parametrize("name", MODULES_WITH_A_PAGE)
+def test_every_public_name_of_a_module_is_on_its_page(name: str) -> None:
+    names = set(importlib.import_module(f"latentpress.{name}").__all__)
+    assert names <= set(re.findall(r"\w+", page_of(name)))
+
+
+def test_every_public_name_of_the_package_is_on_a_page() -> None:
+    words = set(re.findall(r"\w+", page_of("api") + page_of("errors")))
+    assert set(latentpress.__all__) <= words

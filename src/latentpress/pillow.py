@@ -90,16 +90,16 @@ class LatentpressImageFile(ImageFile.ImageFile):
             The mode, and the part of the small picture that is the whole one; None where the
             picture is decoded as it is.
         """
-        from latentpress import thumbnails
+        from latentpress.transforms.lp1_quarter import REDUCTION, reduced_size
 
         if self._data is None or self._is_draft or size is None:
             return None
         width, height = self.size
-        if min(width // max(1, size[0]), height // max(1, size[1])) < thumbnails.REDUCTION:
+        if min(width // max(1, size[0]), height // max(1, size[1])) < REDUCTION:
             return None
         self._is_draft = True
-        self._size = thumbnails.reduced_size(width, height)
-        return self.mode, (0, 0, width / thumbnails.REDUCTION, height / thumbnails.REDUCTION)
+        self._size = reduced_size(width, height)
+        return self.mode, (0, 0, width / REDUCTION, height / REDUCTION)
 
     def load(self) -> Any:
         """Decode, once."""

@@ -21,7 +21,7 @@ from latentpress.transforms.lp1_quarter import (
     synthesize_quarter,
 )
 
-__all__ = ["REDUCTION", "decompress_quarter", "reduced_size", "thumbnail"]
+__all__ = ["decompress_quarter", "thumbnail"]
 
 
 def thumbnail(

@@ -8,7 +8,9 @@ describes them.
 `docs/measurements/metrics.md` says of each metric what it measures and where it misleads.
 """
 
+from latentpress.metrics.dists import dists
 from latentpress.metrics.gmsd import gmsd
+from latentpress.metrics.lpips import lpips, lpips_vgg
 from latentpress.metrics.ms_ssim import ms_ssim, ms_ssim_db
 from latentpress.metrics.mse import mse
 from latentpress.metrics.psnr import psnr
@@ -30,7 +32,10 @@ __all__ = [
     "assess",
     "available",
     "check_names",
+    "dists",
     "gmsd",
+    "lpips",
+    "lpips_vgg",
     "ms_ssim",
     "ms_ssim_db",
     "mse",

@@ -143,10 +143,20 @@ DERIVED = {"psnr": ("mse", psnr_of_mse), "ms-ssim-db": ("ms-ssim", decibels)}
 
 
 def check_names(names: Names) -> list[str]:
-    """The keys of METRICS that are meant, each once, in the order of the table; UsageError for an
-    unknown or no name.
+    """The keys of METRICS that are meant.
 
-    None: all but the slow ones. "all": all.
+    Args:
+        names: keys of METRICS, or one of them; "all"; None for all but the slow ones.
+
+    Returns:
+        The keys, each once, in the order of the table.
+
+    Raises:
+        UsageError: an unknown or no name.
+
+    Example:
+        >>> check_names(["ssim", "psnr", "ssim"])
+        ['psnr', 'ssim']
     """
     if names is None:
         return [key for key, metric in METRICS.items() if not metric.slow]
