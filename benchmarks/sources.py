@@ -91,9 +91,9 @@ def fill(page: Path, name: str, rows: list[list[str]], which: int = 0) -> None:
     page.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def fill_by_command(doc: str | None, name: str, table: Callable[[Path], list[list[str]]]) -> None:
-    """The command `[FILE] [--page PAGE]` that puts the table of results/NAME.csv into
-    docs/measurements/NAME.md.
+def fill_by_command(doc: str | None, name: str, *tables: Callable[[Path], list[list[str]]]) -> None:
+    """The command `[FILE] [--page PAGE]` that puts the tables of results/NAME.csv into
+    docs/measurements/NAME.md, in the order of their markers.
     """
     parser = argparse.ArgumentParser(
         description=doc, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -101,5 +101,6 @@ def fill_by_command(doc: str | None, name: str, table: Callable[[Path], list[lis
     parser.add_argument("file", type=Path, nargs="?", default=RESULTS / f"{name}.csv")
     parser.add_argument("--page", type=Path, default=ROOT / "docs" / "measurements" / f"{name}.md")
     options = parser.parse_args()
-    fill(options.page, f"results/{options.file.name}", table(options.file))
+    for i, table in enumerate(tables):
+        fill(options.page, f"results/{options.file.name}", table(options.file), i)
     print(options.page)

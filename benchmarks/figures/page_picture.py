@@ -5,6 +5,7 @@
 It needs Playwright (`make browser`) and Chromium.
 """
 
+import argparse
 import io
 import shutil
 import threading
@@ -48,6 +49,9 @@ def screenshot(url: str) -> bytes:
 
 
 def main() -> None:
+    argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    ).parse_args()
     with Server(0) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         shot = screenshot(server.url)

@@ -8,16 +8,13 @@ pass, and what follows from both for a million and a billion pictures.
 
 import csv
 import math
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from statistics import linear_regression
 
-from benchmarks.provenance import RESULTS, ROOT
-from benchmarks.sources import fill
+from benchmarks.sources import fill_by_command
 from latentpress.system.remote import CHUNK
 
-PAGE = ROOT / "docs" / "measurements" / "scale.md"
 MARK = "memory as small pictures pass"
 SHARD = 10**9  # bytes of its sources
 PART = 50 * 2**20  # bytes; so s3fs sends an output that has more than two of them
@@ -158,7 +155,4 @@ TABLES = (table, memory, planned)
 
 
 if __name__ == "__main__":
-    source = Path(sys.argv[1]) if len(sys.argv) > 1 else RESULTS / "scale.csv"
-    for i, made in enumerate(TABLES):
-        fill(PAGE, f"results/{source.name}", made(source), i)
-    print(PAGE)
+    fill_by_command(__doc__, "scale", *TABLES)

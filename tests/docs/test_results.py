@@ -3,6 +3,8 @@ that are shipped.
 """
 
 import json
+import runpy
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -204,3 +206,17 @@ def test_the_pages_hold_the_tables_that_their_files_give(
         assert all(line in text for line in lines), (
             f"run `python -m benchmarks.tables.{name}_table {file.relative_to(ROOT)}`"
         )
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["tables.speed_table", "tables.effort_table", "tables.scale_table", "figures.page_picture"],
+)
+def test_a_script_that_writes_into_the_documents_tells_its_options(
+    name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", [name, "--help"])
+    monkeypatch.delitem(sys.modules, f"benchmarks.{name}", raising=False)
+    with pytest.raises(SystemExit, match="0"):
+        runpy.run_module(f"benchmarks.{name}", run_name="__main__")
+    assert f"python -m benchmarks.{name}" in capsys.readouterr().out
