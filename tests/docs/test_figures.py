@@ -9,11 +9,13 @@ from statistics import fmean
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from helpers.paths import ROOT
 from latentpress import models
 from latentpress.bench.rows import read_run
 from latentpress.bench.study_preset import columns, means
+from latentpress.metrics import METRICS
 from latentpress.runtimes.onnx_file import Node, read_graph
 from latentpress.web import assets
 
@@ -244,3 +246,35 @@ def test_a_module_has_the_names_that_a_page_gives_of_it(page: Path) -> None:
             last = name.rpartition(".")[2]
             defined = rf"^ *(?:def|class) {last}\b|^ *{last}\b[^=\n]*="
             assert re.search(defined, code, re.M), f"{module} has no {name}"
+
+
+def test_the_ranges_of_metrics_are_those_that_the_command_lists() -> None:
+    text = of("docs/measurements/metrics.md")
+    for key, metric in METRICS.items():
+        low, high = (f"{end:g}".replace("inf", "∞") for end in metric.range)
+        assert re.search(rf"\| `{key}` \|[^|]*\| {low} to {high} \| {metric.direction} \|", text)
+
+
+def curve(codec: str, metric: str) -> NDArray[np.float64]:
+    """Of a codec on Kodak: qualities, means of a metric, means of bits a pixel; (3, settings)."""
+    pictures: dict[float, list[tuple[float, float]]] = {}
+    for row in rows("benchmark/rows.csv"):
+        if row["codec"] == codec:
+            value = (float(row[metric]), float(row["bpp"]))
+            pictures.setdefault(float(row["setting"][1:]), []).append(value)
+    return np.array([[quality, *np.mean(pictures[quality], 0)] for quality in sorted(pictures)]).T
+
+
+@pytest.mark.parametrize("quality", [32, 53, 74, 90])
+def test_the_quality_beside_one_of_jpeg_is_as_told(quality: int) -> None:
+    cells = []
+    for metric, sign in (("ssimulacra2", 1), ("lpips", -1)):
+        jpeg, (scale, values, rates) = curve("jpeg", metric), curve("builtin", metric)
+        [_, wanted, bpp] = jpeg[:, jpeg[0] == quality].ravel()
+        cells = cells or [f"{quality}", f"{bpp:.2f}"]
+        if sign * wanted > sign * values[-1]:
+            cells += ["beyond 100", "-"]
+            continue
+        at, rate = (np.interp(sign * wanted, sign * values, axis) for axis in (scale, rates))
+        cells += [f"{at:.0f}", f"{100 * rate / bpp:.0f} %"]
+    assert f"| {' | '.join(cells)} |" in of("docs/guide/compress.md")
