@@ -239,6 +239,9 @@ def test_comments_are_kept_and_signatures_of_encoders_dropped_and_neither_is_tol
     )
     image.info["Comment"] = "a" * 65533
     assert write_image(image, tmp_path / "a.jpg", overwrite=True) == ()
+    assert write_image(image, tmp_path / "a.tif") == (
+        "text left out (Comment): .png and .jpg files hold it",
+    )
     gif = read(
         tmp_path, saved(Image.fromarray(RGB).quantize(9), "GIF", comment=b"GIF's"), strict=True
     )

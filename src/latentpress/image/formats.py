@@ -238,11 +238,12 @@ def _homeless_metadata(image: Image.Image, form: ImageFormat) -> tuple[str, ...]
 def _homeless_text(image: Image.Image, form: ImageFormat) -> tuple[str, ...]:
     """A notice of the texts that this format has no place for."""
     text = text_of_info(image.info)
-    is_written = form is JPEG and jpeg_comment(text) is not None
-    keys = [key for key, _ in text if key != COMMENT or not is_written]
+    fits_jpeg = jpeg_comment(text) is not None
+    keys = [key for key, _ in text if key != COMMENT or form is not JPEG or not fits_jpeg]
     if form is PNG or not keys:
         return ()
-    return (f"text left out ({', '.join(keys)}): only .png files hold it",)
+    homes = ".png and .jpg" if keys == [COMMENT] and fits_jpeg else "only .png"
+    return (f"text left out ({', '.join(keys)}): {homes} files hold it",)
 
 
 def _refused_metadata(image: Image.Image, form: ImageFormat) -> dict[str, str]:
