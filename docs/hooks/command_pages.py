@@ -62,7 +62,7 @@ def _list(title: str, kind: str, command: Any, context: Any) -> Iterator[str]:
     if shown:
         yield f"**{title}**\n"
     for name, about in shown:
-        yield f"`{re.sub(r' <.*>$', '', name)}`\n:   {_escaped(about)}\n"
+        yield f"`{name}`\n:   {_escaped(about)}\n"
 
 
 def _fenced(lines: list[str]) -> str:

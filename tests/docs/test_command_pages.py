@@ -58,3 +58,10 @@ def test_the_mark_of_the_page_gives_way(hook: ModuleType) -> None:
     page = (ROOT / "docs" / "reference" / "cli.md").read_text(encoding="utf-8")
     assert "### latentpress latents pack" in hook.on_page_markdown(page)
     assert hook.on_page_markdown("# Another page") == "# Another page"
+
+
+def test_an_option_that_takes_a_value_says_what(reference: str) -> None:
+    named = re.findall(r"^`((?:-\w, )?--[\w-]+.*)`$", reference, re.M)
+    assert "--model MODEL" in named
+    assert "-o, --output PATH" in named
+    assert [name for name in named if "<" in name] == []

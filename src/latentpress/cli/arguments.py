@@ -55,7 +55,7 @@ def path_argument(name: str, about: str, **keywords: Any) -> Any:
 
 def output_option(about: str, **keywords: Any) -> Any:
     """-o of a command that writes one file."""
-    return typer.Option("-o", "--output", help=about, parser=_output, **keywords)
+    return typer.Option("-o", "--output", help=about, parser=_output, metavar="PATH", **keywords)
 
 
 def codec_option(about: str = "The latent space.", **keywords: Any) -> Any:
@@ -67,7 +67,7 @@ def model_option(
     about: str = "Folder, .safetensors file or hub id of a Stable Diffusion autoencoder.",
 ) -> Any:
     """--model, the weights of a Stable Diffusion space."""
-    return typer.Option(help=about, show_default=False)
+    return typer.Option(help=about, show_default=False, metavar="MODEL")
 
 
 def device_option(about: str = "Where the networks run.", **keywords: Any) -> Any:

@@ -56,6 +56,7 @@ def assess(
     metrics: Annotated[
         str | None,
         typer.Option(
+            metavar="NAMES",
             help="Names with commas between, or all; `latentpress metrics` lists them.",
             show_default="all but the slow ones",
         ),
@@ -81,6 +82,7 @@ def assess(
     weights: Annotated[
         Path | None,
         typer.Option(
+            metavar="FOLDER",
             help="Folder with the weights of LPIPS and DISTS.",
             show_default="LATENTPRESS_METRIC_WEIGHTS",
         ),

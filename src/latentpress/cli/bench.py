@@ -22,13 +22,16 @@ def bench(
     ] = None,
     dataset: Annotated[
         str | None,
-        typer.Option(help="Instead of pictures: kodak or science-fair.", show_default=False),
+        typer.Option(
+            metavar="NAME", help="Instead of pictures: kodak or science-fair.", show_default=False
+        ),
     ] = None,
     output: Annotated[
         Path,
         typer.Option(
             "-o",
             "--output",
+            metavar="FOLDER",
             help="The run's folder; a run that is there is gone on with.",
             parser=local_path,
         ),
@@ -36,13 +39,17 @@ def bench(
     codecs: Annotated[
         str,
         typer.Option(
+            metavar="NAMES",
             help="With commas between: builtin, sd15, sdxl, sd3, flux1; jpeg, jpeg444, webp, "
             "avif, avif4, avif-ssim, jxl, heic; png, webp-lossless; "
-            "all for those that are installed."
+            "all for those that are installed.",
         ),
     ] = DEFAULT_CODECS,
     points: Annotated[
-        int, typer.Option(min=1, max=100, help="Qualities of each codec, spread over its range.")
+        int,
+        typer.Option(
+            min=1, max=100, metavar="N", help="Qualities of each codec, spread over its range."
+        ),
     ] = 8,
     qualities: Annotated[
         list[str] | None,
@@ -55,7 +62,9 @@ def bench(
     metrics: Annotated[
         str | None,
         typer.Option(
-            help="With commas between, or all.", show_default="those that are installed and fast"
+            metavar="NAMES",
+            help="With commas between, or all.",
+            show_default="those that are installed and fast",
         ),
     ] = None,
     gray: Annotated[
@@ -63,7 +72,9 @@ def bench(
     ] = False,
     anchor: Annotated[
         str | None,
-        typer.Option(help="The codec that the others are held against.", show_default="avif"),
+        typer.Option(
+            metavar="NAME", help="The codec that the others are held against.", show_default="avif"
+        ),
     ] = None,
     model: Annotated[
         list[str] | None,
@@ -90,12 +101,18 @@ def bench(
         ),
     ] = None,
     repeats: Annotated[
-        int, typer.Option(min=1, max=100, help="Of every compression; its time is their median.")
+        int,
+        typer.Option(
+            min=1, max=100, metavar="N", help="Of every compression; its time is their median."
+        ),
     ] = 3,
     jobs: Annotated[
         int | None,
         typer.Option(
-            min=1, help="Processes that compute metrics.", show_default="one a core, at most 8"
+            min=1,
+            metavar="N",
+            help="Processes that compute metrics.",
+            show_default="one a core, at most 8",
         ),
     ] = None,
 ) -> None:

@@ -64,6 +64,7 @@ def pack(
     space: Annotated[
         str | None,
         typer.Option(
+            metavar="SPACE",
             help="What the numbers mean: sd15, sdxl, sd3, flux1 (scaled latents, as the diffusion "
             "model sees them) or raw.",
             show_default="that of .ltp files, else raw",
@@ -72,12 +73,15 @@ def pack(
     max_error: Annotated[
         float | None,
         typer.Option(
-            help="Bound of every number's error, in the latent's unit.", show_default=False
+            metavar="ERROR",
+            help="Bound of every number's error, in the latent's unit.",
+            show_default=False,
         ),
     ] = None,
     rmse: Annotated[
         float | None,
         typer.Option(
+            metavar="ERROR",
             help="Root mean square error of each latent, in its unit, met from below.",
             show_default=False,
         ),

@@ -24,7 +24,10 @@ def report(
         ),
     ] = None,
     images: Annotated[
-        int, typer.Option("--gallery", min=0, help="Images in the page's gallery; 0 for none.")
+        int,
+        typer.Option(
+            "--gallery", min=0, metavar="N", help="Images in the page's gallery; 0 for none."
+        ),
     ] = 6,
     overwrite: Overwrite = False,
 ) -> None:

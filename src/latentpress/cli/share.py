@@ -20,7 +20,9 @@ def share(
     ] = None,
     title: Annotated[
         str | None,
-        typer.Option(help="Title of the page.", show_default="the name of the first file"),
+        typer.Option(
+            metavar="TEXT", help="Title of the page.", show_default="the name of the first file"
+        ),
     ] = None,
     overwrite: OverwriteOne = False,
 ) -> None:

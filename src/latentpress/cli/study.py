@@ -24,6 +24,7 @@ def study(
         typer.Option(
             "-o",
             "--output",
+            metavar="FOLDER",
             help="Folder of the results; a run that is there is gone on with.",
             parser=local_path,
         ),
@@ -40,13 +41,16 @@ def study(
             "--quality",
             min=0,
             max=100,
+            metavar="0..100",
             help="Of the VAE; its other qualities draw its curve.",
         ),
     ] = 50,
     images: Annotated[
         Path | None,
         typer.Option(
-            help="A folder of other photographs.", show_default="the study's five, fetched once"
+            metavar="FOLDER",
+            help="A folder of other photographs.",
+            show_default="the study's five, fetched once",
         ),
     ] = None,
 ) -> None:

@@ -28,7 +28,7 @@ def thumbnail(
         ),
     ] = None,
     size: Annotated[
-        int, typer.Option("-s", "--size", help="Pixels of its longer side, at most.")
+        int, typer.Option("-s", "--size", metavar="N", help="Pixels of its longer side, at most.")
     ] = 256,
     overwrite: OverwriteOne = False,
     model: Annotated[
