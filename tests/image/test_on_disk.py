@@ -15,6 +15,7 @@ from latentpress.errors import OutputError
 from latentpress.image import on_disk, picture
 from latentpress.image.on_disk import PASTE_ROWS, OnDisk, pasted
 from latentpress.image.picture import read_picture
+from latentpress.system import scratch
 
 HEIGHT, WIDTH = 2 * PASTE_ROWS + 7, 45
 SHAPES = {"RGB": (HEIGHT, WIDTH, 3), "L": (HEIGHT, WIDTH)}
@@ -67,7 +68,7 @@ def test_threads_read_side_by_side() -> None:
 
 def test_the_file_goes_with_the_object() -> None:
     found = OnDisk([pixels("L")], WIDTH, HEIGHT)
-    file = found._file
+    file = found._file._file
     assert not file.closed
     del found
     assert file.closed
@@ -108,11 +109,9 @@ def test_a_large_picture_is_read_to_disk_upright(
     assert latentpress.compress(found) == latentpress.compress(held)
 
 
-class Full(io.BytesIO):
-    """A file on a disk without room."""
-
-    def write(self, data: Any) -> int:
-        raise OSError(errno.ENOSPC, "No space left on device")
+def full(*_: object) -> int:
+    """Write to a disk without room."""
+    raise OSError(errno.ENOSPC, "No space left on device")
 
 
 def test_where_the_disk_is_full_a_read_picture_stays_in_memory_and_a_decoded_one_is_an_error(
@@ -120,7 +119,7 @@ def test_where_the_disk_is_full_a_read_picture_stays_in_memory_and_a_decoded_one
 ) -> None:
     stream = io.BytesIO()
     Image.fromarray(pixels("RGB")).save(stream, "PNG")
-    monkeypatch.setattr("tempfile.TemporaryFile", Full)
+    monkeypatch.setattr(scratch.Unnamed, "_write_some", full)
     monkeypatch.setattr(picture, "LARGE", 100)
     found = read_picture(stream.getvalue())
     assert not isinstance(found.stored, OnDisk)

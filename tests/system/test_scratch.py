@@ -1,6 +1,8 @@
 """Arrays on disk come back as they were, as often as they are asked for, from one file."""
 
 import gc
+import os
+import signal
 import tempfile
 import threading
 from typing import Any
@@ -17,11 +19,15 @@ def arrays(seed: int) -> list[Any]:
     return [rng.normal(size=(2, rows, 5)).astype(np.float32) for rows in (3, 1, 4)]
 
 
+def holds(kept: scratch.Kept, seed: int) -> bool:
+    return all(np.array_equal(a, b) for a, b in zip(kept, arrays(seed), strict=True))
+
+
 def test_arrays_come_back_twice_and_may_be_changed() -> None:
     kept = scratch.Kept(iter(arrays(0)))
     for array in kept:
         array += 1
-    assert all(np.array_equal(a, b) for a, b in zip(kept, arrays(0), strict=True))
+    assert holds(kept, 0)
 
 
 def test_all_that_is_kept_at_a_time_shares_one_file_which_then_is_gone(
@@ -30,13 +36,11 @@ def test_all_that_is_kept_at_a_time_shares_one_file_which_then_is_gone(
     gc.collect()
     opened, temporary = [], tempfile.TemporaryFile
     monkeypatch.setattr(
-        scratch.tempfile, "TemporaryFile", lambda: opened.append(temporary()) or opened[-1]
+        "tempfile.TemporaryFile", lambda **how: opened.append(temporary(**how)) or opened[-1]
     )
     kept = [scratch.Kept(arrays(i)) for i in range(20)]
     assert len(opened) == 1
-    assert all(
-        np.array_equal(a, b) for i in range(20) for a, b in zip(kept[i], arrays(i), strict=True)
-    )
+    assert all(holds(kept[i], i) for i in range(20))
     del kept
     gc.collect()
     again = scratch.Kept(arrays(1))
@@ -45,13 +49,19 @@ def test_all_that_is_kept_at_a_time_shares_one_file_which_then_is_gone(
     assert np.array_equal(next(iter(again)), arrays(1)[0])
 
 
-def test_threads_do_not_disturb_each_other() -> None:
+@pytest.mark.parametrize("by_position", [False, True])  # as on Windows
+def test_threads_do_not_disturb_each_other(
+    monkeypatch: pytest.MonkeyPatch, by_position: bool
+) -> None:
+    if by_position:
+        for name in ("pread", "pwrite"):
+            monkeypatch.delattr(os, name, raising=False)
     wrong = []
 
     def work(seed: int) -> None:
         kept = scratch.Kept(arrays(seed))
         for _ in range(50):
-            if not all(np.array_equal(a, b) for a, b in zip(kept, arrays(seed), strict=True)):
+            if not holds(kept, seed):
                 wrong.append(seed)
 
     threads = [threading.Thread(target=work, args=(seed,)) for seed in range(4)]
@@ -62,14 +72,36 @@ def test_threads_do_not_disturb_each_other() -> None:
     assert not wrong
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are not forked here")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
+def test_a_forked_process_keeps_in_a_file_of_its_own_and_reads_what_was_kept_before() -> None:
+    before = scratch.Kept(arrays(0))
+    read, written = os.pipe()
+    child_read, child_written = os.pipe()
+    child = os.fork()
+    if child == 0:
+        signal.alarm(30)
+        own = scratch.Kept(arrays(1))
+        os.write(written, b"1")
+        os.read(child_read, 1)
+        os._exit(holds(own, 1) and all(holds(before, 0) for _ in range(300)))
+    os.read(read, 1)
+    own = scratch.Kept(arrays(2))
+    os.write(child_written, b"1")
+    try:
+        assert all(holds(before, 0) for _ in range(300))
+        assert holds(own, 2)
+    finally:
+        _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == 1
+    for end in (read, written, child_read, child_written):
+        os.close(end)
+
+
 def test_a_full_disk_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Full:
-        def close(self) -> None:
-            pass
+    def full(*_: object) -> int:
+        raise OSError(28, "No space left on device")
 
-        def seek(self, *_: object) -> None:
-            raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(scratch.tempfile, "TemporaryFile", Full)
+    monkeypatch.setattr(scratch.Unnamed, "_write_some", full)
     with pytest.raises(DiskFullError, match="the disk is full"):
         scratch.Scratch().write(arrays(0)[0])

@@ -6,8 +6,6 @@ picture is transformed, a band of it is enough.
 
 from __future__ import annotations
 
-import threading
-import weakref
 from collections.abc import Iterable, Iterator
 
 import numpy as np
@@ -15,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from latentpress._typing import Pixels
+from latentpress.system.scratch import Unnamed
 
 LARGE = 32_000_000  # pixels; from here on a picture's pixels wait on disk
 # rows that are copied at a time: between arrays and Pillow's images, which have four bytes a pixel,
@@ -31,26 +30,21 @@ class OnDisk:
     """
 
     def __init__(self, bands: Iterable[NDArray[np.uint8]], width: int, height: int) -> None:
-        import tempfile  # small pictures need none
-
         self.size = self.width, self.height = width, height
-        self._file = tempfile.TemporaryFile()  # noqa: SIM115  closed by the next line
-        weakref.finalize(self, self._file.close)
-        self._lock = threading.Lock()
+        self._file = Unnamed()
         self.mode = "RGB"
+        end = 0
         for band in bands:
             self.mode = "RGB" if band.ndim == 3 else "L"
-            self._file.write(np.ascontiguousarray(band).data)
+            self._file.write(np.ascontiguousarray(band), end)
+            end += band.nbytes
             del band
-        self._file.flush()
 
     def rows(self, top: int, bottom: int) -> Pixels:
         """Rows top to bottom as they were written."""
         shape = (bottom - top, self.width, *((3,) if self.mode == "RGB" else ()))
         row_bytes = int(np.prod(shape[1:]))
-        with self._lock:
-            self._file.seek(top * row_bytes)
-            data = self._file.read((bottom - top) * row_bytes)
+        data = self._file.read((bottom - top) * row_bytes, top * row_bytes)
         return np.frombuffer(data, np.uint8).reshape(shape)
 
     def crop(self, box: tuple[int, int, int, int]) -> Image.Image:

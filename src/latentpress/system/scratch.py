@@ -1,14 +1,59 @@
 """Arrays kept on disk for a while: memory is set by one of them, not by all."""
 
-import tempfile
+import os
 import threading
 import weakref
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from latentpress._typing import Floats
 from latentpress.system.files import output_error
+
+
+class Unnamed:
+    """A temporary file, gone with this object, that is read and written at places: threads, and
+    processes that are forked from this one, share no position in it. OSError as of any file.
+    """
+
+    def __init__(self) -> None:
+        import tempfile  # small pictures need none
+
+        # unbuffered: what a buffer holds, a forked process would write once more
+        self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115  closed by the next line
+        weakref.finalize(self, self._file.close)
+        self._lock = threading.Lock()
+
+    def write(self, array: NDArray[Any], place: int) -> None:
+        """Put the bytes of a contiguous array at a place."""
+        left = array.reshape(-1).view(np.uint8).data
+        while left:
+            done = self._write_some(left, place)
+            left = left[done:]
+            place += done
+
+    def read(self, size: int, place: int) -> bytes:
+        """So many bytes at a place; fewer where the file ends."""
+        data = self._read_some(size, place)
+        while len(data) < size and (more := self._read_some(size - len(data), place + len(data))):
+            data += more
+        return data
+
+    def _write_some(self, data: memoryview, place: int) -> int:
+        if hasattr(os, "pwrite"):
+            return os.pwrite(self._file.fileno(), data, place)
+        with self._lock:  # Windows
+            self._file.seek(place)
+            return self._file.write(data)
+
+    def _read_some(self, size: int, place: int) -> bytes:
+        if hasattr(os, "pread"):
+            return os.pread(self._file.fileno(), size, place)
+        with self._lock:  # Windows
+            self._file.seek(place)
+            return self._file.read(size)
 
 
 class Scratch:
@@ -17,8 +62,7 @@ class Scratch:
     """
 
     def __init__(self) -> None:
-        self._file = tempfile.TemporaryFile()  # noqa: SIM115  closed by the next line
-        weakref.finalize(self, self._file.close)
+        self._file = Unnamed()
         self._lock = threading.Lock()
         self._end = 0
 
@@ -28,19 +72,17 @@ class Scratch:
         with self._lock:
             begin = self._end
             try:
-                self._file.seek(begin)
-                self._file.write(data.tobytes())
-                self._file.flush()
+                self._file.write(data, begin)
             except OSError as error:
+                import tempfile
+
                 raise output_error(tempfile.gettempdir(), error) from error
             self._end += data.nbytes
         return begin
 
     def read(self, begin: int, shape: tuple[int, ...]) -> Floats:
         """The array that begins there, a new one."""
-        with self._lock:
-            self._file.seek(begin)
-            data = self._file.read(4 * int(np.prod(shape)))
+        data = self._file.read(4 * int(np.prod(shape)), begin)
         return np.frombuffer(data, np.float32).reshape(shape).copy()
 
 
@@ -70,3 +112,14 @@ def _shared() -> Scratch:
             scratch = Scratch()
             _current = weakref.ref(scratch)
         return scratch
+
+
+def _forget() -> None:
+    """In a forked process: what it keeps goes into a file of its own."""
+    global _lock, _current
+    _lock = threading.Lock()
+    _current = None
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)
