@@ -191,6 +191,32 @@ def test_the_limit_of_pillow_comes_back_after_threads_and_failures(tmp_path: Pat
     assert before == Image.MAX_IMAGE_PIXELS
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are not forked here")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
+def test_a_process_forked_while_a_thread_reads_a_picture_has_the_limit_of_pillow() -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    def read() -> None:
+        with no_pillow_limit():
+            begun.set()
+            go_on.wait(30)
+
+    before = Image.MAX_IMAGE_PIXELS
+    thread = threading.Thread(target=read)
+    thread.start()
+    begun.wait(30)
+    child = os.fork()
+    if child == 0:
+        with no_pillow_limit():
+            is_lifted = Image.MAX_IMAGE_PIXELS is None
+        os._exit(is_lifted and before is not None and Image.MAX_IMAGE_PIXELS == before)
+    _, status = os.waitpid(child, 0)
+    go_on.set()
+    thread.join()
+    assert os.waitstatus_to_exitcode(status) == 1
+    assert Image.MAX_IMAGE_PIXELS == before
+
+
 @pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="needs /proc")
 def test_the_file_is_closed(tmp_path: Path) -> None:
     frames = [Image.fromarray(RGB), Image.fromarray(RGB[::-1])]

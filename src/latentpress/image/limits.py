@@ -1,6 +1,7 @@
 """How large a picture may be, and how Pillow is kept from warning about large ones."""
 
 import contextlib
+import os
 import threading
 from collections.abc import Iterator
 
@@ -36,12 +37,25 @@ def no_pillow_limit() -> Iterator[None]:
     with _lock:
         if _users == 0:
             _before = Image.MAX_IMAGE_PIXELS
-            Image.MAX_IMAGE_PIXELS = None
         _users += 1
+        Image.MAX_IMAGE_PIXELS = None
     try:
         yield
     finally:
         with _lock:
-            _users -= 1
-            if _users == 0:
+            if _users <= 1:  # 0 where the block itself was forked
                 Image.MAX_IMAGE_PIXELS = _before
+            _users = max(0, _users - 1)
+
+
+def _restore() -> None:
+    """In a forked process, which lacks the threads that had lifted Pillow's limit."""
+    global _lock, _users
+    _lock = threading.Lock()
+    if _users:
+        _users = 0
+        Image.MAX_IMAGE_PIXELS = _before
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_restore)
