@@ -182,6 +182,14 @@ def test_fine_patterns_are_measured_in_levels() -> None:
     assert not features(read_picture(smooth)).fine.any()
 
 
+@pytest.mark.parametrize("rows", [1, 2, 3, 16])  # the last window of a picture may have two
+def test_stripes_are_known_in_windows_of_any_height(rows: int) -> None:
+    columns = np.arange(64, dtype=np.uint8)[None, :, None].repeat(rows, 0).repeat(3, 2)
+    for window in (columns, columns.swapaxes(0, 1)):
+        assert lost.alternates(window % 2 * 255)
+        assert not lost.alternates(window)
+
+
 def test_regions_and_holes() -> None:
     mask = np.zeros((9, 9), bool)
     mask[1:8, 1:8] = True

@@ -104,14 +104,15 @@ def alternates(pixels: Pixels) -> bool:
     """Whether rows or columns are nearer to the next but one than to the next, as those of stripes
     and of interlaced fields are, and those of photographs are not.
     """
-    values = pixels.astype(np.float32)
-    for _ in range(2):
+    whole = pixels.astype(np.float32)
+    for values in (whole, whole.swapaxes(0, 1)):
+        if len(values) < 3:  # none has a next but one
+            continue
         next_one, next_but_one = (
             float(np.abs(values[step:] - values[:-step]).mean()) for step in (1, 2)
         )
         if next_but_one < ALTERNATING * next_one:
             return True
-        values = values.swapaxes(0, 1)
     return False
 
 
