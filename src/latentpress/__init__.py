@@ -68,16 +68,18 @@ __all__ = [
 MODULES = ("data", "latents", "metrics", "pillow", "ray", "targets", "thumbnails")
 
 
-def __getattr__(name: str) -> object:
-    from importlib import import_module
+if not TYPE_CHECKING:  # where every misspelled name would be one
 
-    if name in ("compress", "decompress"):
-        return getattr(import_module("latentpress.codec"), name)
-    if name == "assess":
-        return import_module("latentpress.assessment").assess
-    if name in MODULES:
-        return import_module(f"latentpress.{name}")
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    def __getattr__(name: str) -> object:
+        from importlib import import_module
+
+        if name in ("compress", "decompress"):
+            return getattr(import_module("latentpress.codec"), name)
+        if name == "assess":
+            return import_module("latentpress.assessment").assess
+        if name in MODULES:
+            return import_module(f"latentpress.{name}")
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

@@ -209,12 +209,12 @@ def test_a_process_forked_while_a_thread_reads_a_picture_has_the_limit_of_pillow
     if child == 0:
         with no_pillow_limit():
             is_lifted = Image.MAX_IMAGE_PIXELS is None
-        os._exit(is_lifted and before is not None and Image.MAX_IMAGE_PIXELS == before)
+        os._exit(is_lifted and before is not None and before == Image.MAX_IMAGE_PIXELS)
     _, status = os.waitpid(child, 0)
     go_on.set()
     thread.join()
     assert os.waitstatus_to_exitcode(status) == 1
-    assert Image.MAX_IMAGE_PIXELS == before
+    assert before == Image.MAX_IMAGE_PIXELS
 
 
 @pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="needs /proc")

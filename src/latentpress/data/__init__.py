@@ -22,9 +22,11 @@ if TYPE_CHECKING:
 __all__ = ["ColumnDecoder", "Decoder", "PictureDataset", "Sample", "compress_dataset"]
 
 
-def __getattr__(name: str) -> Any:
-    if name in ("PictureDataset", "Sample"):  # they need torch
-        from latentpress.data import pictures
+if not TYPE_CHECKING:  # where every misspelled name would be one
 
-        return getattr(pictures, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    def __getattr__(name: str) -> Any:
+        if name in ("PictureDataset", "Sample"):  # they need torch
+            from latentpress.data import pictures
+
+            return getattr(pictures, name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -173,9 +173,11 @@ def _listed(latents: Any) -> Iterable[Any]:
     return [latents] if latents.ndim == 3 else latents
 
 
-def __getattr__(name: str) -> Any:
-    if name == "LatentDataset":  # it needs torch
-        from latentpress.latents.dataset import LatentDataset
+if not TYPE_CHECKING:  # where every misspelled name would be one
 
-        return LatentDataset
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    def __getattr__(name: str) -> Any:
+        if name == "LatentDataset":  # it needs torch
+            from latentpress.latents.dataset import LatentDataset
+
+            return LatentDataset
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -8,7 +8,7 @@ import contextlib
 import io
 import os
 from collections.abc import Iterator
-from typing import BinaryIO
+from typing import Protocol
 
 from latentpress.errors import ImageError, LatentpressError, UsageError, prefixed
 from latentpress.system.places import elsewhere, located, path_name
@@ -17,8 +17,17 @@ LTP = b"LTP"  # how an .ltp file begins
 LTPS = b"LTPS"  # how a .ltps file begins
 LTP_MIME = "image/x-latentpress"
 LTPS_MIME = "application/x-latentpress-latents"
-# an open file is read from where it stands
-ByteSource = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO
+
+
+class BinaryFile(Protocol):
+    """An open binary file, of whatever class: it is read from where it stands."""
+
+    def read(self) -> bytes:
+        """All that is left."""
+        ...
+
+
+ByteSource = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryFile
 
 
 class Named(io.BytesIO):
