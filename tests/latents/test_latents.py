@@ -323,6 +323,7 @@ def test_an_empty_file_of_latents(tmp_path: Path) -> None:
         (np.zeros((4, 4, 4), np.float32), {"max_error": float("nan")}, "positive"),
         (np.zeros((4, 4, 4), np.float32), {"quality": 101, "space": "sd15"}, "quality"),
         (np.zeros((4, 4, 4), np.float32), {"quality": 50}, "raw"),
+        (np.zeros((4, 4, 4), np.float32), {"lossless": True, "space": "lp1"}, "unknown latent"),
         (np.zeros((4, 4, 4), np.float64), {"lossless": True}, "float64"),
         (np.zeros((4, 4, 4), np.uint8), {"lossless": True}, "uint8"),
         (np.zeros((4, 4), np.float32), {"lossless": True}, "shape"),

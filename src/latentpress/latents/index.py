@@ -18,7 +18,7 @@ import google_crc32c
 import numpy as np
 from numpy.typing import NDArray
 
-from latentpress.errors import FormatError, SpaceError, VersionError
+from latentpress.errors import FormatError, SpaceError, UsageError, VersionError
 from latentpress.spaces import STABLE_DIFFUSION
 from latentpress.system.sources import LTP, LTPS
 
@@ -49,7 +49,7 @@ class Index:
 
 
 def space_id(name: str | None) -> int:
-    """The id of a space's name; None and "raw" are 0. SpaceError where unknown; lp1 has a prior of
+    """The id of a space's name; None and "raw" are 0. UsageError where unknown; lp1 has a prior of
     its own and is not kept here.
     """
     if name in (None, "raw"):
@@ -58,7 +58,7 @@ def space_id(name: str | None) -> int:
         if space.name == name:
             return space.id
     names = ", ".join(space.name for space in STABLE_DIFFUSION)
-    raise SpaceError(f"unknown latent space {name!r}: one of {names}, or raw")
+    raise UsageError(f"unknown latent space {name!r}: one of {names}, or raw")
 
 
 def space_name(number: int) -> str:
