@@ -101,6 +101,12 @@ def test_wrong_arguments_are_usage_errors(
         latentpress.compress(small, **arguments)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("name", ["quality", "effort"])
+def test_a_number_given_as_text_is_told_as_text(name: str) -> None:
+    with pytest.raises(latentpress.UsageError, match="not '5'"):
+        latentpress.EncodeOptions(**{name: "5"})  # type: ignore[arg-type]
+
+
 def test_hundredths_of_quality_are_kept(small: NDArray[np.uint8]) -> None:
     assert latentpress.read_header(latentpress.compress(small, quality=33.33)).quality == 33.33
 

@@ -4,7 +4,7 @@ them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -135,7 +135,7 @@ def check_quality(quality: float) -> float:
     except TypeError:  # it comes from outside
         fits = False
     if not fits:
-        raise UsageError(f"quality must lie in 0..100, not {quality}")
+        raise UsageError(f"quality must lie in 0..100, not {quality!r}")
     return grid_step(quality) / QUALITY_UNIT
 
 
@@ -143,9 +143,10 @@ def check_strip(wanted: str | Sequence[str]) -> tuple[str, ...]:
     """Names of STRIPPABLE in its order, of a sequence of names or a text with commas between them;
     all of them for "all". UsageError for any other name.
     """
-    names = (
-        [name.strip().lower() for name in wanted.split(",")] if isinstance(wanted, str) else wanted
-    )
+    if isinstance(wanted, str):
+        names: Sequence[str] = [name.strip().lower() for name in wanted.split(",")]
+    else:  # it comes from outside, as a generator or None
+        names = list(wanted) if isinstance(wanted, Iterable) else [wanted]
     for name in names:
         if name not in (*STRIPPABLE, ALL, ""):
             raise UsageError(
@@ -157,7 +158,7 @@ def check_strip(wanted: str | Sequence[str]) -> tuple[str, ...]:
 def check_effort(effort: int) -> int:
     """effort as it is; UsageError outside 0..9."""
     if effort not in range(10):
-        raise UsageError(f"effort must be a whole number from 0 to 9, not {effort}")
+        raise UsageError(f"effort must be a whole number from 0 to 9, not {effort!r}")
     return effort
 
 

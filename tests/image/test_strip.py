@@ -133,11 +133,12 @@ def test_strip_is_an_option_everywhere(tmp_path: Path) -> None:
     assert (
         EncodeOptions(strip="gps, exif").strip
         == EncodeOptions(strip=["exif", "gps"]).strip
+        == EncodeOptions(strip=(name for name in ("gps", "exif"))).strip  # type: ignore[arg-type]
         == ("exif", "gps")
     )
     assert EncodeOptions(strip="all").strip == STRIPPABLE
     assert EncodeOptions(strip="").strip == ()
-    for wrong in ("exfi", ["exif", "nothing"]):
+    for wrong in ("exfi", ["exif", "nothing"], None):
         with pytest.raises(UsageError, match="exif, xmp, icc"):
             EncodeOptions(strip=wrong)
     plain = latentpress.compress(RGB.transpose(1, 0, 2)[:, ::-1], quality=20)
