@@ -21,6 +21,17 @@ from collections.abc import Sequence
 class LatentpressError(Exception):
     """Base of all; str() is one sentence for a person."""
 
+    def __str__(self) -> str:
+        r"""The sentence, in which a byte of a file's name that is no UTF-8 is \xNN, as in
+        `system.names`: every stream takes it.
+        """
+        text = super().__str__()
+        try:
+            data = text.encode("utf-8", "surrogateescape")
+        except UnicodeEncodeError:  # of Windows
+            data = text.encode("utf-8", "backslashreplace")
+        return data.decode("utf-8", "backslashreplace")
+
 
 class ImageError(LatentpressError):
     """The picture cannot be read, written or compressed."""

@@ -14,7 +14,7 @@ from PIL import Image
 
 import latentpress
 from latentpress.codec import decode_latent
-from latentpress.errors import FormatError, ImageError, UsageError
+from latentpress.errors import FormatError, ImageError, UsageError, prefixed
 from latentpress.latents import save
 
 
@@ -82,6 +82,14 @@ def test_an_error_names_the_file_where_there_is_a_name(ltp: Path, tmp_path: Path
             function([1])  # type: ignore[arg-type]
         with pytest.raises(UsageError, match="binary mode"):
             function(io.StringIO("LTP"))  # type: ignore[arg-type]
+
+
+def test_an_error_can_be_printed_whatever_bytes_a_name_has(ltp: Path) -> None:
+    odd = ltp.with_name("caf\udce9.ltp")  # a byte that is no UTF-8
+    with pytest.raises(ImageError, match=r"caf\\xe9\.ltp: "):
+        latentpress.decompress(odd)
+    for name in ("caf\udce9", "\ud800"):
+        print(UsageError(name), prefixed(name, FormatError("damaged")))
 
 
 def test_our_own_files_are_known_for_what_they_are(ltp: Path, tmp_path: Path) -> None:
