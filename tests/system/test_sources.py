@@ -4,6 +4,7 @@ import io
 import struct
 import zlib
 from collections.abc import Callable, Iterator
+from http.client import IncompleteRead
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +65,9 @@ def test_encoding_and_grading_take_every_kind_of_source(
         assert latentpress.assess(source, graded, ["psnr"]) == expected
 
 
-def test_an_error_names_the_file_where_there_is_a_name(ltp: Path, tmp_path: Path) -> None:
+def test_an_error_names_the_file_where_there_is_a_name(
+    ltp: Path, png: Path, tmp_path: Path
+) -> None:
     ltp.write_bytes(ltp.read_bytes()[:-3])
     for function in (latentpress.read_header, latentpress.decompress, decode_latent):
         for source in kinds(ltp):
@@ -82,6 +85,23 @@ def test_an_error_names_the_file_where_there_is_a_name(ltp: Path, tmp_path: Path
             function([1])  # type: ignore[arg-type]
         with pytest.raises(UsageError, match="binary mode"):
             function(io.StringIO("LTP"))  # type: ignore[arg-type]
+        with png.open(encoding="utf-8") as text, pytest.raises(UsageError, match="binary mode"):
+            function(text)  # type: ignore[arg-type]
+
+
+class CutOff(io.RawIOBase):
+    """The answer of a server that went away."""
+
+    name = "photo"
+
+    def read(self, size: int = -1) -> bytes:
+        raise IncompleteRead(b"", 1000)
+
+
+def test_a_connection_that_fails_is_told_as_that_and_not_as_a_damaged_picture() -> None:
+    for function in (latentpress.compress, latentpress.read_header, latentpress.decompress):
+        with pytest.raises(ImageError, match=r"^photo: reading it failed \(IncompleteRead: "):
+            function(CutOff())  # type: ignore[arg-type]
 
 
 def test_an_error_can_be_printed_whatever_bytes_a_name_has(ltp: Path) -> None:

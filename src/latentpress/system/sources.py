@@ -17,6 +17,7 @@ LTP = b"LTP"  # how an .ltp file begins
 LTPS = b"LTPS"  # how a .ltps file begins
 LTP_MIME = "image/x-latentpress"
 LTPS_MIME = "application/x-latentpress-latents"
+GIVES_TEXT = "the open file gives text: open it in binary mode, 'rb'"
 
 
 class BinaryFile(Protocol):
@@ -67,10 +68,15 @@ def read_source(source: ByteSource) -> bytes:
         )
     try:
         data: object = source.read()
+    except UnicodeDecodeError as error:
+        raise UsageError(GIVES_TEXT) from error
     except (OSError, ValueError) as error:  # the latter of a closed file
         raise ImageError(f"{name_of(source) or 'the file'}: {error}") from error
+    except Exception as error:  # of a connection, as http.client.IncompleteRead
+        said = f"reading it failed ({type(error).__name__}: {error})"
+        raise ImageError(f"{name_of(source) or 'the file'}: {said}") from error
     if not isinstance(data, (bytes, bytearray, memoryview)):
-        raise UsageError("the open file gives text: open it in binary mode, 'rb'")
+        raise UsageError(GIVES_TEXT)
     return bytes(data)
 
 
