@@ -88,6 +88,15 @@ def test_threads_start_when_they_are_needed_and_end_with_the_team() -> None:
         assert not thread.is_alive()
 
 
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="tells no cores of a process")
+def test_a_process_that_may_use_few_cores_has_as_few_threads(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: 64)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: {5, 9})
+    assert Team(0).size == 2
+
+
 AT_ANY_LINE = """
 import random
 import signal

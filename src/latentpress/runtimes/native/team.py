@@ -1,10 +1,11 @@
 """Threads that share a piece of work with the one that has it to do."""
 
-import os
 from collections import deque
 from collections.abc import Callable
 from queue import SimpleQueue
 from threading import Lock, Thread
+
+from latentpress.system.environment import usable_cores
 
 Work = Callable[[int], None]
 
@@ -16,11 +17,11 @@ class Team:
     on nothing that is written in Python, such as a Future, whose lock may be left locked where its
     own lines are interrupted; and no thread of the team keeps the process from ending.
 
-    size: with the thread that asks; 0 for all cores.
+    size: with the thread that asks; 0 for all cores that this process may use.
     """
 
     def __init__(self, size: int) -> None:
-        self.size = size or os.cpu_count() or 1
+        self.size = size or usable_cores()
         self._asked = SimpleQueue["_Shared | None"]()
         self._starting = Lock()
         self._threads = 0
