@@ -40,6 +40,7 @@ def test_the_table_describes_every_metric() -> None:
 def test_names_come_in_the_order_of_the_table_and_once() -> None:
     assert available(["ssim", "mse", "ssim"])[0] == ["mse", "ssim"]
     assert available("psnr")[0] == ["psnr"]
+    assert available(name for name in ("ssim", "mse"))[0] == ["mse", "ssim"]  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("names", [["psnr", "niqe"], [], ["PSNR"]])

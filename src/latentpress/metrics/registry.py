@@ -162,6 +162,7 @@ def check_names(names: Names) -> list[str]:
         return [key for key, metric in METRICS.items() if not metric.slow]
     if isinstance(names, str):
         names = list(METRICS) if names == "all" else [names]
+    names = list(names)  # they may come from a generator
     if unknown := [name for name in names if name not in METRICS]:
         raise UsageError(f"unknown metric {unknown[0]!r}: choose from {', '.join(METRICS)}, or all")
     if not names:
