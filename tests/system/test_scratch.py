@@ -105,3 +105,15 @@ def test_a_full_disk_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scratch.Unnamed, "_write_some", full)
     with pytest.raises(DiskFullError, match="the disk is full"):
         scratch.Scratch().write(arrays(0)[0])
+
+
+def test_where_no_folder_takes_temporary_files_memory_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    gc.collect()
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    monkeypatch.setattr(tempfile, "_candidate_tempdir_list", lambda: ["/nowhere"])
+    if hasattr(os, "memfd_create"):
+        assert holds(scratch.Kept(arrays(0)), 0)
+    gc.collect()
+    monkeypatch.delattr(os, "memfd_create", raising=False)
+    with pytest.raises(OutputError, match="temporary"):
+        scratch.Kept(arrays(0))

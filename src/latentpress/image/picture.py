@@ -248,7 +248,7 @@ def paste(strips: Iterable[Pixels], width: int, height: int) -> Image.Image:
     except OSError as error:
         import tempfile
 
-        raise output_error(tempfile.gettempdir(), error) from error
+        raise output_error(tempfile.tempdir or "temporary files", error) from error
     return on_disk.image()
 
 

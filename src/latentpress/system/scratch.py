@@ -1,5 +1,6 @@
 """Arrays kept on disk for a while: memory is set by one of them, not by all."""
 
+import io
 import os
 import threading
 import weakref
@@ -10,19 +11,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentpress._typing import Floats
+from latentpress.errors import OutputError
 from latentpress.system.files import output_error
 
 
 class Unnamed:
     """A temporary file, gone with this object, that is read and written at places: threads, and
     processes that are forked from this one, share no position in it. OSError as of any file.
+
+    Attributes:
+        folder: where it lies, in words.
     """
 
     def __init__(self) -> None:
-        import tempfile  # small pictures need none
-
-        # unbuffered: what a buffer holds, a forked process would write once more
-        self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115  closed by the next line
+        self._file, self.folder = _opened()
         weakref.finalize(self, self._file.close)
         self._lock = threading.Lock()
 
@@ -56,13 +58,31 @@ class Unnamed:
             return self._file.read(size)
 
 
+def _opened() -> tuple[io.FileIO, str]:
+    """A file without a name and where it lies: in memory where no folder takes temporary files, as
+    in a container that is read-only, and the system has such files. OSError where it has none.
+    """
+    import tempfile  # small pictures need none
+
+    # unbuffered: what a buffer holds, a forked process would write once more
+    try:
+        return tempfile.TemporaryFile(buffering=0), tempfile.gettempdir()
+    except OSError:
+        if not hasattr(os, "memfd_create"):
+            raise
+        return io.FileIO(os.memfd_create("latentpress"), "r+b"), "memory"
+
+
 class Scratch:
     """A temporary file that is gone with the last `Kept` in it. One for all that are kept at a
     time, so that descriptors do not add up.
     """
 
     def __init__(self) -> None:
-        self._file = Unnamed()
+        try:
+            self._file = Unnamed()
+        except OSError as error:
+            raise OutputError(f"temporary files: {error.strerror or error}") from error
         self._lock = threading.Lock()
         self._end = 0
 
@@ -74,9 +94,7 @@ class Scratch:
             try:
                 self._file.write(data, begin)
             except OSError as error:
-                import tempfile
-
-                raise output_error(tempfile.gettempdir(), error) from error
+                raise output_error(self._file.folder, error) from error
             self._end += data.nbytes
         return begin
 
