@@ -15,7 +15,7 @@ import pytest
 
 from helpers.metric_weights import clear, install, made_dists, made_params, old_pickle, published
 from latentpress.errors import WeightsError
-from latentpress.metrics import fetch, weights, weights_torch
+from latentpress.metrics import METRICS, available, fetch, weights, weights_torch
 
 
 @pytest.fixture(autouse=True)
@@ -43,6 +43,19 @@ def test_places_in_their_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv(weights.FOLDER_VARIABLE, str(tmp_path / "named"))
     assert weights.find("alex") == named
     assert weights.missing("alex") is None
+
+
+def test_who_has_no_home_lacks_weights_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    def homeless() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    for variable in ("XDG_CACHE_HOME", "LOCALAPPDATA", "LATENTPRESS_DATA", "TORCH_HOME"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setattr(Path, "home", homeless)
+    monkeypatch.setattr(Path, "expanduser", lambda path: homeless() if "~" in str(path) else path)
+    usable, missing = available("all")
+    assert "psnr" in usable
+    assert {*usable, *missing} == {*METRICS}
 
 
 def test_an_installed_package_is_found_and_not_imported(

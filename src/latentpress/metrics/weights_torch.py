@@ -11,7 +11,7 @@ import numpy as np
 
 from latentpress._typing import Floats
 from latentpress.errors import WeightsError
-from latentpress.system.cache import sha256_of_file
+from latentpress.system.cache import home_folder, sha256_of_file
 
 
 class TorchFiles(NamedTuple):
@@ -44,7 +44,7 @@ FILES = {
 
 def hub_folder() -> Path:
     """torch hub's folder of checkpoints, by torch's own rules, without importing torch."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or home_folder() / ".cache").expanduser()
     return (
         Path(os.environ.get("TORCH_HOME") or cache / "torch").expanduser() / "hub" / "checkpoints"
     )

@@ -13,7 +13,17 @@ BLOCK_BYTES = 1 << 20
 def cache_folder(name: str) -> Path:
     """The folder latentpress/`name` in the user's cache; it may not be there yet."""
     home = os.environ.get("LOCALAPPDATA") if os.name == "nt" else os.environ.get("XDG_CACHE_HOME")
-    return (Path(home) if home else Path.home() / ".cache") / "latentpress" / name
+    return (Path(home) if home else home_folder() / ".cache") / "latentpress" / name
+
+
+def home_folder() -> Path:
+    """The user's home; where they have none, as one whom a container gives a number alone, a folder
+    that is not there.
+    """
+    try:
+        return Path.home()
+    except RuntimeError:
+        return Path("/nonexistent")
 
 
 def sha256_of_file(path: Path) -> str:
