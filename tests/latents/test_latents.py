@@ -323,7 +323,6 @@ def test_an_empty_file_of_latents(tmp_path: Path) -> None:
         (np.zeros((4, 4, 4), np.float32), {"max_error": float("nan")}, "positive"),
         (np.zeros((4, 4, 4), np.float32), {"quality": 101, "space": "sd15"}, "quality"),
         (np.zeros((4, 4, 4), np.float32), {"quality": 50}, "raw"),
-        (np.zeros((4, 4, 4), np.float32), {"lossless": True, "space": "lp1"}, "unknown latent"),
         (np.zeros((4, 4, 4), np.float64), {"lossless": True}, "float64"),
         (np.zeros((4, 4, 4), np.uint8), {"lossless": True}, "uint8"),
         (np.zeros((4, 4), np.float32), {"lossless": True}, "shape"),
@@ -345,8 +344,9 @@ def test_what_is_refused(tmp_path: Path, latent: Any, arguments: dict[str, Any],
 
 
 def test_unknown_space_and_missing_file(tmp_path: Path) -> None:
-    with pytest.raises(FormatError, match="sd16"):
-        save(smooth(4, 4, 4), tmp_path / "a", space="sd16", lossless=True)
+    for space in ("sd16", "lp1"):
+        with pytest.raises(UsageError, match=f"unknown latent space '{space}'"):
+            save(smooth(4, 4, 4), tmp_path / "a", space=space, lossless=True)
     with pytest.raises(ImageError, match="nothing"):
         load(tmp_path / "nothing")
 
