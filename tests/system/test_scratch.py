@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from latentpress.errors import DiskFullError
+from latentpress.errors import DiskFullError, OutputError
 from latentpress.system import scratch
 
 
