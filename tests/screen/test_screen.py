@@ -17,6 +17,7 @@ from helpers.paths import ROOT
 from latentpress import codec, container
 from latentpress.container import LATENT_MASKED, SCREEN, SCREEN_WHOLE, pack, unpack
 from latentpress.errors import FormatError, UsageError
+from latentpress.image import lossless_webp
 from latentpress.image.deflated import deflate
 from latentpress.image.picture import read_picture
 from latentpress.options import EncodeOptions
@@ -24,7 +25,13 @@ from latentpress.screen.av1 import boxed, check_av1, unboxed
 from latentpress.screen.encoder import ScreenLayer, av1_quality
 from latentpress.screen.layer import read_layer
 from latentpress.screen.mask import TILE, boxes, grid, pack_mask, pixel_mask, unpack_mask
-from latentpress.screen.pieces import decode_piece, encode_piece
+from latentpress.screen.pieces import (
+    HASTY_EFFORT,
+    HASTY_METHOD,
+    WEBP_METHOD,
+    decode_piece,
+    encode_piece,
+)
 from latentpress.spaces import LP1
 from latentpress.thumbnails import decompress_quarter
 from latentpress.varint import write_varint
@@ -104,6 +111,17 @@ def test_few_colors_are_lossless_where_that_is_shorter() -> None:
     piece = encode_piece(pixels, 95)
     assert piece.startswith(b"RIFF")
     np.testing.assert_array_equal(decode_piece(piece, 120, 120), pixels)
+
+
+def test_noise_is_not_coded_exactly_with_all_effort(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A scan in gray has few colors, and of its noise the lossless encoder takes seconds."""
+    efforts = []
+    coded = lossless_webp.encode_webp
+    monkeypatch.setattr(lossless_webp, "encode_webp", lambda *a: efforts.append(a[1:]) or coded(*a))
+    gray = np.clip(RNG.normal(240, 5, (64, 96, 1)), 0, 255).astype(np.uint8)
+    assert encode_piece(np.repeat(gray, 3, 2), 50).startswith(b"\x12\x00")
+    encode_piece(drawing(64, 96), 50)
+    assert efforts == [(HASTY_METHOD, HASTY_EFFORT)] * 2 + [(WEBP_METHOD,)]
 
 
 @pytest.mark.parametrize("mode", ["L", "RGB"])

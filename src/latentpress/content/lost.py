@@ -11,7 +11,7 @@ from latentpress.content.trial import Trial
 from latentpress.entropy.hyperprior import HyperpriorCoder
 from latentpress.screen.encoder import PROMISED
 from latentpress.screen.mask import CELL, Mask
-from latentpress.screen.pieces import QUICK, decode_piece, encode_piece, exact_piece
+from latentpress.screen.pieces import QUICK, ExactPiece, decode_piece, encode_piece
 
 BLOCK = 2  # cells: side of a block that must be given back
 SIDE = BLOCK * CELL
@@ -119,8 +119,8 @@ def alternates(pixels: Pixels) -> bool:
 def _av1_within(pixels: Pixels, limit: int) -> Pixels:
     """What becomes of pixels in AV1 in so many bytes. The quality is found by the quick encoder."""
     height, width = pixels.shape[:2]
-    exact = exact_piece(pixels)
-    if exact and len(exact) <= limit:
+    exact = ExactPiece(pixels)
+    if exact.below(limit + 1):
         return pixels
     low, high = 0, len(AV1_QUALITIES) - 1
     while low < high:

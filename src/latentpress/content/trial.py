@@ -14,7 +14,7 @@ from latentpress.options import EncodeOptions
 from latentpress.parts import parts_of
 from latentpress.screen.encoder import av1_quality
 from latentpress.screen.mask import CELL, Mask
-from latentpress.screen.pieces import SPEED, decode_piece, encode_piece, exact_piece
+from latentpress.screen.pieces import SPEED, ExactPiece, decode_piece, encode_piece
 from latentpress.system.once import cached_property
 from latentpress.transforms import Transform
 
@@ -83,7 +83,7 @@ def _needs_less(pixels: Pixels, wanted: float, limit: float) -> bool:
     """Whether AV1 reaches a SSIMULACRA 2 in fewer bytes than the limit. The full effort is spent
     where less of it does not tell.
     """
-    exact = exact_piece(pixels)
+    exact = ExactPiece(pixels)
     hasty = _bytes_at(pixels, exact, wanted, HASTY, limit, MORE * limit)
     if not limit <= hasty <= MORE * limit:
         return hasty < limit
@@ -91,11 +91,10 @@ def _needs_less(pixels: Pixels, wanted: float, limit: float) -> bool:
 
 
 def _bytes_at(
-    pixels: Pixels, exact: bytes | None, wanted: float, speed: int, few: float, many: float
+    pixels: Pixels, exact: ExactPiece, wanted: float, speed: int, few: float, many: float
 ) -> float:
     """About the bytes of AV1 at a SSIMULACRA 2. Where the first quality that is tried shows that
-    they are fewer than few, or more than many, no other is: then they are those of this one. exact:
-    as of `encode_piece`.
+    they are fewer than few, or more than many, no other is: then they are those of this one.
     """
     middle = av1_quality(QUALITY) - LIKELY
     score, size = _through_av1(pixels, exact, middle, speed)
@@ -107,9 +106,7 @@ def _bytes_at(
     return size * math.exp(run * math.log(other_size / size))
 
 
-def _through_av1(
-    pixels: Pixels, exact: bytes | None, quality: int, speed: int
-) -> tuple[float, int]:
+def _through_av1(pixels: Pixels, exact: ExactPiece, quality: int, speed: int) -> tuple[float, int]:
     from latentpress.metrics.ssimulacra2 import ssimulacra2
 
     height, width = pixels.shape[:2]

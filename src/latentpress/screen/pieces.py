@@ -4,6 +4,7 @@ An encoder makes all that serve and takes the shortest; what a piece is, its fir
 """
 
 import io
+import math
 
 import numpy as np
 from PIL import Image, features
@@ -14,6 +15,7 @@ from latentpress.image import lossless_webp
 from latentpress.image.limits import no_pillow_limit
 from latentpress.image.plugins import load_own
 from latentpress.screen.av1 import START, boxed, check_av1, unboxed
+from latentpress.system.once import cached_property
 
 COLOR = 3  # bytes of a piece that is a single color
 SPEED = 6  # of the AV1 encoder, as is Pillow's default
@@ -21,6 +23,8 @@ PATIENT = 4  # its speed where bytes count more than time
 QUICK = 9  # its speed where a few percent of the bytes do not matter: a tenth of the time
 WEBP_METHOD = 4
 WEBP_COLORS = 4096  # pictures of more colors are not tried as lossless ones
+# a hasty lossless encoder, and the least share of its bytes that the other one needs: .78 were seen
+HASTY_METHOD, HASTY_EFFORT, LEAST_SHARE = 2, 30, 0.6
 
 
 def kind_of(body: bytes) -> str:
@@ -70,41 +74,64 @@ def decode_piece(body: bytes, width: int, height: int) -> Pixels:
         raise FormatError("the screen chunk is damaged") from error
 
 
+class ExactPiece:
+    """(height, width, 3) as a piece that gives every pixel back, made once and only where it may be
+    the shortest: of the noise of a scan the lossless encoder takes long.
+    """
+
+    def __init__(self, pixels: Pixels) -> None:
+        self._pixels = pixels
+
+    def below(self, limit: float) -> bytes | None:
+        """The piece, where it takes fewer bytes than the limit."""
+        if self.color:
+            return self.color
+        if self._least >= limit or self._webp is None or len(self._webp) >= limit:
+            return None
+        return self._webp
+
+    @cached_property
+    def color(self) -> bytes | None:
+        """The piece of pixels that all have one color, the shortest that there is."""
+        flat = self._pixels.reshape(-1, 3)
+        return flat[0].tobytes() if (flat == flat[0]).all() else None
+
+    @cached_property
+    def _least(self) -> float:
+        """Fewer bytes than the lossless WebP takes; infinity where there are too many colors."""
+        image = Image.fromarray(self._pixels)
+        if image.getcolors(WEBP_COLORS) is None:
+            return math.inf
+        hasty = lossless_webp.encode_webp(image, HASTY_METHOD, HASTY_EFFORT)
+        return LEAST_SHARE * len(hasty) if hasty else math.inf
+
+    @cached_property
+    def _webp(self) -> bytes | None:
+        return lossless_webp.encode_webp(Image.fromarray(self._pixels), WEBP_METHOD)
+
+
 def encode_piece(
     pixels: Pixels,
     quality: int,
     *,
     gray: bool = False,
     speed: int = SPEED,
-    exact: bytes | None = None,
+    exact: ExactPiece | None = None,
 ) -> bytes:
     """(height, width, 3) -> the shortest piece.
 
     quality: of the AV1 encoder, 0 to 100. gray: whether the colors do not count. speed: of the AV1
-    encoder, 0 to 10. exact: what `exact_piece` makes of them, where that is known. UsageError
+    encoder, 0 to 10. exact: that of these pixels, where it's kept for another quality. UsageError
     where Pillow can make no AV1.
     """
-    exact = exact or exact_piece(pixels)
-    if exact and len(exact) == COLOR:
-        return exact
+    exact = exact or ExactPiece(pixels)
+    if exact.color:
+        return exact.color
     if not features.check("avif"):
         raise UsageError("this Pillow was built without AVIF: --content photo does without")
     image = Image.fromarray(pixels)
     made = _av1(image.convert("L") if gray else image, quality, speed)
-    return exact if exact and len(exact) < len(made) else made
-
-
-def exact_piece(pixels: Pixels) -> bytes | None:
-    """(height, width, 3) -> a piece that gives every pixel back; None where there are too many
-    colors to try.
-    """
-    flat = pixels.reshape(-1, 3)
-    if (flat == flat[0]).all():
-        return flat[0].tobytes()
-    image = Image.fromarray(pixels)
-    if image.getcolors(WEBP_COLORS) is None:
-        return None
-    return lossless_webp.encode_webp(image, WEBP_METHOD)
+    return exact.below(len(made)) or made
 
 
 def _av1(image: Image.Image, quality: int, speed: int) -> bytes:
