@@ -16,7 +16,7 @@ from helpers.paths import DATA, ROOT
 from latentpress import targets
 from latentpress.container import SCREEN, SCREEN_WHOLE, unpack
 from latentpress.content import lost, screen_layer
-from latentpress.content.features import color_share, features
+from latentpress.content.features import color_share, features, is_written
 from latentpress.content.floor import RISKY, risks
 from latentpress.content.regions import continued, drawn_region, filled, regions
 from latentpress.content.trial import Trial
@@ -107,6 +107,69 @@ def test_a_page_that_was_a_jpeg_is_a_layer_as_a_whole(quality: int) -> None:
     layer = screen_layer(read_picture(file.getvalue()), AUTO)
     assert layer is not None
     assert layer.is_whole
+
+
+def small_text(ink: int = 0, paper: int = 255, pitch: int = 17) -> Pixels:
+    """A page of 11-pixel text, gray levels. pitch: rows from line to line."""
+    image = Image.new("L", (480, 512), paper)
+    draw = ImageDraw.Draw(image)
+    for y in range(48, 453, pitch):
+        line = ("The quick brown fox jumps over the lazy dog; 0123456789 times. " * 2)[y % 9 :]
+        draw.text((48, y), line[:60], ink, ImageFont.load_default(11))
+    return np.asarray(image)
+
+
+def as_jpeg(pixels: Pixels, quality: int) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(pixels).convert("RGB").save(file, "JPEG", quality=quality)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("pixels", "quality"),
+    [
+        (small_text(), 60),
+        (small_text(), 95),
+        (small_text(230, 0, pitch=14), 80),
+    ],
+    ids=["white", "hardly", "dark"],
+)
+def test_small_text_that_was_a_jpeg_is_a_layer_as_a_whole(pixels: Pixels, quality: int) -> None:
+    """Hardly a cell of it is flat with sharp edges."""
+    data = as_jpeg(pixels, quality)
+    layer = screen_layer(read_picture(data), AUTO)
+    assert layer is not None
+    assert layer.is_whole
+    plain, auto = (latentpress.compress(data, quality=50, content=c) for c in ("photo", "auto"))
+    errors = [
+        np.abs(np.asarray(latentpress.decompress(d).convert("L")).astype(int) - pixels).mean()
+        for d in (plain, auto)
+    ]
+    assert errors[1] < 0.6 * errors[0]
+
+
+def test_a_scan_with_noise_is_a_layer_though_no_cell_is_flat() -> None:
+    clean = Image.fromarray(small_text(20, 244)).rotate(1, Image.Resampling.BICUBIC, fillcolor=244)
+    noise = np.random.default_rng(1).normal(0, 4, (512, 480, 3))
+    pixels = np.clip(np.rint(np.asarray(clean)[..., None] + noise), 0, 255).astype(np.uint8)
+    picture = read_picture(pixels)
+    found = features(picture)
+    assert not (found.flat >= 0.4).any()
+    assert is_written(picture, found.busy)
+    layer = screen_layer(picture, AUTO)
+    assert layer is not None
+    assert layer.is_whole
+
+
+def test_text_over_a_photograph_and_what_has_no_ground_are_not_written() -> None:
+    over = np.array(Image.fromarray(photo()).resize((512, 512)))
+    over[96:416, 64:448] = small_text()[96:416, 48:432, None]
+    noise = np.random.default_rng(2).integers(0, 256, (256, 256, 3), np.uint8)
+    for pixels in (over, noise):
+        picture = read_picture(pixels)
+        found = features(picture)
+        assert found.busy.mean() >= 0.2
+        assert not is_written(picture, found.busy)
 
 
 def test_what_is_chosen_does_not_follow_from_the_quality_and_sizes_rise() -> None:

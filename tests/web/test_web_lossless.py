@@ -89,14 +89,19 @@ def test_python_reads_a_layer_of_several_tiles(tmp_path: Path, photo: Array) -> 
     draw = ImageDraw.Draw(drawn)
     for i in range(0, 2000, 40):
         draw.rectangle((i, i % 48, i + 12, i % 48 + 9), (i % 256, 90, 40))
+    paper = np.random.default_rng(1).normal(240, 3, (224, 320)).clip(0, 255).astype(np.uint8)
+    scan = Image.fromarray(paper).convert("RGB")
+    for y in range(8, 216, 14):
+        ImageDraw.Draw(scan).text((8, y), "The quick brown fox jumps over the lazy dog, twice", 0)
     jobs = [drawn, Image.new("RGB", (2120, 40), (9, 200, 30)), Image.fromarray(photo[:64, :96])]
+    jobs.append(scan)  # no part of which is flat
     cases = []
     for image in jobs:
         rgba = base64.b64encode(image.convert("RGBA").tobytes()).decode()
         cases.append({"rgba": rgba, "width": image.width, "height": image.height})
     (tmp_path / "cases.json").write_text(json.dumps(cases))
     answers = run_node("pressed.js", tmp_path / "cases.json")
-    assert [answer["notice"] for answer in answers] == ["exact", "exact", None]
+    assert [answer["notice"] for answer in answers] == ["exact", "exact", None, "drawn"]
     for image, answer in zip(jobs[:2], answers, strict=False):
         decoded = latentpress.decompress(base64.b64decode(answer["file"]))
         assert decoded.tobytes() == image.tobytes()

@@ -181,8 +181,11 @@ export async function encode(source, options) {
   const isAuto = content === "auto";
   const color = isAuto ? singleColorLayer(picture) : null;
   if (color && color.length < rest) return exact(color);
-  const { isDrawn, isFlat } = isAuto ? look(picture) : { isDrawn: false, isFlat: false };
+  const { isDrawn, isFlat, isWritten } = isAuto
+    ? look(picture)
+    : { isDrawn: false, isFlat: false, isWritten: false };
   const mayBeExact = isDrawn || isFlat;
+  const isForCommand = isDrawn || isWritten;
   if (mayBeExact && limit !== undefined) {
     const layer = await losslessLayer(picture, rest - MOST_LENGTH, breathe);
     if (layer) return exact(layer);
@@ -193,14 +196,14 @@ export async function encode(source, options) {
     const writer = new Writer(picture, networks, file, signal);
     if (limit !== undefined) {
       const fitting = await writer.within(limit, onProgress);
-      if (isDrawn) onNotice?.("drawn");
+      if (isForCommand) onNotice?.("drawn");
       return fitting;
     }
     const strips = writer.analyze((share) => onProgress(ANALYSIS_SHARE * share));
     const body = await writer.write(strips, step);
     const layer = mayBeExact ? await losslessLayer(picture, body.length, breathe) : null;
     if (layer) return exact(layer);
-    if (isDrawn) onNotice?.("drawn");
+    if (isForCommand) onNotice?.("drawn");
     onProgress(1);
     return file([writer.type, body]);
   });

@@ -10,6 +10,7 @@ const HEIGHT = 4; // rows that are looked at
 const FLAT = 0.4; // share of pixels that equal both neighbors, from which on a cell is flat
 const EDGE = 48; // levels between neighbors of a sharp edge
 const EDGES = 0.02; // share of pixels at sharp edges, from which on a flat cell is drawn
+const BUSY = 0.1; // that share, from which on a cell is busy
 const FINE = 20; // levels by which pixels of a fine pattern differ from their neighbors' mean
 const SHARP = 0.75; // that difference, as a share of the one between neighbors
 const SCREEN = 0.25; // share of flat cells, from which on a picture may be a screen
@@ -17,17 +18,27 @@ const DRAWN = 0.05; // share of the flat cells that are drawn then
 const DRAWN_CELLS = 4; // which do where most cells are flat
 const PATTERN = 0.2; // share of cells with a fine pattern, from which on it is one
 const MOSTLY = 0.5; // share of flat cells, from which on lossless coding is worth a try
+const WRITTEN = 0.2; // share of busy cells, from which on a picture may be written
+const SAMPLED = 16; // cells whose ground is looked for
+const GROUND = 16; // levels of green that a ground spans
+const GROUNDED = 0.4; // share of a cell's pixels there
+const MOSTLY_GROUNDED = 0.9; // share of the busy cells that have a ground in what is written
+const MOSTLY_PAPER = 0.75; // share of the other cells that have its color
 
 /**
  * @typedef {{width: number, height: number, rgba: ArrayLike<number>}} Opaque
  *
  * @param {Opaque} picture
- * @returns {{isDrawn: boolean, isFlat: boolean}} isDrawn: whether it looks like a screenshot, a
- *   drawing or a fine pattern. isFlat: whether most of it is flat, drawn or not.
+ * @returns {{isDrawn: boolean, isFlat: boolean, isWritten: boolean}} isDrawn: whether it looks like
+ *   a screenshot, a drawing or a fine pattern. isFlat: whether most of it is flat, drawn or not.
+ *   isWritten: whether it is lettering on paper, which may have noise.
  */
-export function look({ width, height, rgba }) {
+export function look(picture) {
+  const { width, height, rgba } = picture;
   const [rows, columns] = [height, width].map((side) => Math.ceil(side / CELL));
   let [flat, drawn, fine] = [0, 0, 0];
+  /** @type {[number, number][][]} */
+  const [busy, others] = [[], []];
   for (let b = 0; b < rows; b++) {
     const end = Math.min(CELL * (b + 1), height);
     const top = Math.max(CELL * b, Math.min(CELL * b + ROW, end - HEIGHT));
@@ -38,6 +49,7 @@ export function look({ width, height, rgba }) {
       const { equal, edges } = stepsOf(box);
       if (equal >= FLAT) flat++;
       if (equal >= FLAT && edges >= EDGES) drawn++;
+      (edges >= BUSY ? busy : others).push([b, a]);
       if (isFine(box, 4) || isFine(box, 4 * width)) fine++;
     }
   }
@@ -45,7 +57,66 @@ export function look({ width, height, rgba }) {
   const isFlat = flat >= MOSTLY * cells;
   const isScreen = flat >= SCREEN * cells && drawn > 0 && drawn >= DRAWN * flat;
   const isDrawn = isScreen || (isFlat && drawn >= DRAWN_CELLS) || fine >= PATTERN * cells;
-  return { isDrawn, isFlat };
+  return { isDrawn, isFlat, isWritten: isWritten(picture, busy, others) };
+}
+
+/**
+ * @param {Opaque} picture
+ * @param {[number, number][]} busy rows and columns of the cells with many sharp edges
+ * @param {[number, number][]} others those of the other cells
+ */
+function isWritten(picture, busy, others) {
+  if (busy.length < WRITTEN * (busy.length + others.length)) return false;
+  const grounds = sampled(busy).map((cell) => groundOf(greenOf(picture, cell)));
+  const found = grounds.filter(({ share }) => share >= GROUNDED).length;
+  if (found < MOSTLY_GROUNDED * grounds.length) return false;
+  const middle = median(grounds.map(({ first }) => first));
+  const levels = sampled(others).map((cell) => median(greenOf(picture, cell)));
+  const paper = levels.filter((v) => v >= middle - GROUND && v <= middle + 2 * GROUND).length;
+  return paper >= MOSTLY_PAPER * levels.length;
+}
+
+/** @param {[number, number][]} cells */
+function sampled(cells) {
+  const step = Math.ceil(cells.length / SAMPLED);
+  return cells.filter((_, i) => i % step === 0);
+}
+
+/**
+ * @param {Opaque} picture
+ * @param {[number, number]} cell
+ */
+function greenOf({ width, height, rgba }, [b, a]) {
+  const [bottom, right] = [Math.min(CELL * (b + 1), height), Math.min(CELL * (a + 1), width)];
+  const green = [];
+  for (let y = CELL * b; y < bottom; y++) {
+    for (let x = CELL * a; x < right; x++) green.push(rgba[4 * (y * width + x) + 1]);
+  }
+  return green;
+}
+
+/**
+ * @param {number[]} green
+ * @returns {{first: number, share: number}} the first of the levels within which most are
+ */
+function groundOf(green) {
+  const counts = new Array(256 + GROUND).fill(0);
+  for (const level of green) counts[level]++;
+  let within = 0;
+  for (let level = 0; level < GROUND; level++) within += counts[level];
+  let [most, first] = [within, 0];
+  for (let level = 0; level < 255; level++) {
+    within += counts[level + GROUND] - counts[level];
+    if (within > most) [most, first] = [within, level + 1];
+  }
+  return { first, share: most / green.length };
+}
+
+/** @param {number[]} values */
+function median(values) {
+  const sorted = [...values].sort((one, other) => one - other);
+  const half = sorted.length >> 1;
+  return sorted.length % 2 ? sorted[half] : (sorted[half - 1] + sorted[half]) / 2;
 }
 
 /**

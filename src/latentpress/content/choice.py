@@ -1,7 +1,8 @@
 """The choice of the tool, by measuring: where the features are suspicious, windows of the picture
 are coded both ways, and the decoded pixels compared.
 
-1. A picture of a single color is a layer of three bytes.
+1. A picture of a single color is a layer of three bytes. A page, all of it lettering or lines on
+   one paper, is a layer if AV1 needs fewer bytes for the part with the most of it.
 2. What looks like a screen is one if AV1 needs far fewer bytes there than the latent at an equal
    SSIMULACRA 2; a small part with the many colors of a photograph is not tried. What is left then,
    photographs around a drawing, stays a latent unless AV1 needs far fewer bytes there too, as for
@@ -15,7 +16,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from latentpress.content.features import Features, color_share, features
+from latentpress.content.features import Features, color_share, features, is_written
 from latentpress.content.floor import moved_blocks
 from latentpress.content.lost import lost_blocks
 from latentpress.content.regions import continued, drawn_region, filled
@@ -26,6 +27,7 @@ from latentpress.screen.encoder import PROMISED, ScreenLayer, whole_layer
 from latentpress.screen.mask import Mask
 
 FAR_FEWER = 0.75  # share of the latent's bytes: photographs take .85
+FEWER = 0.9  # that of pages, which are no photographs
 MANY = 0.5  # share of a picture that is a screen, from which on the rest follows it more easily
 # Share of a picture: the rest does not follow a smaller part that looks like a screen, and with
 # many colors such a part is none.
@@ -61,6 +63,9 @@ def chosen_layer(picture: Picture, options: EncodeOptions, highest: float) -> Sc
 
 def _screen(trial: Trial, found: Features) -> Mask:
     """The cells that are a screen, after both ways were tried."""
+    whole = np.ones_like(found.busy)
+    if is_written(trial.picture, found.busy) and trial.prefers_layer(whole, found.busy, FEWER):
+        return whole
     region = drawn_region(found)
     if not region.any():
         return region

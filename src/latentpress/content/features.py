@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
+from numpy.typing import NDArray
 
 from latentpress._typing import Floats, Pixels
 from latentpress.image.picture import Picture
@@ -20,6 +21,7 @@ BAND_PIXELS = 1 << 16  # that are looked at at a time, a row of cells at least
 FLAT = 0.4  # share of pixels that equal both neighbors, from which on a cell is flat
 EDGE = 48  # levels between neighbors of a sharp edge
 EDGES = 0.02  # share of pixels at sharp edges, from which on a flat cell is drawn
+BUSY = 0.1  # that share, from which on a cell is busy
 # by how many levels, and by which share of the difference between neighbors, pixels of a fine
 # pattern differ from the mean of both their neighbors
 FINE, SHARP = 20, 0.8
@@ -30,17 +32,23 @@ MOST_BENT = 1.5
 # of the bytes of a row of pixels of a cell, their channels
 CHANNELS = np.tile(np.eye(3, dtype=np.float32), (CELL, 1))
 SAMPLED = 16  # cells whose colors are counted
+WRITTEN = 0.2  # share of busy cells, from which on a picture may be written
+GROUND, GROUNDED = 16, 0.4  # levels of green that a ground spans, share of a cell's pixels there
+MOSTLY_GROUNDED = 0.9  # share of the busy cells that have a ground in what is written
+MOSTLY_PAPER = 0.75  # share of the other cells that have its color
 
 
 @dataclass(frozen=True)
 class Features:
     """Of each cell, (rows, columns): flat: the share of pixels that equal their neighbors to the
-    left and above. drawn: whether it is flat, with sharp edges. fine: by how many levels pixels
-    differ from their neighbors' mean; 0 where that is no fine pattern.
+    left and above. drawn: whether it is flat, with sharp edges. busy: whether it has many sharp
+    edges, flat or not. fine: by how many levels pixels differ from their neighbors' mean; 0 where
+    that is no fine pattern.
     """
 
     flat: Floats
     drawn: Mask
+    busy: Mask
     fine: Floats
 
 
@@ -48,7 +56,7 @@ def features(picture: Picture) -> Features:
     """The features of a picture, a band of rows at a time."""
     rows, columns = grid(picture.width, picture.height)
     flat, fine = np.empty((2, rows, columns), np.float32)
-    drawn = np.empty((rows, columns), bool)
+    drawn, busy = np.empty((2, rows, columns), bool)
     band = max(1, BAND_PIXELS // (HEIGHT * CELL * columns))
     for top in range(0, rows, band):
         bottom = min(top + band, rows)
@@ -57,10 +65,12 @@ def features(picture: Picture) -> Features:
         above = _most(_difference(looked[:, 1:, 1:], looked[:, :-1, 1:]))
         steps = np.maximum(beside[:, 1:], above)
         flat[top:bottom] = _means(steps == 0)
-        drawn[top:bottom] = (flat[top:bottom] >= FLAT) & (_means(steps >= EDGE) >= EDGES)
+        edges = _means(steps >= EDGE)
+        drawn[top:bottom] = (flat[top:bottom] >= FLAT) & (edges >= EDGES)
+        busy[top:bottom] = edges >= BUSY
         coarse = np.maximum(_means(beside), MOST_BENT * _means(above))
         fine[top:bottom] = _fine(looked, coarse >= FINE - ROUNDING)
-    return Features(flat, drawn, fine)
+    return Features(flat, drawn, busy, fine)
 
 
 def color_share(picture: Picture, cells: Mask) -> float:
@@ -68,9 +78,8 @@ def color_share(picture: Picture, cells: Mask) -> float:
     pixels: the median of some cells of a mask. Lettering and drawings repeat a few colors; of
     foliage before a sky that is all white, nearly every pixel has its own.
     """
-    places = np.argwhere(cells)
     shares = []
-    for y, x in places[:: -(-len(places) // SAMPLED)]:
+    for y, x in _sampled(cells):
         top, left = CELL * int(y), CELL * int(x)
         bottom, right = min(top + CELL, picture.height), min(left + CELL, picture.width)
         pixels = picture.pixels(top, bottom, left, right).astype(np.uint32)
@@ -79,6 +88,47 @@ def color_share(picture: Picture, cells: Mask) -> float:
         differing = (inner != packed[1:, :-1]) | (inner != packed[:-1, 1:])
         shares.append(np.unique(packed).size / max(1, int(differing.sum())))
     return float(np.median(shares))
+
+
+def is_written(picture: Picture, busy: Mask) -> bool:
+    """Whether a picture is lettering or line drawing on paper: many cells are busy, nearly all of
+    these have a ground, one level or a few, and most others have its color. Noise and what a JPEG
+    leaves about letters take the flatness of paper, but not its color.
+    """
+    if busy.mean() < WRITTEN:
+        return False
+    sampled = _sampled(busy)
+    left = (1 - MOSTLY_GROUNDED) * len(sampled)  # that may have none
+    grounds = []
+    for y, x in sampled:
+        ground, share = _ground(_green(picture, y, x))
+        grounds.append(ground)
+        left -= share < GROUNDED
+        if left < 0:
+            return False
+    low, high = np.median(grounds) - GROUND, np.median(grounds) + 2 * GROUND
+    levels = [np.median(_green(picture, y, x)) for y, x in _sampled(~busy)]
+    return sum(bool(low <= level <= high) for level in levels) >= MOSTLY_PAPER * len(levels)
+
+
+def _sampled(cells: Mask) -> NDArray[np.intp]:
+    """Rows and columns of some cells of a mask: (n, 2)."""
+    places = np.argwhere(cells)
+    return places[:: max(1, -(-len(places) // SAMPLED))]
+
+
+def _green(picture: Picture, y: int, x: int) -> Pixels:
+    """The green of a cell, (pixels,)."""
+    top, left = CELL * int(y), CELL * int(x)
+    bottom, right = min(top + CELL, picture.height), min(left + CELL, picture.width)
+    return picture.pixels(top, bottom, left, right)[..., 1].ravel()
+
+
+def _ground(green: Pixels) -> tuple[int, float]:
+    """The first of the levels within which most pixels are, and the share of these."""
+    sums = np.append(0, np.bincount(green, minlength=255 + GROUND).cumsum())
+    within = sums[GROUND:] - sums[:-GROUND]
+    return int(within.argmax()), float(within.max() / green.size)
 
 
 def _looked_at(picture: Picture, top: int, bottom: int, columns: int) -> Pixels:
