@@ -172,6 +172,31 @@ def test_text_over_a_photograph_and_what_has_no_ground_are_not_written() -> None
         assert not is_written(picture, found.busy)
 
 
+def icon(size: int) -> Pixels:
+    """A badge in the shades of one color, smooth at its borders: no two rows are the same."""
+    y, x = np.mgrid[:size, :size] / (size - 1) - 0.5
+    inside = np.clip((0.45 - np.hypot(x, y)) * size, 0, 1)[..., None]
+    mark = np.clip((0.2 - np.abs(x) - np.abs(y)) * size, 0, 1)[..., None]
+    badge = np.array([40, 110, 220]) * (1 - 0.6 * y[..., None])
+    shown = 255 * (1 - inside) + inside * (badge * (1 - mark) + 255 * mark)
+    return np.rint(np.clip(shown, 0, 255)).astype(np.uint8)
+
+
+@pytest.mark.parametrize("size", [24, 32, 64, 128])
+def test_an_icon_is_a_layer(size: int) -> None:
+    layer = screen_layer(read_picture(icon(size)), AUTO)
+    assert layer is not None
+    assert layer.is_whole
+
+
+@pytest.mark.parametrize("size", [24, 64, 128])
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+def test_a_small_photograph_is_a_latent(size: int, mode: str) -> None:
+    image = Image.open(ROOT / "samples" / "coffee.jpg").convert(mode)
+    image.thumbnail((size, size))
+    assert screen_layer(read_picture(np.asarray(image)), AUTO) is None
+
+
 def test_what_is_chosen_does_not_follow_from_the_quality_and_sizes_rise() -> None:
     pixels = np.concatenate([photo(256, 192), page(256, 192)])
     files = [latentpress.compress(pixels, quality=q, content="auto") for q in (0, 30, 60, 90)]

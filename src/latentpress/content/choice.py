@@ -2,7 +2,8 @@
 are coded both ways, and the decoded pixels compared.
 
 1. A picture of a single color is a layer of three bytes. A page, all of it lettering or lines on
-   one paper, is a layer if AV1 needs fewer bytes for the part with the most of it.
+   one paper, is a layer if AV1 needs fewer bytes for the part with the most of it. A small picture
+   of few colors is one if AV1 needs far fewer.
 2. What looks like a screen is one if AV1 needs far fewer bytes there than the latent at an equal
    SSIMULACRA 2; a small part with the many colors of a photograph is not tried. What is left then,
    photographs around a drawing, stays a latent unless AV1 needs far fewer bytes there too, as for
@@ -33,6 +34,8 @@ MANY = 0.5  # share of a picture that is a screen, from which on the rest follow
 # many colors such a part is none.
 SMALL = 0.25
 MANY_COLORS = 0.7  # share of the pixels that differ from a neighbor
+ICON = 36  # cells of the largest icon
+FEW_COLORS, MOST_OF_CELL = 0.4, 0.9  # that share in an icon of many cells, and of one
 BAND = 32  # rows
 MOSTLY_LOST = 0.2  # share of a picture, from which on all of it follows the blocks that are lost
 
@@ -64,7 +67,10 @@ def chosen_layer(picture: Picture, options: EncodeOptions, highest: float) -> Sc
 def _screen(trial: Trial, found: Features) -> Mask:
     """The cells that are a screen, after both ways were tried."""
     whole = np.ones_like(found.busy)
-    if is_written(trial.picture, found.busy) and trial.prefers_layer(whole, found.busy, FEWER):
+    if _is_icon(trial.picture, whole):
+        if trial.prefers_layer(whole, found.drawn, FAR_FEWER, is_small=True):
+            return whole
+    elif is_written(trial.picture, found.busy) and trial.prefers_layer(whole, found.busy, FEWER):
         return whole
     region = drawn_region(found)
     if not region.any():
@@ -79,6 +85,15 @@ def _screen(trial: Trial, found: Features) -> Mask:
     if has_rest and trial.prefers_layer(~region, np.zeros_like(region), share):
         return np.ones_like(region)
     return continued(region, trial.picture)
+
+
+def _is_icon(picture: Picture, whole: Mask) -> bool:
+    """Whether a picture is small and has few colors, in which gray ones do not differ. Of those
+    within one cell most pixels differ from all others, drawn or not.
+    """
+    if picture.gray or whole.size > ICON:
+        return False
+    return color_share(picture, whole) < (MOST_OF_CELL if whole.size == 1 else FEW_COLORS)
 
 
 def _is_single_color(picture: Picture) -> bool:

@@ -56,9 +56,12 @@ class Trial:
         steps = [np.rint(strip * coder.gain) * coder.inverse for strip in latent]
         return np.concatenate(list(self.transform.synthesize(steps, width, height)))
 
-    def prefers_layer(self, mask: Mask, drawn: Mask, share: float) -> bool:
+    def prefers_layer(
+        self, mask: Mask, drawn: Mask, share: float, *, is_small: bool = False
+    ) -> bool:
         """Whether AV1 needs less than this share of the latent's bytes at an equal SSIMULACRA 2, in
-        the largest window that the mask fills, with as many drawn cells as can be.
+        the largest window that the mask fills, with as many drawn cells as can be. is_small:
+        whether the full effort takes little time, as of an icon.
         """
         from latentpress.metrics.ssimulacra2 import ssimulacra2  # few pictures need it
 
@@ -67,7 +70,8 @@ class Trial:
         if min(pixels.shape[:2]) < CELL:
             return True
         size, decoded = self._through_latent(pixels)
-        return _needs_less(pixels, ssimulacra2(pixels, decoded), share * size)
+        wanted = ssimulacra2(pixels, decoded)
+        return _needs_less(pixels, wanted, share * size, SPEED if is_small else HASTY)
 
     def _through_latent(self, pixels: Pixels) -> tuple[int, Pixels]:
         """The bytes of pixels in a latent, a segment of it, and what they come back as."""
@@ -79,14 +83,15 @@ class Trial:
         return len(coder.pack_segment(z, coded)), np.concatenate(list(strips))
 
 
-def _needs_less(pixels: Pixels, wanted: float, limit: float) -> bool:
+def _needs_less(pixels: Pixels, wanted: float, limit: float, speed: int) -> bool:
     """Whether AV1 reaches a SSIMULACRA 2 in fewer bytes than the limit. The full effort is spent
-    where less of it does not tell.
+    where the speed does not tell.
     """
     exact = ExactPiece(pixels)
-    hasty = _bytes_at(pixels, exact, wanted, HASTY, limit, MORE * limit)
-    if not limit <= hasty <= MORE * limit:
-        return hasty < limit
+    if speed != SPEED:
+        hasty = _bytes_at(pixels, exact, wanted, speed, limit, MORE * limit)
+        if not limit <= hasty <= MORE * limit:
+            return hasty < limit
     return _bytes_at(pixels, exact, wanted, SPEED, limit, limit) < limit
 
 
