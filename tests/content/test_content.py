@@ -172,6 +172,34 @@ def test_text_over_a_photograph_and_what_has_no_ground_are_not_written() -> None
         assert not is_written(picture, found.busy)
 
 
+def test_the_rest_of_a_map_follows_its_small_legend() -> None:
+    """Names on grounds of many colors, and a white legend, the one part that is flat."""
+    random = np.random.default_rng(4)
+    image = Image.new("RGB", (640, 480))
+    draw = ImageDraw.Draw(image)
+    for y in range(0, 480, 80):
+        for x in range(0, 640, 80):
+            draw.rectangle((x, y, x + 79, y + 79), tuple(random.integers(150, 230, 3).tolist()))
+    noise = random.normal(0, 2, (480, 640, 1))
+    image = Image.fromarray(np.clip(np.array(image) + noise, 0, 255).astype(np.uint8))
+    draw = ImageDraw.Draw(image)
+    for y in range(4, 470, 15):
+        draw.text(
+            (4 + y % 40, y),
+            "Station Road, Church Street, Mill Lane, High Street " * 2,
+            (40, 40, 60),
+        )
+    draw.rectangle((160, 128, 416, 288), (255, 255, 255))
+    for y in range(134, 276, 15):
+        draw.text((170, y), "a legend of the map", (20, 20, 30))
+    picture = read_picture(np.asarray(image))
+    found = features(picture)
+    assert 0.05 < drawn_region(found).mean() < 0.25
+    layer = screen_layer(picture, AUTO)
+    assert layer is not None
+    assert layer.is_whole
+
+
 def icon(size: int) -> Pixels:
     """A badge in the shades of one color, smooth at its borders: no two rows are the same."""
     y, x = np.mgrid[:size, :size] / (size - 1) - 0.5

@@ -7,8 +7,8 @@ are coded both ways, and the decoded pixels compared.
 2. What looks like a screen is one if AV1 needs far fewer bytes there than the latent at an equal
    SSIMULACRA 2; a small part with the many colors of a photograph is not tried. What is left then,
    photographs around a drawing, stays a latent unless AV1 needs far fewer bytes there too, as for
-   drawings that were a JPEG, or fewer where the page has more of the screen. Around a small part
-   it stays one.
+   drawings that were a JPEG, or fewer where the page has more of the screen or lettering in what
+   is left, as a map has. Around a small part without it, it stays one.
 3. A block of a fine pattern that the latent does not give back is the layer's.
 4. A block whose mean color the latent moves is the layer's at the qualities that promise it.
 """
@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from latentpress.content.features import Features, color_share, features, is_written
+from latentpress.content.features import Features, color_share, features, is_lettered, is_written
 from latentpress.content.floor import moved_blocks
 from latentpress.content.lost import lost_blocks
 from latentpress.content.regions import continued, drawn_region, filled
@@ -30,8 +30,8 @@ from latentpress.screen.mask import Mask
 FAR_FEWER = 0.75  # share of the latent's bytes: photographs take .85
 FEWER = 0.9  # that of pages, which are no photographs
 MANY = 0.5  # share of a picture that is a screen, from which on the rest follows it more easily
-# Share of a picture: the rest does not follow a smaller part that looks like a screen, and with
-# many colors such a part is none.
+# Share of a picture: without lettering the rest does not follow a smaller part that looks like a
+# screen, and with many colors such a part is none.
 SMALL = 0.25
 MANY_COLORS = 0.7  # share of the pixels that differ from a neighbor
 ICON = 36  # cells of the largest icon
@@ -80,9 +80,11 @@ def _screen(trial: Trial, found: Features) -> Mask:
         return np.zeros_like(region)
     if not trial.prefers_layer(region, found.drawn, FAR_FEWER):
         return np.zeros_like(region)
-    has_rest = region.mean() >= SMALL and not region.all()
     share = 1.0 if region.mean() >= MANY else FAR_FEWER
-    if has_rest and trial.prefers_layer(~region, np.zeros_like(region), share):
+    has_rest = region.mean() >= SMALL
+    if share == FAR_FEWER and is_lettered(trial.picture, found.busy, ~region):
+        share, has_rest = FEWER, True
+    if has_rest and not region.all() and trial.prefers_layer(~region, np.zeros_like(region), share):
         return np.ones_like(region)
     return continued(region, trial.picture)
 

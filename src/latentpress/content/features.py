@@ -36,6 +36,7 @@ WRITTEN = 0.2  # share of busy cells, from which on a picture may be written
 GROUND, GROUNDED = 16, 0.4  # levels of green that a ground spans, share of a cell's pixels there
 MOSTLY_GROUNDED = 0.9  # share of the busy cells that have a ground in what is written
 MOSTLY_PAPER = 0.75  # share of the other cells that have its color
+LETTERED, MANY_GROUNDED = 0.15, 0.75  # the first and the third of these where grounds may differ
 
 
 @dataclass(frozen=True)
@@ -109,6 +110,15 @@ def is_written(picture: Picture, busy: Mask) -> bool:
     low, high = np.median(grounds) - GROUND, np.median(grounds) + 2 * GROUND
     levels = [np.median(_green(picture, y, x)) for y, x in _sampled(~busy)]
     return sum(bool(low <= level <= high) for level in levels) >= MOSTLY_PAPER * len(levels)
+
+
+def is_lettered(picture: Picture, busy: Mask, part: Mask) -> bool:
+    """Whether much of a part is lettering or lines on grounds that may differ, as of a map."""
+    lettered = busy & part
+    if lettered.sum() < LETTERED * max(1, part.sum()):
+        return False
+    shares = [_ground(_green(picture, y, x))[1] for y, x in _sampled(lettered)]
+    return sum(share >= GROUNDED for share in shares) >= MANY_GROUNDED * len(shares)
 
 
 def _sampled(cells: Mask) -> NDArray[np.intp]:
