@@ -132,6 +132,24 @@ def test_what_has_no_part_in_a_budget_is_not_made(
     assert 0.95 * limit < sum(sizes().values()) <= limit
 
 
+def test_where_nothing_can_be_read_every_file_is_named(tmp_path: Path) -> None:
+    folder, out = tmp_path / "in", tmp_path / "out"
+    folder.mkdir()
+    for name in ("a.png", "b.png"):
+        (folder / name).write_bytes(noise(0)[:60])
+    told = lp("compress", folder, "-o", out, "--total-size", 10_000, code=1)
+    assert "a.png" in told
+    assert "b.png" in told
+    for name in ("a.png", "b.png"):
+        (folder / name).write_bytes(noise(0))
+    lp("compress", folder, "-o", out, "--total-size", 10_000)
+    assert 2000 < sum(map(len, files_of(out).values())) <= 10_000
+    (tmp_path / "empty").mkdir()
+    assert "no picture" in lp(
+        "compress", tmp_path / "empty", "-o", out, "--total-size", 10_000, code=2
+    )
+
+
 def test_a_table_has_no_total_size(tmp_path: Path) -> None:
     (tmp_path / "a.parquet").write_bytes(b"")
     told = lp(

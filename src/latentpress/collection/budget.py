@@ -138,6 +138,8 @@ def best_request(
     both = zip(found, contents, strict=True)
     errors = [failed(unit, content.error) for unit, content in both if content.error]
     if not any(content.pictures for content in contents):
+        if errors:
+            return Best(task.asked, errors)
         raise UsageError("there is no picture to share the bytes among")
 
     def searched(contents: Sequence[Content], asked: Request) -> tuple[Request, int]:
