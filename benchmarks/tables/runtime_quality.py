@@ -7,10 +7,11 @@ alone.
 The side `analysis` is the encoder: its files are decoded in float32. The side `synthesis` is the
 decoder: it is given the files that were encoded in float32. `native` is the package's own
 convolutions, `int8` ONNX Runtime's. A row a picture, quality, side and precision; rows that the
-file already has are kept, so that a run can be gone on with. Then prints means for each folder and
-quality: bytes, and each metric at equal bytes, by the slope of the picture's own float32 curve,
-which therefore needs several qualities. half needs `latentpress[openvino]` and native a processor
-with AVX-512 and VNNI; they are left out without.
+file already has are kept, so that a run can be gone on with, or one precision measured anew whose
+rows were taken out. Then prints means for each folder and quality: bytes, and each metric at equal
+bytes, by the slope of the picture's own float32 curve, which therefore needs several qualities.
+half needs `latentpress[openvino]` and native a processor with AVX-512 and VNNI; they are left out
+without.
 """
 
 import os
@@ -143,8 +144,11 @@ def main() -> None:
     )
     for path in options.images:
         for quality in options.qualities.split(","):
-            if (path.parent.name, path.stem, f"{float(quality):g}", "both", "float") not in done:
-                rows += rows_of(path, float(quality), precisions, metrics)
+            of_picture = path.parent.name, path.stem, f"{float(quality):g}"
+            missing = [name for name in precisions if (*of_picture, "analysis", name) not in done]
+            if missing:
+                found = rows_of(path, float(quality), missing, metrics)
+                rows += (row for row in found if tuple(row[k] for k in KEY) not in done)
                 write(options.output, COLUMNS, rows)
                 print(path.stem, quality, flush=True)
     print(*summary(rows), sep="\n")

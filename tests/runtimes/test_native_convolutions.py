@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from latentpress import models
+from latentpress import codec, models
 from latentpress.runtimes import native
 from latentpress.runtimes.choice import EXACT
 from latentpress.runtimes.native import SLACK, Convolution, Ring, layers
@@ -259,6 +259,24 @@ def test_vnni_and_amx_give_the_same_to_the_bit(name: str, monkeypatch: pytest.Mo
         found += graph.run(feed)
     for other in found[1:]:
         assert np.array_equal(found[0], other)
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+def test_turned_weights_come_nearer_to_floats(name: str, photo: NDArray[np.uint8]) -> None:
+    pixels = photo[None, :192, :256]
+    y_hat = codec.decode_latent(codec.compress(pixels[0], content="photo"))
+    feed = {"pixels": pixels} if name == "analysis.onnx" else {"y": y_hat[None]}
+    data, steps, turned = models.read_file("lp1", name), models.steps("lp1"), models.turned("lp1")
+    assert turned.keys() == steps.keys()
+    exact, found, nearest = (
+        graph.run(feed)[0].astype(np.float64)
+        for graph in (
+            NativeGraph(data, {}, 1),
+            NativeGraph(data, steps, 1, turned),
+            NativeGraph(data, steps, 1),
+        )
+    )
+    assert np.square(found - exact).mean() < 0.95 * np.square(nearest - exact).mean()
 
 
 @pytest.mark.parametrize("name", GRAPHS)

@@ -89,6 +89,25 @@ def test_points_are_products_with_the_matrices_of_winograd(
     np.testing.assert_allclose(values, in_blocks.ravel(), rtol=1e-6, atol=1e-6)
 
 
+def test_a_turned_weight_takes_the_level_on_its_other_side() -> None:
+    rng = np.random.default_rng(0)
+    weight = rng.normal(size=(16, 5, 3, 3)).astype(np.float16)
+    places = rng.permutation(16).astype(np.int32)
+    steps = rng.uniform(0.01, 0.1, 5)
+    scaled = weight.astype(np.float64) * steps[:, None, None]
+    exact = scaled / (np.abs(scaled).max((1, 2, 3), keepdims=True) / 127)
+    turned = (rng.random(exact.shape) < 0.3) & (np.abs(exact) < 126)
+    levels = np.rint(exact) + turned * np.where(exact > np.rint(exact), 1, -1)
+    assert set(np.unique(levels - np.floor(exact))) <= {0, 1}
+    bits = np.packbits(turned.ravel(), bitorder="little")
+    packed, scales, sums = pack(weight, places, OF_BYTES, steps, bits)
+    np.testing.assert_array_equal(packed, slowly(levels, places, OF_BYTES).ravel())
+    np.testing.assert_array_equal(sums, levels.sum((1, 2, 3))[places])
+    np.testing.assert_array_equal(scales, pack(weight, places, OF_BYTES, steps)[1])
+    with pytest.raises(ValueError, match="89 bytes of bits for 720 weights"):
+        pack(weight, places, OF_BYTES, steps, bits[:-1])
+
+
 def test_a_channel_of_zeros_has_levels_of_zero() -> None:
     weight = np.zeros((1, 2, 1, 1), np.float16)
     places = np.array([0, *[-1] * 15], np.int32)

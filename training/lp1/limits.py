@@ -22,19 +22,35 @@ def least_error_limits(values: NDArray[np.float32]) -> list[float]:
     return [float(f"{v:.5g}") for v in best[1]]
 
 
-def least_error_steps(values: NDArray[np.float32]) -> list[float]:
-    """A step for each channel of (C, places), so that its bytes give the values with the least
-    squared error.
-    """
-    is_signed = bool((values < 0).any())
+def to_levels(
+    values: NDArray[np.float32], steps: NDArray[np.floating], is_signed: bool
+) -> NDArray[np.float32]:
+    """What the bytes of a tensor (..., C, places) say, in its channels' steps."""
     high = BYTES[is_signed]
-    low = -high - 1 if is_signed else 0
-    largest = np.maximum(np.abs(values).max(axis=1), LEAST_STEP)
-    least, steps = np.full(len(values), np.inf), largest / high
-    for share in KEPT_SHARES:
-        tried = largest * share / high
-        rounded = np.clip(np.rint(values / tried[:, None]), low, high) * tried[:, None]
-        error = np.square(rounded - values).mean(axis=1)
+    levels = np.rint(values / steps[:, None].astype(np.float32))
+    return np.clip(levels, -high - 1 if is_signed else 0, high, out=levels)
+
+
+def least_error_steps(
+    values: NDArray[np.float32], largest: NDArray[np.float32], is_signed: bool
+) -> list[float]:
+    """A step for each channel of a tensor.
+
+    Values of both signs get the step whose bytes give them with the least squared error: a rare one
+    is cut off, so that all others have finer levels. After a Relu nothing is cut off: what fires
+    seldom is large where it does, and what reads it would err at once in all of its channels.
+
+    Args:
+        values: (C, places), places drawn alike from all pictures.
+        largest: (C,), of all values of the pictures.
+        is_signed: Whether there are values below 0.
+    """
+    reach = np.maximum(largest, LEAST_STEP) / BYTES[is_signed]
+    least, steps = np.full(len(values), np.inf), reach
+    for share in KEPT_SHARES if is_signed else ():
+        tried = (reach * share).astype(np.float32)
+        error = to_levels(values, tried, is_signed) * tried[:, None] - values
+        error = np.square(error).mean(axis=1)
         steps = np.where(error < least, tried, steps)
         least = np.minimum(error, least)
     steps = np.maximum(steps, max(LEAST_STEP, steps.max() * LEAST_SHARE))

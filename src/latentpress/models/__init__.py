@@ -10,6 +10,7 @@ import hashlib
 import io
 import json
 import os
+from base64 import b64decode
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import copy_context
@@ -108,6 +109,15 @@ def steps(space: str) -> Mapping[str, Floats]:
     return {n: np.array(one, np.float32) for n, one in _int8(space).get("steps", {}).items()}
 
 
+@cache
+def turned(space: str) -> Mapping[str, NDArray[np.uint8]]:
+    """Of the same convolutions, by their names: the weights that are not rounded to the nearest
+    level, as of `layers.pack` of the runtime native; none where the model has none.
+    """
+    found = _int8(space).get("turned", {}).items()
+    return {name: np.frombuffer(b64decode(one), np.uint8) for name, one in found}
+
+
 def choice_of(space: str, name: str, device: str | None) -> Choice:
     """What runs a transform's graph on a device, auto, cpu, cuda or mps, or another graph, where
     device is None. UsageError as of `choose`.
@@ -120,7 +130,9 @@ def choice_of(space: str, name: str, device: str | None) -> Choice:
 
 @cache
 def _int8(space: str) -> dict[str, Any]:
-    """ranges.json: convolutions (name -> limits), int8 (the graphs that take it unasked)."""
+    """ranges.json: convolutions (name -> limits), int8 (the graphs that take it unasked), steps
+    (name -> step of each input channel), turned (name -> bits of the weights, in base64).
+    """
     if RANGES not in manifest(space)["sha256"]:
         return {}
     loaded: dict[str, Any] = json.loads(read_file(space, RANGES))
@@ -181,7 +193,7 @@ def _opened(
         data = halved(data, HALVED[name])
     with naming_failures(f"{space}/{name}"):
         try:
-            return open_graph(data, choice, count, ranges(space), steps(space))
+            return open_graph(data, choice, count, ranges(space), steps(space), turned(space))
         except Exception:
             if choice.is_asked or choice.runtime == "onnxruntime":
                 raise

@@ -29,7 +29,7 @@ WIDEST_IDLE = 256  # latent columns of such a stream: 30 MB
 class NativeGraph:
     """A network and its idle streams.
 
-    steps: of the convolutions that take bytes, by their names. threads: 0 for all cores.
+    steps, turned: of the convolutions that take bytes. threads: 0 for all cores.
     Where the processor has nothing for bytes, all take floats. may_round: whether floats may be
     bfloat16, where AMX has it. how: of convolution.h; NOTHING for the best that the processor has.
     """
@@ -39,6 +39,7 @@ class NativeGraph:
         data: bytes,
         steps: Mapping[str, Floats],
         threads: int,
+        turned: Mapping[str, NDArray[np.uint8]] | None = None,
         *,
         may_round: bool = False,
         how: int = native.NOTHING,
@@ -50,7 +51,7 @@ class NativeGraph:
             steps = {}
         has_halves = may_round and self._how == native.VNNI_AND_AMX
         self._network = layers.read(
-            data, steps, has_halves=has_halves, may_transform=has_avx2_alone
+            data, steps, turned, has_halves=has_halves, may_transform=has_avx2_alone
         )
         self.is_of_pixels = self._network.is_of_pixels
         self._unit = FACTOR if self._network.is_of_pixels else 1

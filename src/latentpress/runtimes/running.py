@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+import numpy as np
 from numpy.typing import NDArray
 
 from latentpress._typing import Floats
@@ -33,6 +34,7 @@ def open_graph(
     threads: int,
     ranges: Mapping[str, Ranges],
     steps: Mapping[str, Floats] | None = None,
+    turned: Mapping[str, NDArray[np.uint8]] | None = None,
 ) -> RunningGraph:
     """Make an ONNX file ready to run.
 
@@ -41,7 +43,8 @@ def open_graph(
         choice: The runtime, its device and its precision.
         threads: On the CPU; 0 for all cores.
         ranges: Of the convolutions that int8 takes, as of `quantize.quantized`.
-        steps: Of the convolutions that take bytes on the runtime native, as of `layers.read`.
+        steps, turned: Of the convolutions that take bytes on the runtime native, as of
+            `layers.read`.
 
     Raises:
         ImportError: The runtime is not installed, or not whole.
@@ -55,7 +58,8 @@ def open_graph(
             return IntegerGraph(data, threads)
         from latentpress.runtimes.on_native import NativeGraph
 
-        return NativeGraph(data, steps or {}, threads, may_round=choice.precision == "int8")
+        may_round = choice.precision == "int8"
+        return NativeGraph(data, steps or {}, threads, turned, may_round=may_round)
     if choice.precision == "int8":
         data = quantized(
             data, ranges, WEIGHT_MAX if has_byte_dot_product() else WEIGHT_MAX_IN_PAIRS

@@ -202,7 +202,7 @@ def built() -> Any:
     loaded.pack_integers.argtypes = (address, *shape, address, size, address, address)
     loaded.pack_weights.argtypes = (
         *(address, number, *shape, address, size, number),
-        *(address,) * 5,
+        *(address,) * 6,
     )
     for name in PROCEDURES:
         getattr(loaded, name).restype = None

@@ -59,7 +59,7 @@ class Weights:
 class Layer:
     """source, output, added: names of tensors. is_bytes, is_halves: the input and the weights are
     bytes, bfloat16; else floats. is_transformed: the weights are as of winograd.c. shuffle: the
-    block's side of a DepthToSpace.
+    block's side of a DepthToSpace. turned: of weights in bytes, as of `pack`.
     """
 
     source: str
@@ -76,6 +76,7 @@ class Layer:
     is_relu: bool = False
     added: str = ""
     weights: Weights | None = None
+    turned: NDArray[np.uint8] | None = None
     inverse_steps: Floats | None = None  # of the bytes of its output
 
 
@@ -98,10 +99,16 @@ class _Reading:
     """One pass over the nodes of a graph."""
 
     def __init__(
-        self, graph: Graph, steps: Mapping[str, Floats], has_halves: bool, may_transform: bool
+        self,
+        graph: Graph,
+        steps: Mapping[str, Floats],
+        turned: Mapping[str, NDArray[np.uint8]],
+        has_halves: bool,
+        may_transform: bool,
     ) -> None:
         self.graph = graph
         self.steps = steps
+        self.turned = turned
         self.has_halves = has_halves
         self.may_transform = may_transform
         self.names = {n.outputs[0]: n.inputs[0] for n in graph.nodes if self.is_cast_weight(n)}
@@ -166,7 +173,7 @@ class _Reading:
         layer = Layer(
             source, node.outputs[0], weight.shape[2:], attributes.get("strides", [1])[0],
             attributes["pads"][0], name in self.steps, weight, bias,
-            is_halves=self.takes_halves(name, weight),
+            is_halves=self.takes_halves(name, weight), turned=self.turned.get(name),
         )  # fmt: skip
         if len(set(attributes["pads"])) != 1 or any(d != 1 for d in attributes["dilations"]):
             raise ValueError("a convolution with unequal borders or gaps")
@@ -238,6 +245,7 @@ def can_be_transformed(layer: Layer) -> bool:
 def read(
     data: bytes,
     steps: Mapping[str, Floats],
+    turned: Mapping[str, NDArray[np.uint8]] | None = None,
     *,
     has_halves: bool = False,
     may_transform: bool = False,
@@ -247,13 +255,15 @@ def read(
     Args:
         data: The file's bytes.
         steps: Of the convolutions that read bytes, by their names: the step of each input channel.
+        turned: Of those among them whose weights are not all rounded to the nearest level: as of
+            `pack`.
         has_halves: Whether the other convolutions read bfloat16 instead of floats.
         may_transform: Whether the weights of convolutions of floats may be as of winograd.c.
 
     Raises:
         ValueError: A node has no place in a layer, or a layer has too many channels.
     """
-    reading = _Reading(read_graph(data), steps, has_halves, may_transform)
+    reading = _Reading(read_graph(data), steps, turned or {}, has_halves, may_transform)
     return reading.network()
 
 
@@ -272,13 +282,17 @@ def packed(layer: Layer, source: Tensor) -> Weights:
         values, *_ = pack(layer.weight, places, OF_HALVES if layer.is_halves else transformed)
         return Weights(values, np.empty(0, np.float32), blocked(bias))
     assert source.steps is not None
-    values, scale, sums = pack(layer.weight, places, OF_BYTES, source.steps)
+    values, scale, sums = pack(layer.weight, places, OF_BYTES, source.steps, layer.turned)
     bias -= (source.zero * scale * sums)[:, : bias.shape[1]]
     return Weights(values, scale.astype(np.float32), blocked(bias))
 
 
 def pack(
-    weight: NDArray[Any], places: NDArray[Any], kind: int, steps: Floats | None = None
+    weight: NDArray[Any],
+    places: NDArray[Any],
+    kind: int,
+    steps: Floats | None = None,
+    turned: NDArray[np.uint8] | None = None,
 ) -> tuple[NDArray[Any], NDArray[np.float64], NDArray[np.float64]]:
     """Weights (O, I, H, W) of float16 or float32, packed as of weights.h.
 
@@ -287,6 +301,9 @@ def pack(
         places: The numbers of the output channels in the order of the blocks, -1 for none.
         kind: OF_FLOATS, OF_HALVES, OF_BYTES or OF_POINTS.
         steps: Of bytes, (I,).
+        turned: Of bytes: a bit a weight, in the order of the file, the lowest bit of a byte first:
+            whether the weight takes not the nearest level, but the one on its other side. None
+            where all take the nearest.
 
     Returns:
         The packed numbers; of bytes, at every place, the scale and the sum of the levels.
@@ -299,12 +316,15 @@ def pack(
     values = np.empty(order.size * size, dtype)
     scales, sums = np.ones(order.shape), np.zeros(order.shape)
     weight = for_c(weight)
+    if turned is not None and len(turned) * 8 < weight.size:
+        raise ValueError(f"{len(turned)} bytes of bits for {weight.size} weights")
     factors = np.ascontiguousarray(np.ones(inputs) if steps is None else steps, np.float64)
     scratch = np.empty(inputs * (rows * columns + POINTS * (kind == OF_POINTS)))
     built().pack_weights(
         *(weight.ctypes.data, weight.dtype == np.float16, inputs, rows, columns),
         *(order.ctypes.data, order.size, kind),
-        *(a.ctypes.data for a in (factors, values, scales, sums, scratch)),
+        *(factors.ctypes.data, None if turned is None else turned.ctypes.data),
+        *(a.ctypes.data for a in (values, scales, sums, scratch)),
     )
     return values, scales, sums
 

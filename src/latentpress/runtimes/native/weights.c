@@ -37,9 +37,12 @@ static AVX2 void read_numbers(const void *weights, int is_float16, int64_t first
         out[i] = is_float16 ? _cvtsh_ss(halves[i]) : floats[i];
 }
 
-/* Numbers (I, H W) times their inputs' steps become levels. */
+static int is_set(const uint8_t *bits, int64_t i) { return bits[i / 8] >> i % 8 & 1; }
+
+/* Numbers (I, H W) times their inputs' steps become levels. turned: NULL, or the bits of which the
+   first of these numbers has number `first`. */
 static AVX2 void to_levels(double *numbers, int64_t inputs, int64_t taps, const double *steps,
-                           double *scale, double *sum)
+                           const uint8_t *turned, int64_t first, double *scale, double *sum)
 {
     double largest = 0, total = 0;
     for (int64_t i = 0; i < inputs; i++)
@@ -51,8 +54,12 @@ static AVX2 void to_levels(double *numbers, int64_t inputs, int64_t taps, const 
     *scale = largest / LEVELS;
     if (*scale == 0)
         *scale = 1;
-    for (int64_t k = 0; k < inputs * taps; k++)
-        numbers[k] = rint(numbers[k] / *scale);
+    for (int64_t k = 0; k < inputs * taps; k++) {
+        const double exact = numbers[k] / *scale;
+        numbers[k] = rint(exact);
+        if (turned && is_set(turned, first + k))
+            numbers[k] += exact > numbers[k] ? 1 : -1;
+    }
     for (int64_t k = 0; k < inputs * taps; k++)
         total += numbers[k];
     *sum = total;
@@ -107,8 +114,8 @@ static AVX2 void to_points(const double *numbers, int64_t count, double *points)
 
 EXPORT AVX2 void pack_weights(const void *weights, int is_float16, int64_t inputs, int64_t rows,
                               int64_t columns, const int32_t *order, int64_t places, int kind,
-                              const double *steps, void *packed, double *scales, double *sums,
-                              double *scratch)
+                              const double *steps, const uint8_t *turned, void *packed,
+                              double *scales, double *sums, double *scratch)
 {
     const int64_t count = inputs * rows * columns;
     const int64_t run = (columns * inputs + FILLED[kind] - 1) / FILLED[kind] * FILLED[kind];
@@ -123,7 +130,8 @@ EXPORT AVX2 void pack_weights(const void *weights, int is_float16, int64_t input
         const int64_t lane = place / LANES * of_block + place % LANES * TOGETHER[kind];
         read_numbers(weights, is_float16, order[place] * count, count, scratch);
         if (kind == OF_BYTES) {
-            to_levels(scratch, inputs, rows * columns, steps, scales + place, sums + place);
+            to_levels(scratch, inputs, rows * columns, steps, turned, order[place] * count,
+                      scales + place, sums + place);
             put_lane(scratch, inputs, rows, columns, run, OF_BYTES, packed, lane);
         } else if (kind == OF_POINTS) {
             double *points = scratch + count;
@@ -142,11 +150,12 @@ EXPORT AVX2 void pack_weights(const void *weights, int is_float16, int64_t input
 
 EXPORT void pack_weights(const void *weights, int is_float16, int64_t inputs, int64_t rows,
                          int64_t columns, const int32_t *order, int64_t places, int kind,
-                         const double *steps, void *packed, double *scales, double *sums,
-                         double *scratch)
+                         const double *steps, const uint8_t *turned, void *packed,
+                         double *scales, double *sums, double *scratch)
 {
     (void)weights, (void)is_float16, (void)inputs, (void)rows, (void)columns, (void)order;
-    (void)places, (void)kind, (void)steps, (void)packed, (void)scales, (void)sums, (void)scratch;
+    (void)places, (void)kind, (void)steps, (void)turned, (void)packed, (void)scales, (void)sums;
+    (void)scratch;
 }
 
 #endif
