@@ -29,9 +29,9 @@ def _output(text: str) -> Path:
     return as_path(text)
 
 
-def local_path(text: str) -> Path:
-    """A path on this machine, for what can work with no other."""
-    path = as_path(text)
+def local_path(given: str | Path) -> Path:
+    """A path on this machine, for what can work with no other. given: the default is a path."""
+    path = as_path(str(given))
     if elsewhere(path) is not None:
         raise typer.BadParameter(f"{path} is a URL: name a path on this machine")
     return path

@@ -37,6 +37,7 @@ GROUND, GROUNDED = 16, 0.4  # levels of green that a ground spans, share of a ce
 MOSTLY_GROUNDED = 0.9  # share of the busy cells that have a ground in what is written
 MOSTLY_PAPER = 0.75  # share of the other cells that have its color
 LETTERED, MANY_GROUNDED = 0.15, 0.75  # the first and the third of these where grounds may differ
+HALF = 0.5  # share of a cell's pixels at the ground, in the median there; squares of a mosaic .44
 
 
 @dataclass(frozen=True)
@@ -118,7 +119,8 @@ def is_lettered(picture: Picture, busy: Mask, part: Mask) -> bool:
     if lettered.sum() < LETTERED * max(1, part.sum()):
         return False
     shares = [_ground(_green(picture, y, x))[1] for y, x in _sampled(lettered)]
-    return sum(share >= GROUNDED for share in shares) >= MANY_GROUNDED * len(shares)
+    many = sum(share >= GROUNDED for share in shares) >= MANY_GROUNDED * len(shares)
+    return many and bool(np.median(shares) >= HALF)
 
 
 def _sampled(cells: Mask) -> NDArray[np.intp]:
