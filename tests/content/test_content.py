@@ -16,7 +16,7 @@ from helpers.paths import DATA, ROOT
 from latentpress import targets
 from latentpress.container import SCREEN, SCREEN_WHOLE, unpack
 from latentpress.content import lost, screen_layer
-from latentpress.content.features import color_share, features, is_written
+from latentpress.content.features import color_share, features, is_lettered, is_written
 from latentpress.content.floor import RISKY, risks
 from latentpress.content.regions import continued, drawn_region, filled, regions
 from latentpress.content.trial import Trial
@@ -198,6 +198,17 @@ def test_the_rest_of_a_map_follows_its_small_legend() -> None:
     layer = screen_layer(picture, AUTO)
     assert layer is not None
     assert layer.is_whole
+
+
+@pytest.mark.parametrize(("columns", "lettered"), [(10, False), (14, False), (20, True)])
+def test_lettering_leaves_half_of_a_cell_to_its_ground(columns: int, lettered: bool) -> None:
+    """The colored squares of a mosaic that was a JPEG leave less to any color of theirs."""
+    pixels = np.random.default_rng(columns).integers(0, 256, (256, 256, 3), np.uint8)
+    pixels[:, np.arange(256) % 32 < columns] = 100
+    picture = read_picture(pixels)
+    busy = features(picture).busy
+    assert busy.all()
+    assert is_lettered(picture, busy, np.ones_like(busy)) is lettered
 
 
 def icon(size: int) -> Pixels:
