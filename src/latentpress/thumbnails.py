@@ -32,7 +32,8 @@ def thumbnail(
     Args:
         data: a whole file: a path, its bytes, or an open binary file.
         size: pixels of the square's side, 1 or more.
-        model, device: as of `codec.decompress`.
+        model: as of `codec.decompress`.
+        device: likewise.
 
     Returns:
         The picture in sRGB, mode RGB, RGBA, L or LA, without metadata. Where a quarter of the
@@ -68,7 +69,8 @@ def decompress_quarter(
 
     Args:
         data: a whole file: a path, its bytes, or an open binary file.
-        model, device: as of `codec.decompress`.
+        model: as of `codec.decompress`.
+        device: likewise.
 
     Returns:
         As `codec.decompress` gives it, reduced: ceil(width / 4) x ceil(height / 4) pixels.
