@@ -17,20 +17,15 @@ All of them are found in `latentpress` itself.
 
 from collections.abc import Sequence
 
+from latentpress.names import as_text
+
 
 class LatentpressError(Exception):
     """Base of all; str() is one sentence for a person."""
 
     def __str__(self) -> str:
-        r"""The sentence, in which a byte of a file's name that is no UTF-8 is \xNN, as in
-        `system.names`: every stream takes it.
-        """
-        text = super().__str__()
-        try:
-            data = text.encode("utf-8", "surrogateescape")
-        except UnicodeEncodeError:  # of Windows
-            data = text.encode("utf-8", "backslashreplace")
-        return data.decode("utf-8", "backslashreplace")
+        """The sentence, which every stream takes, whatever the names of files in it."""
+        return as_text(super().__str__())
 
 
 class ImageError(LatentpressError):

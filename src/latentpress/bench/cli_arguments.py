@@ -13,7 +13,7 @@ from latentpress.bench.image_codecs import OURS, find_codec, installed
 from latentpress.bench.precomputed import Pictures
 from latentpress.errors import UsageError
 from latentpress.metrics import METRICS
-from latentpress.system.names import as_text
+from latentpress.names import as_text
 
 MAX_JOBS = 8
 

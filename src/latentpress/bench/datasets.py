@@ -23,9 +23,9 @@ from latentpress.image import color
 from latentpress.image.declared import read_declared
 from latentpress.image.limits import no_pillow_limit
 from latentpress.image.picture import frames_of
+from latentpress.names import as_text
 from latentpress.system import environment
 from latentpress.system.cache import DATA_VARIABLE, cache_folder
-from latentpress.system.names import as_text
 
 SETS = {"kodak": KODAK, "science-fair": SCIENCE_FAIR}  # file name -> SHA-256 of its samples
 FILES = "files"  # the data set's name of a run over files that were named

@@ -4,7 +4,7 @@ import json
 import math
 from typing import Any
 
-from latentpress.system.names import as_text
+from latentpress.names import as_text
 
 
 def to_json(value: Any, indent: int | None = 1) -> str:

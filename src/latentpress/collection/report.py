@@ -20,6 +20,7 @@ from latentpress.collection.lookup import output_of, source_of
 from latentpress.collection.manifest import open_manifest
 from latentpress.collection.sizes import change, size_words
 from latentpress.errors import ImageError, UsageError
+from latentpress.names import as_text
 from latentpress.system.files import atomic_write, check_output, output_error
 from latentpress.system.stores import open_store
 from latentpress.system.urls import shown
@@ -351,5 +352,4 @@ def _number(key: str, value: float | None) -> str:
 
 def _text(text: object) -> str:
     r"""Text for the page: a byte of a name that is no UTF-8 is \xNN."""
-    plain = str(text).encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-    return escape(plain, quote=True)
+    return escape(as_text(str(text)), quote=True)

@@ -15,8 +15,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from latentpress.errors import UsageError
+from latentpress.names import as_text
 from latentpress.system.files import atomic_write, output_error
-from latentpress.system.names import as_text
 from latentpress.system.sources import LTP_MIME, LTPS_MIME
 
 MIME_FILE = Path("mime", "packages", "latentpress.xml")

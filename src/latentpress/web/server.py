@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
 from latentpress.errors import UsageError
-from latentpress.system.names import as_text
+from latentpress.names import as_text
 from latentpress.web import assets
 
 HOST = "127.0.0.1"

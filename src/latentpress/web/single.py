@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Sequence
 
-from latentpress.system.names import as_text
+from latentpress.names import as_text
 from latentpress.web import assets
 from latentpress.web.bundle import bundle
 
