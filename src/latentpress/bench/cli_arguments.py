@@ -14,6 +14,7 @@ from latentpress.bench.precomputed import Pictures
 from latentpress.errors import UsageError
 from latentpress.metrics import METRICS
 from latentpress.names import as_text
+from latentpress.system.environment import usable_cores
 
 MAX_JOBS = 8
 
@@ -95,10 +96,7 @@ def metrics_for(
 
 def cores() -> int:
     """The cores that this process may use, at most MAX_JOBS."""
-    usable = (
-        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    )
-    return min(usable, MAX_JOBS)
+    return min(usable_cores(), MAX_JOBS)
 
 
 def command(words: Sequence[str]) -> str:

@@ -8,6 +8,8 @@ from typing import Any
 
 from PIL import features
 
+from latentpress.system.environment import usable_cores
+
 PACKAGES = (
     "latentpress",
     "numpy",
@@ -29,11 +31,10 @@ def machine() -> dict[str, Any]:
     """Processor by name, its cores, those this process may use (what a codec takes for all
     threads), Python, operating system.
     """
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return {
         "cpu": _cpu(),
         "cores": os.cpu_count(),
-        "threads": usable,
+        "threads": usable_cores(),
         "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS"),
         "python": platform.python_version(),
         "platform": f"{platform.system()} {platform.machine()}",

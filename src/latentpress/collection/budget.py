@@ -99,7 +99,7 @@ def best_request(
     """What to ask of each picture: the best quality at which the outputs of all that can be read,
     files and .tar shards, have at most `limit` bytes together; 0 with the task's best effort where
     they have more. Where screen layers leave too little room, a picture is a photograph where that
-    takes fewer bytes.
+    takes fewer bytes. Where no unit can be read nothing is searched, and all are in `failed`.
 
     Every picture is analyzed once, and its latent kept in a temporary file: 5 bytes a pixel. At
     efforts 7 to 9 the quality that effort 6 needs is the first guess; then all pictures are made,

@@ -82,9 +82,7 @@ def color_share(picture: Picture, cells: Mask) -> float:
     """
     shares = []
     for y, x in _sampled(cells):
-        top, left = CELL * int(y), CELL * int(x)
-        bottom, right = min(top + CELL, picture.height), min(left + CELL, picture.width)
-        pixels = picture.pixels(top, bottom, left, right).astype(np.uint32)
+        pixels = _cell(picture, y, x).astype(np.uint32)
         packed = pixels @ np.array([1 << 16, 1 << 8, 1], np.uint32)
         inner = packed[1:, 1:]
         differing = (inner != packed[1:, :-1]) | (inner != packed[:-1, 1:])
@@ -129,11 +127,16 @@ def _sampled(cells: Mask) -> NDArray[np.intp]:
     return places[:: max(1, -(-len(places) // SAMPLED))]
 
 
-def _green(picture: Picture, y: int, x: int) -> Pixels:
-    """The green of a cell, (pixels,)."""
+def _cell(picture: Picture, y: int, x: int) -> Pixels:
+    """The pixels of a cell, (rows, columns, 3)."""
     top, left = CELL * int(y), CELL * int(x)
     bottom, right = min(top + CELL, picture.height), min(left + CELL, picture.width)
-    return picture.pixels(top, bottom, left, right)[..., 1].ravel()
+    return picture.pixels(top, bottom, left, right)
+
+
+def _green(picture: Picture, y: int, x: int) -> Pixels:
+    """The green of a cell, (pixels,)."""
+    return _cell(picture, y, x)[..., 1].ravel()
 
 
 def _ground(green: Pixels) -> tuple[int, float]:

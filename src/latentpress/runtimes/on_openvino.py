@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from latentpress.system.environment import usable_cores
 from latentpress.system.once import once
 
 HINTS = {"float32": "f32", "bfloat16": "bf16", "int8": "f32"}  # int8: of what is not int8
@@ -42,7 +43,7 @@ class OpenvinoGraph:
     """
 
     def __init__(self, data: bytes, precision: str, threads: int) -> None:
-        cores = os.cpu_count() or 1
+        cores = usable_cores()
         streams = max(1, cores // threads) if threads else 1
         self._compiled = core().compile_model(
             core().read_model(model=data),

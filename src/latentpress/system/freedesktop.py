@@ -16,6 +16,7 @@ from pathlib import Path
 
 from latentpress.errors import UsageError
 from latentpress.names import as_text
+from latentpress.system.cache import home_folder
 from latentpress.system.files import atomic_write, output_error
 from latentpress.system.sources import LTP_MIME, LTPS_MIME
 
@@ -54,7 +55,7 @@ def data_home() -> Path:
     ~/.local/share.
     """
     home = os.environ.get("XDG_DATA_HOME", "")
-    return Path(home) if os.path.isabs(home) else Path.home() / ".local" / "share"
+    return Path(home) if os.path.isabs(home) else home_folder() / ".local" / "share"
 
 
 def files(program: Sequence[str]) -> dict[Path, str]:
