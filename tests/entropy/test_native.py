@@ -1,5 +1,5 @@
-"""The C library against NumPy and constriction: the same numbers to the bit, whatever the bytes
-are.
+"""The C library against NumPy, constriction and plain Python: the same numbers to the bit, whatever
+the bytes are.
 """
 
 import os
@@ -19,11 +19,11 @@ from latentpress.container import (
     LATENT_MASKED,
     LATENT_TRELLIS,
 )
-from latentpress.entropy import cdf_tables, native, planes, trellis
+from latentpress.entropy import cdf_tables, native, planes, rans, trellis
 from latentpress.entropy.hyperprior import HyperpriorCoder
 from latentpress.entropy.prior_networks import Sides
-from latentpress.entropy.rans_constriction import ConstrictionStack
 from latentpress.entropy.rans_native import NativeStack
+from latentpress.entropy.rans_python import PythonStack
 from latentpress.entropy.trellis import Path as Symbols
 from latentpress.errors import FormatError
 from latentpress.runtimes.checkerboard import ANCHORS, OTHERS, halves
@@ -60,7 +60,8 @@ def flat(value: Any) -> list[bytes]:
 
 def stacks(data: bytes) -> list[Any]:
     words = np.frombuffer(data, "<u4").astype(np.uint32)
-    return [NativeStack(native.library(), words), ConstrictionStack(words.copy())]
+    others = {rans.without_library(), PythonStack}
+    return [NativeStack(native.library(), words), *(kind(words.copy()) for kind in others)]
 
 
 def popped(stack: Any, *arguments: Any) -> Any:
@@ -85,12 +86,13 @@ def test_any_bytes_are_the_same_symbols(data: bytes, runs: list[tuple[int, int]]
     data += bytes(-len(data) % 4)
     tables = np.array([t for t, _ in runs], np.uint16)
     ends = np.cumsum([n for _, n in runs], dtype=np.int64)
-    ours, theirs = stacks(data)
-    first, second = popped(ours, tables, ends), popped(theirs, tables, ends)
-    assert first == second
-    if first != "refused":
-        assert ours.is_empty() == theirs.is_empty()
-        assert ours.words().tolist() == theirs.words().tolist()
+    ours, *others = stacks(data)
+    found = popped(ours, tables, ends)
+    for theirs in others:
+        assert popped(theirs, tables, ends) == found
+        if found != "refused":
+            assert ours.is_empty() == theirs.is_empty()
+            assert ours.words().tolist() == theirs.words().tolist()
 
 
 @needs_library
@@ -99,10 +101,9 @@ def test_any_bytes_are_the_same_symbols(data: bytes, runs: list[tuple[int, int]]
 def test_any_bytes_are_the_same_lanes(data: bytes, table: list[int], lanes: int) -> None:
     data = data[: len(data) // 4 * 4].rstrip(b"\0")
     data += bytes(-len(data) % 4)
-    first, second = (
-        popped(stack, np.sort(np.array(table, np.uint16)), lanes) for stack in stacks(data)
-    )
-    assert first == second
+    sorted_table = np.sort(np.array(table, np.uint16))
+    ours, *others = (popped(stack, sorted_table, lanes) for stack in stacks(data))
+    assert all(theirs == ours for theirs in others)
 
 
 @needs_library
@@ -250,3 +251,24 @@ def test_the_environment_turns_it_off() -> None:
         [sys.executable, "-c", script], env=environment, capture_output=True, text=True
     )
     assert done.stdout == "None Python, for LATENTPRESS_NATIVE is 0\n"
+
+
+def test_a_file_is_made_and_opened_where_constriction_has_no_wheel() -> None:
+    script = (
+        "import sys\nsys.modules['constriction'] = None\n"
+        "import numpy as np\nimport latentpress\n"
+        "picture = np.arange(32 * 48 * 3, dtype=np.uint8).reshape(32, 48, 3)\n"
+        "data = latentpress.compress(picture, content='photo')\n"
+        "print(data.hex(), np.asarray(latentpress.decompress(data)).tobytes().hex())\n"
+    )
+    said = [
+        subprocess.run(
+            [sys.executable, "-c", script],
+            env=os.environ | {"LATENTPRESS_NATIVE": value, "LATENTPRESS_RUNTIME": "onnxruntime"},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for value in "10"
+    ]
+    assert said[0] == said[1] != ""

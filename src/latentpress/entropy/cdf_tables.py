@@ -58,8 +58,15 @@ def radius(table: int) -> int:
 @cache
 def counts(table: int) -> Ints:
     """(2 * radius + 2,) counts of -radius..radius and the escape; they sum to 2^24."""
-    start = int((2 * load()["radius"][:table].astype(np.int64) + 2).sum())
+    start = int(first_entries()[table])
     return load()["counts"][start : start + 2 * radius(table) + 2]
+
+
+@cache
+def first_entries() -> NDArray[np.int64]:
+    """Where the counts of each table begin among those of all."""
+    sizes = 2 * load()["radius"].astype(np.int64) + 2
+    return np.cumsum(sizes) - sizes
 
 
 def sigmas() -> Floats:
@@ -91,13 +98,18 @@ def bit_costs(table: int) -> NDArray[np.float64]:
 
 def magnitude_bits(tables: NDArray[Any], most: int) -> NDArray[np.float64]:
     """(n, most + 1) bits of the symbols 0..most under each of n tables, as of `bit_costs`."""
-    sizes = 2 * load()["radius"].astype(np.int64) + 2
     radii = load()["radius"].astype(np.int64)[tables, None]
     magnitudes = np.arange(most + 1)
-    index = (np.cumsum(sizes) - sizes)[tables, None] + alphabet_index(magnitudes, radii)
+    index = first_entries()[tables, None] + alphabet_index(magnitudes, radii)
     bits: NDArray[np.float64] = PRECISION_BITS - np.log2(load()["counts"][index].astype(np.float64))
     bits[magnitudes > radii] += 16
     return bits
+
+
+def check_range(symbols: Ints) -> None:
+    """ValueError where a symbol is beyond what an escape holds."""
+    if symbols.size and not -ESCAPE_LIMIT < symbols.min() <= symbols.max() < ESCAPE_LIMIT:
+        raise ValueError("a symbol is out of range")
 
 
 def alphabet_index(symbols: NDArray[Any], radius: int | NDArray[Any]) -> NDArray[Any]:

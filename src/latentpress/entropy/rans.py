@@ -1,13 +1,15 @@
 """Symbols <-> words of one rANS stream under shipped integer CDF tables.
 
 Normative model of the coder: 64-bit state, 32-bit words, 24-bit precision (docs/formats/ltp.md).
-Two stacks do it, with the same words: that of the C library (`rans_native.py`) where there is one,
-else constriction's (`rans_constriction.py`). tests/entropy/test_rans.py holds both to a coder in
-plain Python.
+Three stacks do it, with the same words: that of the C library (`rans_native.py`) where there is
+one, else constriction's (`rans_constriction.py`) where that is installed, else one in Python
+(`rans_python.py`), which needs nothing and takes longest. tests/entropy/test_rans.py holds all to a
+coder that follows the page to the letter.
 """
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, TypeAlias
 
 import google_crc32c
@@ -21,8 +23,9 @@ from latentpress.errors import FormatError
 
 if TYPE_CHECKING:
     from latentpress.entropy.rans_constriction import ConstrictionStack
+    from latentpress.entropy.rans_python import PythonStack
 
-Coder: TypeAlias = "NativeStack | ConstrictionStack"
+Coder: TypeAlias = "NativeStack | ConstrictionStack | PythonStack"
 Tables = NDArray[np.uint8] | NDArray[np.uint16]
 CRC_BYTES = 4
 
@@ -62,9 +65,19 @@ def of_words(words: NDArray[np.uint32]) -> Coder:
     """The stack that holds words."""
     if library := native.library():
         return NativeStack(library, words)
-    from latentpress.entropy.rans_constriction import ConstrictionStack
+    return without_library()(words)
 
-    return ConstrictionStack(words)
+
+@cache
+def without_library() -> type[ConstrictionStack | PythonStack]:
+    """The stack where the C library is not there."""
+    try:
+        from latentpress.entropy.rans_constriction import ConstrictionStack
+    except ImportError:  # no wheel of constriction for this platform
+        from latentpress.entropy.rans_python import PythonStack
+
+        return PythonStack
+    return ConstrictionStack
 
 
 def to_bytes(coder: Coder) -> bytes:

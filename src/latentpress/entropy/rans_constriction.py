@@ -1,4 +1,4 @@
-"""The coder's stack on constriction, which every installation has.
+"""The coder's stack on constriction, where the C library is not there.
 
 constriction takes probabilities as floats and gives symbol i the count floor(cumulated p * (2^24 -
 n) / sum) + 1; handing it `count - 1` makes that map the identity, so the integers of the table are
@@ -14,7 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentpress._typing import Ints
-from latentpress.entropy.cdf_tables import ESCAPE_LIMIT, alphabet_index, counts, load, radius
+from latentpress.entropy.cdf_tables import (
+    ESCAPE_LIMIT,
+    alphabet_index,
+    check_range,
+    counts,
+    load,
+    radius,
+)
 from latentpress.errors import FormatError
 
 SLICE = 1 << 20  # symbols a call
@@ -50,7 +57,7 @@ class ConstrictionStack:
         return bool(self._stack.is_empty())
 
     def push_runs(self, symbols: Ints, tables: NDArray[np.uint16], ends: NDArray[np.int64]) -> None:
-        """Put symbols (n,) on the stack, the last run first.
+        """Put symbols (n,) on the stack, the last run first. ValueError for one beyond the range.
 
         tables: of each run. ends: of each run, the index after its last symbol.
         """
@@ -58,6 +65,8 @@ class ConstrictionStack:
         r = load()["radius"][np.repeat(tables, np.diff(bounds))]
         outside = np.abs(symbols) > r
         escaped = bool(outside.any())
+        if escaped:
+            check_range(symbols)
         values = alphabet_index(symbols, r).astype(np.int32)
         runs = zip(tables.tolist(), pairwise(bounds), strict=True)
         for table, (start, end) in reversed(list(runs)):
