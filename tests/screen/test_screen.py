@@ -21,7 +21,7 @@ from latentpress.image import lossless_webp
 from latentpress.image.deflated import deflate
 from latentpress.image.picture import read_picture
 from latentpress.options import EncodeOptions
-from latentpress.screen.av1 import boxed, check_av1, unboxed
+from latentpress.screen.av1 import boxed, check_av1, described, unboxed
 from latentpress.screen.encoder import ScreenLayer, av1_quality
 from latentpress.screen.layer import read_layer
 from latentpress.screen.mask import TILE, boxes, grid, pack_mask, pixel_mask, unpack_mask
@@ -130,10 +130,24 @@ def test_the_boxes_of_avif_come_back(mode: str) -> None:
     image = Image.fromarray(drawing(61, 47)).convert(mode)
     image.save(stream, "AVIF", quality=60)
     whole = stream.getvalue()
-    body = unboxed(whole)
+    body = described(unboxed(whole))
     assert len(body) < len(whole) - 250
     again = Image.open(io.BytesIO(boxed(body, check_av1(body, 61, 47))))
     np.testing.assert_array_equal(np.asarray(again), np.asarray(Image.open(io.BytesIO(whole))))
+
+
+@pytest.mark.parametrize("gray", [False, True])
+def test_the_colors_come_into_a_header_that_does_not_name_them(gray: bool) -> None:
+    body = encode_piece(noise(45, 34), 50, gray=gray)
+    size = body[3]
+    bits = "".join(f"{byte:08b}" for byte in body[4 : 4 + size])
+    place = bits.index(f"1{1:08b}{13:08b}{6:08b}")
+    bits = bits[:place] + "0" + bits[place + 25 :]
+    header = bytes(int(bits[i : i + 8], 2) for i in range(0, len(bits), 8))
+    bare = body[:3] + bytes([size - 3]) + header + body[4 + size :]
+    with pytest.raises(FormatError):
+        check_av1(bare, 45, 34)
+    assert described(bare) == described(body) == body
 
 
 def avif(size: tuple[int, int], mode: str = "RGB", **options: Any) -> bytes:
@@ -158,7 +172,7 @@ def webp(size: tuple[int, int], **options: Any) -> bytes:
     return stream.getvalue()
 
 
-GOOD = avif((45, 34))
+GOOD = described(avif((45, 34)))
 BAD_PIECES: dict[str, Callable[[], bytes]] = {
     "empty": lambda: b"",
     "two bytes": lambda: b"\0\0",

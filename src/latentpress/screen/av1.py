@@ -10,11 +10,12 @@ docs/formats/ltp.md).
 from dataclasses import dataclass
 
 from latentpress.errors import FormatError
-from latentpress.varint import read_varint
+from latentpress.varint import read_varint, write_varint
 
 START = b"\x12\x00\x0a"  # a temporal delimiter, then a sequence header
 SEQUENCE_HEADER, FRAME = 0x0A, 0x32  # unit headers: the type, and that a size follows
 BT709, SRGB, BT601 = 1, 13, 6  # primaries, transfer, matrix (ITU-T H.273)
+COLORS = BT709 << 16 | SRGB << 8 | BT601
 BRANDS = b"avif\0\0\0\0avifmif1miaf"
 
 
@@ -37,6 +38,11 @@ class _Bits:
     def __init__(self, data: bytes) -> None:
         self._data = data
         self._at = 0
+
+    @property
+    def left(self) -> int:
+        """Bits that were not taken."""
+        return 8 * len(self._data) - self._at
 
     def take(self, count: int) -> int:
         """The next bits as a number."""
@@ -79,6 +85,25 @@ def unboxed(avif: bytes) -> bytes:
             return avif[at + 8 : at + size]
         at += size
     raise ValueError("an AVIF file without a box mdat")
+
+
+def described(body: bytes) -> bytes:
+    """The bitstream with the colors of every piece in its sequence header. libavif before 1.4 names
+    them in a box alone.
+    """
+    header, end = _unit(body, 2, SEQUENCE_HEADER)
+    bits = _Bits(header)
+    profile = bits.take(3)
+    bits.take(7)  # whether it is still, and the level
+    sides = bits.take(4) + 1 + bits.take(4) + 1
+    bits.take(sides + 7)  # tools of the decoder, and whether it is deep
+    bits.take(1 if profile == 0 else 0)
+    if bits.take(1):
+        return body
+    left = bits.left
+    before, behind = divmod(int.from_bytes(header, "big"), 1 << left)
+    header = ((before | 1) << 24 + left | COLORS << left | behind).to_bytes(len(header) + 3, "big")
+    return START + write_varint(len(header)) + header + body[end:]
 
 
 def boxed(body: bytes, sequence: Sequence) -> bytes:

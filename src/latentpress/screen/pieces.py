@@ -14,7 +14,7 @@ from latentpress.errors import FormatError, UsageError
 from latentpress.image import lossless_webp
 from latentpress.image.limits import no_pillow_limit
 from latentpress.image.plugins import load_own
-from latentpress.screen.av1 import START, boxed, check_av1, unboxed
+from latentpress.screen.av1 import START, boxed, check_av1, described, unboxed
 from latentpress.system.once import cached_property
 
 COLOR = 3  # bytes of a piece that is a single color
@@ -139,4 +139,4 @@ def _av1(image: Image.Image, quality: int, speed: int) -> bytes:
     out = io.BytesIO()
     options = {} if image.mode == "L" else {"subsampling": "4:4:4"}
     image.save(out, "AVIF", quality=quality, speed=speed, **options)
-    return unboxed(out.getvalue())
+    return described(unboxed(out.getvalue()))
