@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,10 +17,11 @@ from numpy.typing import NDArray
 from PIL import Image
 from typer.testing import CliRunner
 
-from latentpress.cli import batch
+from latentpress.cli import batch, terminal
 from latentpress.cli.app import app
 from latentpress.collection import pool
 from latentpress.errors import ImageError
+from latentpress.image import limits
 from latentpress.runtimes.threads import check_canceled, threads
 
 
@@ -252,6 +254,13 @@ def test_an_interrupt_at_any_line_hangs_nothing_and_is_never_another_error(what:
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert 100 < int(done.stdout) <= 1000
+
+
+@pytest.mark.parametrize("lock", [terminal.voice.lock, limits._lock])
+def test_a_thread_that_was_interrupted_can_take_the_lock_again(lock: Any) -> None:
+    with lock:  # as Python 3.14 may leave it
+        assert lock.acquire(blocking=False)
+        lock.release()
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")

@@ -31,7 +31,7 @@ class Voice:
         self.quiet = False
         self.verbose = False
         self.bar: Any = None
-        self.lock = threading.Lock()
+        self.lock = threading.RLock()  # an interrupt may leave it locked by this thread
 
 
 voice = Voice()

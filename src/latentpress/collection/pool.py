@@ -75,7 +75,7 @@ class Pool(Generic[A, T]):
         self._is_used_up = False
         self._failure: BaseException | None = None
         self._stopped = threading.Event()
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # only the thread that holds it can let it go
         self._changed = threading.Condition(self._lock)  # the threads of the pool wait on it
         self._bell = SimpleQueue[None]()  # the one that takes the results waits on it
         self._taking = threading.Lock()
@@ -101,7 +101,9 @@ class Pool(Generic[A, T]):
 
     def _finished(self) -> tuple[A, Future[T]] | None:
         while True:
-            with self._lock:
+            # no `with`, which Python 3.14 can interrupt between taking a lock and its block
+            try:
+                self._lock.acquire()
                 ready = next((p for p in self._candidates() if p[1].done()), None)
                 if ready is not None:
                     self._results.remove(ready)
@@ -109,6 +111,11 @@ class Pool(Generic[A, T]):
                     return ready
                 if self._is_used_up and not self._results:
                     return None
+            finally:
+                try:  # noqa: SIM105  suppress() could be interrupted itself
+                    self._lock.release()
+                except RuntimeError:  # it was not taken
+                    pass
             with suppress(Empty):  # a signal is noticed in between
                 self._bell.get(timeout=0.5)
 

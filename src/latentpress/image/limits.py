@@ -13,7 +13,7 @@ MAX_SIDE = 65535  # pixels; what the header of an .ltp file can say
 # a decoded gigapixel takes 4 GB in Pillow; beyond it a file is taken for a decompression bomb
 MAX_PIXELS = 1_000_000_000
 
-_lock = threading.Lock()
+_lock = threading.RLock()  # an interrupt may leave it locked by this thread
 _users = 0
 _before: int | None = None
 
@@ -51,7 +51,7 @@ def no_pillow_limit() -> Iterator[None]:
 def _restore() -> None:
     """In a forked process, which lacks the threads that had lifted Pillow's limit."""
     global _lock, _users
-    _lock = threading.Lock()
+    _lock = threading.RLock()
     if _users:
         _users = 0
         Image.MAX_IMAGE_PIXELS = _before
