@@ -256,7 +256,7 @@ def test_junk_as_metadata_costs_no_picture(junk: bytes, suffix: str, tmp_path: P
 @pytest.mark.parametrize("kind", sorted(set(container.METADATA_TYPES.values()) - {ICC, EXIF, XMP}))
 def test_junk_in_a_coded_metadata_chunk_is_a_format_error(kind: int) -> None:
     chunks = unpack(lp1_file(False))[1]
-    bomb = b"\xff" * 3 + b"\x1f" + zlib.compress(bytes(10**7), wbits=-15)
+    bomb = b"\xff" * 3 + b"\x1f" + zlib.compress(bytes(10**7))[2:-4]  # without zlib's header
     for junk in (b"", b"\0", b"\xff" * 100, b"\x05\0\0\0", bomb):
         with pytest.raises(FormatError):
             latentpress.decompress(rebuilt(lp1_file(False), chunks=chunks | {kind: junk}))
