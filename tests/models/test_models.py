@@ -10,6 +10,7 @@ from PIL import Image
 from latentpress import models
 from latentpress.cli import app
 from latentpress.cli.batch import ALONE, Sharing
+from latentpress.errors import WeightsError
 
 ARENA = (
     "[ONNXRuntimeError] : 1 : FAIL : BFCArena::AllocateRawInternal Failed to allocate memory "
@@ -85,3 +86,12 @@ def test_sessions_are_made_ahead_and_once(monkeypatch: pytest.MonkeyPatch) -> No
         ("lp1", "context.onnx", None, True),
         ("lp1", "synthesis.onnx", "auto", False),
     ]
+
+
+def test_a_package_in_a_zip_archive_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "packages.zip").touch()
+    monkeypatch.setattr(models, "FOLDER", tmp_path / "packages.zip" / "latentpress" / "models")
+    with pytest.raises(WeightsError, match="zip archive"):
+        models.manifest.__wrapped__("lp1")

@@ -53,6 +53,11 @@ def manifest(space: str) -> dict[str, Any]:
     try:
         loaded: dict[str, Any] = json.loads((FOLDER / space / "model.json").read_text())
     except (OSError, ValueError) as error:
+        if not FOLDER.is_dir():
+            raise WeightsError(
+                "latentpress cannot run out of a zip archive, where its models are no files: "
+                "install it"
+            ) from error
         raise WeightsError(
             f"the {space} model of this installation is missing or damaged: reinstall latentpress"
         ) from error
