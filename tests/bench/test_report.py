@@ -95,6 +95,31 @@ def test_every_control_has_a_name(page: Any) -> None:
     assert all(a.get("aria-label") for tag, a in tags if tag == "svg" and "aria-hidden" not in a)
 
 
+def test_frames_that_scroll_sideways_are_reached_by_the_keyboard(page: Any) -> None:
+    frames = [a for _, a in Tags(page).tags if a.get("class") in ("wide", "crops")]
+    assert len(frames) > 5
+    assert all(a.get("tabindex") == "0" and a.get("aria-label") for a in frames)
+
+
+def luminance(color: str) -> float:
+    """As WCAG defines it, of "#rrggbb" or "#rgb"."""
+    digits = color[1:] if len(color) == 7 else "".join(2 * digit for digit in color[1:])
+    channels = np.frombuffer(bytes.fromhex(digits), np.uint8) / 255
+    linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
+    return float(linear @ [0.2126, 0.7152, 0.0722])
+
+
+def test_text_stands_out_from_its_ground(page: Any) -> None:
+    style = page[: page.index("</style>")]
+    for scheme in re.findall(r":root\{([^}]+)\}", style)[:2]:
+        colors = dict(re.findall(r"--(\w+):(#\w+)", scheme))
+        for ground in ("ground", "raised"):
+            below = luminance(colors[ground])
+            for name in ("text", "dim", "link", "accent"):
+                low, high = sorted((below, luminance(colors[name])))
+                assert (high + 0.05) / (low + 0.05) >= 4.5, (name, ground)
+
+
 def test_text_from_outside_is_escaped(page: Any) -> None:
     assert "a &lt;test&gt; CPU" in page
     assert "<test>" not in page

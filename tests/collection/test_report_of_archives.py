@@ -54,6 +54,8 @@ def test_pictures_of_shards_tables_and_zip_files_are_counted_and_shown(
     }
     assert "cannot be opened" not in page
     assert page.count("<img src='data:") == 10
+    assert re.search(r"<main>.*<div class='wide' role='group' tabindex='0'.*</main>", page, re.S)
+    assert "<th scope='col'></th>" not in page
 
 
 def test_what_a_run_that_was_killed_told_of_a_shard_is_not_counted_twice() -> None:

@@ -39,7 +39,7 @@ STYLE = """
 --dim:#a3aab4}}
 body{margin:0 auto;max-width:1180px;padding:24px 20px 60px;background:var(--ground);
 color:var(--text);font:16px/1.55 system-ui,-apple-system,"Segoe UI",Roboto,sans-serif}
-h1{font-size:1.7rem;margin:0 0 6px}
+h1{font-size:1.7rem;margin:0 0 6px;overflow-wrap:anywhere}
 h2{font-size:1.3rem;margin:44px 0 8px;padding-top:14px;border-top:1px solid var(--line)}
 h3{font-size:1rem;margin:30px 0 4px;overflow-wrap:anywhere}
 .dim{color:var(--dim)}
@@ -237,7 +237,7 @@ def html(story: Story, output: str, heading: str) -> bytes:
         f"{BEGINNING}\n<meta charset='utf-8'>",
         "<meta name='viewport' content='width=device-width,initial-scale=1'>",
         f"<title>{_text(heading)}</title>\n<style>{STYLE}</style>",
-        f"<h1>{_text(heading)}</h1>",
+        f"<main>\n<h1>{_text(heading)}</h1>",
         f"<p>{story.pictures:,} pictures, {_text(change(story.before, story.after))}."
         f"{f' {story.layers:,} have a screen layer.' if story.layers else ''}"
         f"{f' {story.left:,} were not written.' if story.left else ''}"
@@ -257,7 +257,7 @@ def html(story: Story, output: str, heading: str) -> bytes:
         more = story.failed - len(story.errors)
         parts.append(f"<h2>What failed</h2>\n<ul>\n{items}\n</ul>")
         parts.append(f"<p>And {more:,} more, which the manifest names.</p>" if more else "")
-    return "\n".join(parts).encode()
+    return "\n".join([*parts, "</main>"]).encode()
 
 
 def _archives(story: Story) -> str:
@@ -278,8 +278,11 @@ def _numbers(story: Story) -> str:
         cells = (column.total / column.count, worst, best)
         shown = "".join(f"<td>{_number(key, cell)}</td>" for cell in cells)
         rows.append(f"<tr><th scope='row'>{_text(_name(key))}</th>{shown}</tr>")
-    head = "".join(f"<th scope='col'>{word}</th>" for word in ("", "mean", "worst", "best"))
-    return f"<div class='wide'><table><tr>{head}</tr>\n" + "\n".join(rows) + "</table></div>"
+    head = "".join(f"<th scope='col'>{word}</th>" for word in ("mean", "worst", "best"))
+    return (
+        "<div class='wide' role='group' tabindex='0' aria-label='Means and ends'><table>"
+        f"<tr><td></td>{head}</tr>\n" + "\n".join(rows) + "</table></div>"
+    )
 
 
 def _pair(row: Mapping[str, Any], output: str) -> str:
