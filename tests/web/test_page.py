@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from PIL import Image, ImageCms
+from PIL import Image, ImageCms, PngImagePlugin
 
 import latentpress
 from helpers.browser import launch, serving
@@ -524,6 +524,37 @@ def test_a_phone_has_no_horizontal_overflow(
         give(page, "cut.ltp", b"LTP\1")
         problem(page)
         assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+
+
+# elements of a panel that stand out of it on the right
+OUTSIDE = """() => [...document.querySelectorAll("#how, #list-part, #viewer")].flatMap((panel) => {
+  const end = panel.getBoundingClientRect().right;
+  return [...panel.querySelectorAll(":not(#layers *, #list .name)")]
+    .filter((e) => e.checkVisibility() && e.getBoundingClientRect().right > end)
+    .map((e) => e.outerHTML);
+})"""
+
+
+@pytest.mark.parametrize("share", [100, 200])
+def test_large_letters_stay_within_a_small_phone(
+    browser: Any, server: Any, photo: NDArray[np.uint8], share: int
+) -> None:
+    text = PngImagePlugin.PngInfo()
+    text.add_text("A" * 79, "a word")
+    stream = io.BytesIO()
+    Image.fromarray(photo).save(stream, "PNG", pnginfo=text)
+    small = {"width": 320, "height": 568}
+    with browser.new_context(viewport=small, service_workers="block") as context:
+        page = watched(context.new_page())
+        page.goto(server.url)
+        page.evaluate(f"document.documentElement.style.fontSize = '{share}%'")
+        give(page, "a_long_name_" * 9 + ".png", stream.getvalue())
+        shown(page)
+        for tab in ("latent", "file", "picture"):
+            page.evaluate(f"document.querySelector('#tab-{tab}').click()")
+            assert page.evaluate(OUTSIDE) == [], tab
+            assert page.evaluate("document.documentElement.scrollWidth") <= 320, tab
+        assert page.evaluate("document.querySelector('#divide').offsetWidth") >= 40
 
 
 def test_the_installed_page_works_without_its_server(
