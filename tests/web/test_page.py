@@ -121,6 +121,7 @@ def test_an_ltp_file_opens_with_the_pixels_of_python(page: Any, photo: NDArray[n
     assert f"{len(data):,}" in text
     assert f"{latentpress.read_header(data).bpp:.3f} bpp" in text
     assert page.is_hidden("#compare")  # there is no original
+    assert page.is_hidden("#unready")
     until(
         page,
         "document.querySelector('#status').textContent"
@@ -619,6 +620,33 @@ def test_a_file_that_has_gone_since_the_command_is_told(
         context.set_offline(True)  # a thread of the server may still have a connection
         opened.reload()  # now from the service worker
         assert problem(opened) == told
+
+
+def test_a_browser_without_webassembly_is_told_and_so_are_its_pictures(
+    browser: Any, server: Any, small: NDArray[np.uint8]
+) -> None:
+    """As in Safari's Lockdown Mode."""
+    guide = (ROOT / "docs" / "guide" / "browser.md").read_text(encoding="utf-8")
+    with browser.new_context(service_workers="block") as context:
+        page = watched(context.new_page())
+        page.add_init_script("delete self.WebAssembly; delete self.Worker;")
+        page.goto(server.url)
+        told = page.inner_text("#unready")
+        assert told.startswith("This browser lacks SIMD in WebAssembly, without which")
+        [versions] = re.findall("; (.*) have what the page needs", told)
+        assert versions in " ".join(guide.split())
+        give(page, "small.ltp", latentpress.compress(small))
+        assert problem(page) == "This browser lacks SIMD in WebAssembly."
+
+
+def test_a_page_whose_scripts_do_not_run_says_so(browser: Any, tmp_path: Path) -> None:
+    build(tmp_path)
+    seen = "getComputedStyle(document.querySelector('#unready')).visibility === 'visible'"
+    with browser.new_context() as context:
+        page = context.new_page()
+        page.goto((tmp_path / "index.html").as_uri())  # whence no modules are loaded
+        until(page, seen)
+        assert page.inner_text("#unready").startswith("The page has not started.")
 
 
 def test_the_build_works_below_any_path(

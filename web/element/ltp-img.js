@@ -12,17 +12,13 @@
  * Events: "load" when the picture is shown, "error" when it is not; the reason is in `error`.
  */
 
+import { hasSimd } from "../src/engine.js";
 import { decode } from "../src/index.js";
 import { modelsOf } from "./model_store.js";
 import { fetchStart, fetchWhole } from "./source.js";
 
 const MODELS = new URL("../models/lp1/", import.meta.url).href;
 const AHEAD = "600px"; // how far below the window a picture is decoded
-// a module whose one function needs SIMD
-const SIMD = Uint8Array.of(
-  0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 10, 1, 8, 0, 65, 0, 253, 15,
-  253, 98, 11,
-);
 const STYLE = `
   :host { display: inline-block; max-width: 100%; overflow: hidden; vertical-align: bottom; }
   :host([hidden]) { display: none; }
@@ -108,7 +104,7 @@ export class LtpImage extends HTMLElement {
     const src = this.getAttribute("src");
     if (!src) return;
     try {
-      if (!WebAssembly.validate(SIMD)) throw new Error("this browser lacks SIMD in WebAssembly");
+      if (!hasSimd()) throw new Error("this browser lacks SIMD in WebAssembly");
       const url = new URL(src, document.baseURI).href;
       const isSized = this.asked("width") && this.asked("height");
       const start = isSized ? null : await fetchStart(url, signal);

@@ -1,5 +1,6 @@
 // The page: files come in, and the parts are connected.
 
+import { hasSimd } from "../src/engine.js";
 import { MAX_PIXELS } from "../src/index.js";
 import { $, announce } from "./dom.js";
 import { add, addMissing, again, items, onChange, remove } from "./items.js";
@@ -14,6 +15,8 @@ import { bpp, count, noticed } from "./words.js";
 const KILO = 1000;
 const NOT_GIVEN = "The file cannot be loaded: it has been moved, or latentpress web has ended.";
 const NARROW = "(max-width: 52rem)";  // where page.css puts the picture below the list
+const NEEDED = ["DecompressionStream", "createImageBitmap", "OffscreenCanvas"];
+const CURRENT = "Chrome or Edge from version 103, Firefox from 114 and Safari from 16.4";
 const actions = { pick: show, drop };
 let wasGiven = false;  // whether there are pictures that a reload would lose
 
@@ -144,11 +147,23 @@ async function given(path) {
   }
 }
 
+/** Say what this browser lacks, or that the page has started. */
+function greet() {
+  const missing = NEEDED.filter((name) => !(name in globalThis));
+  if (!hasSimd()) missing.unshift("SIMD in WebAssembly");
+  $("unready").hidden = !missing.length;
+  $("unready").style.animation = "none";  // from now on it waits for nothing
+  $("unready").textContent =
+    `This browser lacks ${missing.join(", ")}, without which pictures are not opened; ${CURRENT} ` +
+    "have what the page needs, unless a mode of theirs switches it off.";
+}
+
 setUpInput();
 setUpSettings();
 setUpViewer();
 $("limit").textContent = count(MAX_PIXELS / 1e6);
 if (!hasEncoder) $("drop-hint").textContent = "or drop them anywhere here: it opens .ltp files.";
+greet();
 openGiven();
 if (!isSingle && "serviceWorker" in navigator && isSecureContext) {
   workOffline(() => wasGiven && items.length > 0).catch(() => {});  // the page works without it

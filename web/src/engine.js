@@ -20,6 +20,8 @@
  * @property {(values: ArrayLike<number>) => void} setBias
  */
 
+import { LtpError } from "./errors.js";
+
 const GROUP = 8; // output channels that are computed together
 const PRODUCTS = 36; // of a Winograd tile
 const HEAP = 65536; // below it lie the engine's stack and constants
@@ -27,6 +29,19 @@ const PAGE = 65536;
 const SPARE_PAGES = 16; // by which memory grows beyond what is asked for
 const MAX_TAPS = 256;
 const MAX_GROUPS = 256;
+// a module whose one function needs SIMD
+const SIMD = Uint8Array.of(
+  0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 10, 1, 8, 0, 65, 0, 253, 15,
+  253, 98, 11,
+);
+
+/**
+ * @returns {boolean} whether the engine can run: browsers from before 2023 lack SIMD, and Safari's
+ *   Lockdown Mode lacks WebAssembly
+ */
+export function hasSimd() {
+  return typeof WebAssembly !== "undefined" && WebAssembly.validate(SIMD);
+}
 
 export class Engine {
   /**
@@ -34,6 +49,7 @@ export class Engine {
    * @returns {Promise<Engine>}
    */
   static async create(code) {
+    if (!hasSimd()) throw new LtpError("image", "this browser lacks SIMD in WebAssembly");
     const memory = new WebAssembly.Memory({ initial: 64, maximum: 65536 });
     const isModule = code instanceof WebAssembly.Module;
     const module = isModule ? code : await WebAssembly.compile(/** @type {any} */ (code));
