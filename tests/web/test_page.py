@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageCms, PngImagePlugin
 
 import latentpress
-from helpers.browser import launch, serving
+from helpers.browser import Files, giving_out, launch, serving
 from helpers.paths import ROOT
 from latentpress.codec import decode_latent
 from latentpress.web.shown import MAX_PIXELS
@@ -661,6 +661,40 @@ def test_the_build_works_below_any_path(
         page.goto("http://static.example/some/folder/index.html")
         give(page, "photo.ltp", data)
         assert difference(shown(page), latentpress.decompress(data)) <= 1
+
+
+class Unpacking(Files):
+    """A host that tells browsers to unpack what ends in .gz, and names the page's file."""
+
+    def do_GET(self) -> None:
+        if self.path == "/":
+            self.send_response(302)
+            self.send_header("Location", "/index.html")
+            self.send_header("Content-Length", "0")
+            super().end_headers()
+        else:
+            super().do_GET()
+
+    def end_headers(self) -> None:
+        if self.path.endswith(".gz"):
+            self.send_header("Content-Encoding", "gzip")
+        super().end_headers()
+
+
+def test_a_host_may_unpack_the_models_and_lead_to_the_pages_file(
+    browser: Any, tmp_path: Path, small: NDArray[np.uint8]
+) -> None:
+    build(tmp_path)
+    data = latentpress.compress(small)
+    with giving_out(tmp_path, Unpacking) as address, browser.new_context() as context:
+        page = watched(context.new_page())
+        page.goto(address)
+        give(page, "small.ltp", data)
+        assert difference(shown(page), latentpress.decompress(data)) <= 1
+        until(page, "navigator.serviceWorker.controller !== null")
+        page.goto(f"{address}/index.html")  # now from the service worker
+        assert page.title() == "latentpress"
+        assert page.wrong == []
 
 
 def serve_file(route: Any, folder: Path) -> None:

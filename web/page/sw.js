@@ -42,7 +42,8 @@ async function answer(request, path) {
   const cache = await caches.open(CACHE);
   const kept = await cache.match(path === "" || path === "index.html" ? "./" : request,
     { ignoreSearch: true });
-  if (kept) return kept;
+  // a host may have led from "./" to "index.html": no browser takes that for the page it asked for
+  if (kept) return kept.redirected ? new Response(kept.body, kept) : kept;
   if (!path.startsWith("models/")) return fetch(request);
   const response = await fetch(request, { cache: "no-cache" });
   // where there is no room to keep it, it is asked for again

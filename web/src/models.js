@@ -110,8 +110,12 @@ async function sha256(bytes) {
   return (await import("./sha256.js")).sha256(bytes);
 }
 
-/** @param {Uint8Array} bytes */
+/**
+ * @param {Uint8Array} bytes gzip, or what it holds: some hosts send `Content-Encoding: gzip` with a
+ *   file whose name ends in ".gz", and then the browser has unpacked it already
+ */
 async function gunzip(bytes) {
+  if (bytes[0] !== 0x1f || bytes[1] !== 0x8b) return bytes;
   const stream = new Blob([/** @type {any} */ (bytes)]).stream();
   return new Response(stream.pipeThrough(new DecompressionStream("gzip"))).arrayBuffer();
 }
