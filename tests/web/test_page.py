@@ -490,6 +490,21 @@ def test_the_keyboard_alone_reaches_everything(page: Any, small: NDArray[np.uint
     assert page.inner_text("#zoom-value") == "150 %"
 
 
+def test_the_keyboard_stays_in_the_list_from_which_it_removes(
+    page: Any, small: NDArray[np.uint8]
+) -> None:
+    for name in ("a.ltp", "b.ltp", "c.ltp"):
+        give(page, name, latentpress.compress(small))
+        page.wait_for_selector(f"#viewer-title:text('{name}')")
+    page.wait_for_selector("#list li:nth-child(3) .state:text('bpp')")
+    page.get_by_role("button", name="Remove a.ltp").focus()  # one that is not shown
+    for focused in ("Remove b.ltp", "Remove c.ltp"):
+        page.keyboard.press("Enter")
+        assert page.evaluate("document.activeElement.ariaLabel") == focused
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "files"
+
+
 def test_everything_that_is_operated_has_a_name(page: Any, small: NDArray[np.uint8]) -> None:
     give(page, "small.jpg", jpeg(small))
     shown(page)

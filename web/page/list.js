@@ -64,6 +64,11 @@ export function markRow(item) {
   for (const [other, { pick }] of rows) pick.setAttribute("aria-current", String(other === item));
 }
 
+/** Let the keyboard go on at what an item's row does. @param {Item} item */
+export function focusRow(item) {
+  rows.get(item)?.drop.focus();
+}
+
 /** @param {Item} item */
 export function removeRow(item) {
   rows.get(item)?.li.remove();

@@ -4,7 +4,7 @@ import { hasSimd } from "../src/engine.js";
 import { MAX_PIXELS } from "../src/index.js";
 import { $, announce } from "./dom.js";
 import { add, addMissing, again, items, onChange, remove } from "./items.js";
-import { markRow, removeRow, showRow } from "./list.js";
+import { focusRow, markRow, removeRow, showRow } from "./list.js";
 import { embeddedPictures, hasEncoder, isSingle } from "./models.js";
 import { workOffline } from "./offline.js";
 import { current, refresh, setUpViewer, view } from "./viewer.js";
@@ -39,9 +39,10 @@ function drop(item) {
   const wasShown = current() === item;
   remove(item);
   removeRow(item);
-  if (!wasShown) return;
-  show(items[Math.min(at, items.length - 1)] ?? null);
-  $("files").focus();
+  const next = items[Math.min(at, items.length - 1)] ?? null;
+  if (wasShown) show(next);
+  if (next) focusRow(next);
+  else $("files").focus();
 }
 
 /** @param {Iterable<File>} files */
