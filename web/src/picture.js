@@ -74,13 +74,17 @@ async function readFile(file) {
     || (found.xmp && xmpOrientation(found.xmp)) || 1;
   const upright = turned(stored, orientation);
   const density = found.density;
-  return assemble(upright, {
+  const picture = assemble(upright, {
     icc: found.icc,
     exif: found.exif && uprightExif(found.exif, upright.width, upright.height),
     xmp: found.xmp && uprightXmp(found.xmp, upright.width, upright.height),
     text: found.text,
     density: density && orientation >= 5 ? [density[1], density[0]] : density,
   }, true);
+  if (picture.alpha && found.isOpaque) { // as WebKit leaves what it cannot decode
+    throw new LtpError("image", "the file is cut off or damaged: this browser reads a part of it");
+  }
+  return picture;
 }
 
 /**

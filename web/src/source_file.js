@@ -25,6 +25,7 @@ const SIGNATURES = [
  * @property {[string, string][]} text keywords and texts
  * @property {[number, number]} [density] dots an inch, across and down, as stored
  * @property {boolean} isGray whether its samples are gray
+ * @property {boolean} [isOpaque] whether a whole file of its kind has no opacity
  */
 
 /**
@@ -44,7 +45,7 @@ export async function readSourceFile(file) {
  */
 function readJpeg(file) {
   /** @type {SourceFile} */
-  const found = { bare: file, text: [], isGray: false };
+  const found = { bare: file, text: [], isGray: false, isOpaque: true };
   const kept = [file.subarray(0, 2)];
   /** @type {{number: number, data: Uint8Array}[]} */
   const profile = [];
@@ -141,6 +142,8 @@ async function readPng(file) {
     kept.push([type, file.subarray(at, at + 12 + size)]);
     at += 12 + size;
   }
+  const has = (/** @type {string[]} */ ...types) => kept.some(([type]) => types.includes(type));
+  found.isOpaque = has("IHDR") && [0, 2, 3].includes(file[25]) && !has("tRNS", "acTL");
   // Where there is a profile it tells the colors alone; else the browser converts them to sRGB.
   const colors = found.icc ? ["iCCP", "gAMA", "cHRM", "sRGB", "cICP"] : [];
   const dropped = ["eXIf", "tEXt", "zTXt", "iTXt", ...colors];
