@@ -681,7 +681,7 @@ def test_the_build_works_below_any_path(
 class Unpacking(Files):
     """A host that tells browsers to unpack what ends in .gz, and names the page's file."""
 
-    def do_GET(self) -> None:
+    def do_GET(self) -> None:  # noqa: N802
         if self.path == "/":
             self.send_response(302)
             self.send_header("Location", "/index.html")
