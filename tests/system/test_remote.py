@@ -341,7 +341,7 @@ def test_a_scheme_that_nothing_is_known_of_or_that_needs_a_package_is_told(
     def missing(*_: object, **__: object) -> None:
         raise ImportError("Install gcsfs to access Google Storage")
 
-    monkeypatch.setattr(fsspec.core, "url_to_fs", missing)
+    monkeypatch.setattr(fsspec, "get_filesystem_class", missing)
     with pytest.raises(
         UsageError, match=r"gs:// needs a package .*gcsfs.*pip install 'latentpress\[remote\]'"
     ):
@@ -351,6 +351,44 @@ def test_a_scheme_that_nothing_is_known_of_or_that_needs_a_package_is_told(
         UsageError, match=r"^gs:// needs the extra remote: pip install 'latentpress\[remote\]'$"
     ):
         open_store("gs://bucket/c")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "zip://a.png::archive.zip",
+        "zip://::memory://here/archive.zip",
+        "simplecache::memory://here/a.png",
+        "simplecache::zip://a.png::memory://here/archive.zip",
+        "tar://a.png",
+    ],
+)
+def test_a_store_through_another_is_refused_in_one_sentence(url: str, tmp_path: Path) -> None:
+    sentence = f"{url}: is one store through another, which is neither read nor written"
+    photo = tmp_path / "photo.png"
+    Image.new("RGB", (40, 24), (9, 99, 199)).save(photo)
+    with pytest.raises(UsageError) as refused:
+        latentpress.compress(url)
+    assert str(refused.value).startswith(sentence)
+    for arguments in (
+        ["compress", url],
+        ["compress", str(photo), "-o", url],
+        ["compress", str(tmp_path), "-o", url],
+        ["decompress", url, "-o", str(tmp_path / "b.png")],
+        ["info", url],
+    ):
+        result = CliRunner().invoke(app, arguments)
+        assert isinstance(result.exception, UsageError)
+        assert str(result.exception).startswith(sentence)
+    assert os.listdir(tmp_path) == ["photo.png"]
+
+
+def test_two_colons_are_letters_of_a_name(s3: Proxy) -> None:
+    url = f"{ROOT}/colons/a::b.jpg"
+    with replacing(as_path(url), overwrite=False) as stream:
+        stream.write(b"here")
+    assert [entry.key for entry in open_store(f"{ROOT}/colons").entries()] == ["a::b.jpg"]
+    assert read_source(url) == b"here"
 
 
 def test_the_url_of_a_path_is_taken_as_the_path(tmp_path: Path) -> None:

@@ -34,6 +34,8 @@ PAGE = 1000  # names a request, the most that S3 gives
 AT_ONCE = 64 * 2**20  # bytes; a larger file is sent in parts, from the disk
 # where a file is there when all of it is; elsewhere it is written under another name and moved
 WHOLE = {"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "oci", "oss", "memory"}
+# of fsspec, which show what another store holds: "zip://a.jpg::s3://bucket/a.zip"
+LAYERS = {"zip", "tar", "libarchive", "simplecache", "filecache", "blockcache", "cached", "dir"}
 Result = TypeVar("Result")
 
 
@@ -341,6 +343,11 @@ def _file_system(url: str) -> tuple[Any, str]:
     """fsspec's file system of a URL, and what it calls that URL."""
     assert is_url(url)
     kind = scheme(url)
+    if "::" in kind or kind in LAYERS:
+        raise UsageError(
+            f"{shown(url)}: is one store through another, which is neither read nor written: name "
+            "the file itself; a zip or tar archive of pictures is read as a folder is"
+        )
     try:
         import fsspec
     except ImportError:
@@ -348,7 +355,9 @@ def _file_system(url: str) -> tuple[Any, str]:
             f"{kind}:// needs the extra remote: pip install 'latentpress[remote]'"
         ) from None
     try:
-        files, path = fsspec.core.url_to_fs(url, **_options(kind))
+        made = fsspec.get_filesystem_class(kind)  # url_to_fs() would end a name at "::"
+        files = made(**{**made._get_kwargs_from_urls(url), **_options(kind)})
+        path = made._strip_protocol(url)
     except ImportError as error:
         raise UsageError(
             f"{kind}:// needs a package that is not installed ({error}): pip install "

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-# a letter alone before "://" would be a drive of Windows; "zip://a.jpg::s3://..." is a chain
-URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
+# a letter alone before "://" would be a drive of Windows; "simplecache::s3://..." is a chain
+URL = re.compile(r"(?:[A-Za-z0-9]+::)*[A-Za-z][A-Za-z0-9+.-]+://")
 WEB = ("http", "https")
 USER = re.compile(r"(?<=://)[^/@\s]*@")
 QUERY = re.compile(r"(https?://[^\s?#]*)[?#][^\s]*")
@@ -17,7 +17,7 @@ def is_url(text: str) -> bool:
 
 
 def scheme(url: str) -> str:
-    """What stands before "://", in lower case; "" of a path."""
+    """What stands before "://", in lower case, of a chain with all before it; "" of a path."""
     return url.partition("://")[0].lower() if is_url(url) else ""
 
 
