@@ -6,17 +6,20 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from helpers.cluster_tasks import ECHO, Told
-from helpers.trees import files_of, make_tree
+from helpers.trees import agrees, files_of, make_tree
 from latentpress.collection.local import LocalEngine
+from latentpress.collection.run import run
 from latentpress.collection.tasks import Compress
 from latentpress.collection.unit import Row, Unit
 from latentpress.errors import DiskFullError, UsageError
 from latentpress.options import EncodeOptions
 from latentpress.ray import RayEngine, engine
+from latentpress.ray.cluster import Cluster
 from latentpress.ray.work import Origin
 
 pytestmark = pytest.mark.usefixtures("cluster")
@@ -87,6 +90,33 @@ def test_what_kills_each_worker_is_a_row_with_an_error(monkeypatch: pytest.Monke
 def test_a_full_disk_ends_the_run() -> None:
     with pytest.raises(DiskFullError, match=r"^out: the disk is full$"):
         list(RayEngine().map(ECHO, named("a", "full", "b")))
+
+
+def test_what_was_done_before_the_disk_was_full_is_told_of() -> None:
+    results = RayEngine().map(ECHO, named("a", "b", "full", "c"))
+    assert [unit.key for unit, _ in (next(results), next(results))] == ["a", "b"]
+    with pytest.raises(DiskFullError):
+        next(results)
+
+
+@pytest.mark.parametrize("where", ["in the engine", "in the run"])
+def test_what_is_written_when_a_run_is_interrupted_is_recorded(
+    tmp_path: Path, where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tree = make_tree(tmp_path / "tree", 80)
+    task = Compress(str(tmp_path / "out"))
+
+    def interrupt(_: object) -> Any:
+        while len(files_of(tmp_path / "out")) < 20:
+            time.sleep(0.01)
+        raise KeyboardInterrupt
+
+    told = interrupt if where == "in the run" else lambda row: None
+    if where == "in the engine":
+        monkeypatch.setattr(Cluster, "finished", lambda self, _: interrupt(self))
+    with pytest.raises(KeyboardInterrupt):
+        run(units_of(tree), task, RayEngine(), told=told)
+    assert 20 <= agrees(tmp_path / "out")[0] < 80
 
 
 def test_few_units_are_taken_ahead() -> None:

@@ -98,15 +98,25 @@ class Cluster:
             words = (str(error).strip() or type(error).__name__).splitlines()
             return None, words[0].rstrip(".")
 
-    def cancel(self, references: Sequence[Any]) -> None:
-        """End what is not begun, and what is in work after its file, or when that takes long."""
+    def cancel(self, references: Sequence[Any]) -> Sequence[Any]:
+        """End what is not begun, and what is in work before its next graph, or when that takes
+        long. Those of the references that have ended.
+        """
+        ended: list[Any] = []
         if not references or not self._ray.is_initialized():
-            return
+            return ended
         errors = self._ray.exceptions
         with uninterrupted(), contextlib.suppress(errors.RayError):
-            for reference in references:
-                self._ray.cancel(reference, force=False)
-            self._ray.wait(references, num_returns=len(references), timeout=STOP_WITHIN)
+            for _ in range(2):  # the second time without regard to what is in work
+                for reference in references:
+                    self._ray.cancel(reference, force=False)
+                ready, references = self._ray.wait(
+                    references, num_returns=len(references), timeout=STOP_WITHIN
+                )
+                ended += ready
+                if not references:
+                    break
+        return ended
 
 
 def _check_imported(error: BaseException) -> None:

@@ -12,13 +12,14 @@ import posixpath
 import time
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain, islice
 from typing import Any
 
 from latentpress.collection.unit import Row, Task, Unit, joined
 from latentpress.errors import UsageError
-from latentpress.ray.cluster import Cluster, connected
+from latentpress.ray.cluster import Cluster, connected, uninterrupted
 from latentpress.ray.work import Origin, is_local, work
 from latentpress.system.stores import FolderStore
 
@@ -83,6 +84,11 @@ class RayEngine:
             run = _Run(self, cluster, task, cpus, max(cpus, whole), alone)
             try:
                 yield from run.results(chain(first, stream))
+            except GeneratorExit:
+                raise
+            except BaseException:  # the end of the run: what is done is told of
+                yield from run.finished()
+                raise
             finally:
                 run.stop()
 
@@ -104,6 +110,7 @@ class _Run:
         self._origin = Origin.here()
         self._again: deque[Sent] = deque()
         self._in_work: dict[Any, Sent] = {}
+        self._done: deque[tuple[Unit, list[Row]]] = deque()  # and not yet given
         self._seen: set[str] = set()  # machines whose outputs were seen here
         self._left: dict[str, str] = {}  # a folder in which a worker died -> an output there
 
@@ -114,7 +121,16 @@ class _Run:
             if not self._in_work:
                 return
             for reference in self._cluster.finished(list(self._in_work)):
-                yield from self._taken(self._in_work.pop(reference), reference)
+                self._take(reference, SHARED_AFTER)
+                while self._done:
+                    yield self._done.popleft()
+
+    def finished(self) -> Iterator[tuple[Unit, list[Row]]]:
+        """End the work; the rows of the units that are done and were not given."""
+        for reference in self._cluster.cancel(list(self._in_work)):
+            with suppress(Exception):  # of what was ended; why the run ends is known already
+                self._take(reference, 0)
+        yield from self._done
 
     def stop(self) -> None:
         """End the work that is not done, and remove what workers that died left of their files."""
@@ -148,17 +164,28 @@ class _Run:
     def _send(self, sent: Sent) -> None:
         is_last = sent.attempts == ATTEMPTS - 1
         cpus = self._whole if is_last else self._cpus
-        reference = self._cluster.submit(
-            work, cpus, self._engine.gpus, self._task, sent.units, self._origin, self._cpus
-        )
-        self._in_work[reference] = sent
+        with uninterrupted():  # what is sent is known, so that it can be ended
+            reference = self._cluster.submit(
+                work, cpus, self._engine.gpus, self._task, sent.units, self._origin, self._cpus
+            )
+            self._in_work[reference] = sent
 
-    def _taken(self, sent: Sent, reference: Any) -> Iterator[tuple[Unit, list[Row]]]:
-        """The rows of units that are done; those whose worker died are sent again, one by one."""
+    def _take(self, reference: Any, patience: float) -> None:
+        """Note the rows of units that are done; those whose worker died are sent again, one by one.
+        patience: seconds, as of `_check_shared`. What ends the whole run is raised.
+        """
         done, death = self._cluster.get(reference)
         if death is None:
-            self._check_shared(done.node, done.rows)
-            yield from zip(sent.units, done.rows, strict=True)
+            self._check_shared(done.node, done.rows, patience)
+        with uninterrupted():
+            sent = self._in_work.pop(reference)
+            if death is None:
+                self._done.extend(zip(sent.units, done.rows, strict=False))
+                if rest := sent.units[len(done.rows) :]:
+                    self._again.append(Sent(rest, sent.attempts))
+        if death is None:
+            if done.error is not None:
+                raise done.error
             return
         if is_local(self._task.output):
             self._left |= {posixpath.dirname(unit.output): unit.output for unit in sent.units}
@@ -169,10 +196,13 @@ class _Run:
         else:
             [unit] = sent.units
             error = f"{unit.source}: {ATTEMPTS} workers died of it: {death}"
-            yield unit, [Row(unit.source, unit.version, source_bytes=unit.size, error=error)]
+            row = Row(unit.source, unit.version, source_bytes=unit.size, error=error)
+            self._done.append((unit, [row]))
 
-    def _check_shared(self, node: str, rows: tuple[list[Row], ...]) -> None:
-        """UsageError where a machine wrote into a local folder that is not this one's."""
+    def _check_shared(self, node: str, rows: tuple[list[Row], ...], patience: float) -> None:
+        """UsageError where a machine wrote into a local folder that is not this one's: what it
+        wrote is not seen here within `patience` seconds.
+        """
         if node in self._seen or not is_local(self._task.output):
             return
         files = [row for of_unit in rows for row in of_unit if not row.member]
@@ -180,7 +210,7 @@ class _Run:
         if not written:
             return
         place = joined(self._task.output, written[0])
-        end = time.monotonic() + SHARED_AFTER
+        end = time.monotonic() + patience
         while not os.path.exists(place):
             if time.monotonic() > end:
                 raise UsageError(

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Sequence
+import signal
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from threading import Event
 
 from latentpress import __version__
 from latentpress.collection.unit import Row, Task, Unit
-from latentpress.errors import UsageError
+from latentpress.errors import LatentpressError, UsageError
 from latentpress.runtimes.choice import PRECISION_VARIABLE, RUNTIME_VARIABLE
-from latentpress.runtimes.threads import limited_to
+from latentpress.runtimes.threads import Canceled, canceled_by, limited_to
 
 # of the environment what decides which bytes come out, and which pictures are refused
 DECIDING = (
@@ -81,19 +84,52 @@ def is_local(root: str) -> bool:
 
 @dataclass(frozen=True)
 class Done:
-    """The rows of each unit, in order, and the machine that did the work."""
+    """The rows of each unit, in order, and the machine that did the work. error: what ends the
+    whole run; where there is one, or the task was canceled, the rows are of the units before.
+    """
 
     rows: tuple[list[Row], ...]
     node: str
+    error: LatentpressError | None = None
 
 
 def work(task: Task, units: Sequence[Unit], origin: Origin, threads: int) -> Done:
-    """Do the task for each unit, the model on so many threads.
+    """Do the task for each unit, the model on so many threads; where Ray cancels it, end before the
+    next graph, with what is done.
 
     Raises:
         UsageError: as of Origin.adopt.
-        Exception: what the task raises to end the whole run.
     """
     origin.adopt({task.output, *(unit.root for unit in units)})
-    with limited_to(threads):
-        return Done(tuple(task(unit) for unit in units), platform.node())
+    rows: list[list[Row]] = []
+    ending = None
+    with limited_to(threads), _cancellation() as canceled, canceled_by(canceled):
+        try:
+            for unit in units:
+                if canceled.is_set():
+                    break
+                rows.append(task(unit))
+        except Canceled:
+            pass
+        except LatentpressError as error:
+            ending = error
+    return Done(tuple(rows), platform.node(), ending)
+
+
+@contextmanager
+def _cancellation() -> Iterator[Event]:
+    """An event that is set where Ray cancels the task, which it does by a signal that would
+    otherwise end it between a file and its row. A second one ends it at once.
+    """
+    canceled = Event()
+
+    def hear(*_: object) -> None:
+        if canceled.is_set():
+            raise KeyboardInterrupt
+        canceled.set()
+
+    before = signal.signal(signal.SIGINT, hear)
+    try:
+        yield canceled
+    finally:
+        signal.signal(signal.SIGINT, before)
