@@ -210,6 +210,27 @@ def test_texts_and_density_go_through_a_file_and_back_into_png(tmp_path: Path) -
     assert notice.startswith("text left out (parameters, workflow, Titel, Author)")
 
 
+def test_a_keyword_in_lower_case_is_another_keyword(tmp_path: Path) -> None:
+    """PNG's are compared with regard to case, so that "comment" is not "Comment"."""
+    lower = {"comment": "by ffmpeg"}
+    for texts in (lower, {"Comment": "by hand", **lower}):
+        (tmp_path / "a.png").write_bytes(with_texts(Image.fromarray(RGB), texts))
+        decoded = latentpress.decompress(latentpress.compress(tmp_path / "a.png"))
+        assert write_image(decoded, tmp_path / "b.png", overwrite=True) == ()
+        with Image.open(tmp_path / "b.png") as back:
+            assert back.text == texts
+    left = write_image(decoded, tmp_path / "b.jpg")
+    assert left == ("text left out (comment): only .png files hold it",)
+    assert read_picture(tmp_path / "b.jpg").text == (("Comment", "by hand"),)
+    del decoded.info["Comment"]
+    assert write_image(decoded, tmp_path / "b.jpg", overwrite=True) == ()
+    assert read_picture(tmp_path / "b.jpg").text == (("Comment", "by ffmpeg"),)
+    decoded.info["comment"] = "a" * 65534
+    left = write_image(decoded, tmp_path / "b.jpg", overwrite=True)
+    assert left == ("text left out (comment): only .png files hold it",)
+    assert read_picture(tmp_path / "b.jpg").text == ()
+
+
 @pytest.mark.parametrize("suffix", [".jpg", ".tif", ".bmp", ".png"])
 def test_density_is_written(tmp_path: Path, suffix: str) -> None:
     image = Image.fromarray(RGB)

@@ -93,6 +93,8 @@ def cases(pixels: np.ndarray) -> dict[str, bytes]:
     text.add_text("Title", "Grüße")
     text.add_text("parameters", "a pier, 50 steps", zip=True)
     text.add_itxt("Author", "何か", zip=True)
+    text.add_text("Comment", "by hand")
+    text.add_text("comment", "by a program")
     text.add_text("date:create", "2020")
     text.add_itxt("XML:com.adobe.xmp", XMP.decode())
 

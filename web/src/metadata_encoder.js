@@ -14,8 +14,8 @@ const TOOLS = [
   "Raw profile type", "Thumb::",
 ];
 const TAKEN = new Set((
-  "aspect background blend comment compression default_image disposal dpi duration exif extension "
-  + "gamma icc_profile interlace jfif loop mp mpoffset photoshop progressive resolution sizes srgb "
+  "aspect background blend compression default_image disposal dpi duration exif extension gamma "
+  + "icc_profile interlace jfif loop mp mpoffset photoshop progressive resolution sizes srgb "
   + "timestamp transparency version xmp adobe adobe_transform chromaticity filename hotspot "
   + "id_section jfif_density jfif_unit jfif_version no_jp2 optimize orientation palette rle "
   + "append_images bbox").split(" "));

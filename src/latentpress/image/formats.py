@@ -16,7 +16,7 @@ from latentpress.image.metadata import description
 from latentpress.image.pixel_density import density_options, read_density
 from latentpress.image.plugins import load_own
 from latentpress.image.profiles import fitting
-from latentpress.image.text import COMMENT, jpeg_comment, png_text, text_of_info
+from latentpress.image.text import jpeg_comment, png_text, text_of_info
 from latentpress.system.files import Like, replacing
 from latentpress.system.places import elsewhere, path_name
 
@@ -238,11 +238,11 @@ def _homeless_metadata(image: Image.Image, form: ImageFormat) -> tuple[str, ...]
 def _homeless_text(image: Image.Image, form: ImageFormat) -> tuple[str, ...]:
     """A notice of the texts that this format has no place for."""
     text = text_of_info(image.info)
-    fits_jpeg = jpeg_comment(text) is not None
-    keys = [key for key, _ in text if key != COMMENT or form is not JPEG or not fits_jpeg]
+    comment, _ = jpeg_comment(text)
+    keys = [key for key, _ in text if key != comment or form is not JPEG]
     if form is PNG or not keys:
         return ()
-    homes = ".png and .jpg" if keys == [COMMENT] and fits_jpeg else "only .png"
+    homes = ".png and .jpg" if keys == [comment] else "only .png"
     return (f"text left out ({', '.join(keys)}): {homes} files hold it",)
 
 
@@ -338,8 +338,9 @@ def _metadata(image: Image.Image, form: ImageFormat) -> dict[str, Any]:
         if "xmp" in found:
             chunks.add(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + found.pop("xmp"))
         png_text(text, chunks)
-    if form is JPEG and (comment := jpeg_comment(text)):
-        found["comment"] = comment
+    _, comment = jpeg_comment(text)
+    if form is JPEG and (comment or isinstance(image.info.get("comment"), str)):
+        found["comment"] = comment  # empty: not one of `info` that is too long, either
     if (
         form is TIFF
         # only what describes the picture: a photograph's EXIF may hold a width and height too,

@@ -26,9 +26,9 @@ TOOL_PREFIXES = (
 # what Pillow's readers and writers use as keys of `info` for other things than text
 PILLOW_KEYS = frozenset(
     (
-        "aspect", "background", "blend", "comment", "compression", "default_image", "disposal",
-        "dpi", "duration", "exif", "extension", "gamma", "icc_profile", "interlace", "jfif", "loop",
-        "mp", "mpoffset", "photoshop", "progressive", "resolution", "sizes", "srgb", "timestamp",
+        "aspect", "background", "blend", "compression", "default_image", "disposal", "dpi",
+        "duration", "exif", "extension", "gamma", "icc_profile", "interlace", "jfif", "loop", "mp",
+        "mpoffset", "photoshop", "progressive", "resolution", "sizes", "srgb", "timestamp",
         "transparency", "version", "xmp", "adobe", "adobe_transform", "chromaticity", "filename",
         "hotspot", "id_section", "jfif_density", "jfif_unit", "jfif_version", "no_jp2", "optimize",
         "orientation", "palette", "rle", "append_images", "bbox",
@@ -60,9 +60,11 @@ def read_text(image: Image.Image) -> Text:
     written = getattr(image, "text", None)
     if isinstance(written, dict):
         found |= {str(k): str(v) for k, v in written.items()}
-    comment = image.info.get("comment")
+    comment = image.info.get("comment")  # of PNG a text of that keyword, which is not "Comment"
     if isinstance(comment, bytes):
         comment = _decoded(comment)
+    elif image.format in TEXT_FORMATS:
+        comment = None
     if isinstance(comment, str) and not comment.startswith(SIGNATURES):
         found.setdefault(COMMENT, comment)
     pairs = (
@@ -145,10 +147,14 @@ def text_of_info(info: dict[Any, Any]) -> Text:
     )
 
 
-def jpeg_comment(text: Text) -> bytes | None:
-    """The comment for a JPEG file; None where there is none, or it is too long for a segment."""
-    comment = dict(text).get(COMMENT, "").encode()
-    return comment if 1 <= len(comment) <= MAX_JPEG_COMMENT else None
+def jpeg_comment(text: Text) -> tuple[str, bytes]:
+    """The comment for a JPEG file and its keyword, which is "Comment" or, without that, "comment";
+    empty where there is none, or it is too long for a segment.
+    """
+    texts = dict(text)
+    keyword = COMMENT if COMMENT in texts else COMMENT.lower()
+    comment = texts.get(keyword, "").encode()
+    return (keyword, comment) if 1 <= len(comment) <= MAX_JPEG_COMMENT else ("", b"")
 
 
 def png_text(text: Text, chunks: PngImagePlugin.PngInfo) -> None:
