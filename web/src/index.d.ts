@@ -100,7 +100,7 @@ export interface DecodeOptions {
     pixels: Uint8ClampedArray;
   }) => void;
   signal?: AbortSignal;
-  /** Reads the AVIF pictures of a screen layer; by default the browser does. */
+  /** Reads the AVIF pictures of a screen layer, as RGBA; by default the browser does. */
   decodeImage?: (
     file: Uint8Array,
     type: string,

@@ -169,8 +169,11 @@ async function decodePiece(bytes, width, height, decodeImage) {
     );
   }
   const file = boxed(bytes, width, height);
-  const image = await decode(file, "image/avif").catch(() => null);
-  if (!image) throw formatError("the screen chunk is damaged, or this browser reads no AVIF");
+  const image = await decode(file, "image/avif").catch((cause) => {
+    const reader = decodeImage ? "decodeImage" : "this browser";
+    const error = formatError(`the screen chunk is damaged, or ${reader} reads no AVIF`);
+    throw Object.assign(error, { cause });
+  });
   if (image.width !== width || image.height !== height) {
     throw formatError("the screen chunk does not fit the picture");
   }

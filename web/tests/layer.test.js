@@ -93,6 +93,14 @@ test("the layer stands where the mask says, and the latent elsewhere", async () 
   }
 });
 
+test("a decoder that fails says why", async () => {
+  const cause = new Error("no AVIF in this build");
+  const decodeImage = async () => { throw cause; };
+  await assert.rejects(decode(file("whole-av1"), { models, workers: 0, decodeImage }), (error) => {
+    return error.cause === cause && error.message.endsWith("or decodeImage reads no AVIF");
+  });
+});
+
 test("a decoder that gives another size is not believed", async () => {
   const decodeImage = async () => ({ width: 3, height: 3, data: new Uint8Array(36) });
   await assert.rejects(decode(file("whole-av1"), { models, workers: 0, decodeImage }), LtpError);
