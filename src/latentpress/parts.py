@@ -156,7 +156,7 @@ class Lp1Parts:
 
     def check_model(self, header: Header) -> None:
         """As of Parts: the prior's networks are part of the model."""
-        from latentpress.models import manifest
+        from latentpress.shipped import manifest
 
         ours = manifest(self.space.name)["model_hash"]
         if header.model_hash != ours:

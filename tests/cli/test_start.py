@@ -9,6 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import latentpress
+from latentpress import shipped
+from latentpress.cli.info import encoder_model
+from latentpress.errors import WeightsError
 from latentpress.runtimes import choice, native
 
 NOT_NEEDED = {
@@ -51,3 +55,20 @@ def test_what_is_to_be_done_at_the_end_is_done(words: str, code: int, tmp_path: 
     )
     assert done.returncode == code
     assert done.stdout.endswith("done\n")
+
+
+def test_info_needs_no_numpy_and_tells_of_a_broken_installation(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Image.new("RGB", (40, 24), (9, 99, 199)).save(tmp_path / "a.png")
+    data = latentpress.compress(tmp_path / "a.png", content="photo")
+    (tmp_path / "a.ltp").write_bytes(data)
+    command = [sys.executable, "-X", "importtime", "-m", "latentpress", "info", "a.ltp"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert "(of the built-in model)" in done.stdout
+    imported = {line.split("|")[-1].strip() for line in done.stderr.splitlines()}
+    assert not imported & {"numpy", "latentpress.models"}
+    monkeypatch.setattr(shipped, "FOLDER", tmp_path)
+    shipped.manifest.cache_clear()
+    with pytest.raises(WeightsError, match="missing or damaged: reinstall latentpress"):
+        encoder_model(latentpress.read_header(data))

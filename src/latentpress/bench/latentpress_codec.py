@@ -18,7 +18,7 @@ from latentpress._typing import Pixels
 from latentpress.bench.codec_protocol import Codec
 from latentpress.bench.datasets import read_pixels
 from latentpress.errors import ImageError
-from latentpress.models import manifest
+from latentpress.shipped import manifest
 
 
 @dataclass(frozen=True)

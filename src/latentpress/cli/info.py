@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,6 +16,7 @@ from latentpress.cli.shares import metadata_words
 from latentpress.collection.faults import naming
 from latentpress.container import Header, unpack
 from latentpress.errors import LatentpressError
+from latentpress.shipped import manifest
 from latentpress.spaces import LP1
 
 if TYPE_CHECKING:
@@ -28,17 +28,11 @@ def encoder_model(header: Header) -> str | None:
     NumPy nor weights.
     """
     if header.latent_space == LP1:
-        return "builtin" if header.model_hash == _shipped_hash() else None
+        return "builtin" if header.model_hash == manifest(LP1.name)["model_hash"] else None
     from latentpress.transforms.hub import known_by_prefix
 
     known = known_by_prefix(header.model_hash, header.latent_space)
     return known.name if known else None
-
-
-def _shipped_hash() -> str:
-    """That of the built-in model: `models.manifest` without what runs a model."""
-    manifest = Path(__file__).parents[1] / "models" / LP1.name / "model.json"
-    return str(json.loads(manifest.read_text())["model_hash"])
 
 
 def _model_words(header: Header) -> str:
@@ -49,7 +43,7 @@ def _model_words(header: Header) -> str:
     if header.latent_space == LP1:
         if not header.has_latent:
             return "of another lp1 model, which a screen layer does not need"
-        ours = _shipped_hash()
+        ours = manifest(LP1.name)["model_hash"]
         return f"of another lp1 model: this latentpress has {ours}, and cannot decode the file"
     if known is None:
         return f"no published one: any model of space {header.space} decodes the file"

@@ -1,4 +1,4 @@
-"""The shipped models: verified bytes of their files, and their graphs ready to run.
+"""The shipped models: their graphs, of verified files, ready to run.
 
 models/lp1/ holds five ONNX graphs (analysis, synthesis, hyper_analysis, features, context),
 levels.npz, ranges.json (of the convolutions that int8 takes) and model.json with the SHA-256 of
@@ -6,7 +6,6 @@ each; those of the Stable Diffusion spaces hold prior.npz and, where there is on
 The cards are docs/models/*.md. What runs a graph is chosen by `runtimes`.
 """
 
-import hashlib
 import io
 import json
 import os
@@ -15,7 +14,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import copy_context
 from functools import cache, partial
-from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
@@ -23,18 +21,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentpress._typing import Floats
-from latentpress.errors import LatentpressError, WeightsError
+from latentpress.errors import LatentpressError
 from latentpress.runtimes.checkerboard import halved
 from latentpress.runtimes.choice import EXACT, OWN_INTEGERS, Choice, choose, choose_prior
 from latentpress.runtimes.quantize import Ranges
 from latentpress.runtimes.running import RunningGraph, RunningRows, open_graph
 from latentpress.runtimes.threads import check_canceled, threads
+from latentpress.shipped import FOLDER as FOLDER
+from latentpress.shipped import manifest as manifest
+from latentpress.shipped import read_file as read_file
 from latentpress.system.once import once
 
 if TYPE_CHECKING:
     from latentpress.runtimes.streaming import StreamingGraph
 
-FOLDER = Path(__file__).parent
 RANGES = "ranges.json"
 TRANSFORMS = ("analysis.onnx", "synthesis.onnx")  # whose device the user chooses
 # graphs that `run_halved` takes, and the input that brings the anchors
@@ -43,41 +43,6 @@ INTEGERS = ("features.onnx", "context.onnx")  # graphs whose numbers are the sam
 HYPER_ANALYSIS = "hyper_analysis.onnx"
 # in what ONNX Runtime says where memory is short
 NO_MEMORY = ("bad_alloc", "Failed to allocate", "BFCArena")
-
-
-@cache
-def manifest(space: str) -> dict[str, Any]:
-    """model.json of the space: model_hash (8 hex digits), halo (latent positions), sha256 (file ->
-    hex).
-    """
-    try:
-        loaded: dict[str, Any] = json.loads((FOLDER / space / "model.json").read_text())
-    except (OSError, ValueError) as error:
-        if not FOLDER.is_dir():
-            raise WeightsError(
-                "latentpress cannot run out of a zip archive, where its models are no files: "
-                "install it"
-            ) from error
-        raise WeightsError(
-            f"the {space} model of this installation is missing or damaged: reinstall latentpress"
-        ) from error
-    return loaded
-
-
-def read_file(space: str, name: str) -> bytes:
-    """A model file's bytes; WeightsError unless its SHA-256 is the manifest's."""
-    try:
-        data = (FOLDER / space / name).read_bytes()
-    except OSError as error:
-        raise WeightsError(
-            f"the model file {space}/{name} is missing: reinstall latentpress"
-        ) from error
-    if hashlib.sha256(data).hexdigest() != manifest(space)["sha256"][name]:
-        raise WeightsError(
-            f"the model file {space}/{name} is altered: its SHA-256 does not match; reinstall "
-            "latentpress"
-        )
-    return data
 
 
 @once
