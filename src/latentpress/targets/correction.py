@@ -54,7 +54,8 @@ def corrected_metric(
     write: gives the optimized file at a step of the quality grid, 0 to top. gap: of a file, how far
     the metric is beyond its target, below 0 where it is not reached; it rises by about `slope` with
     a step. plain: the file without optimization at `step`, which reaches the target. near: the
-    correction ends once it would lower the step by less than this.
+    correction ends once it would lower the step by less than this; it aims half as far above the
+    step at which the target should be reached, whence both ways have room.
     """
     reaching = [plain]
     tried = set[int]()
@@ -62,10 +63,10 @@ def corrected_metric(
         tried.add(step)
         data = write(step)
         excess = gap(data)
+        change = round(excess / slope)
         if excess >= 0:
             reaching.append(data)
-        change = round(excess / slope)
-        if 0 <= change < near:
-            break
-        step = min(max(step - change + (near // 2 if change > 0 else -near // 2), 0), top)
+            if change < near:
+                break
+        step = min(max(step - change + near // 2, 0), top)
     return min(reaching, key=len)
