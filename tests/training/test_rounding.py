@@ -1,9 +1,12 @@
 """Weights take the levels whose convolution errs least, and steps the bytes that they need."""
 
+import json
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from latentpress import models
 from latentpress.runtimes import native
 from latentpress.runtimes.native.layers import OF_BYTES, pack
 from training.lp1.limits import least_error_steps
@@ -76,3 +79,24 @@ def test_a_rare_value_of_both_signs_is_cut_off_and_none_after_a_relu() -> None:
     assert cut < 0.4 * 40 / 127
     positive = least_error_steps(np.abs(values), largest, is_signed=False)
     np.testing.assert_allclose(positive, largest / 255, rtol=1e-3)
+
+
+def test_what_is_measured_of_a_graph_is_of_the_convolutions_that_take_bytes() -> None:
+    pytest.importorskip("onnxruntime", reason="training.lp1.watched needs it")
+    from training.lp1.layer_inputs import turned
+    from training.lp1.samples import Samples
+    from training.lp1.watched import Watched
+
+    rng = np.random.default_rng(0)
+    graph = Watched("synthesis.onnx")
+    samples = Samples(graph)
+    feed = {"y": rng.normal(0, 2, (1, 320, 6, 7)).astype(np.float32)}
+    samples.add(rng, feed, is_painted=False)
+    shipped = json.loads(models.read_file("lp1", models.RANGES))
+    assert samples.ranges().keys() == graph.ends.keys()
+    steps = samples.steps()
+    assert steps.keys() == {name for name in shipped["steps"] if name in graph.ends}
+    bits = turned(graph, rng, [feed], steps)
+    assert {name: len(word) for name, word in bits.items()} == {
+        name: len(word) for name, word in shipped["turned"].items() if name in graph.ends
+    }

@@ -25,8 +25,9 @@ from torch import Tensor
 from latentpress import codec, models
 from latentpress.runtimes.choice import PRECISION_VARIABLE
 from latentpress.runtimes.native import layers
-from training.lp1.ranges import Watched, crops
+from training.lp1.ranges import crops
 from training.lp1.rounding import LARGEST, exact_levels
+from training.lp1.watched import Watched
 
 COUNT = 12  # crops, others than the first ones that `training.lp1.ranges` takes
 USED = 0.01  # mean size of a decoded channel from which on it counts
