@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from latentpress import models
+from latentpress import models, shipped
 from latentpress.cli import app
 from latentpress.cli.batch import ALONE, Sharing
 from latentpress.errors import WeightsError
@@ -92,6 +92,6 @@ def test_a_package_in_a_zip_archive_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "packages.zip").touch()
-    monkeypatch.setattr(models, "FOLDER", tmp_path / "packages.zip" / "latentpress" / "models")
+    monkeypatch.setattr(shipped, "FOLDER", tmp_path / "packages.zip" / "latentpress" / "models")
     with pytest.raises(WeightsError, match="zip archive"):
-        models.manifest.__wrapped__("lp1")
+        shipped.manifest.__wrapped__("lp1")
