@@ -1,5 +1,6 @@
 """The shipped models: what ONNX Runtime says when it fails becomes an error that callers know."""
 
+import subprocess
 import threading
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from helpers.paths import ROOT
 from latentpress import models, shipped
 from latentpress.cli import app
 from latentpress.cli.batch import ALONE, Sharing
@@ -95,3 +97,14 @@ def test_a_package_in_a_zip_archive_says_so(
     monkeypatch.setattr(shipped, "FOLDER", tmp_path / "packages.zip" / "latentpress" / "models")
     with pytest.raises(WeightsError, match="zip archive"):
         shipped.manifest.__wrapped__("lp1")
+
+
+@pytest.mark.skipif(not (ROOT / ".git").exists(), reason="no checkout of Git's")
+def test_git_on_windows_changes_no_byte() -> None:
+    """Where `core.autocrlf` is on, lines of a text file end in another way: a hash is another."""
+    told = subprocess.run(
+        ["git", "ls-files", "--eol"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    files = told.stdout.splitlines()
+    assert len(files) > 1000
+    assert [line for line in files if line.split()[2] != "attr/-text"] == []
