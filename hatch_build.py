@@ -5,10 +5,8 @@ Without one the wheel is pure Python and does the same, more slowly. With one it
 of its platform, for ctypes loads the libraries. An editable install has them in the source tree.
 """
 
-import platform
 import runpy
 import shutil
-import sysconfig
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -38,14 +36,8 @@ class NativeHook(BuildHookInterface):
             elif version != "editable":
                 build_data["force_include"][str(target)] = f"{package}/{name}"
                 build_data["pure_python"] = False
-                build_data["tag"] = f"py3-none-{platform_tag()}"
+                build_data["tag"] = f"py3-none-{building['platform_tag']()}"
 
     def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:
         """After the wheel is made."""
         shutil.rmtree(self.scratch, ignore_errors=True)
-
-
-def platform_tag() -> str:
-    """The wheel's platform: that of this Python, of one architecture."""
-    tag = sysconfig.get_platform().replace("universal2", platform.machine())
-    return tag.replace("-", "_").replace(".", "_")

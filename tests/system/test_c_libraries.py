@@ -1,12 +1,15 @@
 """The C libraries: how they are made, and when they are not used."""
 
 import ctypes
+import platform
 import shutil
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 
 import pytest
+from packaging import tags
 
 from latentpress.entropy import native as coding
 from latentpress.runtimes import native as convolutions
@@ -82,3 +85,24 @@ def test_a_build_of_wheels_needs_the_one_file_alone() -> None:
         check=True,
     )
     assert done.stdout == "entropy/native runtimes/native []\n"
+
+
+@pytest.mark.parametrize(
+    ("python", "machine", "tag"),
+    [
+        ("macosx-10.13-universal2", "arm64", "macosx_11_0_arm64"),  # of python.org
+        ("macosx-10.13-universal2", "x86_64", "macosx_10_13_x86_64"),
+        ("macosx-14.5-arm64", "arm64", "macosx_14_0_arm64"),  # built on macOS 14.5
+        ("macosx-11-arm64", "arm64", "macosx_11_0_arm64"),
+        ("linux-x86_64", "x86_64", "linux_x86_64"),
+        ("win-amd64", "AMD64", "win_amd64"),
+    ],
+)
+def test_pip_takes_the_platform_of_a_wheel(
+    monkeypatch: pytest.MonkeyPatch, python: str, machine: str, tag: str
+) -> None:
+    monkeypatch.setattr(sysconfig, "get_platform", lambda: python)
+    monkeypatch.setattr(platform, "machine", lambda: machine)
+    assert c_libraries.platform_tag() == tag
+    if python.startswith("macosx"):
+        assert tag in tags.mac_platforms((15, 0), machine)

@@ -9,6 +9,7 @@ ziglang, and cl. $CFLAGS are added. Building needs nothing but this file and Pyt
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import sys
 import zlib
@@ -29,6 +30,8 @@ FLAGS = ("-std=c99", "-O3", "-fPIC", "-shared", "-fvisibility=hidden")
 EXACT = ("-ffp-contract=off", "-fno-fast-math")
 CL_FLAGS = ("/nologo", "/O2", "/LD", "/fp:precise")
 SECONDS = 300
+MAC = re.compile(r"macosx-(\d+)(?:\.(\d+))?\S*-(\w+)")
+FIRST_ARM = 11  # the first macOS of Macs with ARM, from which on a wheel names no smaller release
 
 
 def source_crc(folder: Path) -> int:
@@ -109,6 +112,22 @@ def build(target: Path, folder: Path) -> tuple[str, ...]:
             lines = (done.stderr or done.stdout).strip().splitlines() or ["failed"]
             said.append(f"{command[0]}: {lines[0]}")
     return tuple(said)
+
+
+def platform_tag() -> str:
+    """The platform of a wheel that holds the libraries: that of this Python, of one architecture,
+    in a form that pip takes.
+    """
+    import platform
+    import sysconfig
+
+    tag = sysconfig.get_platform().replace("universal2", platform.machine())
+    if found := MAC.fullmatch(tag):
+        major, minor, machine = int(found[1]), int(found[2] or 0), found[3]
+        if machine == "arm64":  # of which a Python for all Macs may name an older system
+            major = max(major, FIRST_ARM)
+        tag = f"macosx_{major}_{minor if major < FIRST_ARM else 0}_{machine}"
+    return tag.replace("-", "_").replace(".", "_")
 
 
 def main() -> None:
