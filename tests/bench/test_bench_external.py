@@ -58,6 +58,14 @@ def test_a_template_without_quality_has_one_setting() -> None:
     assert External.of("x:enc {in} {out}:dec {out} {png}").setting(0) == "default"
 
 
+def test_a_backslash_is_a_letter_on_windows(monkeypatch: pytest.MonkeyPatch) -> None:
+    template = r"x:C:\bin\enc {in} {out} {q}:C:\bin\dec {out} {png}"
+    assert External.of(template).encoder[0] == "C:binenc"
+    monkeypatch.setattr(sys, "platform", "win32")
+    codec = External.of(template)
+    assert (codec.encoder[0], codec.decoder[0]) == (r"C:\bin\enc", r"C:\bin\dec")
+
+
 def test_windows_paths_hold_colons() -> None:
     codec = External.of(r"x:'C:\enc' {in} {out} {q}:'C:\dec' {out} {png}")
     assert (codec.encoder[0], codec.decoder[0]) == (r"C:\enc", r"C:\dec")

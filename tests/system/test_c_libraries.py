@@ -70,6 +70,30 @@ def test_building_without_a_compiler_says_what_was_tried(
     assert not list(tmp_path.iterdir())
 
 
+def test_a_compiler_on_windows_is_named_by_its_path(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("CC", r'"C:\Program Files\LLVM\clang.exe" -m64')
+    monkeypatch.setenv("CFLAGS", r"-IC:\include")
+    monkeypatch.setattr(sys, "platform", "win32")
+    first, *_, cl = c_libraries.commands(tmp_path / "library.dll", tmp_path)
+    assert first[:2] == [r"C:\Program Files\LLVM\clang.exe", "-m64"]
+    assert r"-IC:\include" in first
+    assert "-fPIC" not in first  # by which clang ends there
+    assert cl[0] == "cl"
+    monkeypatch.setattr(sys, "platform", "linux")
+    assert "-fPIC" in next(c_libraries.commands(tmp_path / "library.so", tmp_path))
+
+
+def test_a_compiler_may_speak_another_encoding(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    script = r"import sys; sys.stderr.buffer.write(b'f\x81r x64'); sys.exit(1)"
+    monkeypatch.setattr(c_libraries, "commands", lambda *_: iter([[sys.executable, "-c", script]]))
+    (said,) = c_libraries.build(tmp_path / "library.so", tmp_path)
+    assert said.endswith("r x64")
+
+
 def test_a_build_of_wheels_needs_the_one_file_alone() -> None:
     """hatch_build.py runs it where neither the package nor anything that it needs is installed."""
     script = (

@@ -1,8 +1,8 @@
 """Any program as a codec: 'name:enc {in} {out} {q}:dec {out} {png}', no shell between.
 
 {in}: a PNG of the original. {out}: the compressed file; a suffix may follow it, as in {out}.jxl.
-{q}: the quality. {png}: where the decoder writes a PNG. Words are split as a shell would; whatever
-a name holds stays one argument.
+{q}: the quality. {png}: where the decoder writes a PNG. Words are split as a shell would, but that
+on Windows a backslash is a letter; whatever a name holds stays one argument.
 """
 
 import re
@@ -19,6 +19,7 @@ from latentpress._typing import Pixels
 from latentpress.bench.codec_protocol import Codec
 from latentpress.bench.datasets import read_pixels
 from latentpress.errors import ImageError, UsageError
+from latentpress.system import c_libraries
 
 NAME = re.compile(r"[\w.+-]+")
 SUFFIX = re.compile(r"\{out\}(\.\w+)")
@@ -136,6 +137,6 @@ class External(Codec):
 def _words(command: str) -> tuple[str, ...]:
     """The words of a command, none where a quote is left open."""
     try:
-        return tuple(shlex.split(command))
+        return tuple(c_libraries.words(command))
     except ValueError:
         return ()

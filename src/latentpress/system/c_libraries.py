@@ -26,9 +26,10 @@ LIBRARIES = {
 }
 VARIABLE = "LATENTPRESS_NATIVE"
 # The floats of the encoder are NumPy's to the bit: no fused multiply-add, no reordering.
-FLAGS = ("-std=c99", "-O3", "-fPIC", "-shared", "-fvisibility=hidden")
+FLAGS = ("-std=c99", "-O3", "-shared", "-fvisibility=hidden")
+ANYWHERE = "-fPIC"  # refused by clang for Windows, where all code is such
 EXACT = ("-ffp-contract=off", "-fno-fast-math")
-CL_FLAGS = ("/nologo", "/O2", "/LD", "/fp:precise")
+CL_FLAGS = ("/nologo", "/std:c11", "/O2", "/LD", "/fp:precise")  # the sources say `restrict`
 SECONDS = 300
 MAC = re.compile(r"macosx-(\d+)(?:\.(\d+))?\S*-(\w+)")
 FIRST_ARM = 11  # the first macOS of Macs with ARM, from which on a wheel names no smaller release
@@ -75,15 +76,28 @@ def commands(target: Path, folder: Path) -> Iterator[list[str]]:
 
     files = [str(path) for path in sorted(folder.glob("*.c"))]
     define = f"SOURCE_CRC={source_crc(folder)}u"
-    extra = shlex.split(os.environ.get("CFLAGS", ""))
-    compilers = [shlex.split(os.environ["CC"])] if os.environ.get("CC") else []
+    flags = [*FLAGS, *([] if sys.platform == "win32" else [ANYWHERE])]
+    extra = words(os.environ.get("CFLAGS", ""))
+    compilers = [words(os.environ["CC"])] if os.environ.get("CC") else []
     compilers += [["cc"], ["gcc"], ["clang"]]
     if find_spec("ziglang"):
         compilers.append([sys.executable, "-m", "ziglang", "cc", "-mcpu=baseline"])
     for compiler in compilers:
-        yield [*compiler, *FLAGS, *extra, *EXACT, f"-D{define}", "-o", str(target), *files]
+        yield [*compiler, *flags, *extra, *EXACT, f"-D{define}", "-o", str(target), *files]
     if sys.platform == "win32":
         yield ["cl", *CL_FLAGS, f"/D{define}", *files, f"/Fe:{target}"]
+
+
+def words(line: str) -> list[str]:
+    """A command line's words, as of a shell of POSIX, but that on Windows a backslash is a letter,
+    as in C:\\tools\\gcc.exe. ValueError where a quote is left open.
+    """
+    lexer = shlex.shlex(line, posix=True)
+    lexer.whitespace_split = True
+    lexer.commenters = ""
+    if sys.platform == "win32":
+        lexer.escape = ""
+    return list(lexer)
 
 
 def build(target: Path, folder: Path) -> tuple[str, ...]:
@@ -99,7 +113,12 @@ def build(target: Path, folder: Path) -> tuple[str, ...]:
         for command in commands(made, folder):
             try:
                 done = subprocess.run(
-                    command, cwd=scratch, capture_output=True, text=True, timeout=SECONDS
+                    command,
+                    cwd=scratch,
+                    capture_output=True,
+                    text=True,
+                    errors="replace",  # cl speaks the console's encoding
+                    timeout=SECONDS,
                 )
             except (OSError, subprocess.SubprocessError) as error:
                 said.append(f"{command[0]}: {error}")
