@@ -7,16 +7,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import typer
 from numpy.typing import NDArray
 from PIL import Image
 from typer.testing import CliRunner
 
 import latentpress
 from helpers.commands import fails
+from latentpress.cli import app as command
 from latentpress.cli import batch
 from latentpress.cli.app import app
+from latentpress.cli.arguments import each, with_home
 from latentpress.collection.faults import naming
 from latentpress.errors import TargetError, UsageError
+from latentpress.system.places import as_path
 
 BAR = """
 import sys, time
@@ -171,3 +175,43 @@ def test_no_command_writes_over_its_input(tmp_path: Path, small: NDArray[np.uint
         told = fails(2, *words.split(), "--overwrite", cwd=tmp_path)
         assert "would be written over itself: name another output with -o" in told, words
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_a_pattern_is_the_files_that_it_names_on_windows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("b.png", "a.png", "a[1].png", "a1.png", "c.jpg"):
+        Path(name).touch()
+    given = [Path("?.png"), Path("a[1].png"), Path("*.bmp"), as_path("https://host/*.png")]
+    assert each(given) == given  # here the shell has done that
+    assert with_home(["~/a.png"]) == ["~/a.png"]
+    monkeypatch.setattr(sys, "platform", "win32")
+    assert each(given) == [Path("a.png"), Path("b.png"), *given[1:]]
+    assert with_home(["~/a.png", "~a.png"]) == [os.path.expanduser("~/a.png"), "~a.png"]
+
+
+def test_a_pattern_of_an_option_stays_one_on_windows(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    small: NDArray[np.uint8],
+) -> None:
+    class Windows:
+        name = "nt"
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(os, name)
+
+    monkeypatch.chdir(tmp_path)
+    Path("photos").mkdir()
+    for name in ("a.png", "b.png", "photos/c.png", "photos/d.jpg"):
+        Image.fromarray(small).save(name)
+    monkeypatch.setattr(typer.core, "os", Windows())
+    monkeypatch.setattr("signal.signal", lambda *_: None)  # those of the tests stay
+    words = ["latentpress", "compress", "photos", "--include", "*.png", "-o", "out"]
+    monkeypatch.setattr("sys.argv", words)
+    with pytest.raises(SystemExit) as end:
+        command.main()
+    assert (end.value.code, capsys.readouterr().err) == (0, "latentpress: 1 other file skipped\n")
+    assert [path.name for path in Path("out").glob("*.ltp")] == ["c.ltp"]

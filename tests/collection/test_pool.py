@@ -278,7 +278,7 @@ def work(source, target):
         raise RuntimeError("release unlocked lock")
 
 signal.signal(signal.SIGINT, signal.default_int_handler)
-app.application = lambda command: lambda prog_name: batch.run([0, 1], [0, 1], work, False)
+app.application = lambda command: lambda **_: batch.run([0, 1], [0, 1], work, False)
 app.main()
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)

@@ -15,7 +15,7 @@ import typer
 
 from latentpress import __version__
 from latentpress.cli import interrupts, terminal
-from latentpress.cli.arguments import Quiet, Verbose
+from latentpress.cli.arguments import Quiet, Verbose, with_home
 from latentpress.errors import LatentpressError, UsageError
 from latentpress.system.malloc import use_huge_pages
 
@@ -143,7 +143,11 @@ def _run() -> None:
         return
     warnings.simplefilter("ignore")  # Pillow's, of odd metadata: what is lost is told as a notice
     try:
-        application(wanted_command(sys.argv[1:]))(prog_name="latentpress")
+        application(wanted_command(sys.argv[1:]))(
+            args=with_home(sys.argv[1:]),
+            prog_name="latentpress",
+            windows_expand_args=False,  # which would do so to the patterns of --include, too
+        )
     except (Exception, SystemExit):
         interrupts.raise_again()
         raise

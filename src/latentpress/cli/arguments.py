@@ -1,5 +1,8 @@
 """Arguments and options that several commands take."""
 
+import os
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -75,11 +78,38 @@ def device_option(about: str = "Where the networks run.", **keywords: Any) -> An
     return typer.Option(help=about, **_choices(DEVICES), **keywords)
 
 
+def each(given: list[Path] | None) -> list[Path] | None:
+    """Files, those too that a pattern names, which the shells of Windows pass on as it was typed. A
+    pattern that is itself the name of a file, or names none, stays.
+    """
+    if sys.platform != "win32" or not given:
+        return given
+    found: list[Path] = []
+    for path in given:
+        is_name = elsewhere(path) is not None or os.path.lexists(path)
+        found += [path] if is_name else matching(path) or [path]
+    return found
+
+
+def matching(path: Path) -> list[Path]:
+    """The files that a pattern names, in the order of their names."""
+    from glob import glob  # which a shell does elsewhere
+
+    return [Path(name) for name in sorted(glob(os.fspath(path), recursive=True))]
+
+
+def with_home(words: Sequence[str]) -> list[str]:
+    """The words of a command line, which on Windows may begin with ~ for the user's home."""
+    if sys.platform != "win32":
+        return list(words)
+    return [os.path.expanduser(w) if w.startswith(("~/", "~\\")) else w for w in words]
+
+
 def _some(context: typer.Context, given: list[Path] | None) -> list[Path] | None:
     """Files, or a list of them, which is read before them."""
     if not given and not context.params.get("files_from") and not context.resilient_parsing:
         raise typer.BadParameter("name at least one, or a list of them with --files-from")
-    return given
+    return each(given)
 
 
 def _quiet(context: typer.Context, asked: bool) -> None:
@@ -99,7 +129,7 @@ Images = Annotated[
 ]
 Files = Annotated[
     list[Path],
-    path_argument("FILES", ".ltp files."),
+    path_argument("FILES", ".ltp files.", callback=each),
 ]
 FilesOrFolders = Annotated[
     list[Path] | None,

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from latentpress.cli.arguments import local_path
+from latentpress.cli.arguments import each, local_path
 from latentpress.cli.terminal import console, notice
 
 DEFAULT_CODECS = "builtin,jpeg,webp,avif,png"
@@ -18,7 +18,8 @@ LINE_SECONDS = 10.0  # between lines of progress, where stderr is no terminal
 
 def bench(
     images: Annotated[
-        list[Path] | None, typer.Argument(help="Pictures, or folders of them.", show_default=False)
+        list[Path] | None,
+        typer.Argument(help="Pictures, or folders of them.", show_default=False, callback=each),
     ] = None,
     dataset: Annotated[
         str | None,

@@ -9,14 +9,16 @@ from typing import Annotated
 import typer
 
 from latentpress.cli import terminal
-from latentpress.cli.arguments import path_argument
+from latentpress.cli.arguments import each, path_argument
 from latentpress.errors import ImageError, UsageError
 
 
 def web(
     files: Annotated[
         list[Path] | None,
-        path_argument("[FILES]", "Pictures or .ltp files that the page opens at its start."),
+        path_argument(
+            "[FILES]", "Pictures or .ltp files that the page opens at its start.", callback=each
+        ),
     ] = None,
     port: Annotated[
         int | None,
