@@ -2,6 +2,7 @@
 
 import errno
 import json
+import ntpath
 import os
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from typer.testing import CliRunner, Result
 import latentpress
 from helpers.trees import BAD, agrees, files_of, make_tree, rows_of
 from latentpress.cli.app import app
+from latentpress.collection import find
 from latentpress.collection.manifest import LocalManifest
 from latentpress.errors import DiskFullError, LatentpressError, OutputError, UsageError
 
@@ -257,6 +259,45 @@ def test_lists_as_windows_writes_them(here: Path) -> None:
     assert len(files_of(here / "pressed")) == 2
     Path("list").write_bytes(names.encode("utf-16"))
     assert "save it as UTF-8" in error_of("compress", "--files-from", "list", "-o", "p", code=2)
+
+
+def test_a_list_in_the_encoding_of_a_console(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("list").write_bytes("caf\xe9.jpg\n".encode("cp850"))  # as of `dir /b`
+    # names are text on Windows
+    monkeypatch.setattr(os, "fsdecode", lambda name: name.decode("utf-8", "surrogatepass"))
+    assert "save it as UTF-8" in error_of("compress", "--files-from", "list", "-o", "p", code=2)
+
+
+@pytest.mark.parametrize(
+    ("name", "root", "key"),
+    [
+        (r"photos\deep\b.png", ".", "photos/deep/b.png"),
+        (r"C:\photos\b.png", "C:/", "photos/b.png"),
+        ("C:/photos/b.png", "C:/", "photos/b.png"),
+        (r"\\server\share\photos\b.png", r"//server/share/", "photos/b.png"),
+        (r"\photos\b.png", "/", "photos/b.png"),
+    ],
+)
+def test_names_of_windows_have_keys_as_of_other_systems(
+    monkeypatch: pytest.MonkeyPatch, name: str, root: str, key: str
+) -> None:
+    with monkeypatch.context() as on_windows:
+        on_windows.setattr(os, "sep", "\\")
+        on_windows.setattr("os.path.splitdrive", ntpath.splitdrive)
+        assert find._rooted(name) == (root, key, key)
+
+
+def test_lines_of_a_manifest_end_on_windows_as_elsewhere(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+    really = os.open
+    monkeypatch.setattr(os, "O_BINARY", getattr(os, "O_BINARY", 0x8000), raising=False)
+    monkeypatch.setattr(
+        os, "open", lambda path, way, *mode: asked.append(way) or really(path, way, *mode)
+    )
+    LocalManifest("pressed").close()
+    assert asked[0] & os.O_BINARY
 
 
 def test_files_alone_with_the_options_of_folders_have_their_outputs_beside_them(here: Path) -> None:

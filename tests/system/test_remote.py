@@ -1,6 +1,7 @@
 """Object stores: a real S3 server with its faults, memory://, the web."""
 
 import functools
+import ntpath
 import os
 import pickle
 import subprocess
@@ -310,12 +311,18 @@ def test_the_web_is_read_and_not_written(tmp_path: Path) -> None:
             list(open_store(url).entries())
 
 
-def test_urls_are_told_from_paths_and_shown_without_secrets() -> None:
+def test_urls_are_told_from_paths_and_shown_without_secrets(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     assert [
         is_url(text) for text in ("s3://b/k", "memory://x", "C://x", "a/b", "./s3://b", "s3:/b")
     ] == [True, True, *[False] * 4]
     assert isinstance(open_store("a/b"), FolderStore)
     assert as_path("file:///a/b%20c.jpg") == Path("/a/b c.jpg")
+    with monkeypatch.context() as on_windows:
+        on_windows.setattr("os.path.splitdrive", ntpath.splitdrive)
+        assert as_path("file:///C:/b%20c.jpg") == Path("C:/b c.jpg")
+        assert as_path("file:////server/share/a.jpg") == Path("//server/share/a.jpg")
     assert isinstance(open_store("file:///a/b"), FolderStore)
     assert shown("sftp://me:word@host/a.jpg") == "sftp://host/a.jpg"
     assert (

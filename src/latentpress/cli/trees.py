@@ -166,7 +166,8 @@ def _holds_many(path: Path) -> bool:
 def lines_of(name: str) -> Iterator[str]:
     """The names in a file, one a line, or each with a null character behind it, as `find -print0`
     writes them; of standard input for "-". The mark by which Windows tells UTF-8 is no part of
-    them. ImageError where it cannot be read; UsageError where it is UTF-16.
+    them. ImageError where it cannot be read; UsageError where it is UTF-16, and on Windows where it
+    is no UTF-8.
     """
     try:
         # standard input not as sys.stdin, which is locked while it is read: see pipes
@@ -187,7 +188,10 @@ def _names(stream: BufferedReader) -> Iterator[str]:
         *names, rest = (rest + block).split(end)
         for name in names:
             if name := name.rstrip(b"\r" if end == b"\n" else b""):
-                yield os.fsdecode(name)
+                try:
+                    yield os.fsdecode(name)
+                except UnicodeDecodeError:  # of Windows, as in what `dir /b` writes
+                    raise UsageError("the list of files is no UTF-8: save it as UTF-8") from None
 
 
 def run_tree(

@@ -227,14 +227,12 @@ def _rooted(name: str) -> tuple[str, str, str]:
             host, _, key = rest.partition("/")
             return f"{start}://{host}", key, bare(name).partition("://")[2].partition("/")[2]
         name = str(path)
-    root, key = ("/", name.lstrip("/")) if name.startswith("/") else (".", name)
-    root, key = _split_drive(root, key)
-    return root, key, key
-
-
-def _split_drive(root: str, key: str) -> tuple[str, str]:
-    drive, rest = os.path.splitdrive(key)
-    return (drive + os.sep, rest.lstrip("/\\")) if drive else (root, key)
+    name = name.replace(os.sep, "/")  # in which the parts of a key are joined
+    drive, rest = os.path.splitdrive(name)
+    if not drive and not rest.startswith("/"):
+        return ".", name, name
+    key = rest.lstrip("/")
+    return f"{drive}/", key, key
 
 
 def _below(key: str) -> str:

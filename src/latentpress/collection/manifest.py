@@ -132,7 +132,9 @@ class LocalManifest:
         self.path = os.path.join(folder, MANIFEST)
         try:
             os.makedirs(folder or ".", exist_ok=True)
-            self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
+            # without O_BINARY Windows ends lines in two characters
+            way = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0)
+            self._file = os.open(self.path, way, 0o666)
         except OSError as error:
             raise output_error(self.path, error) from None
         try:

@@ -209,7 +209,8 @@ def as_path(text: str) -> Path:
     if not is_url(text):
         return Path(text)
     if scheme(text) in LOCAL:
-        return Path(_unquoted("/" + text.partition("://")[2].partition("/")[2]))
+        path = _unquoted("/" + text.partition("://")[2].partition("/")[2])
+        return Path(path[1:] if os.path.splitdrive(path[1:])[0] else path)  # "/C:/photo.jpg"
     return UrlPath(text)
 
 
