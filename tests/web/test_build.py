@@ -6,6 +6,8 @@ import hashlib
 import http.client
 import json
 import re
+import socket
+import sys
 from pathlib import Path
 
 import pytest
@@ -194,6 +196,15 @@ def test_the_server_listens_on_this_computer_alone_and_says_when_a_port_is_taken
         assert server.server_address[0] == "127.0.0.1"
         with pytest.raises(UsageError, match=f"port {server.server_port} cannot be used.*--port"):
             server.__class__(server.server_port)
+
+
+@pytest.mark.parametrize(("platform", "shares"), [("win32", False), ("linux", True)])
+def test_a_port_that_windows_would_share_is_taken(
+    monkeypatch: pytest.MonkeyPatch, platform: str, shares: bool
+) -> None:
+    monkeypatch.setattr(sys, "platform", platform)
+    with serving() as server:
+        assert bool(server.socket.getsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR)) == shares
 
 
 def test_the_files_that_were_named_are_given_out(tmp_path: Path) -> None:

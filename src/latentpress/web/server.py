@@ -46,6 +46,8 @@ class Server(http.server.ThreadingHTTPServer):
     def __init__(
         self, port: int = PORT, opened: Sequence[Path] = (), idle: float | None = None
     ) -> None:
+        # on Windows that would let a second server have the port of the first
+        self.allow_reuse_address = sys.platform != "win32"
         self.idle = idle
         self.asked_at = time.monotonic()
         self.given = assets.site()
