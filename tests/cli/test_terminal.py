@@ -295,3 +295,10 @@ def test_a_name_gives_the_terminal_no_commands(tmp_path: Path, small: NDArray[np
     shown += run("compare", odd, ltp, cwd=tmp_path).stdout
     assert "\x1b" not in shown
     assert shown.count(r"a\x1b[31m\nb.ltp") == 3
+
+
+def test_a_sign_that_an_encoding_lacks_is_a_word() -> None:
+    assert terminal.sign("∞", "inf") == "∞"
+    shown = run("metrics", PYTHONIOENCODING="ascii").stdout
+    assert "0 to inf" in shown
+    assert "\\u" not in shown

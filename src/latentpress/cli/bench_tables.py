@@ -163,7 +163,8 @@ def _heading(metric: str) -> str:
     name = METRICS[metric].name
     unit = METRICS[metric].unit
     direction = METRICS[metric].direction
-    return f"{name}{f' {unit}' if unit else ''} {'↑' if direction == 'higher' else '↓'}"
+    arrow = terminal.sign("↑" if direction == "higher" else "↓", direction)
+    return f"{name}{f' {unit}' if unit else ''} {arrow}"
 
 
 def _format(metric: str) -> str:
@@ -174,4 +175,4 @@ def _format(metric: str) -> str:
 def _number(value: Any, form: str) -> str:
     if value is None:
         return ""
-    return "∞" if math.isinf(value) else format(value, form)
+    return terminal.sign("∞", "inf") if math.isinf(value) else format(value, form)

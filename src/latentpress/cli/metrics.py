@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from latentpress.cli import terminal
 from latentpress.cli.listing import show
 
 metrics_app = typer.Typer()
@@ -26,7 +27,7 @@ def metrics(
     rows = listing()
     lines = []
     for row in rows:
-        low, high = (f"{end:g}".replace("inf", "∞") for end in row["range"])
+        low, high = (f"{end:g}".replace("inf", terminal.sign("∞", "inf")) for end in row["range"])
         status = row["missing"] or (
             "ready" if not row["weights"] else f"ready, {', '.join(row['weights'])}"
         )

@@ -56,6 +56,17 @@ def plain(text: str) -> str:
     return CONTROL.sub(lambda match: match[0].encode("unicode_escape").decode("ascii"), text)
 
 
+def sign(letter: str, word: str) -> str:
+    """A letter, or what stands for it where standard output's encoding lacks it, as that of a file
+    on Windows often does.
+    """
+    try:
+        letter.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:
+        return word
+    return letter
+
+
 def line(text: str) -> None:
     """A result, on standard output."""
     if not voice.quiet:
