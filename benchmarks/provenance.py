@@ -102,7 +102,9 @@ def record_run(folder: Path) -> None:
 def write(sidecar: Path, told: dict[str, Any]) -> None:
     """The fields in their order, one a line."""
     ordered = {field: told[field] for field in FIELDS if field in told}
-    sidecar.write_text(json.dumps(ordered, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    sidecar.write_text(
+        json.dumps(ordered, indent=1, ensure_ascii=False) + "\n", encoding="utf-8", newline="\n"
+    )
 
 
 def refuse_other_models(output: Path) -> None:
@@ -133,9 +135,9 @@ def here() -> dict[str, Any]:
     """The machine, with those of INSTRUCTIONS that it has, where Linux tells them."""
     try:
         flags = set(
-            re.findall(r"^flags\s*:(.*)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)[
-                0
-            ].split()
+            re.findall(
+                r"^flags\s*:(.*)$", Path("/proc/cpuinfo").read_text(encoding="utf-8"), re.MULTILINE
+            )[0].split()
         )
     except (OSError, IndexError):
         return machine()
@@ -184,7 +186,7 @@ def _models(info: dict[str, Any]) -> dict[str, str]:
 def _git(*words: str) -> str:
     try:
         return subprocess.run(
-            ["git", *words], cwd=ROOT, capture_output=True, text=True, check=True
+            ["git", *words], cwd=ROOT, capture_output=True, encoding="utf-8", check=True
         ).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         return ""

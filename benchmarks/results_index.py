@@ -84,7 +84,7 @@ def main() -> None:
         told = json.loads(sidecar.read_text(encoding="utf-8"))
         if told.get("quoted") != quoted(entry):
             provenance.write(sidecar, told | {"quoted": quoted(entry)})
-    INDEX.write_text(index(), encoding="utf-8")
+    INDEX.write_text(index(), encoding="utf-8", newline="\n")
     print(f"{INDEX}: {len(entries())} rows")
 
 

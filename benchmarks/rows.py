@@ -48,7 +48,7 @@ def read(output: Path, key: Sequence[str]) -> tuple[Rows, set[tuple[str, ...]]]:
     rows: Rows = []
     refuse_other_models(output)
     if output.exists():
-        with output.open() as f:
+        with output.open(newline="", encoding="utf-8") as f:
             rows = list(csv.DictReader(f))
     return rows, {tuple(str(r[k]) for k in key) for r in rows}
 
@@ -70,7 +70,7 @@ def row_of(
 
 def write(output: Path, columns: Sequence[str], rows: Rows) -> None:
     """All rows, anew."""
-    with output.open("w", newline="") as f:
+    with output.open("w", newline="", encoding="utf-8") as f:
         writer = csv.DictWriter(f, columns)
         writer.writeheader()
         writer.writerows(rows)

@@ -88,7 +88,7 @@ def fill(page: Path, name: str, rows: list[list[str]], which: int = 0) -> None:
     end = next((i for i in range(start, len(lines)) if not lines[i].startswith("|")), len(lines))
     cells = [rows[0], ["---"] * len(rows[0]), *rows[1:]]
     lines[start:end] = ["| " + " | ".join(row) + " |" for row in cells]
-    page.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    page.write_text("\n".join(lines) + "\n", encoding="utf-8", newline="\n")
 
 
 def fill_by_command(doc: str | None, name: str, *tables: Callable[[Path], list[list[str]]]) -> None:

@@ -95,7 +95,7 @@ def run_there(machine: Path, out: Path, arguments: list[str], module: str = "tra
     """
     blocked = machine / "blocked"
     blocked.mkdir(exist_ok=True)
-    (blocked / "sitecustomize.py").write_text(BLOCK.format(missing=set(MISSING)))
+    (blocked / "sitecustomize.py").write_text(BLOCK.format(missing=set(MISSING)), encoding="utf-8")
     path = os.pathsep.join([str(blocked), "src"])
     environment = os.environ | {"PYTHONPATH": path, "OUT": str(out)}
     module = f"training.lp1.{module}"

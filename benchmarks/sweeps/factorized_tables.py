@@ -58,7 +58,7 @@ def main() -> None:
                     (space.name, path.name, quality, 8 * len(body), round(entropy_bits(symbols), 1))
                 )
     output = ROOT / "results/static.csv"
-    with output.open("w", newline="") as f:
+    with output.open("w", newline="", encoding="utf-8") as f:
         writer = csv.writer(f)
         writer.writerow(["space", "image", "quality", "coded_bits", "order0_entropy_bits"])
         writer.writerows(rows)

@@ -165,7 +165,7 @@ def main() -> None:
                 rows.append(row_of(space, path, str(options.weights / TINY[space]), Path(folder)))
                 print(*(f"{k} {v}" for k, v in rows[-1].items()), flush=True)
         print(summary([r for r in rows if r["space"] == space]), flush=True)
-    with options.output.open("w", newline="") as stream:
+    with options.output.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.DictWriter(stream, COLUMNS, lineterminator="\n")
         writer.writeheader()
         writer.writerows(

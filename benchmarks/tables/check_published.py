@@ -117,7 +117,7 @@ def main() -> None:
     lines += ["", f"{compared} numbers compared, {off} off or missing."]
     print("\n".join(lines))
     if arguments.output:
-        arguments.output.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        arguments.output.write_text("\n".join(lines) + "\n", encoding="utf-8", newline="\n")
         provenance.record(
             arguments.output, "JPEG, WebP, JPEG XL and AVIF on Kodak against published figures", []
         )

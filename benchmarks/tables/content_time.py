@@ -64,7 +64,7 @@ def main() -> None:
     files = [file for folder in options.folders for file in sorted(folder.glob("*.png"))]
     row(files[0], options.quality, 1)  # which opens the model
     rows = []
-    with options.output.open("w", newline="") as stream:
+    with options.output.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(COLUMNS)
         for file in files:

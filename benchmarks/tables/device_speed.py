@@ -141,7 +141,7 @@ def main() -> None:
             f"{row[4]:16} {row[5]:>9} s {row[6]:>9} MP/s "
             f"{row[7] and f'{row[7]} of it the transform'}"
         )
-    with options.output.open("w", newline="") as f:
+    with options.output.open("w", newline="", encoding="utf-8") as f:
         writer = csv.writer(f)
         writer.writerow(
             [

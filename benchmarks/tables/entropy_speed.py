@@ -126,7 +126,7 @@ def main() -> None:
     if len(seen) > 1:
         sys.exit("the ways gave different bytes or latents")
     base = least.get("against", least["python"])
-    with arguments.output.open("w", newline="") as stream:
+    with arguments.output.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream)
         writer.writerow(COLUMNS)
         for way, seconds in least.items():
@@ -134,7 +134,7 @@ def main() -> None:
             ratios = [(base[i] + base[i + 2]) / (seconds[i] + seconds[i + 2]) for i in (0, 1)]
             writer.writerow([*row, *(f"{ratio:.2f}" for ratio in ratios)])
     provenance.record(arguments.output, "the entropy stage in C and in Python", ["builtin"])
-    print(f"{megapixels:.1f} megapixels\n{arguments.output.read_text()}")
+    print(f"{megapixels:.1f} megapixels\n{arguments.output.read_text(encoding='utf-8')}")
 
 
 if __name__ == "__main__":

@@ -161,7 +161,7 @@ def main() -> None:
                         )
                     )
                 )
-    with options.output.open("w", newline="") as stream:
+    with options.output.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.DictWriter(stream, COLUMNS, lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)

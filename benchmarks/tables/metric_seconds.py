@@ -42,7 +42,7 @@ def main() -> None:
     options = parser.parse_args()
     a = np.asarray(Image.open(options.image).convert("RGB"))
     b = (a // 8 * 8 + 4).astype(np.uint8)
-    with options.output.open("w", newline="") as stream:
+    with options.output.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream)
         writer.writerow(["metric", "width", "height", "cpu_seconds"])
         for metric in usable(",".join(METRICS)):

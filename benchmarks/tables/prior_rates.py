@@ -98,7 +98,7 @@ def main() -> None:
             f"{space.name:6} {1000 * encode:.0f} ms encoded, {1000 * decode:.0f} ms decoded, "
             "CPU, a latent of 64 x 64"
         )
-    with options.output.open("w", newline="") as stream:
+    with options.output.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.DictWriter(stream, COLUMNS, lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)

@@ -45,11 +45,13 @@ def replace(old: Path, new: Path, name: str) -> int:
             now.codec(name) if codec["name"] == name else codec for codec in was.info["codecs"]
         ]
     }
-    with (old / ROWS).open("w", newline="") as stream:
+    with (old / ROWS).open("w", newline="", encoding="utf-8") as stream:
         writer = csv.DictWriter(stream, list(lines[0]), lineterminator="\n", extrasaction="ignore")
         writer.writeheader()
         writer.writerows(fresh.get(_place(row), row) for row in lines)
-    (old / INFO).write_text(json.dumps(info, indent=1, ensure_ascii=False) + "\n")
+    (old / INFO).write_text(
+        json.dumps(info, indent=1, ensure_ascii=False) + "\n", encoding="utf-8", newline="\n"
+    )
     provenance.record_run(old)
     return len(fresh)
 
@@ -59,7 +61,7 @@ def _pictures(info: dict[str, Any]) -> list[tuple[Any, ...]]:
 
 
 def _lines(folder: Path) -> list[dict[str, Any]]:
-    with (folder / ROWS).open(newline="") as stream:
+    with (folder / ROWS).open(newline="", encoding="utf-8") as stream:
         return list(csv.DictReader(stream))
 
 

@@ -141,7 +141,7 @@ def main() -> None:
                     ]
                 )
                 print(*rows[-1], flush=True)
-            with options.output.open("w", newline="") as f:
+            with options.output.open("w", newline="", encoding="utf-8") as f:
                 csv.writer(f).writerows(rows)
     provenance.record(
         options.output, "analysis and synthesis on each runtime and precision", ["builtin"]

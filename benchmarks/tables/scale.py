@@ -398,7 +398,10 @@ def main() -> None:
         print(json.dumps(child(options.child)))
         return
     options.output.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as temporary, options.output.open("w", newline="") as stream:
+    with (
+        tempfile.TemporaryDirectory() as temporary,
+        options.output.open("w", newline="", encoding="utf-8") as stream,
+    ):
         writer = csv.DictWriter(stream, COLUMNS, restval="")
         writer.writeheader()
         for row in table(options, Path(temporary)):

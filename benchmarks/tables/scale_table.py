@@ -29,7 +29,7 @@ Rows = list[list[str]]
 
 
 def read(file: Path) -> list[dict[str, str]]:
-    with file.open(newline="") as stream:
+    with file.open(newline="", encoding="utf-8") as stream:
         return list(csv.DictReader(stream))
 
 

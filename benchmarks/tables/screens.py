@@ -233,7 +233,7 @@ def main() -> None:
             what = "screens, pages, patterns and photographs under --content auto, beside AVIF"
             provenance.record(options.output, what, ["builtin"], goes_on=len(found) > 1)
             print(row, flush=True)
-    with options.output.open(newline="") as file:
+    with options.output.open(newline="", encoding="utf-8") as file:
         told = list(summary(list(csv.DictReader(file))))
     fill(
         provenance.ROOT / "docs" / "measurements" / "screens.md",
@@ -246,14 +246,14 @@ def merged(output: Path, row: dict[str, object]) -> list[dict[str, object]]:
     """The rows of the file with this one in its place, written."""
     found: list[dict[str, object]] = [row]
     if output.exists():
-        with output.open(newline="") as file:
+        with output.open(newline="", encoding="utf-8") as file:
             found += [
                 dict(r)
                 for r in csv.DictReader(file)
                 if (r["set"], r["picture"]) != (row["set"], row["picture"])
             ]
     found.sort(key=lambda r: (SETS.index(str(r["set"])), str(r["picture"])))
-    with output.open("w", newline="") as file:
+    with output.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
         writer.writeheader()
         writer.writerows(found)

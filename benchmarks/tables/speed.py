@@ -104,7 +104,7 @@ class Table:
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        self.stream = path.open("w", newline="")
+        self.stream = path.open("w", newline="", encoding="utf-8")
         self.writer = csv.writer(self.stream)
         self.writer.writerow(["what", "value", "unit", "ratio_to_avif"])
 

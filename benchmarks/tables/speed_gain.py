@@ -98,7 +98,7 @@ def main() -> None:
             code.process.communicate()
     what = "the code before the work on speed beside today's, without AVX-512, VNNI and AMX"
     provenance.record(options.output, what, ["builtin"])
-    with options.output.open("w", newline="") as stream:
+    with options.output.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream)
         writer.writerow(COLUMNS)
         for verb in VERBS:

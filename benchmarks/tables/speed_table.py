@@ -17,7 +17,7 @@ def table(file: Path) -> list[list[str]]:
     if file.stem.startswith("speed-gain"):
         return gain(file)
     groups: dict[tuple[str, str], dict[str, str]] = {}
-    with file.open(newline="") as stream:
+    with file.open(newline="", encoding="utf-8") as stream:
         for row in csv.DictReader(stream):
             what, _, codec = row["what"].rpartition(", ")
             if row["unit"] and codec in NAMES.values():
@@ -36,7 +36,7 @@ def table(file: Path) -> list[list[str]]:
 
 def gain(file: Path) -> list[list[str]]:
     """The same of what speed_gain.py writes."""
-    with file.open(newline="") as stream:
+    with file.open(newline="", encoding="utf-8") as stream:
         rows = [
             [row["what"], row["before_seconds"], row["now_seconds"], row["ratio"]]
             for row in csv.DictReader(stream)

@@ -61,7 +61,7 @@ def main() -> None:
                 | {m: right[m] for m in right}
                 | {"mse_wrapped": wrapped, "psnr_wrapped": 10 * math.log10(255**2 / wrapped)}
             )
-    with options.output.open("w", newline="") as stream:
+    with options.output.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.DictWriter(stream, list(rows[0]))
         writer.writeheader()
         writer.writerows(

@@ -73,7 +73,7 @@ def main() -> None:
                 {"codec": arguments.codec, "image": path.stem, "bpp": bpp} | measure(analyzed, bpp)
             )
             print(*rows[-1].values(), flush=True)
-    with arguments.output.open("w", newline="") as file:
+    with arguments.output.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, list(rows[0]))
         writer.writeheader()
         writer.writerows(rows)

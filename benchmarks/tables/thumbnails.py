@@ -86,7 +86,7 @@ def main() -> None:
     decompress_quarter(latentpress.compress(options.files[0]))  # the sessions are made
     latentpress.decompress(latentpress.compress(options.files[0]))
     rows = [row(options.files, float(quality)) for quality in options.qualities.split(",")]
-    with options.output.open("w", newline="") as file:
+    with options.output.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)

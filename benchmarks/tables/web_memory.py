@@ -90,7 +90,7 @@ def main() -> None:
         tempfile.TemporaryDirectory() as folder,
         sync_playwright() as playwright,
         served(Path(folder)) as url,
-        chosen.output.open("w", newline="") as stream,
+        chosen.output.open("w", newline="", encoding="utf-8") as stream,
     ):
         writer = csv.writer(stream)
         writer.writerow(FIELDS)

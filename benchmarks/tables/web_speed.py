@@ -214,7 +214,7 @@ def main() -> None:
         for n in WORKERS:
             page = chromium(playwright, chosen.chromium, url, n)
             decoders["chromium", n] = stack.enter_context(page)
-        with chosen.output.open("w", newline="") as stream:
+        with chosen.output.open("w", newline="", encoding="utf-8") as stream:
             writer = csv.writer(stream)
             writer.writerow(FIELDS)
             for width, height, path in files:

@@ -43,7 +43,7 @@ def main() -> None:
         browser.close()
     if found is None:
         raise SystemExit("this Chromium offers no WebGPU adapter")
-    with chosen.output.open("w", newline="") as stream:
+    with chosen.output.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.DictWriter(stream, FIELDS)
         writer.writeheader()
         for row in found["rows"]:

@@ -19,7 +19,9 @@ def manifest(space: str) -> dict[str, Any]:
     hex).
     """
     try:
-        loaded: dict[str, Any] = json.loads((FOLDER / space / "model.json").read_text())
+        loaded: dict[str, Any] = json.loads(
+            (FOLDER / space / "model.json").read_text(encoding="utf-8")
+        )
     except (OSError, ValueError) as error:
         if not FOLDER.is_dir():
             raise WeightsError(

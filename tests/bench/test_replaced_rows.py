@@ -5,6 +5,8 @@ tables/equal_bytes.py and tables/model_gain.py.
 import csv
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ import pytest
 from benchmarks.tables import equal_bytes, model_gain, replace_codec
 from benchmarks.tables.check_published import at_rate
 from helpers.bench_runs import make_run
+from helpers.paths import ROOT
 from latentpress.bench.rate_distortion import curve
 from latentpress.bench.rows import read_run
 
@@ -76,6 +79,20 @@ def test_only_the_rows_of_that_codec_change_and_each_keeps_its_place(
     assert versions.pop("jpeg") == "newer"
     assert versions
     assert "newer" not in versions.values()
+
+
+def test_no_encoding_of_a_system_is_taken(pair: tuple[Path, Path]) -> None:
+    """Windows has another one than UTF-8, in which a run is read again."""
+    done = subprocess.run(
+        [
+            *(sys.executable, "-X", "warn_default_encoding", "-W", "error::EncodingWarning"),
+            *("-m", "benchmarks.tables.replace_codec", *map(str, pair), "jpeg"),
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize(

@@ -112,7 +112,7 @@ def write_manifest(folder: Path) -> dict[str, dict[str, object]]:
             row["files"] = stems
             row["held_out"] = [stem for stem in stems if stem in HELD_OUT]
         manifest[path.name] = row
-    (folder / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n")
+    (folder / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
     return manifest
 
 
@@ -124,7 +124,7 @@ def check_packs(folder: Path) -> list[str]:
     """
     if not (folder / MANIFEST).exists():
         raise ValueError(f"no {MANIFEST} in {folder}")
-    manifest = json.loads((folder / MANIFEST).read_text())
+    manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
     names = [path.name for path in folder.iterdir() if path.suffix in (".zip", ".safetensors")]
     for name in names:
         if name not in manifest:

@@ -129,13 +129,13 @@ def main() -> None:
         rows += measure(net, path)
         print(path.name, flush=True)
     out = ROOT / "results/exactness.csv"
-    with out.open("w", newline="") as file:
+    with out.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(COLUMNS)
         writer.writerows(rows)
     provenance.record(out, "coded bits against the estimate and a prior in floats", ["builtin"])
     print_means(rows)
-    print(out, "model", json.loads((OUT / "model.json").read_text())["model_hash"])
+    print(out, "model", json.loads((OUT / "model.json").read_text(encoding="utf-8"))["model_hash"])
 
 
 if __name__ == "__main__":

@@ -298,7 +298,7 @@ def main() -> None:
         "halo": halo(net),
         "sha256": digest,
     }
-    (OUT / "model.json").write_text(json.dumps(model, indent=1) + "\n")
+    (OUT / "model.json").write_text(json.dumps(model, indent=1) + "\n", encoding="utf-8")
     check(net, layers)
     print(model["model_hash"], sum(p.stat().st_size for p in OUT.glob("*")), "bytes")
 

@@ -70,7 +70,7 @@ class Keeper:
         self.thread.start()
         if not quiet:
             folder.mkdir(parents=True, exist_ok=True)
-            (folder / LOG).write_text("")
+            (folder / LOG).write_text("", encoding="utf-8")
 
     def _work(self) -> None:
         while (job := self.jobs.get()) is not None:
@@ -84,7 +84,7 @@ class Keeper:
         if self.quiet:
             return
         print(line, flush=True)
-        with (self.folder / LOG).open("a") as file:
+        with (self.folder / LOG).open("a", encoding="utf-8") as file:
             file.write(json.dumps({"kind": kind, **values}) + "\n")
 
     def keep(self, learner: Learner, name: str, momenta: bool) -> None:

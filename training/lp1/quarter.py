@@ -133,7 +133,7 @@ def main() -> None:
         f"{RANK} {psnr(taps.astype(np.float64), held_out, prepare):.2f} dB"
     )
 
-    card = json.loads((OUT / "model.json").read_text())
+    card = json.loads((OUT / "model.json").read_text(encoding="utf-8"))
     buffer = io.BytesIO()
     np.savez_compressed(
         buffer,
@@ -145,7 +145,7 @@ def main() -> None:
     (OUT / FILE).write_bytes(buffer.getvalue())
     card["sha256"][FILE] = hashlib.sha256(buffer.getvalue()).hexdigest()
     card["sha256"] = dict(sorted(card["sha256"].items()))
-    (OUT / "model.json").write_text(json.dumps(card, indent=1) + "\n")
+    (OUT / "model.json").write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
     print(f"{FILE}: {len(buffer.getvalue())} bytes")
 
 

@@ -99,7 +99,7 @@ def main() -> None:
     seen = samples[0].ranges() | samples[1].ranges()
     kept = {name: limits for name, limits in seen.items() if re.search(options.only, name)}
     if options.limits == "shipped":
-        kept = json.loads((OUT / models.RANGES).read_text())["convolutions"]
+        kept = json.loads((OUT / models.RANGES).read_text(encoding="utf-8"))["convolutions"]
     elif options.limits:
         limits = limits_of(load_run(options.limits))
         kept = {name: limits[name] for name in limits if name in seen}  # the export may drop blocks
@@ -125,11 +125,12 @@ def write(
     )
     path.write_text(
         f'{{\n "int8": {json.dumps(int8)},\n "convolutions": {{\n{ranges_of}\n }},\n'
-        f' "steps": {{\n{steps_of}\n }},\n "turned": {{\n{bits_of}\n }}\n}}\n'
+        f' "steps": {{\n{steps_of}\n }},\n "turned": {{\n{bits_of}\n }}\n}}\n',
+        encoding="utf-8",
     )
-    found = json.loads(manifest.read_text())
+    found = json.loads(manifest.read_text(encoding="utf-8"))
     found["sha256"][path.name] = hashlib.sha256(path.read_bytes()).hexdigest()
-    manifest.write_text(json.dumps(found, indent=1) + "\n")
+    manifest.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ TITLE = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 def read_log(folder: Path) -> list[dict[str, Any]]:
     """The rows of a run's log."""
-    return [json.loads(line) for line in (folder / LOG).read_text().splitlines()]
+    return [json.loads(line) for line in (folder / LOG).read_text(encoding="utf-8").splitlines()]
 
 
 def of_kind(rows: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
@@ -103,12 +103,12 @@ def heading(name: str) -> str:
 
 def list_entry(index: Path, stem: str, name: str) -> None:
     """Put an entry's row at the top of the notebook's list, in place of an earlier one."""
-    text = index.read_text()
+    text = index.read_text(encoding="utf-8")
     if LIST_HEAD not in text:
         raise ValueError(f"{index} has no list of entries.")
     row = f"| {stem[:10]} [{heading(name)}]({stem}.md) | open: to be written |\n"
     rest = [line for line in text.splitlines(keepends=True) if f"({stem}.md)" not in line]
-    index.write_text("".join(rest).replace(LIST_HEAD, LIST_HEAD + row, 1))
+    index.write_text("".join(rest).replace(LIST_HEAD, LIST_HEAD + row, 1), encoding="utf-8")
 
 
 def draw(rows: list[dict[str, Any]], path: Path) -> None:
@@ -166,7 +166,9 @@ def record(
     shutil.copyfile(run / LOG, results / f"{name}.jsonl")
     draw(rows, results / f"{name}.svg")
     page = notebook / f"{date}-{name}.md"
-    page.write_text(entry(rows, (run / TABLE).read_text(), name, note, commit))
+    page.write_text(
+        entry(rows, (run / TABLE).read_text(encoding="utf-8"), name, note, commit), encoding="utf-8"
+    )
     list_entry(notebook / INDEX, page.stem, name)
     return page
 

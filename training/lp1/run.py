@@ -451,7 +451,7 @@ class Run:
         rows = before + [(t.name, t.learner.steps, t.used, t.speed(), t.points) for t in self.turns]
         table = table_of(rows)
         if self.rank == 0:
-            (self.settings.out / TABLE).write_text(table)
+            (self.settings.out / TABLE).write_text(table, encoding="utf-8")
             print(table)
         self.close()
         if self.settings.profile:

@@ -159,9 +159,9 @@ def main() -> None:
         (OUT / space / FILE).write_bytes(data)
         digest = hashlib.sha256(data).hexdigest()
         card = OUT / space / "model.json"
-        others = json.loads(card.read_text())["sha256"] if card.exists() else {}
+        others = json.loads(card.read_text(encoding="utf-8"))["sha256"] if card.exists() else {}
         contents = {"space": space, "model_hash": digest[:8], "sha256": others | {FILE: digest}}
-        card.write_text(json.dumps(contents, indent=1) + "\n")
+        card.write_text(json.dumps(contents, indent=1) + "\n", encoding="utf-8")
         parameters = sum(p.numel() for p in prior.parameters())
         print(space, digest[:8], len(data), "bytes,", parameters, "parameters")
 

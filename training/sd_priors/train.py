@@ -141,7 +141,7 @@ class Looks:
         self.held = held
         self.start = start
         self.simple = [order0(np.rint(held.numpy() / s)) for s in HELD_STEPS]
-        self.log = (FOLDER / f"{space}.csv").open("w")
+        self.log = (FOLDER / f"{space}.csv").open("w", encoding="utf-8")
         columns = [f"held_{s},share_of_order0_{s}" for s in HELD_STEPS]
         print("seconds,updates,train_bits", *columns, sep=",", file=self.log)
 

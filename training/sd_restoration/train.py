@@ -202,7 +202,7 @@ class Report:
         self.plain = plain
         self.mean = mean
         self.start = time.monotonic()
-        self.log = out.with_suffix(".csv").open("w")
+        self.log = out.with_suffix(".csv").open("w", encoding="utf-8")
         print("seconds,updates,loss,quality,error_weight,psnr,lpips,latent_mse", file=self.log)
 
     def __call__(self, rows: np.ndarray, updates: int, losses: list[float]) -> None:

@@ -103,7 +103,7 @@ def main() -> None:
     """Print the table."""
     os.environ[PRECISION_VARIABLE] = "float"
     given = sys.argv[2:] or [models.FOLDER / "lp1" / models.RANGES]
-    ranges = json.loads(Path(given[0]).read_text())
+    ranges = json.loads(Path(given[0]).read_text(encoding="utf-8"))
     pictures = list(crops(Path(sys.argv[1]), 2 * COUNT))[1::2]
     files = [codec.compress(one, quality=100, content="photo") for one in pictures]
     latents = np.stack([codec.decode_latent(file) for file in files])

