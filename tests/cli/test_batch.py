@@ -120,6 +120,8 @@ def test_two_spellings_of_one_output_collide(
         on_a_mac.setattr("sys.platform", "darwin")
         with pytest.raises(UsageError, match="two inputs"):
             batch.outputs([Path("b.png"), Path("B.jpg")], None, ".ltp")
+        with pytest.raises(UsageError, match="two inputs"):
+            batch.outputs([Path("\xe9.png"), Path("e\u0301.jpg")], None, ".ltp")
     monkeypatch.setattr("os.path.normcase", str.lower)  # as on Windows
     with pytest.raises(UsageError, match="two inputs"):
         batch.outputs([Path("a.png"), Path("A.png")], None, ".ltp")

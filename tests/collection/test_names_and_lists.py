@@ -12,7 +12,8 @@ from typer.testing import CliRunner
 
 from helpers.trees import agrees, files_of, rows_of
 from latentpress.cli.app import app
-from latentpress.collection.find import Selection
+from latentpress.collection.find import Selection, without_collisions
+from latentpress.collection.unit import Unit
 from latentpress.errors import LatentpressError, UsageError
 
 
@@ -70,6 +71,23 @@ def test_a_folder_is_included_by_its_slash(pattern: str, taken: set[str]) -> Non
     selection = Selection(frozenset({".png"}), include=(pattern,))
     names = ("a", "deep/b", "deep/more/c")
     assert {name for name in names if selection.takes(f"{name}.png")} == taken
+
+
+def test_accents_of_macos_are_those_that_one_types() -> None:
+    apart, together = "cafe\u0301.png", "caf\xe9.png"
+    for name, pattern in ((apart, together), (together, apart)):
+        assert Selection(frozenset(), include=(pattern,)).takes(f"deep/{name}")
+        assert not Selection(frozenset({".png"}), exclude=(pattern,)).takes(f"deep/{name}")
+
+
+def test_two_spellings_of_one_output_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = ("caf\xe9", "cafe\u0301", "CAF\xc9")
+    found = [Unit("in", f"{n}.png", f"{n}.ltp", "", 0) for n in names]
+    monkeypatch.setattr("sys.platform", "linux")
+    monkeypatch.setattr("os.path.normcase", str)
+    assert list(without_collisions(found)) == found
+    monkeypatch.setattr("sys.platform", "darwin")
+    assert [isinstance(item, Unit) for item in without_collisions(found)] == [True, False, False]
 
 
 def test_a_pipe_in_a_tree_is_counted_and_one_in_a_list_is_told(here: Path) -> None:

@@ -20,6 +20,7 @@ from latentpress.collection import pool
 from latentpress.collection.faults import FAULTS, sentence
 from latentpress.container import MAGIC
 from latentpress.errors import OutputError, UsageError
+from latentpress.names import as_compared
 from latentpress.runtimes.threads import limited_to
 from latentpress.system.places import as_path, elsewhere
 from latentpress.system.sources import LTP, unreadable
@@ -58,10 +59,7 @@ def outputs(sources: Sequence[Path], asked: str | None, suffix: str) -> list[Pat
             raise UsageError(_over_itself(source, len(sources), suffix))
     places: set[str] = set()
     for target in found:
-        place = os.path.normcase(os.path.realpath(target))
-        # macOS keeps the case of a name and does not tell files apart by it
-        if sys.platform == "darwin":
-            place = place.casefold()
+        place = as_compared(os.path.realpath(target))
         if place in places:
             raise UsageError(
                 f"two inputs would be written to {target}: give them different names or work on "

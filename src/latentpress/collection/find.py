@@ -6,14 +6,14 @@ from __future__ import annotations
 
 import os
 import posixpath
-import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 from latentpress.collection.unit import Row, Unit, joined
 from latentpress.errors import ImageError
+from latentpress.names import as_compared, composed
 from latentpress.system.members import leads_out
 from latentpress.system.places import UrlPath, as_path
 from latentpress.system.stores import FolderStore, LeftOut, Store, open_store
@@ -65,7 +65,7 @@ class Selection:
 
     def takes(self, key: str) -> bool:
         """Whether a file is one of those."""
-        key = key.lower()
+        key = composed(key).lower()
         parts = key.split("/")
         for pattern in self.exclude:
             pattern = _plain(pattern).rstrip("/")
@@ -79,7 +79,7 @@ class Selection:
 
 
 def _plain(pattern: str) -> str:
-    return pattern.lower().removeprefix("./")
+    return composed(pattern).lower().removeprefix("./")
 
 
 @dataclass
@@ -256,10 +256,9 @@ def without_collisions(found: Iterable[Unit | Row]) -> Iterator[Unit | Row]:
     A hash of each output is kept in memory, which a million files feel (some 70 MB) and no more.
     """
     taken: set[int] = set()
-    place = _place()
     for item in found:
         if isinstance(item, Unit):
-            name = hash(place(item.output))
+            name = hash(as_compared(item.output))
             if name in taken:
                 item = Row(
                     item.source,
@@ -270,10 +269,3 @@ def without_collisions(found: Iterable[Unit | Row]) -> Iterator[Unit | Row]:
                 )
             taken.add(name)
         yield item
-
-
-def _place() -> Callable[[str], str]:
-    """How file names are compared: macOS's file systems keep the case and do not tell by it."""
-    if sys.platform == "darwin":
-        return str.casefold
-    return os.path.normcase
