@@ -124,6 +124,7 @@ def test_members_of_one_name_are_told_apart(here: Path) -> None:
     assert np.array_equal(np.concatenate(held), np.stack(expected))
 
 
+@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
 def test_a_run_that_is_killed_goes_on(here: Path) -> None:
     for number in range(100, 300):
         Path(f"in/files/{number}.npy").write_bytes(npy(number))

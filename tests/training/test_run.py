@@ -4,7 +4,6 @@ import dataclasses
 import json
 import math
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -202,7 +201,7 @@ def test_a_run_that_is_killed_leaves_its_averaged_weights(
             assert time.monotonic() < deadline
             time.sleep(0.1)
     finally:
-        process.send_signal(signal.SIGKILL)
+        process.kill()
         process.wait()
     state, variant = load_weights(out)
     assert variant.shape.latent == 24
