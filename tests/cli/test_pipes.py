@@ -156,6 +156,19 @@ def test_a_full_disk_behind_the_pipe_and_a_reader_that_left_are_told(folder: Pat
     )
 
 
+def test_a_reader_of_words_that_left_is_told_to_nobody_on_windows_either() -> None:
+    script = (
+        "import errno, io, sys\n"
+        "from latentpress.cli import app\n"
+        "class Closed(io.StringIO):\n"
+        "    def write(self, text): raise OSError(errno.EINVAL, 'Invalid argument')\n"
+        "sys.platform, sys.stdout, sys.argv[1:] = 'win32', Closed(), ['metrics', '--json']\n"
+        "app.main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (1, "")
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="the system has no fork")
 def test_a_process_that_a_thread_forks_while_the_pipe_is_read_ends() -> None:
     script = (

@@ -198,6 +198,23 @@ def test_no_permission_to_write_into_the_folder(unprivileged: Any) -> None:
     assert (unprivileged / "old").read_bytes() == b"old"
 
 
+@pytest.mark.parametrize(
+    ("number", "told"),
+    [(errno.EACCES, "or another program has it open"), (errno.EINVAL, "no name that Windows")],
+)
+def test_what_windows_means_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, told: str
+) -> None:
+    def refuses(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    (tmp_path / "table.csv").touch()
+    monkeypatch.setattr(os, "replace", refuses)
+    monkeypatch.setattr(sys, "platform", "win32")
+    with pytest.raises(OutputError, match=rf"table\.csv: .*{told}"):
+        atomic_write(tmp_path / "table.csv", b"", overwrite=True)
+
+
 def test_a_read_only_file_is_not_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "old"
     path.write_bytes(b"old")

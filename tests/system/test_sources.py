@@ -1,5 +1,6 @@
 """Where a file is meant, it may be a path, bytes or an open file; what is wrong is one sentence."""
 
+import errno
 import io
 import struct
 import zlib
@@ -17,6 +18,7 @@ import latentpress
 from latentpress.codec import decode_latent
 from latentpress.errors import FormatError, ImageError, UsageError, prefixed
 from latentpress.latents import save
+from latentpress.system.sources import unreadable
 
 
 def kinds(path: Path) -> Iterator[Any]:
@@ -87,6 +89,12 @@ def test_an_error_names_the_file_where_there_is_a_name(
             function(io.StringIO("LTP"))  # type: ignore[arg-type]
         with png.open(encoding="utf-8") as text, pytest.raises(UsageError, match="binary mode"):
             function(text)  # type: ignore[arg-type]
+
+
+def test_a_folder_that_windows_does_not_permit_to_open_is_told_as_one(tmp_path: Path) -> None:
+    denied = PermissionError(errno.EACCES, "Permission denied")
+    assert str(unreadable(str(tmp_path), denied)).endswith(": is a folder, not a file")
+    assert str(unreadable(str(tmp_path / "a"), denied)).endswith(": no permission to read it")
 
 
 class CutOff(io.RawIOBase):

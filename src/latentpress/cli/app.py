@@ -16,6 +16,7 @@ import typer
 from latentpress import __version__
 from latentpress.cli import interrupts, terminal
 from latentpress.cli.arguments import Quiet, Verbose, with_home
+from latentpress.cli.pipes import nobody_reads
 from latentpress.errors import LatentpressError, UsageError
 from latentpress.system.malloc import use_huge_pages
 
@@ -122,10 +123,10 @@ def main() -> None:
         _end("not enough memory for this picture", EXIT_FAILED)
     except RuntimeError as error:  # from ONNX Runtime and torch
         _end((str(error).strip() or type(error).__name__).splitlines()[0], EXIT_FAILED)
-    except BrokenPipeError:  # nobody reads on; the last flush must not say so
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        sys.exit(EXIT_FAILED)
     except OSError as error:
+        if nobody_reads(error):  # the last flush must not say so
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+            sys.exit(EXIT_FAILED)
         _end(f"{error.filename or 'standard output'}: {error.strerror or error}", EXIT_FAILED)
 
 

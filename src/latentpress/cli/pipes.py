@@ -7,6 +7,7 @@ command, and what any library prints, go to standard error.
 from __future__ import annotations
 
 import contextlib
+import errno
 import functools
 import os
 import shutil
@@ -62,7 +63,7 @@ class StandardOutput(Elsewhere):
         except OSError as error:
             reason = (
                 "nobody reads it any more"
-                if isinstance(error, BrokenPipeError)
+                if nobody_reads(error)
                 else REASONS.get(error.errno or 0) or error.strerror
             )
             _leave(stream)
@@ -93,6 +94,12 @@ class StandardOutput(Elsewhere):
     def suffix(self) -> str:
         """Of the kind of file that is written."""
         return self.text
+
+
+def nobody_reads(error: OSError) -> bool:
+    """Whether this is of a pipe that was closed at its other end, of which Windows says EINVAL."""
+    is_of_windows = sys.platform == "win32" and error.errno == errno.EINVAL
+    return isinstance(error, BrokenPipeError) or (is_of_windows and error.filename is None)
 
 
 def input_path(text: str) -> Path:

@@ -9,6 +9,7 @@ import errno
 import io
 import os
 import stat
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, NoReturn
@@ -27,6 +28,11 @@ REASONS = {
     errno.EISDIR: "is a folder, not a file",
     errno.ENAMETOOLONG: "the name is too long",
     errno.EFBIG: "too large for this file system",
+}
+# Windows says the same of a file that a program holds open, as a spreadsheet its table
+ON_WINDOWS = {
+    errno.EACCES: "no permission to write there, or another program has it open",
+    errno.EINVAL: "no name that Windows allows",
 }
 TEMPORARY, TEMPORARY_SUFFIX = ".latentpress-", ".tmp"
 FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -119,9 +125,10 @@ def _sending(place: Elsewhere, overwrite: bool) -> Iterator[BinaryIO]:
 def output_error(path: str | os.PathLike[str], error: OSError) -> OutputError:
     """What the system said of writing to `path`, in one sentence that names the file."""
     kind = DiskFullError if error.errno in FULL else OutputError
+    reasons = REASONS | ON_WINDOWS if sys.platform == "win32" else REASONS
     return kind(
         f"{path_name(path)}: "
-        f"{REASONS.get(error.errno or 0) or error.strerror or str(error) or type(error).__name__}"
+        f"{reasons.get(error.errno or 0) or error.strerror or str(error) or type(error).__name__}"
     )
 
 

@@ -109,7 +109,7 @@ def unreadable(name: str, error: OSError) -> ImageError:
     """What the system said of reading a file, in one sentence that names it."""
     if isinstance(error, FileNotFoundError):
         reason = "no such file"
-    elif isinstance(error, IsADirectoryError):
+    elif isinstance(error, IsADirectoryError) or os.path.isdir(name):  # PermissionError on Windows
         reason = "is a folder, not a file"
     elif isinstance(error, PermissionError):
         reason = "no permission to read it"
