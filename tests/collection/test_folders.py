@@ -8,7 +8,9 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -23,6 +25,7 @@ from latentpress.cli.app import app
 from latentpress.collection import find
 from latentpress.collection.manifest import LocalManifest
 from latentpress.errors import DiskFullError, LatentpressError, OutputError, UsageError
+from latentpress.system import stores
 
 
 @pytest.fixture(autouse=True)
@@ -119,6 +122,30 @@ def test_hidden_files_other_files_and_links_are_left_out(here: Path) -> None:
         "within.ltp",
     }
     assert done.stderr == "latentpress: 2 hidden and 1 other files skipped, 4 links not followed\n"
+
+
+def test_a_junction_of_windows_is_a_link(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Entry:
+        """A folder of the tree as Windows tells it; deep/more is a junction."""
+
+        def __init__(self, entry: "os.DirEntry[str]") -> None:
+            self.name, self.path = entry.name, entry.path
+            self.is_dir, self.is_symlink = entry.is_dir, entry.is_symlink
+
+        def stat(self, *, follow_symlinks: bool) -> SimpleNamespace:
+            return SimpleNamespace(st_reparse_tag=3 * (self.name == "more"))
+
+    def listed(folder: str) -> Any:
+        with really(folder) as found:
+            return nullcontext([Entry(entry) for entry in found])
+
+    really = os.scandir
+    monkeypatch.setattr(os, "scandir", listed)
+    monkeypatch.setattr(stores, "JUNCTION", 3)
+    done = lp("compress", "photos", "-o", "pressed")
+    monkeypatch.undo()
+    assert "1 link not followed" in done.stderr
+    assert files_of(here / "pressed").keys() == {"a.ltp", "deep/b.ltp"}
 
 
 def test_patterns(here: Path) -> None:

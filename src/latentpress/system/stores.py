@@ -27,6 +27,8 @@ from latentpress.system.zips import Zip
 if TYPE_CHECKING:
     from latentpress.system.remote import Remote
 
+JUNCTION: int | None = getattr(stat, "IO_REPARSE_TAG_MOUNT_POINT", None)
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -108,7 +110,7 @@ class FolderStore:
             key = prefixes[-1] + found.name
             if found.name.startswith("."):
                 left_out.hidden += 1
-            elif found.is_symlink():
+            elif _is_link(found):
                 if (entry := self._linked(key, real)) is None:
                     left_out.links += 1
                 else:
@@ -189,6 +191,13 @@ def _listed(folder: str) -> list[os.DirEntry[str]]:
     """What is in a folder, in the order of the keys: a folder sorts as its name with "/"."""
     with os.scandir(folder) as found:
         return sorted(found, key=lambda e: f"{e.name}/" if _is_folder(e) else e.name)
+
+
+def _is_link(entry: os.DirEntry[str]) -> bool:
+    """Whether it is a symbolic link, or a junction, which Windows has for folders."""
+    if JUNCTION is None or entry.is_symlink():
+        return entry.is_symlink()
+    return getattr(entry.stat(follow_symlinks=False), "st_reparse_tag", 0) == JUNCTION
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
