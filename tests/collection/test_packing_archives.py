@@ -1,5 +1,6 @@
 """Latents of shards, tables and folders into .ltps files, with captions and labels."""
 
+import codecs
 import io
 import json
 import os
@@ -152,6 +153,13 @@ def test_photographs_of_shards_and_tables(tmp_path: Path) -> None:
 def test_metadata_beside_a_picture() -> None:
     assert metadata_of({}, "a") is None
     assert metadata_of({"json": b'{"caption": "own"}', "txt": b"other"}, "a") == {"caption": "own"}
+    # PowerShell's Set-Content -Encoding utf8
+    marked = {"json": b'{"n": 1}', "txt": "a café\r\n".encode(), "cls": b"3\r\n"}
+    assert metadata_of({f: codecs.BOM_UTF8 + text for f, text in marked.items()}, "a") == {
+        "n": 1,
+        "caption": "a café",
+        "label": 3,
+    }
     assert metadata_of({"cls": b"-3\n"}, "a") == {"label": -3}
     assert metadata_of({"cls": b"cat"}, "a") == {"label": "cat"}
     for word in ("--5", "-", "3-", "9" * 5000):  # the last has more digits than Python reads

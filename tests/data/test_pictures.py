@@ -147,3 +147,5 @@ def test_a_label_is_a_whole_number_or_none() -> None:
     for text, label in labels.items():
         assert Sample("a", {"cls": text}).label == label
     assert Sample("a", {}).label is None
+    marked = Sample("a", {"txt": "\ufeffa cat".encode(), "json": b'\xef\xbb\xbf{"n": 1}'})
+    assert (marked.caption, marked.metadata) == ("a cat", {"n": 1})

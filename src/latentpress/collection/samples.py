@@ -38,7 +38,8 @@ class Sample:
 
 def metadata_of(companions: Mapping[str, bytes], name: str) -> dict[str, Any] | None:
     """What the files beside a picture say of it, by their suffixes: "json" an object, "txt" a
-    caption, "cls" a label, which is a whole number where it reads as one. None without them.
+    caption, "cls" a label, which is a whole number where it reads as one. None without them. The
+    mark by which Windows tells UTF-8 is no part of any.
 
     name: of the picture without its suffix, for messages. ImageError where they are not that.
     """
@@ -51,7 +52,7 @@ def metadata_of(companions: Mapping[str, bytes], name: str) -> dict[str, Any] | 
     for field, key in TEXT_FIELDS.items():
         if field in companions:
             try:
-                text = companions[field].decode("utf-8").strip()
+                text = companions[field].decode("utf-8-sig").strip()
             except UnicodeDecodeError as error:
                 raise ImageError(f"{posixpath.basename(name)}.{field} is no UTF-8") from error
             number = label_number(text) if field == "cls" else None

@@ -45,12 +45,12 @@ class Sample:
     @property
     def caption(self) -> str:
         """The text of "txt", "" where there is none."""
-        return self.fields.get("txt", b"").decode("utf-8", "replace").strip()
+        return self.fields.get("txt", b"").decode("utf-8-sig", "replace").strip()
 
     @property
     def label(self) -> int | None:
         """The number of "cls", None where there is none."""
-        return label_number(self.fields.get("cls", b"").decode("utf-8", "replace").strip())
+        return label_number(self.fields.get("cls", b"").decode("utf-8-sig", "replace").strip())
 
     @property
     def metadata(self) -> dict[str, Any]:

@@ -144,7 +144,7 @@ def read_metadata(data: bytes, name: str) -> dict[str, Any]:
     is no JSON object.
     """
     try:
-        metadata = json.loads(data.decode("utf-8"))
+        metadata = json.loads(data.decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
         raise ImageError(f"{name} beside it is no JSON: {error}") from error
     if not isinstance(metadata, dict):
