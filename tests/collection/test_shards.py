@@ -64,6 +64,14 @@ def test_keys_of_samples_stay() -> None:
     ]
 
 
+def test_what_macos_puts_before_a_picture_is_none() -> None:
+    attributes = b"\0\5\x16\7\0\2\0\0Mac OS X"
+    given = [("./._d", attributes), ("d/._a.jpg", attributes), ("d/a.jpg", picture(1))]
+    data, told = changed(shard(given))
+    assert members(data)[:2] == given[:2]
+    assert [(each.member, each.error) for each in told] == [("d/a.jpg", "")]
+
+
 def test_a_broken_picture_is_kept_and_told() -> None:
     data, told = changed(
         shard(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import posixpath
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from latentpress.system.sources import LTP, LTPS
 
 KEPT = "it is kept as it is"
 LEFT_OUT = "it is left out"
+APPLE_DOUBLE = "._"
 
 
 def is_image(data: bytes) -> bool:
@@ -56,9 +58,12 @@ class Change:
     archive: str = ""
 
     def renamed(self, name: str) -> str | None:
-        """The name of the output of a member; None where it is no picture."""
+        """The name of the output of a member; None where it is no picture, as the attributes of
+        a.jpg that macOS' tar puts before it as ._a.jpg.
+        """
         stem, suffix = os.path.splitext(name)
-        if suffix.lower() not in self.suffixes:
+        is_beside = posixpath.basename(name).startswith(APPLE_DOUBLE)
+        if is_beside or suffix.lower() not in self.suffixes:
             return None
         return (name if self.keep_suffix else stem) + self.suffix
 
