@@ -133,6 +133,7 @@ def test_folders_and_files(tmp_path: Path, small: NDArray[np.uint8]) -> None:
     for name in ("b.png", "a.bmp"):
         Image.fromarray(small).save(tmp_path / "in" / name)
     (tmp_path / "in" / "notes.txt").write_text("no picture")
+    (tmp_path / "in" / "._b.png").write_text("of macOS")
     label, sources = find_sources([tmp_path / "in"], None, tmp_path / "run")
     assert label == "in"
     assert [(s.name, s.file) for s in sources] == [("a", "../in/a.bmp"), ("b", "../in/b.png")]

@@ -82,6 +82,7 @@ def test_workers_give_the_same_batches(shards: Path, method: str) -> None:
 
 def test_several_sources_another_field_and_none(shards: Path, folder: Path, tmp_path: Path) -> None:
     assert len(PictureDataset([shards / "01.tar", folder])) == 8
+    (shards / "._01.tar").write_bytes(b"of macOS")
     assert len(PictureDataset(shards, field="jpg")) == 1
     with pytest.raises(UsageError, match=r"no file with the suffix \.png"):
         PictureDataset(shards, field="png")

@@ -1,5 +1,6 @@
 """Latents as torch tensors: types, no copies, the Dataset."""
 
+import multiprocessing
 import sys
 from pathlib import Path
 
@@ -48,13 +49,14 @@ def test_dataset_over_a_folder_with_workers(tmp_path: Path) -> None:
         with Writer(tmp_path / name, space="sd15", lossless=True) as writer:
             for i, latent in enumerate(part):
                 writer.add(latent, metadata={"label": i})
+    (tmp_path / "deep" / "._b.ltps").write_bytes(b"of macOS")
     plain = LatentDataset(tmp_path)
     assert len(plain) == 6
     assert torch.equal(torch.stack([plain[i] for i in range(6)]), torch.from_numpy(BATCH))
     assert torch.equal(plain[-1], plain[5])
     with pytest.raises(IndexError):
         plain[6]
-    for method in ("fork", "spawn"):
+    for method in {"fork", "spawn"} & set(multiprocessing.get_all_start_methods()):
         loader = torch.utils.data.DataLoader(
             plain, batch_size=3, num_workers=1, multiprocessing_context=method
         )

@@ -156,7 +156,9 @@ def _pictures_in(folder: Path) -> list[Path]:
     paths = sorted(
         path
         for path in folder.iterdir()
-        if path.suffix.lower() in Image.EXTENSION and path.is_file()
+        if path.suffix.lower() in Image.EXTENSION
+        and path.is_file()
+        and not path.name.startswith(".")
     )
     if not paths:
         raise UsageError(f"{folder} holds no pictures")

@@ -14,7 +14,7 @@ from torch.utils.data import Dataset
 from latentpress.data.decoder import Decoder
 from latentpress.errors import ImageError, LatentpressError, UsageError, prefixed
 from latentpress.system.members import check_size, label_number, sample_key
-from latentpress.system.sources import read_source, unreadable
+from latentpress.system.sources import read_source, unreadable, visible
 from latentpress.system.tars import TarReader
 
 Source = str | os.PathLike[str]
@@ -129,7 +129,7 @@ def _samples(source: Path) -> Iterator[tuple[str, str, tuple[Place, ...]]]:
             raise UsageError(f"{source}: neither a .tar shard nor a folder: {other}")
         yield from _of_shard(source)
         return
-    shards = sorted(source.rglob("*.tar"))
+    shards = visible(source, "*.tar")
     for shard in shards:
         yield from _of_shard(shard)
     if not shards:
@@ -153,11 +153,7 @@ def _of_shard(shard: Path) -> Iterator[tuple[str, str, tuple[Place, ...]]]:
 
 
 def _of_folder(folder: Path) -> Iterator[tuple[str, str, tuple[Place, ...]]]:
-    names = sorted(
-        path.relative_to(folder).as_posix()
-        for path in folder.rglob("*.*")
-        if path.is_file() and not any(p.startswith(".") for p in path.relative_to(folder).parts)
-    )
+    names = sorted(path.relative_to(folder).as_posix() for path in visible(folder, "*.*"))
     for key, places in _grouped((name, -1, -1) for name in names):
         yield str(folder), key, places
 

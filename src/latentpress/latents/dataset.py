@@ -12,6 +12,7 @@ from torch.utils.data import Dataset
 
 from latentpress.errors import UsageError
 from latentpress.latents.reader import Reader
+from latentpress.system.sources import visible
 
 Source = str | os.PathLike[str]
 OPEN = 100  # files at a time; a process may have 1,024 on Linux by default, 256 on macOS
@@ -45,7 +46,7 @@ class LatentDataset(Dataset[Any]):  # type: ignore[misc]  # torch is not here wh
         files = [
             f
             for s in sources
-            for f in (sorted(Path(s).rglob("*.ltps")) if Path(s).is_dir() else [Path(s)])
+            for f in (visible(Path(s), "*.ltps") if Path(s).is_dir() else [Path(s)])
         ]
         if not files:
             raise UsageError(f"no .ltps file in {', '.join(map(str, sources)) or 'an empty list'}")

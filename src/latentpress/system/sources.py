@@ -8,6 +8,7 @@ import contextlib
 import io
 import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Protocol
 
 from latentpress.errors import ImageError, LatentpressError, UsageError, prefixed
@@ -95,6 +96,18 @@ def reading(source: ByteSource) -> Iterator[bytes]:
         if name is None:
             raise
         raise prefixed(name, error) from error
+
+
+def visible(folder: Path, pattern: str) -> list[Path]:
+    """The files at any depth of a folder that a pattern names, in order. None is hidden: beside
+    a.ltp, macOS puts its attributes as ._a.ltp into file systems that are not its own.
+    """
+    return sorted(
+        path
+        for path in folder.rglob(pattern)
+        if not any(part.startswith(".") for part in path.relative_to(folder).parts)
+        and path.is_file()
+    )
 
 
 def name_of(source: object) -> str | None:
