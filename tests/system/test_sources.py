@@ -94,6 +94,9 @@ def test_an_error_names_the_file_where_there_is_a_name(
 def test_a_folder_that_windows_does_not_permit_to_open_is_told_as_one(tmp_path: Path) -> None:
     denied = PermissionError(errno.EACCES, "Permission denied")
     assert str(unreadable(str(tmp_path), denied)).endswith(": is a folder, not a file")
+    assert str(unreadable(str(tmp_path), denied, listed=True)).endswith(
+        ": no permission to read it"
+    )
     assert str(unreadable(str(tmp_path / "a"), denied)).endswith(": no permission to read it")
 
 

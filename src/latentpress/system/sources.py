@@ -118,11 +118,14 @@ def name_of(source: object) -> str | None:
     return name if isinstance(name, str) else None  # of a pipe it is a number
 
 
-def unreadable(name: str, error: OSError) -> ImageError:
-    """What the system said of reading a file, in one sentence that names it."""
+def unreadable(name: str, error: OSError, *, listed: bool = False) -> ImageError:
+    """What the system said of reading a file, in one sentence that names it. listed: it is a
+    folder, which was to be listed.
+    """
     if isinstance(error, FileNotFoundError):
         reason = "no such file"
-    elif isinstance(error, IsADirectoryError) or os.path.isdir(name):  # PermissionError on Windows
+    # to open a folder as a file is not permitted on Windows
+    elif isinstance(error, IsADirectoryError) or (not listed and os.path.isdir(name)):
         reason = "is a folder, not a file"
     elif isinstance(error, PermissionError):
         reason = "no permission to read it"

@@ -98,7 +98,7 @@ class FolderStore:
             top = _listed(self.url or ".")
             real = os.path.realpath(self.url or ".")
         except OSError as error:
-            raise unreadable(self.url, error) from error
+            raise unreadable(self.url, error, listed=True) from error
         waiting = [iter(top)]
         prefixes = [""]
         while waiting:
@@ -120,7 +120,7 @@ class FolderStore:
                     waiting.append(iter(_listed(found.path)))
                     prefixes.append(f"{key}/")
                 except OSError as error:
-                    left_out.problems.append(unreadable(found.path, error))
+                    left_out.problems.append(unreadable(found.path, error, listed=True))
             elif (entry := self.entry(key)) is not None:
                 yield entry
             else:
