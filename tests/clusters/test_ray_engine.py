@@ -168,6 +168,15 @@ def test_outputs_that_are_not_seen_here_end_the_run(
         list(RayEngine().map(Compress(str(tmp_path / "out")), units_of(tree)))
 
 
+def test_what_has_ended_is_not_canceled(monkeypatch: pytest.MonkeyPatch) -> None:
+    ray = pytest.importorskip("ray")
+    cluster = Cluster(ray)
+    reference = cluster.submit(lambda: 1, 1, 0)
+    assert cluster.finished([reference]) == [reference]
+    monkeypatch.setattr(ray, "cancel", lambda *_, **__: pytest.fail("Ray may be closing it"))
+    assert cluster.cancel([reference]) == [reference]
+
+
 def test_a_gpu_that_is_nowhere_is_told() -> None:
     with pytest.raises(UsageError, match="the cluster has no GPU"):
         list(RayEngine(gpus=1).map(ECHO, named("a")))

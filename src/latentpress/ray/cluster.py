@@ -107,15 +107,17 @@ class Cluster:
             return ended
         errors = self._ray.exceptions
         with uninterrupted(), contextlib.suppress(errors.RayError):
+            # to cancel what has ended can end this process: Ray may not be done with its result
+            ended, references = self._ray.wait(references, num_returns=len(references), timeout=0)
             for _ in range(2):  # the second time without regard to what is in work
+                if not references:
+                    break
                 for reference in references:
                     self._ray.cancel(reference, force=False)
                 ready, references = self._ray.wait(
                     references, num_returns=len(references), timeout=STOP_WITHIN
                 )
                 ended += ready
-                if not references:
-                    break
         return ended
 
 
