@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from latentpress._typing import Floats, Pixels
 from latentpress.image.picture import Picture
 from latentpress.screen.mask import CELL, Mask, grid
+from latentpress.system.blas import unwarned
 
 ROW, HEIGHT = 14, 4  # of a cell: the first row that is looked at, and how many
 BAND_PIXELS = 1 << 16  # that are looked at at a time, a row of cells at least
@@ -195,7 +196,8 @@ def _bent(first: Pixels, middle: Pixels, neighbors: Pixels) -> Floats:
 def _means_of_channels(values: Pixels) -> Floats:
     """Of each cell: (cells, n, 3 * CELL) -> (cells, 3)."""
     sums = values.sum(1, dtype=np.uint16).astype(np.float32)
-    return np.asarray(sums @ (CHANNELS / np.float32(values.shape[1] * CELL)))
+    with unwarned():
+        return np.asarray(sums @ (CHANNELS / np.float32(values.shape[1] * CELL)))
 
 
 def _difference(a: Pixels, b: Pixels) -> Pixels:
@@ -213,7 +215,8 @@ def _means(values: Pixels | Mask) -> Floats:
     columns = -(-width // CELL)
     whole = np.zeros((rows, CELL * columns), np.float32)
     whole[:, :width] = values.sum(1, dtype=np.uint16)
-    totals = whole.reshape(-1, CELL) @ np.ones(CELL, np.float32)
+    with unwarned():
+        totals = whole.reshape(-1, CELL) @ np.ones(CELL, np.float32)
     counts = np.full(columns, n * CELL, np.float32)
     counts[-1] -= n * (CELL * columns - width)
     return np.asarray(totals.reshape(rows, columns) / counts, np.float32)

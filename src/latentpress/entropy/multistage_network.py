@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from latentpress import models
 from latentpress._typing import Floats
 from latentpress.entropy.multistage_passes import passes
+from latentpress.system.blas import unwarned
 
 ACT_MAX, CONDITION_MAX = 255, 255
 FILE = "prior.npz"
@@ -45,11 +46,15 @@ class Network(NamedTuple):
         positions.
         """
         bias = (self.first_bias + condition * self.first_step).astype(np.float32)
-        h = np.clip(np.rint((x @ self.first + bias) * self.first_unit), 0, ACT_MAX)
-        h = np.clip(np.rint((h @ self.second + self.second_bias) * self.second_unit), 0, ACT_MAX)
-        bias = (self.head_bias + condition * self.linear_step).astype(np.float32)
-        out = np.rint((h @ self.head + x @ self.linear + bias) * self.head_unit).astype(np.int64)
-        return out[:, 0], out[:, 1]
+        head_bias = (self.head_bias + condition * self.linear_step).astype(np.float32)
+        with unwarned():
+            h = (x @ self.first + bias) * self.first_unit
+            h = np.clip(np.rint(h), 0, ACT_MAX)
+            h = (h @ self.second + self.second_bias) * self.second_unit
+            h = np.clip(np.rint(h), 0, ACT_MAX)
+            out = (h @ self.head + x @ self.linear + head_bias) * self.head_unit
+        rounded = np.rint(out).astype(np.int64)
+        return rounded[:, 0], rounded[:, 1]
 
 
 @cache

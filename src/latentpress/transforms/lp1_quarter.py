@@ -15,6 +15,7 @@ import numpy as np
 from latentpress import models
 from latentpress._typing import Floats, Pixels
 from latentpress.spaces import LP1
+from latentpress.system.blas import unwarned
 from latentpress.transforms.tiling import windows
 
 FILE = "quarter.npz"
@@ -48,7 +49,7 @@ def synthesize_quarter(latent: Iterable[Floats], width: int, height: int) -> Ite
     columns, rows = reduced_size(width, height)
     weights = models.arrays(LP1.name, FILE)
     project, taps, bias = (weights[k].astype(np.float32) for k in ("project", "taps", "bias"))
-    projected = (np.tensordot(project, strip, 1) for strip in latent)
+    projected = (_product(project, strip) for strip in latent)
     done = 0
     for parts, first, end in windows(projected, -(-height // LP1.factor), HALO):
         cells = cells_of(np.concatenate(parts, axis=1), taps) + bias
@@ -66,8 +67,15 @@ def cells_of(t: Floats, taps: Floats) -> Floats:
     cells = np.zeros((h, w, taps.shape[3]), np.float32)
     for dy in range(3):
         for dx in range(3):
-            cells += padded[dy : dy + h, dx : dx + w] @ taps[dy, dx]
+            with unwarned():
+                cells += padded[dy : dy + h, dx : dx + w] @ taps[dy, dx]
     return cells
+
+
+def _product(project: Floats, strip: Floats) -> Floats:
+    """(R, C) and (C, r, w) -> (R, r, w)."""
+    with unwarned():
+        return np.tensordot(project, strip, 1)
 
 
 def _pixels(cells: Floats) -> Pixels:
