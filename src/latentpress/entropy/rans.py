@@ -9,6 +9,7 @@ coder that follows the page to the letter.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -22,10 +23,9 @@ from latentpress.entropy.rans_native import NativeStack
 from latentpress.errors import FormatError
 
 if TYPE_CHECKING:
-    from latentpress.entropy.rans_constriction import ConstrictionStack
-    from latentpress.entropy.rans_python import PythonStack
+    from latentpress.entropy.rans_runs import RunStack
 
-Coder: TypeAlias = "NativeStack | ConstrictionStack | PythonStack"
+Coder: TypeAlias = "NativeStack | RunStack"
 Tables = NDArray[np.uint8] | NDArray[np.uint16]
 CRC_BYTES = 4
 
@@ -69,8 +69,8 @@ def of_words(words: NDArray[np.uint32]) -> Coder:
 
 
 @cache
-def without_library() -> type[ConstrictionStack | PythonStack]:
-    """The stack where the C library is not there."""
+def without_library() -> Callable[[NDArray[np.uint32]], RunStack]:
+    """Makes the stack of some words where the C library is not there."""
     try:
         from latentpress.entropy.rans_constriction import ConstrictionStack
     except ImportError:  # no wheel of constriction for this platform

@@ -22,6 +22,7 @@ from latentpress.entropy.cdf_tables import (
     load,
     radius,
 )
+from latentpress.entropy.rans_runs import RunStack
 from latentpress.errors import FormatError
 
 SLICE = 1 << 20  # symbols a call
@@ -37,30 +38,23 @@ def model(table: int) -> Any:
     )
 
 
-class ConstrictionStack:
-    """A stack of symbols that holds words.
-
-    A run is a group of symbols that share a table and are coded together; those beyond the table's
-    radius are escaped, 16 raw bits each, after all others of their run.
-    """
+class ConstrictionStack(RunStack):
+    """constriction's stack."""
 
     def __init__(self, words: NDArray[np.uint32]) -> None:
         self._stack: Any = constriction.stream.stack.AnsCoder(words)
 
     def words(self) -> NDArray[np.uint32]:
-        """Everything that is on the stack."""
+        """As of RunStack."""
         words: NDArray[np.uint32] = self._stack.get_compressed()
         return words
 
     def is_empty(self) -> bool:
-        """Whether everything has been taken off."""
+        """As of RunStack."""
         return bool(self._stack.is_empty())
 
     def push_runs(self, symbols: Ints, tables: NDArray[np.uint16], ends: NDArray[np.int64]) -> None:
-        """Put symbols (n,) on the stack, the last run first. ValueError for one beyond the range.
-
-        tables: of each run. ends: of each run, the index after its last symbol.
-        """
+        """As of RunStack."""
         bounds = [0, *ends.tolist()]
         r = load()["radius"][np.repeat(tables, np.diff(bounds))]
         outside = np.abs(symbols) > r
@@ -74,20 +68,8 @@ class ConstrictionStack:
                 self._stack.encode_reverse(beyond + np.int32(ESCAPE_LIMIT), ESCAPED)
             self._stack.encode_reverse(values[start:end], model(table))
 
-    def pop_runs(self, tables: NDArray[np.uint16], ends: NDArray[np.int64]) -> Ints:
-        """Take the symbols that `push_runs` put there off the stack: int32 (n,). FormatError for a
-        symbol of -ESCAPE_LIMIT.
-        """
-        bounds = [0, *ends.tolist()]
-        symbols = np.empty(bounds[-1], np.int32)
-        for table, (start, end) in zip(tables.tolist(), pairwise(bounds), strict=True):
-            symbols[start:end] = self.pop_run(table, end - start)
-        return symbols
-
     def pop_run(self, table: int, amount: int) -> Ints:
-        """Take `amount` symbols that share a table off the stack: first all of them, then those
-        that were escaped. FormatError as of `pop_runs`.
-        """
+        """As of RunStack."""
         r = radius(table)
         group = self._decode(model(table), amount)
         group -= np.int32(r)

@@ -45,7 +45,7 @@ def coding_tables(library: Any) -> CodingTables:
 
 
 class NativeStack:
-    """A stack of symbols, with the same words as `rans_constriction.ConstrictionStack`.
+    """A stack of symbols, with the same words as `rans_runs.RunStack`.
 
     library: of `native.library`. words: what it holds.
     """
@@ -59,7 +59,7 @@ class NativeStack:
         self._stack = Stack(state, words.ctypes.data, max(0, words.size - 2), words.size)
 
     def words(self) -> NDArray[np.uint32]:
-        """As of ConstrictionStack."""
+        """As of RunStack."""
         state = self._stack.state
         last = [state & 0xFFFFFFFF, state >> 32]
         while last and not last[-1]:
@@ -67,17 +67,17 @@ class NativeStack:
         return np.concatenate([self._words[: self._stack.size], np.array(last, np.uint32)])
 
     def is_empty(self) -> bool:
-        """As of ConstrictionStack."""
+        """As of RunStack."""
         return not self._stack.state and not self._stack.size
 
     def push_runs(self, symbols: Ints, tables: NDArray[np.uint16], ends: NDArray[np.int64]) -> None:
-        """As of ConstrictionStack."""
+        """As of RunStack."""
         check_bounds(symbols.size, tables, ends)
         self._make_room(symbols.size)
         self._library.push_runs(*self._coder(), symbols, tables, ends, ends.size)
 
     def pop_runs(self, tables: NDArray[np.uint16], ends: NDArray[np.int64]) -> Ints:
-        """As of ConstrictionStack."""
+        """As of RunStack."""
         symbols = np.empty(ends[-1] if ends.size else 0, np.int32)
         check_bounds(symbols.size, tables, ends)
         self._library.pop_runs(*self._coder(), symbols, tables, ends, ends.size)

@@ -2,7 +2,6 @@
 
 from bisect import bisect_right
 from functools import cache
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +16,7 @@ from latentpress.entropy.cdf_tables import (
     load,
     radius,
 )
+from latentpress.entropy.rans_runs import RunStack
 from latentpress.errors import FormatError
 
 WORD_BITS = 32
@@ -40,11 +40,8 @@ def bounds(table: int) -> list[int]:
     return [*starts()[first : first + 2 * radius(table) + 2].tolist(), 1 << PRECISION_BITS]
 
 
-class PythonStack:
-    """A stack of symbols that holds words.
-
-    Everything is as of `rans_constriction.ConstrictionStack`, the words too.
-    """
+class PythonStack(RunStack):
+    """The words in a list, the state in a whole number."""
 
     def __init__(self, words: NDArray[np.uint32]) -> None:
         self._words: list[int] = words.tolist()
@@ -53,18 +50,18 @@ class PythonStack:
             self._state = self._state << WORD_BITS | self._words.pop()
 
     def words(self) -> NDArray[np.uint32]:
-        """As of ConstrictionStack."""
+        """As of RunStack."""
         last = [self._state & WORD, self._state >> WORD_BITS]
         while last and not last[-1]:
             last.pop()
         return np.array(self._words + last, np.uint32)
 
     def is_empty(self) -> bool:
-        """As of ConstrictionStack."""
+        """As of RunStack."""
         return not self._state and not self._words
 
     def push_runs(self, symbols: Ints, tables: NDArray[np.uint16], ends: NDArray[np.int64]) -> None:
-        """As of ConstrictionStack."""
+        """As of RunStack."""
         lengths = np.diff(ends, prepend=0)
         r = load()["radius"][np.repeat(tables, lengths)]
         entries = alphabet_index(symbols, r)
@@ -86,16 +83,8 @@ class PythonStack:
             state = (whole << PRECISION_BITS) + start + rest
         self._state = state
 
-    def pop_runs(self, tables: NDArray[np.uint16], ends: NDArray[np.int64]) -> Ints:
-        """As of ConstrictionStack."""
-        edges = [0, *ends.tolist()]
-        symbols = np.empty(edges[-1], np.int32)
-        for table, (start, end) in zip(tables.tolist(), pairwise(edges), strict=True):
-            symbols[start:end] = self.pop_run(table, end - start)
-        return symbols
-
     def pop_run(self, table: int, amount: int) -> Ints:
-        """As of ConstrictionStack."""
+        """As of RunStack."""
         known, r = bounds(table), radius(table)
         state, words = self._state, self._words
         symbols = []
