@@ -93,11 +93,7 @@ def described(body: bytes) -> bytes:
     """
     header, end = _unit(body, 2, SEQUENCE_HEADER)
     bits = _Bits(header)
-    profile = bits.take(3)
-    bits.take(7)  # whether it is still, and the level
-    sides = bits.take(4) + 1 + bits.take(4) + 1
-    bits.take(sides + 7)  # tools of the decoder, and whether it is deep
-    bits.take(1 if profile == 0 else 0)
+    _before_colors(bits)
     if bits.take(1):
         return body
     left = bits.left
@@ -151,6 +147,20 @@ def _unit(body: bytes, at: int, kind: int) -> tuple[bytes, int]:
 
 def _sequence(bits: _Bits) -> Sequence:
     """The fields of a sequence header; FormatError where one has another value than all have."""
+    sequence, is_usual = _before_colors(bits)
+    colors = (bits.take(1), bits.take(24), bits.take(1))
+    if sequence.profile > 1 or not is_usual or colors != (1, COLORS, 1):
+        raise FormatError("the screen chunk holds an AV1 picture of a kind that none may have")
+    if not sequence.chroma & 4:
+        bits.take(2 if sequence.profile == 0 else 0)  # where chroma samples lie
+        bits.take(1)
+    if bits.take(1):
+        raise FormatError("the screen chunk holds an AV1 picture with film grain")
+    return sequence
+
+
+def _before_colors(bits: _Bits) -> tuple[Sequence, bool]:
+    """The fields up to those of the colors, and whether it is a still picture of 8 bits."""
     profile = bits.take(3)
     is_still = bits.take(2) == 3  # a still picture, with the short header
     level = bits.take(5)
@@ -159,15 +169,8 @@ def _sequence(bits: _Bits) -> Sequence:
     bits.take(6)  # tools of the decoder
     is_deep = bits.take(1)
     is_gray = bits.take(1) if profile == 0 else 0
-    colors = (bits.take(1), bits.take(8), bits.take(8), bits.take(8), bits.take(1))
-    if profile > 1 or not is_still or is_deep or colors != (1, BT709, SRGB, BT601, 1):
-        raise FormatError("the screen chunk holds an AV1 picture of a kind that none may have")
-    if not is_gray:
-        bits.take(2 if profile == 0 else 0)  # where chroma samples lie
-        bits.take(1)
-    if bits.take(1):
-        raise FormatError("the screen chunk holds an AV1 picture with film grain")
-    return Sequence(profile, level, width, height, 4 * is_gray | (3 if profile == 0 else 0))
+    chroma = 4 * is_gray | (3 if profile == 0 else 0)
+    return Sequence(profile, level, width, height, chroma), is_still and not is_deep
 
 
 def _box(name: str, body: bytes) -> bytes:
