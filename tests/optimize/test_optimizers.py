@@ -6,6 +6,7 @@ import ctypes
 import io
 import mmap
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -178,6 +179,21 @@ def test_where_no_corrected_file_fits_the_smallest_of_all_is_taken(
     assert files == [bytes(smallest)]
 
 
+def corrected_from_500(write: Callable[[int], bytes], least: int, slope: float) -> bytes:
+    """The file for a metric that optimized files reach from the step `least` on. Their length is
+    their step, with which the metric rises by `slope`, where .01 is what is expected.
+    """
+    return corrected_metric(
+        write,
+        lambda data: slope * (len(data) - least),
+        bytes(2000),
+        500,
+        slope=0.01,
+        near=100,
+        top=1000,
+    )
+
+
 @pytest.mark.parametrize("least", [120, 300, 450, 501, 530, 560, 800])
 def test_a_metric_is_met_a_little_above_the_least_step_that_reaches_it(least: int) -> None:
     """From the step 500, whose plain file is long; optimized ones reach the target from `least`
@@ -189,15 +205,7 @@ def test_a_metric_is_met_a_little_above_the_least_step_that_reaches_it(least: in
         written.append(step)
         return bytes(step)
 
-    data = corrected_metric(
-        write,
-        lambda data: 0.01 * (len(data) - least),
-        bytes(2000),
-        500,
-        slope=0.01,
-        near=100,
-        top=1000,
-    )
+    data = corrected_from_500(write, least, 0.01)
     assert least <= len(data) < least + 100
     assert len(written) <= 2
 
@@ -207,15 +215,7 @@ def test_a_metric_is_met_a_little_above_the_least_step_that_reaches_it(least: in
 def test_a_metric_that_is_missed_is_reached_where_the_slope_is_not_right(
     least: int, steepness: float
 ) -> None:
-    data = corrected_metric(
-        bytes,
-        lambda data: 0.01 * steepness * (len(data) - least),
-        bytes(2000),
-        500,
-        slope=0.01,
-        near=100,
-        top=1000,
-    )
+    data = corrected_from_500(bytes, least, 0.01 * steepness)
     assert least <= len(data) < least + 250
 
 

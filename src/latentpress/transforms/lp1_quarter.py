@@ -65,9 +65,9 @@ def cells_of(t: Floats, taps: Floats) -> Floats:
     h, w = t.shape[1:]
     padded = np.pad(np.moveaxis(t, 0, -1), ((1, 1), (1, 1), (0, 0)), mode="edge")
     cells = np.zeros((h, w, taps.shape[3]), np.float32)
-    for dy in range(3):
-        for dx in range(3):
-            with unwarned():
+    with unwarned():
+        for dy in range(3):
+            for dx in range(3):
                 cells += padded[dy : dy + h, dx : dx + w] @ taps[dy, dx]
     return cells
 
