@@ -21,7 +21,7 @@ from latentpress.errors import FormatError
 
 WORD_BITS = 32
 WORD = (1 << WORD_BITS) - 1
-FULL_BITS = 64 - PRECISION_BITS  # a state of 2^FULL_BITS times a count has no room for the symbol
+FULL_BITS = 64 - PRECISION_BITS  # from count << FULL_BITS on, a word leaves the state first
 PLACE = (1 << PRECISION_BITS) - 1
 ESCAPE_BITS = 8  # an escaped symbol has 2^8 of 2^24 counts
 
