@@ -29,8 +29,12 @@ OPTIONS: list[dict[str, Any]] = [{}, {"may_round": True}, {"how": native.AVX2_AL
 
 
 def ways() -> list[int]:
-    """VNNI, and AMX where the processor has it."""
+    """VNNI, and what the processor has beside it: products of bfloat16, AMX."""
     return list(range(1, native.library().instructions() + 1)) if native.library() else [1]
+
+
+if native.VNNI_AND_AMX in ways():  # then they are not what the processor's best way takes
+    OPTIONS.append({"may_round": True, "how": native.VNNI_AND_HALVES})
 
 
 def picture(name: str, rows: int, columns: int) -> dict[str, NDArray]:
@@ -81,8 +85,7 @@ POINT_SHAPES = [  # of kernels that winograd.c takes: parts of tiles, odd rows, 
 def cases() -> Iterator[tuple[tuple[int, ...], str, int]]:
     kinds = [("floats", native.VNNI), ("floats", native.AVX2_ALONE)]
     kinds += [("bytes", how) for how in ways()]
-    if native.VNNI_AND_AMX in ways():
-        kinds.append(("halves", native.VNNI_AND_AMX))
+    kinds += [("halves", how) for how in ways() if how >= native.VNNI_AND_HALVES]
     yield from ((shape, *kind) for shape in SHAPES for kind in kinds)
     yield from ((shape, "points", native.AVX2_ALONE) for shape in POINT_SHAPES)
 

@@ -31,7 +31,8 @@ class NativeGraph:
 
     steps, turned: of the convolutions that take bytes. threads: 0 for all cores.
     Where the processor has nothing for bytes, all take floats. may_round: whether floats may be
-    bfloat16, where AMX has it. how: of convolution.h; NOTHING for the best that the processor has.
+    bfloat16, where the processor multiplies it. how: of convolution.h; NOTHING for the best that
+    the processor has.
     """
 
     def __init__(
@@ -49,7 +50,7 @@ class NativeGraph:
         has_avx2_alone = self._how == native.AVX2_ALONE
         if has_avx2_alone:
             steps = {}
-        has_halves = may_round and self._how == native.VNNI_AND_AMX
+        has_halves = may_round and self._how in (native.VNNI_AND_HALVES, native.VNNI_AND_AMX)
         self._network = layers.read(
             data, steps, turned, has_halves=has_halves, may_transform=has_avx2_alone
         )

@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 
 from latentpress.system import c_libraries
 
-NOTHING, VNNI, VNNI_AND_AMX, AVX2_ALONE = range(4)  # of convolution.h
+NOTHING, VNNI, VNNI_AND_HALVES, VNNI_AND_AMX, AVX2_ALONE = range(5)  # of convolution.h
 PROCEDURES = (
     *("convolve", "drop_rows", "run_layers"),
     *("put_bytes", "get_bytes", "put_planes", "get_planes"),

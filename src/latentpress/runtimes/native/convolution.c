@@ -1,6 +1,6 @@
 /* Convolutions of bytes and of floats over images whose channels lie side by side (H, W, C), for
-   processors with AVX-512: bytes by VNNI or in tiles of AMX, floats by fused multiply-adds; floats
-   also for those that have AVX2 alone (avx2.c).
+   processors with AVX-512: bytes by VNNI or in tiles of AMX, floats by fused multiply-adds,
+   bfloat16 by its own instruction or in tiles; floats also for those that have AVX2 alone (avx2.c).
 
    A row of a kernel reads one run of neighboring numbers: `kernel width x channels` of them. So
    every convolution here is `kernel_rows` runs for each position, whatever its width and stride.
@@ -36,115 +36,70 @@ EXPORT int instructions(void)
     if (!__builtin_cpu_supports("avx512f") || !__builtin_cpu_supports("avx512bw") ||
         !__builtin_cpu_supports("avx512vl") || !__builtin_cpu_supports("avx512vnni"))
         return NOTHING;
+    if (!__builtin_cpu_supports("avx512bf16"))
+        return VNNI;
     unsigned int a, b, c, d;
     if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || (d & AMX_BITS) != AMX_BITS ||
-        !__builtin_cpu_supports("avx512bf16") || syscall(SYS_arch_prctl, REQUEST_PERMISSION, XTILEDATA))
-        return VNNI;
+        syscall(SYS_arch_prctl, REQUEST_PERMISSION, XTILEDATA))
+        return VNNI_AND_HALVES;
     return VNNI_AND_AMX;
 }
 
-/* `positions` of a row times `blocks` of output channels, all constants of the call. */
-INLINE AVX512 void sum_bytes(const Convolution *c, int64_t row, int64_t column, int64_t block,
-                             const int positions, const int blocks)
+/* Sums of products as floats. */
+INLINE AVX512 __m512 of_sums(const Convolution *c, const Target *t, const int32_t *sums)
 {
-    const uint8_t *input = (const uint8_t *)c->input + column * c->column_step;
-    int64_t place = place_of(&c->reads, row * c->stride);
-    int64_t groups = (c->run + 3) / 4;
-    int64_t kernel_row = (c->run + TILE - 1) / TILE * (TILE / 4) * TILE; /* bytes of weights */
-    const int8_t *weights = (const int8_t *)c->weights + block * c->kernel_rows * kernel_row;
-    __m512i sums[WIDE][4];
-#pragma GCC unroll 8
-    for (int p = 0; p < positions; p++)
-#pragma GCC unroll 4
-        for (int b = 0; b < blocks; b++)
-            sums[p][b] = _mm512_setzero_si512();
-    for (int64_t k = 0; k < c->kernel_rows; k++) {
-        const uint8_t *in = input + place_below(&c->reads, place, k) * c->pitch;
-        const int8_t *w = weights + k * kernel_row;
-        for (int64_t g = 0; g < groups; g++) {
-            __m512i factors[4];
-#pragma GCC unroll 4
-            for (int b = 0; b < blocks; b++)
-                factors[b] = _mm512_loadu_si512(w + g * TILE + b * c->kernel_rows * kernel_row);
-#pragma GCC unroll 8
-            for (int p = 0; p < positions; p++) {
-                int32_t four;
-                memcpy(&four, in + p * c->column_step + g * 4, 4);
-                __m512i x = _mm512_set1_epi32(four);
-#pragma GCC unroll 4
-                for (int b = 0; b < blocks; b++)
-                    sums[p][b] = _mm512_dpbusd_epi32(sums[p][b], x, factors[b]);
-            }
-        }
-    }
-#pragma GCC unroll 4
-    for (int b = 0; b < blocks; b++) {
-        Target target = target_of(c, row, block + b);
-#pragma GCC unroll 8
-        for (int p = 0; p < positions; p++)
-            finish(c, &target, of_bytes(&target, sums[p][b]), column + p);
-    }
+    if (c->is_bytes)
+        return of_bytes(t, _mm512_loadu_si512(sums));
+    return _mm512_add_ps(_mm512_loadu_ps(sums), t->bias);
 }
 
-/* The same of floats; their weights have no gaps. */
-INLINE AVX512 void sum_floats(const Convolution *c, int64_t row, int64_t column, int64_t block,
-                              const int positions, const int blocks)
-{
-    const float *input = (const float *)c->input + column * c->column_step;
-    int64_t place = place_of(&c->reads, row * c->stride);
-    int64_t of_block = c->kernel_rows * c->run * LANES;
-    const float *weights = (const float *)c->weights + block * of_block;
-    __m512 sums[WIDE][4];
-#pragma GCC unroll 8
-    for (int p = 0; p < positions; p++)
-#pragma GCC unroll 4
-        for (int b = 0; b < blocks; b++)
-            sums[p][b] = _mm512_loadu_ps(c->biases + (block + b) * LANES);
-    for (int64_t k = 0; k < c->kernel_rows; k++) {
-        const float *in = input + place_below(&c->reads, place, k) * c->pitch;
-        const float *w = weights + k * c->run * LANES;
-        for (int64_t g = 0; g < c->run; g++) {
-            __m512 factors[4];
-#pragma GCC unroll 4
-            for (int b = 0; b < blocks; b++)
-                factors[b] = _mm512_loadu_ps(w + g * LANES + b * of_block);
-#pragma GCC unroll 8
-            for (int p = 0; p < positions; p++) {
-                __m512 x = _mm512_set1_ps(in[p * c->column_step + g]);
-#pragma GCC unroll 4
-                for (int b = 0; b < blocks; b++)
-                    sums[p][b] = _mm512_fmadd_ps(x, factors[b], sums[p][b]);
-            }
-        }
-    }
-#pragma GCC unroll 4
-    for (int b = 0; b < blocks; b++) {
-        Target target = target_of(c, row, block + b);
-#pragma GCC unroll 8
-        for (int p = 0; p < positions; p++)
-            finish(c, &target, sums[p][b], column + p);
-    }
-}
+#define SUM sum_bytes
+#define TARGET AVX512
+#define SIZE 1
+#define FILL TILE
+#define PRODUCT(SUMS, X, W) _mm512_dpbusd_epi32(SUMS, X, W)
+#include "sums.h"
 
-#define COLUMNS_OF(NAME, SUM, BLOCKS)                                                              \
-    static AVX512 void NAME(const Convolution *c, int64_t row, int64_t block, int64_t first,       \
+#define SUM sum_halves
+#define TARGET HALVES
+#define SIZE 2
+#define FILL TILE
+#define PRODUCT(SUMS, X, W)                                                                        \
+    _mm512_castps_si512(                                                                           \
+        _mm512_dpbf16_ps(_mm512_castsi512_ps(SUMS), (__m512bh)(X), (__m512bh)(W)))
+#include "sums.h"
+
+#define SUM sum_floats
+#define TARGET AVX512
+#define SIZE 4
+#define FILL SIZE
+#define PRODUCT(SUMS, X, W)                                                                        \
+    _mm512_castps_si512(_mm512_fmadd_ps(_mm512_castsi512_ps(X), _mm512_castsi512_ps(W),            \
+                                        _mm512_castsi512_ps(SUMS)))
+#include "sums.h"
+
+#define COLUMNS_OF(NAME, SUM, BLOCKS, TARGET)                                                      \
+    static TARGET void NAME(const Convolution *c, int64_t row, int64_t block, int64_t first,       \
                             int64_t end)                                                           \
     {                                                                                              \
         int64_t column = first;                                                                    \
         for (; column + WIDE <= end; column += WIDE)                                               \
             SUM(c, row, column, block, WIDE, BLOCKS);                                              \
-        for (; column < end; column++)                                                             \
+        for (; column + 2 <= end; column += 2)                                                     \
+            SUM(c, row, column, block, 2, BLOCKS);                                                 \
+        if (column < end)                                                                          \
             SUM(c, row, column, block, 1, BLOCKS);                                                 \
     }
 
-COLUMNS_OF(bytes_1, sum_bytes, 1)
-COLUMNS_OF(bytes_2, sum_bytes, 2)
-COLUMNS_OF(bytes_3, sum_bytes, 3)
-COLUMNS_OF(bytes_4, sum_bytes, 4)
-COLUMNS_OF(floats_1, sum_floats, 1)
-COLUMNS_OF(floats_2, sum_floats, 2)
-COLUMNS_OF(floats_3, sum_floats, 3)
-COLUMNS_OF(floats_4, sum_floats, 4)
+#define BLOCKS_OF(NAME, SUM, TARGET)                                                               \
+    COLUMNS_OF(NAME##_1, SUM, 1, TARGET)                                                           \
+    COLUMNS_OF(NAME##_2, SUM, 2, TARGET)                                                           \
+    COLUMNS_OF(NAME##_3, SUM, 3, TARGET)                                                           \
+    COLUMNS_OF(NAME##_4, SUM, 4, TARGET)
+
+BLOCKS_OF(bytes, sum_bytes, AVX512)
+BLOCKS_OF(halves, sum_halves, HALVES)
+BLOCKS_OF(floats, sum_floats, AVX512)
 
 typedef void (*Columns)(const Convolution *, int64_t, int64_t, int64_t, int64_t);
 
@@ -194,13 +149,14 @@ void sum_columns(const Convolution *c, int64_t row, int64_t part, int64_t parts,
         return;
     }
     static const Columns bytes[] = {bytes_1, bytes_2, bytes_3, bytes_4};
+    static const Columns halves[] = {halves_1, halves_2, halves_3, halves_4};
     static const Columns floats[] = {floats_1, floats_2, floats_3, floats_4};
     int64_t most = blocks_at_a_time(c, how), block = part * most;
     int64_t left = blocks_of(c) - block, count = left < most ? left : most;
     if (is_tiled(c, how))
         sum_by_tiles(c, row, block, count, first, end);
     else
-        (c->is_bytes ? bytes : floats)[count - 1](c, row, block, first, end);
+        (c->is_bytes ? bytes : c->is_halves ? halves : floats)[count - 1](c, row, block, first, end);
 }
 
 /* Rows of one block of output channels after the other, so that its weights stay near. */

@@ -17,7 +17,9 @@
 #define HAS_VECTORS 0
 #endif
 
-enum { NOTHING = 0, VNNI = 1, VNNI_AND_AMX = 2, AVX2_ALONE = 3 };
+/* Each of the first four can do what those before it can. VNNI_AND_HALVES: products of bfloat16,
+   too. */
+enum { NOTHING = 0, VNNI = 1, VNNI_AND_HALVES = 2, VNNI_AND_AMX = 3, AVX2_ALONE = 4 };
 
 enum { MOST_TRANSFORMED = 256 }; /* input channels where is_transformed */
 
@@ -51,19 +53,19 @@ typedef struct {
     int64_t halves_pitch;
     int64_t rows; /* of positions; for run_layers, and where is_transformed */
     Ring reads, adds, writes; /* rows of the input, of what is added, of the output */
-    int32_t is_halves; /* the input, and the weights: bfloat16; for VNNI_AND_AMX */
+    int32_t is_halves; /* the input, and the weights: bfloat16; from VNNI_AND_HALVES on */
     int32_t is_transformed; /* the weights, of floats and AVX2_ALONE: as of winograd.c. Pairs of
                                rows are summed, the last one alone where it is no pair */
 } Convolution;
 
-/* What the processor has for bytes: NOTHING, VNNI or VNNI_AND_AMX. */
+/* What the processor has for bytes: NOTHING, or VNNI to VNNI_AND_AMX. */
 EXPORT int instructions(void);
 
 /* What it has for floats where it has nothing for bytes: NOTHING or AVX2_ALONE. */
 EXPORT int float_instructions(void);
 
-/* Positions in rows first to end (excluded); each gives `groups` rows of the output. how: VNNI,
-   VNNI_AND_AMX, or AVX2_ALONE, which is for floats. */
+/* Positions in rows first to end (excluded); each gives `groups` rows of the output. how: what the
+   processor has, or less; AVX2_ALONE is for floats. */
 EXPORT void convolve(const Convolution *c, int64_t first, int64_t end, int how);
 
 /* The same in parts, for one thread of several: begin_convolutions before a thread's first part,

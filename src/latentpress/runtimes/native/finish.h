@@ -9,6 +9,7 @@
 
 #define LANES 16 /* floats of a vector, output channels of a block of weights */
 #define AVX512 __attribute__((target("avx512f,avx512bw,avx512vl,avx512vnni")))
+#define HALVES __attribute__((target("avx512f,avx512bw,avx512vl,avx512vnni,avx512bf16")))
 #define AMX                                                                                        \
     __attribute__((target("avx512f,avx512bw,avx512vl,avx512vnni,avx512bf16,amx-tile,amx-int8,"    \
                           "amx-bf16")))
