@@ -9,8 +9,10 @@ import pytest
 
 from latentpress import codec, models
 from latentpress.errors import UsageError
-from latentpress.runtimes import choice, on_openvino, processor
-from latentpress.runtimes.choice import EXACT, OWN_FLOATS, OWN_INTEGERS, choose
+from latentpress.runtimes import choice, native, on_openvino, processor
+from latentpress.runtimes.choice import EXACT, OWN_FLOATS, OWN_INTEGERS, Choice, choose
+from latentpress.runtimes.on_native import NativeGraph
+from latentpress.runtimes.running import open_graph
 
 VNNI, AMX = {"avx512_vnni"}, {"avx512_vnni", "amx_bf16"}
 
@@ -26,11 +28,12 @@ def machine(
     flags: set[str],
     packages: tuple[str, ...] = (),
     has_library: bool = False,
-    has_float_library: bool = False,
+    narrow: int = native.NOTHING,
 ) -> None:
     monkeypatch.setattr(processor, "flags", lambda: frozenset(flags))
-    monkeypatch.setattr(choice.native, "library", lambda: has_library or None)
-    monkeypatch.setattr(choice.native, "float_library", lambda: has_float_library or None)
+    monkeypatch.setattr(native, "library", lambda: has_library or None)
+    library = types.SimpleNamespace(narrow_instructions=lambda: narrow)
+    monkeypatch.setattr(native, "narrow_library", lambda: library if narrow else None)
     monkeypatch.setattr(choice, "is_installed", lambda name: name in packages)
 
 
@@ -54,10 +57,11 @@ def test_processor_and_packages_decide(monkeypatch: pytest.MonkeyPatch) -> None:
     machine(monkeypatch, AMX, ("openvino",), has_library=True)
     assert chosen() == chosen("auto") == ("native", "cpu", "int8")
     assert chosen(good=False) == ("openvino", "cpu", "bfloat16")
-    machine(monkeypatch, {"avx2", "fma"}, has_float_library=True)
+    machine(monkeypatch, {"avx2", "fma"}, narrow=native.AVX2_ALONE)
     assert chosen() == chosen("auto", good=False) == ("native", "cpu", "float32")
-    machine(monkeypatch, {"avx2", "fma", "avx_vnni"}, has_float_library=True)
-    assert chosen() == chosen("auto", good=False) == ("native", "cpu", "float32")
+    machine(monkeypatch, {"avx2", "fma", "avx_vnni"}, narrow=native.AVX2_AND_VNNI)
+    assert chosen() == chosen("auto") == ("native", "cpu", "int8")
+    assert chosen(good=False) == ("native", "cpu", "float32")
 
 
 ASKED = [
@@ -85,16 +89,39 @@ def test_the_environment_is_obeyed(
     assert chosen(good=False) == expected
 
 
-@pytest.mark.parametrize(
-    ("precision", "expected"),
-    [("float", ("native", "cpu", "float32")), ("int8", ("onnxruntime", "cpu", "int8"))],
-)
-def test_floats_are_the_library_s_where_it_has_no_bytes(
-    monkeypatch: pytest.MonkeyPatch, precision: str, expected: tuple[str, str, str]
+ASKED_WITHOUT_AVX512 = [
+    ("", "float", native.AVX2_ALONE, ("native", "cpu", "float32")),
+    ("", "int8", native.AVX2_ALONE, ("onnxruntime", "cpu", "int8")),
+    ("native", "", native.AVX2_ALONE, ("native", "cpu", "float32")),
+    ("", "float", native.AVX2_AND_VNNI, ("native", "cpu", "float32")),
+    ("", "int8", native.AVX2_AND_VNNI, ("native", "cpu", "int8")),
+    ("native", "", native.AVX2_AND_VNNI, ("native", "cpu", "int8")),
+    ("native", "float", native.AVX2_AND_VNNI, ("native", "cpu", "float32")),
+]
+
+
+@pytest.mark.parametrize(("runtime", "precision", "narrow", "expected"), ASKED_WITHOUT_AVX512)
+def test_the_environment_is_obeyed_without_avx512(
+    monkeypatch: pytest.MonkeyPatch,
+    runtime: str,
+    precision: str,
+    narrow: int,
+    expected: tuple[str, str, str],
 ) -> None:
-    machine(monkeypatch, {"avx2", "fma", "avx_vnni"}, has_float_library=True)
+    machine(monkeypatch, {"avx2", "fma", "avx_vnni"}, narrow=narrow)
+    monkeypatch.setenv(choice.RUNTIME_VARIABLE, runtime)
     monkeypatch.setenv(choice.PRECISION_VARIABLE, precision)
     assert chosen() == expected
+
+
+def test_floats_asked_for_are_no_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    if native.library() is None:
+        pytest.skip("no library, or no AVX-512 with VNNI")
+    data, steps = models.read_file("lp1", "analysis.onnx"), models.steps("lp1")
+    for precision, has_bytes in (("int8", True), ("float32", False)):
+        found = open_graph(data, Choice("native", "cpu", precision, ""), 1, {}, steps)
+        assert isinstance(found, NativeGraph)
+        assert any(layer.is_bytes for layer in found._network.layers) is has_bytes
 
 
 ASKED_WITH_A_LIBRARY = [

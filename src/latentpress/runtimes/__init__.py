@@ -3,7 +3,7 @@
 running.py           the one interface of a graph that runs: named arrays -> arrays
 choice.py            which runtime, device and precision a graph gets, and why
 processor.py         what the processor can do
-on_native.py         the package's own convolutions, in native/: bytes, on AVX-512 with VNNI or AMX
+on_native.py         the package's own convolutions, in native/: bytes by VNNI or AMX, or floats
 on_native_integers.py   the same of the prior's whole numbers
 on_onnxruntime.py    ONNX Runtime, of every installation: float32, and int8 through quantize.py
 on_openvino.py       OpenVINO, an extra: bfloat16 on AMX

@@ -90,17 +90,17 @@ def choose(device: str, *, int8_is_good: bool) -> Choice:
     if where == "cpu" and not runtime:
         if device == "auto" and precision != "int8" and torch_has("cuda", if_imported=True):
             return on_torch("cuda", precision, "torch is in use and has a CUDA device")
-        if precision == "int8" and native.library():
+        if precision == "int8" and native.has_bytes():
             return on_native("cpu", precision, f"{PRECISION_VARIABLE} asks for it")
-        if precision == "" and int8_is_good and native.library():
-            return on_native("cpu", precision, "the processor has AVX-512 with VNNI")
+        if precision == "" and int8_is_good and native.has_bytes():
+            instructions = "AVX-512 with VNNI" if native.library() else "AVX-VNNI"
+            return on_native("cpu", precision, f"the processor has {instructions}")
         if precision in ("", "half") and has_amx_bfloat16() and is_installed("openvino"):
             return on_openvino("cpu", precision, "the processor has AMX and OpenVINO is installed")
         if precision == "half":
             return on_openvino("cpu", precision, f"{PRECISION_VARIABLE} asks for it", is_asked=True)
-        has_floats_alone = native.float_library() and not native.library()
-        if precision in ("", "float") and has_floats_alone:
-            return on_native("cpu", precision, "the processor has AVX2 with FMA")
+        if precision in ("", "float") and native.narrow_library():
+            return on_native("cpu", "float", "the processor has AVX2 with FMA")
     return on_onnxruntime(where, precision, runtime, int8_is_good)
 
 
@@ -157,16 +157,19 @@ def torch_has(device: str, *, if_imported: bool = False) -> bool:
 
 def on_native(device: str, precision: str, why: str, *, is_asked: bool = False) -> Choice:
     """The package's own convolutions. UsageError where they cannot do what is asked for."""
-    if not native.library() and not native.float_library():
+    if not native.library() and not native.narrow_library():
         raise UsageError(
             "the runtime native needs a processor with AVX-512 and VNNI, or with AVX2, Linux, and "
             "the package's C library"
         )
     if device not in ("auto", "cpu"):
         raise UsageError(f"the runtime native runs on the CPU, not on {device!r}")
-    kind = "int8" if native.library() else "float32"
-    if precision not in ("", {"int8": "int8", "float32": "float"}[kind]):
+    kinds = {"int8": "int8"} if native.has_bytes() else {}
+    if native.narrow_library():
+        kinds["float"] = "float32"
+    if precision and precision not in kinds:
         raise UsageError(f"{PRECISION_VARIABLE}={precision} is not for the runtime native here")
+    kind = kinds[precision] if precision else next(iter(kinds.values()))
     return Choice("native", "cpu", kind, why, is_asked)
 
 

@@ -19,7 +19,7 @@ from latentpress.runtimes.native.team import Team
 
 BAND_POSITIONS = 256  # latent positions a band, whose tensors a core's cache still holds
 SMALL_POSITIONS = 1024  # the same of a network whose tensors get no larger than its input
-AVX2_BAND_POSITIONS = 512  # where the weights are floats, which no core's cache holds
+AVX2_BAND_POSITIONS = 512  # where weights are floats, which no core's cache holds
 FACTOR = 16  # rows and columns of pixels a latent position
 IDLE = 2  # streams that wait for another picture of their widths
 SHARED = 4096  # positions of all layers, from which on threads share a band
@@ -45,19 +45,19 @@ class NativeGraph:
         may_round: bool = False,
         how: int = native.NOTHING,
     ) -> None:
-        self._library = native.library() or native.float_library()
-        self._how = how or self._library.instructions() or self._library.float_instructions()
-        has_avx2_alone = self._how == native.AVX2_ALONE
-        if has_avx2_alone:
+        self._library = native.library() or native.narrow_library()
+        self._how = how or self._library.instructions() or self._library.narrow_instructions()
+        is_narrow = self._how in (native.AVX2_ALONE, native.AVX2_AND_VNNI)
+        if self._how == native.AVX2_ALONE:
             steps = {}
         has_halves = may_round and self._how in (native.VNNI_AND_HALVES, native.VNNI_AND_AMX)
         self._network = layers.read(
-            data, steps, turned, has_halves=has_halves, may_transform=has_avx2_alone
+            data, steps, turned, has_halves=has_halves, may_transform=is_narrow
         )
         self.is_of_pixels = self._network.is_of_pixels
         self._unit = FACTOR if self._network.is_of_pixels else 1
         grows = self.is_of_pixels or any(layer.shuffle > 1 for layer in self._network.layers)
-        band = AVX2_BAND_POSITIONS if has_avx2_alone else BAND_POSITIONS
+        band = AVX2_BAND_POSITIONS if is_narrow else BAND_POSITIONS
         self._band = band if grows else SMALL_POSITIONS
         self._team = Team(threads)
         self._idle = deque[tuple[int, Stream]](maxlen=IDLE)

@@ -58,8 +58,9 @@ def open_graph(
             return IntegerGraph(data, threads)
         from latentpress.runtimes.on_native import NativeGraph
 
-        may_round = choice.precision == "int8"
-        return NativeGraph(data, steps or {}, threads, turned, may_round=may_round)
+        is_rounded = choice.precision == "int8"
+        own_steps = steps if is_rounded and steps else {}
+        return NativeGraph(data, own_steps, threads, turned, may_round=is_rounded)
     if choice.precision == "int8":
         data = quantized(
             data, ranges, WEIGHT_MAX if has_byte_dot_product() else WEIGHT_MAX_IN_PAIRS

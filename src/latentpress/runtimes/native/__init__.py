@@ -1,15 +1,18 @@
-"""Convolutions in C, for processors with AVX-512 and VNNI, or AMX beside them; of floats also for
-those with AVX2.
+"""Convolutions in C, for processors with AVX-512 and VNNI, or AMX beside them; those of pictures
+also for processors with AVX2, of bytes where these have AVX-VNNI.
 
 `library()` is the door: None where no library was built, where it was built of other sources, where
-the processor has nothing for bytes, or where LATENTPRESS_NATIVE=0. `float_library()` is a second
-one, for processors that have AVX2 alone.
+the processor is without AVX-512 or VNNI, or where LATENTPRESS_NATIVE=0. `narrow_library()` is a
+second one, for processors that have AVX2 instead.
 
 convolution.c   sums in vectors
+sums.h          the text of these sums, for every kind of numbers
 tiles.c         sums in tiles of AMX
-avx2.c          convolutions of floats by AVX2
-avx2_sums.c     their sums
-avx2_finish.h   what becomes of these
+avx2.c          convolutions by AVX2
+avx2_sums.c     sums of floats there
+avx2_bytes.c    those of bytes
+avx2_byte_sums.h    the text of these, for both kinds of instructions
+avx2_finish.h   what becomes of the sums there
 winograd.c      fewer multiplications for kernels of 3 x 3, by AVX2
 finish.h        what becomes of the sums
 stream.c        rows of a picture through the layers, by several threads
@@ -31,7 +34,8 @@ from numpy.typing import NDArray
 
 from latentpress.system import c_libraries
 
-NOTHING, VNNI, VNNI_AND_HALVES, VNNI_AND_AMX, AVX2_ALONE = range(5)  # of convolution.h
+# of convolution.h
+NOTHING, VNNI, VNNI_AND_HALVES, VNNI_AND_AMX, AVX2_ALONE, AVX2_AND_VNNI = range(6)
 PROCEDURES = (
     *("convolve", "drop_rows", "run_layers"),
     *("put_bytes", "get_bytes", "put_planes", "get_planes"),
@@ -174,12 +178,18 @@ def library() -> Any:
 
 
 @cache
-def float_library() -> Any:
-    """The library where it is of use for floats alone: the processor has AVX2 and nothing better;
-    None elsewhere.
+def narrow_library() -> Any:
+    """The library where it is of use for the convolutions of pictures alone: the processor has AVX2
+    and not what `library` needs; None elsewhere.
     """
     found = built()
-    return found if found and found.float_instructions() != NOTHING else None
+    return found if found and found.narrow_instructions() != NOTHING else None
+
+
+def has_bytes() -> bool:
+    """Whether the library is of use for convolutions of bytes."""
+    narrow = narrow_library()
+    return bool(library()) or bool(narrow and narrow.narrow_instructions() == AVX2_AND_VNNI)
 
 
 @cache

@@ -1,13 +1,14 @@
-/* Convolutions of floats for processors with AVX2 and fused multiply-adds, but without AVX-512. */
+/* Convolutions for processors with AVX2 and fused multiply-adds, but without AVX-512: of floats,
+   and of bytes where they have AVX-VNNI. */
 
 #include "avx2.h"
 
 #if HAS_VECTORS
 
+#include "avx2_bytes.h"
 #include "avx2_sums.h"
 #include "winograd.h"
 
-#define COLUMNS 96 /* of a part at most */
 #define UNIT 4     /* columns, of which a part has a multiple: those of a tile of winograd.c */
 
 /* Every processor that has them has F16C, too, which weights.c needs. */
@@ -15,7 +16,7 @@ int has_avx2(void) { return __builtin_cpu_supports("avx2") && __builtin_cpu_supp
 
 int64_t parts_by_avx2(const Convolution *c, int64_t columns)
 {
-    const int64_t most = c->is_transformed ? columns_of_tiles(c) : COLUMNS;
+    const int64_t most = c->is_transformed ? columns_of_tiles(c) : MOST_COLUMNS;
     return (columns + most - 1) / most;
 }
 
@@ -25,7 +26,7 @@ static AVX2 void sum_directly(const Convolution *c, int64_t row, int64_t first, 
     const float *input = (const float *)c->input + first * c->column_step;
     const int64_t place = (c->reads.first + row * c->stride) % c->reads.room;
     const Runs runs = {input, c->column_step, c->pitch, place, c->reads.room};
-    float sums[COLUMNS * LANES];
+    float sums[MOST_COLUMNS * LANES];
     for (int64_t block = 0; block < blocks; block++) {
         const Target t = target_of(c, row, block);
         const float *weights = (const float *)c->weights + block * c->kernel_rows * c->run * LANES;
@@ -48,6 +49,8 @@ AVX2 void sum_by_avx2(const Convolution *c, int64_t row, int64_t part, int64_t p
         return;
     if (c->is_transformed)
         sum_by_tiles_of_points(c, row, from, own_end);
+    else if (c->is_bytes)
+        sum_bytes_by_avx2(c, row, from, own_end);
     else
         sum_directly(c, row, from, own_end);
 }

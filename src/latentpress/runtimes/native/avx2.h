@@ -1,4 +1,4 @@
-/* Convolutions of floats by AVX2. */
+/* Convolutions by AVX2. */
 
 #ifndef LATENTPRESS_AVX2_H
 #define LATENTPRESS_AVX2_H

@@ -36,12 +36,21 @@ INLINE Target target_of(const Convolution *c, int64_t row, int64_t block)
     return t;
 }
 
-/* A whole block of floats, or what else a block may become, a number at a time. */
+/* Levels of 16 channels, not yet within 0 .. 255, as bytes. */
+INLINE AVX2 __m128i as_bytes(__m256i low, __m256i high)
+{
+    const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 0, 4, 1, 5);
+    const __m256i words = _mm256_packs_epi32(low, high);
+    const __m256i bytes = _mm256_packus_epi16(words, words);
+    return _mm256_castsi256_si128(_mm256_permutevar8x32_epi32(bytes, order));
+}
+
+/* A whole block, or a part of one, a number at a time. */
 INLINE AVX2 void finish(const Convolution *c, const Target *t, __m256 low, __m256 high,
                         int64_t column)
 {
     int64_t at = column * c->channels;
-    if (t->lanes == LANES && !t->bytes) {
+    if (t->lanes == LANES) {
         if (t->added) {
             low = _mm256_add_ps(low, _mm256_loadu_ps(t->added + at));
             high = _mm256_add_ps(high, _mm256_loadu_ps(t->added + at + 8));
@@ -50,8 +59,18 @@ INLINE AVX2 void finish(const Convolution *c, const Target *t, __m256 low, __m25
             low = _mm256_max_ps(low, _mm256_setzero_ps());
             high = _mm256_max_ps(high, _mm256_setzero_ps());
         }
-        _mm256_storeu_ps(t->floats + at, low);
-        _mm256_storeu_ps(t->floats + at + 8, high);
+        if (t->floats) {
+            _mm256_storeu_ps(t->floats + at, low);
+            _mm256_storeu_ps(t->floats + at + 8, high);
+        }
+        if (t->bytes) {
+            const __m256i zero = _mm256_set1_epi32(c->zero);
+            low = _mm256_mul_ps(low, _mm256_loadu_ps(t->steps));
+            high = _mm256_mul_ps(high, _mm256_loadu_ps(t->steps + 8));
+            const __m128i levels = as_bytes(_mm256_add_epi32(_mm256_cvtps_epi32(low), zero),
+                                            _mm256_add_epi32(_mm256_cvtps_epi32(high), zero));
+            _mm_storeu_si128((__m128i *)(t->bytes + at), levels);
+        }
         return;
     }
     float sums[LANES];

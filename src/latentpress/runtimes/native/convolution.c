@@ -1,6 +1,6 @@
 /* Convolutions of bytes and of floats over images whose channels lie side by side (H, W, C), for
    processors with AVX-512: bytes by VNNI or in tiles of AMX, floats by fused multiply-adds,
-   bfloat16 by its own instruction or in tiles; floats also for those that have AVX2 alone (avx2.c).
+   bfloat16 by its own instruction or in tiles. avx2.c is for those with AVX2 and not AVX-512.
 
    A row of a kernel reads one run of neighboring numbers: `kernel width x channels` of them. So
    every convolution here is `kernel_rows` runs for each position, whatever its width and stride.
@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "avx2.h"
+#include "avx2_bytes.h"
 #include "finish.h"
 
 #define WIDE 6 /* positions that are summed at a time */
@@ -103,9 +104,11 @@ BLOCKS_OF(floats, sum_floats, AVX512)
 
 typedef void (*Columns)(const Convolution *, int64_t, int64_t, int64_t, int64_t);
 
-EXPORT int float_instructions(void)
+EXPORT int narrow_instructions(void)
 {
-    return instructions() == NOTHING && has_avx2() ? AVX2_ALONE : NOTHING;
+    if (instructions() != NOTHING || !has_avx2())
+        return NOTHING;
+    return has_avx_vnni() ? AVX2_AND_VNNI : AVX2_ALONE;
 }
 
 INLINE int is_tiled(const Convolution *c, int how)
@@ -135,7 +138,7 @@ int64_t rows_at_a_time(const Convolution *c) { return c->is_transformed ? 2 : 1;
 
 int64_t parts_of(const Convolution *c, int64_t columns, int how)
 {
-    if (how == AVX2_ALONE)
+    if (how >= AVX2_ALONE)
         return parts_by_avx2(c, columns);
     int64_t step = blocks_at_a_time(c, how);
     return (blocks_of(c) + step - 1) / step;
@@ -144,7 +147,7 @@ int64_t parts_of(const Convolution *c, int64_t columns, int how)
 void sum_columns(const Convolution *c, int64_t row, int64_t part, int64_t parts, int64_t first,
                  int64_t end, int how)
 {
-    if (how == AVX2_ALONE) {
+    if (how >= AVX2_ALONE) {
         sum_by_avx2(c, row, part, parts, first, end);
         return;
     }
@@ -153,10 +156,11 @@ void sum_columns(const Convolution *c, int64_t row, int64_t part, int64_t parts,
     static const Columns floats[] = {floats_1, floats_2, floats_3, floats_4};
     int64_t most = blocks_at_a_time(c, how), block = part * most;
     int64_t left = blocks_of(c) - block, count = left < most ? left : most;
+    const Columns *sums = c->is_bytes ? bytes : c->is_halves ? halves : floats;
     if (is_tiled(c, how))
         sum_by_tiles(c, row, block, count, first, end);
     else
-        (c->is_bytes ? bytes : c->is_halves ? halves : floats)[count - 1](c, row, block, first, end);
+        sums[count - 1](c, row, block, first, end);
 }
 
 /* Rows of one block of output channels after the other, so that its weights stay near. */
@@ -174,7 +178,7 @@ EXPORT void convolve(const Convolution *c, int64_t first, int64_t end, int how)
 
 EXPORT int instructions(void) { return NOTHING; }
 
-EXPORT int float_instructions(void) { return NOTHING; }
+EXPORT int narrow_instructions(void) { return NOTHING; }
 
 EXPORT void convolve(const Convolution *c, int64_t first, int64_t end, int how)
 {

@@ -17,9 +17,16 @@
 #define HAS_VECTORS 0
 #endif
 
-/* Each of the first four can do what those before it can. VNNI_AND_HALVES: products of bfloat16,
-   too. */
-enum { NOTHING = 0, VNNI = 1, VNNI_AND_HALVES = 2, VNNI_AND_AMX = 3, AVX2_ALONE = 4 };
+/* Of the first four, which have AVX-512, each can do what those before it can. VNNI_AND_HALVES:
+   products of bfloat16, too. AVX2_AND_VNNI: of bytes, in vectors of AVX2. */
+enum {
+    NOTHING = 0,
+    VNNI = 1,
+    VNNI_AND_HALVES = 2,
+    VNNI_AND_AMX = 3,
+    AVX2_ALONE = 4,
+    AVX2_AND_VNNI = 5
+};
 
 enum { MOST_TRANSFORMED = 256 }; /* input channels where is_transformed */
 
@@ -54,15 +61,15 @@ typedef struct {
     int64_t rows; /* of positions; for run_layers, and where is_transformed */
     Ring reads, adds, writes; /* rows of the input, of what is added, of the output */
     int32_t is_halves; /* the input, and the weights: bfloat16; from VNNI_AND_HALVES on */
-    int32_t is_transformed; /* the weights, of floats and AVX2_ALONE: as of winograd.c. Pairs of
-                               rows are summed, the last one alone where it is no pair */
+    int32_t is_transformed; /* the weights, of floats, from AVX2_ALONE on: as of winograd.c. Pairs
+                               of rows are summed, the last one alone where it is no pair */
 } Convolution;
 
-/* What the processor has for bytes: NOTHING, or VNNI to VNNI_AND_AMX. */
+/* What the processor has of AVX-512: NOTHING, or VNNI to VNNI_AND_AMX. */
 EXPORT int instructions(void);
 
-/* What it has for floats where it has nothing for bytes: NOTHING or AVX2_ALONE. */
-EXPORT int float_instructions(void);
+/* What it has where AVX-512 is not: NOTHING, AVX2_ALONE or AVX2_AND_VNNI. */
+EXPORT int narrow_instructions(void);
 
 /* Positions in rows first to end (excluded); each gives `groups` rows of the output. how: what the
    processor has, or less; AVX2_ALONE is for floats. */
@@ -70,7 +77,7 @@ EXPORT void convolve(const Convolution *c, int64_t first, int64_t end, int how);
 
 /* The same in parts, for one thread of several: begin_convolutions before a thread's first part,
    end_convolutions after its last one. rows_at_a_time rows of at most so many positions have
-   parts_of parts: blocks of channels, or of AVX2_ALONE columns. */
+   parts_of parts: blocks of channels, or without AVX-512 columns. */
 void begin_convolutions(int how);
 void end_convolutions(int how);
 int64_t rows_at_a_time(const Convolution *c);

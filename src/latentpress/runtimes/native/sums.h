@@ -1,8 +1,8 @@
 /* Included once for each kind of numbers, for a function of its own. To be defined before:
      SUM, TARGET   its name, and what it is compiled for
      SIZE, FILL    bytes of a number; to a multiple of how many bytes runs of weights are filled up
-     PRODUCT       (sums, x, w): 16 sums and the products of w, the next four bytes of the weights of
-                   16 channels, and x, four bytes of the input 16 times */
+     PRODUCT       (sums, x, w): 16 sums and the products of w, the next four bytes of the weights
+                   of 16 channels, and x, four bytes of the input 16 times */
 
 /* `positions` of a row times `blocks` of output channels, both constants of the call. */
 INLINE TARGET void SUM(const Convolution *c, int64_t row, int64_t column, int64_t block,
