@@ -5,6 +5,7 @@ also for processors with AVX2, of bytes where these have AVX-VNNI.
 the processor is without AVX-512 or VNNI, or where LATENTPRESS_NATIVE=0. `narrow_library()` is a
 second one, for processors that have AVX2 instead.
 
+processor.c     what the processor has
 convolution.c   sums in vectors
 sums.h          the text of these sums, for every kind of numbers
 tiles.c         sums in tiles of AMX

@@ -11,9 +11,6 @@
 
 #define UNIT 4     /* columns, of which a part has a multiple: those of a tile of winograd.c */
 
-/* Every processor that has them has F16C, too, which weights.c needs. */
-int has_avx2(void) { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
-
 int64_t parts_by_avx2(const Convolution *c, int64_t columns)
 {
     const int64_t most = c->is_transformed ? columns_of_tiles(c) : MOST_COLUMNS;

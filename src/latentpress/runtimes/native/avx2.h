@@ -7,9 +7,6 @@
 
 #if HAS_VECTORS
 
-/* Whether the processor has AVX2 and fused multiply-adds. */
-int has_avx2(void);
-
 /* Parts into which a row of at most so many columns is cut. */
 int64_t parts_by_avx2(const Convolution *c, int64_t columns);
 

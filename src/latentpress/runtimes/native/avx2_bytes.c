@@ -5,13 +5,12 @@
 
 #if HAS_VECTORS
 
-#include <cpuid.h>
 #include <string.h>
 
 #include "avx2_finish.h"
+#include "processor.h"
 
 #define TILE 64 /* bytes, to a multiple of which the runs of a kernel are filled up */
-#define AVX_VNNI (1u << 4) /* of leaf 7, 1 */
 
 enum { TOGETHER = 6 }; /* positions that are summed at a time: as many as the registers hold */
 
@@ -26,18 +25,6 @@ enum { TOGETHER = 6 }; /* positions that are summed at a time: as many as the re
 #define TARGET __attribute__((target("avx2,fma,avx512f,avx512vl,avx512vnni")))
 #define PRODUCT(SUMS, X, W) _mm256_dpbusd_epi32(SUMS, X, W)
 #include "avx2_byte_sums.h"
-
-int has_avx_vnni(void)
-{
-    static int known = -1; /* a virtual machine takes its time for each answer of CPUID */
-    int found = __atomic_load_n(&known, __ATOMIC_RELAXED);
-    if (found < 0) {
-        unsigned int a, b, c, d;
-        found = __get_cpuid_count(7, 1, &a, &b, &c, &d) && a & AVX_VNNI;
-        __atomic_store_n(&known, found, __ATOMIC_RELAXED);
-    }
-    return found;
-}
 
 AVX2 void sum_bytes_by_avx2(const Convolution *c, int64_t row, int64_t first, int64_t end)
 {

@@ -9,9 +9,6 @@
 
 enum { MOST_COLUMNS = 96 }; /* of a part */
 
-/* Whether the processor multiplies bytes in such vectors without AVX-512. */
-int has_avx_vnni(void);
-
 /* Columns first to end (excluded), at most MOST_COLUMNS, of a row: all output channels. */
 void sum_bytes_by_avx2(const Convolution *c, int64_t row, int64_t first, int64_t end);
 

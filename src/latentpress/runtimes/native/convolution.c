@@ -6,45 +6,21 @@
    every convolution here is `kernel_rows` runs for each position, whatever its width and stride.
    Sums of bytes are whole numbers: VNNI and AMX give the same to the bit. */
 
-#define _GNU_SOURCE /* syscall */
-
 #include "convolution.h"
 
 #include "tiles.h"
 
 #if HAS_VECTORS
 
-#include <cpuid.h>
 #include <immintrin.h>
 #include <string.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include "avx2.h"
-#include "avx2_bytes.h"
 #include "finish.h"
 
 #define WIDE 6 /* positions that are summed at a time */
 #define TILE 64 /* bytes, to a multiple of which the runs of a kernel are filled up */
 #define BLOCKS 4 /* of output channels, that are summed at a time */
-
-#define AMX_BITS (3u << 24 | 1u << 22) /* of leaf 7: tiles, their products of bytes, of bfloat16 */
-
-enum { XTILEDATA = 18, REQUEST_PERMISSION = 0x1023 };
-
-EXPORT int instructions(void)
-{
-    if (!__builtin_cpu_supports("avx512f") || !__builtin_cpu_supports("avx512bw") ||
-        !__builtin_cpu_supports("avx512vl") || !__builtin_cpu_supports("avx512vnni"))
-        return NOTHING;
-    if (!__builtin_cpu_supports("avx512bf16"))
-        return VNNI;
-    unsigned int a, b, c, d;
-    if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || (d & AMX_BITS) != AMX_BITS ||
-        syscall(SYS_arch_prctl, REQUEST_PERMISSION, XTILEDATA))
-        return VNNI_AND_HALVES;
-    return VNNI_AND_AMX;
-}
 
 /* Sums of products as floats. */
 INLINE AVX512 __m512 of_sums(const Convolution *c, const Target *t, const int32_t *sums)
@@ -103,13 +79,6 @@ BLOCKS_OF(halves, sum_halves, HALVES)
 BLOCKS_OF(floats, sum_floats, AVX512)
 
 typedef void (*Columns)(const Convolution *, int64_t, int64_t, int64_t, int64_t);
-
-EXPORT int narrow_instructions(void)
-{
-    if (instructions() != NOTHING || !has_avx2())
-        return NOTHING;
-    return has_avx_vnni() ? AVX2_AND_VNNI : AVX2_ALONE;
-}
 
 INLINE int is_tiled(const Convolution *c, int how)
 {
@@ -175,10 +144,6 @@ EXPORT void convolve(const Convolution *c, int64_t first, int64_t end, int how)
 }
 
 #else
-
-EXPORT int instructions(void) { return NOTHING; }
-
-EXPORT int narrow_instructions(void) { return NOTHING; }
 
 EXPORT void convolve(const Convolution *c, int64_t first, int64_t end, int how)
 {

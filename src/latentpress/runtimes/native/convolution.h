@@ -65,12 +65,6 @@ typedef struct {
                                of rows are summed, the last one alone where it is no pair */
 } Convolution;
 
-/* What the processor has of AVX-512: NOTHING, or VNNI to VNNI_AND_AMX. */
-EXPORT int instructions(void);
-
-/* What it has where AVX-512 is not: NOTHING, AVX2_ALONE or AVX2_AND_VNNI. */
-EXPORT int narrow_instructions(void);
-
 /* Positions in rows first to end (excluded); each gives `groups` rows of the output. how: what the
    processor has, or less; AVX2_ALONE is for floats. */
 EXPORT void convolve(const Convolution *c, int64_t first, int64_t end, int how);
