@@ -27,7 +27,7 @@ RESULTS = ROOT / "results"
 RUN = "run.json"
 FIELDS = ("what", "command", "commit", "model", "machine", "date", "quoted")
 # what the networks' time depends on most
-INSTRUCTIONS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16")
+INSTRUCTIONS = ("avx2", "avx_vnni", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16")
 MODEL = re.compile(r"(?:lp1 model|prior) ([0-9a-f]{8})")  # in what a run says of a codec's version
 
 

@@ -86,6 +86,8 @@ def main() -> None:
     parser.add_argument("--quality", type=int, default=50)
     default = RESULTS / "speed-gain-without-avx512.csv"
     parser.add_argument("-o", "--output", type=Path, default=default)
+    what = "the code before the work on speed beside today's, without AVX-512, VNNI and AMX"
+    parser.add_argument("--what", default=what, help="what the index of results/ says of it")
     options = parser.parse_args()
     samples = sorted((ROOT / "samples").glob("*.jpg"))
     with tempfile.TemporaryDirectory() as folder:
@@ -96,8 +98,7 @@ def main() -> None:
                 code.turn()
         for code in codes:
             code.process.communicate()
-    what = "the code before the work on speed beside today's, without AVX-512, VNNI and AMX"
-    provenance.record(options.output, what, ["builtin"])
+    provenance.record(options.output, options.what, ["builtin"])
     with options.output.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream)
         writer.writerow(COLUMNS)
