@@ -69,8 +69,7 @@ class TimedGraph(NativeGraph):
 
 def here() -> dict[str, int]:
     """The KINDS that this processor can run."""
-    most = native.library().instructions()
-    return {name: how for name, how in KINDS.items() if how <= most or how > native.VNNI_AND_AMX}
+    return {name: how for name, how in KINDS.items() if how in (*native.ways(), native.AVX2_ALONE)}
 
 
 def numbers_of(layer: Layer) -> str:

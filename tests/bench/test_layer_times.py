@@ -9,9 +9,7 @@ from latentpress import models
 from latentpress.runtimes import native
 from latentpress.runtimes.onnx_file import read_graph
 
-pytestmark = pytest.mark.skipif(
-    native.library() is None, reason="no library, or no AVX-512 with VNNI"
-)
+pytestmark = pytest.mark.skipif(native.library() is None, reason="no library, or nothing for bytes")
 
 
 @pytest.mark.parametrize("how", layer_times.here().values() if native.library() else [])

@@ -26,7 +26,7 @@ NOT_NEEDED = {
 }
 
 
-@pytest.mark.skipif(native.library() is None, reason="no library, or no AVX-512 with VNNI")
+@pytest.mark.skipif(native.library() is None, reason="no library, or nothing for bytes")
 def test_one_picture_needs_no_other_runtime_and_no_run_over_folders(tmp_path: Path) -> None:
     ramp = np.linspace(0, 255, 48 * 64 * 3).reshape(48, 64, 3).astype(np.uint8)
     Image.fromarray(ramp).save(tmp_path / "a.png")

@@ -27,13 +27,15 @@ def machine(
     monkeypatch: pytest.MonkeyPatch,
     flags: set[str],
     packages: tuple[str, ...] = (),
-    has_library: bool = False,
-    narrow: int = native.NOTHING,
+    how: int = native.NOTHING,
 ) -> None:
+    """how: of convolution.h, what the package's library would multiply by."""
     monkeypatch.setattr(processor, "flags", lambda: frozenset(flags))
-    monkeypatch.setattr(native, "library", lambda: has_library or None)
-    library = types.SimpleNamespace(narrow_instructions=lambda: narrow)
-    monkeypatch.setattr(native, "narrow_library", lambda: library if narrow else None)
+    library = types.SimpleNamespace(instructions=lambda: how)
+    has_bytes = how not in (native.NOTHING, native.AVX2_ALONE)
+    monkeypatch.setattr(native, "library", lambda: library if has_bytes else None)
+    has_floats = how == native.AVX2_ALONE
+    monkeypatch.setattr(native, "float_library", lambda: library if has_floats else None)
     monkeypatch.setattr(choice, "is_installed", lambda name: name in packages)
 
 
@@ -54,12 +56,12 @@ def test_processor_and_packages_decide(monkeypatch: pytest.MonkeyPatch) -> None:
     assert chosen() == ("onnxruntime", "cpu", "int8")
     machine(monkeypatch, AMX, ("openvino",))
     assert chosen() == chosen("auto") == ("openvino", "cpu", "bfloat16")
-    machine(monkeypatch, AMX, ("openvino",), has_library=True)
+    machine(monkeypatch, AMX, ("openvino",), how=native.VNNI_AND_AMX)
     assert chosen() == chosen("auto") == ("native", "cpu", "int8")
     assert chosen(good=False) == ("openvino", "cpu", "bfloat16")
-    machine(monkeypatch, {"avx2", "fma"}, narrow=native.AVX2_ALONE)
+    machine(monkeypatch, {"avx2", "fma"}, how=native.AVX2_ALONE)
     assert chosen() == chosen("auto", good=False) == ("native", "cpu", "float32")
-    machine(monkeypatch, {"avx2", "fma", "avx_vnni"}, narrow=native.AVX2_AND_VNNI)
+    machine(monkeypatch, {"avx2", "fma", "avx_vnni"}, how=native.AVX2_AND_VNNI)
     assert chosen() == chosen("auto") == ("native", "cpu", "int8")
     assert chosen(good=False) == ("native", "cpu", "float32")
 
@@ -100,15 +102,15 @@ ASKED_WITHOUT_AVX512 = [
 ]
 
 
-@pytest.mark.parametrize(("runtime", "precision", "narrow", "expected"), ASKED_WITHOUT_AVX512)
+@pytest.mark.parametrize(("runtime", "precision", "how", "expected"), ASKED_WITHOUT_AVX512)
 def test_the_environment_is_obeyed_without_avx512(
     monkeypatch: pytest.MonkeyPatch,
     runtime: str,
     precision: str,
-    narrow: int,
+    how: int,
     expected: tuple[str, str, str],
 ) -> None:
-    machine(monkeypatch, {"avx2", "fma", "avx_vnni"}, narrow=narrow)
+    machine(monkeypatch, {"avx2", "fma", "avx_vnni"}, how=how)
     monkeypatch.setenv(choice.RUNTIME_VARIABLE, runtime)
     monkeypatch.setenv(choice.PRECISION_VARIABLE, precision)
     assert chosen() == expected
@@ -116,7 +118,7 @@ def test_the_environment_is_obeyed_without_avx512(
 
 def test_floats_asked_for_are_no_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
     if native.library() is None:
-        pytest.skip("no library, or no AVX-512 with VNNI")
+        pytest.skip("no library, or nothing for bytes")
     data, steps = models.read_file("lp1", "analysis.onnx"), models.steps("lp1")
     for precision, has_bytes in (("int8", True), ("float32", False)):
         found = open_graph(data, Choice("native", "cpu", precision, ""), 1, {}, steps)
@@ -138,7 +140,7 @@ ASKED_WITH_A_LIBRARY = [
 def test_the_environment_is_obeyed_where_the_library_is(
     monkeypatch: pytest.MonkeyPatch, runtime: str, precision: str, expected: tuple[str, str, str]
 ) -> None:
-    machine(monkeypatch, AMX, ("openvino",), has_library=True)
+    machine(monkeypatch, AMX, ("openvino",), how=native.VNNI_AND_AMX)
     monkeypatch.setenv(choice.RUNTIME_VARIABLE, runtime)
     monkeypatch.setenv(choice.PRECISION_VARIABLE, precision)
     assert chosen() == expected
@@ -241,7 +243,7 @@ def test_the_prior_runs_where_integers_are_exact(
     has_library: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if has_library and not choice.native.library():
-        pytest.skip("no library, or no AVX-512 with VNNI")
+        pytest.skip("no library, or nothing for bytes")
     if not has_library:
         monkeypatch.setattr(choice.native, "library", lambda: None)
     monkeypatch.setenv(choice.PRECISION_VARIABLE, "int8")
@@ -264,7 +266,7 @@ def test_the_prior_runs_where_integers_are_exact(
 def test_only_onnx_runtime_is_asked_for_with_the_prior(
     runtime: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    machine(monkeypatch, AMX, has_library=True)
+    machine(monkeypatch, AMX, how=native.VNNI_AND_AMX)
     monkeypatch.setenv(choice.RUNTIME_VARIABLE, runtime)
     expected = EXACT if runtime == "onnxruntime" else OWN_INTEGERS
     assert choice.choose_prior(has_integers=True) == expected

@@ -39,7 +39,7 @@ TOLERANCES = {
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> tuple[str, str]:
     runtime, precision = request.param
     if runtime == "native" and not native.library():
-        pytest.skip("no library, or no AVX-512 with VNNI")
+        pytest.skip("no library, or nothing for bytes")
     if runtime != "native" and not is_installed(runtime):
         pytest.skip(f"{runtime} is not installed")
     monkeypatch.setenv(choice.RUNTIME_VARIABLE, runtime)

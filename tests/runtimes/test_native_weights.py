@@ -17,9 +17,7 @@ from latentpress.runtimes.native.layers import (
     pack,
 )
 
-pytestmark = pytest.mark.skipif(
-    native.library() is None, reason="no library, or no AVX-512 with VNNI"
-)
+pytestmark = pytest.mark.skipif(native.library() is None, reason="no library, or nothing for bytes")
 TOGETHER = {OF_FLOATS: 1, OF_HALVES: 2, OF_BYTES: 4}  # numbers of a run that lie side by side
 SHAPES = [(16, 3, 3, 3), (5, 64, 1, 1), (40, 20, 4, 2), (1, 1, 1, 1)]  # O, I, H, W
 

@@ -57,7 +57,7 @@ def test_weights_that_are_whole_and_inputs_that_never_fire_do_no_harm() -> None:
     assert np.isin(least_error_levels(halves, np.zeros((90, 90))) - halves, (-0.5, 0.5)).all()
 
 
-@pytest.mark.skipif(native.library() is None, reason="no library, or no AVX-512 with VNNI")
+@pytest.mark.skipif(native.library() is None, reason="no library, or nothing for bytes")
 def test_the_package_reads_the_levels_out_of_the_bits() -> None:
     rng = np.random.default_rng(3)
     weight, steps = rng.normal(size=SHAPE).astype(np.float16), rng.uniform(0.5, 2, SHAPE[1])

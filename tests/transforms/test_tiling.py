@@ -105,7 +105,7 @@ def test_a_picture_of_enough_rows_goes_in_bands(monkeypatch: pytest.MonkeyPatch)
     assert all(calls)
 
 
-@pytest.mark.skipif(native.library() is None, reason="no library, or no AVX-512 with VNNI")
+@pytest.mark.skipif(native.library() is None, reason="no library, or nothing for bytes")
 @pytest.mark.parametrize(("height", "width"), SIZES)
 def test_rows_as_they_come_give_what_one_call_gives(
     height: int, width: int, monkeypatch: pytest.MonkeyPatch

@@ -45,7 +45,7 @@ class Choice:
 
 EXACT = Choice("onnxruntime", "cpu", "float32", "integers in float32 are exact there")
 OWN_INTEGERS = Choice("native", "cpu", "int16", "its sums of bytes are exact")
-OWN_FLOATS = Choice("native", "cpu", "float32", "the processor has AVX-512 with VNNI")
+OWN_FLOATS = Choice("native", "cpu", "float32", "its sums of the other graphs are fast here")
 
 
 def choose_prior(*, has_integers: bool) -> Choice:
@@ -90,16 +90,15 @@ def choose(device: str, *, int8_is_good: bool) -> Choice:
     if where == "cpu" and not runtime:
         if device == "auto" and precision != "int8" and torch_has("cuda", if_imported=True):
             return on_torch("cuda", precision, "torch is in use and has a CUDA device")
-        if precision == "int8" and native.has_bytes():
+        if precision == "int8" and native.library():
             return on_native("cpu", precision, f"{PRECISION_VARIABLE} asks for it")
-        if precision == "" and int8_is_good and native.has_bytes():
-            instructions = "AVX-512 with VNNI" if native.library() else "AVX-VNNI"
-            return on_native("cpu", precision, f"the processor has {instructions}")
+        if precision == "" and int8_is_good and native.library():
+            return on_native("cpu", precision, f"the processor has {byte_instructions()}")
         if precision in ("", "half") and has_amx_bfloat16() and is_installed("openvino"):
             return on_openvino("cpu", precision, "the processor has AMX and OpenVINO is installed")
         if precision == "half":
             return on_openvino("cpu", precision, f"{PRECISION_VARIABLE} asks for it", is_asked=True)
-        if precision in ("", "float") and native.narrow_library():
+        if precision in ("", "float") and has_own_floats():
             return on_native("cpu", "float", "the processor has AVX2 with FMA")
     return on_onnxruntime(where, precision, runtime, int8_is_good)
 
@@ -155,17 +154,27 @@ def torch_has(device: str, *, if_imported: bool = False) -> bool:
     return device == "cpu" or bool(torch.cuda.is_available())
 
 
+def byte_instructions() -> str:
+    """What the package's own convolutions multiply bytes with, for people."""
+    return "AVX-512 with VNNI" if native.has_avx512() else "AVX-VNNI"
+
+
+def has_own_floats() -> bool:
+    """Whether the package's own convolutions are the fastest of floats: without AVX-512."""
+    return bool(native.float_library() or (native.library() and not native.has_avx512()))
+
+
 def on_native(device: str, precision: str, why: str, *, is_asked: bool = False) -> Choice:
     """The package's own convolutions. UsageError where they cannot do what is asked for."""
-    if not native.library() and not native.narrow_library():
+    if not native.library() and not native.float_library():
         raise UsageError(
             "the runtime native needs a processor with AVX-512 and VNNI, or with AVX2, Linux, and "
             "the package's C library"
         )
     if device not in ("auto", "cpu"):
         raise UsageError(f"the runtime native runs on the CPU, not on {device!r}")
-    kinds = {"int8": "int8"} if native.has_bytes() else {}
-    if native.narrow_library():
+    kinds = {"int8": "int8"} if native.library() else {}
+    if has_own_floats():
         kinds["float"] = "float32"
     if precision and precision not in kinds:
         raise UsageError(f"{PRECISION_VARIABLE}={precision} is not for the runtime native here")

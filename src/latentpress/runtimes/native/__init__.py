@@ -1,9 +1,9 @@
-"""Convolutions in C, for processors with AVX-512 and VNNI, or AMX beside them; those of pictures
-also for processors with AVX2, of bytes where these have AVX-VNNI.
+"""Convolutions in C, for processors that multiply bytes: with AVX-512 and VNNI, or AMX beside them,
+or with AVX-VNNI; of floats also for those with AVX2.
 
 `library()` is the door: None where no library was built, where it was built of other sources, where
-the processor is without AVX-512 or VNNI, or where LATENTPRESS_NATIVE=0. `narrow_library()` is a
-second one, for processors that have AVX2 instead.
+the processor has nothing for bytes, or where LATENTPRESS_NATIVE=0. `float_library()` is a second
+one, for processors that have AVX2 alone.
 
 processor.c     what the processor has
 convolution.c   sums in vectors
@@ -14,6 +14,8 @@ avx2_sums.c     sums of floats there
 avx2_bytes.c    those of bytes
 avx2_byte_sums.h    the text of these, for both kinds of instructions
 avx2_finish.h   what becomes of the sums there
+avx2_integers.c sums of whole numbers there
+avx2_integer_sums.h the text of these
 winograd.c      fewer multiplications for kernels of 3 x 3, by AVX2
 finish.h        what becomes of the sums
 stream.c        rows of a picture through the layers, by several threads
@@ -179,18 +181,29 @@ def library() -> Any:
 
 
 @cache
-def narrow_library() -> Any:
-    """The library where it is of use for the convolutions of pictures alone: the processor has AVX2
-    and not what `library` needs; None elsewhere.
+def float_library() -> Any:
+    """The library where it is of use for floats alone: the processor has AVX2 and nothing better;
+    None elsewhere.
     """
     found = built()
-    return found if found and found.narrow_instructions() != NOTHING else None
+    return found if found and found.float_instructions() != NOTHING else None
 
 
-def has_bytes() -> bool:
-    """Whether the library is of use for convolutions of bytes."""
-    narrow = narrow_library()
-    return bool(library()) or bool(narrow and narrow.narrow_instructions() == AVX2_AND_VNNI)
+def ways() -> list[int]:
+    """What `library` can multiply bytes by on this processor, of convolution.h. AVX-512 has what
+    AVX2_AND_VNNI needs.
+    """
+    found = library()
+    if found is None:
+        return []
+    most = found.instructions()
+    return [*(range(VNNI, most + 1) if most < AVX2_ALONE else ()), AVX2_AND_VNNI]
+
+
+def has_avx512() -> bool:
+    """Whether `library` is there and multiplies by AVX-512."""
+    found = library()
+    return bool(found and found.instructions() < AVX2_ALONE)
 
 
 @cache

@@ -40,6 +40,7 @@ EXPORT void pack_integers(const int16_t *weights, int64_t inputs, int64_t rows, 
 
 #include <immintrin.h>
 
+#include "avx2_integers.h"
 #include "tiles.h"
 
 #define WIDE 6 /* positions that are summed at a time */
@@ -229,6 +230,8 @@ EXPORT void sum_integers(const IntegerLayer *c, int64_t first, int64_t end, int 
 {
     if (how == VNNI_AND_AMX)
         rows_by_amx(c, first, end);
+    else if (how == AVX2_AND_VNNI)
+        integers_by_avx2(c, first, end);
     else
         rows_by_vnni(c, first, end);
 }

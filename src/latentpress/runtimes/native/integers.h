@@ -30,7 +30,8 @@ typedef struct {
     int64_t columns, channels; /* of the output; channels of one group */
 } IntegerLayer;
 
-/* The layer's rows first to end (excluded). how: VNNI to VNNI_AND_AMX. */
+/* The layer's rows first to end (excluded). how: what the processor has, or
+   less; not AVX2_ALONE. */
 EXPORT void sum_integers(const IntegerLayer *c, int64_t first, int64_t end, int how);
 
 /* Weights (O, I, H, W) for a Summand. order: of every place in the blocks of 16 output channels

@@ -60,31 +60,34 @@ int has_avx_vnni(void)
     return found;
 }
 
-EXPORT int instructions(void)
+static int has_avx512(void)
 {
     const Answer found = ask(7, 0);
-    if (!has_avx2() || !keeps(AVX512_STATE) || !has(found.b, AVX512_F_BW_VL) ||
-        !has(found.c, AVX512_VNNI))
-        return NOTHING;
+    return has_avx2() && keeps(AVX512_STATE) && has(found.b, AVX512_F_BW_VL) &&
+           has(found.c, AVX512_VNNI);
+}
+
+EXPORT int instructions(void)
+{
+    if (!has_avx512())
+        return has_avx_vnni() ? AVX2_AND_VNNI : NOTHING;
     if (!has(ask(7, 1).a, AVX512_BF16))
         return VNNI;
-    if (!has(found.d, AMX_BF16_TILE_INT8) ||
+    if (!has(ask(7, 0).d, AMX_BF16_TILE_INT8) ||
         syscall(SYS_arch_prctl, REQUEST_PERMISSION, XTILEDATA))
         return VNNI_AND_HALVES;
     return VNNI_AND_AMX;
 }
 
-EXPORT int narrow_instructions(void)
+EXPORT int float_instructions(void)
 {
-    if (instructions() != NOTHING || !has_avx2())
-        return NOTHING;
-    return has_avx_vnni() ? AVX2_AND_VNNI : AVX2_ALONE;
+    return instructions() == NOTHING && has_avx2() ? AVX2_ALONE : NOTHING;
 }
 
 #else
 
 EXPORT int instructions(void) { return NOTHING; }
 
-EXPORT int narrow_instructions(void) { return NOTHING; }
+EXPORT int float_instructions(void) { return NOTHING; }
 
 #endif

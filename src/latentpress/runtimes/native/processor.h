@@ -5,11 +5,11 @@
 
 #include "convolution.h"
 
-/* What there is of AVX-512: NOTHING, or VNNI to VNNI_AND_AMX. */
+/* What the processor has for bytes: NOTHING, VNNI to VNNI_AND_AMX, or AVX2_AND_VNNI. */
 EXPORT int instructions(void);
 
-/* What there is where AVX-512 is not: NOTHING, AVX2_ALONE or AVX2_AND_VNNI. */
-EXPORT int narrow_instructions(void);
+/* What it has for floats where it has nothing for bytes: NOTHING or AVX2_ALONE. */
+EXPORT int float_instructions(void);
 
 #if HAS_VECTORS
 
