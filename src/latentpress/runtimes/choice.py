@@ -168,8 +168,7 @@ def on_native(device: str, precision: str, why: str, *, is_asked: bool = False) 
     """The package's own convolutions. UsageError where they cannot do what is asked for."""
     if not native.library() and not native.float_library():
         raise UsageError(
-            "the runtime native needs a processor with AVX-512 and VNNI, or with AVX2, Linux, and "
-            "the package's C library"
+            "the runtime native needs a processor with AVX2, Linux, and the package's C library"
         )
     if device not in ("auto", "cpu"):
         raise UsageError(f"the runtime native runs on the CPU, not on {device!r}")
