@@ -244,7 +244,8 @@ def test_the_prior_runs_where_integers_are_exact(
     if has_library and not choice.native.library():
         pytest.skip("no library, or nothing for bytes")
     if not has_library:
-        monkeypatch.setattr(choice.native, "library", lambda: None)
+        for name in ("library", "float_library"):
+            monkeypatch.setattr(choice.native, name, lambda: None)
     monkeypatch.setenv(choice.PRECISION_VARIABLE, "int8")
     seen: dict[str, set[choice.Choice]] = {}
     original = models._opened
@@ -265,7 +266,8 @@ def test_the_prior_runs_where_integers_are_exact(
 def test_only_onnx_runtime_is_asked_for_with_the_prior(
     runtime: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    machine(monkeypatch, AMX, how=native.VNNI_AND_AMX)
-    monkeypatch.setenv(choice.RUNTIME_VARIABLE, runtime)
-    expected = EXACT if runtime == "onnxruntime" else OWN_INTEGERS
-    assert choice.choose_prior(has_integers=True) == expected
+    for how in (native.VNNI_AND_AMX, native.AVX2_AND_VNNI, native.AVX2_ALONE, native.NOTHING):
+        machine(monkeypatch, AMX, how=how)
+        monkeypatch.setenv(choice.RUNTIME_VARIABLE, runtime)
+        is_own = runtime != "onnxruntime" and how != native.NOTHING
+        assert choice.choose_prior(has_integers=True) == (OWN_INTEGERS if is_own else EXACT)

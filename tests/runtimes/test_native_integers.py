@@ -36,13 +36,12 @@ def integers(rng: np.random.Generator, low: int, high: int, *shape: int) -> NDAr
     return np.where(rng.random(shape) < 0.25, limits, found).astype(np.float32)
 
 
-@pytest.mark.parametrize("how", native.ways())
+@pytest.mark.parametrize("how", [*native.ways(), native.AVX2_ALONE])
 @pytest.mark.parametrize(("rows", "columns"), SIZES)
 def test_features_are_those_of_onnx_runtime(rows: int, columns: int, how: int) -> None:
     rng = np.random.default_rng(rows * columns)
     data = models.read_file("lp1", "features.onnx")
-    ours, theirs = IntegerGraph(data), open_graph(data, EXACT, 1, {})
-    ours._how = how
+    ours, theirs = IntegerGraph(data, how=how), open_graph(data, EXACT, 1, {})
     levels = models.arrays("lp1", "levels.npz")["bias"]
     for quality in (0, 43.21, 100):
         bias = interpolate(levels, quality).astype(np.float32).reshape(1, -1, 1, 1)
@@ -68,13 +67,12 @@ def test_threads_share_the_rows_of_a_layer(
         np.testing.assert_array_equal(own, other)
 
 
-@pytest.mark.parametrize("how", native.ways())
+@pytest.mark.parametrize("how", [*native.ways(), native.AVX2_ALONE])
 @pytest.mark.parametrize(("rows", "columns"), [(1, 1), (32, 32), (1, 37), (9, 2), (24, 17)])
 def test_the_halved_context_is_that_of_onnx_runtime(rows: int, columns: int, how: int) -> None:
     rng = np.random.default_rng(rows * columns)
     data = halved(models.read_file("lp1", "context.onnx"), "white")
-    ours, theirs = IntegerGraph(data), open_graph(data, EXACT, 1, {})
-    ours._how = how
+    ours, theirs = IntegerGraph(data, how=how), open_graph(data, EXACT, 1, {})
     for _ in range(2):
         feeds = {}
         for parity in (0, 1):
@@ -165,14 +163,15 @@ def test_what_is_not_exact_is_refused() -> None:
     def weight(value: float, kind: type = np.int16) -> NDArray:
         return np.full((1, 3, 1, 1), value, kind)
 
-    assert len(read(graph(weight(20_000)), native.library()).layers) == 1
+    assert len(read(graph(weight(20_000)), native.library(), native.VNNI).layers) == 1
     for data, why in (
         (graph(weight(0.5, np.float32)), "whole numbers"),
         (graph(weight(32_700)), "two signed bytes"),
         (graph(np.full((1, 300, 1, 1), 300, np.int16)), "float32 does not hold"),
         (graph(np.ones((1, 1089, 1, 1), np.int16)), "lie 1089 bytes apart"),
+        (graph(np.ones((1, 1000, 9, 1), np.int16)), "reads too many numbers"),
         (graph(weight(1), op="Softmax"), "not of a network"),
         (graph(weight(1), onnx_writer.node("Relu", ["t"], "u")), "Relu is not"),
     ):
         with pytest.raises(ValueError, match=why):
-            read(data, native.library())
+            read(data, native.library(), native.VNNI)

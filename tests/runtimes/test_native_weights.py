@@ -149,7 +149,8 @@ def test_the_library_gets_numbers_where_they_may_begin(monkeypatch: pytest.Monke
         np.testing.assert_array_equal(pack(odd, places, OF_FLOATS)[0], pack(weight, places, 0)[0])
     weight = rng.integers(-300, 300, (2, 5, 3, 3), dtype=np.int16)
     found = [
-        integer_layers._packed(w, places, watched) for w in (weight, at_an_odd_address(weight))
+        integer_layers._packed(w, places, watched, native.VNNI)
+        for w in (weight, at_an_odd_address(weight))
     ]
     for own, other in zip(*found, strict=True):
         np.testing.assert_array_equal(own, other)

@@ -14,6 +14,6 @@ threads.py           how many threads a graph runs on
 onnx_file.py, onnx_writer.py   reading and writing of ONNX files
 
 Only transforms are given a choice. The prior's graphs, which decide the symbols of a file, run
-where their integers are exact: on the package's own sums of bytes, or on ONNX Runtime in float32 on
-the CPU (`choice.choose_prior`). See docs/how-it-works/runtimes.md.
+where their integers are exact: on the package's own sums, or on ONNX Runtime in float32 on the CPU
+(`choice.choose_prior`). See docs/how-it-works/runtimes.md.
 """

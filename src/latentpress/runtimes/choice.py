@@ -44,8 +44,8 @@ class Choice:
 
 
 EXACT = Choice("onnxruntime", "cpu", "float32", "integers in float32 are exact there")
-OWN_INTEGERS = Choice("native", "cpu", "int16", "its sums of bytes are exact")
-OWN_FLOATS = Choice("native", "cpu", "float32", "its sums of the other graphs are fast here")
+OWN_INTEGERS = Choice("native", "cpu", "int16", "its sums of whole numbers are exact")
+OWN_FLOATS = Choice("native", "cpu", "float32", "its sums are the fastest here")
 
 
 def choose_prior(*, has_integers: bool) -> Choice:
@@ -58,7 +58,8 @@ def choose_prior(*, has_integers: bool) -> Choice:
     Raises:
         UsageError: As of `choose`, for the environment.
     """
-    if word(RUNTIME_VARIABLE, RUNTIMES) == "onnxruntime" or not native.library():
+    has_library = native.library() or native.float_library()
+    if word(RUNTIME_VARIABLE, RUNTIMES) == "onnxruntime" or not has_library:
         return EXACT
     return OWN_INTEGERS if has_integers else OWN_FLOATS
 

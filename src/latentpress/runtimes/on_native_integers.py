@@ -1,5 +1,5 @@
-"""Graphs of whole numbers on the package's own sums of bytes (`native/integers.c`): the same
-numbers as everywhere else, to the bit.
+"""Graphs of whole numbers on the package's own sums (`native/integers.c`): the same numbers as
+everywhere else, to the bit.
 """
 
 from collections import deque
@@ -31,13 +31,13 @@ SHARED = 50_000_000  # products of a layer, from which on threads share its rows
 class IntegerGraph:
     """A network and its idle planes. ValueError as of `integer_layers.read`.
 
-    threads: 0 for all cores.
+    threads: 0 for all cores. how: of convolution.h; NOTHING for the best that the processor has.
     """
 
-    def __init__(self, data: bytes, threads: int = 1) -> None:
-        self._library = native.library()
-        self._how = self._library.instructions()
-        self._network = read(data, self._library)
+    def __init__(self, data: bytes, threads: int = 1, how: int = native.NOTHING) -> None:
+        self._library = native.library() or native.float_library()
+        self._how = how or self._library.instructions() or self._library.float_instructions()
+        self._network = read(data, self._library, self._how)
         self._team = Team(threads)
         self._idle = deque[tuple[tuple[int, int], _Planes]](maxlen=IDLE)
 

@@ -14,8 +14,10 @@ avx2_sums.c     sums of floats there
 avx2_bytes.c    those of bytes
 avx2_byte_sums.h    the text of these, for both kinds of instructions
 avx2_finish.h   what becomes of the sums there
-avx2_integers.c sums of whole numbers there
+avx2_integers.c sums of whole numbers there, of bytes
 avx2_integer_sums.h the text of these
+avx2_pairs.c    sums of whole numbers where no bytes are multiplied
+avx2_integer_finish.h   what becomes of both
 winograd.c      fewer multiplications for kernels of 3 x 3, by AVX2
 finish.h        what becomes of the sums
 stream.c        rows of a picture through the layers, by several threads
@@ -223,7 +225,7 @@ def built() -> Any:
         getattr(loaded, name).argtypes = (address, size, size, size, address)
     loaded.sum_integers.argtypes = (address, size, size, number)
     shape = (size,) * 3
-    loaded.pack_integers.argtypes = (address, *shape, address, size, address, address)
+    loaded.pack_integers.argtypes = (address, *shape, address, size, number, address, address)
     loaded.pack_weights.argtypes = (
         *(address, number, *shape, address, size, number),
         *(address,) * 6,

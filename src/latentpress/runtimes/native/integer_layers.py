@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentpress._typing import Floats
-from latentpress.runtimes.native import check_reach, for_c
+from latentpress.runtimes.native import POSITIONS, check_reach, for_c
 from latentpress.runtimes.onnx_file import Graph, Node, read_graph
 
-SUMMANDS = 3  # of integers.h
+SUMMANDS, MOST_NUMBERS = 3, 131072  # of integers.h
 LANES, TILE, WEIGHT_BYTES = 16, 64, 2
 BYTE_MAX = 255
 SIGNED = ("z", "white")  # inputs of both signs; .0 and .1 may follow, of a graph that is halved
@@ -157,13 +157,14 @@ class _Reading:
         return replace(layer, bias=name) if name in self.graph.inputs else None
 
 
-def read(data: bytes, library: Any) -> IntegerNetwork:
+def read(data: bytes, library: Any, how: int) -> IntegerNetwork:
     """The layers of an ONNX file.
 
     Args:
         data: The file's bytes. Its inputs that are convolved are -127 to 127 where they are SIGNED,
             else 0 to 255.
-        library: Of `native.library`, which packs the weights.
+        library: Of `native.built`, which packs the weights.
+        how: Of convolution.h, of the sums that will read them.
 
     Raises:
         ValueError: A node has no place in a layer, a number could be too large, or a layer has too
@@ -179,11 +180,11 @@ def read(data: bytes, library: Any) -> IntegerNetwork:
     for layer in layers:
         for summand in layer.summands:
             borders[summand.source] = max(borders[summand.source], *summand.pads)
-    packed = [pack(layer, reading.zeros, library) for layer in layers]
+    packed = [pack(layer, reading.zeros, library, how) for layer in layers]
     return IntegerNetwork(layers, packed, inputs, reading.zeros, borders, outputs)
 
 
-def pack(layer: IntegerLayer, zeros: Mapping[str, int], library: Any) -> Packed:
+def pack(layer: IntegerLayer, zeros: Mapping[str, int], library: Any, how: int) -> Packed:
     """The numbers of a layer as integers.c takes them. ValueError as of `read`."""
     if len(layer.summands) > SUMMANDS:
         raise ValueError("a layer of too many convolutions")
@@ -195,6 +196,8 @@ def pack(layer: IntegerLayer, zeros: Mapping[str, int], library: Any) -> Packed:
             raise ValueError("a weight that two signed bytes do not hold")
         largest = BYTE_MAX - zeros[summand.source]
         reach = reach + size.sum((1, 2, 3), dtype=np.int64) * largest
+    if sum(map(_numbers, layer.summands)) > MOST_NUMBERS:
+        raise ValueError("a layer that reads too many numbers")
     if np.max(reach) >= SUM_LIMIT:
         raise ValueError("sums that float32 does not hold")
     side, count = layer.shuffle, len(layer.scale)
@@ -204,7 +207,7 @@ def pack(layer: IntegerLayer, zeros: Mapping[str, int], library: Any) -> Packed:
     starts = np.zeros(order.size, np.int32)
     weights = []
     for summand in layer.summands:
-        values, sums = _packed(summand.weight, order, library)
+        values, sums = _packed(summand.weight, order, library, how)
         starts -= zeros[summand.source] * sums
         weights.append(values)
     bias = layer.bias
@@ -213,8 +216,14 @@ def pack(layer: IntegerLayer, zeros: Mapping[str, int], library: Any) -> Packed:
     return replace(packed, biases=in_order, scales=packed.in_order(layer.scale))
 
 
+def _numbers(summand: Summand) -> int:
+    """How many numbers 16 positions of a summand read, as integers.h counts them."""
+    _, inputs, rows, columns = summand.weight.shape
+    return rows * ((POSITIONS - 1) * inputs + columns * inputs + 1)
+
+
 def _packed(
-    weight: NDArray[np.int16], order: NDArray[np.int32], library: Any
+    weight: NDArray[np.int16], order: NDArray[np.int32], library: Any, how: int
 ) -> tuple[NDArray[np.int8], NDArray[np.int32]]:
     """(the weights, their sums) of `pack_integers`."""
     _, inputs, rows, columns = weight.shape
@@ -223,5 +232,5 @@ def _packed(
     sums = np.empty(order.size, np.int32)
     weight = for_c(weight)
     shape = (inputs, rows, columns, order.ctypes.data, order.size)
-    library.pack_integers(weight.ctypes.data, *shape, values.ctypes.data, sums.ctypes.data)
+    library.pack_integers(weight.ctypes.data, *shape, how, values.ctypes.data, sums.ctypes.data)
     return values, sums

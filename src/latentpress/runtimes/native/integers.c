@@ -11,7 +11,8 @@
 #define TILE_BYTES (TILE * 16)
 
 EXPORT void pack_integers(const int16_t *weights, int64_t inputs, int64_t rows, int64_t columns,
-                          const int32_t *order, int64_t places, int8_t *packed, int32_t *sums)
+                          const int32_t *order, int64_t places, int how, int8_t *packed,
+                          int32_t *sums)
 {
     const int64_t run = columns * inputs, steps = (run + TILE - 1) / TILE;
     const int64_t of_block = rows * steps * 2 * TILE_BYTES;
@@ -26,12 +27,17 @@ EXPORT void pack_integers(const int16_t *weights, int64_t inputs, int64_t rows, 
             for (int64_t row = 0; row < rows; row++)
                 for (int64_t column = 0; column < columns; column++) {
                     const int64_t at = column * inputs + i;
+                    const int16_t weight = *own++;
+                    sums[place] += weight;
+                    if (how == AVX2_ALONE) {
+                        memcpy(block + row * steps * 2 * TILE_BYTES + at / 2 * TILE + at % 2 * 2,
+                               &weight, 2);
+                        continue;
+                    }
                     int8_t *low = block + (row * steps + at / TILE) * 2 * TILE_BYTES +
                                   at % TILE / 4 * TILE + at % 4;
-                    const int16_t weight = *own++;
                     *low = (int8_t)(weight & 255);
                     low[TILE_BYTES] = (int8_t)((weight - *low) / 256);
-                    sums[place] += weight;
                 }
     }
 }
@@ -232,6 +238,8 @@ EXPORT void sum_integers(const IntegerLayer *c, int64_t first, int64_t end, int 
         rows_by_amx(c, first, end);
     else if (how == AVX2_AND_VNNI)
         integers_by_avx2(c, first, end);
+    else if (how == AVX2_ALONE)
+        integers_by_pairs(c, first, end);
     else
         rows_by_vnni(c, first, end);
 }

@@ -8,6 +8,8 @@
 
 #define SUMMANDS 3
 
+enum { MOST_NUMBERS = 131072 };
+
 /* A convolution of bytes by weights of 16 bits, its stride 1. */
 typedef struct {
     const uint8_t *input;  /* the first byte that the first position reads; channels side by side */
@@ -30,15 +32,17 @@ typedef struct {
     int64_t columns, channels; /* of the output; channels of one group */
 } IntegerLayer;
 
-/* The layer's rows first to end (excluded). how: what the processor has, or
-   less; not AVX2_ALONE. */
+/* The layer's rows first to end (excluded). how: what the processor has, or less. Of AVX2_ALONE the
+   rows of kernels read MOST_NUMBERS at most: of each (15 column_step + run), filled up to even. */
 EXPORT void sum_integers(const IntegerLayer *c, int64_t first, int64_t end, int how);
 
 /* Weights (O, I, H, W) for a Summand. order: of every place in the blocks of 16 output channels
-   the number of its channel, -1 where there is none. Gives `packed`, (blocks, H, W I / 64, 2, 16,
-   16, 4): 256 times the second byte plus the first is the weight; and `sums`, of the weights of
-   every place. */
+   the number of its channel, -1 where there is none. how: of the sums that will read them. Gives
+   `packed`, (blocks, H, W I / 64, 2, 16, 16, 4): 256 times the second byte plus the first is the
+   weight; of AVX2_ALONE in as many bytes (blocks, H, W I / 2, 16, 2), weights of 16 bits. Gives
+   `sums`, of the weights of every place. */
 EXPORT void pack_integers(const int16_t *weights, int64_t inputs, int64_t rows, int64_t columns,
-                          const int32_t *order, int64_t places, int8_t *packed, int32_t *sums);
+                          const int32_t *order, int64_t places, int how, int8_t *packed,
+                          int32_t *sums);
 
 #endif
