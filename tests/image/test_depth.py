@@ -1,5 +1,6 @@
 """Samples deeper than 8 bits are told for every format, and refused where strict is asked for."""
 
+import io
 import struct
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,9 @@ from helpers import deep_files
 from helpers.pictures import read, saved, whole
 from latentpress.assessment import assess
 from latentpress.bench.datasets import read_pixels
+from latentpress.data import Decoder
 from latentpress.errors import ConversionError, ImageError
+from latentpress.image.picture import read_picture
 
 FLAT = np.full((16, 24, 3), (75, 175, 128), np.uint8)
 
@@ -95,12 +98,17 @@ def test_twelve_bits_of_gray_in_tiff_are_as_bright_as_they_are(tmp_path: Path) -
     picture = read(tmp_path, data)
     assert whole(picture)[0, :, 0].tolist() == [0, 128, 255, 64]
     assert picture.notices == ("12-bit samples were scaled to 8 bits",)
+    image = Image.open(io.BytesIO(data))
+    image.load()
+    assert whole(read_picture(image))[0, :, 0].tolist() == [0, 128, 255, 64]
+    assert Decoder("l8").decode(data).tolist() == [[0, 128, 255, 64]]
 
 
 def test_deep_gray_in_tiff_whose_zero_is_white_is_no_negative(tmp_path: Path) -> None:
     samples = np.array([0, 257, 65535], "<u2")
-    picture = read(tmp_path, tiff(3, samples.tobytes(), {258: (16,), 262: (0,)}))
-    assert whole(picture)[0, :, 0].tolist() == [255, 254, 0]
+    data = tiff(3, samples.tobytes(), {258: (16,), 262: (0,)})
+    assert whole(read(tmp_path, data))[0, :, 0].tolist() == [255, 254, 0]
+    assert Decoder("l8").decode(data).tolist() == [[255, 254, 0]]
 
 
 @pytest.mark.parametrize("order", ["<", ">"])

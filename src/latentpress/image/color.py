@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from latentpress.image.tiff import BITS, tags
+from latentpress.image.tiff import BITS, is_negative, tags, white
 
 BAND_PIXELS = 1 << 22  # pixels converted at a time: bounds the memory of the intermediate floats
 # 16 bits in Pillow's terms of how samples lie in a file: raw ones, SGI's, half floats of a DDS file
@@ -44,13 +44,6 @@ def is_deep(image: Image.Image) -> bool:
     return image.mode[0] in "LR" and is_known
 
 
-def peak(image: Image.Image) -> int:
-    """White of this image, not loaded yet, if its mode is I;16: TIFF files may hold 12 bits, which
-    Pillow leaves as they are.
-    """
-    return 4095 if any("I;12" in raw for raw in _raw_modes(image)) else 65535
-
-
 def is_deep_gray(image: Image.Image) -> bool:
     """Whether this image, not loaded yet, is 16-bit gray with alpha, which Pillow reads as RGBA."""
     return any("LA;16" in raw for raw in _raw_modes(image))
@@ -68,11 +61,8 @@ def scale_transparency(image: Image.Image) -> None:
         image.info["transparency"] = tuple(value >> 8 for value in color)
 
 
-def convert(
-    image: Image.Image, icc: bytes | None, white: int = 65535, *, negative: bool = False
-) -> Converted:
-    """Convert a loaded image; white: of mode I;16, see `peak`; negative: of I;16, I and F, see
-    `tiff.is_negative`. Never changes `image`. Raises what Pillow raises when it knows no
+def convert(image: Image.Image, icc: bytes | None) -> Converted:
+    """Convert a loaded image. Never changes it. Raises what Pillow raises when it knows no
     conversion.
     """
     mode = image.mode
@@ -94,7 +84,7 @@ def convert(
     if mode == "CMYK":
         return _cmyk(image, icc)
     if mode == "F" or mode.startswith("I"):
-        return _deep(image, white, negative)
+        return _deep(image)
     return Converted(
         image.convert("RGB"),
         notice=f"{mode} colors were converted to sRGB",
@@ -168,11 +158,11 @@ def _cmyk(image: Image.Image, icc: bytes | None) -> Converted:
     return Converted(image.convert("RGB"), notice=text, lossy=True, keeps_icc=False)
 
 
-def _deep(image: Image.Image, white: int, negative: bool) -> Converted:
+def _deep(image: Image.Image) -> Converted:
     """I;16, I and F: 16-bit values v become round(v / 257); other ranges are stretched, and the
     notice says from where to where.
     """
-    low, high = (0.0, float(white)) if image.mode.startswith("I;16") else _range(image)
+    low, high = (0.0, float(white(image))) if image.mode.startswith("I;16") else _range(image)
     if low == 0 and high in (4095, 65535):
         notice = f"{int(high).bit_length()}-bit samples were scaled to 8 bits"
     else:
@@ -186,7 +176,7 @@ def _deep(image: Image.Image, white: int, negative: bool) -> Converted:
             (np.nan_to_num(band.astype(np.float64).clip(low, high), nan=low) - low)
             * (255 / (high - low))
         )
-        if negative:
+        if is_negative(image):
             scaled = 255 - scaled
         gray.paste(Image.fromarray(scaled.astype(np.uint8)), (0, top))
         if alpha is not None:

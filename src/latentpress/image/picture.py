@@ -318,10 +318,8 @@ def _picture(name: str, image: Image.Image, strict: bool, strip: Sequence[str]) 
     _check_size(name, *image.size)
     declared = read_declared(image)
     tiff.mend_planes(image)
-    negative = tiff.is_negative(image)
     bits = 16 if color.is_deep(image) else declared.bits
     deep_gray = color.is_deep_gray(image)
-    white = color.peak(image)
     frames = frames_of(image)
     tone_map = has_tone_map(image)
     image.load()
@@ -329,7 +327,7 @@ def _picture(name: str, image: Image.Image, strict: bool, strip: Sequence[str]) 
     if found.has_gain_map:  # which Pillow may count as a frame
         frames -= 1
 
-    converted = color.convert(image, found.metadata.icc, white, negative=negative)
+    converted = color.convert(image, found.metadata.icc)
     if deep_gray:
         converted = color.Converted(image.getchannel("R"), converted.alpha)
     settled = settle(converted, found.metadata.icc, declared)

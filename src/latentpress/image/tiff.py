@@ -16,9 +16,16 @@ def tags(image: Image.Image) -> Any:
     return getattr(image, "tag_v2", None) or {}
 
 
+def white(image: Image.Image) -> int:
+    """The largest sample of an open image in mode I;16: TIFF files may hold 12 bits, which Pillow
+    leaves as they are.
+    """
+    return 4095 if 12 in tags(image).get(BITS, ()) else 65535
+
+
 def is_negative(image: Image.Image) -> bool:
-    """Whether the least sample of this image, not loaded yet, is white. Pillow turns such TIFF
-    files of up to 8 bits, and leaves deeper ones as they are.
+    """Whether the least sample of an open image is white. Pillow turns such TIFF files of up to 8
+    bits, and leaves deeper ones as they are.
     """
     return image.mode[0] in "IF" and tags(image).get(PHOTOMETRIC) == WHITE_IS_ZERO
 
