@@ -13,7 +13,7 @@ from PIL import Image, UnidentifiedImageError
 
 import latentpress.pillow
 from helpers.paths import ROOT
-from helpers.pictures import OWN_PROFILE
+from helpers.pictures import OWN_PROFILE, saved, with_png_chunks
 from latentpress import codec
 from latentpress.errors import UsageError
 from latentpress.models import manifest
@@ -75,6 +75,26 @@ def test_metadata_travels(tmp_path: Path) -> None:
             assert opened.getexif()[0x010F] == "Abc"
             assert opened.info.get("dpi") == (None if name == "a.ltp" else (300, 300))
     assert image.info["xmp"] == b"<x/>"
+
+
+def test_metadata_that_are_given_leave_the_others_as_they_are(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x010F] = "Abc"
+    image_in("RGB").save(tmp_path / "a.tif", exif=exif)
+    chunks = (b"cICP", bytes([12, 13, 0, 1])), (b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0<x/>")
+    (tmp_path / "a.png").write_bytes(with_png_chunks(saved(image_in("RGB"), "PNG"), *chunks))
+
+    def kept(name: str, **given: Any) -> Any:
+        with Image.open(tmp_path / name) as image:
+            return codec.decompress(saved(image, "LTP", **given)).info
+
+    assert kept("a.tif", dpi=(300, 300))["exif"] == kept("a.tif")["exif"]
+    assert kept("a.png", dpi=(300, 300)) == kept("a.png") | {"dpi": (300, 300)}
+    assert kept("a.png")["icc_profile"]
+    assert kept("a.png", icc_profile=OWN_PROFILE)["icc_profile"] == OWN_PROFILE
+    for name, key in (("a.tif", "exif"), ("a.png", "icc_profile"), ("a.png", "xmp")):
+        for nothing in (b"", None):
+            assert key not in kept(name, **{key: nothing})
 
 
 def test_metadata_stands_before_the_pixels_are_decoded(

@@ -18,7 +18,7 @@ from PIL import Image, ImageFile
 from latentpress.container import MAGIC, crc, metadata_bodies, read_header, unpack
 from latentpress.errors import FormatError, LatentpressError, UsageError
 from latentpress.image.metadata_chunks import decode_metadata
-from latentpress.image.picture import info_entries
+from latentpress.image.picture import Picture, info_entries, read_picture
 from latentpress.image.text import Told, text_of_info
 from latentpress.options import EncodeOptions
 from latentpress.system.sources import LTP_MIME
@@ -141,15 +141,15 @@ def _accept(prefix: bytes) -> bool:
 def _save(image: Image.Image, file: IO[bytes], filename: str | bytes | os.PathLike[str]) -> None:
     from latentpress.codec import compress
 
-    given: dict[str, Any] = image.encoderinfo
-    if any(name in given for name in METADATA):
-        image = image.copy()
-        for name in METADATA:
-            if name in given:
-                value = given[name]
-                image.info[name] = value.tobytes() if isinstance(value, Image.Exif) else value
+    asked: dict[str, Any] = image.encoderinfo
+    options = {name: asked[name] for name in SAVE_OPTIONS if name in asked}
+    given = {name: asked[name] for name in METADATA if name in asked}
     try:
-        data = compress(image, **{name: given[name] for name in SAVE_OPTIONS if name in given})
+        source: Image.Image | Picture = image
+        if given:
+            how = {name: options[name] for name in ("strict", "strip") if name in options}
+            source = read_picture(image, **how, given=given)
+        data = compress(source, **options)
     except UsageError:
         raise
     except LatentpressError as error:

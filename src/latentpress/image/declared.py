@@ -68,6 +68,16 @@ class Declared:
     more_frames: bool = False
     upright: bool = False
 
+    def without_colors(self) -> Declared:
+        """The same of a file whose colors something else tells."""
+        return Declared(
+            bits=self.bits,
+            xmp=self.xmp,
+            compressed=self.compressed,
+            more_frames=self.more_frames,
+            upright=self.upright,
+        )
+
 
 @dataclass
 class Settled:

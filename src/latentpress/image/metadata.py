@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 import struct
+from collections.abc import Mapping
 from typing import Any
 
 from PIL import Image
@@ -61,22 +62,26 @@ class Verbatim(str):
         return super().encode("latin-1", "replace")
 
 
-def read_metadata(image: Image.Image) -> tuple[bytes | None, bytes | None, bytes | None]:
+def read_metadata(
+    image: Image.Image, given: Mapping[str, Any]
+) -> tuple[bytes | None, bytes | None, bytes | None]:
     """ICC profile, EXIF and XMP of a loaded image, each as it stood in the file, None when there is
     none.
 
-    EXIF is a TIFF stream without the prefix "Exif\\0\\0".
+    given: what counts in the place of the image's own, under Pillow's names. EXIF is a TIFF stream
+    without the prefix "Exif\\0\\0".
     """
-    icc = image.info.get("icc_profile")
-    xmp = image.info.get("xmp") or image.info.get("XML:com.adobe.xmp")
-    xmp = xmp or _resource(image, PSD_XMP)
+    icc = given["icc_profile"] if "icc_profile" in given else image.info.get("icc_profile")
+    exif = given["exif"] if "exif" in given else _exif(image)
+    xmp = given["xmp"] if "xmp" in given else _xmp(image)
+    if isinstance(exif, Image.Exif):
+        exif = exif.tobytes()
+    while isinstance(exif, bytes) and exif.startswith(EXIF_PREFIX):
+        exif = exif[len(EXIF_PREFIX) :]
     if isinstance(xmp, str):
         xmp = xmp.encode("utf-8", "surrogateescape")
-    return (
-        icc if isinstance(icc, bytes) and icc else None,
-        _exif(image),
-        xmp if isinstance(xmp, bytes) and xmp else None,
-    )
+    icc, exif, xmp = (v if isinstance(v, bytes) and v else None for v in (icc, exif, xmp))
+    return icc, exif, xmp
 
 
 def upright_exif(exif: bytes) -> tuple[int, bytes]:
@@ -127,19 +132,22 @@ def has_iptc(image: Image.Image) -> bool:
     )
 
 
-def _exif(image: Image.Image) -> bytes | None:
+def _exif(image: Image.Image) -> bytes:
     exif = image.info.get("exif") or _resource(image, PSD_EXIF)
-    if not isinstance(exif, bytes) or not exif:
-        # TIFF tags, ImageMagick's text chunk in a PNG, or what the caller set
-        found = image.getexif()
-        if image.format == "TIFF":
-            described = description(found)
-            found = Image.Exif()
-            found.update(described)
-        exif = found.tobytes() if len(found) else b""
-    while exif.startswith(EXIF_PREFIX):
-        exif = exif[len(EXIF_PREFIX) :]
-    return exif or None
+    if isinstance(exif, bytes) and exif:
+        return exif
+    # TIFF tags, ImageMagick's text chunk in a PNG, or what the caller set
+    found = image.getexif()
+    if image.format == "TIFF":
+        described = description(found)
+        found = Image.Exif()
+        found.update(described)
+    return found.tobytes() if len(found) else b""
+
+
+def _xmp(image: Image.Image) -> Any:
+    info = image.info
+    return info.get("xmp") or info.get("XML:com.adobe.xmp") or _resource(image, PSD_XMP)
 
 
 def _resource(image: Image.Image, number: int) -> bytes | None:

@@ -11,7 +11,7 @@ import contextlib
 import io
 import itertools
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -163,7 +163,11 @@ class Picture:
 
 
 def read_picture(
-    source: Source, *, strict: bool = False, strip: str | Sequence[str] = ()
+    source: Source,
+    *,
+    strict: bool = False,
+    strip: str | Sequence[str] = (),
+    given: Mapping[str, Any] | None = None,
 ) -> Picture:
     """Read everything that Pillow reads, or take a picture that is in memory.
 
@@ -173,6 +177,8 @@ def read_picture(
             (H, W), (H, W, 1), (H, W, 3) or (H, W, 4).
         strict: as in EncodeOptions.
         strip: as in EncodeOptions.
+        given: metadata that count in the place of those of a PIL image, as Pillow's `save` takes
+            them: icc_profile, exif, xmp, dpi.
 
     Returns:
         The picture, upright, with what was converted or dropped in its notices.
@@ -187,17 +193,17 @@ def read_picture(
     """
     names = check_strip(strip)
     if isinstance(source, np.ndarray):
-        return _picture("the array", _from_array(source), strict, names)
+        return _picture("the array", _from_array(source), strict, names, {})
     if isinstance(source, Image.Image):
         with _readable("the image"):
-            return _picture("the image", source, strict, names)
+            return _picture("the image", source, strict, names, given or {})
     name = name_of(source) or "the bytes"
     with _readable(name), open_source(source) as file:
         if problem := not_a_picture(file.peek(4)[:4]):
             raise ImageError(f"{name}: {problem}")
         with plugins.open_image(file, file.peek(plugins.HEAD), name) as image:
             color.scale_transparency(image)
-            picture = _picture(name, image, strict, names)
+            picture = _picture(name, image, strict, names, {})
         if picture.width * picture.height > LARGE:
             picture = put_on_disk(picture)
         return picture
@@ -314,16 +320,24 @@ def frames_of(image: Image.Image) -> int:
     return int(getattr(image, "n_frames", 1))
 
 
-def _picture(name: str, image: Image.Image, strict: bool, strip: Sequence[str]) -> Picture:
+def _picture(
+    name: str,
+    image: Image.Image,
+    strict: bool,
+    strip: Sequence[str],
+    given: Mapping[str, Any],
+) -> Picture:
     _check_size(name, *image.size)
     declared = read_declared(image)
+    if "icc_profile" in given:
+        declared = declared.without_colors()
     tiff.mend_planes(image)
     bits = 16 if color.is_deep(image) else declared.bits
     deep_gray = color.is_deep_gray(image)
     frames = frames_of(image)
     tone_map = has_tone_map(image)
     image.load()
-    found = find_metadata(image, strip, tone_map, declared)
+    found = find_metadata(image, strip, tone_map, declared, given)
     if found.has_gain_map:  # which Pillow may count as a frame
         frames -= 1
 

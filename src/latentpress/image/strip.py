@@ -4,8 +4,9 @@ caller strips.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from PIL import Image
 
@@ -47,6 +48,7 @@ def find_metadata(
     strip: Collection[str],
     tone_map: bool,
     declared: Declared,
+    given: Mapping[str, Any],
 ) -> Found:
     """The metadata of a loaded image, for the upright picture.
 
@@ -56,9 +58,12 @@ def find_metadata(
         tone_map: as of companions.left_out.
         declared: what its file told before it was loaded: XMP, taken where Pillow has none, what of
             it is compressed, and whether the decoder has turned the picture already.
+        given: as of picture.read_picture.
     """
-    icc, exif, xmp = metadata.read_metadata(image)
-    xmp = xmp or declared.xmp
+    icc, exif, xmp = metadata.read_metadata(image, given)
+    info: dict[Any, Any] = {**image.info, **given}
+    if "xmp" not in given:
+        xmp = xmp or declared.xmp
     words, xmp = companions.left_out(image, xmp, tone_map)
     words += [text for kind, text in COMPRESSED_WORDS.items() if kind in declared.compressed]
     if metadata.has_iptc(image):
@@ -67,7 +72,7 @@ def find_metadata(
     by_xmp, xmp = metadata.upright_xmp(xmp) if xmp else (0, None)
     if image.format == "AVIF":  # turned by boxes alone (MIAF), of which Pillow makes Exif's number
         by_xmp = 0
-        by_exif = by_exif if image.info.get("exif") else 0
+        by_exif = by_exif if info.get("exif") else 0
     orientation = 1 if declared.upright else by_exif or by_xmp or 1
     is_turned = orientation >= 5
     width, height = reversed(image.size) if is_turned else image.size
@@ -78,7 +83,7 @@ def find_metadata(
         if len(pack_text(text)) > MAX_TEXT:
             words.append(f"texts of more than {MAX_TEXT:,} bytes")
             text = ()
-    density = None if "dpi" in strip else read_density(image.info)
+    density = None if "dpi" in strip else read_density(info)
     taken = Metadata(
         icc=icc,
         exif=true_exif(exif, width, height, keeps_gps=keeps_gps)
