@@ -15,7 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from helpers.pictures import GRAY_PROFILE, PROFILE, saved, whole
+from helpers.pictures import GRAY_PROFILE, PROFILE, read, saved, whole
+from latentpress.assessment import assess
 from latentpress.errors import ConversionError, ImageError
 from latentpress.image.limits import MAX_PIXELS, no_pillow_limit
 from latentpress.image.picture import assemble, read_picture
@@ -88,6 +89,18 @@ def test_of_an_animation_the_first_frame_is_taken(tmp_path: Path) -> None:
         assert "only one of 3 frames was kept" in picture.notices
         with pytest.raises(ConversionError, match="3 frames"):
             read_picture(tmp_path / form, strict=True)
+
+
+def test_a_preview_that_a_camera_puts_behind_a_jpeg_is_no_frame(tmp_path: Path) -> None:
+    image = Image.fromarray(RGB)
+    data = bytearray(saved(image, "MPO", save_all=True, append_images=[image, image]))
+    kinds = data.index(struct.pack("<HHI", 0xB002, 7, 48)) + 16  # behind the last row and its link
+    struct.pack_into("<I", data, kinds + 16, 0x010002)
+    with pytest.raises(ConversionError, match="only one of 2 frames"):
+        read(tmp_path, data, strict=True)
+    struct.pack_into("<I", data, kinds + 32, 0x010001)
+    assert read(tmp_path, data, strict=True).notices == ()
+    assert assess(tmp_path / "a.img", tmp_path / "a.img", "mse") == {"mse": 0.0}
 
 
 def test_what_is_no_image_is_one_sentence_without_a_chain(tmp_path: Path) -> None:

@@ -4,8 +4,8 @@ XMP. It is told, and the words about it go too, so that nothing lies.
 A gain map is known by its XMP or its segment in JPEG, by the brand of tone-mapped pictures in AVIF
 and HEIF, and by Apple's auxiliary picture in HEIF, where the reader names it.
 
-Sources: Android's "Ultra HDR image format" 1.1, "Motion Photo format" 1.0; ISO 21496-1; ISO
-23008-12 (the brand tmap); XMP specification part 3, 1.1.3.1 (extended XMP).
+Sources: Android's "Ultra HDR image format" 1.1, "Motion Photo format" 1.0; CIPA DC-007 (previews);
+ISO 21496-1; ISO 23008-12 (the brand tmap); XMP specification part 3, 1.1.3.1 (extended XMP).
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ TONE_MAP_BRAND = b"tmap"
 BRANDS = slice(8, 128)  # where the brands of an AVIF or HEIF file stand; none has more than thirty
 APPLE_AUXILIARY = "hdrgainmap"  # the end of the name of Apple's auxiliary picture
 JPEG_FORMATS = ("JPEG", "MPO")
+MP_ENTRIES, PREVIEW = 0xB002, "Large Thumbnail"  # CIPA DC-007, and Pillow's word for its classes
 GAIN_MAP_WORDS = "the HDR gain map"
 VIDEO_WORDS = "the motion photo's video"
 BESIDE_WORDS = "the pictures beside this one"
@@ -43,6 +44,14 @@ def has_tone_map(image: Image.Image) -> bool:
     return start[4:8] == b"ftyp" and TONE_MAP_BRAND in (
         brands[i : i + 4] for i in range(0, len(brands), 4)
     )
+
+
+def count_previews(image: Image.Image) -> int:
+    """How many pictures that an open image has for frames are smaller copies of the first, as in
+    the JPEG files (MPO) of many cameras.
+    """
+    entries = getattr(image, "mpinfo", {}).get(MP_ENTRIES, ())
+    return sum(entry["Attribute"]["MPType"].startswith(PREVIEW) for entry in entries)
 
 
 def left_out(

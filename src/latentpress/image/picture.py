@@ -22,7 +22,7 @@ from PIL import Image, UnidentifiedImageError
 from latentpress._typing import Pixels
 from latentpress.errors import ConversionError, FormatError, ImageError, LatentpressError
 from latentpress.image import color, metadata, plugins, tiff
-from latentpress.image.companions import has_tone_map
+from latentpress.image.companions import count_previews, has_tone_map
 from latentpress.image.declared import LEFT_OUT, read_declared, settle
 from latentpress.image.formats import write_image
 from latentpress.image.limits import MAX_SIDE, max_pixels, no_pillow_limit
@@ -314,10 +314,12 @@ def info_entries(
 
 
 def frames_of(image: Image.Image) -> int:
-    """How many frames an opened image has; the layers of a PSD file are not counted."""
+    """How many frames an opened image has; neither the layers of a PSD file are counted nor the
+    previews that cameras put behind a JPEG.
+    """
     if image.format == "PSD" or not getattr(image, "is_animated", False):
         return 1
-    return int(getattr(image, "n_frames", 1))
+    return int(getattr(image, "n_frames", 1)) - count_previews(image)
 
 
 def _picture(
