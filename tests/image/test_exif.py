@@ -92,6 +92,14 @@ def test_a_damaged_block_stays_but_where_a_place_may_hide_in_it() -> None:
     for block in (b"nonsense", b"II*\0\xff\xff\xff\xff", camera_block(1)[:30]):
         assert true_exif(block, 9, 7) == block
         assert true_exif(block, 9, 7, keeps_gps=False) is None
+    block = camera_block(1)
+    row = block.index(struct.pack("<HHI", 0x8825, 4, 1))  # of IFD0, to the GPS IFD
+    start = struct.unpack_from("<I", block, row + 8)[0]
+    for at, wrong in ((row + 4, 2), (row + 8, 10_000), (start, 60_000)):
+        damaged = bytearray(block)
+        struct.pack_into("<H", damaged, at, wrong)
+        assert PLACE in (true_exif(bytes(damaged), 9, 7) or b"")
+        assert true_exif(bytes(damaged), 9, 7, keeps_gps=False) is None
 
 
 @given(st.integers(0, 700), st.binary(min_size=1, max_size=8), st.booleans())

@@ -75,6 +75,8 @@ def true_exif(exif: bytes, width: int, height: int, *, keeps_gps: bool = True) -
         d for exif_ifd in main[1:] for d in block.sub_directories(exif_ifd, INTEROPERABILITY_IFD)
     ]
     places = block.sub_directories(first, GPS_IFD)
+    if not keeps_gps and len(places) < sum(e.tag == GPS_IFD for e in first.entries):
+        return None
     erased: list[Directory] = []
     if keeps_gps:
         main += places
