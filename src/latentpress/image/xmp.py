@@ -25,11 +25,13 @@ PREFIX = re.compile(rb"xmlns:([\w.-]+)\s*=\s*[\"']([^\"']*)[\"']")
 # Where a picture was taken: Exif's names and those of the makers of drones, under any prefix, and
 # what programs look up for them (IPTC Photo Metadata Standard 2023.2).
 GPS_NAME = rb":(?i:gps\w+|\w*(?:lat|longt?)itude)"
-GPS_NAMES = (
-    rb"[\w.-]+" + GPS_NAME + rb"|photoshop:(?:City|State|Country)"
-    rb"|Iptc4xmpCore:(?:Location|CountryCode)|Iptc4xmpExt:Location(?:Created|Shown)"
+PLACE_NAMES = (
+    rb"photoshop:(?:City|State|Country)|Iptc4xmpCore:(?:Location|CountryCode)"
+    rb"|Iptc4xmpExt:Location(?:Created|Shown)"
 )
-LEFT_GPS = re.compile(GPS_NAME + rb"\s*[=>]")  # of a tag that was not found
+GPS_NAMES = rb"[\w.-]+" + GPS_NAME + rb"|" + PLACE_NAMES
+# of a tag that was not found
+LEFT_GPS = re.compile(rb"(?:" + GPS_NAME + rb"|" + PLACE_NAMES + rb")\s*[=>]")
 THUMBNAIL_NAMES = rb"(?:xmp|xap):Thumbnails"
 EXTENDED_NAMES = rb"xmpNote:HasExtendedXMP"
 FRAME_NAMES = rb"x:\w+|rdf:\w+|xmlns:[\w.-]+|xml:lang"  # of a packet that says nothing
