@@ -406,6 +406,19 @@ def test_exif_and_xmp_of_photoshop_are_kept(tmp_path: Path) -> None:
     assert (picture.xmp or b"").rstrip() == xmp
 
 
+def test_exif_that_cannot_be_read_is_told_and_the_picture_taken(tmp_path: Path) -> None:
+    """A text chunk of ImageMagick's that holds no numbers; a TIFF tag of another type than its."""
+    image = Image.fromarray(RGB)
+    tiff = saved(image, "TIFF", tiffinfo={0x8825: {1: "N"}})
+    other_type = tiff.replace(struct.pack("<HHI", 1, 2, 2), struct.pack("<HHI", 1, 3, 2))
+    for data in (with_texts(image, {"Raw profile type exif": "\nexif\n 1\nnone"}), other_type):
+        picture = read(tmp_path, data)
+        assert (picture.exif, picture.notices) == (None, ("EXIF that cannot be read was dropped",))
+        with pytest.raises(ConversionError, match="EXIF that cannot be read"):
+            read_picture(tmp_path / "a.img", strict=True)
+        assert read_picture(tmp_path / "a.img", strict=True, strip="exif").notices == ()
+
+
 def test_iptc_data_is_told(tmp_path: Path) -> None:
     block = b"8BIM\x04\x04\0\0" + struct.pack(">I", 12) + b"\x1c\x02\x05\0\x07a title"
     data = bytes(saved(Image.fromarray(RGB), "JPEG"))

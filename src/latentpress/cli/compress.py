@@ -158,8 +158,9 @@ def compress(
             "--strict",
             help="Make it an error when something would be lost: samples of more than 8 bits, "
             "colors that must be converted (CMYK, Lab, PQ, HLG), an ICC profile that does not "
-            "fit, further frames, IPTC data, an HDR gain map, a motion video, a long XMP, metadata "
-            "in Brotli. Nothing else is refused, and nothing that --strip names.",
+            "fit, further frames, IPTC data, an HDR gain map, a motion video, a long XMP, EXIF "
+            "that cannot be read, metadata in Brotli. Nothing else is refused, and nothing that "
+            "--strip names.",
         ),
     ] = False,
     strip: Annotated[

@@ -64,16 +64,22 @@ class Verbatim(str):
 
 def read_metadata(
     image: Image.Image, given: Mapping[str, Any]
-) -> tuple[bytes | None, bytes | None, bytes | None]:
+) -> tuple[bytes | None, bytes | None, bytes | None, bool]:
     """ICC profile, EXIF and XMP of a loaded image, each as it stood in the file, None when there is
-    none.
+    none; and whether there is EXIF that Pillow cannot give as one block.
 
     given: what counts in the place of the image's own, under Pillow's names. EXIF is a TIFF stream
     without the prefix "Exif\\0\\0".
     """
     icc = given["icc_profile"] if "icc_profile" in given else image.info.get("icc_profile")
-    exif = given["exif"] if "exif" in given else _exif(image)
     xmp = given["xmp"] if "xmp" in given else _xmp(image)
+    is_lost = False
+    try:
+        exif = given["exif"] if "exif" in given else _exif(image)
+    except MemoryError:
+        raise
+    except Exception:  # as with damaged images, nearly anything
+        exif, is_lost = None, True
     if isinstance(exif, Image.Exif):
         exif = exif.tobytes()
     while isinstance(exif, bytes) and exif.startswith(EXIF_PREFIX):
@@ -81,7 +87,7 @@ def read_metadata(
     if isinstance(xmp, str):
         xmp = xmp.encode("utf-8", "surrogateescape")
     icc, exif, xmp = (v if isinstance(v, bytes) and v else None for v in (icc, exif, xmp))
-    return icc, exif, xmp
+    return icc, exif, xmp, is_lost
 
 
 def upright_exif(exif: bytes) -> tuple[int, bytes]:

@@ -21,11 +21,12 @@ from latentpress.image.text import MAX_TEXT, Text, pack_text, read_text
 from latentpress.image.xmp import true_xmp
 
 IPTC_WORDS = "IPTC data"
+BAD_EXIF_WORDS = "EXIF that cannot be read"
 COMPRESSED_WORDS = {b"Exif": "EXIF compressed by Brotli", b"xml ": "XMP compressed by Brotli"}
 # what the name of STRIPPABLE keeps from being told, beside not being taken over
 WORDS_OF = {
     "gainmap": (companions.GAIN_MAP_WORDS, companions.VIDEO_WORDS, companions.BESIDE_WORDS),
-    "exif": (COMPRESSED_WORDS[b"Exif"],),
+    "exif": (BAD_EXIF_WORDS, COMPRESSED_WORDS[b"Exif"]),
     "xmp": (companions.EXTENDED_WORDS, COMPRESSED_WORDS[b"xml "]),
     "iptc": (IPTC_WORDS,),
 }
@@ -60,12 +61,14 @@ def find_metadata(
             it is compressed, and whether the decoder has turned the picture already.
         given: as of picture.read_picture.
     """
-    icc, exif, xmp = metadata.read_metadata(image, given)
+    icc, exif, xmp, has_bad_exif = metadata.read_metadata(image, given)
     info: dict[Any, Any] = {**image.info, **given}
     if "xmp" not in given:
         xmp = xmp or declared.xmp
     words, xmp = companions.left_out(image, xmp, tone_map)
     words += [text for kind, text in COMPRESSED_WORDS.items() if kind in declared.compressed]
+    if has_bad_exif:
+        words.append(BAD_EXIF_WORDS)
     if metadata.has_iptc(image):
         words.append(IPTC_WORDS)
     by_exif, exif = metadata.upright_exif(exif) if exif else (0, None)
