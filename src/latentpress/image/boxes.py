@@ -13,7 +13,6 @@ from latentpress.image.cicp import Cicp
 
 LARGEST = 1 << 26  # bytes of a box of metadata that is read
 MOST_BOXES = 10_000  # of a file that are looked at
-JP2_SRGB, JP2_GRAY, JP2_SYCC = 16, 17, 18  # enumerated color spaces that are sRGB's
 
 
 @dataclass
