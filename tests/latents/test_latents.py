@@ -18,6 +18,7 @@ from helpers.object_store import web_server
 from latentpress import latents
 from latentpress.errors import FormatError, ImageError, OutputError, UsageError
 from latentpress.latents import Reader, Writer, load, save
+from latentpress.system.files import OutputStream
 
 PRECISIONS: list[dict[str, Any]] = [
     {"max_error": 0.05},
@@ -289,6 +290,40 @@ def test_an_error_of_the_block_is_not_the_outputs(
     with pytest.raises(OutputError, match="a: the disk is full"):
         fills_the_disk()
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("interruption", [KeyboardInterrupt(), OSError(errno.EIO, "an error")])
+def test_a_record_whose_writing_was_interrupted_spoils_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, interruption: BaseException
+) -> None:
+    y, write_all = batch("raw", 4), OutputStream.write
+
+    def interrupted(stream: Any, data: bytes) -> int:
+        monkeypatch.undo()
+        write_all(stream, data[:9])
+        raise interruption
+
+    with Writer(tmp_path / "a", lossless=True) as writer:
+        for i, latent in enumerate(y):
+            if i in (1, 3):  # in the middle, and at the end
+                monkeypatch.setattr(OutputStream, "write", interrupted)
+                with pytest.raises((KeyboardInterrupt, OutputError)):
+                    writer.add(latent)
+            else:
+                writer.add(latent)
+    assert (load(tmp_path / "a") == y[::2]).all()
+
+
+def test_a_writer_may_be_used_again(tmp_path: Path) -> None:
+    y = batch("raw", 3)
+    for arguments, expected in (({"overwrite": True}, y[2:]), ({"append": True}, y)):
+        writer = Writer(tmp_path / "a", lossless=True, **arguments)
+        (tmp_path / "a").unlink(missing_ok=True)
+        for part in (y[:2], y[2:]):
+            with writer:
+                for latent in part:
+                    writer.add(latent)
+        assert (load(tmp_path / "a") == expected).all()
 
 
 def test_nothing_is_written_where_a_latent_fails(tmp_path: Path) -> None:

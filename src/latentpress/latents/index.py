@@ -80,9 +80,14 @@ def write_header(stream: BinaryIO, space: int) -> bytes:
     return header
 
 
+def end_of(rows: NDArray[np.void]) -> int:
+    """Where the last of these records ends; without any, where the first one will begin."""
+    return int(rows["end"][-1]) if len(rows) else HEADER.size
+
+
 def write_index(stream: BinaryIO, header: bytes, rows: NDArray[np.void]) -> None:
     """Put the index and the footer behind the last record."""
-    start = int(rows["end"][-1]) if len(rows) else HEADER.size
+    start = end_of(rows)
     body = rows.tobytes()
     numbers = NUMBERS.pack(start, len(rows))
     stream.write(

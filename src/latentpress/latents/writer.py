@@ -68,13 +68,13 @@ class Writer:
         self.append = append
         self._stack = ExitStack()
         self._rows = bytearray()
-        self._end = index.HEADER.size
         self._stream: BinaryIO | None = None
 
     def __enter__(self) -> Writer:
         if self.append and elsewhere(self._name) is not None:
             raise UsageError(f"{path_name(self._name)}: latents are appended to local files alone")
         appends = bool(self.append and self._name) and os.path.exists(self._name)
+        self._rows = bytearray()
         with ExitStack() as stack:
             # locked until the stack ends, which closes it when the new file has taken its place
             old = stack.enter_context(self._old()) if appends else None
@@ -114,8 +114,8 @@ class Writer:
                 f"{self._name} holds latents of space {index.space_name(present.space)}: "
                 "append only such"
             )
-        self._rows = bytearray(present.rows.tobytes())
-        self._end = self._copy(old, stream, present)
+        self._copy(old, stream, present)
+        self._rows += present.rows.tobytes()
 
     def add(self, latent: Any, *, name: str = "", metadata: dict[str, Any] | None = None) -> int:
         """One latent (C, H, W), a NumPy array or a torch tensor, behind the others; the bytes it
@@ -130,13 +130,25 @@ class Writer:
                 f"a latent takes {len(body)} bytes, more than the format's "
                 f"{index.MAX_RECORD_BYTES}: cut it into parts"
             )
+        row = np.array([(self._end + len(body), google_crc32c.value(body))], index.ROW)
         try:
+            self._drop_rest(self._stream)
             self._stream.write(body)
         except OSError as error:
             raise output_error(self._name, error) from error
-        self._end += len(body)
-        self._rows += np.array([(self._end, google_crc32c.value(body))], index.ROW).tobytes()
+        self._rows += row.tobytes()
         return len(body)
+
+    @property
+    def _end(self) -> int:
+        """Where the last whole record ends."""
+        return index.end_of(np.frombuffer(self._rows[-index.ROW.itemsize :], index.ROW))
+
+    def _drop_rest(self, stream: BinaryIO) -> None:
+        """Take off what stands behind the last whole record: one whose writing was interrupted."""
+        if stream.tell() != self._end:
+            stream.seek(self._end)
+            stream.truncate()
 
     def __exit__(
         self,
@@ -156,6 +168,7 @@ class Writer:
             return
         if self._stream is not None:
             try:
+                self._drop_rest(self._stream)
                 index.write_index(self._stream, self._header, np.frombuffer(self._rows, index.ROW))
             except BaseException as failure:
                 self._stack.__exit__(type(failure), failure, failure.__traceback__)
@@ -164,18 +177,14 @@ class Writer:
         self._stack.__exit__(None, None, None)
 
     @staticmethod
-    def _copy(old: BinaryIO, stream: BinaryIO, present: index.Index) -> int:
-        """The old records, as they are; where they end."""
-        left = (
-            int(present.rows["end"][-1]) if len(present.rows) else index.HEADER.size
-        ) - index.HEADER.size
-        end = index.HEADER.size + left
+    def _copy(old: BinaryIO, stream: BinaryIO, present: index.Index) -> None:
+        """The old records, as they are."""
+        left = index.end_of(present.rows) - index.HEADER.size
         old.seek(index.HEADER.size)
         while left:
             block = old.read(min(left, COPY_BYTES))
             stream.write(block)
             left -= len(block)
-        return end
 
 
 def _is_at(file: BinaryIO, path: str) -> bool:
