@@ -223,6 +223,10 @@ def test_nobody_appends_to_a_file_that_is_just_being_replaced(
 def test_what_cannot_be_appended_to_is_told(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="is a folder, not a file"):
         write(tmp_path, [], lossless=True, append=True)
+    (tmp_path / "a").write_bytes(b"mine")
+    with pytest.raises(FormatError, match=r"a: not an \.ltps file"):
+        write(tmp_path / "a", [], lossless=True, append=True)
+    assert (tmp_path / "a").read_bytes() == b"mine"
 
 
 def test_a_disk_that_is_full_before_the_first_latent_is_told(

@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 import google_crc32c
 import numpy as np
 
-from latentpress.errors import OutputError, UsageError
+from latentpress.errors import FormatError, OutputError, UsageError, prefixed
 from latentpress.latents import index, record
 from latentpress.latents.dtypes import as_array
 from latentpress.latents.precision import Precision
@@ -108,7 +108,10 @@ class Writer:
 
     def _take(self, old: BinaryIO, stream: BinaryIO) -> None:
         """The latents of the file that is there come first."""
-        present = index.read_index(old, os.fstat(old.fileno()).st_size)
+        try:
+            present = index.read_index(old, os.fstat(old.fileno()).st_size)
+        except FormatError as error:
+            raise prefixed(self._name, error) from error
         if present.space != self.space:
             raise UsageError(
                 f"{self._name} holds latents of space {index.space_name(present.space)}: "
