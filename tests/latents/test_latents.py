@@ -2,6 +2,7 @@
 asked for.
 """
 
+import contextlib
 import errno
 import os
 import pickle
@@ -397,6 +398,25 @@ def test_neither_torch_nor_onnxruntime_is_imported(tmp_path: Path) -> None:
         "sys.exit(any(m in sys.modules for m in sys.argv[2:]))"
     )
     subprocess.run([sys.executable, "-c", code, tmp_path / "a", "torch", "onnxruntime"], check=True)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are not forked here")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
+def test_a_forked_reader_gives_no_other_latent_of_a_file_that_became_shorter(
+    tmp_path: Path,
+) -> None:
+    y = batch("raw", 3)
+    save(y, tmp_path / "a", lossless=True)
+    reader = Reader(tmp_path / "a")
+    save(y[:2], tmp_path / "a", lossless=True, overwrite=True)
+    child = os.fork()
+    if child == 0:
+        with contextlib.suppress(IndexError):
+            reader[2]
+            os._exit(1)
+        os._exit(0)
+    _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == 0
 
 
 def test_a_pickled_reader_reads(tmp_path: Path) -> None:

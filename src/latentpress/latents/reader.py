@@ -56,8 +56,8 @@ class Reader:
         except FormatError as error:
             self._stream.close()
             raise prefixed(path_name(self.file), error) from error
-        self._process = os.getpid()
         self._lock = Lock()
+        self._process = os.getpid()
 
     def _file(self) -> io.FileIO:
         """The file, opened; of a URL a copy of it, which is gone when it is closed."""
@@ -129,13 +129,13 @@ class Reader:
     def _named(self, n: int, work: Any) -> Any:
         """work(the bytes of record n), errors with the file's name."""
         n = operator.index(n)
-        if not -len(self) <= n < len(self):
-            raise IndexError(
-                f"{path_name(self.file)} holds {len(self)} latents; there is no number {n}"
-            )
         # forked: a descriptor shared with the parent would share its position
         if os.getpid() != self._process:
             self._open()
+        if not -len(self) <= n < len(self):  # of the file that is there now
+            raise IndexError(
+                f"{path_name(self.file)} holds {len(self)} latents; there is no number {n}"
+            )
         n %= len(self)
         start, size = self._index.span(n)
         with self._lock:
