@@ -1,6 +1,7 @@
 """Latents of shards, tables and folders into .ltps files, with captions and labels."""
 
 import codecs
+import errno
 import io
 import json
 import os
@@ -16,7 +17,7 @@ from helpers.shards import picture, shard
 from latentpress import latents
 from latentpress.cli.app import app
 from latentpress.collection.samples import metadata_of, samples_of_shard, samples_of_table
-from latentpress.errors import ImageError, OutputError, UsageError
+from latentpress.errors import DiskFullError, ImageError, OutputError, UsageError
 
 LATENTS = np.random.default_rng(0).standard_normal((12, 4, 8, 8), np.float32)
 
@@ -252,3 +253,27 @@ def test_a_writer_of_shards(tmp_path: Path) -> None:
         latents.ShardWriter(tmp_path / "c", 0, lossless=True)
     with pytest.raises(UsageError):
         latents.ShardWriter(tmp_path / "c", 10)
+
+
+def test_a_writer_of_shards_loses_no_latent_outside_of_its_block(tmp_path: Path) -> None:
+    writer = latents.ShardWriter(tmp_path, 1500, lossless=True)
+    with pytest.raises(UsageError, match="a ShardWriter is used in a with block"):
+        writer.add(LATENTS[0])
+    with writer:
+        writer.add(LATENTS[0])
+    with pytest.raises(UsageError, match="a ShardWriter is used in a with block"):
+        writer.add(LATENTS[1])
+    assert [file.name for file in tmp_path.iterdir()] == ["000000.ltps"]
+
+
+def test_a_shard_that_cannot_be_ended_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("latentpress.latents.index.write_index", full)
+    with latents.ShardWriter(tmp_path, 1, lossless=True) as writer:
+        with pytest.raises(DiskFullError):
+            writer.add(LATENTS[0])
+        assert writer.files == list(tmp_path.iterdir()) == []

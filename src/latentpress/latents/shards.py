@@ -57,6 +57,7 @@ class ShardWriter:
         self._how = how
         self._current: Writer | None = None
         self._size = 0
+        self._is_entered = False
         Writer(self.folder, **how)  # whose arguments are checked before the work begins
 
     def __enter__(self) -> ShardWriter:
@@ -64,6 +65,7 @@ class ShardWriter:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise output_error(self.folder, error) from error
+        self._is_entered = True
         return self
 
     def add(self, latent: Any, *, name: str = "", metadata: dict[str, Any] | None = None) -> int:
@@ -77,6 +79,8 @@ class ShardWriter:
         Returns:
             The bytes it took.
         """
+        if not self._is_entered:
+            raise UsageError("a ShardWriter is used in a with block")
         if self._current is None:
             path = self.folder / f"{self._first + len(self.files):0{DIGITS}}.ltps"
             overwrite = self._how.get("overwrite") or path.name in self._replaceable
@@ -106,6 +110,7 @@ class ShardWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self._is_entered = False
         self._close(kind, error, trace)
 
     def _close(
@@ -116,6 +121,7 @@ class ShardWriter:
     ) -> None:
         current, self._current, self._size = self._current, None, 0
         if current is not None:
-            if kind is not None:
-                self.files.pop()
+            file = self.files.pop()
             current.__exit__(kind, error, trace)
+            if kind is None:
+                self.files.append(file)
