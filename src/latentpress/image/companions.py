@@ -11,6 +11,7 @@ ISO 21496-1; ISO 23008-12 (the brand tmap); XMP specification part 3, 1.1.3.1 (e
 from __future__ import annotations
 
 import re
+from typing import BinaryIO
 
 from PIL import Image
 
@@ -30,15 +31,10 @@ ITEM = re.compile(rb"Semantic\s*=\s*[\"'](\w+)|:Semantic>\s*(\w+)")  # of a cont
 VIDEO_NAMES = rb"(?:MotionPhoto|MicroVideo)\w*"
 
 
-def has_tone_map(image: Image.Image) -> bool:
-    """Whether an image, not loaded yet, is read from an AVIF or HEIF file with the brand tmap."""
-    stream = getattr(image, "fp", None)
-    if image.format not in ("AVIF", "HEIF") or stream is None:
-        return False
-    position = stream.tell()
-    stream.seek(0)
-    start = stream.read(BRANDS.stop)
-    stream.seek(position)
+def has_tone_map(file: BinaryIO) -> bool:
+    """Whether an AVIF or HEIF file, which begins at position 0, has the brand tmap."""
+    file.seek(0)
+    start = file.read(BRANDS.stop)
     end = int.from_bytes(start[:4], "big")  # of the first box
     brands = start[BRANDS][: max(end - BRANDS.start, 0)]
     return start[4:8] == b"ftyp" and TONE_MAP_BRAND in (
@@ -55,10 +51,10 @@ def count_previews(image: Image.Image) -> int:
 
 
 def left_out(
-    image: Image.Image, xmp: bytes | None, tone_map: bool = False
+    image: Image.Image, xmp: bytes | None, tone_map: bool
 ) -> tuple[list[str], bytes | None]:
     """What is not taken over from a loaded image beside its pixels, in words, and the XMP without
-    the names that tell of it. tone_map: what has_tone_map said before it was loaded.
+    the names that tell of it. tone_map: what has_tone_map said of its file.
 
     Only JPEG files are known to hold a gain map that XMP tells of, or a video; in any other image
     such names speak of something that was lost before.

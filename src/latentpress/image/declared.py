@@ -35,7 +35,7 @@ from latentpress.image.cicp import (
     Curve,
 )
 from latentpress.image.color import Converted
-from latentpress.image.companions import JPEG_FORMATS
+from latentpress.image.companions import JPEG_FORMATS, has_tone_map
 from latentpress.image.jxl import CONTAINER, read_jxl_header
 
 PNG_COLOR = (b"cICP", b"sRGB", b"gAMA", b"cHRM")
@@ -51,6 +51,7 @@ class Declared:
 
     cicp_first: the numbers count before an ICC profile, as in PNG, not after it. chromaticities:
     (x, y) of white, red, green, blue. lost_icc: a profile is there that Pillow could not read.
+    tone_map: AVIF and HEIF: a gain map is there.
     Of JPEG XL also what its plugin leaves out: XMP, the kinds of its compressed boxes, that there
     are more frames, and that the pixels are upright whatever EXIF says (ISO/IEC 18181-2).
     """
@@ -63,6 +64,7 @@ class Declared:
     gamma: float | None = None
     chromaticities: tuple[float, ...] | None = None
     bits: int = 8
+    tone_map: bool = False
     xmp: bytes | None = None
     compressed: frozenset[bytes] = frozenset()
     more_frames: bool = False
@@ -72,6 +74,7 @@ class Declared:
         """The same of a file whose colors something else tells."""
         return Declared(
             bits=self.bits,
+            tone_map=self.tone_map,
             xmp=self.xmp,
             compressed=self.compressed,
             more_frames=self.more_frames,
@@ -292,7 +295,7 @@ def _bmp(file: BinaryIO, declared: Declared) -> Declared:
 
 
 def _heif(file: BinaryIO, declared: Declared) -> Declared:
-    return _with(declared, heif_properties(file))
+    return replace(_with(declared, heif_properties(file)), tone_map=has_tone_map(file))
 
 
 def _jp2(file: BinaryIO, declared: Declared) -> Declared:

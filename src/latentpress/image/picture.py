@@ -22,7 +22,7 @@ from PIL import Image, UnidentifiedImageError
 from latentpress._typing import Pixels
 from latentpress.errors import ConversionError, FormatError, ImageError, LatentpressError
 from latentpress.image import color, metadata, plugins, tiff
-from latentpress.image.companions import count_previews, has_tone_map
+from latentpress.image.companions import count_previews
 from latentpress.image.declared import LEFT_OUT, read_declared, settle
 from latentpress.image.formats import write_image
 from latentpress.image.limits import MAX_SIDE, max_pixels, no_pillow_limit
@@ -337,9 +337,8 @@ def _picture(
     bits = 16 if color.is_deep(image) else declared.bits
     deep_gray = color.is_deep_gray(image)
     frames = frames_of(image)
-    tone_map = has_tone_map(image)
     image.load()
-    found = find_metadata(image, strip, tone_map, declared, given)
+    found = find_metadata(image, strip, declared, given)
     if found.has_gain_map:  # which Pillow may count as a frame
         frames -= 1
 

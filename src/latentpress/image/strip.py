@@ -47,7 +47,6 @@ class Found:
 def find_metadata(
     image: Image.Image,
     strip: Collection[str],
-    tone_map: bool,
     declared: Declared,
     given: Mapping[str, Any],
 ) -> Found:
@@ -56,16 +55,15 @@ def find_metadata(
     Args:
         image: loaded.
         strip: names of STRIPPABLE.
-        tone_map: as of companions.left_out.
-        declared: what its file told before it was loaded: XMP, taken where Pillow has none, what of
-            it is compressed, and whether the decoder has turned the picture already.
+        declared: what its file told: XMP, taken where Pillow has none, what of it is compressed,
+            a gain map, and whether the decoder has turned the picture already.
         given: as of picture.read_picture.
     """
     icc, exif, xmp, has_bad_exif = metadata.read_metadata(image, given)
     info: dict[Any, Any] = {**image.info, **given}
     if "xmp" not in given:
         xmp = xmp or declared.xmp
-    words, xmp = companions.left_out(image, xmp, tone_map)
+    words, xmp = companions.left_out(image, xmp, declared.tone_map)
     words += [text for kind, text in COMPRESSED_WORDS.items() if kind in declared.compressed]
     if has_bad_exif:
         words.append(BAD_EXIF_WORDS)
