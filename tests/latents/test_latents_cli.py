@@ -246,12 +246,13 @@ def test_a_photograph(tmp_path: Path) -> None:
     weights = WEIGHTS / "taesd"
     if not weights.exists():
         pytest.skip("the tiny autoencoders are not beside the project")
-    Image.fromarray(np.random.default_rng(0).integers(0, 255, (40, 48, 3), np.uint8)).save(
-        _made(tmp_path / "in") / "p.png"
-    )
+    photo = Image.fromarray(np.random.default_rng(0).integers(0, 255, (40, 48, 3), np.uint8))
+    folder = _made(tmp_path / "in")
+    for name in ("p.png", "q.jp2"):
+        photo.save(folder / name)
     run(
         "pack",
-        tmp_path / "in",
+        folder,
         "-o",
         tmp_path / "a.ltps",
         "--codec",
@@ -261,7 +262,7 @@ def test_a_photograph(tmp_path: Path) -> None:
         "--quality",
         60,
     )
-    assert load(tmp_path / "a.ltps").shape == (1, 4, 5, 6)
+    assert load(tmp_path / "a.ltps").shape == (2, 4, 5, 6)
     assert json.loads(run("info", tmp_path / "a.ltps", "--json"))["space"] == "sd15"
 
 

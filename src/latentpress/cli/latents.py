@@ -152,12 +152,12 @@ def pack(
     from latentpress.collection.find import ARCHIVES
     from latentpress.collection.packing import (
         LTPS,
-        SUFFIXES,
         Exactness,
         Pack,
         Reading,
         check,
         common_space,
+        packed_suffixes,
         with_companions,
     )
     from latentpress.latents.conversion import LATENTS
@@ -184,7 +184,7 @@ def pack(
     )
     is_tree = tree.is_wanted() and is_folder and shard_size is None
     within = output if is_tree or shard_size is not None else ""
-    search = tree.search(SUFFIXES | ARCHIVES, LTPS, within, keeps_archives=False)
+    search = tree.search(packed_suffixes(codec) | ARCHIVES, LTPS, within, keeps_archives=False)
     exactness = Exactness(max_error, rmse, quality, lossless)
     reading = Reading(codec or space, codec, model, device)
     if check_engine(engine, address) and not is_tree:

@@ -22,7 +22,7 @@ from latentpress.collection.archives import (
     make_of_archive,
 )
 from latentpress.collection.faults import ENDING, naming, sentence
-from latentpress.collection.find import LTP, is_archive, suffix_of
+from latentpress.collection.find import LTP, image_suffixes, is_archive, suffix_of
 from latentpress.collection.members import LEFT_OUT, is_image, is_ltp
 from latentpress.collection.samples import (
     COMPANIONS,
@@ -40,7 +40,6 @@ from latentpress.system.stores import Entry, FolderStore, ObjectStore, Store, op
 from latentpress.system.tars import inflated
 
 LTPS = ".ltps"
-SUFFIXES = frozenset((*LATENTS, *PHOTOGRAPHS))
 Latent = tuple[str, dict[str, Any] | None, Any]
 
 
@@ -50,6 +49,13 @@ class Adding(Protocol):
     def add(self, latent: Any, *, name: str = "", metadata: dict[str, Any] | None = None) -> int:
         """One latent (C, H, W) behind the others; the bytes it took."""
         ...
+
+
+def packed_suffixes(codec: str | None) -> frozenset[str]:
+    """Suffixes, in lower case, of the files that are taken: with a codec all that `compress` takes,
+    without one the usual photographs, for which a codec is then asked.
+    """
+    return frozenset(LATENTS) | (image_suffixes() if codec else frozenset(PHOTOGRAPHS))
 
 
 @dataclass(frozen=True)
@@ -80,7 +86,7 @@ class Reading:
         """The files of latents and the photographs in an archive."""
         if is_table(unit.key):
             return samples_of_table(stream, columns, lambda data: is_ltp(data) or is_image(data))
-        return samples_of_shard(inflated(stream, stream), SUFFIXES)
+        return samples_of_shard(inflated(stream, stream), packed_suffixes(self.codec))
 
     def of_sample(self, unit: Unit, sample: Sample) -> Iterator[Latent]:
         """As `latents`, of a file in an archive."""
