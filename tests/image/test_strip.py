@@ -15,6 +15,7 @@ import latentpress.pillow
 from helpers.exif_blocks import PLACE, THUMBNAIL, camera_block
 from helpers.paths import DATA
 from helpers.pictures import read, saved, whole
+from latentpress.assessment import assess
 from latentpress.errors import ConversionError, UsageError
 from latentpress.image.formats import write_image
 from latentpress.image.known_profiles import (
@@ -319,6 +320,7 @@ def test_a_gain_map_is_told_and_its_names_go(tmp_path: Path, iso: bool) -> None:
         read_picture(tmp_path / "a.img", strict=True)
     picture = read_picture(tmp_path / "a.img", strict=True, strip="gainmap")
     assert (picture.notices, picture.xmp) == ((), None)
+    assert assess(data, data, "mse") == {"mse": 0.0}
 
 
 def test_a_container_of_other_pictures_is_told_and_its_directory_goes(tmp_path: Path) -> None:

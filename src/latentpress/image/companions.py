@@ -42,12 +42,15 @@ def has_tone_map(file: BinaryIO) -> bool:
     )
 
 
-def count_previews(image: Image.Image) -> int:
-    """How many pictures that an open image has for frames are smaller copies of the first, as in
-    the JPEG files (MPO) of many cameras.
+def count_beside(image: Image.Image) -> int:
+    """How many of the frames that an open JPEG file (MPO) has for Pillow are none: smaller copies
+    of the first, as of many cameras, and a gain map.
     """
+    if image.format != "MPO":
+        return 0
     entries = getattr(image, "mpinfo", {}).get(MP_ENTRIES, ())
-    return sum(entry["Attribute"]["MPType"].startswith(PREVIEW) for entry in entries)
+    previews = sum(entry["Attribute"]["MPType"].startswith(PREVIEW) for entry in entries)
+    return previews + _has_jpeg_map(image, image.info.get("xmp", b""))
 
 
 def left_out(
@@ -62,8 +65,8 @@ def left_out(
     words = []
     is_jpeg = image.format in JPEG_FORMATS
     packet = xmp or b""
-    items = {found for match in ITEM.findall(packet) for found in match} if is_jpeg else set()
-    if tone_map or _has_apple_map(image) or (is_jpeg and _has_jpeg_map(image, packet, items)):
+    items = _items(packet) if is_jpeg else set()
+    if tone_map or _has_apple_map(image) or (is_jpeg and _has_jpeg_map(image, packet)):
         words.append(GAIN_MAP_WORDS)
     video = _video_names(packet)
     if is_jpeg and (b"MotionPhoto" in items or (video and _says_one(packet, video))):
@@ -87,10 +90,15 @@ def left_out(
     return words, cleaned or None
 
 
-def _has_jpeg_map(image: Image.Image, packet: bytes, items: set[bytes]) -> bool:
+def _items(packet: bytes) -> set[bytes]:
+    """What a container's directory names, and b""."""
+    return {found for match in ITEM.findall(packet) for found in match}
+
+
+def _has_jpeg_map(image: Image.Image, packet: bytes) -> bool:
     """Whether a JPEG file says in its XMP or in a segment that a gain map follows."""
     return (
-        b"GainMap" in items
+        b"GainMap" in _items(packet)
         or bool(packets.prefixes_of(packet, packets.GAIN_MAP))
         or any(data.startswith(ISO_GAIN_MAP) for _, data in getattr(image, "applist", ()))
     )

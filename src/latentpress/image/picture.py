@@ -22,7 +22,7 @@ from PIL import Image, UnidentifiedImageError
 from latentpress._typing import Pixels
 from latentpress.errors import ConversionError, FormatError, ImageError, LatentpressError
 from latentpress.image import color, metadata, plugins, tiff
-from latentpress.image.companions import count_previews
+from latentpress.image.companions import count_beside
 from latentpress.image.declared import LEFT_OUT, read_declared, settle
 from latentpress.image.formats import write_image
 from latentpress.image.limits import MAX_SIDE, max_pixels, no_pillow_limit
@@ -314,12 +314,12 @@ def info_entries(
 
 
 def frames_of(image: Image.Image) -> int:
-    """How many frames an opened image has; neither the layers of a PSD file are counted nor the
-    previews that cameras put behind a JPEG.
+    """How many frames an opened image has; neither the layers of a PSD file are counted nor what
+    stands behind a JPEG, previews and a gain map.
     """
     if image.format == "PSD" or not getattr(image, "is_animated", False):
         return 1
-    return int(getattr(image, "n_frames", 1)) - count_previews(image)
+    return int(getattr(image, "n_frames", 1)) - count_beside(image)
 
 
 def _picture(
@@ -339,7 +339,7 @@ def _picture(
     frames = frames_of(image)
     image.load()
     found = find_metadata(image, strip, declared, given)
-    if found.has_gain_map:  # which Pillow may count as a frame
+    if found.has_gain_map and image.format == "HEIF":  # where it may count as a frame
         frames -= 1
 
     converted = color.convert(image, found.metadata.icc)
