@@ -3,6 +3,7 @@
 import io
 import struct
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from PIL import Image
 
 from helpers.pictures import read, saved, whole
 from latentpress.errors import ConversionError
-from latentpress.image.picture import read_picture
+from latentpress.image.picture import Picture, read_picture
 
 RNG = np.random.default_rng(7)
 RGB = RNG.integers(0, 256, (5, 7, 3), dtype=np.uint8)
@@ -109,16 +110,30 @@ LOW_DEPTHS = [
 def test_the_transparent_color_of_a_low_depth_is_scaled_with_its_samples(
     tmp_path: Path, depth: Any, row: Any, levels: Any
 ) -> None:
-    picture = read(tmp_path, png(depth, [row], transparent=(1 << depth) - 1), strict=True)
-    assert whole(picture)[0, :, 0].tolist() == levels
-    assert (picture.alpha[0] == 0).tolist() == [level == 255 for level in levels]
+    data = png(depth, [row], transparent=(1 << depth) - 1)
+    for picture in read_in_all_ways(tmp_path, data, strict=True):
+        assert whole(picture)[0, :, 0].tolist() == levels
+        assert (picture.alpha[0] == 0).tolist() == [level == 255 for level in levels]
+
+
+def read_in_all_ways(tmp_path: Path, data: bytes, **options: Any) -> Iterator[Picture]:
+    """As a file, as an image that is open, and as one that Pillow has loaded, which stays so."""
+    yield read(tmp_path, data, **options)
+    with Image.open(io.BytesIO(data)) as image:
+        yield read_picture(image, **options)
+    with Image.open(tmp_path / "a.img") as image:
+        image.load()
+        info = dict(image.info)
+        yield read_picture(image, **options)
+        assert image.info == info
 
 
 def test_the_transparent_color_of_16_bits_is_cut_with_its_samples(tmp_path: Path) -> None:
     samples = np.array([[257, 20000, 65535], [20000, 257, 65535]], ">u2")
-    picture = read(tmp_path, png(16, [samples.tobytes()], (257, 20000, 65535), color_type=2))
-    assert whole(picture)[0].tolist() == [[1, 78, 255], [78, 1, 255]]
-    assert picture.alpha.tolist() == [[0, 255]]
+    data = png(16, [samples.tobytes()], (257, 20000, 65535), color_type=2)
+    for picture in read_in_all_ways(tmp_path, data):
+        assert whole(picture)[0].tolist() == [[1, 78, 255], [78, 1, 255]]
+        assert picture.alpha.tolist() == [[0, 255]]
 
 
 # ---- lossy conversions

@@ -46,28 +46,16 @@ def is_deep(image: Image.Image) -> bool:
 
 def is_deep_gray(image: Image.Image) -> bool:
     """Whether this image, not loaded yet, is 16-bit gray with alpha, which Pillow reads as RGBA."""
-    return any("LA;16" in raw for raw in _raw_modes(image))
+    return any("LA;16" in str(tile[3]) for tile in getattr(image, "tile", ()))
 
 
-def scale_transparency(image: Image.Image) -> None:
-    """Bring the transparent color of a PNG file, not loaded yet, to the 8 bits that its samples
-    will have; Pillow leaves it as stored.
-    """
-    color = image.info.get("transparency")
-    raw = "".join(_raw_modes(image))
-    if isinstance(color, int) and raw in ("1", "L;2", "L;4"):
-        image.info["transparency"] = min(255, color * {"1": 255, "L;2": 85, "L;4": 17}[raw])
-    elif isinstance(color, tuple) and raw == "RGB;16B":
-        image.info["transparency"] = tuple(value >> 8 for value in color)
-
-
-def convert(image: Image.Image, icc: bytes | None) -> Converted:
-    """Convert a loaded image. Never changes it. Raises what Pillow raises when it knows no
-    conversion.
+def convert(image: Image.Image, icc: bytes | None, bits: int = 8) -> Converted:
+    """Convert a loaded image; bits: of a sample in its file. Never changes it. Raises what Pillow
+    raises when it knows no conversion.
     """
     mode = image.mode
     if mode in ("1", "L", "RGB"):
-        return _plain(image)
+        return _plain(image, bits)
     if mode == "RGBA":
         return Converted(image, image.getchannel("A"))
     if mode == "LA":
@@ -116,22 +104,26 @@ def to_srgb(image: Image.Image, icc: bytes) -> Image.Image | None:
     return cast(Image.Image, rgb)
 
 
-def _raw_modes(image: Image.Image) -> list[str]:
-    """How the samples lie in a file that is open but not loaded yet, in Pillow's terms."""
-    return [str(tile[3]) for tile in getattr(image, "tile", ())]
-
-
-def _plain(image: Image.Image) -> Converted:
-    """1, L and RGB, with the one transparent color that PNG allows them."""
+def _plain(image: Image.Image, bits: int) -> Converted:
+    """1, L and RGB, with the one transparent color that PNG allows them, which Pillow leaves as it
+    is stored where it brings the samples to 8 bits.
+    """
     notice = None
+    color = image.info.get("transparency")
+    if isinstance(color, int) and bits < 8:
+        image = image.copy()
+        image.info["transparency"] = min(255, color * 255 // ((1 << bits) - 1))
+    elif isinstance(color, tuple) and bits == 16:
+        image = image.copy()
+        image.info["transparency"] = tuple(value >> 8 for value in color)
     if image.mode == "1":
         image = image.convert("L")
         notice = "black and white became 8-bit gray"
     if "transparency" in image.info:
         image = image.convert("RGBA" if image.mode == "RGB" else "LA")
-        color = image if image.mode == "RGBA" else image.getchannel("L")
+        colors = image if image.mode == "RGBA" else image.getchannel("L")
         return Converted(
-            color, image.getchannel("A"), "the transparent color became an alpha channel"
+            colors, image.getchannel("A"), "the transparent color became an alpha channel"
         )
     return Converted(image, notice=notice)
 

@@ -272,7 +272,7 @@ def _png(file: BinaryIO, declared: Declared) -> Declared:
         chromaticities=tuple(v / 1e5 for v in struct.unpack(">8I", chromaticities))
         if len(chromaticities) == 32
         else None,
-        bits=max(8, *bits) if bits else 8,
+        bits=bits[0] if bits else 8,
     )
 
 

@@ -202,7 +202,6 @@ def read_picture(
         if problem := not_a_picture(file.peek(4)[:4]):
             raise ImageError(f"{name}: {problem}")
         with plugins.open_image(file, file.peek(plugins.HEAD), name) as image:
-            color.scale_transparency(image)
             picture = _picture(name, image, strict, names, {})
         if picture.width * picture.height > LARGE:
             picture = put_on_disk(picture)
@@ -342,7 +341,7 @@ def _picture(
     if found.has_gain_map and image.format == "HEIF":  # where it may count as a frame
         frames -= 1
 
-    converted = color.convert(image, found.metadata.icc)
+    converted = color.convert(image, found.metadata.icc, bits)
     if deep_gray:
         converted = color.Converted(image.getchannel("R"), converted.alpha)
     settled = settle(converted, found.metadata.icc, declared)
