@@ -48,7 +48,7 @@ def read(
         name: its own, whose suffix tells what it is; without it, the latent's.
         metadata: of each.
         space: what the numbers are taken for.
-        codec: of photographs, as of `latentpress.encode_latent`.
+        codec: of photographs, as of `codec.encode_latent`.
         model: as codec.
         device: as codec.
 

@@ -24,7 +24,7 @@ class Reader:
     """The latents of a .ltps file as a sequence, each read without the others.
 
     `reader[n]` is (C, H, W), float32 or float16 as it was saved (bfloat16 shows as float32). It may
-    be pickled, and is opened again when first used.
+    be pickled; what comes back has opened the file anew.
 
     Args:
         file: a path, or a URL, whose file is then copied.
