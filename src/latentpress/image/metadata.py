@@ -11,7 +11,7 @@ from typing import Any
 
 from PIL import Image
 
-from latentpress.image.exif import INTEROPERABILITY_IFD
+from latentpress.image.exif import EXIF_IFD, GPS_IFD, INTEROPERABILITY_IFD, ORDERS
 from latentpress.image.tiff import tags
 
 EXIF_PREFIX = b"Exif\x00\x00"
@@ -47,7 +47,7 @@ TIFF_DESCRIPTION = (
     0x9C9F,
 )
 TIFF_RESOLUTION = {0x011A, 0x011B, 0x0128}
-SUB_IFDS = (0x8769, 0x8825)  # EXIF, GPS
+SUB_IFDS = (EXIF_IFD, GPS_IFD)
 
 
 class Verbatim(str):
@@ -99,7 +99,7 @@ def upright_exif(exif: bytes) -> tuple[int, bytes]:
     patched = bytearray(exif)
     found = 0
     try:
-        order = {b"II": "<", b"MM": ">"}[exif[:2]]
+        order = ORDERS[exif[:2]]
         (ifd,) = struct.unpack_from(order + "I", exif, 4)
         (entries,) = struct.unpack_from(order + "H", exif, ifd)
         for entry in range(ifd + 2, ifd + 2 + 12 * entries, 12):
