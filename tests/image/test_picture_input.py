@@ -91,6 +91,15 @@ def test_of_an_animation_the_first_frame_is_taken(tmp_path: Path) -> None:
             read_picture(tmp_path / form, strict=True)
 
 
+@pytest.mark.parametrize("form", ["GIF", "TIFF"])
+def test_a_loaded_image_is_taken_whose_file_is_closed(tmp_path: Path, form: str) -> None:
+    frames = [Image.fromarray(np.full((9, 9), level, np.uint8)) for level in (10, 200)]
+    (tmp_path / form).write_bytes(saved(frames[0], form, save_all=True, append_images=frames[1:]))
+    with Image.open(tmp_path / form) as image:
+        image.load()
+    assert np.array_equal(whole(read_picture(image)), np.full((9, 9, 3), 10))
+
+
 def test_a_preview_that_a_camera_puts_behind_a_jpeg_is_no_frame(tmp_path: Path) -> None:
     image = Image.fromarray(RGB)
     data = bytearray(saved(image, "MPO", save_all=True, append_images=[image, image]))

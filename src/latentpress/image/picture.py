@@ -313,12 +313,18 @@ def info_entries(
 
 
 def frames_of(image: Image.Image) -> int:
-    """How many frames an opened image has; neither the layers of a PSD file are counted nor what
-    stands behind a JPEG, previews and a gain map.
+    """How many frames an opened image has, 1 where its file is closed and they were not counted
+    before; neither the layers of a PSD file are counted nor what stands behind a JPEG, previews and
+    a gain map.
     """
-    if image.format == "PSD" or not getattr(image, "is_animated", False):
+    try:
+        if image.format == "PSD" or not getattr(image, "is_animated", False):
+            return 1
+        return int(getattr(image, "n_frames", 1)) - count_beside(image)
+    except ValueError:  # of GIF and TIFF, which Pillow looks through
+        if getattr(image, "fp", None) is not None:
+            raise
         return 1
-    return int(getattr(image, "n_frames", 1)) - count_beside(image)
 
 
 def _picture(
