@@ -125,7 +125,7 @@ class EncodeOptions:
 
 def grid_step(quality: float) -> int:
     """Quality 0..100 -> its step on the quality grid, 0..TOP_STEP: the integer of the header."""
-    return round(quality * QUALITY_UNIT)
+    return round(float(quality) * QUALITY_UNIT)  # which NumPy's small integers do not hold
 
 
 def check_quality(quality: float) -> float:

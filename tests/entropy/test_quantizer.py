@@ -30,7 +30,10 @@ def test_qualities_are_hundredths(hundredths: int) -> None:
 
 @pytest.mark.parametrize(
     ("asked", "kept"),
-    [(0, 0), (100, 100), (0.004, 0), (33.333, 33.33), (99.999, 100), (np.float32(12.5), 12.5)],
+    [
+        *((0, 0), (100, 100), (0.004, 0), (33.333, 33.33), (99.999, 100), (np.float32(12.5), 12.5)),
+        *((np.uint8(80), 80), (np.int8(40), 40), (np.int16(100), 100)),
+    ],
 )
 def test_bounds_and_rounding_of_quality(asked: float, kept: float) -> None:
     assert check_quality(asked) == kept
