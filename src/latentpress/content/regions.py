@@ -21,6 +21,8 @@ GOES_ON, DEEP = 0.2, 4
 STEPS = 4  # cells as far as it goes on: over lines of dense text, and around a corner
 ALONE = 12  # cells: smaller regions within a screen belong to it
 
+Cells = tuple[NDArray[np.intp], NDArray[np.intp]]  # rows and columns of some cells of a mask
+
 
 def drawn_region(found: Features) -> Mask:
     """The cells that look like a screen: regions of flat cells with sharp edges among them, what is
@@ -30,9 +32,9 @@ def drawn_region(found: Features) -> Mask:
     screen = np.zeros_like(flat)
     for region in regions(flat):
         drawn = int(found.drawn[region].sum())
-        size = int(region.sum())
+        size = len(region[0])
         if (drawn >= DRAWN_CELLS and drawn >= DRAWN_SHARE * size) or size >= MOSTLY * flat.size:
-            screen |= region
+            screen[region] = True
     if not screen.any():
         return screen
     screen |= grown(screen) & (found.flat >= PARTLY_FLAT)
@@ -59,7 +61,7 @@ def filled(mask: Mask) -> Mask:
     out, left, large = mask.copy(), ~mask, np.zeros_like(mask)
     for start in np.argwhere(grown(mask) & ~mask):
         if left[tuple(start)] and not large[tuple(start)]:
-            cells = tuple(np.transpose(_region(left, start, ALONE)))
+            cells = _region(left, start, ALONE)
             is_small = len(cells[0]) < ALONE
             (out if is_small else large)[cells] = True
             left[cells] = not is_small  # the rest of a large region is connected by them
@@ -77,14 +79,12 @@ def grown(mask: Mask) -> Mask:
     return out
 
 
-def regions(mask: Mask) -> Iterator[Mask]:
+def regions(mask: Mask) -> Iterator[Cells]:
     """The connected regions of a mask, cells that touch at a side or a corner."""
     left = mask.copy()
     for start in np.argwhere(mask):
         if left[tuple(start)]:
-            region = np.zeros_like(mask)
-            region[tuple(np.transpose(_region(left, start, mask.size)))] = True
-            yield region
+            yield _region(left, start, mask.size)
 
 
 def _goes_on(picture: Picture) -> tuple[Mask, Mask, Mask, Mask]:
@@ -126,19 +126,20 @@ def _of_sides(flat: Mask) -> Floats:
     return np.asarray(np.add.reduceat(flat[:, 0], starts, dtype=np.int64) / counts)
 
 
-def _region(left: Mask, start: NDArray[np.intp], most: int) -> list[tuple[int, int]]:
+def _region(left: Mask, start: NDArray[np.intp], most: int) -> Cells:
     """Cells that are connected with one of a mask, as many as were found when they were `most` or
     all; they are taken from the mask.
     """
-    rows, columns = left.shape
+    height, width = left.shape
     region = [(int(start[0]), int(start[1]))]
     left[region[0]] = False
     for y, x in region:  # which grows
         if len(region) >= most:
             break
-        for b in range(max(0, y - 1), min(rows, y + 2)):
-            for a in range(max(0, x - 1), min(columns, x + 2)):
+        for b in range(max(0, y - 1), min(height, y + 2)):
+            for a in range(max(0, x - 1), min(width, x + 2)):
                 if left[b, a]:
                     left[b, a] = False
                     region.append((b, a))
-    return region
+    rows, columns = np.transpose(region)
+    return rows, columns
