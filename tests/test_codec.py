@@ -13,6 +13,8 @@ import latentpress
 from helpers.pictures import OWN_PROFILE
 from latentpress.container import unpack
 from latentpress.metrics import psnr
+from latentpress.parts import load_transform
+from latentpress.spaces import LP1
 
 
 @pytest.mark.parametrize(
@@ -101,6 +103,14 @@ def test_wrong_arguments_are_usage_errors(
         latentpress.compress(small, **arguments)  # type: ignore[arg-type]
 
 
+def test_a_device_that_is_not_there_is_refused_with_the_model() -> None:
+    """Not first where a network runs, which those of a single color never do."""
+    with pytest.raises(latentpress.UsageError, match="tpu"):
+        load_transform(LP1, device="tpu")
+    with pytest.raises(latentpress.UsageError, match="tpu"):
+        latentpress.compress(np.zeros((40, 40, 3), np.uint8), device="tpu")
+
+
 @pytest.mark.parametrize("name", ["quality", "effort"])
 def test_a_number_given_as_text_is_told_as_text(name: str) -> None:
     with pytest.raises(latentpress.UsageError, match="not '5'"):
@@ -113,7 +123,6 @@ def test_hundredths_of_quality_are_kept(small: NDArray[np.uint8]) -> None:
 
 def test_another_lp1_model_is_a_weights_error(small: NDArray[np.uint8]) -> None:
     from latentpress import container
-    from latentpress.spaces import LP1
 
     header, chunks = unpack(latentpress.compress(small))
     other = container.pack(LP1, b"\0\0\0\0", header.width, header.height, header.quality, chunks)

@@ -137,6 +137,9 @@ def test_what_is_damaged_is_refused(pressed: bytes) -> None:
         thumbnails.thumbnail(bytes(damaged), 64)
     with pytest.raises(latentpress.UsageError):
         thumbnails.thumbnail(pressed, 0)
+    for size in (64, 256):  # a quarter, the whole picture
+        with pytest.raises(latentpress.UsageError, match="tpu"):
+            thumbnails.thumbnail(pressed, size, device="tpu")
 
 
 def test_a_map_of_another_model_is_not_used(

@@ -12,6 +12,7 @@ from PIL import Image
 from latentpress import codec, container
 from latentpress.errors import UsageError
 from latentpress.image.color import to_srgb
+from latentpress.parts import load_transform
 from latentpress.spaces import LP1
 from latentpress.system.sources import ByteSource, reading
 from latentpress.transforms.lp1_quarter import (
@@ -84,11 +85,11 @@ def decompress_quarter(
     """
     with reading(data) as whole:
         header, chunks = container.unpack(whole)
-        has_map = header.latent_space == LP1 and is_shipped() and model is None
-        if header.has_latent and not has_map:
-            return _reduced(codec.decompress(whole, model=model, device=device))
         if not header.has_latent:
             return codec.put_together((), header, chunks, REDUCTION).image()
+        if header.latent_space != LP1 or not is_shipped():
+            return _reduced(codec.decompress(whole, model=model, device=device))
+        load_transform(LP1, model, device)  # refuses what `codec.decompress` does
         latent = codec.decode(header, chunks)
         pixels = synthesize_quarter(latent, header.width, header.height)
         return codec.put_together(pixels, header, chunks, REDUCTION).image()

@@ -146,7 +146,7 @@ def is_installed(package: str) -> bool:
 
 def torch_has(device: str, *, if_imported: bool = False) -> bool:
     """Whether torch is there with a device. if_imported: only where it is imported already."""
-    if not is_installed("torch") or (if_imported and "torch" not in sys.modules):
+    if (if_imported and "torch" not in sys.modules) or not is_installed("torch"):
         return False
     import torch
 

@@ -121,12 +121,13 @@ def _cropped(strips_of_pixels: Iterable[Pixels], width: int, height: int) -> Ite
 
 
 def load(model: str | None, device: str) -> Lp1Transform:
-    """The shipped model; UsageError where another is asked for."""
+    """The shipped model; UsageError where another is asked for, or the device is not there."""
     if model not in (None, "", "builtin", "lp1"):
         raise UsageError(
             "the built-in codec has one model, the shipped one: --model is for sd15, sdxl, sd3 "
             "and flux1"
         )
+    models.choice_of(SPACE.name, ANALYSIS, device)  # now, and not where a network first runs
     return Lp1Transform(device)
 
 
