@@ -51,6 +51,8 @@ def test_the_edges_are_left_where_they_are() -> None:
         32767,
         -32767,
     ]
+    # within a wide table they give way as REACH does
+    assert quantize_rdoq(v[2:4], np.full(2, 63), 1e-6).tolist() == [REACH, -REACH - 4]
     assert bits_saved().shape == (TABLES, 2 * REACH + 1)
     assert not bits_saved()[:, REACH].any()
 

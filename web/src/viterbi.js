@@ -71,7 +71,7 @@ export function quantizeLanes(values, tables, lanes, bitsOf, symbols) {
 }
 
 /**
- * The cheapest symbol of each kind for a value, in single precision as Python computes it.
+ * The cheapest symbol of each kind for a value. Costs are rounded once, as Python rounds them.
  * @param {number} value
  * @param {Float32Array} evenBits
  * @param {Float32Array} oddBits
@@ -80,13 +80,12 @@ export function quantizeLanes(values, tables, lanes, bitsOf, symbols) {
  * @param {number} at where
  */
 function candidates(value, evenBits, oddBits, costs, choices, at) {
-  const f = Math.fround;
   const size = Math.abs(value);
   for (let kind = 0; kind < 4; kind++) {
     const parity = kind & 1;
     const bits = kind < 2 ? evenBits : oddBits;
     const shift = kind < 2 ? 0 : 0.5;
-    const nearest = Math.floor(f(size + shift));
+    const nearest = Math.floor(Math.fround(size + shift));
     const upper = nearest + ((nearest & 1) ^ parity); // the least of its parity that is not below
     const lower = Math.max(upper - 2, parity);
     let best = lower;
@@ -105,8 +104,8 @@ function candidates(value, evenBits, oddBits, costs, choices, at) {
 
     /** @param {number} trial */
     function cost(trial) {
-      const error = f(f(size - trial) + (trial > 0 ? shift : 0));
-      return f(f(ERROR_WEIGHT * f(error * error)) + bits[Math.min(trial, REACH)]);
+      const error = size - trial + (trial > 0 ? shift : 0);
+      return ERROR_WEIGHT * (error * error) + bits[Math.min(trial, REACH)];
     }
   }
 }

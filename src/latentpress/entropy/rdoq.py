@@ -16,7 +16,7 @@ from latentpress._typing import Floats, Ints
 from latentpress.entropy import cdf_tables
 from latentpress.entropy.quantizer import quantize
 
-REACH = 64  # symbols beyond this are left where they are
+REACH = 64  # a larger symbol is taken to save as many bits as this one
 
 
 def quantize_rdoq(v: NDArray[np.floating[Any]], table: NDArray[Any], weight: float | None) -> Ints:

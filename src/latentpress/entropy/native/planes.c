@@ -198,8 +198,8 @@ EXPORT int gather_residuals(const float *restrict y, const float *restrict facto
     return OK;
 }
 
-/* white[position] = 16 value / sigma, rounded, within +-limit. half_steps, whiteners: (n,), with
-   `bits` bits behind the point in half a step. */
+/* white[position] = 16 value / sigma, rounded, within +-limit. half_steps, tables: (n,). whitener:
+   (64,), of each table, with `bits` bits behind the point in half a step. */
 EXPORT int scatter_whitened(const int32_t *half_steps, const int64_t *whitener,
                             const uint16_t *tables, const int32_t *positions, int64_t n,
                             int32_t bits, int32_t limit, float *white)

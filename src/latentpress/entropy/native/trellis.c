@@ -150,7 +150,7 @@ static inline uint8_t arrive(float *total, const float *cost)
 /* The path of least weight * error^2 + bits through all lanes (Viterbi).
 
    v: (n,), within +-32765. table: (n,). bits: (2, rows, REACH + 1). Scratch: chosen (n, 4),
-   second (n,), total (2, lanes, 8). */
+   second (n,), total (lanes, 8). */
 EXPORT int trellis_quantize(const float *v, const uint16_t *table, int64_t n, int64_t lanes,
                             float weight, const float *bits, int32_t rows, int32_t *symbols,
                             uint8_t *odd, uint16_t *chosen, uint8_t *second, float *total)

@@ -1,4 +1,4 @@
-/* A convolution as on_native.py describes it. Nothing is allocated here, and nothing is checked. */
+/* A convolution, as layers.py makes it of an ONNX graph. Nothing is allocated here, and nothing is checked. */
 
 #ifndef LATENTPRESS_CONVOLUTION_H
 #define LATENTPRESS_CONVOLUTION_H
@@ -41,7 +41,7 @@ typedef struct {
     const void *input;    /* bytes or floats, its borders with it; SLACK bytes after its end (of
                              native/__init__.py) can be read.
                              Like the other arrays: where the first of the places of its ring is */
-    const void *weights;  /* blocks of 16 output channels; see the pack_ functions of layers.py */
+    const void *weights;  /* blocks of 16 output channels; see weights.h */
     const float *scales;  /* of bytes, an output channel: sum -> float */
     const float *biases;  /* an output channel; both padded to a block */
     const float *added;   /* NULL, or what is added to the output */
