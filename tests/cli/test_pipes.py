@@ -1,6 +1,7 @@
 """`-`: one picture through pipes. What is on standard output is a file, to the byte."""
 
 import io
+import json
 import os
 import shlex
 import subprocess
@@ -101,6 +102,24 @@ def test_info_compare_and_assess_read_a_pipe(folder: Path) -> None:
     assert words == "standard output: 1 picture, 1 metric\n"
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names there")
+@pytest.mark.parametrize("command", ["compare", "assess"])
+def test_compare_and_assess_read_pipes_that_have_names(folder: Path, command: str) -> None:
+    """Once, as of `<(...)`, and tell their bytes, of which the system says 0."""
+    for name in ("a.png", "a.ltp"):
+        pipe = folder / f"pipe-{name}"
+        os.mkfifo(pipe)
+        data = (folder / name).read_bytes()
+        threading.Thread(target=pipe.write_bytes, args=[data], daemon=True).start()
+    found, expected = (
+        json.loads(piped(folder, None, command, *pair, "--json")[0])
+        for pair in (("pipe-a.png", "pipe-a.ltp"), ("a.png", "a.ltp"))
+    )
+    differing = {key for key in found if found[key] != expected[key]}
+    assert differing <= {"original", "other", "image"}
+    assert found["bytes"] == (folder / "a.ltp").stat().st_size
+
+
 def test_what_is_wrong_is_one_sentence_and_nothing_on_standard_output(folder: Path) -> None:
     for arguments, code, words in (
         (
@@ -141,13 +160,13 @@ def test_a_full_disk_behind_the_pipe_and_a_reader_that_left_are_told(folder: Pat
     command = [sys.executable, "-m", "latentpress", "decompress", "a.ltp", "-o", "-"]
     with Path("/dev/full").open("wb") as full:
         done = subprocess.run(
-            command, cwd=folder, stdout=full, stderr=subprocess.PIPE, text=True, timeout=120
+            command, cwd=folder, stdout=full, stderr=subprocess.PIPE, text=True, timeout=8
         )
     assert (done.returncode, done.stderr) == (1, "latentpress: standard output: the disk is full\n")
     reading, writing = os.pipe()
     os.close(reading)
     done = subprocess.run(
-        command, cwd=folder, stdout=writing, stderr=subprocess.PIPE, text=True, timeout=120
+        command, cwd=folder, stdout=writing, stderr=subprocess.PIPE, text=True, timeout=8
     )
     os.close(writing)
     assert (done.returncode, done.stderr) == (

@@ -150,6 +150,7 @@ def assess(
         if not rows:
             end(failed, failed)
     else:
+        original, distorted = pipes.kept(original), pipes.kept(distorted)
         with progress(1):
             rows = [
                 _row(

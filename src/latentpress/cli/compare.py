@@ -66,6 +66,7 @@ def compare(
         raise OutputError(f"{output} exists already: choose another name, or add --overwrite")
     if output is not None and elsewhere(output) is not None:
         check_output(output, overwrite=overwrite)
+    original, other = pipes.kept(original), pipes.kept(other)
     data = read_ltp(other)
     layer = None
 

@@ -18,7 +18,8 @@ from typing import BinaryIO
 
 from latentpress.errors import ImageError, OutputError, UsageError
 from latentpress.system.files import REASONS
-from latentpress.system.places import Elsewhere, as_path
+from latentpress.system.places import Elsewhere, as_path, elsewhere
+from latentpress.system.sources import read_source
 
 DASH = "-"
 OUTPUTS = (DASH, "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1")
@@ -46,6 +47,18 @@ class StandardInput(Elsewhere):
     def name(self) -> str:
         """As of Path."""
         return str(self)
+
+
+class NamedPipe(Elsewhere):
+    """A pipe that has a path, as the <(...) of a shell has, read once and kept."""
+
+    def load(self) -> bytes:
+        """As of Elsewhere."""
+        return _named(self.text)
+
+    def size(self) -> int | None:
+        """As of Elsewhere; reads it."""
+        return len(self.load())
 
 
 class StandardOutput(Elsewhere):
@@ -135,6 +148,18 @@ def once(*sources: Path) -> None:
     """UsageError where standard input is named twice."""
     if sum(isinstance(source, StandardInput) for source in sources) > 1:
         raise UsageError("standard input can be read once: name a file for one of the two")
+
+
+def kept(source: Path) -> Path:
+    """A path that may be read, and asked for its size, more than once: of a pipe what it holds."""
+    is_pipe = elsewhere(source) is None and source.is_fifo()
+    return NamedPipe(os.fspath(source)) if is_pipe else source
+
+
+@functools.cache
+def _named(path: str) -> bytes:
+    """All of a pipe."""
+    return read_source(path)
 
 
 @functools.cache
