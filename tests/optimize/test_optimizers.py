@@ -6,6 +6,7 @@ import ctypes
 import io
 import mmap
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -35,6 +36,7 @@ from latentpress.optimize.rate import gaussian_bits  # noqa: E402
 from latentpress.optimize.torch_hyperprior import TorchHyperprior  # noqa: E402
 from latentpress.options import TOP_STEP, EncodeOptions  # noqa: E402
 from latentpress.parts import load_transform  # noqa: E402
+from latentpress.runtimes.threads import Canceled, canceled_by  # noqa: E402
 from latentpress.runtimes.torch_graph import straight_through  # noqa: E402
 from latentpress.spaces import LP1, space_of_codec  # noqa: E402
 from latentpress.system.malloc import kept  # noqa: E402
@@ -313,6 +315,20 @@ def test_a_descent_finds_the_cheaper_integer() -> None:
     v = torch.full((1, 4), 0.4, requires_grad=True)
     anneal([v], lambda rounding: 10 * (rounding(v) - 1).square().sum(), 60, lambda: None)
     assert v.detach().round().tolist() == [[1.0] * 4]
+
+
+def test_a_descent_ends_soon_where_its_work_is_canceled() -> None:
+    """An optimization of many iterations would go on for minutes in a command that is to end."""
+    v, event, ticks = torch.zeros((1, 4), requires_grad=True), threading.Event(), []
+
+    def tick() -> None:
+        ticks.append(len(ticks))
+        if len(ticks) == 2:
+            event.set()
+
+    with canceled_by(event), pytest.raises(Canceled):
+        anneal([v], lambda rounding: rounding(v).square().sum(), 60, tick)
+    assert len(ticks) == 2
 
 
 @pytest.mark.parametrize(

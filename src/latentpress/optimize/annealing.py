@@ -8,6 +8,7 @@ from typing import Any, TypeAlias, TypeVar
 import torch
 
 from latentpress._typing import Tensor
+from latentpress.runtimes.threads import check_canceled
 from latentpress.system.malloc import kept
 
 Rounding: TypeAlias = Callable[[Tensor], Tensor]
@@ -39,12 +40,13 @@ def anneal(
     in bits, is small.
 
     loss: of the variables as rounded by its argument. The same variables and loss give the same
-    result on one machine.
+    result on one machine. Canceled before an iteration, as of `runtimes.threads`.
     """
     generator = torch.Generator().manual_seed(0)
     adam = torch.optim.Adam(variables, RATE, betas=(0.9, 0.99), eps=EPSILON)
     with kept():
         for i in range(iterations):
+            check_canceled()
             share = i / iterations
             temperature = TEMPERATURES[0] * (TEMPERATURES[1] / TEMPERATURES[0]) ** share
             for group in adam.param_groups:
