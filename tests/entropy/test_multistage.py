@@ -2,6 +2,7 @@
 exactness, rate, refusals.
 """
 
+import threading
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,7 @@ from latentpress.entropy.quantizer import SYMBOL_MAX
 from latentpress.errors import FormatError, ImageError, VersionError
 from latentpress.options import EncodeOptions
 from latentpress.parts import parts_of
+from latentpress.runtimes.threads import Canceled, canceled_by
 from latentpress.spaces import SPACES, Space
 
 SD_SPACES = [s for s in SPACES if s.name != "lp1"]
@@ -371,6 +373,18 @@ def test_a_uniform_picture_beyond_the_limit_goes_to_the_tables(
     options = EncodeOptions(codec="sd15", quality=0)
     kind, _ = parts_of(SD15).encoder(options, (32, 32)).encode([y])
     assert kind == FactorizedCoder.chunk_type
+
+
+def test_coding_ends_soon_where_its_work_is_canceled() -> None:
+    y = latent(SD15, 8, 8)
+    coder = MultistageCoder(SD15, 50)
+    body, event = coder.encode([y]), threading.Event()
+    event.set()
+    with canceled_by(event):
+        with pytest.raises(Canceled):
+            coder.encode([y])
+        with pytest.raises(Canceled):
+            list(coder.decode(body, 8, 8))
 
 
 def test_another_size_step_or_prior_is_refused() -> None:

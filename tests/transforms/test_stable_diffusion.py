@@ -17,6 +17,7 @@ import pytest
 
 from helpers.paths import WEIGHTS
 from latentpress.errors import UsageError, WeightsError
+from latentpress.runtimes.threads import Canceled, canceled_by
 from latentpress.spaces import space_of_codec
 from latentpress.transforms import hub as stage2_weights
 from latentpress.transforms import stable_diffusion
@@ -193,6 +194,17 @@ def test_a_kl_latent_is_the_scaled_mean_and_its_picture_is_rounded(kl_folder: An
     np.testing.assert_allclose(y, posterior.mean[0].numpy() * SD15.scaling, atol=1e-5)
     exact = np.clip((x_hat + 1) * 127.5, 0, 255)
     assert np.abs(synthesize(transform, y, picture) - exact).max() <= 0.51
+
+
+def test_a_transform_ends_where_its_work_is_canceled(kl_folder: Any) -> None:
+    transform = StableDiffusionTransform.load(SD15, str(kl_folder), "cpu")
+    y, event = analyze(transform, picture := scene(64, 48)), threading.Event()
+    event.set()
+    with canceled_by(event):
+        with pytest.raises(Canceled):
+            analyze(transform, picture)
+        with pytest.raises(Canceled):
+            synthesize(transform, y, picture)
 
 
 def test_sd3_and_flux_shift_and_have_no_quant_conv(tmp_path: Path) -> None:

@@ -43,6 +43,7 @@ from latentpress.entropy.rans import symbols_crc
 from latentpress.entropy.rdoq import quantize_rdoq
 from latentpress.entropy.trellis import Path, TrellisLanes, bit_costs
 from latentpress.errors import FormatError, VersionError
+from latentpress.runtimes.threads import check_canceled
 from latentpress.spaces import Space, step_size
 
 FINE = 8192  # fine units in the latent's unit
@@ -251,13 +252,14 @@ class CodingLoop:
 
     def predict(self, i: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """The distributions of pass i: (mu in fine units, scale indices times 8), both of the shape
-        of its positions.
+        of its positions. Canceled as of `runtimes.threads`.
         """
         p, network = self.passes[i], self.networks[i]
         rows, columns = pass_view(self.fine[p.channel], p).shape
         mu, scale_eighths = np.empty((2, rows, columns), np.int64)
         block = max(1, BLOCK // columns)
         for first in range(0, rows, block):
+            check_canceled()
             end = min(first + block, rows)
             m, s = network(gather(self.canvas, p, first, end), self.condition)
             mu[first:end] = m.reshape(-1, columns)

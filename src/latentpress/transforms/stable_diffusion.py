@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from latentpress._typing import Floats, Pixels
 from latentpress.errors import UsageError, WeightsError
+from latentpress.runtimes.threads import check_canceled
 from latentpress.spaces import Space
 from latentpress.transforms import hub
 from latentpress.transforms.hub import Weights
@@ -192,6 +193,7 @@ class StableDiffusionTransform:
         """Pixels (H, W, 3), multiples of 8, to the latent (C, H / 8, W / 8)."""
         import torch
 
+        check_canceled()
         with torch.inference_mode():
             batch = (
                 torch.from_numpy(x).to(self._device).permute(2, 0, 1)[None].to(torch.float32)
@@ -208,6 +210,7 @@ class StableDiffusionTransform:
         """The latent (C, h, w) to pixels (3, 8 h, 8 w)."""
         import torch
 
+        check_canceled()
         with torch.inference_mode():
             x = self.decode_tensor(torch.from_numpy(np.ascontiguousarray(y, np.float32))[None])[0]
             if not torch.isfinite(x).all():
