@@ -312,6 +312,22 @@ finally:
     assert (done.returncode, done.stdout) == ((0, "tidy\n") if is_tidy else (130, ""))
 
 
+def test_an_end_that_is_asked_for_twice_waits_as_long_as_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As where a run is interrupted: it asks, tells what was done meanwhile, and is closed."""
+    now, waits, written = [100.0], list[float](), threading.Event()
+    workers = pool.Pool(lambda i: written.wait(), range(2), 2, 1, lambda i: 0)
+    for thread in workers._threads:
+        monkeypatch.setattr(thread, "join", waits.append)
+    monkeypatch.setattr(pool.time, "monotonic", lambda: now[0])
+    workers.stop()
+    now[0] += pool.PATIENCE - 1
+    workers.stop()
+    written.set()
+    assert waits == [pool.PATIENCE, pool.PATIENCE, 1, 1]
+
+
 def test_the_end_does_not_wait_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pool, "PATIENCE", 0.2)
     written = threading.Event()  # as a pipe that nobody writes

@@ -2,6 +2,7 @@
 pixels in work bounded, and an end soon where the command is interrupted.
 """
 
+import math
 import threading
 import time
 from collections import deque
@@ -75,6 +76,7 @@ class Pool(Generic[A, T]):
         self._is_used_up = False
         self._failure: BaseException | None = None
         self._stopped = threading.Event()
+        self._end_of_patience = math.inf  # of `time.monotonic`, once it is to end
         self._lock = threading.RLock()  # only the thread that holds it can let it go
         self._changed = threading.Condition(self._lock)  # the threads of the pool wait on it
         self._bell = SimpleQueue[None]()  # the one that takes the results waits on it
@@ -124,14 +126,15 @@ class Pool(Generic[A, T]):
 
     def stop(self) -> None:
         """End the work that is not done, each thread before its next graph, and wait for that, but
-        not for ever: one may wait itself, for a pipe that nobody writes or a share that is gone.
+        not for ever, nor longer where it is asked for again: a thread may wait itself, for a pipe
+        that nobody writes or a share that is gone.
         """
         with self._lock:
+            self._end_of_patience = min(self._end_of_patience, time.monotonic() + PATIENCE)
             self._stopped.set()
             self._changed.notify_all()
-        end = time.monotonic() + PATIENCE
         for thread in self._threads:
-            thread.join(max(0.0, end - time.monotonic()))
+            thread.join(max(0.0, self._end_of_patience - time.monotonic()))
 
     def _run(self) -> None:
         try:
