@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -21,6 +22,7 @@ from latentpress.image import lossless_webp
 from latentpress.image.deflated import deflate
 from latentpress.image.picture import read_picture
 from latentpress.options import EncodeOptions
+from latentpress.runtimes.threads import Canceled, canceled_by
 from latentpress.screen.av1 import boxed, check_av1, described, unboxed
 from latentpress.screen.encoder import ScreenLayer, av1_quality
 from latentpress.screen.layer import read_layer
@@ -111,6 +113,16 @@ def test_few_colors_are_lossless_where_that_is_shorter() -> None:
     piece = encode_piece(pixels, 95)
     assert piece.startswith(b"RIFF")
     np.testing.assert_array_equal(decode_piece(piece, 120, 120), pixels)
+
+
+def test_a_layer_ends_between_two_pieces_where_its_work_is_canceled() -> None:
+    piece, event = encode_piece(noise(45, 34), 50), threading.Event()
+    event.set()
+    with canceled_by(event):
+        with pytest.raises(Canceled):
+            encode_piece(noise(45, 34), 50)
+        with pytest.raises(Canceled):
+            decode_piece(piece, 45, 34)
 
 
 def test_noise_is_not_coded_exactly_with_all_effort(monkeypatch: pytest.MonkeyPatch) -> None:

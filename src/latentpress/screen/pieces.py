@@ -14,6 +14,7 @@ from latentpress.errors import FormatError, UsageError
 from latentpress.image import lossless_webp
 from latentpress.image.limits import no_pillow_limit
 from latentpress.image.plugins import load_own
+from latentpress.runtimes.threads import check_canceled
 from latentpress.screen.av1 import START, boxed, check_av1, described, unboxed
 from latentpress.system.once import cached_property
 
@@ -52,7 +53,10 @@ def check_piece(body: bytes, width: int, height: int) -> None:
 
 
 def decode_piece(body: bytes, width: int, height: int) -> Pixels:
-    """A piece -> (height, width, 3). FormatError where it is damaged."""
+    """A piece -> (height, width, 3). FormatError where it is damaged; Canceled as of
+    `runtimes.threads`.
+    """
+    check_canceled()
     check_piece(body, width, height)
     kind = kind_of(body)
     if kind == "color":
@@ -122,8 +126,9 @@ def encode_piece(
 
     quality: of the AV1 encoder, 0 to 100. gray: whether the colors do not count. speed: of the AV1
     encoder, 0 to 10. exact: that of these pixels, where it's kept for another quality. UsageError
-    where Pillow can make no AV1.
+    where Pillow can make no AV1; Canceled as of `runtimes.threads`.
     """
+    check_canceled()
     exact = exact or ExactPiece(pixels)
     if exact.color:
         return exact.color
