@@ -2,7 +2,7 @@
 the thread that runs it is to end.
 
 A pool that handles a picture a thread wants its graphs on one thread each, and an end between two
-graphs where the command is interrupted:
+graphs, or two pieces of a screen layer, where the command is interrupted:
 
     with limited_to(1), canceled_by(event):
         latentpress.compress(image)
@@ -46,7 +46,7 @@ def limited_to(count: int) -> Iterator[None]:
 
 @contextmanager
 def canceled_by(event: Event) -> Iterator[None]:
-    """Inside, the graphs that this thread would run raise Canceled once the event is set."""
+    """Inside, what calls `check_canceled` in this thread raises Canceled once the event is set."""
     token = _cancel.set(event)
     try:
         yield
