@@ -64,8 +64,8 @@ def features(picture: Picture) -> Features:
     for top in range(0, rows, band):
         bottom = min(top + band, rows)
         looked = _looked_at(picture, top, bottom, columns)
-        beside = _most(_difference(looked[:, :, 1:], looked[:, :, :-1]))
-        above = _most(_difference(looked[:, 1:, 1:], looked[:, :-1, 1:]))
+        beside = _most(difference(looked[:, :, 1:], looked[:, :, :-1]))
+        above = _most(difference(looked[:, 1:, 1:], looked[:, :-1, 1:]))
         steps = np.maximum(beside[:, 1:], above)
         flat[top:bottom] = _means(steps == 0)
         edges = _means(steps >= EDGE)
@@ -120,6 +120,11 @@ def is_lettered(picture: Picture, busy: Mask, part: Mask) -> bool:
     shares = [_ground(_green(picture, y, x))[1] for y, x in _sampled(lettered)]
     many = sum(share >= GROUNDED for share in shares) >= MANY_GROUNDED * len(shares)
     return many and bool(np.median(shares) >= HALF)
+
+
+def difference(a: Pixels, b: Pixels) -> Pixels:
+    """By how many levels samples differ."""
+    return np.maximum(a, b) - np.minimum(a, b)
 
 
 def _sampled(cells: Mask) -> NDArray[np.intp]:
@@ -188,8 +193,8 @@ def _bent(first: Pixels, middle: Pixels, neighbors: Pixels) -> Floats:
     """By how many levels pixels differ from the mean of their neighbors, of each cell; 0 where
     they do not differ as those of a fine pattern do. first: one of the two neighbors.
     """
-    step = _means_of_channels(_difference(first, middle))
-    bend = _means_of_channels(_difference(middle, neighbors))
+    step = _means_of_channels(difference(first, middle))
+    bend = _means_of_channels(difference(middle, neighbors))
     return np.where((bend >= FINE) & (bend >= SHARP * step), bend, np.float32(0)).max(1)
 
 
@@ -198,10 +203,6 @@ def _means_of_channels(values: Pixels) -> Floats:
     sums = values.sum(1, dtype=np.uint16).astype(np.float32)
     with unwarned():
         return np.asarray(sums @ (CHANNELS / np.float32(values.shape[1] * CELL)))
-
-
-def _difference(a: Pixels, b: Pixels) -> Pixels:
-    return np.maximum(a, b) - np.minimum(a, b)
 
 
 def _most(values: Pixels) -> Pixels:

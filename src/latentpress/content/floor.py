@@ -11,6 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from latentpress._typing import Floats, Pixels
+from latentpress.content.features import difference
 from latentpress.content.lost import BLOCK, SIDE, shift
 from latentpress.content.trial import Trial
 from latentpress.entropy.hyperprior import HyperpriorCoder
@@ -58,8 +59,8 @@ def risks(picture: Picture) -> Floats:
         pixels = picture.pixels(SIDE * y, bottom, 0, picture.width)
         beside = np.zeros(pixels.shape, np.uint8)
         above = np.zeros(pixels.shape, np.uint8)
-        beside[:, 1:] = _difference(pixels[:, 1:], pixels[:, :-1])
-        above[1:] = _difference(pixels[1:], pixels[:-1])
+        beside[:, 1:] = difference(pixels[:, 1:], pixels[:, :-1])
+        above[1:] = difference(pixels[1:], pixels[:-1])
         ends = (pixels <= ENDS[0]) | (pixels >= ENDS[1])
         edges = (_means(beside) + _means(above)).max(1)
         means = _means(pixels)
@@ -84,10 +85,6 @@ def _moved(
         if shift(pixels[block], decoded[block]) > MOST_MOVED:
             found.append((y, x))
     return found
-
-
-def _difference(a: Pixels, b: Pixels) -> Pixels:
-    return np.maximum(a, b) - np.minimum(a, b)
 
 
 def _means(values: Pixels | Mask) -> Floats:
