@@ -6,6 +6,7 @@ import contextlib
 import http.server
 import io
 import re
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -40,7 +41,9 @@ browser = pytest.fixture(scope="module")(launch)
 
 
 class Site(http.server.ThreadingHTTPServer):
-    """A web site: files by their paths, ranges of them where `ranges`, and what was asked for."""
+    """A web site: files by their paths, ranges of them where `ranges`, and what was asked for. What
+    begins with /slow waits for `go`.
+    """
 
     daemon_threads = True
 
@@ -50,6 +53,7 @@ class Site(http.server.ThreadingHTTPServer):
         self.files: dict[str, bytes] = {}
         self.ranges = True
         self.asked: list[tuple[str, str]] = []
+        self.go = threading.Event()
 
 
 class Answers(http.server.BaseHTTPRequestHandler):
@@ -59,6 +63,8 @@ class Answers(http.server.BaseHTTPRequestHandler):
         path = self.path.split("?")[0]
         wanted = self.headers.get("Range", "")
         self.server.asked.append((path, wanted))
+        if path.startswith("/slow"):
+            self.server.go.wait(SLOW / 1000)
         data = self.server.files.get(path)
         status = 404 if data is None else 200
         total = len(data or b"")
@@ -357,6 +363,53 @@ def test_another_source_takes_the_place_of_the_first(
     element.evaluate(WAIT)
     assert pixels_of(element).shape == (30, 109, 4)
     assert element.bounding_box()["height"] == 30
+
+
+def test_a_fallback_that_comes_late_does_not_take_the_place_of_the_picture(
+    context: Any, site: Site, small: NDArray[np.uint8]
+) -> None:
+    site.files |= {"/bad.ltp": b"no", "/a.ltp": pressed(small)}
+    site.files["/slow.png"] = png(Image.fromarray(small[:9]))
+    body = '<ltp-img src="bad.ltp" alt="" fallback="slow.png"></ltp-img>'
+    page = opened(context, site, body)
+    element = page.locator("ltp-img")
+    with page.expect_response("**/slow.png"):
+        page.wait_for_function("document.querySelector('ltp-img').error")
+        element.evaluate("e => e.setAttribute('src', 'a.ltp')")
+        element.evaluate(WAIT)
+        site.go.set()
+    page.wait_for_timeout(500)  # the fallback has been decoded by now
+    assert pixels_of(element).shape == (75, 109, 4)
+    assert element.evaluate("e => e.error") is None
+
+
+def test_a_picture_that_is_drawn_late_is_not_shown_for_another(
+    context: Any, site: Site, small: NDArray[np.uint8]
+) -> None:
+    image = Image.fromarray(small)  # drawn as a PNG, for its profile's sake
+    image.info["icc_profile"] = OWN_PROFILE
+    site.files |= {"/a.ltp": pressed(image), "/b.ltp": b"no"}
+    script = site.files["/latentpress/page/png.js"]
+    site.files["/latentpress/page/png.js"] = b'import "/slow.js";\n' + script
+    site.files["/slow.js"] = b""
+    page = opened(context, site, '<ltp-img src="a.ltp" alt=""></ltp-img>')
+    element = page.locator("ltp-img")
+    with page.expect_response("**/slow.js"):
+        while ("/slow.js", "") not in site.asked:
+            page.wait_for_timeout(20)
+        element.evaluate("e => e.setAttribute('src', 'b.ltp')")
+        element.evaluate(WAIT)
+        site.go.set()
+    page.wait_for_timeout(500)  # the picture has been drawn by now
+    assert element.evaluate("e => e.frame.className") == "failed"
+
+
+def test_a_fallback_without_an_address_is_none(context: Any, site: Site) -> None:
+    site.files["/bad.ltp"] = b"no"
+    body = '<ltp-img src="bad.ltp" alt="" fallback="http://"><b>inside</b></ltp-img>'
+    page = opened(context, site, body)
+    page.locator("ltp-img > b").wait_for()
+    assert page.evaluate("document.querySelector('ltp-img').complete")
 
 
 def test_the_page_of_the_command_gives_the_element_out(tmp_path: Path) -> None:

@@ -113,13 +113,15 @@ export class LtpImage extends HTMLElement {
       const bytes = start?.whole ?? (await fetchWhole(url, signal));
       const models = await modelsOf(this.folder);
       const result = await inTurn(signal, () => decode(bytes, { models, signal }));
+      const picture = await drawn(result);
+      signal.throwIfAborted();
       this.know(result);
-      this.show(await drawn(result), "done");
+      this.show(picture, "done");
       this.end("load");
     } catch (error) {
       if (signal.aborted) return;
       this.error = /** @type {Error} */ (error);
-      await this.fail();
+      await this.fail(signal);
     }
   }
 
@@ -168,24 +170,23 @@ export class LtpImage extends HTMLElement {
     this.frame.className = state;
   }
 
-  /** Show the fallback, else what stands inside. */
-  async fail() {
+  /**
+   * Show the fallback, else what stands inside.
+   *
+   * @param {AbortSignal} signal
+   */
+  async fail(signal) {
     const fallback = this.getAttribute("fallback");
-    if (fallback) {
-      const image = new Image();
-      image.src = new URL(fallback, document.baseURI).href;
-      try {
-        await image.decode();
-        const size = { width: image.naturalWidth, height: image.naturalHeight };
-        if (!this.naturalWidth) this.know(size);
-        this.show(image, "fallback");
-      } catch {
-        this.frame.className = "failed";
-      }
+    const image = fallback && (await loaded(fallback).catch(() => null));
+    if (signal.aborted) return;
+    if (image) {
+      const size = { width: image.naturalWidth, height: image.naturalHeight };
+      if (!this.naturalWidth) this.know(size);
+      this.show(image, "fallback");
     } else {
       this.frame.className = "failed";
+      this.sizing.replaceSync("");
     }
-    if (this.frame.className === "failed") this.sizing.replaceSync("");
     this.end("error");
   }
 
@@ -232,6 +233,17 @@ function inTurn(signal, job) {
   });
   queue = run.catch(() => {});
   return run;
+}
+
+/**
+ * @param {string} address of a picture that the browser reads
+ * @returns {Promise<HTMLImageElement>} decoded
+ */
+async function loaded(address) {
+  const image = new Image();
+  image.src = new URL(address, document.baseURI).href;
+  await image.decode();
+  return image;
 }
 
 /**
