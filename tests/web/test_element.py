@@ -412,5 +412,25 @@ def test_a_fallback_without_an_address_is_none(context: Any, site: Site) -> None
     assert page.evaluate("document.querySelector('ltp-img').complete")
 
 
+def test_an_element_that_is_moved_keeps_its_picture(
+    context: Any, site: Site, small: NDArray[np.uint8]
+) -> None:
+    site.files |= {"/a.ltp": pressed(small), "/b.ltp": pressed(small[:30])}
+    page = opened(context, site, '<ltp-img src="a.ltp" alt=""></ltp-img><div></div>')
+    element = page.locator("ltp-img")
+    element.evaluate(WAIT)
+    asked = len(site.asked)
+    assert element.evaluate("(e) => { document.querySelector('div').append(e); return e.complete; }")
+    assert pixels_of(element).shape == (75, 109, 4)
+    assert len(site.asked) == asked
+    element.evaluate(
+        """(e) => { e.remove(); e.setAttribute("src", "b.ltp"); e.setAttribute("width", "218");
+          document.body.append(e); }"""
+    )
+    element.evaluate(WAIT)
+    assert pixels_of(element).shape == (30, 109, 4)
+    assert element.bounding_box()["width"] == 218
+
+
 def test_the_page_of_the_command_gives_the_element_out(tmp_path: Path) -> None:
     assert "element/ltp-img.js" in assets.site()

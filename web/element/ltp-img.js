@@ -47,7 +47,7 @@ export class LtpImage extends HTMLElement {
     this.frame.append(document.createElement("slot"));
     root.append(this.frame);
     this.internals = this.attachInternals();
-    /** @type {AbortController | null} */
+    /** @type {AbortController | null} null where the picture has to be loaded, or anew */
     this.work = null;
     /** @type {Error | null} why there is no picture */
     this.error = null;
@@ -58,12 +58,12 @@ export class LtpImage extends HTMLElement {
 
   connectedCallback() {
     this.describe();
-    this.renew();
+    if (this.work) this.reserve();
+    else this.renew();
   }
 
   disconnectedCallback() {
-    this.work?.abort();
-    this.work = null;
+    if (!this.complete || this.error) this.giveUp(); // what is whole stays, and may be moved
   }
 
   /**
@@ -72,10 +72,19 @@ export class LtpImage extends HTMLElement {
    * @param {string | null} after
    */
   attributeChangedCallback(name, before, after) {
-    if (before === after || !this.isConnected) return;
-    if (name === "alt") this.describe();
-    else if (name === "width" || name === "height") this.reserve();
-    else this.renew();
+    if (before === after) return;
+    const isPicture = !["alt", "width", "height"].includes(name);
+    if (!this.isConnected) {
+      if (isPicture) this.giveUp();
+    } else if (isPicture) this.renew();
+    else if (name === "alt") this.describe();
+    else this.reserve();
+  }
+
+  /** Let the picture be loaded anew when the element is next on a page. */
+  giveUp() {
+    this.work?.abort();
+    this.work = null;
   }
 
   /** For screen readers: an image with this name, or with an empty one an ornament. */
