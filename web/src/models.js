@@ -30,26 +30,22 @@ export async function fetchModels(baseUrl, options = {}) {
   const base = String(baseUrl).replace(/\/?$/, "/");
   /** @param {string} name */
   const get = async (name) => {
-    let response;
+    let reason = "";
     try {
-      response = await load(base + name);
-    } catch {
-      throw new LtpError("model", `the model's file ${name} cannot be loaded`);
-    }
-    if (!response.ok) {
-      throw new LtpError("model", `the model's file ${name} cannot be loaded: ${response.status}`);
-    }
-    return response;
+      const response = await load(base + name);
+      if (response.ok) return new Uint8Array(await response.arrayBuffer());
+      reason = `: ${response.status}`;
+    } catch {} // the connection fails, or breaks within the file
+    throw new LtpError("model", `the model's file ${name} cannot be loaded${reason}`);
   };
-  const manifest = await (await get("model.json")).json();
-  return {
-    manifest,
-    async read(name) {
-      if (!packed) return (await get(name)).arrayBuffer();
-      const bytes = new Uint8Array(await (await get(`${name}.gz`)).arrayBuffer());
-      return gunzip(bytes);
-    },
-  };
+  const read = async (/** @type {string} */ name) =>
+    packed ? gunzip(await get(`${name}.gz`), name) : get(name);
+  const text = new TextDecoder().decode(await get("model.json"));
+  try {
+    return { manifest: JSON.parse(text), read };
+  } catch {
+    throw damaged("model.json");
+  }
 }
 
 /**
@@ -68,7 +64,7 @@ export function embeddedModels(manifest, files) {
         throw new LtpError("model", `the page lacks the model's file ${name}`);
       }
       if (typeof file !== "string") return file;
-      return gunzip(Uint8Array.from(atob(file), (c) => c.charCodeAt(0)));
+      return gunzip(Uint8Array.from(atob(file), (c) => c.charCodeAt(0)), name);
     },
   };
 }
@@ -113,9 +109,17 @@ async function sha256(bytes) {
 /**
  * @param {Uint8Array} bytes gzip, or what it holds: some hosts send `Content-Encoding: gzip` with a
  *   file whose name ends in ".gz", and then the browser has unpacked it already
+ * @param {string} name of the file
  */
-async function gunzip(bytes) {
+async function gunzip(bytes, name) {
   if (bytes[0] !== 0x1f || bytes[1] !== 0x8b) return bytes;
   const stream = new Blob([/** @type {any} */ (bytes)]).stream();
-  return new Response(stream.pipeThrough(new DecompressionStream("gzip"))).arrayBuffer();
+  try {
+    return await new Response(stream.pipeThrough(new DecompressionStream("gzip"))).arrayBuffer();
+  } catch {
+    throw damaged(name);
+  }
 }
+
+/** @param {string} name of a file */
+const damaged = (name) => new LtpError("model", `the model's file ${name} is damaged`);

@@ -9,7 +9,7 @@ import { pack, unpack } from "../src/container.js";
 import { crc32c } from "../src/crc32c.js";
 import { inflate, inflateZlib } from "../src/inflate.js";
 import { readDensity, readTexts } from "../src/metadata.js";
-import { embeddedModels, readVerified } from "../src/models.js";
+import { embeddedModels, fetchModels, readVerified } from "../src/models.js";
 import { packageModels } from "../src/node_models.js";
 import { RansDecoder } from "../src/rans.js";
 import { sha256 } from "../src/sha256.js";
@@ -128,4 +128,18 @@ test("altered models are refused, embedded ones read", async () => {
   for (const name of ["features.onnx", "tables.npz", "context.onnx"]) {
     await assert.rejects(readVerified(inside, name), { name: "LtpError", kind: "model" });
   }
+});
+
+test("what cannot be loaded whole, or is no model, is told", async () => {
+  const cut = new ReadableStream({ start: (stream) => stream.error(new TypeError("cut")) });
+  const bad = gzipSync("weights").subarray(0, 12);
+  const files = { "a/model.json": "{}", "a/cut": cut, "a/bad.gz": bad, "b/model.json": "<html>" };
+  const fetch = async (url) => (url in files ? new Response(files[url]) : Response.error());
+  const plain = await fetchModels("a", { fetch });
+  const packed = await fetchModels("a", { fetch, packed: true });
+  const told = (message) => ({ name: "LtpError", kind: "model", message });
+  await assert.rejects(plain.read("cut"), told("the model's file cut cannot be loaded"));
+  await assert.rejects(packed.read("bad"), told("the model's file bad is damaged"));
+  await assert.rejects(fetchModels("b", { fetch }), told("the model's file model.json is damaged"));
+  await assert.rejects(plain.read("none"), told("the model's file none cannot be loaded: 0"));
 });
