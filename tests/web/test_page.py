@@ -654,6 +654,31 @@ def test_a_browser_without_webassembly_is_told_and_so_are_its_pictures(
         assert problem(page) == "This browser lacks SIMD in WebAssembly."
 
 
+@pytest.mark.parametrize(
+    ("script", "told"),
+    [
+        (None, "This browser lacks web workers, in which pictures are pressed."),
+        (
+            "onmessage = () => postMessage({ error: { name: 'RangeError', message: 'Too long' } });",
+            "There is not enough memory for this picture; the page takes up to 64 megapixels.",
+        ),
+    ],
+)
+def test_what_keeps_a_picture_from_being_pressed_is_told(
+    page: Any, small: NDArray[np.uint8], script: str | None, told: str
+) -> None:
+    if script is None:
+        page.add_init_script("delete self.Worker")
+    else:
+        page.route(
+            "**/press_worker.js",
+            lambda route: route.fulfill(content_type="text/javascript", body=script),
+        )
+    page.reload()
+    give(page, "small.jpg", jpeg(small))
+    assert problem(page) == told
+
+
 def test_a_page_whose_scripts_do_not_run_says_so(browser: Any, tmp_path: Path) -> None:
     build(tmp_path)
     seen = "getComputedStyle(document.querySelector('#unready')).visibility === 'visible'"

@@ -20,6 +20,9 @@ export async function press(file, url, settings, { onProgress, signal }) {
   if (settings.maxBytes !== undefined && !(settings.maxBytes >= 1)) {
     throw new LtpError("image", "the size to press to is a number of kB above 0");
   }
+  if (typeof Worker === "undefined") {
+    throw new LtpError("image", "this browser lacks web workers, in which pictures are pressed");
+  }
   const pixels = await checkSize(url);
   signal.throwIfAborted();
   if (!worker) {

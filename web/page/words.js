@@ -47,7 +47,7 @@ export function sentence(error) {
   if (UNREADABLE.includes(error?.name)) {
     return "The file cannot be read: it is a folder, or has been moved or changed.";
   }
-  if (error instanceof RangeError || /memory|allocation/i.test(told)) {
+  if (error?.name === "RangeError" || /memory|allocation/i.test(told)) {  // of a worker, too
     return `There is not enough memory for this picture; the page takes up to ${
       MAX_PIXELS / 1e6} megapixels.`;
   }
