@@ -154,14 +154,16 @@ export class Decoder {
     const files = await readFiles(this.models);
     if (!this.workers?.count) return [await LocalRunner.open(files)];
     const { count, create } = this.workers;
+    /** @type {import("./worker_protocol.js").Port[]} */
+    const workers = [];
     try {
-      const runners = await Promise.all(
-        Array.from({ length: count }, () => WorkerRunner.open(create(), files)),
-      );
+      while (workers.length < count) workers.push(create());
+      const runners = await Promise.all(workers.map((each) => WorkerRunner.open(each, files)));
       // one that ended, as where memory is short, answers nobody: the next picture gets new ones
       for (const runner of runners) runner.onEnd = () => void this.close();
       return runners;
     } catch (error) {
+      for (const worker of workers) worker.terminate();
       if (error instanceof LtpError) throw error;
       return [await LocalRunner.open(files)]; // where the browser allows no worker, as from a file
     }
@@ -181,8 +183,8 @@ export class Decoder {
    * @param {(fraction: number) => void} [onProgress]
    */
   async decodeLatent(jobs, boxes, signal, onProgress) {
-    signal?.throwIfAborted();
     const runners = await this.runners();
+    signal?.throwIfAborted(); // workers hear of what is given up from now on alone
     let [next, done] = [0, 0];
     const work = async (/** @type {import("./runner.js").Runner} */ runner) => {
       while (next < jobs.length) {
@@ -234,6 +236,7 @@ export class Decoder {
       }
     };
     const runners = await this.runners();
+    signal?.throwIfAborted();
     await allOf(runners.map(work), () => {
       next = boxes.length;
     });

@@ -84,6 +84,57 @@ test("a thread that ends by itself is told, and the next picture gets another", 
   await decoder.close();
 });
 
+test("threads of which one fails are ended, and the one that calls does the work", async () => {
+  const { create } = nodeWorkers(1);
+  const none = () => {
+    throw new Error("no more threads");
+  };
+  const dying = () => {
+    const port = create();
+    port.terminate();
+    return port;
+  };
+  for (const second of [none, dying]) {
+    const ended = [];
+    const created = () => {
+      const port = ended.length === 1 ? second() : create();
+      const place = ended.push(false) - 1;
+      const { terminate } = port;
+      port.terminate = () => {
+        ended[place] = true;
+        terminate();
+      };
+      return port;
+    };
+    const decoder = new Decoder({ models, workers: { count: 3, create: created } });
+    assert.equal((await decoder.decode(golden("q20"))).width, 160);
+    assert.equal((await decoder.runners()).length, 1);
+    assert.ok(ended.length && ended.every(Boolean));
+  }
+});
+
+test("what is given up while the model is loaded is not begun", async () => {
+  const asked = [];
+  const create = () => {
+    const port = nodeWorkers(1).create();
+    const { postMessage } = port;
+    port.postMessage = (message) => {
+      asked.push(...Object.keys(message));
+      postMessage(message);
+    };
+    return port;
+  };
+  const decoder = new Decoder({ models, workers: { count: 2, create } });
+  for (const task of ["decode", "latent"]) {
+    const controller = new AbortController();
+    const given = decoder[task](golden("segments"), { signal: controller.signal });
+    controller.abort();
+    await assert.rejects(given, { name: "AbortError" });
+  }
+  await decoder.close();
+  assert.deepEqual(new Set(asked), new Set(["id", "open"]));
+});
+
 test("a decoder that is closed leaves no picture waiting", async () => {
   const decoder = new Decoder({ models: packageModels(), workers: nodeWorkers(1) });
   const onProgress = () => void decoder.close();
