@@ -155,6 +155,29 @@ def test_a_model_of_the_http_cache_is_not_taken_for_the_one_of_an_update(
         assert shown(newer).shape == (64, 64, 3)
 
 
+class Varying(Files):
+    """A static host that says that its answers depend on what the browser sends."""
+
+    def end_headers(self) -> None:
+        self.send_header("Vary", "Accept, Accept-Encoding, Origin, User-Agent")
+        super().end_headers()
+
+
+def test_what_answers_depend_on_does_not_keep_the_page_from_working_offline(
+    browser: Any,  # noqa: F811
+    tmp_path: Path,
+    small: NDArray[np.uint8],
+) -> None:
+    build(tmp_path)
+    with giving_out(tmp_path, Varying) as address, browser.new_context() as context:
+        page = watched(context.new_page())
+        visit(page, f"{address}/")
+        context.set_offline(True)
+        page.reload()
+        give(page, "small.ltp", latentpress.compress(small))
+        assert shown(page).shape == small.shape
+
+
 def test_a_browser_without_room_presses_all_the_same(
     browser: Any,  # noqa: F811
     photo: NDArray[np.uint8],

@@ -41,7 +41,7 @@ self.addEventListener("fetch", (event) => {
 async function answer(request, path) {
   const cache = await caches.open(CACHE);
   const kept = await cache.match(path === "" || path === "index.html" ? "./" : request,
-    { ignoreSearch: true });
+    { ignoreSearch: true, ignoreVary: true });  // a host's "Vary: Origin" means nothing here
   // a host may have led from "./" to "index.html": no browser takes that for the page it asked for
   if (kept) return kept.redirected ? new Response(kept.body, kept) : kept;
   if (!path.startsWith("models/")) return fetch(request);
