@@ -12,8 +12,10 @@ from PIL import Image, ImageDraw
 
 import latentpress
 from helpers.browser import launch, serving_checkout
+from latentpress.image.color import to_srgb
 from latentpress.image.picture import read_picture
 from web.test_web_metadata import WIDE, XMP, exif
+from web.test_web_straight import chunk
 
 Array = NDArray[np.uint8]
 # Runs in the page: the bytes of files -> what encode() makes of them, or its error.
@@ -127,6 +129,18 @@ def test_a_picture_file_is_encoded_as_in_python(
     # JPEG decoders differ by a level here or there, and the encoders by a symbol.
     limit = 3 if name == "smooth opacity, lossy" else 1.5  # a canvas premultiplies
     assert np.sqrt(np.square(difference).mean()) < limit
+
+
+def test_the_numbers_of_a_png_count_before_its_profile(page: Any, photo: Array) -> None:
+    file = saved(Image.fromarray(photo[:90, :122]), "PNG", icc_profile=WIDE)
+    file = file[:33] + chunk(b"cICP", b"\x0c\x0d\0\1") + file[33:]  # Display P3
+    ours = latentpress.decompress(latentpress.compress(file, quality=90, content="photo"))
+    [answer] = encode(page, [{"data": file, "type": "image/png", "options": {"quality": 90}}])
+    theirs = latentpress.decompress(answer["data"])
+    assert "icc_profile" not in theirs.info
+    seen = to_srgb(ours, ours.info["icc_profile"])
+    assert seen is not None
+    assert np.abs(np.asarray(seen, int) - np.asarray(theirs, int)).mean() < 3
 
 
 def test_an_image_bitmap_is_encoded(page: Any, photo: Array) -> None:

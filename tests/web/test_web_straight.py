@@ -97,6 +97,9 @@ def test_others_are_left_to_the_browser(tmp_path: Path, photo: NDArray[np.uint8]
     others = {
         "opaque": saved(Image.fromarray(rgba).convert("RGB")),
         "of another gamma": png(rgba, chunk(b"gAMA", struct.pack(">I", 100000))),
+        "of sRGB and of other numbers": png(
+            rgba, chunk(b"cICP", b"\x0c\x0d\0\1"), chunk(b"sRGB", b"\0")
+        ),
         "animated": png(rgba, chunk(b"acTL", struct.pack(">II", 2, 0))),
         "cut off": whole[:-20],
         "damaged": whole.replace(b"IDAT", b"IDAT", 1)[:70] + b"\0" + whole[71:],

@@ -144,8 +144,9 @@ async function readPng(file) {
   }
   const has = (/** @type {string[]} */ ...types) => kept.some(([type]) => types.includes(type));
   found.isOpaque = has("IHDR") && [0, 2, 3].includes(file[25]) && !has("tRNS", "acTL");
+  if (has("cICP")) found.icc = undefined; // which counts before it (PNG, third edition, 4.3)
   // Where there is a profile it tells the colors alone; else the browser converts them to sRGB.
-  const colors = found.icc ? ["iCCP", "gAMA", "cHRM", "sRGB", "cICP"] : [];
+  const colors = found.icc ? ["iCCP", "gAMA", "cHRM", "sRGB"] : [];
   const dropped = ["eXIf", "tEXt", "zTXt", "iTXt", ...colors];
   const parts = kept.filter(([type]) => !dropped.includes(type)).map(([, bytes]) => bytes);
   found.bare = joined([file.subarray(0, 8), ...parts]);

@@ -69,7 +69,7 @@ function readHead(file) {
   }
   const { IHDR, PLTE, tRNS, gAMA, cHRM, cICP, acTL, IEND } = found;
   if (IHDR?.length !== 13 || !IEND || acTL) return null;
-  if (!("iCCP" in found || "sRGB" in found) && (gAMA || cHRM || cICP)) return null;
+  if (cICP || (!("iCCP" in found || "sRGB" in found) && (gAMA || cHRM))) return null;
   const header = new DataView(IHDR.buffer, IHDR.byteOffset, 13);
   const [depth, color, , filter, interlace] = IHDR.subarray(8);
   const isKnown = color in SAMPLES && [1, 2, 4, 8, 16].includes(depth) && !filter;
