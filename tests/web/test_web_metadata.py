@@ -136,6 +136,7 @@ def cases(pixels: np.ndarray) -> dict[str, bytes]:
         "two-exif.jpg": with_segments(
             jpeg, (0xE1, block + long[:65000]), (0xE1, block + long[65000:])
         ),
+        "prefix-twice.jpg": with_segments(jpeg, (0xE1, 2 * block + exif(6))),
         "cut-exif.jpg": with_segments(jpeg, (0xE1, block + cut_within_rows(exif(6)))),
         "inch.jpg": saved(rgb, "JPEG", exif=inch),
         "centimeter.jpg": saved(rgb, "JPEG", exif=centimeter),

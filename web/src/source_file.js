@@ -94,7 +94,7 @@ function readJpeg(file) {
     found.icc = joined(profile.map((part) => part.data));
   }
   if (exif.length) {
-    found.exif = joined(exif);
+    found.exif = withoutPrefix(joined(exif));
     const dots = exifResolution(found.exif);
     if (!hasDensity) found.density = density(dots, dots);
   }
@@ -204,9 +204,14 @@ function keyed(body) {
   return [latin1(body.subarray(0, end)), body.subarray(end + 1)];
 }
 
-/** @param {Uint8Array} exif */
+/**
+ * @param {Uint8Array} exif
+ * @returns {Uint8Array} a copy from the TIFF stream on; some programs write the prefix twice
+ */
 function withoutPrefix(exif) {
-  return ascii(exif, 0, 6) === "Exif\0\0" ? exif.slice(6) : exif.slice();
+  let start = 0;
+  while (ascii(exif, start, 6) === "Exif\0\0") start += 6;
+  return exif.slice(start);
 }
 
 /**
