@@ -17,7 +17,6 @@ async function runMetadata({ file, width, height }) {
   const chunks = await encodeMetadata({ ...found, exif: null, xmp: null });
   return {
     orientation,
-    isGray: found.isGray,
     bare: base64(found.bare),
     icc: base64(found.icc),
     exif: found.exif && base64(uprightExif(found.exif, width, height)),

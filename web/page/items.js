@@ -11,7 +11,6 @@ const MAGIC = [0x4c, 0x54, 0x50];
 
 /**
  * @typedef {object} Item
- * @property {number} id
  * @property {File} file that was given
  * @property {boolean} pressed whether the page pressed it; otherwise it is an .ltp file
  * @property {"waiting" | "working" | "done" | "failed" | "canceled"} state
@@ -38,7 +37,6 @@ let shown = null;
 let changed = () => {};
 /** @type {Promise<void>} */
 let queue = Promise.resolve();
-let lastId = 0;
 
 /** @param {(item: Item) => void} told is called when something of an item changes */
 export function onChange(told) {
@@ -69,9 +67,9 @@ export function addMissing(name, problem) {
 /** @param {File} file @param {boolean} pressed @param {Item["settings"]} settings @returns {Item} */
 function put(file, pressed, settings) {
   /** @type {Item} */
-  const item = { id: ++lastId, file, pressed, state: "waiting", progress: 0, problem: "",
-    bytes: null, notice: null, header: null, result: null, original: null, pressTime: 0,
-    openTime: 0, settings, controller: new AbortController() };
+  const item = { file, pressed, state: "waiting", progress: 0, problem: "", bytes: null,
+    notice: null, header: null, result: null, original: null, pressTime: 0, openTime: 0, settings,
+    controller: new AbortController() };
   items.push(item);
   return item;
 }

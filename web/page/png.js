@@ -46,10 +46,9 @@ function filtered(row, above, n, room) {
 /**
  * @param {{width: number, height: number, channels: number, pixels: Uint8ClampedArray,
  *   metadata?: Metadata}} picture RGBA samples; channels: 1 gray, 2 gray with alpha, 3, 4
- * @param {AbortSignal} [signal]
  * @returns {Promise<Blob>}
  */
-export async function png({ width, height, channels, pixels, metadata = {} }, signal) {
+export async function png({ width, height, channels, pixels, metadata = {} }) {
   const from = [[], [0], [0, 3], [0, 1, 2], [0, 1, 2, 3]][channels];
   const length = width * channels;
   const room = [1, 2, 4].map((type) => {
@@ -66,10 +65,7 @@ export async function png({ width, height, channels, pixels, metadata = {} }, si
     }
     parts.push(filtered(row, above, channels, room).slice());
     [row, above] = [above, row];
-    if (y % STEP === STEP - 1) {
-      await new Promise((go) => setTimeout(go));
-      signal?.throwIfAborted();
-    }
+    if (y % STEP === STEP - 1) await new Promise((go) => setTimeout(go));
   }
   const header = new Uint8Array(13);
   const view = new DataView(header.buffer);

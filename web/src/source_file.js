@@ -24,7 +24,6 @@ const SIGNATURES = [
  * @property {Uint8Array} [xmp]
  * @property {[string, string][]} text keywords and texts
  * @property {[number, number]} [density] dots an inch, across and down, as stored
- * @property {boolean} isGray whether its samples are gray
  * @property {boolean} [isOpaque] whether a whole file of its kind has no opacity
  */
 
@@ -36,7 +35,7 @@ export async function readSourceFile(file) {
   if (file[0] === 0xff && file[1] === 0xd8) return readJpeg(file);
   if (ascii(file, 1, 3) === "PNG") return readPng(file);
   if (ascii(file, 0, 4) === "RIFF" && ascii(file, 8, 4) === "WEBP") return readWebp(file);
-  return { bare: file, text: [], isGray: false };
+  return { bare: file, text: [] };
 }
 
 /**
@@ -45,7 +44,7 @@ export async function readSourceFile(file) {
  */
 function readJpeg(file) {
   /** @type {SourceFile} */
-  const found = { bare: file, text: [], isGray: false, isOpaque: true };
+  const found = { bare: file, text: [], isOpaque: true };
   const kept = [file.subarray(0, 2)];
   /** @type {{number: number, data: Uint8Array}[]} */
   const profile = [];
@@ -101,7 +100,6 @@ function readJpeg(file) {
   const isSigned = SIGNATURES.some((start) => comment.startsWith(start));
   if (comment && !isSigned) found.text.push(["Comment", comment]);
   found.bare = joined([...kept, file.subarray(at)]);
-  found.isGray = components === 1;
   return found;
 }
 
@@ -117,7 +115,7 @@ function jfifDensity(body) {
  */
 async function readPng(file) {
   /** @type {SourceFile} */
-  const found = { bare: file, text: [], isGray: false };
+  const found = { bare: file, text: [] };
   /** @type {[string, Uint8Array][]} */
   const kept = [];
   const view = new DataView(file.buffer, file.byteOffset, file.length);
@@ -125,7 +123,6 @@ async function readPng(file) {
     const size = view.getUint32(at);
     const type = ascii(file, at + 4, 4);
     const body = file.subarray(at + 8, at + 8 + size);
-    if (type === "IHDR") found.isGray = body[9] === 0 || body[9] === 4;
     if (type === "iCCP") {
       const [, rest] = keyed(body);
       found.icc = (await decompressed(rest.subarray(1), "deflate", MOST)) ?? undefined;
@@ -173,7 +170,7 @@ async function readText(type, body) {
  */
 function readWebp(file) {
   /** @type {SourceFile} */
-  const found = { bare: file, text: [], isGray: false };
+  const found = { bare: file, text: [] };
   const kept = [];
   const view = new DataView(file.buffer, file.byteOffset, file.length);
   for (let at = 12; at + 8 <= file.length;) {
