@@ -289,6 +289,23 @@ def test_the_latent_is_shown(page: Any, small: NDArray[np.uint8]) -> None:
     )
 
 
+@pytest.mark.parametrize("size", [(1, 1), (40, 50), (201, 3), (9, 4096)])
+def test_all_channels_fit_into_a_canvas(page: Any, size: tuple[int, int]) -> None:
+    found = page.evaluate(
+        """async ([rows, columns]) => {
+          const { showLatent } = await import("/page/latent_view.js");
+          const data = Float32Array.from({ length: 320 * rows * columns }, (_, i) => i % 7);
+          showLatent({ channels: 320, rows, columns, data });
+          const { width, height } = document.querySelector("#channels");
+          return [width, height];
+        }""",
+        size,
+    )
+    assert found[0] <= 1600
+    assert found[0] * found[1] <= 16 * 2**20  # of an iPhone's canvas
+    assert found[0] * found[1] >= 320 * min(size[0], 200) * min(size[1], 200) / 16
+
+
 def test_no_latent_of_another_picture_stays(page: Any, small: NDArray[np.uint8]) -> None:
     give(page, "photo.ltp", latentpress.compress(small))
     page.wait_for_selector("#shown:not([hidden])")

@@ -6,6 +6,7 @@ import { $ } from "./dom.js";
 
 const GAP = 1;
 const MOSAIC_WIDTH = 1600;  // pixels, at most, of all channels side by side
+const MOST_SIDE = 200;  // pixels of a channel there, so that no browser's canvas is too small
 /** @type {Latent | null} */
 let shown = null;
 /** @type {{channel: number, spread: number}[]} */
@@ -31,15 +32,16 @@ function statistics(values) {
 
 /** Gray samples of a channel, each stretched from its least value to its greatest.
  * @param {number} channel @param {Latent} latent @param {ImageData} into
- * @param {number} left @param {number} top */
-function paint(channel, latent, into, left, top) {
+ * @param {number} left @param {number} top @param {number} step from one that is shown to the next
+ */
+function paint(channel, latent, into, left, top, step) {
   const values = plane(channel, latent);
   const { least, most } = statistics(values);
   const scale = most > least ? 255 / (most - least) : 0;
-  for (let y = 0, i = 0; y < latent.rows; y++) {
-    let at = 4 * ((top + y) * into.width + left);
-    for (let x = 0; x < latent.columns; x++, i++, at += 4) {
-      const v = scale ? (values[i] - least) * scale : 127;
+  for (let y = 0; y < latent.rows; y += step) {
+    let at = 4 * ((top + y / step) * into.width + left);
+    for (let x = 0; x < latent.columns; x += step, at += 4) {
+      const v = scale ? (values[y * latent.columns + x] - least) * scale : 127;
       into.data[at] = into.data[at + 1] = into.data[at + 2] = v;
       into.data[at + 3] = 255;
     }
@@ -54,7 +56,7 @@ function showChannel(rank) {
   [canvas.width, canvas.height] = [shown.columns, shown.rows];
   const context = canvas.getContext("2d");
   const image = context.createImageData(shown.columns, shown.rows);
-  paint(channel, shown, image, 0, 0);
+  paint(channel, shown, image, 0, 0, 1);
   context.putImageData(image, 0, 0);
   const { least, most, spread } = statistics(plane(channel, shown));
   $("channel-value").value = String(channel);
@@ -65,9 +67,9 @@ function showChannel(rank) {
 
 /** @param {Latent} latent */
 function layout(latent) {
-  const cell = latent.columns + GAP;
-  const fitting = Math.floor(MOSAIC_WIDTH / cell);
-  return { columns: Math.max(1, Math.min(fitting, 32)), cell, tall: latent.rows + GAP };
+  const step = Math.ceil(Math.max(latent.rows, latent.columns) / MOST_SIDE);
+  const [tall, cell] = [latent.rows, latent.columns].map((side) => Math.ceil(side / step) + GAP);
+  return { columns: Math.min(Math.floor(MOSAIC_WIDTH / cell), 32), cell, tall, step };
 }
 
 /** All channels, those of the largest spread first. @param {Latent} latent */
@@ -76,14 +78,15 @@ export function showLatent(latent) {
   order = Array.from({ length: latent.channels }, (_, channel) =>
     ({ channel, spread: statistics(plane(channel, latent)).spread }));
   order.sort((a, b) => b.spread - a.spread);
-  const { columns, cell, tall } = layout(latent);
+  const { columns, cell, tall, step } = layout(latent);
   const canvas = $("channels");
   canvas.width = columns * cell;
   canvas.height = Math.ceil(latent.channels / columns) * tall;
   const context = canvas.getContext("2d");
   const image = context.createImageData(canvas.width, canvas.height);
   order.forEach(({ channel }, rank) => {
-    paint(channel, latent, image, (rank % columns) * cell, Math.floor(rank / columns) * tall);
+    const [left, top] = [(rank % columns) * cell, Math.floor(rank / columns) * tall];
+    paint(channel, latent, image, left, top, step);
   });
   context.putImageData(image, 0, 0);
   $("channel").max = String(latent.channels - 1);
