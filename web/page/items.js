@@ -74,6 +74,9 @@ function put(file, pressed, settings) {
   return item;
 }
 
+/** Whether there is work on an item, or will be. @param {Item} item */
+export const isBusy = (item) => item.state === "waiting" || item.state === "working";
+
 /** Take an item out, its work with it. @param {Item} item */
 export function remove(item) {
   item.controller.abort();
@@ -104,7 +107,7 @@ function enqueue(item) {
   changed(item);
   queue = queue.then(() => (controller.signal.aborted ? undefined : work(item, controller.signal)));
   controller.signal.addEventListener("abort", () => {
-    if (item.controller !== controller || item.state === "done") return;
+    if (item.controller !== controller || !isBusy(item)) return;
     Object.assign(item, { state: "canceled", problem: "Canceled." });
     changed(item);
   });

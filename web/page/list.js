@@ -1,7 +1,7 @@
 // The list of pictures: a row for each, with its progress and what can be done with it.
 
 import { $, element } from "./dom.js";
-import { items } from "./items.js";
+import { isBusy, items } from "./items.js";
 import { bpp, bytes } from "./words.js";
 
 /** @typedef {import("./items.js").Item} Item */
@@ -33,7 +33,7 @@ export function showRow(item, actions) {
     pick.addEventListener("click", () => actions.pick(item));
     const drop = element("button", { type: "button", className: "drop-row" });
     drop.addEventListener("click", () => {
-      if (busy(item)) item.controller.abort();
+      if (isBusy(item)) item.controller.abort();
       else actions.drop(item);
     });
     const bar = element("progress", { max: 1 });
@@ -46,7 +46,7 @@ export function showRow(item, actions) {
   const state = row.pick.querySelector(".state");
   const told = stateOf(item);
   if (state.textContent !== told) state.textContent = told;
-  const action = busy(item) ? "Cancel" : "Remove";
+  const action = isBusy(item) ? "Cancel" : "Remove";
   if (row.drop.textContent !== action) {
     row.drop.textContent = action;
     row.drop.setAttribute("aria-label", `${action} ${item.file.name}`);
@@ -55,9 +55,6 @@ export function showRow(item, actions) {
   row.bar.value = item.progress;
   $("list-part").hidden = items.length === 0;
 }
-
-/** @param {Item} item */
-const busy = (item) => item.state === "waiting" || item.state === "working";
 
 /** Mark the item that is shown. @param {Item | null} item */
 export function markRow(item) {

@@ -3,7 +3,7 @@
 import { latent } from "../src/index.js";
 import { $, announce, describe } from "./dom.js";
 import { facts, summary } from "./facts.js";
-import { needPixels } from "./items.js";
+import { isBusy, needPixels } from "./items.js";
 import { clearLatent, setUpLatent, showLatent } from "./latent_view.js";
 import { pageModels, pageWorkers } from "./models.js";
 import { png } from "./png.js";
@@ -43,7 +43,7 @@ export function refresh() {
   $("problem").hidden = !item.problem;
   $("problem").textContent = item.problem;
   $("shown").hidden = item.result === null;
-  preview(item.state === "waiting" || item.state === "working" ? item.original : null);
+  preview(isBusy(item) ? item.original : null);
   if (item.result === null || item.result === drawn) return;
   drawn = item.result;
   describe($("summary"), summary(item));
@@ -81,8 +81,7 @@ async function openLatent() {
   latentOf = item.result;
   $("latent-text").textContent = "The latent is decoded.";
   try {
-    const found = await latent(item.bytes, 
-      { models: await pageModels(), workers: pageWorkers });
+    const found = await latent(item.bytes, { models: await pageModels(), workers: pageWorkers });
     if (latentOf === item.result) showLatent(found);
   } catch (error) {
     if (latentOf !== item.result) return;  // another is shown
