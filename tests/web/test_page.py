@@ -183,6 +183,17 @@ def test_a_picture_is_pressed_to_a_size_and_again_to_a_quality(
     assert len(second) < len(first)
 
 
+def test_a_size_without_sense_does_not_keep_from_pressing_to_a_quality(
+    page: Any, small: NDArray[np.uint8]
+) -> None:
+    give(page, "small.jpg", jpeg(small))
+    shown(page)
+    page.fill("#size", "0")
+    page.fill("#quality", "7")
+    page.click("#again")
+    page.wait_for_selector("#summary dd:text-is('7')")
+
+
 def test_a_drawing_is_kept_exactly_or_the_command_is_named(
     page: Any, photo: NDArray[np.uint8]
 ) -> None:
@@ -400,8 +411,12 @@ def test_work_can_be_canceled_and_removed(page: Any, photo: NDArray[np.uint8]) -
     give(page, "large.jpg", jpeg(np.tile(photo, (6, 5, 1))))
     page.get_by_role("button", name="Cancel large.jpg").click()
     assert problem(page) == "Canceled."
+    page.wait_for_timeout(200)  # it has been told by now
+    page.evaluate("document.querySelector('#status').textContent = ''")
     page.get_by_role("button", name="Remove large.jpg").click()
     assert page.is_hidden("#viewer")
+    page.wait_for_timeout(200)
+    assert page.text_content("#status") == ""  # nothing was canceled
     data = latentpress.compress(photo[:50, :60])
     give(page, "after.ltp", data)  # what was canceled is not in its way
     assert difference(shown(page), latentpress.decompress(data)) <= 1

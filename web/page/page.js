@@ -112,7 +112,8 @@ function setUpSettings() {
   $("size").addEventListener("input", () => { $("by-size").checked = true; });
   $("again").addEventListener("click", () => {
     const item = current();
-    if (item?.pressed && $("input").reportValidity()) again(item, settings());
+    const isValid = !$("by-size").checked || $("size").reportValidity();
+    if (item?.pressed && isValid) again(item, settings());
   });
   $("input").addEventListener("submit", (/** @type {Event} */ event) => {
     event.preventDefault();
