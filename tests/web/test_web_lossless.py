@@ -83,6 +83,19 @@ def test_drawings_take_little_more_than_libwebp_needs(tmp_path: Path) -> None:
     assert 0 < total["ours"] < 1.35 * total["libwebp"]
 
 
+def test_the_samples_are_no_drawings_and_a_faint_pattern_is_one(tmp_path: Path) -> None:
+    checks = (64 + 24 * (np.indices((64, 96)).sum(0) % 2)).astype(np.uint8)
+    jobs = [Image.open(path) for path in sorted((ROOT / "samples").glob("*.jpg"))]
+    jobs.append(Image.fromarray(checks))
+    cases = []
+    for image in jobs:
+        rgba = base64.b64encode(image.convert("RGBA").tobytes()).decode()
+        cases.append({"rgba": rgba, "width": image.width, "height": image.height})
+    (tmp_path / "cases.json").write_text(json.dumps(cases))
+    answers = run_node("pressed.js", tmp_path / "cases.json")
+    assert [answer["notice"] for answer in answers] == [None] * (len(jobs) - 1) + ["exact"]
+
+
 def test_python_reads_a_layer_of_several_tiles(tmp_path: Path, photo: Array) -> None:
     """What the encoder of the page makes of a drawing and of one color, in Node."""
     drawn = Image.new("RGB", (2120, 66), (240, 240, 244))

@@ -16,7 +16,8 @@ const SHARP = 0.75; // that difference, as a share of the one between neighbors
 const SCREEN = 0.25; // share of flat cells, from which on a picture may be a screen
 const DRAWN = 0.05; // share of the flat cells that are drawn then
 const DRAWN_CELLS = 4; // which do where most cells are flat
-const PATTERN = 0.2; // share of cells with a fine pattern, from which on it is one
+// share of cells with a fine pattern, from which on the picture is one: leaves and tiles take .32
+const PATTERN = 0.5;
 const MOSTLY = 0.5; // share of flat cells, from which on lossless coding is worth a try
 const WRITTEN = 0.2; // share of busy cells, from which on a picture may be written
 const SAMPLED = 16; // cells whose ground is looked for
