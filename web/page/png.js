@@ -2,6 +2,7 @@
 
 import { joined } from "../src/deflate.js";
 import { SIGNATURE, chunk } from "../src/png_chunks.js";
+import { pause } from "../src/runner.js";
 
 /** @typedef {Partial<import("../src/metadata.js").Metadata>} Metadata */
 
@@ -65,7 +66,7 @@ export async function png({ width, height, channels, pixels, metadata = {} }) {
     }
     parts.push(filtered(row, above, channels, room).slice());
     [row, above] = [above, row];
-    if (y % STEP === STEP - 1) await new Promise((go) => setTimeout(go));
+    if (y % STEP === STEP - 1) await pause();
   }
   const header = new Uint8Array(13);
   const view = new DataView(header.buffer);
