@@ -189,8 +189,10 @@ def test_a_screenshot_is_kept_exactly_or_told(page: Any, photo: Array) -> None:
 
 def test_what_is_no_picture_is_refused_in_a_sentence(page: Any, photo: Array) -> None:
     ltp = latentpress.compress(photo[:16, :16], content="photo")
-    bad = [b"", b"not a picture", files(photo)["png"][0][:60], ltp]
+    cut = files(photo)["jpeg"][0][:-2]
+    bad = [b"", b"not a picture", files(photo)["png"][0][:60], ltp, cut]
     sources = [{"data": d, "type": "", "options": {"quality": 50}} for d in bad]
     answers = encode(page, sources)
-    assert [answer["kind"] for answer in answers] == ["image"] * 4
+    assert [answer["kind"] for answer in answers] == ["image"] * 5
     assert "already" in answers[3]["error"]
+    assert "cut off" in answers[4]["error"]

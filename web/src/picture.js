@@ -12,6 +12,7 @@ import { straightWebp } from "./straight_webp.js";
 import { uprightXmp, xmpOrientation } from "./xmp.js";
 
 const MAX_SIDE = 65535; // pixels; what the header of an .ltp file can say
+const CUT = "the file is cut off or damaged: no browser reads all of it";
 
 /**
  * @typedef {object} Pixels
@@ -68,6 +69,7 @@ async function readFile(file) {
     throw new LtpError("image", "picture files are decoded by browsers alone: give pixels here");
   }
   const found = await readSourceFile(bytes);
+  if (found.isCut) throw new LtpError("image", CUT); // where Firefox gives what there is
   const straight = (await straightPng(bytes, checkSize)) ?? straightWebp(bytes, checkSize);
   const stored = straight ?? (await byBrowser(found.bare, file.type));
   const orientation = (found.exif && exifOrientation(found.exif))
@@ -81,9 +83,8 @@ async function readFile(file) {
     text: found.text,
     density: density && orientation >= 5 ? [density[1], density[0]] : density,
   }, true);
-  if (picture.alpha && found.isOpaque) { // as WebKit leaves what it cannot decode
-    throw new LtpError("image", "the file is cut off or damaged: this browser reads a part of it");
-  }
+  // as WebKit leaves what it cannot decode
+  if (picture.alpha && found.isOpaque) throw new LtpError("image", CUT);
   return picture;
 }
 

@@ -25,6 +25,7 @@ const SIGNATURES = [
  * @property {[string, string][]} text keywords and texts
  * @property {[number, number]} [density] dots an inch, across and down, as stored
  * @property {boolean} [isOpaque] whether a whole file of its kind has no opacity
+ * @property {boolean} [isCut] whether its end is missing
  */
 
 /**
@@ -100,7 +101,20 @@ function readJpeg(file) {
   const isSigned = SIGNATURES.some((start) => comment.startsWith(start));
   if (comment && !isSigned) found.text.push(["Comment", comment]);
   found.bare = joined([...kept, file.subarray(at)]);
+  found.isCut = !hasEnd(file, at);
   return found;
+}
+
+/**
+ * Whether a JPEG has the marker of its end, which no samples look like.
+ * @param {Uint8Array} file
+ * @param {number} at where its samples begin
+ */
+function hasEnd(file, at) {
+  for (let i = file.indexOf(0xff, at); i >= 0; i = file.indexOf(0xff, i + 1)) {
+    if (file[i + 1] === 0xd9) return true;
+  }
+  return false;
 }
 
 /** @param {Uint8Array} body of a JFIF segment that tells a density */
