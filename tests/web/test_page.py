@@ -769,6 +769,37 @@ def test_a_host_may_unpack_the_models_and_lead_to_the_pages_file(
         assert page.wrong == []
 
 
+class Strict(Files):
+    """A host that forbids whatever the guide does not ask for."""
+
+    policy = ""
+
+    def end_headers(self) -> None:
+        self.send_header("Content-Security-Policy", f"default-src 'none'; {self.policy}")
+        super().end_headers()
+
+
+def test_the_page_works_under_the_policy_that_the_guide_asks_for(
+    browser: Any, tmp_path: Path, small: NDArray[np.uint8]
+) -> None:
+    guide = (ROOT / "docs" / "guide" / "browser.md").read_text(encoding="utf-8")
+    [asked] = re.findall("Content-Security-Policy is sent, it must allow\n(.*?)\\.", guide, re.S)
+    rules = re.findall("`(.*?)`", asked)
+    build(tmp_path)
+    image = Image.fromarray(small)  # drawn as a PNG, for its profile's sake
+    image.info["icc_profile"] = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    strict = type("Told", (Strict,), {"policy": "; ".join(rules)})
+    with giving_out(tmp_path, strict) as address, browser.new_context() as context:
+        page = watched(context.new_page())
+        page.goto(f"{address}/")
+        for name, data in (("a.ltp", latentpress.compress(image)), ("b.jpg", jpeg(small))):
+            give(page, name, data)
+            page.wait_for_selector(f"#viewer-title:text('{name}')")
+            assert shown(page).shape == small.shape
+        until(page, "navigator.serviceWorker.controller !== null")
+        assert page.wrong == []
+
+
 def serve_file(route: Any, folder: Path) -> None:
     """What a static host does with a request."""
     file = folder / route.request.url.split("/", 3)[3]
