@@ -404,6 +404,18 @@ def test_a_picture_that_is_drawn_late_is_not_shown_for_another(
     assert element.evaluate("e => e.frame.className") == "failed"
 
 
+def test_a_picture_far_below_is_decoded_once_it_is_eager(
+    context: Any, site: Site, small: NDArray[np.uint8]
+) -> None:
+    site.files["/a.ltp"] = pressed(small)
+    page = opened(context, site, f'{TALL}<ltp-img src="a.ltp" alt=""></ltp-img>')
+    element = page.locator("ltp-img")
+    page.wait_for_function("document.querySelector('ltp-img').naturalWidth === 109")
+    element.evaluate("e => e.setAttribute('loading', 'eager')")
+    element.locator(".picture").wait_for()
+    assert element.evaluate("e => { e.setAttribute('loading', 'lazy'); return e.complete; }")
+
+
 def test_a_fallback_without_an_address_is_none(context: Any, site: Site) -> None:
     site.files["/bad.ltp"] = b"no"
     body = '<ltp-img src="bad.ltp" alt="" fallback="http://"><b>inside</b></ltp-img>'
@@ -420,7 +432,9 @@ def test_an_element_that_is_moved_keeps_its_picture(
     element = page.locator("ltp-img")
     element.evaluate(WAIT)
     asked = len(site.asked)
-    assert element.evaluate("(e) => { document.querySelector('div').append(e); return e.complete; }")
+    assert element.evaluate(
+        "(e) => { document.querySelector('div').append(e); return e.complete; }"
+    )
     assert pixels_of(element).shape == (75, 109, 4)
     assert len(site.asked) == asked
     element.evaluate(

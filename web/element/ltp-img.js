@@ -33,7 +33,7 @@ let queue = /** @type {Promise<unknown>} */ (Promise.resolve());
 
 /** The element. */
 export class LtpImage extends HTMLElement {
-  static observedAttributes = ["src", "alt", "width", "height", "fallback", "models"];
+  static observedAttributes = ["src", "alt", "width", "height", "fallback", "loading", "models"];
 
   constructor() {
     super();
@@ -72,7 +72,7 @@ export class LtpImage extends HTMLElement {
    * @param {string | null} after
    */
   attributeChangedCallback(name, before, after) {
-    if (before === after) return;
+    if (before === after || (name === "loading" && this.complete)) return;
     const isPicture = !["alt", "width", "height"].includes(name);
     if (!this.isConnected) {
       if (isPicture) this.giveUp();
