@@ -481,6 +481,25 @@ def test_the_picture_that_is_shown_stays_while_others_are_opened(
     assert difference(shown(page), latentpress.decompress(files[2])) <= 1
 
 
+def test_a_pinch_of_many_small_turns_zooms_by_some_steps(
+    page: Any, small: NDArray[np.uint8]
+) -> None:
+    give(page, "small.jpg", jpeg(small))
+    shown(page)
+    turned = """(turns) => {
+      document.querySelector("#zoom-full").click();
+      for (const [deltaX, deltaY] of turns) {
+        const turn = { deltaX, deltaY, ctrlKey: true, cancelable: true };
+        document.querySelector("#stage").dispatchEvent(new WheelEvent("wheel", turn));
+      }
+      return document.querySelector("#zoom-value").value;
+    }"""
+    assert page.evaluate(turned, [[0, -100]]) == "150 %"  # a notch of a mouse
+    assert page.evaluate(turned, [[0, 53]]) == "75 %"
+    assert page.evaluate(turned, [[0, -4]] * 20) == "200 %"
+    assert page.evaluate(turned, [[30, 0]]) == "100 %"
+
+
 def test_the_keyboard_alone_reaches_everything(page: Any, small: NDArray[np.uint8]) -> None:
     give(page, "small.jpg", jpeg(small))
     shown(page)

@@ -6,10 +6,12 @@ import { drawable } from "./save.js";
 const STEPS = [0.05, 0.1, 0.25, 0.5, 0.75, 1, 1.5, 2, 3, 4, 6, 8, 12, 16];
 const LEAST_SIDE = 8;  // CSS pixels of a side, so that a picture of one row is seen
 const PIXELS_FROM = 2;  // zoom at which samples are shown as squares
+const NOTCH = 40;  // of a wheel's turn, less than any mouse has; a pinch comes in small parts
 
 let size = { width: 1, height: 1 };
 let zoom = 1;
 let fits = true;
+let turn = 0;  // of the wheel since the last step
 /** What is to be shown, and may have yet to be drawn. @type {any} */
 let wanted = null;
 /** @type {HTMLElement | null} */
@@ -127,7 +129,10 @@ export function setUpStage() {
   $("stage").addEventListener("wheel", (/** @type {WheelEvent} */ event) => {
     if (!event.ctrlKey) return;  // without it the wheel scrolls
     event.preventDefault();
-    step(-event.deltaY);
+    turn = turn * event.deltaY < 0 ? event.deltaY : turn + event.deltaY;
+    if (Math.abs(turn) < NOTCH) return;
+    step(-turn);
+    turn = 0;
   }, { passive: false });
   new ResizeObserver(() => { if (fits && $("stage").clientWidth) fit(); }).observe($("stage"));
 }

@@ -5,7 +5,7 @@ import { test } from "node:test";
 
 import { png } from "../page/png.js";
 
-test("a picture is drawn in a page in the background, too, whose timers are slowed down", async () => {
+test("a page in the background, whose timers are slow, draws its picture, too", async () => {
   const { setTimeout } = globalThis;
   globalThis.setTimeout = () => assert.fail("a timer");
   const [width, height] = [3, 600];
