@@ -422,6 +422,21 @@ def test_work_can_be_canceled_and_removed(page: Any, photo: NDArray[np.uint8]) -
     assert difference(shown(page), latentpress.decompress(data)) <= 1
 
 
+def test_a_removed_picture_takes_no_memory(page: Any) -> None:
+    protocol = page.context.new_cdp_session(page)
+
+    def held() -> int:
+        """Bytes of arrays."""
+        protocol.send("HeapProfiler.collectGarbage")
+        return int(protocol.send("Runtime.getHeapUsage")["backingStorageSize"])
+
+    give(page, "color.ltp", latentpress.compress(np.full((1000, 2000, 3), 90, np.uint8)))
+    page.wait_for_selector("#shown:not([hidden]) #layers > canvas")
+    assert held() > 8_000_000
+    page.get_by_role("button", name="Remove color.ltp").click()
+    assert held() < 4_000_000
+
+
 def test_removing_a_pressed_picture_leaves_the_one_that_is_pressed_alone(
     page: Any, photo: NDArray[np.uint8], small: NDArray[np.uint8]
 ) -> None:

@@ -26,12 +26,8 @@ let seam;
  * @param {string | null} original URL of the picture that was pressed
  */
 export async function showPicture(result, original) {
+  clearStage();  // so that it never stands below the name of another
   wanted = result;
-  for (const old of $("layers").querySelectorAll("[data-url]")) {
-    URL.revokeObjectURL(old.dataset.url);
-  }
-  before = after = null;
-  $("layers").replaceChildren();  // so that it never stands below the name of another
   const drawn = await drawable(result);
   if (wanted !== result) {
     if (drawn.dataset.url) URL.revokeObjectURL(drawn.dataset.url);
@@ -48,10 +44,19 @@ export async function showPicture(result, original) {
   }
   $("compare").hidden = original === null;
   $("layers").classList.toggle("divided", original !== null);
-  size = result;
+  size = { width: result.width, height: result.height };
   if (fits) fit();
   else apply();
   divide();
+}
+
+/** Forget the picture, and what is drawn of it. */
+export function clearStage() {
+  wanted = before = after = null;
+  for (const old of $("layers").querySelectorAll("[data-url]")) {
+    URL.revokeObjectURL(old.dataset.url);
+  }
+  $("layers").replaceChildren();
 }
 
 /** The original's share, from the left; where both have opacity, neither shows through the other. */

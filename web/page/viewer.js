@@ -8,7 +8,7 @@ import { clearLatent, setUpLatent, showLatent } from "./latent_view.js";
 import { pageModels, pageWorkers } from "./models.js";
 import { png } from "./png.js";
 import { renamed, save, webp } from "./save.js";
-import { setUpStage, showPicture } from "./stage.js";
+import { clearStage, setUpStage, showPicture } from "./stage.js";
 import { currentTab, setUpTabs } from "./tabs.js";
 import { noticed, sentence } from "./words.js";
 
@@ -29,7 +29,12 @@ export function view(item) {
   shown = item;
   $("viewer").hidden = item === null;
   document.body.classList.toggle("full", item !== null);
-  if (!item) return;
+  if (!item) {  // large pictures take much memory
+    drawn = latentOf = null;
+    clearStage();
+    clearLatent();
+    return;
+  }
   needPixels(item);
   refresh();
 }
