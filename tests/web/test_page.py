@@ -422,6 +422,25 @@ def test_work_can_be_canceled_and_removed(page: Any, photo: NDArray[np.uint8]) -
     assert difference(shown(page), latentpress.decompress(data)) <= 1
 
 
+def test_a_picture_whose_opening_was_canceled_is_opened_when_it_is_chosen_again(
+    page: Any, small: NDArray[np.uint8]
+) -> None:
+    data = latentpress.compress(small)
+    held: list[Any] = []  # so that nothing is done before it is canceled
+    page.route("**/*.onnx", lambda route: held.append(route))
+    for name, given in (("photo.ltp", data), ("photo.jpg", jpeg(small))):
+        give(page, name, given)
+        page.get_by_role("button", name=f"Cancel {name}").click()
+        assert problem(page) == "Canceled."
+    page.locator("#list .pick").last.click()  # what was to be pressed waits to be pressed again
+    assert problem(page) == "Canceled."
+    for route in held:
+        route.continue_()
+    page.unroute("**/*.onnx")
+    page.locator("#list .pick").first.click()
+    assert difference(shown(page), latentpress.decompress(data)) <= 1
+
+
 def test_a_removed_picture_takes_no_memory(page: Any) -> None:
     protocol = page.context.new_cdp_session(page)
 

@@ -96,8 +96,9 @@ export function again(item, settings) {
 /** Make sure that the item's pixels are there, or will be. @param {Item} item */
 export function needPixels(item) {
   shown = item;
+  const isOpenable = !item.pressed || item.bytes !== null;
   if (item.result) keep(item);
-  else if (item.state === "done") enqueue(item);
+  else if (item.state === "done" || (item.state === "canceled" && isOpenable)) enqueue(item);
 }
 
 /** @param {Item} item */
