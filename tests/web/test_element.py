@@ -240,6 +240,16 @@ def test_many_share_one_model_and_the_next_page_has_it_cached(
         page.close()
 
 
+def test_a_cache_that_cannot_be_read_is_none(
+    context: Any, site: Site, small: NDArray[np.uint8]
+) -> None:
+    site.files["/a.ltp"] = pressed(small)
+    context.add_init_script("Cache.prototype.match = async () => { throw new Error('disk'); };")
+    element = opened(context, site, '<ltp-img src="a.ltp" alt="">').locator("ltp-img")
+    element.evaluate(WAIT)
+    assert element.evaluate("e => e.error && e.error.message") is None
+
+
 def test_models_that_are_not_packed_are_read_too(
     context: Any, site: Site, small: NDArray[np.uint8]
 ) -> None:

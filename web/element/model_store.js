@@ -50,11 +50,13 @@ async function open(base) {
 async function kept(sha256, load) {
   const cache = await openCache();
   const key = `/latentpress/kept/${sha256}`; // bundlers rewrite what is relative to a module
-  const found = await cache?.match(key);
-  if (found) {
-    const bytes = new Uint8Array(await found.arrayBuffer());
-    if ((await digest(bytes)) === sha256) return bytes;
-  }
+  try {
+    const found = await cache?.match(key);
+    if (found) {
+      const bytes = new Uint8Array(await found.arrayBuffer());
+      if ((await digest(bytes)) === sha256) return bytes;
+    }
+  } catch {} // what is on the disk cannot be read
   const bytes = await load();
   if (cache && (await digest(bytes)) === sha256) {
     await cache.put(key, new Response(/** @type {any} */ (bytes))).catch(() => {}); // no room
