@@ -4,6 +4,7 @@ failures by name.
 
 import json
 import shlex
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -260,6 +261,16 @@ def test_a_lost_file_is_made_again(originals: Path, tmp_path: Path) -> None:
     again = []
     run.run(plan_of(originals, tmp_path / "run", on_cell=again.append), tmp_path / "run")
     assert again == ["jpeg q30 b"]
+
+
+def test_rows_stay_whose_files_were_deleted(originals: Path, tmp_path: Path) -> None:
+    run.run(plan_of(originals, tmp_path / "run"), tmp_path / "run")
+    before = read_run(tmp_path / "run").rows
+    shutil.rmtree(tmp_path / "run" / "files")
+    run.run(plan_of(originals, tmp_path / "run", "webp", ["webp=40"]), tmp_path / "run")
+    rows = read_run(tmp_path / "run").rows
+    assert rows[: len(before)] == before
+    assert len(rows) == len(before) + 2
 
 
 def test_runs_that_do_not_belong_together_are_told(originals: Path, tmp_path: Path) -> None:

@@ -87,15 +87,16 @@ class Store:
         self.info["codecs"] = [c for c in old.info["codecs"] if c["name"] not in now] + self.info[
             "codecs"
         ]
-        for row in filter(self._has_file, old.rows):
+        for row in old.rows:
+            is_asked = _cell(row) in cells
+            if is_asked and not self._has_file(row):
+                continue  # it is made again
             self._keep(row)
-            if _cell(row) in cells and any(row.get(metric) is None for metric in requested):
+            if is_asked and any(row.get(metric) is None for metric in requested):
                 self.ungraded.append(row)
 
     def _has_file(self, row: Row) -> bool:
-        codec = next((c for c in self.info["codecs"] if c["name"] == row["codec"]), None)
-        if codec is None:
-            return False
+        codec = next(c for c in self.info["codecs"] if c["name"] == row["codec"])
         return (
             codec["kind"] == "pictures"
             or file_of(self.folder, codec, row["setting"], row["image"]).is_file()
