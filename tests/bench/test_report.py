@@ -391,6 +391,16 @@ def test_a_codec_that_has_no_file_yet_is_told(folder: Any) -> None:
     assert text_tables.heading(Story(only(folder, {"jpeg"}))) == "1 codec on pictures"
 
 
+def test_the_gallery_leaves_out_what_our_codec_has_not_come_to(folder: Any, tmp_path: Path) -> None:
+    pytest.importorskip("jinja2")
+    made = read_run(folder)
+    rows = [row for row in made.rows if (row["codec"], row["image"]) != ("builtin", "right")]
+    [path] = write_report(replace(made, rows=rows), tmp_path / "r.html", images=2)
+    text = path.read_text(encoding="utf-8")
+    assert "1 of 2 images, at the settings" in text
+    assert "would make the page too large" not in text
+
+
 @pytest.mark.parametrize("suffix", [".html", ".md", ".xlsx"])
 def test_a_run_of_lossless_codecs_alone_is_shown(folder: Any, tmp_path: Path, suffix: str) -> None:
     pytest.importorskip({".html": "jinja2", ".xlsx": "openpyxl"}.get(suffix, "json"))

@@ -84,10 +84,10 @@ class Item:
 
 
 def gallery(story: Story, count: int, advance: Callable[[], None] = lambda: None) -> list[Item]:
-    """`count` of the run's images, evenly from its list, as far as the page's budget of bytes goes;
-    advance(): called for each.
+    """`count` of the images that can be shown, evenly from their list, as far as the page's budget
+    of bytes goes; advance(): called for each.
     """
-    images = story.run.info["images"] if story.lossy else []
+    images = showable(story)
     chosen = (
         [images[i * len(images) // count] for i in range(min(count, len(images)))]
         if count < len(images)
@@ -105,6 +105,14 @@ def gallery(story: Story, count: int, advance: Callable[[], None] = lambda: None
     return items
 
 
+def showable(story: Story) -> list[Row]:
+    """The run's images of which our codec has a file: all but those that an interrupted run has not
+    come to.
+    """
+    pressed = {row["image"] for row in story.run.rows if row["codec"] in story.ours[:1]}
+    return [image for image in story.run.info["images"] if image["name"] in pressed]
+
+
 def matched(story: Story, image: str) -> Iterator[tuple[Row, list[Row]]]:
     """For each shown setting of our codec: its row, and of every other lossy codec the row whose
     bytes come closest.
@@ -112,7 +120,7 @@ def matched(story: Story, image: str) -> Iterator[tuple[Row, list[Row]]]:
     of_image = sorted((r for r in story.run.rows if r["image"] == image), key=lambda r: r["bytes"])
     rows = {c: [r for r in of_image if r["codec"] == c] for c in story.lossy}
     ours = rows[story.ours[0]]
-    for i in sorted({round(share * (len(ours) - 1)) for share in RATES if ours}):
+    for i in sorted({round(share * (len(ours) - 1)) for share in RATES}):
         others = [
             min(rows[c], key=lambda r: abs(r["bytes"] - ours[i]["bytes"]))
             for c in story.lossy

@@ -6,7 +6,7 @@ from typing import Any
 
 from latentpress.bench.rate_distortion import Comparison
 from latentpress.bench.report.derived import Story
-from latentpress.bench.report.gallery import DIFFERENCE_QUALITY, QUALITY
+from latentpress.bench.report.gallery import DIFFERENCE_QUALITY, QUALITY, showable
 from latentpress.bench.report.number_format import (
     LITTLE,
     difference,
@@ -261,10 +261,9 @@ def numbers(story: Story) -> Table:
 
 def gallery_note(story: Story, count: int, requested: int) -> str:
     """What the gallery shows, and what it does not."""
-    total = len(story.run.images)
     fewer = (
         f" More than {count} would make the page too large."
-        if count < min(requested, total)
+        if count < min(requested, len(showable(story)))
         else ""
     )
     return (f"{count} of {images(story)}, at the settings whose bytes come closest to those of "
