@@ -28,6 +28,7 @@ from latentpress.bench.report.derived import Story
 from latentpress.bench.report.number_format import share_range
 from latentpress.bench.rows import read_run
 from latentpress.errors import OutputError, UsageError
+from latentpress.metrics.display import spoken
 
 
 @pytest.fixture(scope="module")
@@ -193,6 +194,22 @@ def test_levels_are_bytes_of_real_settings(story: Any) -> None:
         assert level.value == row[level.metric]
         assert level.bytes["builtin"] == row["bytes"]
     assert {level.metric for level in story.levels} == {"psnr", "ssim"}
+
+
+def test_a_metric_in_other_units_is_left_out_only_beside_the_one_it_repeats(
+    story: Any, tmp_path: Path
+) -> None:
+    assert story.told == ["psnr", "ssim"]
+    alone = replace(story.run, info=story.run.info | {"metrics": ["mse"]})
+    text = write_report(alone, tmp_path / "a.md")[0].read_text(encoding="utf-8")
+    assert "| against | by MSE |" in text
+    assert "| MSE, levels² | latentpress | JPEG | WebP |" in text
+
+
+def test_one_perceptual_metric_and_psnr_are_put_into_words() -> None:
+    assert spoken(["psnr", "ms-ssim", "dists"]) == ["dists", "psnr"]
+    assert spoken(["mse", "lpips"]) == ["lpips"]
+    assert spoken(["ssim"]) == []
 
 
 def test_the_page_states_both_sides(story: Any) -> None:

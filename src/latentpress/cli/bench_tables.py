@@ -13,10 +13,9 @@ from latentpress.bench.rate_distortion import EqualQuality, bd_rates, bytes_at_e
 from latentpress.bench.rows import Run
 from latentpress.cli import terminal
 from latentpress.metrics import METRICS
+from latentpress.metrics.display import spoken, told
 
 WIDTH = 160  # where nothing says how wide the output is, as in a file
-# the first perceptual one and PSNR are put into words
-SPOKEN = ("lpips", "ssimulacra2", "ms-ssim", "psnr")
 ENDS = {
     "psnr_of_mean_mse": ("PSNR of mean MSE", ".2f"),
     "encode_s": ("encode s", ".3f"),
@@ -33,8 +32,6 @@ SPARE = (
     "dists",
     "ms-ssim",
 )
-# what is in rows.csv and the report, in other units
-REPEATS = {"mse": "psnr", "ms-ssim-db": "ms-ssim"}
 
 
 def show(run: Run, anchor: str) -> None:
@@ -44,7 +41,7 @@ def show(run: Run, anchor: str) -> None:
     console.print(_fitting(run, console))
     if anchor and (rates := _bd_rates(run, anchor)).row_count:
         console.print(rates)
-    for metric in _spoken(run) if anchor else ():
+    for metric in spoken(run.metrics) if anchor else ():
         equal = bytes_at_equal_quality(run, metric, anchor)
         for codec in dict.fromkeys(each.codec for each in equal):
             console.print(_sentence([each for each in equal if each.codec == codec]))
@@ -55,11 +52,6 @@ def _sentence(equal: list[EqualQuality]) -> str:
     reached = [each for each in equal if each.percent is not None] or equal
     words = reached[len(reached) // 2].words
     return f"{words[:1].upper()}{words[1:]}."
-
-
-def _spoken(run: Run) -> list[str]:
-    there = [metric for metric in SPOKEN if metric in run.metrics]
-    return there if len(there) < 2 else [there[0], there[-1]]
 
 
 def _codecs(run: Run) -> Table:
@@ -109,7 +101,7 @@ def _means(run: Run, without: Sequence[str]) -> Table:
     )
     gray = ", of the luma" if run.info["grey"] else ""
     table = Table("codec", "setting", title=title + gray, box=box.SIMPLE)
-    metrics = {metric: (_heading(metric), _format(metric)) for metric in _told(run)}
+    metrics = {metric: (_heading(metric), _format(metric)) for metric in told(run.metrics)}
     columns = {"bpp": ("bpp", ".4f")} | metrics | ENDS
     columns = {name: column for name, column in columns.items() if name not in without}
     for heading, _ in columns.values():
@@ -138,7 +130,7 @@ def _bd_rates(run: Run, anchor: str) -> Table:
         "joint range where the curves overlap)"
     )
     compared = bd_rates(run, anchor)
-    columns = [metric for metric in _told(run) if any(c.metric == metric for c in compared)]
+    columns = [metric for metric in told(run.metrics) if any(c.metric == metric for c in compared)]
     table = Table("codec", title=title, box=box.SIMPLE)
     for metric in columns:
         table.add_column(_heading(metric), justify="right")
@@ -152,11 +144,6 @@ def _bd_rates(run: Run, anchor: str) -> Table:
         ]
         table.add_row(codec, *cells)
     return table
-
-
-def _told(run: Run) -> list[str]:
-    """The metrics of the tables: without those that say again what another one says."""
-    return [metric for metric in run.metrics if REPEATS.get(metric) not in run.metrics]
 
 
 def _heading(metric: str) -> str:

@@ -13,7 +13,7 @@ from latentpress.bench.rate_distortion import Comparison
 from latentpress.bench.report.curves import Series
 from latentpress.bench.report.style import looks
 from latentpress.bench.rows import Row, Run
-from latentpress.metrics import METRICS, Metric
+from latentpress.metrics import METRICS, Metric, display
 from latentpress.metrics.display import REPEATS, metric_name, number
 
 LOG_METRICS = ("mse",)  # drawn on a logarithmic axis
@@ -92,8 +92,8 @@ class Story:
 
     @property
     def told(self) -> list[str]:
-        """The metrics of the short tables: without those that repeat another."""
-        return [m for m in self.metrics if m not in REPEATS]
+        """The metrics of the short tables."""
+        return display.told(self.metrics)
 
     @cached_property
     def pixels(self) -> float:

@@ -16,7 +16,7 @@ from latentpress.bench.report.number_format import (
     seconds,
     share_range,
 )
-from latentpress.metrics.display import PERCEPTUAL, metric_name, number, title
+from latentpress.metrics.display import metric_name, number, spoken, title
 
 Table = dict[str, Any]
 
@@ -53,13 +53,10 @@ def subtitle(story: Story) -> str:
 
 
 def headline(story: Story) -> list[str]:
-    """What a perceptual metric and PSNR say of our first codec, always both: a codec that wins one
-    often loses the other.
-    """
-    perceptual = next((m for m in PERCEPTUAL if m in story.metrics), None)
+    """What a perceptual metric and PSNR say of our first codec."""
     sentences = []
     for codec in story.ours[:1]:
-        for metric in (m for m in (perceptual, "psnr") if m in story.metrics):
+        for metric in spoken(story.metrics):
             rivals = [
                 story.compare(codec, r, metric)
                 for r in story.lossy
