@@ -293,6 +293,16 @@ def test_runs_that_do_not_belong_together_are_told(originals: Path, tmp_path: Pa
         run.run(plan_of(originals, tmp_path / "run"), tmp_path / "run")
 
 
+def test_all_times_of_a_run_are_medians_of_as_many(originals: Path, tmp_path: Path) -> None:
+    run.run(plan_of(originals, tmp_path / "run", repeats=2), tmp_path / "run")
+    more = plan_of(originals, tmp_path / "run", "webp", ["webp=40"])
+    with pytest.raises(UsageError, match=r"the median of 2, now 3: .*, or name --repeats 2$"):
+        run.run(more, tmp_path / "run")
+    graded = run.run(plan_of(originals, tmp_path / "run", metrics=["gmsd"]), tmp_path / "run")
+    assert graded.info["repeats"] == 2
+    assert all(row["gmsd"] is not None for row in graded.rows)
+
+
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_a_picture_that_fails_ends_the_run_with_its_name(
     originals: Path, tmp_path: Path, jobs: Any

@@ -94,6 +94,16 @@ class Store:
             self._keep(row)
             if is_asked and any(row.get(metric) is None for metric in requested):
                 self.ungraded.append(row)
+        self._take_over_repeats(old.info.get("repeats", self.info["repeats"]), cells, advice)
+
+    def _take_over_repeats(self, there: int, cells: set[Cell], advice: str) -> None:
+        """The number of repeats is that of all rows: UsageError where some would be of another."""
+        kinds = {codec["name"]: codec["kind"] for codec in self.info["codecs"]}
+        if all(kinds[codec] == "pictures" for codec, *_ in cells - self._finished):
+            self.info["repeats"] = there  # nothing is timed now
+        elif there != self.info["repeats"] and any(row["encode_s"] for row in self.rows):
+            what = f"whose times are the median of {there}, now {self.info['repeats']}"
+            raise UsageError(f"{advice % what}, or name --repeats {there}")
 
     def _has_file(self, row: Row) -> bool:
         codec = next(c for c in self.info["codecs"] if c["name"] == row["codec"])
