@@ -132,7 +132,8 @@ def test_folders_and_files(tmp_path: Path, small: NDArray[np.uint8]) -> None:
     (tmp_path / "in").mkdir()
     for name in ("b.png", "a.bmp"):
         Image.fromarray(small).save(tmp_path / "in" / name)
-    (tmp_path / "in" / "notes.txt").write_text("no picture")
+    for name in ("notes.txt", "notes.pdf", "film.mpg"):  # Pillow has suffixes that it cannot read
+        (tmp_path / "in" / name).write_text("no picture")
     (tmp_path / "in" / "._b.png").write_text("of macOS")
     label, sources = find_sources([tmp_path / "in"], None, tmp_path / "run")
     assert label == "in"

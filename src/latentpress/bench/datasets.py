@@ -5,7 +5,7 @@
                    github.com/qmmartin/Portfolio
 
 A set is looked for in $LATENTPRESS_DATA/<set>, then in the user's cache, then fetched into the
-cache (fetch.py).
+cache (download.py).
 """
 
 import os
@@ -23,6 +23,7 @@ from latentpress.image import color
 from latentpress.image.declared import read_declared
 from latentpress.image.limits import no_pillow_limit
 from latentpress.image.picture import frames_of
+from latentpress.image.plugins import readable_suffixes
 from latentpress.names import as_text
 from latentpress.system import environment
 from latentpress.system.cache import DATA_VARIABLE, cache_folder
@@ -152,13 +153,11 @@ def read_pixels(path: Path) -> Pixels:
 
 
 def _pictures_in(folder: Path) -> list[Path]:
-    Image.init()
+    suffixes = readable_suffixes()
     paths = sorted(
         path
         for path in folder.iterdir()
-        if path.suffix.lower() in Image.EXTENSION
-        and path.is_file()
-        and not path.name.startswith(".")
+        if path.suffix.lower() in suffixes and path.is_file() and not path.name.startswith(".")
     )
     if not paths:
         raise UsageError(f"{folder} holds no pictures")

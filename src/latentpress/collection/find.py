@@ -24,8 +24,6 @@ GZIPPED = (".tar.gz", ".tgz")  # each becomes a .tar
 ARCHIVES = frozenset({".tar", ".parquet", *GZIPPED})  # the others become one of the same kind
 MANIFEST = "manifest.jsonl"
 PARTS = "manifest/"  # where a store of objects has the rows of runs that have not ended
-# of Pillow's readers those that only tell what a file is, and what is no picture
-NO_READERS = ("BUFR", "GRIB", "HDF5", "MPEG", "WMF", "PDF", "LATENTPRESS")
 LATER = (".heic", ".heif", ".hif", ".jxl")  # read by packages that are registered when one comes
 
 
@@ -35,12 +33,12 @@ def is_archive(key: str) -> bool:
 
 
 def image_suffixes() -> frozenset[str]:
-    """Suffixes, in lower case, of the files that Pillow reads."""
-    from PIL import Image
+    """Suffixes, in lower case, of the files that Pillow reads, by packages that are registered
+    when such a file comes, too.
+    """
+    from latentpress.image.plugins import readable_suffixes
 
-    known = Image.registered_extensions()
-    readable = {s for s, f in known.items() if f in Image.OPEN and f not in NO_READERS}
-    return frozenset({*readable, *LATER} - {LTP})
+    return frozenset({*readable_suffixes(), *LATER} - {LTP})
 
 
 def suffix_of(key: str) -> str:

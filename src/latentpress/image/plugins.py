@@ -17,6 +17,8 @@ from latentpress.image.tiff import tags
 HEAD = 64  # bytes that tell the format
 EXTRA = "latentpress[formats]"
 
+# of Pillow's readers those that only tell what a file is
+NO_READERS = ("BUFR", "GRIB", "HDF5", "MPEG", "WMF")
 # names of formats in Pillow, and of their modules
 OWN = {"WEBP": "WebP", "AVIF": "Avif", "TIFF": "Tiff", "TGA": "Tga", "JPEG2000": "Jpeg2K"}
 
@@ -50,6 +52,12 @@ def plugin_for(head: bytes) -> Plugin | None:
         if b"avif" not in brands and any(brand in HEIC_BRANDS for brand in brands):
             return HEIC
     return None
+
+
+def readable_suffixes() -> frozenset[str]:
+    """Suffixes, in lower case, of the files that Pillow reads now."""
+    known = Image.registered_extensions()
+    return frozenset(s for s, f in known.items() if f in Image.OPEN and f not in NO_READERS)
 
 
 def load_own(format: str) -> None:
