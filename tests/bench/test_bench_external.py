@@ -54,6 +54,17 @@ def test_a_suffix_after_out_is_the_files_own(template: Any, photo: NDArray[np.ui
     assert codec.decode(codec.encode(photo, 50)).shape == photo.shape
 
 
+def test_large_qualities_keep_their_digits(photo: NDArray[np.uint8], tmp_path: Path) -> None:
+    """A quality may be a size in bytes or a rate in bits."""
+    script = tmp_path / "echo.py"
+    script.write_text("import sys; open(sys.argv[2], 'w').write(sys.argv[3])")
+    command = f"{shlex.quote(sys.executable)} {shlex.quote(str(script))}"
+    codec = External.of(f"x:{command} {{in}} {{out}} {{q}}:dec {{out}} {{png}}")
+    for quality, text in ((1_000_000.0, b"1000000"), (1_234_567.0, b"1234567"), (0.1, b"0.1")):
+        assert codec.encode(photo[:8, :8], quality) == text
+        assert codec.setting(quality) == f"q{text.decode()}"
+
+
 def test_a_template_without_quality_has_one_setting() -> None:
     assert External.of("x:enc {in} {out}:dec {out} {png}").setting(0) == "default"
 

@@ -11,6 +11,11 @@ import numpy as np
 from latentpress._typing import Pixels
 
 
+def quality_text(quality: float) -> str:
+    """A quality as rows and commands have it, 1000000 and not 1e+06: 15 digits."""
+    return f"{quality:.15g}"
+
+
 @dataclass(frozen=True)
 class Codec(ABC):
     """A codec of a run.
@@ -44,7 +49,7 @@ class Codec(ABC):
 
     def setting(self, quality: float) -> str:
         """The name of a quality in the rows and among the folders of the files."""
-        return "lossless" if self.lossless else f"q{quality:g}"
+        return "lossless" if self.lossless else f"q{quality_text(quality)}"
 
     def entry(self) -> dict[str, Any]:
         """What run.json says of it."""

@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 from PIL import Image
 
 from latentpress._typing import Pixels
-from latentpress.bench.codec_protocol import Codec
+from latentpress.bench.codec_protocol import Codec, quality_text
 from latentpress.bench.datasets import read_pixels
 from latentpress.errors import ImageError, UsageError
 from latentpress.system import c_libraries
@@ -106,7 +106,7 @@ class External(Codec):
             "{in}": str(folder / "in.png"),
             "{out}": str(folder / "out"),
             "{png}": str(folder / "decoded.png"),
-            "{q}": f"{quality:g}",
+            "{q}": quality_text(quality),
         }
 
     def _run(self, command: tuple[str, ...], places: dict[str, str]) -> None:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from PIL import Image
 
-from latentpress.bench.codec_protocol import Codec
+from latentpress.bench.codec_protocol import Codec, quality_text
 from latentpress.bench.image_codecs import find_codec
 from latentpress.bench.report.number_format import kilobytes
 from latentpress.bench.rows import Row, Run, decoded, file_of, original
@@ -52,7 +52,7 @@ def columns(run: Run, codec: str, quality: float) -> list[Column]:
     """The study's four codecs at its settings, then JPEG and WebP at the setting whose bytes come
     closest to the VAE's.
     """
-    setting = f"q{quality:g}"
+    setting = f"q{quality_text(quality)}"
     table = [
         Column(f"{run.codec(codec)['label']} {setting}", _at(run, codec, setting)),
         Column("PNG", _at(run, "png", "lossless")),
