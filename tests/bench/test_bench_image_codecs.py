@@ -115,7 +115,13 @@ def test_words_that_do_not_fit(names: Any, models: Any, externals: Any, match: A
 
 def test_qualities_that_do_not_fit() -> None:
     chosen = cli_arguments.codecs(
-        "png,jpeg,builtin", [], ["x:enc {in} {out} {q}:dec {out} {png}"], []
+        "png,jpeg,builtin",
+        [],
+        [
+            f"{name}:enc {{in}} {{out}} {q}:dec {{out}} {{png}}"
+            for name, q in (("x", "{q}"), ("y", ""))
+        ],
+        [],
     )
     for given, match in (
         ([], "--qualities x=10"),
@@ -124,7 +130,8 @@ def test_qualities_that_do_not_fit() -> None:
         (["x=nan"], "numbers"),
         (["x=1", "jpeg=50,101"], "jpeg takes 0 to 100"),
         (["x=1", "builtin=-1"], "builtin takes 0 to 100"),
-        (["png=3", "x=1"], "no quality"),
+        (["png=3", "x=1"], "png has no quality"),
+        (["y=3", "x=1"], "y has no quality"),
         (["x=1", "builtin=2.5", "jpeg=20.5"], "jpeg takes whole"),
     ):
         with pytest.raises(UsageError, match=match):

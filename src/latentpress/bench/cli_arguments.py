@@ -62,12 +62,9 @@ def qualities(
         raise UsageError(f"--qualities {unknown[0]}=...: {unknown[0]} is not in this run")
     settings = []
     for codec in chosen:
-        own = [] if isinstance(codec, External) else codec.qualities(points)
-        if isinstance(codec, External) and codec.setting(0) == "default":
-            own = [0.0]
-        if codec.name in named and (codec.lossless or isinstance(codec, Pictures)):
+        if codec.name in named and not codec.has_quality:
             raise UsageError(f"--qualities {codec.name}=...: {codec.name} has no quality to choose")
-        tried = named.get(codec.name, own)
+        tried = named.get(codec.name) or codec.qualities(points)
         if codec.kind == "rival" and any(quality % 1 for quality in tried):
             raise UsageError(f"--qualities {codec.name}=...: {codec.name} takes whole numbers")
         if codec.kind in ("rival", "ours") and not all(0 <= quality <= 100 for quality in tried):

@@ -36,6 +36,11 @@ class Codec(ABC):
     kind: ClassVar[str] = ""
     ours: ClassVar[bool] = False
 
+    @property
+    def has_quality(self) -> bool:
+        """Whether one may be chosen."""
+        return not self.lossless
+
     def qualities(self, points: int) -> list[float]:
         """`points` qualities spread over the ladder, ends included, whole numbers, each once (so a
         short range gives fewer).

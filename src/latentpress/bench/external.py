@@ -69,11 +69,18 @@ class External(Codec):
             decoder=decoder,
         )
 
-    def setting(self, quality: float) -> str:
+    @property
+    def has_quality(self) -> bool:
         """See Codec; a command without {q} has one setting."""
-        return (
-            super().setting(quality) if any("{q}" in word for word in self.encoder) else "default"
-        )
+        return any("{q}" in word for word in self.encoder)
+
+    def qualities(self, points: int) -> list[float]:
+        """See Codec; none of a command with {q}, whose values nobody knows here."""
+        return [] if self.has_quality else [0.0]
+
+    def setting(self, quality: float) -> str:
+        """See Codec."""
+        return super().setting(quality) if self.has_quality else "default"
 
     def entry(self) -> dict[str, Any]:
         """See Codec."""

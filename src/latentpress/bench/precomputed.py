@@ -54,6 +54,11 @@ class Pictures(Codec):
             names=names,
         )
 
+    @property
+    def has_quality(self) -> bool:
+        """See Codec; each setting is a quality of its own."""
+        return False
+
     def qualities(self, points: int) -> list[float]:
         """The number of each setting."""
         return list(self.ladder)
