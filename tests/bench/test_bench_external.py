@@ -89,6 +89,8 @@ def test_windows_paths_hold_colons() -> None:
         "x:enc {in} {out}",
         "x:enc {in}:dec {out} {png}",
         "x:enc {in} {out}:dec {png}",
+        "x:enc {in} {out} {q}:dec {out} {png} {q}",
+        "x:enc {in} {out}:dec {in} {out} {png}",
         "a/b:enc {in} {out}:dec {out} {png}",
         ":enc {in} {out}:dec {out} {png}",
         "x:enc '{in} {out}:dec {out} {png}",

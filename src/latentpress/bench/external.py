@@ -43,7 +43,13 @@ class External(Codec):
         fitting = [
             (e, d)
             for e, d in half_steps
-            if "{in}" in e and "{out}" in e and "{out}" in d and "{png}" in d
+            if "{in}" in e
+            and "{out}" in e
+            and "{out}" in d
+            and "{png}" in d
+            # of the file alone: what a decoder is told beside it is no part of the rate
+            and "{in}" not in d
+            and "{q}" not in d
         ]
         pairs = [(_words(e), _words(d)) for e, d in fitting]
         # the first colon behind {in} and {out}, none in quotes
