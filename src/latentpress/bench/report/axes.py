@@ -50,7 +50,7 @@ def linear_axis(values: Iterable[float], *, flipped: bool = False) -> Axis:
 
 def log_axis(values: Iterable[float], *, flipped: bool = False) -> Axis:
     """A logarithmic axis that holds all values (> 0), with ticks at 1, 2 and 5 of each power of ten
-    (1 alone over many).
+    (1 alone over many), or where it is too short for two of them, those of a linear one.
     """
     low = min(values := list(values))
     high = max(values)
@@ -58,10 +58,8 @@ def log_axis(values: Iterable[float], *, flipped: bool = False) -> Axis:
     low, high = low / margin, high * margin
     powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     parts = (1,) if len(powers) > 6 else (1, 2, 5)
-    ticks = [
-        part * 10.0**power
-        for power in powers
-        for part in parts
-        if low <= part * 10.0**power <= high
-    ]
-    return Axis(low, high, True, flipped, [(t, f"{t:.6g}") for t in ticks])
+    places = [part * 10.0**power for power in powers for part in parts]
+    ticks = [(place, f"{place:.6g}") for place in places if low <= place <= high]
+    if len(ticks) < 2:
+        ticks = [tick for tick in linear_axis((low, high)).ticks if low <= tick[0] <= high]
+    return Axis(low, high, True, flipped, ticks)
