@@ -51,6 +51,21 @@ def test_a_quarter_of_the_sides(pressed: bytes) -> None:
     assert Decoder("rgb8", reduced=True).decode(pressed).shape == (16, 24, 3)
 
 
+@pytest.mark.parametrize("mode", ["RGB", "P", "I;16"])
+def test_a_kept_picture_is_reduced_as_its_pressed_one(
+    photo: NDArray[np.uint8], pressed: bytes, mode: str
+) -> None:
+    whole = Image.fromarray(photo[:61, :94])
+    kept = whole.convert("L").convert(mode) if mode == "I;16" else whole.convert(mode)
+    stream = io.BytesIO()
+    kept.save(stream, "PNG")
+    decoder = Decoder("rgb8", reduced=True)
+    for value in (decoder.decode(stream.getvalue()), decoder.convert(kept)):
+        assert value.shape == decoder.decode(pressed).shape
+    if mode == "RGB":
+        assert np.array_equal(value, np.asarray(whole.reduce(4)))
+
+
 def test_other_fields_are_for_the_next_handler(pressed: bytes) -> None:
     decoder = Decoder("rgb8")
     assert decoder(".jpg", pressed) is None
