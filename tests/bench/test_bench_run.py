@@ -372,6 +372,17 @@ def test_large_folders_are_held_in_batches(
     assert list(run.batches([])) == []
 
 
+def test_pictures_that_get_a_metric_are_held_in_batches_too(
+    originals: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run.run(plan_of(originals, tmp_path / "run", metrics=["psnr"]), tmp_path / "run")
+    held, grades = [], run._grades
+    monkeypatch.setattr(run, "_grades", lambda of, *how: held.append(len(of)) or grades(of, *how))
+    monkeypatch.setattr(run, "BATCH_PIXELS", 100)
+    run.run(plan_of(originals, tmp_path / "run"), tmp_path / "run")
+    assert held == [1] * 6
+
+
 def test_an_original_that_changed_is_told(originals: Path, tmp_path: Path) -> None:
     made = run.run(plan_of(originals, tmp_path / "run"), tmp_path / "run")
     Image.new("RGB", (80, 64)).save(originals / "a.png")
@@ -379,14 +390,10 @@ def test_an_original_that_changed_is_told(originals: Path, tmp_path: Path) -> No
         original(made, "a")
 
 
-def test_folders_without_a_run(tmp_path: Path) -> None:
-    for text in (None, "{}", "not json"):
-        if text is not None:
-            (tmp_path / "run.json").write_text(text)
-            (tmp_path / "rows.csv").write_text(
-                "codec,setting,image\n" if text == "not json" else ""
-            )
-        if text != "{}":
-            with pytest.raises(LatentpressError, match="holds no run"):
-                read_run(tmp_path)
-    assert set(METRICS_HERE) <= set(METRICS)
+@pytest.mark.parametrize("info", [None, "{}", "not json"])
+def test_folders_without_a_run(tmp_path: Path, info: str | None) -> None:
+    if info is not None:
+        (tmp_path / "run.json").write_text(info)
+        (tmp_path / "rows.csv").write_text("codec,setting,image\n")
+    with pytest.raises(LatentpressError, match="holds no run"):
+        read_run(tmp_path)

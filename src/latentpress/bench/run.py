@@ -8,12 +8,12 @@ other, so that what metrics find in an original is computed once for all of them
 
 import datetime
 import statistics
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from latentpress import __version__
 from latentpress._typing import Pixels
@@ -32,6 +32,7 @@ from latentpress.system.files import atomic_write
 BATCH_PICTURES, BATCH_PIXELS = 24, 50_000_000  # decoded ones, which are held at a time
 
 Cell = tuple[float, Source]  # a quality and a picture
+Wanted = TypeVar("Wanted")
 
 
 @dataclass(frozen=True)
@@ -159,17 +160,19 @@ def _warm_up(codec: Codec, quality: float, plan: Plan, store: Store) -> None:
             codec.decode(codec.encode(read_pixels(plan.sources[0].path), quality))
 
 
-def batches(cells: Sequence[Cell]) -> Iterator[list[Cell]]:
-    """Cells whose decoded pixels are held at a time."""
-    batch: list[Cell] = []
+def batches(
+    cells: Iterable[tuple[Wanted, Source]],
+) -> Iterator[list[tuple[Wanted, Source]]]:
+    """Cells, as a quality and a picture, whose decoded pixels are held at a time."""
+    batch: list[tuple[Wanted, Source]] = []
     pixels = 0
-    for quality, source in cells:
+    for wanted, source in cells:
         pixels += source.width * source.height
         if batch and (len(batch) == BATCH_PICTURES or pixels > BATCH_PIXELS):
             yield batch
             batch = []
             pixels = source.width * source.height
-        batch.append((quality, source))
+        batch.append((wanted, source))
     if batch:
         yield batch
 
@@ -256,11 +259,10 @@ def _grade_again(plan: Plan, store: Store, workers: work.Workers | None) -> None
     sources = {source.name: source for source in plan.sources}
     order = list(sources)
     ungraded = sorted(store.ungraded, key=lambda row: order.index(row["image"]))
-    for i in range(0, len(ungraded), BATCH_PICTURES):
-        rows = ungraded[i : i + BATCH_PICTURES]
+    for batch in batches((row, sources[row["image"]]) for row in ungraded):
         gradings = list[Grading]()
-        for row in rows:
-            source, cell = sources[row["image"]], (row["codec"], row["setting"])
+        for row, source in batch:
+            cell = row["codec"], row["setting"]
             with _naming(source, *cell):
                 pixels = decoded(made, *cell, source.name)
             gradings.append(
@@ -271,7 +273,8 @@ def _grade_again(plan: Plan, store: Store, workers: work.Workers | None) -> None
                     [metric for metric in plan.metrics if row.get(metric) is None],
                 )
             )
-        for row, values in zip(rows, _grades(gradings, plan.gray, workers), strict=True):
+        grades = _grades(gradings, plan.gray, workers)
+        for (row, _), values in zip(batch, grades, strict=True):
             store.fill(row, values)
             plan.on_cell(f"{row['codec']} {row['setting']} {row['image']}")
 
