@@ -70,6 +70,17 @@ def test_entry_says_who_it_is() -> None:
     assert all(CODECS[name].entry()["version"] for name in HERE)
 
 
+def test_settings_say_what_the_environment_asks_of_our_codec(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("THREADS", "RUNTIME", "PRECISION", "NATIVE"):
+        monkeypatch.delenv(f"LATENTPRESS_{name}", raising=False)
+    assert find_codec("builtin").settings == "all threads"
+    monkeypatch.setenv("LATENTPRESS_THREADS", "1")
+    monkeypatch.setenv("LATENTPRESS_RUNTIME", "onnxruntime")
+    assert find_codec("builtin").settings == "1 thread, LATENTPRESS_RUNTIME=onnxruntime"
+
+
 def test_what_is_not_there_is_said() -> None:
     with pytest.raises(UsageError, match="unknown codec 'gif'"):
         find_codec("gif")

@@ -2,6 +2,7 @@
 fresh one, from the bytes alone.
 """
 
+import os
 import shutil
 import subprocess
 import sys
@@ -18,7 +19,12 @@ from latentpress._typing import Pixels
 from latentpress.bench.codec_protocol import Codec
 from latentpress.bench.datasets import read_pixels
 from latentpress.errors import ImageError
+from latentpress.runtimes.choice import PRECISION_VARIABLE, RUNTIME_VARIABLE
+from latentpress.runtimes.threads import threads
 from latentpress.shipped import manifest
+from latentpress.system import c_libraries
+
+ASKED = (RUNTIME_VARIABLE, PRECISION_VARIABLE, c_libraries.VARIABLE)
 
 
 @dataclass(frozen=True)
@@ -38,7 +44,7 @@ class OurCodec(Codec):
         version = f"latentpress {__version__}"
         if name == "builtin":
             label = "latentpress"
-            settings = "all threads"
+            settings = _running()
             version = f"{version}, lp1 model {manifest('lp1')['model_hash']}"
         else:
             label = f"latentpress {name}"
@@ -104,3 +110,12 @@ class OurCodec(Codec):
                 )
             decoded = Path(folder) / "decoded"
             return [read_pixels(decoded / copy.with_suffix(".png").name) for copy in given]
+
+
+def _running() -> str:
+    """On how many threads the built-in model runs, and what else the environment asks of it."""
+    count = threads()
+    words = [f"{count} thread{'s' if count > 1 else ''}" if count else "all threads"]
+    return ", ".join(
+        words + [f"{name}={os.environ[name]}" for name in ASKED if os.environ.get(name)]
+    )
