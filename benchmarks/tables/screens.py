@@ -91,12 +91,16 @@ def rising(points: Iterable[tuple[float, float]]) -> tuple[list[float], list[flo
 
 
 def ratio(a: list[tuple[float, int]], b: list[tuple[float, int]]) -> float:
-    """Bytes of a divided by those of b at equal scores; each (score, bytes)."""
+    """Bytes of a divided by those of b at equal scores; each (score, bytes). Where b reaches none
+    of a's scores, a's least by b's most; ValueError where a reaches none of b's.
+    """
     (x, y), (u, v) = (
         rising((score, math.log(size)) for score, size in points) for points in (a, b)
     )
     low, high = max(x[0], u[0]), min(x[-1], u[-1])
     if high - low < 0.5:
+        if x[0] < u[0]:
+            raise ValueError(f"scores up to {x[-1]:.1f} reach none of those from {u[0]:.1f} on")
         return math.exp(y[0] - v[-1])
     grid = np.linspace(low, high, 200)
     return float(np.exp(np.mean(np.interp(grid, x, y) - np.interp(grid, u, v))))

@@ -5,6 +5,7 @@ import pytest
 
 from benchmarks.panel import from_files, from_runs
 from benchmarks.panel.goals import GOALS, Goal
+from benchmarks.tables.screens import ratio
 
 
 def test_every_goal_has_a_key_of_its_own() -> None:
@@ -38,6 +39,15 @@ def test_a_metric_is_taken_from_the_first_run_that_holds_it(
     assert "Kodak bd-rate avif lpips-vgg" in values
     monkeypatch.setattr(from_runs, "RUNS", {"Kodak": ("unseen", "unseen")})
     assert dict(from_runs.values())["Kodak bd-rate avif psnr"] != values["Kodak bd-rate avif psnr"]
+
+
+def test_the_ratio_of_bytes_at_equal_scores() -> None:
+    low, high = [(10.0, 100), (20.0, 200)], [(50.0, 300), (60.0, 600)]
+    assert ratio(low, low) == pytest.approx(1)
+    assert ratio([(score, 2 * size) for score, size in low], low) == pytest.approx(2)
+    assert ratio(high, low) == pytest.approx(300 / 200)  # at least as many as at equal scores
+    with pytest.raises(ValueError, match=r"up to 20\.0 reach none of those from 50\.0 on"):
+        ratio(low, high)
 
 
 def test_the_step_between_segments() -> None:
