@@ -5,12 +5,12 @@
 A row a picture of benchmarks/data, and of the folders of photographs. AVIF is Pillow's, at its
 default speed, chroma and tuning, whole files. `ratio`: bytes at equal SSIMULACRA 2, ours divided by
 AVIF's, the mean of the logarithm over the scores that both reach; where AVIF reaches none of ours,
-our least bytes divided by its most. `mae`, `mae_avif`: mean absolute error at quality 60, and
-AVIF's in as many bytes. `psnr`, `psnr_avif`: the same at quality 80, in dB. `same`: whether auto
-and photo give the same file at quality 50 (what that costs, `content_time` measures). Single
-colors: the most bytes and the largest error over colors and qualities. Writes results/screens.csv,
-row by row, in which the rows of other pictures are kept, and the table of
-docs/measurements/screens.md.
+our least bytes divided by its most, and where we reach none of its, our most by its least. `mae`,
+`mae_avif`: mean absolute error at quality 60, and AVIF's in as many bytes. `psnr`, `psnr_avif`: the
+same at quality 80, in dB. `same`: whether auto and photo give the same file at quality 50 (what
+that costs, `content_time` measures). Single colors: the most bytes and the largest error over
+colors and qualities. Writes results/screens.csv, row by row, in which the rows of other pictures
+are kept, and the table of docs/measurements/screens.md.
 """
 
 import argparse
@@ -91,17 +91,15 @@ def rising(points: Iterable[tuple[float, float]]) -> tuple[list[float], list[flo
 
 
 def ratio(a: list[tuple[float, int]], b: list[tuple[float, int]]) -> float:
-    """Bytes of a divided by those of b at equal scores; each (score, bytes). Where b reaches none
-    of a's scores, a's least by b's most; ValueError where a reaches none of b's.
+    """Bytes of a divided by those of b at equal scores; each (score, bytes). Where they share no
+    score, a bound: the least bytes of the one whose scores are higher, the most of the other.
     """
     (x, y), (u, v) = (
         rising((score, math.log(size)) for score, size in points) for points in (a, b)
     )
     low, high = max(x[0], u[0]), min(x[-1], u[-1])
     if high - low < 0.5:
-        if x[0] < u[0]:
-            raise ValueError(f"scores up to {x[-1]:.1f} reach none of those from {u[0]:.1f} on")
-        return math.exp(y[0] - v[-1])
+        return math.exp(y[0] - v[-1] if x[0] > u[0] else y[-1] - v[0])
     grid = np.linspace(low, high, 200)
     return float(np.exp(np.mean(np.interp(grid, x, y) - np.interp(grid, u, v))))
 

@@ -45,9 +45,9 @@ def test_the_ratio_of_bytes_at_equal_scores() -> None:
     low, high = [(10.0, 100), (20.0, 200)], [(50.0, 300), (60.0, 600)]
     assert ratio(low, low) == pytest.approx(1)
     assert ratio([(score, 2 * size) for score, size in low], low) == pytest.approx(2)
-    assert ratio(high, low) == pytest.approx(300 / 200)  # at least as many as at equal scores
-    with pytest.raises(ValueError, match=r"up to 20\.0 reach none of those from 50\.0 on"):
-        ratio(low, high)
+    # at equal scores the one whose are higher takes fewer bytes, and the other more
+    assert ratio(high, low) == pytest.approx(300 / 200)
+    assert ratio(low, [(50.0, 30), (60.0, 60)]) == pytest.approx(200 / 30)
 
 
 def test_the_step_between_segments() -> None:
