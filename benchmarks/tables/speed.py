@@ -10,11 +10,12 @@ size of an install, too. Rows go to results/speed.csv.
 Without LATENTPRESS_RUNTIME in the environment, latentpress runs on what the machine chooses; the
 rows with "runtime" in their name are of others.
 
-Whole-process rows start a fresh process for each run: start, read, compress, write. In-process rows
-time pixels to bytes and back in one warm process. The codecs take turns within a repeat, so that a
-busy machine hits all alike; values are medians. Memory is the peak resident set of the one process
-(ru_maxrss of a wrapper's children). Before all, the package's modules are compiled to bytecode, as
-pip compiles what it installs and has compiled Pillow.
+Whole-process rows start a fresh process for each run: start, read, compress, write. The codecs take
+turns within a repeat, so that a busy machine hits all alike. In-process rows time pixels to bytes
+and back in one warm process, a codec after the other. Values are medians. Memory is the peak
+resident set of the one process (ru_maxrss of a wrapper's children), the most of its repeats. Before
+all, the package's modules are compiled to bytecode, as pip compiles what it installs and has
+compiled Pillow.
 """
 
 import argparse

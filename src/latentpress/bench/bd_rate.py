@@ -15,7 +15,7 @@ Curve = list[tuple[float, float]]  # (rate in bpp, metric), any order
 
 class BdRate(NamedTuple):
     """percent: negative where the tested codec needs fewer bytes. low, high: the metric's overlap.
-    share: of the wider range.
+    share: of it in the joint range, from the worst value of either curve to the best of either.
     """
 
     percent: float

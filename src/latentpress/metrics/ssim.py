@@ -50,8 +50,8 @@ def ssim(a: Pixels, b: Pixels, *, gray: bool = False) -> float:
 
 
 def _ssim_map(x: Ints, y: Ints) -> NDArray[np.float64]:
-    """SSIM of every window. N * sums of squares stay below 2^28, so the (co)variances are exact in
-    int32.
+    """SSIM of every window. N times the sums of both squares stay below 2^29, so the (co)variances
+    are exact in int32.
     """
     sum_x = _box(x)
     sum_y = _box(y)
