@@ -212,6 +212,16 @@ def test_one_perceptual_metric_and_psnr_are_put_into_words() -> None:
     assert spoken(["ssim"]) == []
 
 
+def test_speeds_are_means_over_images_and_settings(folder: Any) -> None:
+    made = read_run(folder)
+    for row in made.rows:
+        row["encode_s"] = float(row["setting"].removeprefix("q")) if row["codec"] == "jpeg" else 1.0
+    told = Story(made)
+    speed = next(row for row in told.speeds if row["codec"] == "jpeg")
+    assert speed["encode_s"] == pytest.approx(sum(LADDERS["jpeg"]) / len(LADDERS["jpeg"]))
+    assert "the mean over all settings of a codec" in text_tables.machine(told)
+
+
 def test_the_page_states_both_sides(story: Any) -> None:
     from latentpress.bench.report.text_tables import headline
 

@@ -183,7 +183,7 @@ def speed(story: Story) -> Table:
         "MP/s",
         "peak memory: encode",
         "decode",
-        "loading weights",
+        "loading",
     ]
     rows = [
         [
@@ -226,8 +226,8 @@ def machine(story: Story) -> str:
         f"{m.get('threads', '?')}"
     )
     return (
-        f"Seconds an image ({story.pixels / 1e6:.2f} megapixels on average), warm, pixels to "
-        f"bytes and back, on {where}"
+        f"Seconds an image ({story.pixels / 1e6:.2f} megapixels on average), the mean over all "
+        f"settings of a codec, warm, pixels to bytes and back, on {where}"
     )
 
 
