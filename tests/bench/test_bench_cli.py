@@ -83,7 +83,7 @@ def test_a_run_ends_with_its_tables_and_goes_on_when_asked_again(
             ("in", "--external", "x"),
             "--external 'x' is not of the form 'name:enc {in} {out} {q}:dec {out} {png}'",
         ),
-        (("missing.png", "--codecs", "jpeg"), "missing.png: No such file or directory"),
+        (("missing.png", "--codecs", "jpeg"), "missing.png: no such file"),
     ],
 )
 def test_what_it_cannot_do_is_one_sentence(

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from helpers.paths import DATA
+from helpers.shards import damaged_png
 from latentpress.bench import datasets, download
 from latentpress.bench.checksums import sha256_of_pixels
 from latentpress.bench.cli_arguments import command
@@ -185,6 +186,7 @@ def test_pictures_that_would_lose_something_are_refused(
             read_pixels(tmp_path / "x.tif")
     Image.fromarray(small).convert("L").save(tmp_path / "gray.png")
     assert read_pixels(tmp_path / "gray.png").shape == small.shape
-    (tmp_path / "broken.png").write_bytes(b"\x89PNG")
-    with pytest.raises(ImageError, match=r"broken\.png"):
-        read_pixels(tmp_path / "broken.png")
+    for data in (b"\x89PNG", damaged_png()):
+        (tmp_path / "broken.png").write_bytes(data)
+        with pytest.raises(ImageError, match=r"broken\.png"):
+            read_pixels(tmp_path / "broken.png")

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import latentpress
-from helpers.shards import picture, shard
+from helpers.shards import damaged_png, picture, shard
 from latentpress.errors import FormatError, ImageError, UsageError
 
 torch = pytest.importorskip("torch")
@@ -109,12 +109,14 @@ def test_damage_names_the_shard_and_the_picture(shards: Path) -> None:
 
 def test_damage_of_another_format_names_the_shard_and_the_picture(tmp_path: Path) -> None:
     kept = picture(1, "PNG")
-    (tmp_path / "0.tar").write_bytes(shard([("a.jpg", b"text"), ("b.jpg", kept[:-30])]))
+    members = [("a.jpg", b"text"), ("b.jpg", kept[:-30]), ("c.jpg", damaged_png())]
+    (tmp_path / "0.tar").write_bytes(shard(members))
     data = PictureDataset(tmp_path, field="jpg")
     with pytest.raises(ImageError, match=r"0\.tar, a\.jpg: neither an \.ltp file nor a picture"):
         data[0]
-    with pytest.raises(ImageError, match=r"0\.tar, b\.jpg: "):
-        data[1]
+    for n, key in enumerate("bc", 1):
+        with pytest.raises(ImageError, match=rf"0\.tar, {key}\.jpg: "):
+            data[n]
 
 
 @pytest.mark.parametrize("name", ["a.ltp", "a.parquet", "a.tar.gz", "a.tgz", "a.zip"])

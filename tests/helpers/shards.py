@@ -1,8 +1,10 @@
 """Shards and tables for tests: small pictures, packed."""
 
 import io
+import struct
 import tarfile
 from collections.abc import Iterable
+from zlib import crc32
 
 import numpy as np
 from PIL import Image
@@ -20,6 +22,12 @@ def picture(number: int, form: str = "JPEG", side: int = 16) -> bytes:
     stream = io.BytesIO()
     Image.fromarray(pixels).resize((side, side)).save(stream, form)
     return stream.getvalue()
+
+
+def damaged_png() -> bytes:
+    """A file of which Pillow says by ValueError, and not by OSError, that it is damaged."""
+    chunk = b"IHDR" + bytes(4)
+    return b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 4) + chunk + struct.pack(">I", crc32(chunk))
 
 
 def shard(members: Iterable[tuple[str, bytes]], form: int = tarfile.PAX_FORMAT) -> bytes:

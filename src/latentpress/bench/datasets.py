@@ -21,8 +21,7 @@ from latentpress.bench.checksums import KODAK, SCIENCE_FAIR, sha256_of_pixels
 from latentpress.errors import ImageError, UsageError
 from latentpress.image import color
 from latentpress.image.declared import read_declared
-from latentpress.image.limits import no_pillow_limit
-from latentpress.image.picture import frames_of
+from latentpress.image.picture import frames_of, readable
 from latentpress.image.plugins import readable_suffixes
 from latentpress.names import as_text
 from latentpress.system import environment
@@ -130,26 +129,23 @@ def read_pixels(path: Path) -> Pixels:
     """A picture as uint8 (H, W, 3), upright. Gray and palettes are widened, which loses nothing;
     what would lose is an ImageError.
     """
-    try:
-        with no_pillow_limit(), Image.open(path) as image:
-            if color.is_deep(image) or read_declared(image).bits > 8:
-                raise ImageError(
-                    f"{path} has more than 8 bits a sample; the benchmark compares 8-bit RGB or "
-                    "gray pictures: convert it first"
-                )
-            if image.mode not in MODES or "transparency" in image.info or frames_of(image) > 1:
-                what = (
-                    "more than one frame"
-                    if frames_of(image) > 1
-                    else f"mode {image.mode} or transparency"
-                )
-                raise ImageError(
-                    f"{path} has {what}; the benchmark compares 8-bit RGB or gray pictures: "
-                    "convert it first"
-                )
-            return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
-    except OSError as error:
-        raise ImageError(f"{path}: {error.strerror or 'no picture that Pillow reads'}") from error
+    with readable(str(path)), Image.open(path) as image:
+        if color.is_deep(image) or read_declared(image).bits > 8:
+            raise ImageError(
+                f"{path} has more than 8 bits a sample; the benchmark compares 8-bit RGB or "
+                "gray pictures: convert it first"
+            )
+        if image.mode not in MODES or "transparency" in image.info or frames_of(image) > 1:
+            what = (
+                "more than one frame"
+                if frames_of(image) > 1
+                else f"mode {image.mode} or transparency"
+            )
+            raise ImageError(
+                f"{path} has {what}; the benchmark compares 8-bit RGB or gray pictures: "
+                "convert it first"
+            )
+        return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
 
 
 def _pictures_in(folder: Path) -> list[Path]:

@@ -10,6 +10,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from latentpress.errors import UsageError
 from latentpress.image import color
+from latentpress.image.picture import reason_of
 from latentpress.runtimes.threads import limited_to
 from latentpress.system.sources import LTP
 
@@ -91,17 +92,7 @@ class Decoder:
             OSError: as of Pillow, for other formats.
         """
         if not data.startswith(LTP):
-            try:
-                opened = Image.open(io.BytesIO(data))
-            except UnidentifiedImageError:  # which tells where the bytes lie in memory
-                raise UnidentifiedImageError(
-                    "neither an .ltp file nor a picture that Pillow reads"
-                ) from None
-            with opened as image:
-                image.load()
-                # as `.ltp` files are made, and as `datasets` shows its pictures
-                ImageOps.exif_transpose(image, in_place=True)
-                return self.convert(image)
+            return self.convert(_opened(data))
         with limited_to(self.threads):
             if self.reduced:
                 from latentpress.thumbnails import decompress_quarter
@@ -133,3 +124,22 @@ class Decoder:
 
         planes = array[None] if array.ndim == 2 else array.transpose(2, 0, 1)
         return torch.from_numpy(np.ascontiguousarray(planes))
+
+
+def _opened(data: bytes) -> Image.Image:
+    """A picture of another format, upright, as `.ltp` files are made, and as `datasets` shows its
+    pictures. OSError where it is damaged.
+    """
+    try:
+        image = Image.open(io.BytesIO(data))
+        image.load()
+        ImageOps.exif_transpose(image, in_place=True)
+    except UnidentifiedImageError:  # which tells where the bytes lie in memory
+        raise UnidentifiedImageError(
+            "neither an .ltp file nor a picture that Pillow reads"
+        ) from None
+    except (OSError, MemoryError):
+        raise
+    except Exception as error:  # on damaged files Pillow's readers raise nearly anything
+        raise OSError(reason_of(error)) from error
+    return image

@@ -195,10 +195,10 @@ def read_picture(
     if isinstance(source, np.ndarray):
         return _picture("the array", _from_array(source), strict, names, {})
     if isinstance(source, Image.Image):
-        with _readable("the image"):
+        with readable("the image"):
             return _picture("the image", source, strict, names, given or {})
     name = name_of(source) or "the bytes"
-    with _readable(name), open_source(source) as file:
+    with readable(name), open_source(source) as file:
         if problem := not_a_picture(file.peek(4)[:4]):
             raise ImageError(f"{name}: {problem}")
         with plugins.open_image(file, file.peek(plugins.HEAD), name) as image:
@@ -460,7 +460,7 @@ def _check_size(name: str, width: int, height: int) -> None:
 
 
 @contextlib.contextmanager
-def _readable(name: str) -> Iterator[None]:
+def readable(name: str) -> Iterator[None]:
     """Open and load without Pillow's limit of pixels; every way in which that fails becomes one
     ImageError.
     """
@@ -480,10 +480,10 @@ def _readable(name: str) -> Iterator[None]:
     except MemoryError:
         raise ImageError(f"{name}: not enough memory to decode it") from None
     except Exception as error:  # on damaged files Pillow's readers raise nearly anything
-        raise ImageError(f"{name}: cannot be decoded: {_reason(error)}") from None
+        raise ImageError(f"{name}: cannot be decoded: {reason_of(error)}") from None
 
 
-def _reason(error: Exception) -> str:
+def reason_of(error: Exception) -> str:
     """Why Pillow could not decode a file: what it says where that is a sentence, as of OSError."""
     said = (str(error).strip().splitlines() or [""])[0]
     if said and isinstance(error, (OSError, SyntaxError, ValueError, EOFError)):
