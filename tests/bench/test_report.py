@@ -351,6 +351,16 @@ def test_a_run_json_of_something_else_is_one_sentence(
         read_run(tmp_path)
 
 
+@pytest.mark.parametrize("change", [lambda row: row + ",7", lambda row: row.rpartition(",")[0]])
+def test_a_row_of_another_length_is_one_sentence(folder: Any, tmp_path: Path, change: Any) -> None:
+    lines = (folder / "rows.csv").read_text().splitlines()
+    lines[2] = change(lines[2])
+    (tmp_path / "rows.csv").write_text("\n".join(lines) + "\n")
+    (tmp_path / "run.json").write_bytes((folder / "run.json").read_bytes())
+    with pytest.raises(UsageError, match="a row with more or fewer cells than its head"):
+        read_run(tmp_path)
+
+
 def test_no_two_codecs_look_alike() -> None:
     from latentpress.bench.report.style import css_class, looks
 

@@ -102,21 +102,21 @@ def _check(info: Any, rows: list[Row]) -> None:
 
 
 def read_rows(path: Path) -> list[Row]:
-    """The rows of a rows.csv; a last line without its end, as a killed run leaves it, is
-    dropped.
+    """The rows of a rows.csv; a last line without its end, as a killed run leaves it, is dropped.
+    ValueError of other damage.
     """
     text = path.read_text(encoding="utf-8")
     whole = text[: text.rfind("\n") + 1]
-    return [
-        {key: _parsed(key, value) for key, value in row.items()}
-        for row in csv.DictReader(io.StringIO(whole))
-    ]
+    rows = list(csv.DictReader(io.StringIO(whole)))
+    if any(None in row or None in row.values() for row in rows):
+        raise ValueError(f"{path.name} has a row with more or fewer cells than its head")
+    return [{key: _parsed(key, value) for key, value in row.items()} for row in rows]
 
 
 def _parsed(key: str, value: str) -> Any:
     if key in _WORDS:
         return value
-    if value in ("", None):
+    if value == "":
         return None
     return int(value) if key in _INTEGERS else float(value)
 
