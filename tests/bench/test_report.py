@@ -212,6 +212,14 @@ def test_one_perceptual_metric_and_psnr_are_put_into_words() -> None:
     assert spoken(["ssim"]) == []
 
 
+def test_files_that_are_not_here_are_no_real_files(story: Any) -> None:
+    count = len(story.run.rows)
+    assert f"2 images, {count} real files, none" in text_tables.subtitle(story)
+    codecs = [c | {"kind": "pictures"} if c["name"] == "webp" else c for c in story.codecs.values()]
+    told = Story(replace(story.run, info=story.run.info | {"codecs": codecs}))
+    assert f"{count - 8} real files and 8 whose bytes were listed" in text_tables.subtitle(told)
+
+
 def test_speeds_are_means_over_images_and_settings(folder: Any) -> None:
     made = read_run(folder)
     for row in made.rows:

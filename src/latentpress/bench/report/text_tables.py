@@ -47,8 +47,10 @@ def subtitle(story: Story) -> str:
     gray = (
         " MSE, PSNR, SSIM and MS-SSIM are of the luma (gray)." if story.run.info.get("grey") else ""
     )
-    return (f"{images(story)}, {len(story.run.rows)} real files, none of the images resized, "
-"cropped or skipped; "
+    listed = sum(story.codecs[row["codec"]].get("kind") == "pictures" for row in story.run.rows)
+    elsewhere = f" and {listed} whose bytes were listed" if listed else ""
+    return (f"{images(story)}, {len(story.run.rows) - listed} real files{elsewhere}, none of the "
+"images resized, cropped or skipped; "
             f"made {story.run.info['created'][:10]}.{gray}")  # fmt: skip
 
 
