@@ -19,6 +19,7 @@ from latentpress.bench import work
 from latentpress.bench.image_codecs import find_codec
 from latentpress.errors import ImageError
 from latentpress.metrics import assess, registry
+from latentpress.runtimes.threads import threads
 
 
 @pytest.mark.skipif(
@@ -125,8 +126,8 @@ def test_grading_that_is_canceled_ends_with_the_picture_that_it_is_at(
 
 def test_workers_have_one_thread() -> None:
     with work.pool(1) as workers:
-        assert workers.submit(_threads).result() == "1"
+        assert workers.submit(_threads).result() == ("1", 1)
 
 
 def _threads() -> Any:
-    return os.environ["OMP_NUM_THREADS"]
+    return os.environ["OMP_NUM_THREADS"], threads()

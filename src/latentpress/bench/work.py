@@ -28,7 +28,12 @@ if TYPE_CHECKING:
     Cell = tuple[Path, Pixels, list[str]]
     Values = dict[str, float]
 
-THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+THREAD_VARIABLES = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "LATENTPRESS_THREADS",  # ONNX Runtime asks for none of the others
+)
 
 
 class Workers(ProcessPoolExecutor):
