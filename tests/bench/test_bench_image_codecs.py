@@ -51,6 +51,16 @@ def test_files_decode_to_the_same_size_and_get_larger_and_better(
         assert psnr(pixels, decoded[0]) < psnr(pixels, decoded[1])
 
 
+@pytest.mark.parametrize("name", [name for name in HERE if not CODECS[name].lossless])
+def test_noise_has_room_at_the_best_quality(name: str) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (160, 160, 3), np.uint8)
+    codec = find_codec(name)
+    decoded = codec.decode(codec.encode(noise, 100))
+    assert decoded.shape == noise.shape
+    if name == "jxl":  # which means no loss by it
+        assert np.array_equal(decoded, noise)
+
+
 def test_chroma_subsampling_is_what_the_settings_say(photo: NDArray[np.uint8]) -> None:
     sizes = [len(find_codec(name).encode(photo, 80)) for name in ("jpeg", "jpeg444")]
     assert sizes[0] < sizes[1]

@@ -4,13 +4,14 @@ would take.
 
 import importlib
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from importlib.metadata import version as package_version
 from typing import Any, ClassVar
 
 import numpy as np
-from PIL import Image, features
+from PIL import Image, ImageFile, features
 
 from latentpress._typing import Pixels
 from latentpress.bench.codec_protocol import Codec
@@ -46,8 +47,13 @@ class RivalCodec(Codec):
         """See Codec."""
         stream = io.BytesIO()
         options = dict(self.options) if self.lossless else {"quality": int(quality), **self.options}
+        if self.format == "JXL":
+            options["lossless"] = (
+                quality == 100
+            )  # as of cjxl; what is nearly lossless libjxl refuses
         self._load()
-        Image.fromarray(pixels).save(stream, self.format, **options)
+        with _room_for(pixels) if self.format == "JPEG" else nullcontext():
+            Image.fromarray(pixels).save(stream, self.format, **options)
         return stream.getvalue()
 
     def decode(self, data: bytes) -> Pixels:
@@ -61,6 +67,19 @@ class RivalCodec(Codec):
             module = importlib.import_module(self.plugin)
             if self.plugin == "pillow_heif":
                 module.register_heif_opener()
+
+
+@contextmanager
+def _room_for(pixels: Pixels) -> Iterator[None]:
+    """Inside, Pillow has room for a JPEG file of noise, of which optimized tables want all at once:
+    it reckons with a byte a pixel.
+    """
+    usual = ImageFile.MAXBLOCK
+    ImageFile.MAXBLOCK = max(usual, 2 * pixels.size)
+    try:
+        yield
+    finally:
+        ImageFile.MAXBLOCK = usual
 
 
 def _library(name: str) -> str:
