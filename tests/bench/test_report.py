@@ -449,6 +449,18 @@ def test_the_gallery_leaves_out_what_our_codec_has_not_come_to(folder: Any, tmp_
     assert "would make the page too large" not in text
 
 
+def test_means_that_no_curve_holds_are_told(folder: Any) -> None:
+    made = read_run(folder)
+    for row in made.rows:
+        if (row["codec"], row["image"]) == ("builtin", "left") and row["setting"] != "q5":
+            row["psnr"] = math.inf
+    story = Story(made)
+    assert all(math.isfinite(level.value) for level in story.levels)
+    [told] = text_tables.notices(story)
+    assert told.startswith("latentpress gave an image back exactly at q30, q60, q95: the mean PSNR")
+    assert text_tables.notices(Story(read_run(folder))) == []
+
+
 @pytest.mark.parametrize("suffix", [".html", ".md", ".xlsx"])
 def test_a_run_of_lossless_codecs_alone_is_shown(folder: Any, tmp_path: Path, suffix: str) -> None:
     pytest.importorskip({".html": "jinja2", ".xlsx": "openpyxl"}.get(suffix, "json"))

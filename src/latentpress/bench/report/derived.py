@@ -165,7 +165,7 @@ class Story:
         """
         levels = []
         for mine, metric in ((c, m) for m in self.told for c in self.ours[:1]):
-            rows = self._rows_with(mine, metric)
+            rows = [r for r in self._rows_with(mine, metric) if math.isfinite(r[metric])]
             for row in (
                 rows[i]
                 for i in sorted({round(share * (len(rows) - 1)) for share in LEVELS if rows})

@@ -2,6 +2,7 @@
 ones.
 """
 
+import math
 from typing import Any
 
 from latentpress.bench.rate_distortion import Comparison
@@ -81,7 +82,7 @@ def headline(story: Story) -> list[str]:
 
 
 def notices(story: Story) -> list[str]:
-    """What a reader must know first: a run that was interrupted."""
+    """What a reader must know first: a run that was interrupted, means that no curve can hold."""
     many = len(story.run.images)
     missing = [
         f"{row['codec']} {row['setting']} ({row['images']} of {many})" for row in story.unfinished
@@ -91,7 +92,18 @@ def notices(story: Story) -> list[str]:
         for codec in story.run.info["codecs"]
         if codec["name"] not in story.codecs
     ]
-    return [f"The run is not finished; left out: {', '.join(missing)}."] if missing else []
+    told = [f"The run is not finished; left out: {', '.join(missing)}."] if missing else []
+    for codec in story.lossy:
+        for metric in story.told:
+            rows = [row for row in story.means if row["codec"] == codec]
+            exact = [row["setting"] for row in rows if row.get(metric) == math.inf]
+            if exact:
+                told.append(
+                    f"{story.label(codec)} gave an image back exactly at {', '.join(exact)}: the "
+                    f"mean {metric_name(metric)} there is infinite, which no curve, BD-rate or "
+                    "table of bytes holds."
+                )
+    return told
 
 
 def lossless(story: Story) -> str:
