@@ -158,6 +158,23 @@ def test_left_over_double_and_mixed_inputs_are_usage_errors(
         Folders(folders / "empty", folders / "empty").pairs()
 
 
+def test_what_is_graded_may_have_the_whole_name_of_its_original(
+    folders: Any, small: NDArray[np.uint8]
+) -> None:
+    originals, kept = folders / "originals", folders / "kept"
+    (kept / "deep").mkdir(parents=True)
+    for name in ("a.png.ltp", "deep/b.png.ltp"):
+        (kept / name).write_bytes((folders / "decoded" / "deep" / "b.ltp").read_bytes())
+    pairs = Folders(originals, kept).pairs()
+    assert [(name, b.key) for name, _, b in pairs.pairs] == [
+        ("a.png", "a.png.ltp"),
+        ("deep/b.png", "deep/b.png.ltp"),
+    ]
+    Image.fromarray(small).save(kept / "a.png.png")  # as `decompress` makes it beside the file
+    with pytest.raises(UsageError, match=r"a\.png\.ltp and .*a\.png\.png have the same name"):
+        check_partners(Folders(originals, kept).pairs())
+
+
 def test_a_pair_as_json_with_infinity_as_text(folders: Any) -> None:
     done = run(
         "assess",

@@ -39,12 +39,14 @@ def pair_up(originals: Store, distorted: Store, selection: Selection, found: Fou
     """
     first = {e.key: e for e in _selected(originals, selection, found)}
     second = {e.key: e for e in _selected(distorted, selection, found)}
-    pairs = []
-    for key in [key for key in second if _stem(key) in first]:
-        pairs.append((_stem(key), first.pop(_stem(key)), second.pop(key)))
+    kept = {key: entry for key, entry in second.items() if _stem(key) in first}
+    others = {key: entry for key, entry in second.items() if key not in kept}
     doubles: list[tuple[str, str]] = []
+    pairs = [
+        (stem, first.pop(stem), entry) for stem, entry in _by_stem(distorted, kept, doubles).items()
+    ]
     by_stem = _by_stem(originals, first, doubles)
-    to_grade = _by_stem(distorted, second, doubles)
+    to_grade = _by_stem(distorted, others, doubles)
     both = by_stem.keys() & to_grade.keys()
     pairs += [(stem, by_stem[stem], to_grade[stem]) for stem in both]
     alone = [joined(originals.url, by_stem[stem].key) for stem in by_stem.keys() - both]
