@@ -301,6 +301,21 @@ def test_a_list_names_files_of_any_place(
     assert "secret" not in open_store(f"{memory}/listed").read("manifest.jsonl").decode()
 
 
+def test_a_slash_in_the_name_of_a_web_address_leads_nowhere(
+    tree: Path, tmp_path: Path, command: Command
+) -> None:
+    pytest.importorskip("aiohttp", reason="needs the extra remote")
+    data = next(tree.rglob("*.png")).read_bytes()
+    out = tmp_path / "deep" / "out"
+    with web_server({"..%2F..%2Fa.png": data}) as url:
+        command("compress", f"{url}/..%2F..%2Fa.png", tree, "-o", out)
+    assert files_of(tmp_path / "deep").keys() == {
+        "out/manifest.jsonl",
+        *(f"out/{name}" for name in files_of(out)),
+    }
+    assert "a.ltp" in files_of(out)
+
+
 def test_one_file_goes_through_every_command(
     memory: str, small: NDArray[np.uint8], tmp_path: Path, command: Command
 ) -> None:

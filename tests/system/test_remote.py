@@ -298,6 +298,7 @@ def test_the_web_is_read_and_not_written(tmp_path: Path) -> None:
         assert (path.name, path.suffix, str(path)) == ("a b.jpg", ".jpg", f"{url}/in/a%20b.jpg")
         assert read_source(path) == b"123"
         assert path.stat().st_size == 3
+        assert as_path(f"{url}/in/..%2F..%2Fb.jpg?signature=1").name == "b.jpg"
         assert not path.is_dir()
         with pytest.raises(ImageError) as error:
             read_source(f"{url}/none.jpg?signature=secret")

@@ -174,9 +174,11 @@ class UrlPath(Elsewhere):
 
     @property
     def name(self) -> str:
-        """As of Path; of a web address without its query."""
+        """As of Path; of a web address without its query. What was quoted there may be a slash,
+        behind which the name begins.
+        """
         name = bare(self.text).partition("://")[2].rstrip("/").rpartition("/")[2]
-        return _unquoted(name) if self.text.startswith("http") else name
+        return os.path.basename(_unquoted(name)) if self.text.startswith("http") else name
 
     @property
     def parent(self) -> UrlPath:
