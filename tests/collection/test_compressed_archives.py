@@ -153,6 +153,20 @@ def test_a_web_server_that_gives_no_parts_of_files(tmp_path: Path) -> None:
         assert b"".join(remote.opened(f"{address}/a.zip").chunks(size=100)) == zipped()
 
 
+def test_a_web_server_that_does_not_tell_how_large_a_file_is(tmp_path: Path) -> None:
+    pytest.importorskip("aiohttp", reason="needs the extra remote")
+    files = {"a.zip": zipped(), "a.tar": shard(samples(2)), "empty.zip": b""}
+    with web_server(files, tells_size=False) as address:
+        lp("compress", f"{address}/a.zip", "-o", tmp_path / "out")
+        assert files_of(tmp_path / "out").keys() == {"deep/0.ltp", "1.ltp"}
+        told = lp("compress", f"{address}/a.tar", "-o", tmp_path / "shards")
+        assert "1 file written with 2 pictures in archives" in told
+        told = lp("compress", f"{address}/empty.zip", "-o", tmp_path / "empty")
+        assert told.startswith(f"{address}/empty.zip: no .zip file, or one that is cut off")
+    line = (tmp_path / "shards" / "manifest.jsonl").read_text(encoding="ascii").splitlines()[-1]
+    assert json.loads(line)["source_bytes"] == len(files["a.tar"])
+
+
 def test_a_part_of_another_length_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("fsspec", reason="needs the extra remote")
     open_store("memory://parts").write("a", bytes(100))

@@ -152,8 +152,10 @@ def s3_server() -> Iterator[Proxy]:
 
 
 @contextlib.contextmanager
-def web_server(files: dict[str, bytes]) -> Iterator[str]:
-    """A server of the web that has files by their paths; its URL."""
+def web_server(files: dict[str, bytes], *, tells_size: bool = True) -> Iterator[str]:
+    """A server of the web that has files by their paths; its URL. tells_size: else it sends them
+    in pieces, as what is made while it is sent.
+    """
 
     class Page(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -164,10 +166,17 @@ def web_server(files: dict[str, bytes]) -> Iterator[str]:
         def do_GET(self) -> None:
             data = files.get(self.path.partition("?")[0].lstrip("/"))
             self.send_response_only(404 if data is None else 200)
-            self.send_header("Content-Length", str(len(data or b"")))
+            in_pieces = bool(data) and not tells_size
+            if in_pieces:
+                self.send_header("Transfer-Encoding", "chunked")
+            else:
+                self.send_header("Content-Length", str(len(data or b"")))
             self.end_headers()
             if self.command == "GET":
-                self.wfile.write(data or b"")
+                body = data or b""
+                self.wfile.write(
+                    b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body) if in_pieces else body
+                )
 
         do_HEAD = do_GET  # noqa: N815
 

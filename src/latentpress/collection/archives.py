@@ -107,6 +107,7 @@ def make_of_archive(
     begin = time.perf_counter()
     rows: list[Row] = []
     output = Output(None)
+    size = unit.size
     checksum = error = ""
     try:
         with (
@@ -115,6 +116,8 @@ def make_of_archive(
             writing(target, unit.output, like=_like(source, unit)) as place,
         ):
             output = Output(place)
+            size = stream.seek(0, os.SEEK_END)  # which a server of the web may not have told
+            stream.seek(0)
             for item in work(stream, output):
                 if isinstance(item, Row):
                     rows.append(replace(item, version=unit.version))
@@ -131,7 +134,7 @@ def make_of_archive(
     about = Row(
         unit.source,
         unit.version,
-        source_bytes=unit.size,
+        source_bytes=size,
         source_sha256=checksum,
         seconds=time.perf_counter() - begin,
         error=error,

@@ -40,7 +40,9 @@ Result = TypeVar("Result")
 
 
 class Found(NamedTuple):
-    """A file of a store. key: its name below the store's URL. version: as of `stores.Entry`."""
+    """A file of a store. key: its name below the store's URL. size: bytes, 0 where a server of the
+    web does not tell them. version: as of `stores.Entry`.
+    """
 
     key: str
     size: int
@@ -125,10 +127,14 @@ class Remote:
         return data
 
     def chunks(self, key: str = "", size: int = CHUNK) -> Iterator[bytes]:
-        """The bytes of a large file, a part at a time; ImageError."""
+        """The bytes of a large file, a part at a time, or at once where its size is not told;
+        ImageError.
+        """
         found = self.find(key)
         if found is None:
             raise faults.MissingError(f"{self._named(key)}: no such file")
+        if not found.size:
+            yield self.read(key)
         for start in range(0, found.size, size):
             data = self.part(key, start, min(start + size, found.size), found.size)
             yield data
@@ -267,7 +273,7 @@ class Remote:
 
 class RemoteFile(io.RawIOBase):
     """A file behind a URL that can seek: each read is a request. Of a server that gives no parts of
-    files it is copied first, to a temporary file.
+    files, or does not tell their sizes, it is copied first, to a temporary file.
 
     Raises:
         ImageError: it is not there, or cannot be read.
@@ -282,9 +288,10 @@ class RemoteFile(io.RawIOBase):
         if found is None:
             raise faults.MissingError(f"{shown(url)}: no such file")
         self._size = found.size
-        if len(remote.part("", 0, min(1, self._size), self._size)) > 1:
+        if not self._size or len(remote.part("", 0, 1, self._size)) > 1:
             self._copy = tempfile.TemporaryFile()  # noqa: SIM115  closed with this
             self._copy.writelines(remote.chunks())
+            self._size = self._copy.tell()
 
     def readable(self) -> bool:
         """Yes."""
