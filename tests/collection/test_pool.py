@@ -59,6 +59,20 @@ def test_an_endless_stream_is_taken_as_it_is_worked_on(in_order: bool) -> None:
     assert not in_order or found == list(range(500))
 
 
+def test_a_size_that_cannot_be_told_ends_the_stream() -> None:
+    def pixels(i: int) -> int:
+        if i == 2:
+            raise ImageError("the folder is gone")
+        return 0
+
+    workers = pool.Pool(lambda i: i, range(9), 1, 1, pixels)
+    results = workers.results()
+    assert [next(results)[0], next(results)[0]] == [0, 1]
+    with pytest.raises(ImageError, match="the folder is gone"):
+        next(results)
+    workers.stop()
+
+
 def test_what_taking_an_item_raises_comes_after_the_results_before_it() -> None:
     def items() -> Iterator[int]:
         yield from range(20)

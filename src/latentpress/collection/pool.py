@@ -48,8 +48,8 @@ class Pool(Generic[A, T]):
 
     Args:
         work: of an item; what it raises is raised where its result is asked for.
-        items: taken one by one, as threads are free for them. What taking one raises ends the
-            stream, and is raised after the results of those before it.
+        items: taken one by one, as threads are free for them. What taking one raises, or `pixels`
+            of it, ends the stream, and is raised after the results of those before it.
         jobs: threads of the pool.
         threads: that the model has for each of them.
         pixels: of an item.
@@ -155,13 +155,13 @@ class Pool(Generic[A, T]):
                     return None
             try:
                 item = next(self._items)
+                size = self._pixels(item)
             except StopIteration:
                 self._end(None)
                 return None
             except BaseException as error:
                 self._end(error)
                 return None
-            size = self._pixels(item)
             result = Future[T]()
             with self._lock:
                 self._results.append((item, result))
