@@ -20,6 +20,8 @@ from typer.testing import CliRunner
 from latentpress.cli import batch, terminal
 from latentpress.cli.app import app
 from latentpress.collection import pool
+from latentpress.collection.local import LocalEngine
+from latentpress.collection.unit import Row, Unit
 from latentpress.errors import ImageError
 from latentpress.image import limits
 from latentpress.runtimes.threads import check_canceled, threads
@@ -57,6 +59,24 @@ def test_an_endless_stream_is_taken_as_it_is_worked_on(in_order: bool) -> None:
     assert next(taken) <= 500 + 3 * (pool.WAITS + 1) + 3
     assert sorted(found)[:400] == list(range(400))
     assert not in_order or found == list(range(500))
+
+
+def test_more_are_in_work_than_are_looked_at_before() -> None:
+    class Task:
+        together = threading.Barrier(pool.SAMPLE + 1, timeout=30)
+
+        def pixels(self, unit: Unit) -> int:
+            return 0
+
+        def works_alone(self, units: Any) -> bool:
+            return False
+
+        def __call__(self, unit: Unit) -> list[Row]:
+            self.together.wait()
+            return []
+
+    units = [Unit(".", str(i), "", "", 0) for i in range(pool.SAMPLE + 1)]
+    assert len(list(LocalEngine(len(units)).map(Task(), units))) == len(units)
 
 
 def test_a_size_that_cannot_be_told_ends_the_stream() -> None:

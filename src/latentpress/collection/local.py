@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Generator, Iterable
 from dataclasses import dataclass
 from itertools import chain, islice
@@ -22,8 +23,9 @@ class LocalEngine:
         first = list(islice(stream, SAMPLE))
         jobs = 1 if self.jobs is None and task.works_alone(first) else self.jobs
         sample = [task.pixels(unit) for unit in first] if jobs is None else []
-        many, threads = sharing(jobs, len(first), sample)
-        pool = Pool(task, chain(first, stream), many, threads, task.pixels, in_order=False)
+        many = len(first) if len(first) < SAMPLE else sys.maxsize  # that nobody has counted
+        at_once, threads = sharing(jobs, many, sample)
+        pool = Pool(task, chain(first, stream), at_once, threads, task.pixels, in_order=False)
         try:
             for unit, rows in pool.results():
                 yield unit, rows.result()
