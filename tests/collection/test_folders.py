@@ -22,6 +22,7 @@ from typer.testing import CliRunner, Result
 import latentpress
 from helpers.trees import BAD, agrees, files_of, make_tree, rows_of
 from latentpress.cli.app import app
+from latentpress.cli.trees import Tree
 from latentpress.collection import find
 from latentpress.collection.manifest import LocalManifest
 from latentpress.errors import DiskFullError, LatentpressError, OutputError, UsageError
@@ -350,6 +351,15 @@ def test_several_folders_keep_their_names(here: Path) -> None:
         "single.ltp",
     }
     assert files_of(here / "pressed").keys() == expected
+
+
+def test_a_folder_without_a_name_has_its_outputs_in_the_folder_of_outputs(here: Path) -> None:
+    """As / has none, and a drive of Windows."""
+    prefixes = []
+    search = SimpleNamespace(tree=lambda url, prefix: prefixes.append(prefix) or [])
+    tree = Tree([Path("/"), Path("photos")], "pressed", None, None, None)
+    assert list(tree.found(search)) == []  # type: ignore[arg-type]
+    assert prefixes == ["", "photos/"]
 
 
 def test_outputs_within_the_tree_are_not_its_pictures(here: Path) -> None:

@@ -145,7 +145,8 @@ class Tree:
             if path.is_dir() or is_zip(os.fspath(path)):
                 name = path.name if elsewhere(path) else Path(os.path.realpath(path)).name
                 name = name if path.is_dir() else Path(name).stem
-                yield from search.tree(os.fspath(path), "" if single else f"{name}/")
+                # "/" and a drive of Windows have no name
+                yield from search.tree(os.fspath(path), "" if single or not name else f"{name}/")
             else:
                 below = os.path.relpath(path.parent, self._common()) if self.output is None else ""
                 yield from search.file(os.fspath(path), below.replace(os.sep, "/"))
