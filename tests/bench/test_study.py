@@ -39,8 +39,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory, photo: NDArray[np.uint8]) -
         patch.setattr(study_preset, "JPEG_QUALITIES", (5, 20, 100))
         patch.setattr(study_preset, "WEBP_QUALITIES", (0, 20, 80))
         done = CliRunner().invoke(
-            app, ["study", "--images", str(root / "photos"), "-o", str(root / "out"), "-q", "60"]
-        )
+            app,
+            ["study", "--images", str(root / "photos"), "-o", str(root / "out"), "-q", "60.004"],
+        )  # whose files are of quality 60
     assert done.exit_code == 0, done.output
     assert "JPEG, same bytes" in done.output
     return root / "out"

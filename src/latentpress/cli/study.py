@@ -78,7 +78,8 @@ def study(
     if codec not in OURS:
         raise UsageError(f"unknown codec {codec!r}: the VAE is one of {', '.join(OURS)}")
     check_openpyxl()
-    codecs = plan_codecs(codec, model, check_quality(quality))
+    quality = check_quality(quality)  # as the rows of the run tell it
+    codecs = plan_codecs(codec, model, quality)
     usable, reasons = available(METRICS)
     for name, reason in reasons.items():
         notice(f"{name} stays empty: {reason}")
