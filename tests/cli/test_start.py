@@ -72,3 +72,17 @@ def test_info_needs_no_numpy_and_tells_of_a_broken_installation(
     shipped.manifest.cache_clear()
     with pytest.raises(WeightsError, match="missing or damaged: reinstall latentpress"):
         encoder_model(latentpress.read_header(data))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+def test_an_interrupt_while_the_process_is_prepared_is_one() -> None:
+    script = (
+        "import os, signal, sys\n"
+        "from latentpress.cli import app\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "app.prepare_process = lambda: os.kill(os.getpid(), signal.SIGINT)\n"
+        "app.main()"
+    )
+    done = subprocess.run([sys.executable, "-c", script, "metrics"], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (130, "")
+    assert done.stderr == "latentpress: interrupted; finished files are kept\n"

@@ -107,11 +107,11 @@ def main() -> None:
     """Run the command line. Exit code 0, 1 where an image failed, 2 for wrong usage, 130 when
     interrupted (128 + signal).
     """
-    interrupts.listen()
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # the name of a file may be no text
-    prepare_process()
     try:
+        interrupts.listen()
+        prepare_process()
         _run()
     except interrupts.Interrupted as error:
         # os._exit, for a process that tidies up can be aborted by the threads of a runtime
