@@ -11,12 +11,24 @@ import sys
 import tempfile
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from latentpress.errors import OutputError
-from latentpress.system.files import atomic_write, check_output, replacing
+from latentpress.system.files import (
+    atomic_write,
+    check_output,
+    locked,
+    remove_stale,
+    replacing,
+)
+
+try:
+    import fcntl
+except ImportError:
+    fcntl = None  # type: ignore[assignment]
 
 
 def files(folder: Any) -> Any:
@@ -337,3 +349,70 @@ def test_check_output_touches_nothing(tmp_path: Path) -> None:
     check_output(path, overwrite=True)
     assert path.read_bytes() == b"old"
     assert files(tmp_path) == ["a"]
+
+
+class LocksOfWindows(SimpleNamespace):
+    """msvcrt as far as locks need it: a byte at a time, which nobody else can read or write."""
+
+    LK_NBLCK = 2
+
+    def locking(self, descriptor: int, mode: int, count: int) -> None:
+        place = os.lseek(descriptor, 0, os.SEEK_CUR)
+        assert (mode, count) == (self.LK_NBLCK, 1)
+        assert place > 2**42  # behind all that is read
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise PermissionError(errno.EACCES, "Permission denied") from None
+
+
+@pytest.mark.skipif(fcntl is None, reason="there the locks are Windows' own")
+def test_a_lock_of_windows_keeps_others_out_and_the_place_in_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "platform", "win32")
+    monkeypatch.setitem(sys.modules, "fcntl", None)
+    monkeypatch.setitem(sys.modules, "msvcrt", LocksOfWindows())
+    (tmp_path / "a").write_bytes(b"abc")
+    with open(tmp_path / "a", "rb") as first, open(tmp_path / "a", "rb") as second:
+        assert locked(first.fileno())
+        assert not locked(second.fileno())
+        assert (first.read(), second.read()) == (b"abc", b"abc")
+    with open(tmp_path / "a", "rb") as third:
+        assert locked(third.fileno())
+    atomic_write(tmp_path / "b", b"123")
+    assert (tmp_path / "b").read_bytes() == b"123"
+
+
+def test_windows_removes_what_no_process_has_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unlink(path: str) -> None:
+        if "open" in path:
+            raise PermissionError(errno.EACCES, "another process has it open")
+        really(path)
+
+    really = os.unlink
+    for name in ("open", "left"):
+        (tmp_path / f".latentpress-{name}.tmp").touch()
+    monkeypatch.setattr(sys, "platform", "win32")
+    monkeypatch.setitem(sys.modules, "fcntl", None)
+    monkeypatch.setattr(os, "unlink", unlink)
+    remove_stale(tmp_path)
+    assert files(tmp_path) == [".latentpress-open.tmp"]
+
+
+@pytest.mark.skipif(fcntl is None, reason="Windows' file systems have locks")
+def test_where_nobody_can_tell_who_writes_a_file_it_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def none(*_: object) -> None:
+        raise OSError(errno.ENOTSUP, "a file system without locks")
+
+    (tmp_path / ".latentpress-0.tmp").touch()
+    with monkeypatch.context() as without:
+        without.setattr(fcntl, "flock", none)
+        remove_stale(tmp_path)
+    assert files(tmp_path) == [".latentpress-0.tmp"]
+    remove_stale(tmp_path)
+    assert files(tmp_path) == []

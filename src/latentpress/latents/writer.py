@@ -82,7 +82,7 @@ class Writer:
             self._header = index.write_header(stream, self.space)
             if old is not None:
                 self._take(old, stream)
-                if os.name == "nt":  # which has no such locks, and replaces no open file
+                if os.name == "nt":  # which replaces no open file
                     old.close()
             self._stack = stack.pop_all()
         self._stream = stream

@@ -36,6 +36,7 @@ ON_WINDOWS = {
 }
 TEMPORARY, TEMPORARY_SUFFIX = ".latentpress-", ".tmp"
 FULL = (errno.ENOSPC, errno.EDQUOT)
+FAR = 1 << 43  # bytes, behind the end of any file: what Windows locks, nobody else can read
 
 Like = str | os.PathLike[str] | tuple[str | os.PathLike[str], ...] | None
 
@@ -170,36 +171,51 @@ def check_output(path: str | os.PathLike[str], *, overwrite: bool = False) -> No
 
 
 def locked(descriptor: int) -> bool:
-    """Whether this process alone has the open file from now on, as far as the system can tell."""
+    """Whether this process alone has the open file from now on, as far as the system can tell. It
+    was opened just now.
+    """
+    return _lock(descriptor) is not False
+
+
+def _lock(descriptor: int) -> bool | None:
+    """As of `locked`; None where the system cannot tell, as on a file system without locks."""
     try:
-        import fcntl
-    except ImportError:  # Windows
-        return True
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+        if sys.platform == "win32":
+            import msvcrt
+
+            os.lseek(descriptor, FAR, os.SEEK_SET)
+            try:
+                msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+            finally:
+                os.lseek(descriptor, 0, os.SEEK_SET)
+        else:
+            import fcntl
+
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError):  # the latter on Windows
         return False
-    except OSError:  # a file system without locks
-        return True
+    except (ImportError, OSError):
+        return None
     return True
 
 
 def remove_stale(folder: str | os.PathLike[str]) -> None:
     """Remove the temporary files in a folder that were left by a process that was killed: no other
-    one has them locked. Nothing happens where the system has no locks.
+    one has them open and locked. Nothing happens where the system has no locks.
     """
     try:
-        import fcntl  # noqa: F401
-
         with os.scandir(folder) as found:
             names = [entry.path for entry in found if _is_temporary(entry.name)]
-    except (ImportError, OSError):
+    except OSError:
         return
     for name in names:
         with contextlib.suppress(OSError):
+            if sys.platform == "win32":  # which deletes no file that a process has open
+                os.unlink(name)
+                continue
             descriptor = os.open(name, os.O_RDWR)
             try:
-                if locked(descriptor):
+                if _lock(descriptor):
                     os.unlink(name)
             finally:
                 os.close(descriptor)
