@@ -8,7 +8,9 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,7 +19,8 @@ from typer.testing import CliRunner
 from helpers.shards import shard
 from latentpress import latents
 from latentpress.cli.app import app
-from latentpress.errors import LatentpressError
+from latentpress.collection.manifest import LocalManifest
+from latentpress.errors import LatentpressError, OutputError
 
 MANY = 24
 ASKED = ("-o", "out", "--lossless", "--shard-size", "2kB")
@@ -98,6 +101,25 @@ def test_a_run_goes_on_after_any_line(here: Path, lines: int) -> None:
     assert sorted(names()) == sorted(expected)
     for path in Path("whole").glob("*.ltps"):
         assert Path("out", path.name).read_bytes() == path.read_bytes()
+
+
+def test_a_run_that_is_ended_as_a_shard_of_one_latent_is_there_goes_on(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def ended(self: LocalManifest, lines: Iterable[Mapping[str, Any]]) -> None:
+        told = list(lines)
+        if any("shard" in line for line in told) or Path("out/000000.ltps").exists():
+            raise OutputError("ended")
+        append(self, told)
+
+    append = LocalManifest.append
+    one = ("--shard-size", "1")
+    with monkeypatch.context() as patch:
+        patch.setattr(LocalManifest, "append", ended)
+        assert pack(*one, code=1) == "ended"
+    assert Path("out/000000.ltps").exists()
+    assert f"{MANY} shards, {MANY} latents, " in pack(*one)
+    assert len(names()) == len(set(names())) == MANY
 
 
 def pack_the_first_shard() -> None:

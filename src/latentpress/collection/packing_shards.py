@@ -139,6 +139,7 @@ class ShardPacking:
         self._packed = Packed()
         self._rows: list[dict[str, Any]] = []
         self._earlier = Earlier()
+        self._begun = ""
 
     def run(self, units: Iterable[Unit], advance: Callable[[], None]) -> Packed:
         """Pack what was not packed before.
@@ -246,15 +247,14 @@ class ShardPacking:
                 if self._rows and not shards.is_open:  # full, and not with the last one of a file
                     self._record(shards, manifest)
                     row = {**row, "latents": 0}
-                before = len(shards.files)
+                if not shards.is_open:
+                    self._begin(shards, manifest)
                 add(shards, source, name, metadata, latent)
                 if not row["latents"]:
                     self._rows.append(row)
                 row["latents"] += 1
                 self._packed.latents += 1
                 self._packed.numbers += math.prod(latent.shape)
-                if len(shards.files) > before:
-                    manifest.append([{"begun": shards.files[-1].name}])
             row["ends"] = True
         except (*ENDING, OutputError):
             raise
@@ -263,6 +263,13 @@ class ShardPacking:
             self._packed.failed += 1
         if self._rows and not shards.is_open:
             self._record(shards, manifest)
+
+    def _begin(self, shards: ShardWriter, manifest: Manifest) -> None:
+        """Tell of a file before it is there."""
+        name = shards.begin().name
+        if name != self._begun:  # and not again after what was no latent
+            manifest.append([{"begun": name}])
+        self._begun = name
 
     def _record(self, shards: ShardWriter, manifest: Manifest) -> None:
         """Tell what the file that is full holds."""

@@ -82,12 +82,8 @@ class ShardWriter:
         if not self._is_entered:
             raise UsageError("a ShardWriter is used in a with block")
         if self._current is None:
-            path = self.folder / f"{self._first + len(self.files):0{DIGITS}}.ltps"
-            overwrite = self._how.get("overwrite") or path.name in self._replaceable
-            if path.exists() and not overwrite:
-                raise OutputError(f"{path}: exists already, and overwriting was not asked for")
-            self._current = Writer(path, **{**self._how, "overwrite": overwrite}).__enter__()
-            self.files.append(path)
+            self.begin()
+        assert self._current is not None
         try:
             size = self._current.add(latent, name=name, metadata=metadata)
         except BaseException as error:
@@ -98,6 +94,18 @@ class ShardWriter:
         if self._size >= self.shard_size:
             self._close(None, None, None)
         return size
+
+    def begin(self) -> Path:
+        """Open the next file, where none is open, for the latents that are added then; `add` does
+        so by itself. Its path, where it is once it is full. OutputError.
+        """
+        path = self.folder / f"{self._first + len(self.files):0{DIGITS}}.ltps"
+        overwrite = self._how.get("overwrite") or path.name in self._replaceable
+        if path.exists() and not overwrite:
+            raise OutputError(f"{path}: exists already, and overwriting was not asked for")
+        self._current = Writer(path, **{**self._how, "overwrite": overwrite}).__enter__()
+        self.files.append(path)
+        return path
 
     @property
     def is_open(self) -> bool:
