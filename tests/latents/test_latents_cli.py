@@ -102,6 +102,16 @@ def test_what_holds_no_latent_to_pack_is_named(folder: Path, tmp_path: Path) -> 
     again = run("pack", file, "-o", tmp_path / "again.ltps", "--lossless", fails=True)
     assert "packed already: `latentpress latents unpack`" in again
     assert "name a folder with -o" in run("unpack", file, "-o", "-", fails=True)
+    (tmp_path / "list").touch()
+    told = run("pack", "--files-from", tmp_path / "list", "-o", file, "--lossless", fails=True)
+    assert "the list holds no .npy, .safetensors, .pt, .ltp file" in told
+
+
+@pytest.mark.parametrize("output", ["out", "out/"])
+def test_one_file_goes_into_a_folder_as_many_do(folder: Path, tmp_path: Path, output: str) -> None:
+    told = run("pack", folder / "a.npy", "-o", f"{tmp_path}/{output}", "--lossless")
+    assert ": 1 file written, " in told
+    assert np.array_equal(load(tmp_path / "out" / "a.ltps")[0], np.load(folder / "a.npy"))
 
 
 def test_append_and_precision(folder: Path, tmp_path: Path) -> None:

@@ -182,7 +182,8 @@ def pack(
         skip_existing=skip_existing,
         verify=verify,
     )
-    is_tree = tree.is_wanted() and is_folder and shard_size is None
+    tree.check_inputs()
+    is_tree = is_folder and shard_size is None
     within = output if is_tree or shard_size is not None else ""
     search = tree.search(packed_suffixes(codec) | ARCHIVES, LTPS, within, keeps_archives=False)
     exactness = Exactness(max_error, rmse, quality, lossless)
@@ -208,7 +209,8 @@ def pack(
             raise ImageError(found.error)
         units.append(found)
     if not units:
-        raise UsageError(f"{source} holds no {', '.join(LATENTS)} file and no photograph")
+        place = "the list" if source is None else source
+        raise UsageError(f"{place} holds no {', '.join(LATENTS)} file and no photograph")
     reading = replace(reading, space=reading.space or common_space(units, column or ()))
     how = {**vars(exactness), "space": reading.space, "overwrite": overwrite}
     if shard_size is None:

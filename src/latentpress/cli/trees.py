@@ -51,14 +51,16 @@ class Tree:
     report: Path | None = None
     as_json: bool = False
 
-    def is_wanted(self) -> bool:
-        """Whether a run over folders is asked for, and not one over the files of a list.
-
-        Raises:
-            UsageError: there is no input.
-        """
+    def check_inputs(self) -> None:
+        """UsageError where there is no input."""
         if not self.inputs and self.files_from is None:
             raise UsageError("name at least one file or folder, or a list with --files-from")
+
+    def is_wanted(self) -> bool:
+        """Whether a run over folders is asked for, and not one over the files of a list. UsageError
+        as of `check_inputs`.
+        """
+        self.check_inputs()
         folders = [path.is_dir() for path in self.inputs]
         return (
             # a folder among files, as a pattern of the shell may name one, is told of as a file is
