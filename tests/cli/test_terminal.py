@@ -297,6 +297,49 @@ def test_a_name_gives_the_terminal_no_commands(tmp_path: Path, small: NDArray[np
     assert shown.count(r"a\x1b[31m\nb.ltp") == 3
 
 
+@pytest.fixture
+def odd(tmp_path: Path, small: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch) -> str:
+    """The name of a picture in the current folder that would give the terminal commands."""
+    if sys.platform == "win32":
+        pytest.skip("names that are not allowed there")
+    monkeypatch.chdir(tmp_path)
+    name = "a\x1b[31m\nb.png"
+    Image.fromarray(small).save(name)
+    return name
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "assess {name} {name} --metrics mse",
+        "assess in in --metrics mse",
+        "assess in in --metrics mse -o {name}.csv",
+        "compare {name} {name} -o {name}.c.png",
+        "latent {name} -o {name}.l.png",
+        "compress in -o to{name}/",
+        "latents pack y.npy -o {name}.ltps --lossless",
+    ],
+)
+def test_no_line_or_table_gives_the_terminal_commands(odd: str, words: str) -> None:
+    Path("in").mkdir()
+    os.link(odd, f"in/{odd}")
+    np.save("y.npy", np.zeros((4, 8, 8), np.float32))
+    done = CliRunner().invoke(app, [word.format(name=odd) for word in words.split()], color=True)
+    assert done.exit_code == 0, done.exception
+    assert r"a\x1b[31m\nb" in done.output
+    assert not re.search(r"\x1b\[31m|m\nb", done.output)
+
+
+def test_quiet_says_nothing_of_what_was_written(odd: str) -> None:
+    assert CliRunner().invoke(app, ["compress", odd, "-o", "a.ltp"]).exit_code == 0
+    for words in (
+        f"latent {odd} -o l.png",
+        f"assess {odd} a.ltp --metrics mse -o t.csv",
+    ):
+        done = CliRunner().invoke(app, ["--quiet", *words.split(" ")])
+        assert (done.exit_code, done.output) == (0, "")
+
+
 def test_a_sign_that_an_encoding_lacks_is_a_word() -> None:
     assert terminal.sign("∞", "inf") == "∞"
     shown = run("metrics", PYTHONIOENCODING="ascii").stdout

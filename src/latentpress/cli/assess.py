@@ -32,7 +32,7 @@ from latentpress.cli.assess_output import (
 from latentpress.cli.batch import end, make_folder, names_folder, output_for, progress
 from latentpress.cli.engines import Address, EngineName, engine_of
 from latentpress.cli.json_output import to_json
-from latentpress.cli.terminal import notice
+from latentpress.cli.terminal import line, notice
 from latentpress.collection.faults import describe, naming
 from latentpress.collection.find import MANIFEST
 from latentpress.errors import OutputError, UsageError, WeightsError
@@ -174,7 +174,7 @@ def assess(
     if json:
         typer.echo(to_json(result))
     elif output is not None:
-        typer.echo(
+        line(
             f"{output}: {len(rows)} {'pictures' if len(rows) > 1 else 'picture'}, {len(columns)} "
             f"{'metrics' if len(columns) > 1 else 'metric'}"
         )

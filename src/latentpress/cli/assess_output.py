@@ -11,7 +11,7 @@ from typing import Any
 import typer
 
 from latentpress.cli.json_output import finite, to_json
-from latentpress.cli.terminal import console
+from latentpress.cli.terminal import console, plain
 from latentpress.system.spreadsheet import write_sheets
 
 FORMATS = (".csv", ".xlsx", ".json")
@@ -74,9 +74,8 @@ def print_pair(row: Row, columns: Sequence[str], original: Path, distorted: Path
 
     from latentpress.metrics import METRICS
 
-    typer.echo(
-        f"{distorted} against {original}: {'identical' if row['identical'] else 'different'} pixels"
-    )
+    pixels = "identical" if row["identical"] else "different"
+    typer.echo(plain(f"{distorted} against {original}: {pixels} pixels"))
     table = Table(show_header=False)
     table.add_column(style="bold")
     table.add_column(justify="right")
@@ -89,7 +88,7 @@ def print_pair(row: Row, columns: Sequence[str], original: Path, distorted: Path
             f"{_shown(key, row[key])} {metric.unit}".strip(),
             f"{metric.direction} is better, identical: {ideal:g}",
         )
-    table.add_row("size", f"{row['bytes']:,} bytes", f"of {distorted.name}")
+    table.add_row("size", f"{row['bytes']:,} bytes", plain(f"of {distorted.name}"))
     table.add_row(
         "rate", f"{row['bpp']:.4f} bpp", f"8 x bytes / ({row['width']} x {row['height']} pixels)"
     )
@@ -106,7 +105,7 @@ def print_rows(rows: Sequence[Row], columns: Sequence[str]) -> None:
         column.justify = "right"
     for row in rows:
         table.add_row(
-            str(row["image"]),
+            plain(str(row["image"])),
             *(_shown(key, row[key]) for key in columns),
             f"{row['bytes']:,.0f}",
             f"{row['bpp']:.4f}",

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from latentpress.cli.arguments import each, local_path
-from latentpress.cli.terminal import console, notice
+from latentpress.cli.terminal import console, line, notice, plain
 
 DEFAULT_CODECS = "builtin,jpeg,webp,avif,png"
 LINE_SECONDS = 10.0  # between lines of progress, where stderr is no terminal
@@ -172,7 +172,7 @@ def bench(
         )
         result = run(plan, output)
     bench_tables.show(result, anchor or (default_anchor(result) if lossy(result) else ""))
-    typer.echo(f"The run is in {output}; `latentpress report {output}` draws it.")
+    line(f"The run is in {output}; `latentpress report {output}` draws it.")
 
 
 @contextmanager
@@ -206,7 +206,7 @@ def run_progress() -> Iterator[tuple[Any, Any]]:
         task = bar.add_task("starting", total=None)
         yield (
             lambda todo, done: bar.update(task, total=todo),
-            lambda text: bar.update(task, advance=1, description=text),
+            lambda text: bar.update(task, advance=1, description=plain(text)),
         )
 
 
@@ -226,7 +226,7 @@ def _line(state: dict[str, Any], text: str) -> None:
         state["line"] = now
         left = (now - state["start"]) / state["made"] * (state["todo"] - state["made"])
         print(
-            f"{state['made']} of {state['todo']}, about {left / 60:.0f} min left: {text}",
+            f"{state['made']} of {state['todo']}, about {left / 60:.0f} min left: {plain(text)}",
             file=sys.stderr,
             flush=True,
         )

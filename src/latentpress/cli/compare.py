@@ -16,7 +16,7 @@ from latentpress.cli.arguments import (
 from latentpress.cli.batch import output_for
 from latentpress.cli.json_output import to_json
 from latentpress.cli.latent import read_ltp
-from latentpress.cli.terminal import console, notice, plain
+from latentpress.cli.terminal import console, line, notice, plain
 from latentpress.collection.faults import naming
 from latentpress.container import unpack
 from latentpress.errors import ImageError, OutputError
@@ -113,7 +113,7 @@ def compare(
     else:
         _print_table(result, original, other)
         if output is not None:
-            typer.echo(f"side by side: {output}")
+            line(f"side by side: {output}")
 
 
 def _measure(a: "Image.Image", b: "Image.Image", size: int) -> dict[str, Any]:

@@ -3,8 +3,7 @@
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
+from latentpress.cli import terminal
 from latentpress.cli.arguments import (
     OverwriteOne,
     codec_option,
@@ -65,7 +64,7 @@ def latent(
             y = decode_latent(data)
     write_image(latent_panels(y), target, overwrite=overwrite, like=source)
     channels, h, w = y.shape
-    typer.echo(
+    terminal.line(
         f"{target}: {'quantized ' if data is not None else ''}latent with {channels} channels of "
         f"{w} x {h}, "
         f"values {float(y.min()):.2f} to {float(y.max()):.2f}"

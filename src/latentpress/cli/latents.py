@@ -331,7 +331,7 @@ def unpack(
                     raise OutputError(f"{place.parent}: {error.strerror or error}") from error
                 write(latent, info.metadata, place, overwrite)
                 advance()
-    typer.echo(f"{output}: {_latents(len(places))}")
+    terminal.line(f"{output}: {_latents(len(places))}")
 
 
 @latents_app.command()

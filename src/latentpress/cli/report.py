@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from latentpress.cli import terminal
 from latentpress.cli.arguments import Overwrite, output_option, path_argument
 from latentpress.cli.batch import progress
 from latentpress.collection.find import MANIFEST
@@ -50,7 +51,7 @@ def report(
         from latentpress.collection.report import write_report as write_pictures
 
         write_pictures(str(run), target, overwrite)
-        typer.echo(f"{target}: {size_words(target.stat().st_size)}")
+        terminal.line(f"{target}: {size_words(target.stat().st_size)}")
         return
     found = read_run(run)
     with progress(
@@ -58,4 +59,4 @@ def report(
     ) as advance:
         written = write_report(found, target, images=images, overwrite=overwrite, advance=advance)
     for path in written:
-        typer.echo(f"{path}: {size_words(path.stat().st_size)}")
+        terminal.line(f"{path}: {size_words(path.stat().st_size)}")

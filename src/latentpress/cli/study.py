@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from latentpress.cli.arguments import codec_option, local_path, model_option
-from latentpress.cli.terminal import console, notice
+from latentpress.cli.terminal import console, line, notice
 
 if TYPE_CHECKING:
     from latentpress.bench.rows import Run
@@ -102,7 +102,7 @@ def study(
     written += write_report(result, output / "report.html", images=len(sources), overwrite=True)
     _show(result, columns(result, codec, quality))
     pictures = ", ".join(sorted({path.parent.name for path in written[1:-1]}))
-    typer.echo(f"{written[0]}, {written[-1]}, and in {output}: {pictures}")
+    line(f"{written[0]}, {written[-1]}, and in {output}: {pictures}")
 
 
 def _show(run: "Run", table: "list[Column]") -> None:
