@@ -413,6 +413,22 @@ def test_outputs_below_a_url_are_written_there_or_refused(
     assert os.listdir() == before
 
 
+def test_the_report_of_a_store_that_is_opened_by_a_name_and_a_password(
+    tree: Path, command: Command
+) -> None:
+    files = fsspec.filesystem("memory")
+    url = "memory://me:word@run"  # to fsspec another place than memory://run
+    try:
+        assert command("compress", tree, "-o", f"{url}/out")[0] == 1
+        code, told, _ = command("report", f"{url}/out")
+        assert (code, told.split(": ")[0]) == (0, "memory://run/out/report.html")
+        page = files.cat_file("/me:word@run/out/report.html")
+        assert b"22 pictures" in page
+        assert b"word" not in page
+    finally:
+        files.rm("/me:word@run", recursive=True)
+
+
 def test_a_report_of_a_store_goes_into_it(memory: str, tree: Path, command: Command) -> None:
     code, _, _ = command(
         "compress",

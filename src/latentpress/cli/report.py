@@ -1,5 +1,6 @@
 """`latentpress report`: a benchmark run as a page, a workbook, or Markdown."""
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -50,7 +51,7 @@ def report(
     if (run / MANIFEST).is_file():
         from latentpress.collection.report import write_report as write_pictures
 
-        write_pictures(str(run), target, overwrite)
+        write_pictures(os.fspath(run), target, overwrite)
         terminal.line(f"{target}: {size_words(target.stat().st_size)}")
         return
     found = read_run(run)
