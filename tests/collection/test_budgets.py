@@ -173,6 +173,11 @@ def test_a_budget_at_an_effort_that_optimizes_the_latent(
     assert "1 done before" in lp(*asked, "--optimize-for", "mse", "--content", "photo")
 
 
+def test_where_no_file_can_be_made_there_is_nothing_to_correct() -> None:
+    """As where a GPU has too little memory for any of them, which is told of each."""
+    assert _corrected(Sizes(lambda step: 0), 6000, 1000, np.linspace(5, 12, 10_001)) >= 6000
+
+
 @pytest.mark.parametrize("factor", [0.5, 0.9, 1.0, 1.02, 2.0, 1e6])
 def test_the_step_is_corrected_by_the_sizes_that_were_made(factor: float) -> None:
     """factor: by how much the files that are made are larger than those of the first guess."""

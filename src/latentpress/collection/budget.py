@@ -184,7 +184,7 @@ def _corrected(sizes: Sizes, step: int, limit: int, estimate: NDArray[np.float64
     while step and sizes.size(step) > limit:
         down = math.ceil(math.log(sizes.size(step) / (SIZE_AIM * limit)) / slope)
         step = max(step - down, 0)
-    up = math.floor(math.log(SIZE_AIM * limit / sizes.size(step)) / slope)
+    up = math.floor(math.log(SIZE_AIM * limit / max(1, sizes.size(step))) / slope)
     if sizes.size(step) < SIZE_NEAR * limit and up > 0:
         sizes.size(min(step + up, TOP_STEP))
     return max((s for s, size in sizes.sizes.items() if size <= limit), default=0)
