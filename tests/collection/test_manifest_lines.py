@@ -43,7 +43,8 @@ def line(value: Any) -> bytes:
 @pytest.mark.parametrize("value", NO_LINES)
 def test_what_is_no_line_of_a_manifest_is_left_out(value: Any) -> None:
     run = {"run": {"asked": {"quality": 30}}}
-    assert list(parsed([line(run), line(value), b"{\n", line(GOOD)])) == [run, GOOD]
+    deep = b"[" * 100_000 + b"\n"
+    assert list(parsed([line(run), line(value), b"{\n", deep, line(GOOD)])) == [run, GOOD]
 
 
 def test_a_torn_last_line_is_left_out() -> None:
@@ -75,6 +76,7 @@ def test_what_became_of_a_size() -> None:
     assert change(1000, 250) == "1.0 kB to 250 bytes, 4.0 times smaller"
     assert change(1000, 1500) == "1.0 kB to 1.5 kB, 1.5 times larger"
     assert change(7, 7) == "7 bytes to 7 bytes, 1.0 times smaller"
+    assert change(0, 0) == "0 bytes to 0 bytes"
     assert change(7, 0) == "7 bytes to 0 bytes, 7.0 times smaller"
     assert larger_words(1000, 1500, is_written=True) == (
         "1,500 bytes are more than the input's 1,000"

@@ -13,7 +13,7 @@ TEXTS = ("source", "member", "output", "version", "request")
 def parsed(lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:
     """Those that are whole and a manifest's."""
     for text in lines:
-        with contextlib.suppress(ValueError):
+        with contextlib.suppress(ValueError, RecursionError):
             line = json.loads(text) if text.endswith(b"\n") else None
             if isinstance(line, dict) and _is_line(line):
                 yield line

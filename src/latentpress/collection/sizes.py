@@ -2,10 +2,13 @@
 
 
 def change(before: int, after: int) -> str:
-    """The bytes before and after."""
-    ratio = f"{after / before:.1f} times larger" if after > before else ""
-    ratio = ratio or f"{before / max(1, after):.1f} times smaller"
-    return f"{size_words(before)} to {size_words(after)}, {ratio}"
+    """The bytes before and after, and how they compare where there were some."""
+    words = f"{size_words(before)} to {size_words(after)}"
+    if not before:
+        return words
+    if after > before:
+        return f"{words}, {after / before:.1f} times larger"
+    return f"{words}, {before / max(1, after):.1f} times smaller"
 
 
 def larger_words(before: int, after: int, *, is_written: bool) -> str:
