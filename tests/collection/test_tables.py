@@ -2,15 +2,17 @@
 
 import io
 import json
+import tracemalloc
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from helpers.shards import CHANGE, picture, shortened
+from latentpress.collection import tables
 from latentpress.collection.members import Change, is_ltp
 from latentpress.collection.tables import change_table
-from latentpress.collection.unit import Row
+from latentpress.collection.unit import Made, Row
 from latentpress.errors import FormatError, ImageError, UsageError
 
 pyarrow = pytest.importorskip("pyarrow")
@@ -174,6 +176,29 @@ def test_a_picture_that_was_kept_before_the_others_is_kept_on_the_way_back() -> 
         ("image[1]", False),
         ("image[2]", True),
     ]
+
+
+def test_memory_is_not_that_of_all_that_some_rows_become(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As pictures, which .ltp files of a few kB each become: 64 large ones are more than a column
+    of Arrow can hold at once.
+    """
+    monkeypatch.setattr(tables, "GROUP_BYTES", 4 << 20)
+    large = lambda name, output, data: Made(bytes(1 << 20), fields={"output": output})
+    columns = {"a": [picture(i) for i in range(60)], "b": [picture(0)] * 60, "n": range(60)}
+    source = written(pyarrow.table(columns), row_group_size=40)
+    tracemalloc.start()
+    data, rows = changed(source, replace(CHANGE, press=large), ("a", "b"))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 16 << 20  # of 120 MiB
+    assert [row.member for row in rows[:3]] == ["a[0]", "b[0]", "a[1]"]
+    after = parquet.read_table(io.BytesIO(data))
+    assert after["n"].to_pylist() == list(range(60))
+    assert {len(value.as_py()) for value in after["a"]} == {1 << 20}
+    groups = parquet.ParquetFile(io.BytesIO(data)).metadata
+    assert {groups.row_group(i).num_rows for i in range(groups.num_row_groups)} <= {1, 2, 3}
 
 
 def test_a_column_may_begin_with_many_rows_that_hold_nothing() -> None:

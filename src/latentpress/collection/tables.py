@@ -55,15 +55,14 @@ def change_table(
         for group in range(table.metadata.num_row_groups):
             pending: list[pyarrow.RecordBatch] = []
             for batch in batches(table, group, row):
-                for name in names:
-                    place = batch.schema.get_field_index(name)
-                    column, rows = _column(batch.column(place), name, row, change)
-                    batch = batch.set_column(place, batch.schema.field(place), column)
-                    yield from rows
+                for part in _parts(batch, names, row, change):
+                    if isinstance(part, Row):
+                        yield part
+                        continue
+                    pending.append(part)
+                    if sum(each.nbytes for each in pending) > GROUP_BYTES:
+                        _write(writer, pending)
                 row += batch.num_rows
-                pending.append(batch)
-                if sum(each.nbytes for each in pending) > GROUP_BYTES:
-                    _write(writer, pending)
             _write(writer, pending)
 
 
@@ -170,18 +169,40 @@ def batches(
         ) from error
 
 
-def _column(values: Any, name: str, row: int, change: Change) -> tuple[Any, list[Row]]:
-    """A column with its pictures changed, and what is told of each."""
+def _parts(
+    batch: pyarrow.RecordBatch, names: Sequence[str], row: int, change: Change
+) -> Iterator[pyarrow.RecordBatch | Row]:
+    """Some rows with their pictures changed, in parts, as these may be much larger than before;
+    before each part what is told of its pictures. row: the number of the first.
+    """
+    new: dict[str, list[Any]] = {name: [] for name in names}
+    begin = 0
+    size = 0
+    for i in range(batch.num_rows):
+        for name in names:
+            value, about = _value(batch[name][i].as_py(), f"{name}[{row + i}]", change)
+            new[name].append(value)
+            size += len(value_of(value)[0] or b"")
+            if about is not None:
+                yield about
+        if size > GROUP_BYTES:
+            yield _with(batch.slice(begin, i + 1 - begin), new)
+            begin = i + 1
+            size = 0
+    if begin < batch.num_rows:
+        yield _with(batch.slice(begin), new)
+
+
+def _with(batch: pyarrow.RecordBatch, columns: dict[str, list[Any]]) -> pyarrow.RecordBatch:
+    """Rows with other values in some columns, which are empty afterwards."""
     import pyarrow
 
-    new, rows = [], []
-    for number, value in enumerate(values, row):
-        each = value.as_py()
-        changed, about = _value(each, f"{name}[{number}]", change)
-        new.append(changed)
-        if about is not None:
-            rows.append(about)
-    return pyarrow.array(new, type=values.type), rows
+    for name, values in columns.items():
+        place = batch.schema.get_field_index(name)
+        field = batch.schema.field(place)
+        batch = batch.set_column(place, field, pyarrow.array(values, type=field.type))
+        values.clear()
+    return batch
 
 
 def _value(value: Any, member: str, change: Change) -> tuple[Any, Row | None]:
