@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -114,6 +114,3 @@ class Engine(Protocol):
         exception that is thrown in ends the work; rows of what is done by then may come before.
         """
         ...
-
-
-Progress = Callable[[Unit, list[Row]], None]

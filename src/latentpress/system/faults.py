@@ -86,9 +86,7 @@ def of(error: Exception, url: str) -> Fault:
         return Fault(True, f"no credentials were found: {_credentials(url)}")
     if code == "NoSuchBucket":
         bucket = bare(url).partition("://")[2].partition("/")[0]
-        return Fault(
-            True, f"there is no bucket {bucket}: make it first, or correct its name", missing=False
-        )
+        return Fault(True, f"there is no bucket {bucket}: make it first, or correct its name")
     if status in REFUSED or (isinstance(error, PermissionError) and not _is_busy(status)):
         return Fault(True, f"the store refused access {said}".rstrip() + f": {_credentials(url)}")
     if status in MISSING or (isinstance(error, FileNotFoundError) and not _is_busy(status)):
