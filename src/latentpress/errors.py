@@ -77,6 +77,11 @@ class UsageError(LatentpressError, ValueError):
     """An argument is outside its range, or arguments contradict each other."""
 
 
+def first_line(error: BaseException) -> str:
+    """What an exception says, in one line; its name where it says nothing."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
 def prefixed(name: object, error: LatentpressError) -> LatentpressError:
     """An error of the same class whose message begins with a name, as of a file."""
     message = f"{name}: {error}"

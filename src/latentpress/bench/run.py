@@ -25,7 +25,7 @@ from latentpress.bench.machine import machine, versions
 from latentpress.bench.precomputed import Pictures
 from latentpress.bench.results_folder import Store
 from latentpress.bench.rows import Row, Run, decoded, file_of, picture_of
-from latentpress.errors import ImageError, LatentpressError, prefixed
+from latentpress.errors import ImageError, LatentpressError, first_line, prefixed
 from latentpress.image.formats import write_image
 from latentpress.system.files import atomic_write
 
@@ -306,7 +306,7 @@ def _naming(source: Source, codec: str, setting: str) -> Iterator[None]:
     except (
         Exception
     ) as error:  # those of Pillow's plugins, ONNX Runtime and torch share no base class
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        reason = first_line(error)
         raise ImageError(f"{where}: {reason}") from error
 
 

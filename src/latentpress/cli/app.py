@@ -17,7 +17,7 @@ from latentpress import __version__
 from latentpress.cli import interrupts, terminal
 from latentpress.cli.arguments import Quiet, Verbose, with_home
 from latentpress.cli.pipes import nobody_reads
-from latentpress.errors import LatentpressError, UsageError
+from latentpress.errors import LatentpressError, UsageError, first_line
 from latentpress.system.malloc import use_huge_pages
 
 EXIT_FAILED = 1
@@ -122,7 +122,7 @@ def main() -> None:
     except MemoryError:
         _end("not enough memory for this picture", EXIT_FAILED)
     except RuntimeError as error:  # from ONNX Runtime and torch
-        _end((str(error).strip() or type(error).__name__).splitlines()[0], EXIT_FAILED)
+        _end(first_line(error), EXIT_FAILED)
     except OSError as error:
         if nobody_reads(error):  # the last flush must not say so
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from latentpress.collection.members import KEPT, Change, is_image, pressed
 from latentpress.collection.unit import Row
-from latentpress.errors import FormatError, ImageError, UsageError
+from latentpress.errors import FormatError, ImageError, UsageError, first_line
 from latentpress.system.members import check_size
 
 if TYPE_CHECKING:
@@ -124,11 +124,7 @@ def open_table(source: BinaryIO) -> Any:
     try:
         return parquet.ParquetFile(source, buffer_size=BUFFER_BYTES, pre_buffer=False)
     except (OSError, ValueError) as error:  # pyarrow's errors are both
-        raise FormatError(f"no Parquet file, or a damaged one: {_reason(error)}") from error
-
-
-def _reason(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise FormatError(f"no Parquet file, or a damaged one: {first_line(error)}") from error
 
 
 def _holds_bytes(kind: Any) -> bool:
@@ -165,7 +161,8 @@ def batches(
         yield from table.iter_batches(size, row_groups=[group], columns=columns)
     except (OSError, ValueError) as error:
         raise FormatError(
-            f"the table is damaged in or behind row {row}, in row group {group}: {_reason(error)}"
+            f"the table is damaged in or behind row {row}, in row group {group}: "
+            f"{first_line(error)}"
         ) from error
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from latentpress.container import read_header
-from latentpress.errors import ImageError, LatentpressError, UsageError
+from latentpress.errors import ImageError, LatentpressError, UsageError, first_line
 from latentpress.latents.dtypes import torch_module
 from latentpress.system.files import atomic_write
 from latentpress.system.sources import ByteSource
@@ -63,7 +63,7 @@ def read(
     except (LatentpressError, MemoryError):
         raise
     except Exception as error:  # on damaged files their readers raise nearly anything
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        reason = first_line(error)
         raise ImageError(f"cannot be read as {suffix or 'a latent'}: {reason}") from error
     if not tensors or any(tensor.ndim == 4 and not len(tensor) for tensor in tensors.values()):
         raise ImageError("it holds no latent")

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from latentpress.errors import LatentpressError, UsageError
+from latentpress.errors import LatentpressError, UsageError, first_line
 from latentpress.runtimes.threads import MOST_THREADS
 from latentpress.system.environment import usable_cores, whole_number
 
@@ -95,8 +95,7 @@ class Cluster:
         except errors.OutOfMemoryError:
             return None, "not enough memory"
         except (errors.WorkerCrashedError, errors.NodeDiedError, errors.ObjectLostError) as error:
-            words = (str(error).strip() or type(error).__name__).splitlines()
-            return None, words[0].rstrip(".")
+            return None, first_line(error).rstrip(".")
 
     def cancel(self, references: Sequence[Any]) -> Sequence[Any]:
         """End what is not begun, and what is in work before its next graph, or when that takes
@@ -171,7 +170,7 @@ def connected(address: str | None) -> Iterator[Cluster]:
             _connect(ray, address)
         yield Cluster(ray)
     except ray.exceptions.RayError as error:
-        raise LatentpressError(f"the Ray cluster failed: {_reason(error)}") from error
+        raise LatentpressError(f"the Ray cluster failed: {first_line(error)}") from error
     finally:
         with uninterrupted():
             ray.shutdown()
@@ -208,18 +207,14 @@ def _connect(ray: Any, address: str | None) -> None:
                 ray.shutdown()
                 if not left:
                     raise LatentpressError(
-                        f"Ray did not start on this machine: {_reason(error)}"
+                        f"Ray did not start on this machine: {first_line(error)}"
                     ) from error
         return
     try:
         _check_answers(address)
         ray.init(address=address, **quiet)
     except (OSError, RuntimeError, ValueError) as error:
-        raise UsageError(f"no Ray cluster at {address}: {_reason(error)}") from error
-
-
-def _reason(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise UsageError(f"no Ray cluster at {address}: {first_line(error)}") from error
 
 
 def _check_answers(address: str) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from latentpress.errors import WeightsError
+from latentpress.errors import WeightsError, first_line
 from latentpress.spaces import Space
 from latentpress.system.cache import sha256_of_file
 
@@ -284,7 +284,7 @@ def fetch(name: str) -> Weights:
         except (
             Exception
         ) as error:  # those of httpx, requests and huggingface_hub share no base class
-            reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
+            reason = first_line(error).rstrip(".")
             if isinstance(error, hub.utils.RepositoryNotFoundError):
                 reason = "the hub has no model of this name, or it is private"
             if isinstance(error, hub.utils.GatedRepoError):
