@@ -316,6 +316,18 @@ def test_a_slash_in_the_name_of_a_web_address_leads_nowhere(
     assert "a.ltp" in files_of(out)
 
 
+def test_a_hidden_name_of_a_list_is_done_once(
+    memory: str, tree: Path, tmp_path: Path, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path(".kept").mkdir()
+    Path(".kept/a.png").write_bytes(next(tree.rglob("*.png")).read_bytes())
+    Path("list").write_text(".kept/a.png\n")
+    arguments = ("compress", "--files-from", "list", "-o", f"{memory}/out")
+    assert "1 file written" in command(*arguments)[1]
+    assert command(*arguments)[1] == f"{memory}/out: 0 files written, 1 done before\n"
+
+
 def test_one_file_goes_through_every_command(
     memory: str, small: NDArray[np.uint8], tmp_path: Path, command: Command
 ) -> None:

@@ -14,7 +14,7 @@ from latentpress.collection.find import without_collisions
 from latentpress.collection.manifest import Earlier, as_line, fingerprint, open_manifest
 from latentpress.collection.unit import Engine, Row, Task, Unit
 from latentpress.errors import OutputError
-from latentpress.system.stores import FolderStore, ObjectStore, Store, open_store
+from latentpress.system.stores import FolderStore, ObjectStore, Store, is_hidden, open_store
 
 
 @dataclass
@@ -171,10 +171,15 @@ def run(
 def _sizes(store: Store) -> Callable[[str], int | None]:
     """What tells the bytes of an output, None where there is none. Of an object store they are
     listed once, a thousand with a request, and two numbers for each kept; those that come later
-    are this run's.
+    are this run's, and those that are not listed are asked for one by one.
     """
+
+    def now(key: str) -> int | None:
+        entry = store.entry(key)
+        return None if entry is None else entry.size
+
     if isinstance(store, FolderStore):
-        return lambda key: entry.size if (entry := store.entry(key)) else None
+        return now
     is_there = store.is_there() if isinstance(store, ObjectStore) else True
     sizes = {hash(entry.key): entry.size for entry in store.entries()} if is_there else {}
-    return lambda key: sizes.get(hash(key))
+    return lambda key: now(key) if is_hidden(key) else sizes.get(hash(key))

@@ -263,7 +263,7 @@ class ObjectStore:
     def entries(self, left_out: LeftOut | None = None) -> Iterator[Entry]:
         """As of Store."""
         for found in self._remote().entries():
-            if all(part and not part.startswith(".") for part in found.key.split("/")):
+            if not is_hidden(found.key):
                 yield Entry(*found)
             elif left_out is not None:
                 left_out.hidden += 1
@@ -309,6 +309,11 @@ class ObjectStore:
             with replacing(path, overwrite=True) as stream:
                 yield stream
             self._remote().write_file(path, key)
+
+
+def is_hidden(key: str) -> bool:
+    """Whether an object store does not list a file, by its name."""
+    return any(not part or part.startswith(".") for part in key.split("/"))
 
 
 def _spool(file: IO[bytes], data: bytes) -> None:
