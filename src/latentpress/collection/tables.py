@@ -89,7 +89,7 @@ def picture_columns(table: Any, change: Change, asked: Sequence[str] = ()) -> li
                     f"no column {name!r} holds bytes; those that do are "
                     f"{', '.join(holding) or 'none'}"
                 )
-        return list(asked)
+        return list(dict.fromkeys(asked))
     said = [name for name in said_to_be_pictures(schema.metadata) if name in holding]
     found = said or [name for name in holding if _holds_pictures(table, name, change)]
     if not found:
