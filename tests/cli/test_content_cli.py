@@ -82,7 +82,7 @@ def test_the_report_of_a_folder_counts_the_layers(folder: Path) -> None:
     assert len(shares) == 1
     assert 0.2 < shares[0] < 0.6
     page = (folder / "report.html").read_text()
-    assert "1 have a screen layer." in page
+    assert "1 with a screen layer." in page
     assert f"{100 * shares[0]:.1f} % of it a screen layer" in page
 
 

@@ -58,6 +58,27 @@ def test_pictures_of_shards_tables_and_zip_files_are_counted_and_shown(
     assert "<th scope='col'></th>" not in page
 
 
+def test_one_picture_is_told_as_one(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.png").write_bytes(picture(1, "PNG"))
+    lp("compress", tmp_path / "in", "-o", tmp_path / "out", "--content", "screen")
+    lp("report", tmp_path / "out", "-o", tmp_path / "r.html")
+    page = (tmp_path / "r.html").read_text(encoding="utf-8")
+    assert "<p>1 picture, " in page
+    assert " 1 with a screen layer.</p>" in page
+
+
+def test_a_picture_in_a_zip_file_is_found_whatever_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of whose letters one becomes two in lower case."""
+    monkeypatch.chdir(tmp_path)
+    with zipfile.ZipFile("\u0130.zip", "w") as archive:
+        archive.writestr("deep/a.png", picture(1, "PNG"))
+    lp("compress", "\u0130.zip", "-o", "out", "--report", "r.html")
+    assert "cannot be opened" not in Path("r.html").read_text(encoding="utf-8")
+
+
 def test_what_a_run_that_was_killed_told_of_a_shard_is_not_counted_twice() -> None:
     row = {"source": "a.tar", "member": "0.jpg", "output": "0.ltp", "output_bytes": 5}
     row |= {"source_bytes": 9, "bpp": 1.0, "error": ""}

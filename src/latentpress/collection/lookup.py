@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+import re
 from collections.abc import Mapping
 from typing import Any, BinaryIO
 
@@ -13,7 +14,7 @@ from latentpress.errors import ImageError
 from latentpress.system.stores import is_zip, open_file
 from latentpress.system.tars import TarReader, inflated
 
-ZIP = ".zip/"  # within the name of a picture in a ZIP file
+ZIP = re.compile(r"\.zip(?=/)", re.IGNORECASE)  # within the name of a picture in a ZIP file
 
 
 def source_of(row: Mapping[str, Any]) -> bytes:
@@ -34,9 +35,9 @@ def output_of(row: Mapping[str, Any], url: str, archive: str = "") -> bytes:
 
 def _split(name: str) -> tuple[str, str]:
     """The store of a file and its key there."""
-    at = name.lower().find(ZIP)
-    if at >= 0 and is_zip(name[: at + len(ZIP) - 1]):
-        return name[: at + len(ZIP) - 1], name[at + len(ZIP) :]
+    found = ZIP.search(name)
+    if found and is_zip(name[: found.end()]):
+        return name[: found.end()], name[found.end() + 1 :]
     root, key = posixpath.split(name)
     return root or ".", key
 

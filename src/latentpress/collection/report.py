@@ -238,9 +238,10 @@ def html(story: Story, output: str, heading: str) -> bytes:
         "<meta name='viewport' content='width=device-width,initial-scale=1'>",
         f"<title>{_text(heading)}</title>\n<style>{STYLE}</style>",
         f"<main>\n<h1>{_text(heading)}</h1>",
-        f"<p>{story.pictures:,} pictures, {_text(change(story.before, story.after))}."
-        f"{f' {story.layers:,} have a screen layer.' if story.layers else ''}"
-        f"{f' {story.left:,} were not written.' if story.left else ''}"
+        f"<p>{story.pictures:,} {'picture' if story.pictures == 1 else 'pictures'}, "
+        f"{_text(change(story.before, story.after))}."
+        f"{f' {story.layers:,} with a screen layer.' if story.layers else ''}"
+        f"{f' {story.left:,} not written.' if story.left else ''}"
         f"{f' {story.failed:,} failed.' if story.failed else ''}{_archives(story)}</p>",
         _numbers(story),
     ]
