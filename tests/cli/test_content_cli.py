@@ -81,7 +81,7 @@ def test_the_report_of_a_folder_counts_the_layers(folder: Path) -> None:
     shares = [row["screen_share"] for row in map(json.loads, lines) if "run" not in row]
     assert len(shares) == 1
     assert 0.2 < shares[0] < 0.6
-    page = (folder / "report.html").read_text()
+    page = (folder / "report.html").read_text(encoding="utf-8")
     assert "1 with a screen layer." in page
     assert f"{100 * shares[0]:.1f} % of it a screen layer" in page
 

@@ -65,13 +65,15 @@ def test_names_are_shown_as_they_are(folder: Path) -> None:
 def test_every_console_is_made_in_one_place() -> None:
     for path in (ROOT / "src" / "latentpress").rglob("*.py"):
         if path.name != "terminal.py":
-            assert not re.search(r"\bConsole\(", path.read_text()), path
+            assert not re.search(r"\bConsole\(", path.read_text(encoding="utf-8")), path
     progress = [
-        p for p in (ROOT / "src" / "latentpress").rglob("*.py") if "TextColumn(" in p.read_text()
+        p
+        for p in (ROOT / "src" / "latentpress").rglob("*.py")
+        if "TextColumn(" in p.read_text(encoding="utf-8")
     ]
     assert progress
     for path in progress:
-        for column in re.findall(r"TextColumn\([^)]*\)", path.read_text()):
+        for column in re.findall(r"TextColumn\([^)]*\)", path.read_text(encoding="utf-8")):
             assert "markup=False" in column, path
 
 

@@ -459,7 +459,7 @@ def test_metrics_are_recorded_and_the_report_shows_the_worst(here: Path) -> None
     for row in rows:
         expected = latentpress.assess(row["source"], f"pressed/{row['output']}", ["psnr", "ssim"])
         assert row["metrics"] == pytest.approx(expected)
-    page = Path("run.html").read_text()
+    page = Path("run.html").read_text(encoding="utf-8")
     order = sorted(rows, key=lambda row: row["metrics"]["psnr"])
     places = [page.index(f"<h3>{row['source']}</h3>") for row in order]
     assert places == sorted(places)
@@ -475,7 +475,7 @@ def test_metrics_are_recorded_and_the_report_shows_the_worst(here: Path) -> None
         "compress", "photos", "-o", "pressed", "--report", "a.txt", code=2
     )
     lp("report", "pressed", "-o", "later.html")
-    assert Path("later.html").read_text() == page
+    assert Path("later.html").read_text(encoding="utf-8") == page
 
 
 def test_folders_are_graded_pair_by_pair(here: Path) -> None:
@@ -749,7 +749,7 @@ def test_a_manifest_that_was_meddled_with_is_read_as_far_as_it_goes(here: Path) 
     assert "3 done before" in lp("compress", "photos", "-o", "pressed").stdout
     assert path.read_bytes().endswith(b"}\n")
     lp("report", "pressed", "-o", "page.html")
-    assert "3 pictures" in Path("page.html").read_text()
+    assert "3 pictures" in Path("page.html").read_text(encoding="utf-8")
 
 
 def test_temporary_files_of_the_dead_are_removed_and_those_of_the_living_stay(here: Path) -> None:

@@ -171,4 +171,4 @@ def test_the_printed_rows_are_the_lines_of_the_manifest(here: Path) -> None:
 
 def test_a_report_goes_into_a_folder_that_is_not_there_yet(here: Path) -> None:
     lp("compress", "photos", "-o", "out", "--report", "out/pages/report.html")
-    assert "3 pictures" in Path("out/pages/report.html").read_text()
+    assert "3 pictures" in Path("out/pages/report.html").read_text(encoding="utf-8")

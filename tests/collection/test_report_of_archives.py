@@ -36,7 +36,7 @@ def test_pictures_of_shards_tables_and_zip_files_are_counted_and_shown(
         archive.writestr("d/e.png", picture(7, "PNG"))
     lp("compress", "in", "c.zip", "-o", "out", "--metrics", "psnr", "--report", "r.html", code=1)
     lp("compress", "in", "c.zip", "-o", "out", "--metrics", "psnr", "--report", "r.html")
-    page = Path("r.html").read_text()
+    page = Path("r.html").read_text(encoding="utf-8")
     lines = [json.loads(line) for line in Path("out/manifest.jsonl").read_text().splitlines()]
     story = told(lambda: lines)
     good = [row for row in lines if row.get("bpp")]
@@ -95,4 +95,4 @@ def test_a_picture_that_is_gone_is_told_in_words(tmp_path: Path) -> None:
     lp("compress", tmp_path / "in", "-o", tmp_path / "out")
     (tmp_path / "in" / "a.tar").write_bytes(shard([("other.jpg", picture(1))]))
     lp("report", tmp_path / "out", "-o", tmp_path / "r.html")
-    assert (tmp_path / "r.html").read_text().count("it cannot be opened now") == 1
+    assert (tmp_path / "r.html").read_text(encoding="utf-8").count("it cannot be opened now") == 1

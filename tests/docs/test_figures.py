@@ -241,7 +241,11 @@ NAMED = re.compile(r"`((?:[\w-]+/)*[\w-]+\.py)`\s+\(((?:[^()]|\(\))*)\)")
 def test_a_module_has_the_names_that_a_page_gives_of_it(page: Path) -> None:
     for module, names in NAMED.findall(page.read_text(encoding="utf-8")):
         roots = (ROOT, ROOT / "src" / "latentpress", ROOT / "src" / "latentpress" / "entropy")
-        code = next((root / module).read_text() for root in roots if (root / module).exists())
+        code = next(
+            (root / module).read_text(encoding="utf-8")
+            for root in roots
+            if (root / module).exists()
+        )
         for name in re.findall(r"`([\w.]+)", names):
             last = name.rpartition(".")[2]
             defined = rf"^ *(?:def|class) {last}\b|^ *{last}\b[^=\n]*="

@@ -438,7 +438,7 @@ def test_the_table_of_the_spaces_is_the_code_s() -> None:
 
 
 def test_the_number_of_the_restorations_is_the_code_s() -> None:
-    text = (ROOT / "docs/formats/ltp.md").read_text()
+    text = (ROOT / "docs/formats/ltp.md").read_text(encoding="utf-8")
     assert f"the shipped ones have number {restoration.NUMBER}." in text
 
 
@@ -453,10 +453,9 @@ def test_the_constants_are_the_code_s() -> None:
     ]
     assert page["model_hash"](files).hex() == manifest("lp1")["model_hash"]
     assert page["crc32c"](b"123456789") == 0xE3069283
-    assert (
-        f"at most {manifest('lp1')['halo']} latent positions"
-        in (ROOT / "docs/formats/ltp.md").read_text()
-    )
+    assert f"at most {manifest('lp1')['halo']} latent positions" in (
+        ROOT / "docs/formats/ltp.md"
+    ).read_text(encoding="utf-8")
     assert int(load("entropy/tables.npz")["whitener"].max()) == 595_782
 
 

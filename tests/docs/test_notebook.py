@@ -42,11 +42,11 @@ def test_an_entry_is_named_by_date_and_has_the_heads_and_a_table(path: Path) -> 
     date, title = path.stem[:10], path.stem[10:]
     datetime.date.fromisoformat(date)
     assert re.fullmatch(r"(-[a-z0-9]+)+", title)
-    assert complaints(path.read_text()) == []
+    assert complaints(path.read_text(encoding="utf-8")) == []
 
 
 def test_every_entry_is_in_the_list_once_newest_first() -> None:
-    rows = ROW.findall(INDEX.read_text())
+    rows = ROW.findall(INDEX.read_text(encoding="utf-8"))
     assert sorted(name for _, name, _ in rows) == [path.name for path in ENTRIES]
     assert all(name.startswith(date) for date, name, _ in rows)
     dates = [date for date, _, _ in rows]
@@ -55,15 +55,15 @@ def test_every_entry_is_in_the_list_once_newest_first() -> None:
 
 
 def test_the_list_gives_the_verdicts_of_the_entries() -> None:
-    for _, name, verdict in ROW.findall(INDEX.read_text()):
-        page = (NOTEBOOK / name).read_text()
+    for _, name, verdict in ROW.findall(INDEX.read_text(encoding="utf-8")):
+        page = (NOTEBOOK / name).read_text(encoding="utf-8")
         told = re.search(r"^\*\*Verdict\*\*: (taken|given up|open)", page, re.MULTILINE)
         assert told is not None, name
         assert verdict.startswith(told[1]), name
 
 
 def test_the_lists_own_template_is_complete() -> None:
-    template = INDEX.read_text().split("```markdown\n")[1].split("```")[0]
+    template = INDEX.read_text(encoding="utf-8").split("```markdown\n")[1].split("```")[0]
     assert complaints(template) == []
 
 
@@ -87,4 +87,4 @@ def test_another_wording_of_the_missing_script_is_told() -> None:
     "path", [ROOT / "README.md", *PAGES], ids=lambda path: str(path.relative_to(ROOT))
 )
 def test_no_page_outside_the_notebook_rests_on_what_was_not_kept(path: Path) -> None:
-    assert "not kept" not in " ".join(path.read_text().split())
+    assert "not kept" not in " ".join(path.read_text(encoding="utf-8").split())

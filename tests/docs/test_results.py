@@ -77,7 +77,7 @@ def checkout(tmp_path: Path) -> Path:
 def test_what_is_wrong_with_a_source(checkout: Path) -> None:
     complaint = lambda: sources.complaint("results/a.csv", checkout)
     sidecar = checkout / "results" / "a.json"
-    told = json.loads(sidecar.read_text())
+    told = json.loads(sidecar.read_text(encoding="utf-8"))
     assert complaint() == ""
     assert sources.complaint("results/b.csv", checkout) == "results/b.csv is missing"
     assert sources.complaint("README.md", checkout) == "README.md is missing"
@@ -139,7 +139,7 @@ def test_rows_of_another_model_are_not_gone_on_with(checkout: Path) -> None:
     file = checkout / "results" / "a.csv"
     provenance.refuse_other_models(file)
     provenance.refuse_other_models(checkout / "results" / "new.csv")
-    told = json.loads(file.with_suffix(".json").read_text())
+    told = json.loads(file.with_suffix(".json").read_text(encoding="utf-8"))
     provenance.write(file.with_suffix(".json"), told | {"model": {"lp1": "00000000"}})
     with pytest.raises(SystemExit, match="made with lp1 00000000"):
         provenance.refuse_other_models(file)
@@ -180,7 +180,7 @@ def test_a_table_is_put_below_its_marker(tmp_path: Path) -> None:
     page.write_text("# Page\n\n<!-- source: results/a.csv -->\n| old |\n|---|\n| 1 |\n\nText.\n")
     sources.fill(page, "results/a.csv", [["codec", "bpp"], ["jpeg", "0.5"]])
     assert (
-        page.read_text()
+        page.read_text(encoding="utf-8")
         == "# Page\n\n<!-- source: results/a.csv -->\n| codec | bpp |\n| --- | --- |\n"
         "| jpeg | 0.5 |\n\nText.\n"
     )

@@ -410,13 +410,15 @@ def test_a_run_is_recorded_by_one_command(packs: Path, tmp_path: Path) -> None:
         results = tmp_path / "results"
         path = record(tmp_path / "out", "a-trial", note, "abc1234", "2026-01-02", results, notebook)
     assert path == notebook / "2026-01-02-a-trial.md"
-    page = path.read_text()
+    page = path.read_text(encoding="utf-8")
     assert page.startswith("# A trial\n\n**Question**: second\n\n**Command**: `python -m")
     assert 'optimizer = "soap"' in page
     assert "commit abc1234. CPU" in page
-    assert (tmp_path / "out/table.md").read_text() in page
+    assert (tmp_path / "out/table.md").read_text(encoding="utf-8") in page
     assert complaints(page) == []
-    rows = (notebook / "index.md").read_text().splitlines()[-2:]
+    rows = (notebook / "index.md").read_text(encoding="utf-8").splitlines()[-2:]
     assert rows == ["| 2026-01-02 [A trial](2026-01-02-a-trial.md) | open: to be written |", older]
-    assert (tmp_path / "results/a-trial.jsonl").read_text().count('"kind": "command"') == 1
-    assert (tmp_path / "results/a-trial.svg").read_text().count("<svg") == 1
+    assert (tmp_path / "results/a-trial.jsonl").read_text(encoding="utf-8").count(
+        '"kind": "command"'
+    ) == 1
+    assert (tmp_path / "results/a-trial.svg").read_text(encoding="utf-8").count("<svg") == 1

@@ -107,7 +107,7 @@ def test_it_decodes_and_encodes(installed: Path) -> None:
 @needs_node
 def test_it_holds_what_its_description_names(installed: Path) -> None:
     package = installed / "node_modules" / "latentpress"
-    told = json.loads((package / "package.json").read_text())
+    told = json.loads((package / "package.json").read_text(encoding="utf-8"))
     named = [told["types"]]
     for entry in told["exports"].values():
         named += [entry] if isinstance(entry, str) else entry.values()
@@ -124,7 +124,7 @@ def test_bundlers_find_whatever_a_module_names_beside_itself() -> None:
         (module, address)
         for module in modules
         if not module.name.startswith("node")  # which browsers never load
-        for address in named.findall(module.read_text())
+        for address in named.findall(module.read_text(encoding="utf-8"))
     }
     assert len(found) >= 3
     for module, address in found - {(m, '"../models/lp1/"') for m in modules}:

@@ -294,5 +294,5 @@ def test_the_tables_are_those_that_the_package_names() -> None:
     import hashlib
 
     digest = hashlib.sha256(cdf_tables.FILE.read_bytes()).hexdigest()
-    assert digest in (WEB / "src" / "models.js").read_text()
+    assert digest in (WEB / "src" / "models.js").read_text(encoding="utf-8")
     assert len(BUILTIN) == 13
