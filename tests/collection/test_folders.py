@@ -582,8 +582,9 @@ def test_a_full_disk_ends_the_run_and_the_next_goes_on(
 
     with monkeypatch.context() as patch:
         patch.setattr("os.replace", full)
-        result = lp("compress", "many", "-o", "pressed", "--jobs", "1", code=1)
+        result = lp("compress", "many", "-o", "pressed", "--jobs", "1", "--json", code=1)
     assert isinstance(result.exception, DiskFullError)
+    assert len(json.loads(result.stdout)) == 10  # a list to its end
     assert "the disk is full" in str(result.exception)
     assert "the same command goes on" in str(result.exception)
     assert agrees(here / "pressed") == (10, 0)

@@ -234,20 +234,24 @@ def run_tree(
             begun = True
 
     with batch.Bar(None, verb) as bar, _going_on():
-        summary = run(
-            tree.found(search) if found is None else found,
-            task,
-            engine,
-            header={"version": __version__, **(header or {})},
-            skip_existing=tree.skip_existing,
-            verify=tree.verify,
-            told=tell,
-            passed=bar.advance,
-        )
-    if tree.as_json:
-        print("\n]" if begun else "[]")
-    else:
+        try:
+            summary = run(
+                tree.found(search) if found is None else found,
+                task,
+                engine,
+                header={"version": __version__, **(header or {})},
+                skip_existing=tree.skip_existing,
+                verify=tree.verify,
+                told=tell,
+                passed=bar.advance,
+            )
+        finally:
+            if begun:
+                print("\n]")
+    if not tree.as_json:
         terminal.line(f"{shown(task.output) or '.'}: {words(summary, is_opened=verb == OPENING)}")
+    elif not begun:
+        print("[]")
     if tree.report is not None:
         write_report(task.output, tree.report)
         if not tree.as_json:
