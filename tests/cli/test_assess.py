@@ -306,11 +306,13 @@ def test_wrong_usage_is_one_sentence(folders: Any) -> None:
         (("--metrics", "psnr,niqe"), "unknown metric 'niqe'"),
         (("-o", "table.txt"), ".csv, .xlsx, .json"),
         (("--weights", "nowhere"), "no such folder"),
+        (("--engine", "spark"), "--engine: one of local, ray, not 'spark'"),
     ):
-        done = run("assess", "originals", "decoded", *arguments, cwd=folders)
-        assert done.returncode == 2
-        [line] = done.stderr.splitlines()
-        assert text in line
+        for pair in (("originals", "decoded"), ("originals/a.png", "decoded/a.jpg")):
+            done = run("assess", *pair, *arguments, cwd=folders)
+            assert done.returncode == 2
+            [line] = done.stderr.splitlines()
+            assert text in line
 
 
 def test_the_metrics_are_listed() -> None:

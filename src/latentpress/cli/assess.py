@@ -30,7 +30,7 @@ from latentpress.cli.assess_output import (
     table_bytes,
 )
 from latentpress.cli.batch import end, make_folder, names_folder, output_for, progress
-from latentpress.cli.engines import Address, EngineName, engine_of
+from latentpress.cli.engines import Address, EngineName, check_engine, engine_of
 from latentpress.cli.json_output import to_json
 from latentpress.cli.terminal import line, notice
 from latentpress.collection.faults import describe, naming
@@ -105,6 +105,7 @@ def assess(
     Example: latentpress assess originals decoded --metrics psnr,ssim,lpips -o table.csv
     """
     pipes.once(original, distorted)
+    check_engine(engine, address)
     output = output and output_for(distorted, output, ".csv", others=[original])
     folders = original.is_dir() or distorted.is_dir()
     record = output if output is not None and folders and names_folder(output) else None
