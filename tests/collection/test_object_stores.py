@@ -234,6 +234,17 @@ def test_rows_are_written_as_they_come(s3: Proxy, monkeypatch: pytest.MonkeyPatc
         list(remote_manifest.RemoteManifest(f"{ROOT}/none", read_only=True).lines())
 
 
+def test_a_run_may_begin_while_another_one_ends(memory: str) -> None:
+    """The other one takes up the parts of its rows while they are read."""
+    store = open_store(memory)
+    for n in range(3):
+        store.write(f"manifest/a-{n}.jsonl", b'{"n": %d}\n' % n)
+    lines = remote_manifest.RemoteManifest(memory).lines()
+    assert next(lines) == {"n": 0}
+    UrlPath(f"{memory}/manifest/a-1.jsonl")._remote.remove("")
+    assert list(lines) == [{"n": 2}]
+
+
 def test_a_run_ends_before_its_work_where_it_cannot_be_recorded(
     s3: Proxy, tree: Path, command: Command
 ) -> None:

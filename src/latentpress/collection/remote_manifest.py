@@ -8,6 +8,7 @@ be there when their pictures come again.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import secrets
 import tempfile
@@ -19,6 +20,7 @@ from typing import Any
 from latentpress.collection.find import MANIFEST, PARTS
 from latentpress.collection.lines import parsed, split
 from latentpress.errors import ImageError, OutputError
+from latentpress.system.faults import MissingError
 from latentpress.system.files import output_error
 from latentpress.system.remote import opened
 from latentpress.system.urls import joined, shown
@@ -107,4 +109,10 @@ class RemoteManifest:
         if parts.is_folder():
             for found in list(parts.entries()):
                 key = PARTS + found.key
-                yield key, remote.chunks(key)
+                yield key, _there(remote.chunks(key))
+
+
+def _there(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """The bytes of a part; none where another run that ends has taken it up."""
+    with contextlib.suppress(MissingError):
+        yield from chunks
