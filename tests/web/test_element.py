@@ -163,13 +163,18 @@ def test_it_shows_the_picture_that_python_decodes(
     assert asked == (["bytes=0-63", ""] if ranges else ["bytes=0-63"])
 
 
+def far_below(context: Any, site: Site, small: NDArray[np.uint8]) -> Any:
+    """An element out of sight, whose size is known."""
+    site.files["/a.ltp"] = pressed(small)
+    page = opened(context, site, f'{TALL}<ltp-img src="a.ltp" alt=""></ltp-img>')
+    page.wait_for_function("document.querySelector('ltp-img').naturalWidth === 109")
+    return page.locator("ltp-img")
+
+
 def test_its_size_is_known_and_nothing_decoded_before_it_is_seen(
     context: Any, site: Site, small: NDArray[np.uint8]
 ) -> None:
-    site.files["/a.ltp"] = pressed(small)
-    page = opened(context, site, f'{TALL}<ltp-img src="a.ltp" alt=""></ltp-img>')
-    element = page.locator("ltp-img")
-    page.wait_for_function("document.querySelector('ltp-img').naturalWidth === 109")
+    element = far_below(context, site, small)
     assert (element.bounding_box()["width"], element.bounding_box()["height"]) == (109, 75)
     assert not element.evaluate("e => e.complete")
     assert not any("synthesis.onnx" in path for path, _ in site.asked)
@@ -417,10 +422,7 @@ def test_a_picture_that_is_drawn_late_is_not_shown_for_another(
 def test_a_picture_far_below_is_decoded_once_it_is_eager(
     context: Any, site: Site, small: NDArray[np.uint8]
 ) -> None:
-    site.files["/a.ltp"] = pressed(small)
-    page = opened(context, site, f'{TALL}<ltp-img src="a.ltp" alt=""></ltp-img>')
-    element = page.locator("ltp-img")
-    page.wait_for_function("document.querySelector('ltp-img').naturalWidth === 109")
+    element = far_below(context, site, small)
     element.evaluate("e => e.setAttribute('loading', 'eager')")
     element.locator(".picture").wait_for()
     assert element.evaluate("e => { e.setAttribute('loading', 'lazy'); return e.complete; }")

@@ -4,6 +4,7 @@ import base64
 import io
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -83,16 +84,21 @@ def test_drawings_take_little_more_than_libwebp_needs(tmp_path: Path) -> None:
     assert 0 < total["ours"] < 1.35 * total["libwebp"]
 
 
+def pressed_in_node(images: list[Image.Image], folder: Path) -> list[dict[str, Any]]:
+    """What the page's encoder makes of images, in Node."""
+    cases = []
+    for image in images:
+        rgba = base64.b64encode(image.convert("RGBA").tobytes()).decode()
+        cases.append({"rgba": rgba, "width": image.width, "height": image.height})
+    (folder / "cases.json").write_text(json.dumps(cases))
+    return run_node("pressed.js", folder / "cases.json")
+
+
 def test_the_samples_are_no_drawings_and_a_faint_pattern_is_one(tmp_path: Path) -> None:
     checks = (64 + 24 * (np.indices((64, 96)).sum(0) % 2)).astype(np.uint8)
     jobs = [Image.open(path) for path in sorted((ROOT / "samples").glob("*.jpg"))]
     jobs.append(Image.fromarray(checks))
-    cases = []
-    for image in jobs:
-        rgba = base64.b64encode(image.convert("RGBA").tobytes()).decode()
-        cases.append({"rgba": rgba, "width": image.width, "height": image.height})
-    (tmp_path / "cases.json").write_text(json.dumps(cases))
-    answers = run_node("pressed.js", tmp_path / "cases.json")
+    answers = pressed_in_node(jobs, tmp_path)
     assert [answer["notice"] for answer in answers] == [None] * (len(jobs) - 1) + ["exact"]
 
 
@@ -108,12 +114,7 @@ def test_python_reads_a_layer_of_several_tiles(tmp_path: Path, photo: Array) -> 
         ImageDraw.Draw(scan).text((8, y), "The quick brown fox jumps over the lazy dog, twice", 0)
     jobs = [drawn, Image.new("RGB", (2120, 40), (9, 200, 30)), Image.fromarray(photo[:64, :96])]
     jobs.append(scan)  # no part of which is flat
-    cases = []
-    for image in jobs:
-        rgba = base64.b64encode(image.convert("RGBA").tobytes()).decode()
-        cases.append({"rgba": rgba, "width": image.width, "height": image.height})
-    (tmp_path / "cases.json").write_text(json.dumps(cases))
-    answers = run_node("pressed.js", tmp_path / "cases.json")
+    answers = pressed_in_node(jobs, tmp_path)
     assert [answer["notice"] for answer in answers] == ["exact", "exact", None, "drawn"]
     for image, answer in zip(jobs[:2], answers, strict=False):
         decoded = latentpress.decompress(base64.b64decode(answer["file"]))
