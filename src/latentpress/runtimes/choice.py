@@ -58,8 +58,7 @@ def choose_prior(*, has_integers: bool) -> Choice:
     Raises:
         UsageError: As of `choose`, for the environment.
     """
-    has_library = native.library() or native.float_library()
-    if word(RUNTIME_VARIABLE, RUNTIMES) == "onnxruntime" or not has_library:
+    if word(RUNTIME_VARIABLE, RUNTIMES) == "onnxruntime" or not native.usable():
         return EXACT
     return OWN_INTEGERS if has_integers else OWN_FLOATS
 
@@ -162,12 +161,12 @@ def byte_instructions() -> str:
 
 def has_own_floats() -> bool:
     """Whether the package's own convolutions are the fastest of floats: without AVX-512."""
-    return bool(native.float_library() or (native.library() and not native.has_avx512()))
+    return bool(native.usable()) and not native.has_avx512()
 
 
 def on_native(device: str, precision: str, why: str, *, is_asked: bool = False) -> Choice:
     """The package's own convolutions. UsageError where they cannot do what is asked for."""
-    if not native.library() and not native.float_library():
+    if not native.usable():
         raise UsageError(
             "the runtime native needs a processor with AVX2, Linux, and the package's C library"
         )

@@ -45,8 +45,8 @@ class NativeGraph:
         may_round: bool = False,
         how: int = native.NOTHING,
     ) -> None:
-        self._library = native.library() or native.float_library()
-        self._how = how or self._library.instructions() or self._library.float_instructions()
+        self._library = native.usable()
+        self._how = how or native.best()
         is_narrow = self._how in (native.AVX2_ALONE, native.AVX2_AND_VNNI)
         if self._how == native.AVX2_ALONE:
             steps = {}

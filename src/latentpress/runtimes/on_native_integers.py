@@ -35,8 +35,8 @@ class IntegerGraph:
     """
 
     def __init__(self, data: bytes, threads: int = 1, how: int = native.NOTHING) -> None:
-        self._library = native.library() or native.float_library()
-        self._how = how or self._library.instructions() or self._library.float_instructions()
+        self._library = native.usable()
+        self._how = how or native.best()
         self._network = read(data, self._library, self._how)
         self._team = Team(threads)
         self._idle = deque[tuple[tuple[int, int], _Planes]](maxlen=IDLE)

@@ -191,6 +191,17 @@ def float_library() -> Any:
     return found if found and found.float_instructions() != NOTHING else None
 
 
+def usable() -> Any:
+    """`library`, or `float_library`, or None."""
+    return library() or float_library()
+
+
+def best() -> int:
+    """What `usable` multiplies by on this processor, of convolution.h."""
+    found = usable()
+    return int(found.instructions() or found.float_instructions())
+
+
 def ways() -> list[int]:
     """What `library` can multiply bytes by on this processor, of convolution.h. AVX-512 has what
     AVX2_AND_VNNI needs.

@@ -45,7 +45,7 @@ INLINE AVX2 __m128i as_bytes(__m256i low, __m256i high)
     return _mm256_castsi256_si128(_mm256_permutevar8x32_epi32(bytes, order));
 }
 
-/* A whole block, or a part of one, a number at a time. */
+/* A whole block at once, a part of one a number at a time. */
 INLINE AVX2 void finish(const Convolution *c, const Target *t, __m256 low, __m256 high,
                         int64_t column)
 {

@@ -8,8 +8,6 @@
 #include "avx2_finish.h"
 #include "integers.h"
 
-#define TILE 64 /* bytes, to a multiple of which the runs of a kernel are filled up */
-#define TILE_BYTES (TILE * LANES)
 #define POSITIONS 16 /* that are finished at a time */
 
 /* Eight channels of a position: what is written, as floats. at: the first channel's place. */

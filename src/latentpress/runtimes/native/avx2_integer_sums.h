@@ -13,10 +13,10 @@ INLINE TARGET void SUM(const IntegerLayer *c, int64_t row, int64_t column, int64
     for (int p = 0; p < positions; p++)
         sums[p][0][0] = sums[p][0][1] = sums[p][1][0] = sums[p][1][1] = _mm256_setzero_si256();
     for (const Summand *s = c->summands; s < c->summands + c->count; s++) {
-        const int64_t fours = (s->run + 3) / 4, steps = (s->run + TILE - 1) / TILE;
+        const int64_t fours = (s->run + 3) / 4;
         for (int64_t k = 0; k < s->kernel_rows; k++) {
             const uint8_t *in = s->input + (row + k) * s->pitch + column * s->column_step;
-            const int8_t *w = s->weights + (block * s->kernel_rows + k) * steps * 2 * TILE_BYTES;
+            const int8_t *w = s->weights + block * of_block(s) + k * of_row(s);
             for (int64_t g = 0; g < fours; g++) {
                 const int8_t *at = w + g / 16 * 2 * TILE_BYTES + g % 16 * TILE;
                 __m256i factors[2][2];

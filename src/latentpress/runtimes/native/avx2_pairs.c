@@ -42,11 +42,9 @@ INLINE AVX2 void sum_pairs(const IntegerLayer *c, int64_t first, int64_t block, 
     const int16_t *in = numbers;
     for (const Summand *s = c->summands; s < c->summands + c->count; s++) {
         const int64_t pairs = (s->run + 1) / 2;
-        const int64_t of_row = (s->run + TILE - 1) / TILE * 2 * TILE_BYTES;
-        const int8_t *weights = s->weights + block * s->kernel_rows * of_row;
         for (int64_t k = 0; k < s->kernel_rows; k++, in += numbers_of_row(s)) {
             const int16_t *own = in + first * s->column_step;
-            const int8_t *w = weights + k * of_row;
+            const int8_t *w = s->weights + block * of_block(s) + k * of_row(s);
             for (int64_t g = 0; g < pairs; g++, own += 2, w += TILE) {
                 const __m256i a = _mm256_loadu_si256((const __m256i *)w);
                 const __m256i b = _mm256_loadu_si256((const __m256i *)(w + TILE / 2));

@@ -7,8 +7,6 @@
 #include <string.h>
 
 #define LANES 16 /* output channels of a block of weights */
-#define TILE 64  /* bytes of a tile's row */
-#define TILE_BYTES (TILE * 16)
 
 EXPORT void pack_integers(const int16_t *weights, int64_t inputs, int64_t rows, int64_t columns,
                           const int32_t *order, int64_t places, int how, int8_t *packed,
@@ -55,10 +53,6 @@ EXPORT void pack_integers(const int16_t *weights, int64_t inputs, int64_t rows, 
 #define AVX512 __attribute__((target("avx512f,avx512bw,avx512vl,avx512vnni")))
 #define AMX __attribute__((target("avx512f,avx512bw,avx512vl,avx512vnni,amx-tile,amx-int8")))
 #define INLINE static inline __attribute__((always_inline))
-
-INLINE int64_t steps_of(const Summand *s) { return (s->run + TILE - 1) / TILE; }
-
-INLINE int64_t of_block(const Summand *s) { return s->kernel_rows * steps_of(s) * 2 * TILE_BYTES; }
 
 INLINE AVX512 void transpose(__m512 *r)
 {
@@ -133,7 +127,7 @@ INLINE AVX512 void by_vnni(const IntegerLayer *c, int64_t row, int64_t column, i
         const int64_t fours = (s->run + 3) / 4;
         for (int64_t k = 0; k < s->kernel_rows; k++) {
             const uint8_t *in = s->input + (row + k) * s->pitch + column * s->column_step;
-            const int8_t *w = s->weights + block * of_block(s) + k * steps_of(s) * 2 * TILE_BYTES;
+            const int8_t *w = s->weights + block * of_block(s) + k * of_row(s);
             for (int64_t g = 0; g < fours; g++) {
                 const int8_t *at = w + g / 16 * 2 * TILE_BYTES + g % 16 * TILE;
                 const __m512i a = _mm512_loadu_si512(at), b = _mm512_loadu_si512(at + TILE_BYTES);

@@ -18,6 +18,16 @@ typedef struct {
     int64_t kernel_rows, run;   /* run: bytes that a row of the kernel reads */
 } Summand;
 
+#define TILE 64 /* bytes of the input, of which a run of weights is for a multiple */
+#define TILE_BYTES (TILE * 16) /* of its weights, for a block of 16 output channels */
+
+static inline int64_t steps_of(const Summand *s) { return (s->run + TILE - 1) / TILE; }
+
+/* Bytes of the weights of a row of the kernel, and of a whole block. */
+static inline int64_t of_row(const Summand *s) { return steps_of(s) * 2 * TILE_BYTES; }
+
+static inline int64_t of_block(const Summand *s) { return s->kernel_rows * of_row(s); }
+
 /* Convolutions, the sums of which become round(scale * (sum + start + bias)), half to even. */
 typedef struct {
     Summand summands[SUMMANDS];
