@@ -9,6 +9,7 @@ import { isDensity } from "./metadata_encoder.js";
 
 const MOST = 2 ** 26; // bytes of a compressed part of a file
 const XMP_KEY = "XML:com.adobe.xmp";
+const EXIF_KEY = "Raw profile type exif"; // ImageMagick's, from before PNG had a chunk for it
 // how comments of JPEG files begin that encoders write of themselves
 const SIGNATURES = [
   "AppleMark", "Compressed by", "Created by OpenJPEG", "Created with GIMP", "CREATOR:",
@@ -132,6 +133,8 @@ async function readPng(file) {
   const found = { bare: file, text: [] };
   /** @type {[string, Uint8Array][]} */
   const kept = [];
+  /** @type {Uint8Array | undefined} */
+  let textualExif;
   const view = new DataView(file.buffer, file.byteOffset, file.length);
   for (let at = 8; at + 12 <= file.length;) {
     const size = view.getUint32(at);
@@ -148,11 +151,13 @@ async function readPng(file) {
     } else if (["tEXt", "zTXt", "iTXt"].includes(type)) {
       const [key, value] = await readText(type, body);
       if (key === XMP_KEY) found.xmp = value ?? undefined;
+      else if (key === EXIF_KEY) textualExif = value ? rawProfile(value) : undefined;
       else if (value) found.text.push([key, type === "iTXt" ? utf8(value) : latin1(value)]);
     }
     kept.push([type, file.subarray(at, at + 12 + size)]);
     at += 12 + size;
   }
+  found.exif ??= textualExif;
   const has = (/** @type {string[]} */ ...types) => kept.some(([type]) => types.includes(type));
   found.isOpaque = has("IHDR") && [0, 2, 3].includes(file[25]) && !has("tRNS", "acTL");
   if (has("cICP")) found.icc = undefined; // which counts before it (PNG, third edition, 4.3)
@@ -213,6 +218,18 @@ function keyed(body) {
   const end = body.indexOf(0);
   if (end < 0) return [latin1(body), body.subarray(body.length)];
   return [latin1(body.subarray(0, end)), body.subarray(end + 1)];
+}
+
+/**
+ * @param {Uint8Array} text ImageMagick's: a line for the kind and one for the length, each behind a
+ *   line's end, then lines of hexadecimal digits
+ * @returns {Uint8Array | undefined} the EXIF that it spells
+ */
+function rawProfile(text) {
+  const digits = latin1(text).split("\n").slice(3).join("");
+  if (!/^([0-9a-f]{2})+$/i.test(digits)) return undefined;
+  return withoutPrefix(Uint8Array.from({ length: digits.length / 2 }, (_, i) =>
+    parseInt(digits.slice(2 * i, 2 * i + 2), 16)));
 }
 
 /**
