@@ -160,7 +160,7 @@ REFUSED = [
         "native",
         "",
         "cpu",
-        "native needs a processor with AVX2, Linux, and the package's C library",
+        "native needs a processor with AVX2, and the package's C library",
     ),
     ("", "half", "cpu", "openvino is not installed"),
     (

@@ -1,6 +1,7 @@
 """The C libraries: how they are made, and when they are not used."""
 
 import ctypes
+import importlib.util
 import platform
 import shutil
 import subprocess
@@ -83,6 +84,23 @@ def test_a_compiler_on_windows_is_named_by_its_path(
     assert cl[0] == "cl"
     monkeypatch.setattr(sys, "platform", "linux")
     assert "-fPIC" in next(c_libraries.commands(tmp_path / "library.so", tmp_path))
+
+
+def test_on_windows_comes_first_what_makes_the_convolutions(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("CC", raising=False)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: name == "ziglang" or None)
+
+    def compilers(system: str) -> list[str]:
+        monkeypatch.setattr(sys, "platform", system)
+        return [
+            "zig" if "ziglang" in command else command[0]
+            for command in c_libraries.commands(tmp_path / "library", tmp_path)
+        ]
+
+    assert compilers("win32") == ["clang", "zig", "cc", "gcc", "cl"]
+    assert compilers("linux") == ["cc", "gcc", "clang", "zig"]
 
 
 def test_a_compiler_may_speak_another_encoding(

@@ -168,7 +168,8 @@ def on_native(device: str, precision: str, why: str, *, is_asked: bool = False) 
     """The package's own convolutions. UsageError where they cannot do what is asked for."""
     if not native.usable():
         raise UsageError(
-            "the runtime native needs a processor with AVX2, Linux, and the package's C library"
+            "the runtime native needs a processor with AVX2, and the package's C library, which "
+            "GCC or clang has made; on Windows clang alone"
         )
     if device not in ("auto", "cpu"):
         raise UsageError(f"the runtime native runs on the CPU, not on {device!r}")

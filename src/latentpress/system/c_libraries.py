@@ -3,7 +3,8 @@ there, and loaded by ctypes; where one is not there, others do its work.
 
 `python -m latentpress.system.c_libraries` makes them in place, for a clone that is not installed;
 `hatch_build.py` while a wheel is made. Compilers that are tried: $CC, cc, gcc, clang, the package
-ziglang, and cl. $CFLAGS are added. Building needs nothing but this file and Python itself.
+ziglang; on Windows clang and ziglang come first, and cl last, since the convolutions are made by
+those two alone there. $CFLAGS are added. Building needs nothing but this file and Python itself.
 """
 
 from __future__ import annotations
@@ -78,10 +79,13 @@ def commands(target: Path, folder: Path) -> Iterator[list[str]]:
     define = f"SOURCE_CRC={source_crc(folder)}u"
     flags = [*FLAGS, *([] if sys.platform == "win32" else [ANYWHERE])]
     extra = words(os.environ.get("CFLAGS", ""))
-    compilers = [words(os.environ["CC"])] if os.environ.get("CC") else []
-    compilers += [["cc"], ["gcc"], ["clang"]]
+    compilers = [["clang"]]
     if find_spec("ziglang"):
         compilers.append([sys.executable, "-m", "ziglang", "cc", "-mcpu=baseline"])
+    others = [["cc"], ["gcc"]]
+    compilers = [*compilers, *others] if sys.platform == "win32" else [*others, *compilers]
+    if os.environ.get("CC"):
+        compilers.insert(0, words(os.environ["CC"]))
     for compiler in compilers:
         yield [*compiler, *flags, *extra, *EXACT, f"-D{define}", "-o", str(target), *files]
     if sys.platform == "win32":

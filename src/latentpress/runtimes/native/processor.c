@@ -8,8 +8,11 @@
 #if HAS_VECTORS
 
 #include <cpuid.h>
+
+#if defined(__linux__)
 #include <sys/syscall.h>
 #include <unistd.h>
+#endif
 
 #define BIT(N) (1u << (N))
 
@@ -67,14 +70,23 @@ static int has_avx512(void)
            has(found.c, AVX512_VNNI);
 }
 
+/* Tiles need a permission, which is asked for as of Linux. */
+static int may_use_tiles(void)
+{
+#if defined(__linux__)
+    return !syscall(SYS_arch_prctl, REQUEST_PERMISSION, XTILEDATA);
+#else
+    return 0;
+#endif
+}
+
 EXPORT int instructions(void)
 {
     if (!has_avx512())
         return has_avx_vnni() ? AVX2_AND_VNNI : NOTHING;
     if (!has(ask(7, 1).a, AVX512_BF16))
         return VNNI;
-    if (!has(ask(7, 0).d, AMX_BF16_TILE_INT8) ||
-        syscall(SYS_arch_prctl, REQUEST_PERMISSION, XTILEDATA))
+    if (!has(ask(7, 0).d, AMX_BF16_TILE_INT8) || !may_use_tiles())
         return VNNI_AND_HALVES;
     return VNNI_AND_AMX;
 }

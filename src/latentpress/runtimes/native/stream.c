@@ -12,7 +12,13 @@
 #if HAS_VECTORS
 
 #include <immintrin.h>
+
+#if defined(_WIN32)
+__declspec(dllimport) int SwitchToThread(void);
+#define sched_yield SwitchToThread
+#else
 #include <sched.h>
+#endif
 
 #define SEGMENT 32 /* columns, of which a thread gets a multiple */
 #define BLOCK 16   /* columns of planes whose lines are used while they are near */
