@@ -20,12 +20,17 @@ os.environ.setdefault("LATENTPRESS_PRECISION", "float")
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, settings
 from numpy.typing import NDArray
 from PIL import Image
 
 from helpers.paths import SAMPLES
 from helpers.s3_fixtures import s3, served  # noqa: F401  fixtures
 from latentpress.entropy import native
+
+# a machine that other work shares may take any time
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 
 @pytest.fixture(params=["native", "python"])

@@ -51,7 +51,7 @@ def there_and_back(
     return y_hat
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(kinds_and_values(True), st.one_of(st.floats(1e-6, 10), st.floats(1e-300, 1e300)))
 def test_max_error_is_a_guarantee(drawn: tuple[int, NDArray[Any]], max_error: float) -> None:
     kind, y = drawn
@@ -60,7 +60,7 @@ def test_max_error_is_a_guarantee(drawn: tuple[int, NDArray[Any]], max_error: fl
     assert (np.abs(y_hat.astype(np.float64) - y.astype(np.float64)) <= max_error).all()
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(kinds_and_values(True), st.one_of(st.floats(1e-6, 10), st.floats(1e-30, 1e30)))
 def test_rmse_is_met_from_below(drawn: tuple[int, NDArray[Any]], rmse: float) -> None:
     kind, y = drawn
@@ -69,7 +69,7 @@ def test_rmse_is_met_from_below(drawn: tuple[int, NDArray[Any]], rmse: float) ->
     assert math.sqrt(np.square(error).mean()) <= 1 + 1e-12
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(kinds_and_values(True), st.floats(0, 100))
 def test_quality_takes_any_finite_latent(drawn: tuple[int, NDArray[Any]], quality: float) -> None:
     kind, y = drawn
@@ -83,7 +83,7 @@ LATENTS = hnp.arrays(np.float32, SIDES, elements=TAME, fill=WILD) | hnp.arrays(
 )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(LATENTS, st.floats(0.008, 2))
 def test_the_lattice_prior_keeps_the_same_promises(y: NDArray[Any], error: float) -> None:
     y_hat = there_and_back(y, FLOAT32, Precision(max_error=error), 16)
@@ -97,7 +97,7 @@ def test_the_lattice_prior_keeps_the_same_promises(y: NDArray[Any], error: float
             assert (np.abs(coded.y_hat.astype(np.float64) - y) <= error / 2).all()
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(hnp.arrays(np.uint32, SHAPES))
 def test_lossless_keeps_every_bit(bits: NDArray[np.uint32]) -> None:
     half_steps = (bits >> 16).astype(np.uint16)
@@ -110,7 +110,7 @@ def test_lossless_keeps_every_bit(bits: NDArray[np.uint32]) -> None:
         assert there_and_back(y, kind, Precision(lossless=True)).tobytes() == y.tobytes()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(hnp.arrays(np.int32, SHAPES, elements=st.integers(-32767, 32767)), st.sampled_from([0, 1]))
 def test_symbols_come_back(symbols: NDArray[np.int32], model: int) -> None:
     bases, stream = predictive_coding.encode(symbols, model)
