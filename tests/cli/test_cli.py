@@ -15,6 +15,7 @@ from PIL import Image
 
 import latentpress
 from helpers.commands import fails, run
+from latentpress.cli import interrupts
 from latentpress.spaces import LP1
 
 CHANNELS = LP1.channels
@@ -250,6 +251,14 @@ def test_a_full_disk_behind_standard_output_is_one_sentence(folder: Path) -> Non
     assert done.stderr.splitlines() == ["latentpress: standard output: No space left on device"]
 
 
+def test_a_full_disk_behind_standard_error_changes_no_exit_code(folder: Path) -> None:
+    if not Path("/dev/full").exists():
+        pytest.skip("no /dev/full")
+    with open("/dev/full", "w") as full:
+        command = [sys.executable, "-m", "latentpress", "compress", folder / "a.png", "-q", "400"]
+        assert subprocess.run(command, stderr=full).returncode == 2
+
+
 def test_names_with_spaces_marks_and_bytes_that_are_no_text(folder: Path) -> None:
     odd = ["with space.png", "löwe 🦁 [bold].png", "-dash.png", os.fsdecode(b"\xff\xfe.png")]
     for name in odd:
@@ -262,7 +271,7 @@ def test_names_with_spaces_marks_and_bytes_that_are_no_text(folder: Path) -> Non
     assert all((folder / name).with_suffix(".ltp").exists() for name in odd)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", interrupts.SIGNALS)
 def test_an_interrupted_run_keeps_what_is_finished_and_leaves_nothing_else(
     folder: Path, number: int
 ) -> None:

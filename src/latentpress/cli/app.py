@@ -157,8 +157,8 @@ def _run() -> None:
 
 
 def _end(sentence: str, code: int, leave: Callable[[int], NoReturn] = sys.exit) -> NoReturn:
-    terminal.error(sentence)
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError):  # of a terminal that is gone
+        terminal.error(sentence)
         sys.stdout.flush()
         sys.stderr.flush()
     leave(code)

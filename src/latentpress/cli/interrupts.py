@@ -1,10 +1,18 @@
-"""Ctrl-C and SIGTERM: the first ends the command tidily, another one at once."""
+"""Ctrl-C, SIGTERM and, of a terminal that is closed, SIGHUP: the first ends the command tidily,
+another one at once.
+"""
 
 import os
 import signal
+import sys
 import time
 from types import FrameType
 
+SIGNALS = (
+    signal.SIGINT,
+    signal.SIGTERM,
+    *((signal.SIGHUP,) if sys.platform != "win32" else ()),
+)
 EXIT_SIGNAL = 128  # plus the signal's number
 ECHO_SECONDS = 1.0  # a shell and a runner of commands may both pass one signal on
 
@@ -27,7 +35,7 @@ def listen() -> None:
     """
     global _first
     _first = None
-    for signum in (signal.SIGINT, signal.SIGTERM):
+    for signum in SIGNALS:
         if signal.getsignal(signum) != signal.SIG_IGN:
             signal.signal(signum, _interrupt)
 
