@@ -725,6 +725,29 @@ def test_a_folder_that_is_not_there_and_one_that_cannot_be_listed(
     assert agrees(here / "pressed") == (1, 1)
 
 
+def test_what_nobody_may_look_at_is_a_failure_and_not_passed_over(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a folder that may be listed, but not searched."""
+    lp("compress", "photos", "-o", "pressed")
+    looked_at = Path.stat
+
+    def refused(path: Path, **how: Any) -> os.stat_result:
+        if path.name in ("a.jpg", "a.ltp"):
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return looked_at(path, **how)
+
+    monkeypatch.setattr(Path, "stat", refused)
+    assert (
+        "photos/a.jpg: no permission to read it"
+        in lp("compress", "photos", "-o", "again", code=1).stderr
+    )
+    assert agrees(here / "again") == (2, 1)
+    grade = ("assess", "photos", "pressed", "--metrics", "psnr")
+    assert error_of(*grade, code=1) == "photos/a.jpg: no permission to read it"
+    assert "pressed/a.ltp: no permission" in lp(*grade, "-o", "graded", code=1).stderr
+
+
 def test_a_manifest_has_one_writer(here: Path) -> None:
     manifest = LocalManifest("pressed")
     manifest.append([{"run": {}}])

@@ -1,5 +1,6 @@
 """PictureDataset: shards and folders of .ltp files, in a DataLoader with workers."""
 
+import errno
 import io
 import os
 from pathlib import Path
@@ -44,6 +45,22 @@ def folder(tmp_path: Path) -> Path:
         (tmp_path / "folder" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "folder" / name).write_bytes(data)
     return tmp_path / "folder"
+
+
+def test_a_folder_that_cannot_be_listed_is_told(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed = os.scandir
+
+    def refused(path: str) -> Any:
+        if os.path.basename(path) == "s":
+            raise PermissionError(errno.EACCES, "Permission denied", path)
+        return listed(path)
+
+    monkeypatch.setattr("os.scandir", refused)
+    (folder / "a.ltp").write_bytes(PRESSED[0])
+    with pytest.raises(ImageError, match=r"folder.s: no permission to read it"):
+        PictureDataset(folder)
 
 
 def with_sample(image: Any, sample: Sample) -> Any:

@@ -15,7 +15,7 @@ from latentpress.collection.grading import Assess, Pairs, as_units, pair_up
 from latentpress.collection.manifest import as_line, fingerprint, open_manifest
 from latentpress.collection.run import run
 from latentpress.collection.unit import Engine, Row, Unit, joined
-from latentpress.errors import UsageError
+from latentpress.errors import ImageError, UsageError
 from latentpress.system.stores import open_store
 
 SHOWN = 8  # files without a partner that are named
@@ -49,13 +49,17 @@ class Folders:
         selection = Selection(image_suffixes() | {".ltp"}, self.include, self.exclude)
         stores = (open_store(os.fspath(self.originals)), open_store(os.fspath(self.distorted)))
         pairs = pair_up(*stores, selection, found or Found())
-        if not (pairs.pairs or pairs.alone or pairs.doubles):
+        if not (pairs.pairs or pairs.alone or pairs.doubles or pairs.problems):
             raise UsageError(f"there are no pictures in {self.originals} and {self.distorted}")
         return pairs
 
 
 def check_partners(pairs: Pairs) -> None:
-    """UsageError where a file is left over, or two have one name."""
+    """UsageError where a file is left over, or two have one name; ImageError where what is there
+    cannot be looked at.
+    """
+    if pairs.problems:
+        raise ImageError(pairs.problems[0])
     for second, first in pairs.doubles:
         raise UsageError(
             f"{first} and {second} have the same name but for the suffix: which one is meant is "
@@ -119,6 +123,8 @@ def grade(
 
 def _with_failures(units: list[Unit], pairs: Pairs) -> Iterator[Unit | Row]:
     yield from units
+    for problem in pairs.problems:
+        yield Row(problem.partition(": ")[0], "", error=problem)
     for name in pairs.alone:
         error = f"{name}: without a partner of the same name in the other folder"
         yield Row(name, "", error=error)

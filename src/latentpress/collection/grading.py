@@ -25,12 +25,13 @@ COPIES = 4  # of a picture's pixels that grading holds, about
 class Pairs:
     """pairs: the name of a picture within its tree, without the suffix; its original; what is to
     be graded. alone: files that have no partner. doubles: files whose name but for the suffix is
-    another's, too, and that one.
+    another's, too, and that one. problems: what cannot be looked at, a sentence each.
     """
 
     pairs: list[tuple[str, Entry, Entry]]
     alone: list[str]
     doubles: list[tuple[str, str]]
+    problems: list[str]
 
 
 def pair_up(originals: Store, distorted: Store, selection: Selection, found: Found) -> Pairs:
@@ -51,7 +52,8 @@ def pair_up(originals: Store, distorted: Store, selection: Selection, found: Fou
     pairs += [(stem, by_stem[stem], to_grade[stem]) for stem in both]
     alone = [joined(originals.url, by_stem[stem].key) for stem in by_stem.keys() - both]
     alone += [joined(distorted.url, to_grade[stem].key) for stem in to_grade.keys() - both]
-    return Pairs(sorted(pairs, key=lambda pair: pair[0]), sorted(alone), doubles)
+    problems = list(map(str, found.problems))
+    return Pairs(sorted(pairs, key=lambda pair: pair[0]), sorted(alone), doubles, problems)
 
 
 def _selected(store: Store, selection: Selection, found: Found) -> list[Entry]:

@@ -99,15 +99,20 @@ def reading(source: ByteSource) -> Iterator[bytes]:
 
 
 def visible(folder: Path, pattern: str) -> list[Path]:
-    """The files at any depth of a folder that a pattern names, in order. None is hidden: beside
-    a.ltp, macOS puts its attributes as ._a.ltp into file systems that are not its own.
+    """The files at any depth of a folder that a pattern names, in order; ImageError where one of
+    its folders cannot be listed. None is hidden: beside a.ltp, macOS puts its attributes as ._a.ltp
+    into file systems that are not its own.
     """
-    return sorted(
-        path
-        for path in folder.rglob(pattern)
-        if not any(part.startswith(".") for part in path.relative_to(folder).parts)
-        and path.is_file()
-    )
+
+    def refused(error: OSError) -> None:
+        raise unreadable(os.fspath(error.filename), error, listed=True) from error
+
+    found = []
+    for place, folders, names in os.walk(folder, onerror=refused):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        paths = (Path(place, name) for name in names if not name.startswith("."))
+        found += [path for path in paths if path.match(pattern) and path.is_file()]
+    return sorted(found)
 
 
 def name_of(source: object) -> str | None:

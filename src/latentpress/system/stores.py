@@ -45,7 +45,7 @@ class Entry:
 class LeftOut:
     """What a listing leaves out. hidden: files and folders whose names begin with a dot. links:
     those that lead out of the store, to a folder, or nowhere. others: pipes, sockets and devices.
-    problems: folders that cannot be listed.
+    problems: folders that cannot be listed, and files of which the system tells nothing.
     """
 
     hidden: int = 0
@@ -121,10 +121,18 @@ class FolderStore:
                     prefixes.append(f"{key}/")
                 except OSError as error:
                     left_out.problems.append(unreadable(found.path, error, listed=True))
-            elif (entry := self.entry(key)) is not None:
-                yield entry
             else:
-                left_out.others += os.path.lexists(found.path)
+                try:
+                    entry = self._known(key)
+                except FileNotFoundError:  # it was removed meanwhile
+                    continue
+                except OSError as error:
+                    left_out.problems.append(unreadable(found.path, error))
+                    continue
+                if entry is not None:
+                    yield entry
+                else:
+                    left_out.others += 1
 
     def _linked(self, key: str, real: str) -> Entry | None:
         """The file that a link within the folder leads to; None of any other link."""
@@ -134,9 +142,13 @@ class FolderStore:
     def entry(self, key: str) -> Entry | None:
         """As of Store."""
         try:
-            status = self.path(key).stat()
+            return self._known(key)
         except (OSError, ValueError):  # the latter of a null character
             return None
+
+    def _known(self, key: str) -> Entry | None:
+        """As of `entry`; None of what is no file."""
+        status = self.path(key).stat()
         if not stat.S_ISREG(status.st_mode):
             return None
         return Entry(key, status.st_size, f"{status.st_size}-{status.st_mtime_ns}")
