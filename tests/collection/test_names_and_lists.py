@@ -172,3 +172,14 @@ def test_the_printed_rows_are_the_lines_of_the_manifest(here: Path) -> None:
 def test_a_report_goes_into_a_folder_that_is_not_there_yet(here: Path) -> None:
     lp("compress", "photos", "-o", "out", "--report", "out/pages/report.html")
     assert "3 pictures" in Path("out/pages/report.html").read_text(encoding="utf-8")
+
+
+def test_a_file_of_which_the_system_tells_nothing_does_not_stop_the_others(here: Path) -> None:
+    """As one whose name is too long, or in a folder that may not be searched."""
+    long = "x" * 300 + ".png"
+    assert "1 of 2 failed" in lp("compress", long, "photos/a.png", "-o", "out", code=1)
+    Path("list.txt").write_text(f"{long}\nphotos/a.png\n")
+    told = lp("compress", "--files-from", "list.txt", "-o", "listed", code=1)
+    assert f"{long}: File name too long" in told
+    assert "1 of 2 failed" in told
+    assert len(files_of(here / "out")) == len(files_of(here / "listed")) == 1

@@ -22,7 +22,7 @@ from latentpress.container import MAGIC
 from latentpress.errors import OutputError, UsageError
 from latentpress.names import as_compared
 from latentpress.runtimes.threads import limited_to
-from latentpress.system.places import as_path, elsewhere
+from latentpress.system.places import as_path, elsewhere, is_folder
 from latentpress.system.sources import LTP, unreadable
 
 PROGRESS_AFTER_SECONDS = 1.0
@@ -40,7 +40,7 @@ def outputs(sources: Sequence[Path], asked: str | None, suffix: str) -> list[Pat
         raise UsageError("-o: the name of the output is empty")
     if (alone := pipes.piped(sources, asked, suffix)) is not None:
         return alone
-    if asked is None and len(sources) > 1 and sources[-1].is_dir() and not sources[0].is_dir():
+    if asked is None and is_folder(sources[-1]) and not is_folder(sources[0]):
         raise UsageError(forgotten(sources[-1]))
     output = as_path(asked or "")
     if asked is None:
@@ -154,7 +154,7 @@ def check_kept(target: Path, sources: Sequence[Path]) -> None:
     """UsageError where an output is one of the inputs, however they are spelled."""
     for source in sources:
         is_alike = (elsewhere(source) is None) == (elsewhere(target) is None)
-        if is_alike and not source.is_dir() and _same(source, target):
+        if is_alike and not is_folder(source) and _same(source, target):
             raise UsageError(f"{source} would be written over itself: name another output with -o")
 
 

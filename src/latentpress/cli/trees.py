@@ -18,7 +18,7 @@ from latentpress.cli import batch, pipes, terminal
 from latentpress.cli.json_output import to_json
 from latentpress.collection.sizes import change, size_words
 from latentpress.errors import DiskFullError, UsageError
-from latentpress.system.places import as_path, elsewhere
+from latentpress.system.places import as_path, elsewhere, is_folder
 from latentpress.system.sources import unreadable
 from latentpress.system.urls import shown
 
@@ -61,7 +61,7 @@ class Tree:
         as of `check_inputs`.
         """
         self.check_inputs()
-        folders = [path.is_dir() for path in self.inputs]
+        folders = [is_folder(path) for path in self.inputs]
         return (
             # a folder among files, as a pattern of the shell may name one, is told of as a file is
             (any(folders) and (self.output is not None or all(folders)))
@@ -91,7 +91,7 @@ class Tree:
         if self.output is None:
             from latentpress.system.stores import is_zip
 
-            trees = (path for path in self.inputs if path.is_dir() or is_zip(os.fspath(path)))
+            trees = (path for path in self.inputs if is_folder(path) or is_zip(os.fspath(path)))
             folder = next(trees, None)
             if self.files_from is not None or any(elsewhere(path) for path in self.inputs):
                 raise UsageError("say with -o into which folder the outputs go")
@@ -144,9 +144,9 @@ class Tree:
 
         single = len(self.inputs) == 1 and self.files_from is None
         for path in self.inputs:
-            if path.is_dir() or is_zip(os.fspath(path)):
+            if is_folder(path) or is_zip(os.fspath(path)):
                 name = path.name if elsewhere(path) else Path(os.path.realpath(path)).name
-                name = name if path.is_dir() else Path(name).stem
+                name = name if is_folder(path) else Path(name).stem
                 # "/" and a drive of Windows have no name
                 yield from search.tree(os.fspath(path), "" if single or not name else f"{name}/")
             else:

@@ -15,7 +15,8 @@ from latentpress.collection.unit import Row, Unit, joined
 from latentpress.errors import ImageError
 from latentpress.names import as_compared, composed
 from latentpress.system.members import leads_out
-from latentpress.system.places import UrlPath, as_path
+from latentpress.system.places import UrlPath, as_path, is_folder
+from latentpress.system.sources import unreadable
 from latentpress.system.stores import FolderStore, LeftOut, Store, open_store
 from latentpress.system.urls import bare, is_url
 
@@ -201,10 +202,14 @@ class Search:
 
 
 def _missing(path: Path) -> str:
-    """Why a path is no file's."""
-    if path.is_dir():
+    """Why a path is no file's: a reason, or a sentence that begins with the path."""
+    if is_folder(path):
         return "is a folder, not a file"
-    return "is a device or a pipe, not a file" if path.exists() else "no such file"
+    try:
+        path.stat()
+    except OSError as error:
+        return str(unreadable(str(path), error))
+    return "is a device or a pipe, not a file"
 
 
 def is_record(key: str) -> bool:

@@ -216,6 +216,13 @@ def as_path(text: str) -> Path:
     return UrlPath(text)
 
 
+def is_folder(path: Path) -> bool:
+    """Whether it is a folder, as far as the system tells. `Path.is_dir` raises before Python 3.14
+    where the system does not, as in a folder that may not be searched.
+    """
+    return path.is_dir() if elsewhere(path) else os.path.isdir(path)
+
+
 def located(path: Asked) -> Asked | Path:
     """The path that a URL with file:// names; all else as it is."""
     if isinstance(path, str) and is_url(path) and scheme(path) in LOCAL:

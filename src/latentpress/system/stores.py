@@ -254,7 +254,10 @@ class ZipStore:
 
 def is_zip(url: str) -> bool:
     """Whether it is the path or the URL of a .zip file, whose members are taken as a tree."""
-    return bare(url).lower().endswith(".zip") and as_path(url).is_file()
+    if not bare(url).lower().endswith(".zip"):
+        return False
+    path = as_path(url)
+    return path.is_file() if isinstance(path, UrlPath) else os.path.isfile(path)
 
 
 class ObjectStore:
