@@ -1,5 +1,6 @@
 """One .tar shard into another: what is changed, what is kept, and what hostile shards do."""
 
+import errno
 import io
 import tarfile
 import tracemalloc
@@ -10,9 +11,11 @@ import pytest
 
 from helpers.shards import CHANGE, members, picture, samples, shard, shortened
 from latentpress.collection.members import Change
+from latentpress.collection.samples import samples_of_shard
 from latentpress.collection.shards import change_shard
 from latentpress.collection.unit import Row
-from latentpress.errors import DiskFullError, FormatError, UsageError
+from latentpress.errors import DiskFullError, FormatError, ImageError, UsageError
+from latentpress.system.tars import COPY_BYTES
 
 
 def ltp(data: bytes) -> bytes | None:
@@ -161,6 +164,31 @@ def test_a_picture_too_large_to_hold_is_kept(monkeypatch: pytest.MonkeyPatch) ->
     assert members(data)[0] == ("a.jpg", large)
     assert "promises 3,000,002 bytes" in told[0].error
     assert not told[1].error
+
+
+class FailingOnce(io.BytesIO):
+    """A file on a disk that refuses one read, the one from a place on."""
+
+    def __init__(self, data: bytes, place: int) -> None:
+        super().__init__(data)
+        self.place = place
+
+    def read(self, size: int | None = -1) -> bytes:
+        if self.tell() == self.place:
+            self.place = -1
+            raise OSError(errno.EIO, "Input/output error")
+        return super().read(size)
+
+
+def test_a_shard_that_cannot_be_read_is_not_written_with_what_could() -> None:
+    data = shard([("a.jpg", b"\xff\xd8" + bytes(3_000_000)), ("b.jpg", picture(1))])
+    place = data.index(b"\xff\xd8") + COPY_BYTES
+    with pytest.raises(ImageError, match="cannot be read: Input/output error"):
+        list(change_shard(FailingOnce(data, place), io.BytesIO(), CHANGE))
+    data = shard([("a.jpg", picture(1)), ("a.txt", b"a caption")])
+    place = data.index(b"a caption")
+    with pytest.raises(ImageError, match="cannot be read: Input/output error"):
+        list(samples_of_shard(FailingOnce(data, place), frozenset({".jpg"})))
 
 
 @pytest.mark.parametrize("error", [UsageError("no such codec"), DiskFullError("the disk is full")])

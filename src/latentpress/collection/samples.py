@@ -61,7 +61,8 @@ def metadata_of(companions: Mapping[str, bytes], name: str) -> dict[str, Any] | 
 
 
 def samples_of_shard(stream: BinaryIO, suffixes: frozenset[str]) -> Iterator[Sample]:
-    """Of a .tar shard in its order. FormatError where it is damaged.
+    """Of a .tar shard in its order. FormatError where it is damaged, ImageError where it cannot be
+    read.
 
     suffixes: of the files that are wanted, in lower case, with their dots.
     """
@@ -79,10 +80,13 @@ def samples_of_shard(stream: BinaryIO, suffixes: frozenset[str]) -> Iterator[Sam
         is_wanted = posixpath.splitext(member.name)[1].lower() in suffixes
         if not is_wanted and field.lower() not in COMPANIONS:
             continue
+        data, problem = b"", ""
         try:
-            data, problem = reader.read(member), ""
+            check_size(member.size)
         except ImageError as error:
-            data, problem = b"", str(error)
+            problem = str(error)
+        else:
+            data = reader.read(member)  # where it cannot be read, nor can the shard
         if is_wanted:
             wanted.append((member.name, data, problem))
         elif not problem:

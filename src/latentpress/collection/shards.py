@@ -8,7 +8,7 @@ from typing import BinaryIO
 from latentpress.collection.members import KEPT, LEFT_OUT, Change, pressed
 from latentpress.collection.unit import Row
 from latentpress.errors import ImageError
-from latentpress.system.members import leads_out
+from latentpress.system.members import check_size, leads_out
 from latentpress.system.tars import BLOCK, END, TarReader, header
 from latentpress.system.tars import Member as TarMember
 
@@ -73,10 +73,11 @@ def _picture(
         row = change.failed(member.name, member.size, f"{name} is another member's name; {KEPT}")
     else:
         try:
-            data = reader.read(member)
+            check_size(member.size)
         except ImageError as error:
             row = change.failed(member.name, member.size, f"{error}; {KEPT}")
         else:
+            data = reader.read(member)  # where it cannot be read, nor can the shard
             new, row = pressed(change, member.name, name, data)
     if new is None:
         taken.add(member.name)
