@@ -400,6 +400,19 @@ def test_neither_torch_nor_onnxruntime_is_imported(tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-c", code, tmp_path / "a", "torch", "onnxruntime"], check=True)
 
 
+def test_a_disk_that_fails_is_one_sentence_that_names_the_file(tmp_path: Path) -> None:
+    failing = Path("/proc/self/mem")  # whose first byte cannot be read
+    if not failing.exists():
+        pytest.skip("no /proc here")
+    with pytest.raises(ImageError, match=r"^/proc/self/mem: Input/output error$"):
+        Reader(failing)
+    save([smooth(4, 8, 8)], tmp_path / "a.ltps", lossless=True)
+    with Reader(tmp_path / "a.ltps") as reader, failing.open("rb") as stream:
+        os.dup2(stream.fileno(), reader._stream.fileno())
+        with pytest.raises(ImageError, match=r"a\.ltps: Input/output error$"):
+            reader[0]
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are not forked here")
 @pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
 def test_a_forked_reader_gives_no_other_latent_of_a_file_that_became_shorter(

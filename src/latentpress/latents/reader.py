@@ -56,6 +56,9 @@ class Reader:
         except FormatError as error:
             self._stream.close()
             raise prefixed(path_name(self.file), error) from error
+        except OSError as error:
+            self._stream.close()
+            raise unreadable(path_name(self.file), error) from error
         self._lock = Lock()
         self._process = os.getpid()
 
@@ -138,9 +141,12 @@ class Reader:
             )
         n %= len(self)
         start, size = self._index.span(n)
-        with self._lock:
-            self._stream.seek(start)
-            data = self._stream.read(size)
+        try:
+            with self._lock:
+                self._stream.seek(start)
+                data = self._stream.read(size)
+        except OSError as error:
+            raise unreadable(path_name(self.file), error) from error
         try:
             if google_crc32c.value(data) != int(self._index.rows["crc"][n]):
                 raise FormatError("it is damaged: its checksum does not match")
