@@ -3,6 +3,7 @@ failures by name.
 """
 
 import json
+import os
 import shlex
 import shutil
 import sys
@@ -14,12 +15,19 @@ import pytest
 from PIL import Image
 
 import latentpress
-from latentpress.bench import cli_arguments, run, work
+from latentpress.bench import cli_arguments, results_folder, run, work
 from latentpress.bench.datasets import find_sources, read_pixels
 from latentpress.bench.latentpress_codec import OurCodec
 from latentpress.bench.rows import decoded, file_of, original, read_run
-from latentpress.errors import ImageError, LatentpressError, UsageError
+from latentpress.errors import (
+    DiskFullError,
+    ImageError,
+    LatentpressError,
+    OutputError,
+    UsageError,
+)
 from latentpress.metrics import METRICS, psnr
+from latentpress.system.files import atomic_write
 
 METRICS_HERE = ["mse", "psnr", "ssim"]
 MEMORY = {"idle_mb": 1.0, "peak_encode_mb": 2.0, "peak_decode_mb": 3.0, "load_s": 0.5}
@@ -170,6 +178,43 @@ def test_an_interrupted_run_is_usable_and_goes_on_where_it_was(
     assert again == ["jpeg q60 b", "png lossless a", "png lossless b"]
     assert (tmp_path / "run" / "rows.csv").read_text().splitlines()[1:4] == before
     assert len(finished.rows) == len(read_run(tmp_path / "run").rows) == 6
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no locks of folders")
+def test_two_runs_at_a_time_into_one_folder_are_refused(originals: Path, tmp_path: Path) -> None:
+    told = []
+
+    def second(text: str) -> None:
+        with pytest.raises(OutputError, match="run: another run is writing there"):
+            run.run(plan_of(originals, tmp_path / "run"), tmp_path / "run")
+        told.append(text)
+
+    run.run(plan_of(originals, tmp_path / "run", on_cell=second), tmp_path / "run")
+    assert len(told) == len(read_run(tmp_path / "run").rows) == 6
+
+
+def test_rows_that_two_runs_made_count_once(originals: Path, tmp_path: Path) -> None:
+    run.run(plan_of(originals, tmp_path / "run"), tmp_path / "run")
+    rows = tmp_path / "run" / "rows.csv"
+    before = rows.read_text()
+    rows.write_text(before + before.split("\n", 1)[1])
+    run.run(plan_of(originals, tmp_path / "run"), tmp_path / "run")
+    assert rows.read_text() == before
+
+
+def test_a_disk_that_is_full_at_the_beginning_spoils_no_run(
+    originals: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, data: bytes, **how: Any) -> None:
+        if path.name == "rows.csv":
+            raise DiskFullError(f"{path}: the disk is full")
+        atomic_write(path, data, **how)
+
+    with monkeypatch.context() as disk:
+        disk.setattr(results_folder, "atomic_write", full)
+        with pytest.raises(DiskFullError):
+            run.run(plan_of(originals, tmp_path / "run"), tmp_path / "run")
+    assert len(run.run(plan_of(originals, tmp_path / "run"), tmp_path / "run").rows) == 6
 
 
 def test_a_finished_run_computes_nothing_again_and_takes_more(

@@ -5,13 +5,15 @@ Parquet.
 import csv
 import io
 import json
-from collections.abc import Collection, Sequence
+import os
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from latentpress.bench.rows import FIELDS, INFO, PARQUET, ROWS, Row, file_of, read_run
-from latentpress.errors import UsageError
-from latentpress.system.files import atomic_write
+from latentpress.errors import OutputError, UsageError
+from latentpress.system.files import atomic_write, locked
 
 # of a codec, or its older rows are of another one
 SAME = ("version", "settings", "model", "folder", "encoder", "decoder")
@@ -20,14 +22,33 @@ TIMED_BY = ("cpu", "threads", "OMP_NUM_THREADS")
 Cell = tuple[str, str, str]  # codec, setting, picture
 
 
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Make a run's folder where it is not there, and keep other runs out of it meanwhile, where the
+    system has locks of folders. OutputError where another one is in it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except OSError:  # as on Windows, which opens no folder
+        yield
+        return
+    try:
+        if not locked(descriptor):
+            raise OutputError(f"{folder}: another run is writing there")
+        yield
+    finally:
+        os.close(descriptor)
+
+
 class Store:
     """info: what run.json holds. rows: the finished ones, older ones first. ungraded: those that
     lack a metric that is asked for.
     """
 
     def __init__(self, folder: Path, info: dict[str, Any], cells: Collection[Cell]) -> None:
-        """Open a folder for a run of these cells, and take over what an earlier, interrupted or
-        smaller one finished there.
+        """Begin a run of these cells in a folder that is there, and take over what an earlier,
+        interrupted or smaller one finished in it.
         """
         self.folder = folder
         self.info = info
@@ -36,10 +57,9 @@ class Store:
         self._finished: set[Cell] = set()
         if (folder / INFO).exists():
             self._take_over(set(cells))
-        folder.mkdir(parents=True, exist_ok=True)
         self.fields = [*FIELDS, *info["metrics"]]
-        self.save_info()
         self._save_rows()
+        self.save_info()  # behind the rows, without which it would be of no run
 
     def _save_rows(self) -> None:
         lines = io.StringIO(newline="")
@@ -88,6 +108,8 @@ class Store:
             "codecs"
         ]
         for row in old.rows:
+            if _cell(row) in self._finished:
+                continue  # of two runs at a time, where the system has no locks
             is_asked = _cell(row) in cells
             if is_asked and not self._has_file(row):
                 continue  # it is made again

@@ -23,7 +23,7 @@ from latentpress.bench.datasets import Source, read_pixels
 from latentpress.bench.latentpress_codec import OurCodec
 from latentpress.bench.machine import machine, versions
 from latentpress.bench.precomputed import Pictures
-from latentpress.bench.results_folder import Store
+from latentpress.bench.results_folder import Store, alone_in
 from latentpress.bench.rows import Row, Run, decoded, file_of, picture_of
 from latentpress.errors import ImageError, LatentpressError, first_line, prefixed
 from latentpress.image.formats import write_image
@@ -84,7 +84,7 @@ def run(plan: Plan, folder: Path) -> Run:
     next call goes on from them.
 
     ImageError (or WeightsError) that names the picture, the codec and the setting where one fails:
-    none is skipped.
+    none is skipped. OutputError where another process is running into the folder.
     """
     requested = [
         (codec, quality, source)
@@ -95,13 +95,14 @@ def run(plan: Plan, folder: Path) -> Run:
     cells = [
         (codec.name, codec.setting(quality), source.name) for codec, quality, source in requested
     ]
-    store = Store(folder, _info(plan), cells)
-    missing = [
-        each for each, cell in zip(requested, cells, strict=True) if not store.finished(cell)
-    ]
-    todo = len(missing) + len(store.ungraded)
-    plan.on_start(todo, len(requested) - todo)
     with ExitStack() as stack:
+        stack.enter_context(alone_in(folder))
+        store = Store(folder, _info(plan), cells)
+        missing = [
+            each for each, cell in zip(requested, cells, strict=True) if not store.finished(cell)
+        ]
+        todo = len(missing) + len(store.ungraded)
+        plan.on_start(todo, len(requested) - todo)
         stack.callback(store.save_parquet)
         workers = (
             stack.enter_context(_stopping(work.pool(plan.jobs))) if plan.jobs > 1 and todo else None
