@@ -17,6 +17,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 # itself
 os.environ.setdefault("LATENTPRESS_RUNTIME", "onnxruntime")
 os.environ.setdefault("LATENTPRESS_PRECISION", "float")
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # some tests import it before the package
 
 import numpy as np
 import pytest

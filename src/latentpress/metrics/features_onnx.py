@@ -4,7 +4,6 @@ from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
 from latentpress._typing import Floats
@@ -19,6 +18,8 @@ OPSET, IR_VERSION = 17, 8  # old on purpose: every ONNX Runtime of the last year
 
 def build(trunk: Trunk) -> Features:
     """The trunk as a function on arrays (1, 3, H, W), any H and W."""
+    import onnxruntime  # not before latentpress.runtimes
+
     session = onnxruntime.InferenceSession(
         graph(trunk).SerializeToString(),
         session_options(threads()),

@@ -17,3 +17,9 @@ Only transforms are given a choice. The prior's graphs, which decide the symbols
 where their integers are exact: on the package's own sums, or on ONNX Runtime in float32 on the CPU
 (`choice.choose_prior`). See docs/how-it-works/runtimes.md.
 """
+
+import os
+
+# Before ONNX Runtime is imported: from 1.29 on it tells its makers what runs, under an identifier
+# of the machine that it keeps in the cache.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")

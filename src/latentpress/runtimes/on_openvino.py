@@ -6,6 +6,7 @@ rounded, stays in float32.
 """
 
 import os
+import sys
 from collections import deque
 from collections.abc import Mapping
 from typing import Any
@@ -31,6 +32,8 @@ def core() -> Any:
 
 @once
 def _core(process: int) -> Any:
+    modules: dict[str, Any] = sys.modules
+    modules.setdefault("openvino_telemetry", None)  # without it OpenVINO tells nobody of its import
     import openvino
 
     openvino.Tensor(np.zeros(1, np.float32)).element_type.to_dtype()
