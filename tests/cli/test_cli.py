@@ -244,9 +244,13 @@ def test_decompress_refuses_before_it_works(folder: Path) -> None:
 def test_a_full_disk_behind_standard_output_is_one_sentence(folder: Path) -> None:
     if not Path("/dev/full").exists():
         pytest.skip("no /dev/full")
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONUNBUFFERED"}
+    command = [sys.executable, "-m", "latentpress", "info", folder / "pressed" / "a.ltp"]
     with open("/dev/full", "w") as full:
-        command = [sys.executable, "-m", "latentpress", "info", folder / "pressed" / "a.ltp"]
-        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
+        done = subprocess.run(
+            command, stdout=full, stderr=subprocess.PIPE, text=True, env=environment
+        )
+        assert subprocess.run([*command, "none.ltp"], stderr=full, env=environment).returncode == 1
     assert done.returncode == 1
     assert done.stderr.splitlines() == ["latentpress: standard output: No space left on device"]
 

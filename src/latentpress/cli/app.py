@@ -124,8 +124,8 @@ def main() -> None:
     except RuntimeError as error:  # from ONNX Runtime and torch
         _end(first_line(error), EXIT_FAILED)
     except OSError as error:
-        if nobody_reads(error):  # the last flush must not say so
-            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        if nobody_reads(error):
+            _drop(1)
             sys.exit(EXIT_FAILED)
         _end(f"{error.filename or 'standard output'}: {error.strerror or error}", EXIT_FAILED)
 
@@ -159,6 +159,16 @@ def _run() -> None:
 def _end(sentence: str, code: int, leave: Callable[[int], NoReturn] = sys.exit) -> NoReturn:
     with contextlib.suppress(OSError):  # of a terminal that is gone
         terminal.error(sentence)
-        sys.stdout.flush()
-        sys.stderr.flush()
+    for number, stream in ((1, sys.stdout), (2, sys.stderr)):
+        try:
+            stream.flush()
+        except OSError:
+            _drop(number)
     leave(code)
+
+
+def _drop(number: int) -> None:
+    """What waits for a standard stream goes nowhere: Python's last flush would fail, say so in
+    words of its own and end with 120.
+    """
+    os.dup2(os.open(os.devnull, os.O_WRONLY), number)
