@@ -199,7 +199,9 @@ def test_a_command_whose_place_is_no_text_is_refused(home: Path, tmp_path: Path)
     except OSError:
         pytest.skip("this file system takes no such name")
     with open(script, "w", encoding="utf-8") as text:
-        text.write(f"#!{sys.executable}\nfrom latentpress.__main__ import command\ncommand()\n")
+        # pip's way, for a first line ends the interpreter's name at a space
+        text.write(f"#!/bin/sh\n'''exec' '{sys.executable}' \"$0\" \"$@\"\n' '''\n")
+        text.write("from latentpress.__main__ import command\ncommand()\n")
     os.chmod(script, 0o755)
     for more in ([], ["--dry-run"]):
         done = subprocess.run(
