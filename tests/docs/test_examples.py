@@ -38,7 +38,7 @@ FENCE = re.compile(
     r"^(?P<indent> *)```(?P<language>\w+).*\n(?P<body>(?:.*\n)*?)(?P=indent)```$",
     re.M,
 )
-CALL = re.compile(r"^\s*latentpress\b", re.M)
+CALL = re.compile(r"(?:^\s*(?:\w+=\S+ )*|\| )latentpress\b", re.M)
 # is left out: the tests run with what is installed
 INSTALL = re.compile(r"^(?:python -m )?pip install .*$", re.M)
 SECONDS = 600  # of one block, should it hang
