@@ -6,23 +6,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-torch = pytest.importorskip("torch", reason="training needs torch")
-pytest.importorskip("safetensors", reason="training needs safetensors")
-pytest.importorskip("tomllib", reason="training needs Python 3.11")
-
-from safetensors.torch import save_file  # noqa: E402
-
-from training.data.packs import (  # noqa: E402
-    LPIPS,
-    read_picture_file,
-    write_manifest,
-    write_photographs,
-)
-from training.losses.trunks import random_weights  # noqa: E402
-
-torch.set_num_threads(1)  # small tensors: threads would only wait for each other
-
 NAMES = ["cid22-001", "cid22-025", "wallpaper-001", "wallpaper-050", "clothing-001", "chart-001"]
+
+
+def pytest_pycollect_makemodule() -> None:
+    """Without what training needs, the folder is skipped, also where it is asked for by name."""
+    torch = pytest.importorskip("torch", reason="training needs torch")
+    pytest.importorskip("safetensors", reason="training needs safetensors")
+    pytest.importorskip("tomllib", reason="training needs Python 3.11")
+    torch.set_num_threads(1)  # small tensors: threads would only wait for each other
 
 
 def picture(seed: int, side: int) -> np.ndarray:
@@ -46,6 +38,11 @@ def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def packs(photographs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Packs of them, in more than one file."""
+    from safetensors.torch import save_file
+
+    from training.data.packs import LPIPS, read_picture_file, write_manifest, write_photographs
+    from training.losses.trunks import random_weights
+
     folder = tmp_path_factory.mktemp("packs")
     write_photographs(map(read_picture_file, sorted(photographs.glob("*.jpg"))), folder, 60_000)
     save_file(random_weights(16), folder / LPIPS)
