@@ -164,6 +164,7 @@ def test_a_density_of_png_comes_back_to_the_dot() -> None:
 NO_DENSITY = [
     (72, 72),
     (72.009, 72.009),
+    (1, 1),
     (0, 0),
     (float("nan"), 9),
     (float("inf"), 9),

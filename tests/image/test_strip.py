@@ -240,6 +240,14 @@ def test_density_is_written(tmp_path: Path, suffix: str) -> None:
     assert read_picture(tmp_path / f"a{suffix}").density == pytest.approx((300, 150), abs=0.02)
 
 
+@pytest.mark.parametrize("suffix", [".tif", ".jpg"])
+def test_a_file_that_tells_no_density_has_none(tmp_path: Path, suffix: str) -> None:
+    square = Image.Exif()
+    square.update({0x011A: 1.0, 0x011B: 1.0, 0x0128: 1, 0x010F: "a camera"})  # no unit
+    Image.fromarray(RGB).save(tmp_path / f"a{suffix}", **{".jpg": {"exif": square}}.get(suffix, {}))
+    assert read_picture(tmp_path / f"a{suffix}").density is None
+
+
 def test_comments_are_kept_and_signatures_of_encoders_dropped_and_neither_is_told(
     tmp_path: Path,
 ) -> None:

@@ -120,9 +120,10 @@ def cases(pixels: np.ndarray) -> dict[str, bytes]:
     described = Image.Exif()
     described.update({0x0112: 6, 0x010E: "a pier" + " " * 70000 + "in the rain"})
     long = described.tobytes().removeprefix(block)
-    inch, centimeter = Image.Exif(), Image.Exif()
+    inch, centimeter, square = Image.Exif(), Image.Exif(), Image.Exif()
     inch.update({0x011A: 240.0, 0x011B: 240.0, 0x0128: 2})
     centimeter.update({0x011A: 90.5, 0x011B: 90.5, 0x0128: 3})
+    square.update({0x011A: 1.0, 0x011B: 1.0, 0x0128: 1})
     xmp = b"http://ns.adobe.com/xap/1.0/\0" + XMP
     return {
         "plain.jpg": saved(rgb, "JPEG"),
@@ -153,6 +154,7 @@ def cases(pixels: np.ndarray) -> dict[str, bytes]:
         "inch.jpg": saved(rgb, "JPEG", exif=inch),
         "centimeter.jpg": saved(rgb, "JPEG", exif=centimeter),
         "jfif-and-exif.jpg": saved(rgb, "JPEG", exif=inch, dpi=(150, 150)),
+        "square.jpg": saved(rgb, "JPEG", exif=square),
         "usual-jfif-and-exif.jpg": saved(rgb, "JPEG", exif=inch, dpi=(72, 72)),
         "two-xmp.jpg": with_segments(jpeg, (0xE1, xmp), (0xE1, xmp.replace(b"a pier", b"fog"))),
     }

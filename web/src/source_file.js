@@ -245,14 +245,16 @@ function withoutPrefix(exif) {
 /**
  * @param {number} across
  * @param {number} down
- * @returns {[number, number] | undefined} undefined for a senseless one, and for the 72 that stands
- *   where nobody has chosen
+ * @returns {[number, number] | undefined} undefined for a senseless one, for the 72 that stands
+ *   where nobody has chosen, and for the 1 that means square pixels
  */
 function density(across, down) {
   /** @type {[number, number]} */
   const values = [across, down];
   if (!isDensity(values)) return undefined;
-  return values.every((value) => Math.abs(value - 72) <= 0.5) ? undefined : values;
+  const isUnsaid = values.every((value) => Math.abs(value - 72) <= 0.5)
+    || values.every((value) => value === 1);
+  return isUnsaid ? undefined : values;
 }
 
 /**

@@ -14,6 +14,7 @@ UNIT = 1000  # steps of the chunk in one dot an inch
 MAX_DENSITY = 1_000_000  # dots an inch
 UNSAID = 72  # dots an inch where a file says nothing (Exif 2.32, XResolution); never kept
 UNSAID_WITHIN = 0.5  # since PNG holds whole dots a meter
+NO_UNIT = (1.0, 1.0)  # square pixels, as files hold it; Pillow's word for a TIFF file without any
 MAX_JPEG = 65535  # JFIF's field has 16 bits
 
 
@@ -26,7 +27,9 @@ def read_density(info: dict[Any, Any]) -> Density | None:
     values = (across, down)
     if not all(math.isfinite(v) and 1 / UNIT <= v <= MAX_DENSITY for v in values):
         return None
-    return None if all(abs(v - UNSAID) <= UNSAID_WITHIN for v in values) else values
+    if values == NO_UNIT or all(abs(v - UNSAID) <= UNSAID_WITHIN for v in values):
+        return None
+    return values
 
 
 def pack_density(density: Density) -> bytes:
