@@ -89,6 +89,23 @@ def test_a_kept_picture_stands_as_its_pressed_one(form: str) -> None:
     assert np.array_equal(kept, np.asarray(expected))
 
 
+@pytest.mark.parametrize("exif", [b"no TIFF stream", b"II*\0"])
+def test_damaged_exif_turns_no_kept_picture(exif: bytes) -> None:
+    stream = io.BytesIO()
+    Image.open(io.BytesIO(picture(1))).save(stream, "PNG", exif=exif)
+    assert Decoder("rgb8").decode(stream.getvalue()).shape == (16, 16, 3)
+
+
+def test_a_kept_jpeg_xl_that_its_reader_has_turned_is_not_turned_again() -> None:
+    pytest.importorskip("pillow_jxl")
+    turned = Image.Exif()
+    turned[0x112] = 6
+    stream = io.BytesIO()
+    Image.open(io.BytesIO(picture(1))).resize((24, 16)).save(stream, "JXL", exif=turned.tobytes())
+    kept = Decoder("rgb8").decode(stream.getvalue())
+    assert np.array_equal(kept, np.asarray(read_picture(stream.getvalue()).image))
+
+
 def test_sixteen_bits_are_scaled_and_not_clipped() -> None:
     samples = np.arange(0, 65536, 257, dtype=np.uint16).reshape(16, 16)
     stream = io.BytesIO()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
+import struct
 from typing import Any
 
 import numpy as np
@@ -10,6 +12,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from latentpress.errors import UsageError
 from latentpress.image import color
+from latentpress.image.declared import read_declared
 from latentpress.image.picture import reason_of
 from latentpress.runtimes.threads import limited_to
 from latentpress.system.sources import LTP
@@ -133,7 +136,9 @@ def _opened(data: bytes) -> Image.Image:
     try:
         image = Image.open(io.BytesIO(data))
         image.load()
-        ImageOps.exif_transpose(image, in_place=True)
+        if not read_declared(image).upright:
+            with contextlib.suppress(SyntaxError, struct.error):  # of damaged EXIF
+                ImageOps.exif_transpose(image, in_place=True)
     except UnidentifiedImageError:  # which tells where the bytes lie in memory
         raise UnidentifiedImageError(
             "neither an .ltp file nor a picture that Pillow reads"
