@@ -143,6 +143,7 @@ def test_xmp_orientation_counts_when_exif_has_none_and_no_longer_says_so(tmp_pat
     )
     assert (picture.width, picture.height) == (40, 56)
     assert picture.xmp == xmp.replace(b'Orientation="6"', b'Orientation="1"')
+    assert picture.exif is None
 
 
 def test_avif_is_turned_by_its_boxes_alone(tmp_path: Path) -> None:

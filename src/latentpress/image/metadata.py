@@ -73,9 +73,11 @@ def read_metadata(
     """
     icc = given["icc_profile"] if "icc_profile" in given else image.info.get("icc_profile")
     xmp = given["xmp"] if "xmp" in given else _xmp(image)
+    if isinstance(xmp, str):
+        xmp = xmp.encode("utf-8", "surrogateescape")
     is_lost = False
     try:
-        exif = given["exif"] if "exif" in given else _exif(image)
+        exif = given["exif"] if "exif" in given else _exif(image, xmp)
     except MemoryError:
         raise
     except Exception:  # as with damaged images, nearly anything
@@ -84,8 +86,6 @@ def read_metadata(
         exif = exif.tobytes()
     while isinstance(exif, bytes) and exif.startswith(EXIF_PREFIX):
         exif = exif[len(EXIF_PREFIX) :]
-    if isinstance(xmp, str):
-        xmp = xmp.encode("utf-8", "surrogateescape")
     icc, exif, xmp = (v if isinstance(v, bytes) and v else None for v in (icc, exif, xmp))
     return icc, exif, xmp, is_lost
 
@@ -138,12 +138,17 @@ def has_iptc(image: Image.Image) -> bool:
     )
 
 
-def _exif(image: Image.Image) -> bytes:
+def _exif(image: Image.Image, xmp: Any) -> bytes:
+    """The EXIF block of a loaded image, b"" where there is none, though Pillow makes a tag of the
+    orientation in its XMP then.
+    """
     exif = image.info.get("exif") or _resource(image, PSD_EXIF)
     if isinstance(exif, bytes) and exif:
         return exif
     # TIFF tags, ImageMagick's text chunk in a PNG, or what the caller set
     found = image.getexif()
+    if isinstance(xmp, bytes) and dict(found) == {ORIENTATION: upright_xmp(xmp)[0]}:
+        return b""
     if image.format == "TIFF":
         described = description(found)
         found = Image.Exif()
