@@ -160,6 +160,22 @@ def test_avif_is_turned_by_its_boxes_alone(tmp_path: Path) -> None:
     assert picture.orientation == 8
 
 
+@pytest.mark.parametrize("quote", [b'"', b"'"])
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_tiff_is_turned_by_its_tag_before_its_xmp(
+    tmp_path: Path, orientation: int, quote: bytes
+) -> None:
+    tags = Image.Exif()
+    tags[0x0112] = orientation
+    tags[700] = b"<x:xmpmeta xmlns:x='adobe:ns:meta/'><d tiff:Orientation=%s/></x:xmpmeta>" % (
+        quote + b"6" + quote
+    )
+    image = Image.fromarray(RGB)
+    picture = read(tmp_path, saved(image, "TIFF", tiffinfo=tags))
+    turned = image if orientation == 1 else image.transpose(Image.Transpose.ROTATE_270)
+    assert np.array_equal(whole(picture), np.asarray(turned))
+
+
 @pytest.mark.parametrize(
     "exif",
     [b"", b"II", b"II*\0\xff\xff\xff\xff", b"MM\0*\0\0\0\x08\xff\xff", b"nonsense", exif_block(9)],

@@ -74,6 +74,8 @@ def find_metadata(
     if image.format == "AVIF":  # turned by boxes alone (MIAF), of which Pillow makes Exif's number
         by_xmp = 0
         by_exif = by_exif if info.get("exif") else 0
+    if image.format == "TIFF":  # turned by Pillow while it was loaded
+        by_xmp = 0
     orientation = 1 if declared.upright else by_exif or by_xmp or 1
     is_turned = orientation >= 5
     width, height = reversed(image.size) if is_turned else image.size
