@@ -2,6 +2,7 @@
 
 import io
 import struct
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +76,7 @@ def test_half_floats_in_dds_are_told(tmp_path: Path) -> None:
 
 
 def tiff(width: int, data: bytes, tags: dict[int, tuple[int, ...]], order: str = "<") -> bytes:
-    """An uncompressed TIFF file of one row, which stands behind the tags (SHORT)."""
+    """A TIFF file of one row, which stands behind the tags (SHORT); without 259 uncompressed."""
     count = len(tags[258])
     each = len(data) // count if tags.get(284) == (2,) else len(data)
     places = tuple(400 + i for i in range(0, len(data), each))
@@ -124,6 +125,26 @@ def test_planes_of_sixteen_bits_in_tiff_are_read_as_such(tmp_path: Path, order: 
     cmyk = tiff(4, bytes(32), {258: (16,) * 4, 262: (5,), 284: (2,)}, order)
     with pytest.raises(ImageError, match="CMYK of 16 bits in planes"):
         read(tmp_path, cmyk)
+
+
+def test_compressed_floats_in_big_endian_tiff_are_read_as_such(tmp_path: Path) -> None:
+    deflated = zlib.compress(np.array([0, 0.2, 1], ">f4").tobytes())
+    tags = {258: (32,), 259: (8,), 262: (1,), 339: (3,)}
+    picture = read(tmp_path, tiff(3, deflated, tags, ">"))
+    assert whole(picture)[0, :, 0].tolist() == [0, 51, 255]
+
+
+def test_numbers_of_32_bits_without_a_sign_have_none(tmp_path: Path) -> None:
+    samples = np.array([0, 1 << 31, (1 << 32) - 1], "<u4")
+    picture = read(tmp_path, tiff(3, samples.tobytes(), {258: (32,), 262: (1,)}))
+    assert whole(picture)[0, :, 0].tolist() == [0, 128, 255]
+
+
+def test_gray_with_alpha_in_planes_is_refused(tmp_path: Path) -> None:
+    tags = {258: (8, 8), 259: (8,), 262: (1,), 284: (2,), 338: (2,)}
+    data = tiff(8, 2 * zlib.compress(bytes([7] * 8)), tags)
+    with pytest.raises(ImageError, match="gray with alpha in planes is not known"):
+        read(tmp_path, data)
 
 
 def test_the_depth_behind_a_large_profile_in_jpeg_2000(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from latentpress.image.tiff import BITS, is_negative, tags, white
+from latentpress.image.tiff import BITS, is_negative, is_unsigned, tags, white
 
 BAND_PIXELS = 1 << 22  # pixels converted at a time: bounds the memory of the intermediate floats
 # 16 bits in Pillow's terms of how samples lie in a file: raw ones, SGI's, half floats of a DDS file
@@ -198,4 +198,5 @@ def _bands(image: Image.Image) -> Iterator[tuple[int, NDArray[Any]]]:
     """The first row and the samples of each horizontal band of a one-channel image."""
     rows = max(1, BAND_PIXELS // image.width)
     for top in range(0, image.height, rows):
-        yield top, np.asarray(image.crop((0, top, image.width, min(image.height, top + rows))))
+        band = np.asarray(image.crop((0, top, image.width, min(image.height, top + rows))))
+        yield top, band.view(np.uint32) if is_unsigned(image) else band

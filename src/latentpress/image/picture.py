@@ -338,6 +338,7 @@ def _picture(
     declared = read_declared(image)
     if "icc_profile" in given:
         declared = declared.without_colors()
+    tiff.mend_order(image)
     tiff.mend_planes(image)
     bits = 16 if color.is_deep(image) else declared.bits
     deep_gray = color.is_deep_gray(image)
