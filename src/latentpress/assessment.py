@@ -16,6 +16,7 @@ from latentpress.errors import ImageError
 from latentpress.image import color, plugins
 from latentpress.image.declared import read_declared
 from latentpress.image.hidden import fill_hidden
+from latentpress.image.known_profiles import GRAY_SRGB, SRGB, known_number
 from latentpress.image.limits import no_pillow_limit
 from latentpress.image.picture import Source, frames_of, open_source, read_picture
 from latentpress.metrics.registry import Names
@@ -118,9 +119,18 @@ def check_match(first: Graded, second: Graded) -> list[str]:
             "none: they do not compare"
         )
     notices = [] if first.alpha is None else ["the alpha channels were left out"]
-    if (first.icc or b"") != (second.icc or b""):
+    if first.icc != second.icc and _colors(first) != _colors(second):
         notices.append("the color profiles differ: the stored samples were compared as they are")
     return notices
+
+
+def _colors(graded: Graded) -> int | bytes:
+    """What the samples mean: the number of the well-known profile that gives the same colors, or
+    else the profile; without one sRGB.
+    """
+    if not graded.icc:
+        return GRAY_SRGB if graded.pixels.ndim == 2 else SRGB
+    return known_number(graded.icc) or graded.icc
 
 
 def _graded(name: str, source: Source) -> Graded:

@@ -15,18 +15,23 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageCms
 from typer.testing import CliRunner
 
 import latentpress
 from helpers.metric_weights import clear, published
 from helpers.paths import DATA
+from helpers.pictures import PROFILE
 from latentpress.assessment import check_match, read_graded
 from latentpress.cli.app import app
 from latentpress.cli.assess_folders import Folders, check_partners
 from latentpress.errors import ImageError, OutputError, UsageError, WeightsError
+from latentpress.image.cicp import BT709, PRIMARIES
+from latentpress.image.profiles import make_profile
 from latentpress.metrics import METRICS, psnr, ssim, weights
 
+SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+LINEAR = make_profile("linear", PRIMARIES[BT709], (1.0, 1.0, 0.0, 0.0, 0.0))
 STUDY = DATA / "science-fair"
 study = pytest.mark.skipif(
     not STUDY.is_dir(), reason=f"the pictures of the study are not at {STUDY}"
@@ -119,6 +124,21 @@ def test_what_would_have_to_be_converted_is_refused(
     ]
     with Image.open(deep) as image, pytest.raises(ImageError, match="more than 8 bits"):
         latentpress.assess(image, image)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+@pytest.mark.parametrize(("profile", "differs"), [(SRGB, False), (PROFILE, False), (LINEAR, True)])
+def test_profiles_that_give_the_same_colors_do_not_differ(
+    tmp_path: Path, small: NDArray[np.uint8], mode: str, profile: bytes, differs: bool
+) -> None:
+    image = Image.fromarray(small).convert(mode)
+    original = saved(tmp_path, "a.jpg", image, icc_profile=profile)
+    pressed = latentpress.compress(original)
+    assert check_match(read_graded(original), read_graded(pressed)) == []
+    plain = read_graded(saved(tmp_path, "a.png", image))
+    told = ["the color profiles differ: the stored samples were compared as they are"]
+    is_p3 = profile is PROFILE and mode == "RGB"  # whose curve is that of sRGB
+    assert check_match(plain, read_graded(pressed)) == (told if differs or is_p3 else [])
 
 
 def test_a_turned_photograph_is_graded_upright(tmp_path: Path, small: NDArray[np.uint8]) -> None:
