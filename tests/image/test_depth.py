@@ -140,10 +140,11 @@ def test_numbers_of_32_bits_without_a_sign_have_none(tmp_path: Path) -> None:
     assert whole(picture)[0, :, 0].tolist() == [0, 128, 255]
 
 
-def test_gray_with_alpha_in_planes_is_refused(tmp_path: Path) -> None:
-    tags = {258: (8, 8), 259: (8,), 262: (1,), 284: (2,), 338: (2,)}
+@pytest.mark.parametrize("alpha", [1, 2])  # which the gray is multiplied by, or is not
+def test_gray_with_alpha_in_planes_is_refused(tmp_path: Path, alpha: int) -> None:
+    tags = {258: (8, 8), 259: (8,), 262: (1,), 284: (2,), 338: (alpha,)}
     data = tiff(8, 2 * zlib.compress(bytes([7] * 8)), tags)
-    with pytest.raises(ImageError, match="gray with alpha in planes is not known"):
+    with pytest.raises(ImageError, match="gray or a palette with alpha in planes is not known"):
         read(tmp_path, data)
 
 

@@ -57,8 +57,8 @@ def mend_planes(image: Image.Image) -> None:
     """
     found = tags(image)
     tiles: Any = getattr(image, "tile", ())
-    if found.get(PLANAR) == IN_PLANES and image.mode == "LA":
-        raise ValueError("gray with alpha in planes is not known")
+    if found.get(PLANAR) == IN_PLANES and image.mode in ("LA", "La", "PA"):
+        raise ValueError("gray or a palette with alpha in planes is not known")
     if found.get(PLANAR) != IN_PLANES or 16 not in found.get(BITS, ()):
         return
     if image.mode == "CMYK" and any(tile[0] == "raw" for tile in tiles):
