@@ -247,6 +247,22 @@ def test_images_in_memory_tell_what_pillow_keeps(tmp_path: Path) -> None:
         assert np.abs(shown(RGB, read_picture(image).icc) - samples(RGB / 255)).max() <= 1
 
 
+@pytest.mark.parametrize("form", ["PNG", "AVIF"])
+@pytest.mark.parametrize("is_loaded", [False, True])
+def test_a_profile_that_was_taken_out_of_info_stays_out(
+    tmp_path: Path, form: str, is_loaded: bool
+) -> None:
+    data = saved(Image.fromarray(RGB), form, icc_profile=PROFILE)
+    (tmp_path / "a.img").write_bytes(with_png_chunks(data, LINEAR) if form == "PNG" else data)
+    with Image.open(tmp_path / "a.img") as image:
+        if is_loaded:
+            image.load()
+        assert read_picture(image).icc == PROFILE
+        del image.info["icc_profile"]
+        picture = read_picture(image, strict=True)
+    assert (picture.icc, picture.notices) == (None, ())
+
+
 def test_a_loaded_avif_tells_its_colors_and_depth(tmp_path: Path) -> None:
     (tmp_path / "a.avif").write_bytes(with_nclx(deep_files.AVIF_10, 12, 13))
     with Image.open(tmp_path / "a.avif") as image:

@@ -39,6 +39,8 @@ from latentpress.image.companions import JPEG_FORMATS, has_tone_map
 from latentpress.image.jxl import CONTAINER, read_jxl_header
 
 PNG_COLOR = (b"cICP", b"sRGB", b"gAMA", b"cHRM")
+# whose profile Pillow, or a plugin of it, gives in `info`: None where it is damaged
+PROFILED = ("PNG", "AVIF", "HEIF")
 GAMMA_RANGE = 0.1, 10.0  # of PNG's gAMA; anything else is a damaged chunk
 
 
@@ -93,8 +95,17 @@ class Settled:
 
 def read_declared(image: Image.Image) -> Declared:
     """Of an open image, from its file, whose position stays. Where it is loaded, by the name that
-    Pillow keeps of its file; where it has none, only what is in `info`.
+    Pillow keeps of its file; where it has none, only what is in `info`. Without colors where the
+    file's profile was taken out of `info`.
     """
+    found = _read(image)
+    has_profile = found.icc is not None or found.lost_icc
+    if image.format in PROFILED and has_profile and "icc_profile" not in image.info:
+        return found.without_colors()
+    return found
+
+
+def _read(image: Image.Image) -> Declared:
     read = READERS.get(image.format or "")
     declared = _from_info(image)
     if image.format == "PPM":
