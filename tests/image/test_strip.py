@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image, ImageCms, PngImagePlugin
+from PIL import Image, ImageCms, ImageOps, PngImagePlugin
 
 import latentpress.pillow
 from helpers.exif_blocks import PLACE, THUMBNAIL, camera_block
@@ -178,6 +178,21 @@ def test_a_profile_that_is_stripped_is_used_up() -> None:
         picture = read_picture(image, strip="icc")
         assert np.array_equal(whole(picture), RGB)
         assert picture.notices == ()
+
+
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP"])
+@pytest.mark.parametrize("turns", [False, True])
+def test_exif_that_was_taken_out_of_info_stays_out(form: str, turns: bool) -> None:
+    data = saved(Image.fromarray(RGB), form, exif=b"Exif\0\0" + camera_block(6))
+    with Image.open(io.BytesIO(data)) as image:
+        if turns:
+            image = ImageOps.exif_transpose(image)  # which reads all of it
+        assert PLACE in (read_picture(image).exif or b"")
+        del image.info["exif"]
+        picture = read_picture(image)
+    assert picture.exif is None
+    assert picture.stored.size == image.size
+    assert picture.orientation == 1
 
 
 # ---- text and density

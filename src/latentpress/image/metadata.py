@@ -18,6 +18,7 @@ EXIF_PREFIX = b"Exif\x00\x00"
 ORIENTATION = 0x0112
 IPTC_TAG = 0x83BB  # of TIFF
 IPTC_TEXT = "Raw profile type iptc"  # ImageMagick's keyword in a PNG file
+RAW_EXIF = "Raw profile type exif"  # likewise
 IPTC_RESOURCE = b"8BIM\x04\x04"
 PHOTOSHOP_TAG = 0x8649  # of TIFF
 PSD_IPTC, PSD_EXIF, PSD_XMP = 0x0404, 0x0422, 0x0424  # numbers of Photoshop's image resources
@@ -139,14 +140,16 @@ def has_iptc(image: Image.Image) -> bool:
 
 
 def _exif(image: Image.Image, xmp: Any) -> bytes:
-    """The EXIF block of a loaded image, b"" where there is none, though Pillow makes a tag of the
-    orientation in its XMP then.
+    """The EXIF block of a loaded image; b"" where there is none, though Pillow makes a tag of the
+    orientation in its XMP then, and where it was taken out of `info`, though Pillow has read it.
     """
     exif = image.info.get("exif") or _resource(image, PSD_EXIF)
     if isinstance(exif, bytes) and exif:
         return exif
     # TIFF tags, ImageMagick's text chunk in a PNG, or what the caller set
     found = image.getexif()
+    if getattr(found, "_loaded_exif", None) and RAW_EXIF not in image.info:
+        return b""
     if isinstance(xmp, bytes) and dict(found) == {ORIENTATION: upright_xmp(xmp)[0]}:
         return b""
     if image.format == "TIFF":
