@@ -198,6 +198,24 @@ def test_exif_that_was_taken_out_of_info_stays_out(form: str, turns: bool) -> No
 # ---- text and density
 
 
+def test_texts_of_info_count_before_those_of_the_file(tmp_path: Path) -> None:
+    chunks = PngImagePlugin.PngInfo()
+    for key in ("Title", "parameters", "quality"):
+        chunks.add_text(key, "before")
+    chunks.add_itxt("XML:com.adobe.xmp", (XMP % b"").decode())
+    Image.fromarray(RGB).save(tmp_path / "a.png", pnginfo=chunks)
+    with Image.open(tmp_path / "a.png") as image:
+        image.save(tmp_path / "a.ltp")
+    for name in ("a.png", "a.ltp"):
+        with Image.open(tmp_path / name) as image:
+            image.load()
+            image.info["Title"] = "now"
+            del image.info["parameters"], image.info["xmp"]
+            picture = read_picture(image)
+        assert dict(picture.text) == {"Title": "now", "quality": "before"}
+        assert picture.xmp is None
+
+
 def test_texts_and_density_go_through_a_file_and_back_into_png(tmp_path: Path) -> None:
     tools = {
         "date:create": "2026-01-01",

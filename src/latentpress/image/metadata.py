@@ -9,7 +9,7 @@ import struct
 from collections.abc import Mapping
 from typing import Any
 
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 from latentpress.image.exif import EXIF_IFD, GPS_IFD, INTEROPERABILITY_IFD, ORDERS
 from latentpress.image.tiff import tags
@@ -160,8 +160,10 @@ def _exif(image: Image.Image, xmp: Any) -> bytes:
 
 
 def _xmp(image: Image.Image) -> Any:
-    info = image.info
-    return info.get("xmp") or info.get("XML:com.adobe.xmp") or _resource(image, PSD_XMP)
+    text = image.info.get("XML:com.adobe.xmp")
+    if isinstance(text, PngImagePlugin.iTXt):  # beside "xmp", unless that was taken out
+        text = None
+    return image.info.get("xmp") or text or _resource(image, PSD_XMP)
 
 
 def _resource(image: Image.Image, number: int) -> bytes | None:

@@ -56,10 +56,10 @@ def read_text(image: Image.Image) -> Text:
     if image.format in TEXT_FORMATS:
         texts = {k: v for k, v in image.info.items() if not isinstance(v, Told)}
         found |= {str(k): v for k, v in texts.items() if isinstance(v, str)}
-    # of PNG also what stands behind the pixels, of .ltp what another entry of `info` hides
     written = getattr(image, "text", None)
-    if isinstance(written, dict):
-        found |= {str(k): str(v) for k, v in written.items()}
+    if isinstance(written, dict):  # what another entry of `info` hides; others were taken out
+        hidden = image.info.keys() - found.keys()
+        found |= {str(k): str(v) for k, v in written.items() if k in hidden}
     comment = image.info.get("comment")  # of PNG a text of that keyword, which is not "Comment"
     if isinstance(comment, bytes):
         comment = _decoded(comment)
