@@ -117,8 +117,10 @@ def test_planes_of_sixteen_bits_in_tiff_are_read_as_such(tmp_path: Path, order: 
     row = np.arange(12, dtype=np.uint8).reshape(3, 4) * 21 + 2
     tags = {258: (16,) * 3, 262: (2,), 284: (2,)}
     samples = (256 * row.astype(np.uint16) + 9).astype(order + "u2")
-    picture = read(tmp_path, tiff(4, samples.tobytes(), tags, order))
+    data = tiff(4, samples.tobytes(), tags, order)
+    picture = read(tmp_path, data)
     assert whole(picture)[0].T.tolist() == row.tolist()
+    assert Decoder("rgb8").decode(data)[0].T.tolist() == row.tolist()
     assert picture.notices == ("16-bit samples were cut to 8 bits",)
     with pytest.raises(ImageError, match="more than 8 bits"):
         read_pixels(tmp_path / "a.img")
@@ -130,8 +132,9 @@ def test_planes_of_sixteen_bits_in_tiff_are_read_as_such(tmp_path: Path, order: 
 def test_compressed_floats_in_big_endian_tiff_are_read_as_such(tmp_path: Path) -> None:
     deflated = zlib.compress(np.array([0, 0.2, 1], ">f4").tobytes())
     tags = {258: (32,), 259: (8,), 262: (1,), 339: (3,)}
-    picture = read(tmp_path, tiff(3, deflated, tags, ">"))
-    assert whole(picture)[0, :, 0].tolist() == [0, 51, 255]
+    data = tiff(3, deflated, tags, ">")
+    assert whole(read(tmp_path, data))[0, :, 0].tolist() == [0, 51, 255]
+    assert Decoder("l8").decode(data).tolist() == [[0, 51, 255]]
 
 
 def test_numbers_of_32_bits_without_a_sign_have_none(tmp_path: Path) -> None:

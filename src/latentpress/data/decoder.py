@@ -14,6 +14,7 @@ from latentpress.errors import UsageError
 from latentpress.image import color
 from latentpress.image.declared import read_declared
 from latentpress.image.picture import reason_of
+from latentpress.image.tiff import mend_samples
 from latentpress.runtimes.threads import limited_to
 from latentpress.system.sources import LTP
 
@@ -135,6 +136,7 @@ def _opened(data: bytes) -> Image.Image:
     """
     try:
         image = Image.open(io.BytesIO(data))
+        mend_samples(image)
         image.load()
         if not read_declared(image).upright:
             with contextlib.suppress(SyntaxError, struct.error):  # of damaged EXIF

@@ -338,8 +338,7 @@ def _picture(
     declared = read_declared(image)
     if "icc_profile" in given:
         declared = declared.without_colors()
-    tiff.mend_order(image)
-    tiff.mend_planes(image)
+    tiff.mend_samples(image)
     bits = 16 if color.is_deep(image) else declared.bits
     deep_gray = color.is_deep_gray(image)
     frames = frames_of(image)

@@ -41,7 +41,15 @@ def is_unsigned(image: Image.Image) -> bool:
     return is_32 and UNSIGNED in found.get(SAMPLE_FORMAT, (UNSIGNED,))
 
 
-def mend_order(image: Image.Image) -> None:
+def mend_samples(image: Image.Image) -> None:
+    """Have the samples of a TIFF file, not loaded yet, read as what they are. ValueError where that
+    is not possible.
+    """
+    _mend_order(image)
+    _mend_planes(image)
+
+
+def _mend_order(image: Image.Image) -> None:
     """Have floats and numbers with a sign of a compressed TIFF file, not loaded yet, read in this
     machine's order, in which libtiff gives them; Pillow takes them to be in that of the file.
     """
@@ -51,7 +59,7 @@ def mend_order(image: Image.Image) -> None:
             tiles[i] = tile._replace(args=(NATIVE[tile[3][0]], *tile[3][1:]))
 
 
-def mend_planes(image: Image.Image) -> None:
+def _mend_planes(image: Image.Image) -> None:
     """Have the planes of an uncompressed TIFF file, not loaded yet, read with 16 bits a sample
     where they have as many; Pillow takes every byte for a sample. ValueError where it cannot.
     """
