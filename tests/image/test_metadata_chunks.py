@@ -61,6 +61,10 @@ def test_decode_inverts_encode(metadata: Metadata) -> None:
         assert len(chunks.get(name + " deflated", b"")) <= len(getattr(metadata, name) or b"")
 
 
+def test_a_chunk_without_bytes_counts_as_none() -> None:
+    assert decode_metadata({"icc": b"", "exif": b"", "xmp": b""}) == Metadata()
+
+
 # ---- deflate
 
 

@@ -26,7 +26,9 @@ const MAX_DENSITY = 1e9; // thousandths of dots an inch
 export function decodeMetadata(chunks) {
   const stored = (/** @type {number} */ type, /** @type {number} */ deflated, name = "") => {
     const packed = chunks.get(deflated);
-    return packed ? inflateBody(packed, name) : (chunks.get(type)?.slice() ?? null);
+    const plain = chunks.get(type);
+    if (packed) return inflateBody(packed, name);
+    return plain?.length ? plain.slice() : null;
   };
   let icc = stored(TYPE.icc, TYPE.iccDeflated, "icc");
   const number = chunks.get(TYPE.iccNumber);

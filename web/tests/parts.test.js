@@ -8,7 +8,7 @@ import { deflateRawSync, deflateSync, gzipSync } from "node:zlib";
 import { pack, unpack } from "../src/container.js";
 import { crc32c } from "../src/crc32c.js";
 import { inflate, inflateZlib } from "../src/inflate.js";
-import { readDensity, readTexts } from "../src/metadata.js";
+import { decodeMetadata, readDensity, readTexts } from "../src/metadata.js";
 import { embeddedModels, fetchModels, readVerified } from "../src/models.js";
 import { packageModels } from "../src/node_models.js";
 import { RansDecoder } from "../src/rans.js";
@@ -39,6 +39,12 @@ test("a file is packed as it was", () => {
   const { header, chunks } = unpack(data);
   const quality = Math.round(100 * header.quality);
   assert.deepEqual(pack({ ...header, quality }, [...chunks]), data);
+});
+
+test("a metadata chunk without bytes counts as none", () => {
+  const chunks = new Map([0x41, 0x42, 0x43].map((type) => [type, bytes()]));
+  const { icc, exif, xmp } = decodeMetadata(chunks);
+  assert.deepEqual([icc, exif, xmp], [null, null, null]);
 });
 
 test("the coder takes what was put there", () => {

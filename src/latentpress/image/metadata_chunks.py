@@ -73,7 +73,7 @@ def _smallest(name: str, plain: bytes) -> dict[str, bytes]:
 
 
 def _plain(bodies: Mapping[str, bytes], name: str) -> bytes | None:
-    """The bytes of the chunk `name`, inflated where they are deflated; None where there is none."""
+    """The bytes of the chunk `name`, inflated where they are deflated; None without any."""
     if name + DEFLATED in bodies:
         return inflate(bodies[name + DEFLATED], name)
-    return bodies.get(name)
+    return bodies.get(name) or None
