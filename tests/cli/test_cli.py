@@ -15,8 +15,8 @@ from PIL import Image
 
 import latentpress
 from helpers.commands import fails, run
-from latentpress.cli import interrupts
 from latentpress.spaces import LP1
+from latentpress.system.signals import SIGNALS
 
 CHANNELS = LP1.channels
 COMMANDS = ("compress", "decompress", "info", "latent", "compare", "models", "assess", "metrics")
@@ -275,7 +275,7 @@ def test_names_with_spaces_marks_and_bytes_that_are_no_text(folder: Path) -> Non
     assert all((folder / name).with_suffix(".ltp").exists() for name in odd)
 
 
-@pytest.mark.parametrize("number", interrupts.SIGNALS)
+@pytest.mark.parametrize("number", SIGNALS)
 def test_an_interrupted_run_keeps_what_is_finished_and_leaves_nothing_else(
     folder: Path, number: int
 ) -> None:

@@ -4,15 +4,11 @@ another one at once.
 
 import os
 import signal
-import sys
 import time
 from types import FrameType
 
-SIGNALS = (
-    signal.SIGINT,
-    signal.SIGTERM,
-    *((signal.SIGHUP,) if sys.platform != "win32" else ()),
-)
+from latentpress.system.signals import SIGNALS
+
 EXIT_SIGNAL = 128  # plus the signal's number
 ECHO_SECONDS = 1.0  # a shell and a runner of commands may both pass one signal on
 

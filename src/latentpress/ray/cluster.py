@@ -6,7 +6,6 @@ import contextlib
 import os
 import signal
 import socket
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -14,12 +13,8 @@ from typing import Any
 from latentpress.errors import LatentpressError, UsageError, first_line
 from latentpress.runtimes.threads import MOST_THREADS
 from latentpress.system.environment import usable_cores, whole_number
+from latentpress.system.signals import SIGNALS
 
-SIGNALS = (
-    signal.SIGINT,
-    signal.SIGTERM,
-    *((signal.SIGHUP,) if sys.platform != "win32" else ()),
-)
 OBJECT_STORE_BYTES = 80_000_000  # of a cluster of one's own: rows alone go through it
 LOOK_EVERY = 5.0  # seconds between looks at how large the cluster is
 NOT_IMPORTED = ("failed to import on the worker", "ModuleNotFoundError")  # in Ray's words
