@@ -35,6 +35,7 @@ from latentpress.transforms import lp1
 
 WAYS = {
     "native": ("native", "int8"),
+    "native float32": ("native", "float"),
     "ONNX Runtime float32": ("onnxruntime", "float"),
     "ONNX Runtime int8": ("onnxruntime", "int8"),
     "OpenVINO float32": ("openvino", "float"),

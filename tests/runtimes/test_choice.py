@@ -129,8 +129,9 @@ def test_floats_asked_for_are_no_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
 ASKED_WITH_A_LIBRARY = [
     ("", "", ("native", "cpu", "int8")),
     ("", "int8", ("native", "cpu", "int8")),
-    ("", "float", ("onnxruntime", "cpu", "float32")),
+    ("", "float", ("native", "cpu", "float32")),
     ("native", "", ("native", "cpu", "int8")),
+    ("native", "float", ("native", "cpu", "float32")),
     ("onnxruntime", "", ("onnxruntime", "cpu", "int8")),
     ("openvino", "", ("openvino", "cpu", "bfloat16")),
 ]

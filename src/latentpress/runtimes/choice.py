@@ -98,7 +98,7 @@ def choose(device: str, *, int8_is_good: bool) -> Choice:
             return on_openvino("cpu", precision, "the processor has AMX and OpenVINO is installed")
         if precision == "half":
             return on_openvino("cpu", precision, f"{PRECISION_VARIABLE} asks for it", is_asked=True)
-        if precision in ("", "float") and has_own_floats():
+        if precision in ("", "float") and native.usable():
             return on_native("cpu", "float", "the processor has AVX2 with FMA")
     return on_onnxruntime(where, precision, runtime, int8_is_good)
 
@@ -159,11 +159,6 @@ def byte_instructions() -> str:
     return "AVX-512 with VNNI" if native.has_avx512() else "AVX-VNNI"
 
 
-def has_own_floats() -> bool:
-    """Whether the package's own convolutions are the fastest of floats: without AVX-512."""
-    return bool(native.usable()) and not native.has_avx512()
-
-
 def on_native(device: str, precision: str, why: str, *, is_asked: bool = False) -> Choice:
     """The package's own convolutions. UsageError where they cannot do what is asked for."""
     if not native.usable():
@@ -173,9 +168,7 @@ def on_native(device: str, precision: str, why: str, *, is_asked: bool = False) 
         )
     if device not in ("auto", "cpu"):
         raise UsageError(f"the runtime native runs on the CPU, not on {device!r}")
-    kinds = {"int8": "int8"} if native.library() else {}
-    if has_own_floats():
-        kinds["float"] = "float32"
+    kinds = {"int8": "int8", "float": "float32"} if native.library() else {"float": "float32"}
     if precision and precision not in kinds:
         raise UsageError(f"{PRECISION_VARIABLE}={precision} is not for the runtime native here")
     kind = kinds[precision] if precision else next(iter(kinds.values()))
