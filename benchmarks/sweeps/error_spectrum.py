@@ -9,7 +9,7 @@ mean of both chroma channels, of the model (`--content photo`, `--optimize-for m
 """
 
 import argparse
-import io
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -17,20 +17,20 @@ from numpy.typing import NDArray
 from PIL import Image
 
 import latentpress
+from benchmarks.tables.screens import avif
+from latentpress._typing import Pixels
 
 SIDES = (8, 16, 32, 64)
-QUALITIES = {"builtin": (5, 15, 30, 50, 75), "avif": (10, 25, 40, 55, 75)}
 TO_YCC = np.array([[0.299, 0.587, 0.114], [-0.1687, -0.3313, 0.5], [0.5, -0.4187, -0.0813]])
 
 
-def coded(image: Image.Image, codec: str, quality: int) -> tuple[int, Image.Image]:
-    """The bytes of a file, and what it decodes to."""
-    if codec == "builtin":
-        data = latentpress.compress(image, quality=quality, content="photo", optimize_for="mse")
-        return len(data), latentpress.decompress(data).convert("RGB")
-    out = io.BytesIO()
-    image.save(out, "AVIF", quality=quality)
-    return len(out.getvalue()), Image.open(out).convert("RGB")
+def builtin(pixels: Pixels, quality: int) -> tuple[int, Pixels]:
+    """The bytes of a file of ours, and what it decodes to."""
+    data = latentpress.compress(pixels, quality=quality, content="photo", optimize_for="mse")
+    return len(data), np.asarray(latentpress.decompress(data))
+
+
+CODECS = {"builtin": (builtin, (5, 15, 30, 50, 75)), "avif": (avif, (10, 25, 40, 55, 75))}
 
 
 def spectrum(error: NDArray[np.float64]) -> Iterator[float]:
@@ -54,14 +54,14 @@ def main() -> None:
     heads = [f"{side} {what}" for side in SIDES for what in ("luma", "chroma")]
     print("| codec | quality | bpp | " + " | ".join(heads) + " |")
     print("|" + "---|" * (3 + len(heads)))
-    for codec, qualities in QUALITIES.items():
+    for codec, (coded, qualities) in CODECS.items():
         for quality in qualities:
             rows = []
             for name in names:
-                image = Image.open(name).convert("RGB")
-                size, decoded = coded(image, codec, quality)
-                error = np.asarray(decoded, np.float64) - np.asarray(image)
-                rows.append([8 * size / (image.width * image.height), *spectrum(error)])
+                pixels = np.asarray(Image.open(name).convert("RGB"))
+                size, decoded = coded(pixels, quality)
+                bpp = 8 * size / math.prod(pixels.shape[:2])
+                rows.append([bpp, *spectrum(decoded.astype(np.float64) - pixels)])
             bpp, *found = np.mean(rows, 0)
             print(f"| {codec} | {quality} | {bpp:.3f} | ", end="")
             print(" | ".join(f"{value:.1f}" for value in found), "|", flush=True)

@@ -124,6 +124,7 @@ def test_floats_asked_for_are_no_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
         found = open_graph(data, Choice("native", "cpu", precision, ""), 1, {}, steps)
         assert isinstance(found, NativeGraph)
         assert any(layer.is_bytes for layer in found._network.layers) is has_bytes
+        assert found._how == (native.best() if has_bytes else native.AVX2_ALONE)
 
 
 ASKED_WITH_A_LIBRARY = [

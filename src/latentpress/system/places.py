@@ -223,6 +223,11 @@ def is_folder(path: Path) -> bool:
     return path.is_dir() if elsewhere(path) else os.path.isdir(path)
 
 
+def is_file(path: Path) -> bool:
+    """Whether it is a file, as far as the system tells, as of `is_folder`."""
+    return path.is_file() if elsewhere(path) else os.path.isfile(path)
+
+
 def located(path: Asked) -> Asked | Path:
     """The path that a URL with file:// names; all else as it is."""
     if isinstance(path, str) and is_url(path) and scheme(path) in LOCAL:

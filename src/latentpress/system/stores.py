@@ -19,7 +19,7 @@ from typing import IO, TYPE_CHECKING, BinaryIO, Protocol
 
 from latentpress.errors import ImageError, OutputError
 from latentpress.system.files import atomic_write, output_error, remove_stale, replacing
-from latentpress.system.places import UrlPath, as_path
+from latentpress.system.places import UrlPath, as_path, is_file
 from latentpress.system.sources import read_source, unreadable
 from latentpress.system.urls import bare, shown
 from latentpress.system.zips import Zip
@@ -254,10 +254,7 @@ class ZipStore:
 
 def is_zip(url: str) -> bool:
     """Whether it is the path or the URL of a .zip file, whose members are taken as a tree."""
-    if not bare(url).lower().endswith(".zip"):
-        return False
-    path = as_path(url)
-    return path.is_file() if isinstance(path, UrlPath) else os.path.isfile(path)
+    return bare(url).lower().endswith(".zip") and is_file(as_path(url))
 
 
 class ObjectStore:
